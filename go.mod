@@ -1,0 +1,3 @@
+module github.com/ulogkit/ulogkit
+
+go 1.26
