@@ -262,6 +262,8 @@ types:
       - id: strings
         type: string_section
         if: not _io.eof
+        valid:
+          expr: _io.eof
         doc: |
           Texts of the string arguments; absent when no string was stored, even
           where the format asked for one that was too long to keep.
@@ -357,6 +359,11 @@ types:
         repeat: expr
         repeat-expr: num_strings
         doc: The strings.
+      - id: end
+        size: 0
+        valid:
+          expr: _io.eof
+        doc: Nothing follows the last string.
 
   counted_string:
     doc: One string with its length. It may hold any bytes; no NUL ends it.
