@@ -1,0 +1,174 @@
+package format
+
+import (
+	"errors"
+	"strconv"
+)
+
+// CheckError tells a person what is wrong with a log or crash dump. CheckLog
+// and CheckCoreDump return it; they are for the cold path and allocate.
+type CheckError struct {
+	Offset int    // of the trouble, in bytes from the start of the input
+	Detail string // the values involved
+	Err    error  // an *Error, a VersionError or a sentinel
+}
+
+// Error implements error.
+func (e *CheckError) Error() string {
+	s := "at offset " + strconv.Itoa(e.Offset) + ": "
+	// An *Error's offset counts from the start of its type and would confuse
+	// next to this one.
+	if field := (*Error)(nil); errors.As(e.Err, &field) {
+		s += field.Type
+		if field.Field != "" {
+			s += "." + field.Field
+		}
+		s += ": " + field.Err.Error()
+	} else if errors.Is(e.Err, ErrVersion) {
+		s += ErrVersion.Error()
+	} else {
+		s += e.Err.Error()
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+// Unwrap returns the underlying error.
+func (e *CheckError) Unwrap() error { return e.Err }
+
+// CheckLog reads all of b as one log, down to the last argument, and returns
+// nil or a *[CheckError] for the first thing wrong.
+func CheckLog(b []byte) error {
+	l, rest, err := ParseLog(b)
+	if err != nil {
+		return explainLogHeader(b, err)
+	}
+	if err := l.Verify(); err != nil {
+		return &CheckError{
+			Offset: l.lenHead - 2, Err: err,
+			Detail: explainChecksum(uint64(l.Checksum()), uint64(XOR8(l.Data())), 4, len(l.Data())),
+		}
+	}
+	frames := l.Frames()
+	index := 0
+	for frames.Next() {
+		frame := frames.Frame()
+		if _, err := ParsePayload(frame.Payload); err != nil {
+			return &CheckError{
+				Offset: frame.Offset, Err: err,
+				Detail: "frame " + strconv.Itoa(index) + " with a payload of " + strconv.Itoa(len(frame.Payload)) + " bytes",
+			}
+		}
+		index++
+	}
+	if err := frames.Err(); err != nil {
+		return &CheckError{
+			Offset: frames.Offset(), Err: err,
+			Detail: "frame " + strconv.Itoa(index) + ", with " + strconv.Itoa(len(l.Bytes())-frames.Offset()) + " bytes left in the log",
+		}
+	}
+	return checkTrailing(rest, "log", len(l.Bytes()))
+}
+
+// CheckCoreDump reads all of b as one crash dump, down to the last memory
+// region, and returns nil or a *[CheckError] for the first thing wrong.
+func CheckCoreDump(b []byte) error {
+	d, rest, err := ParseCoreDump(b)
+	if err != nil {
+		return explainCoreDumpHeader(b, err)
+	}
+	if err := d.Verify(); err != nil {
+		return &CheckError{
+			Offset: 4, Err: err,
+			Detail: explainChecksum(uint64(d.Header.Checksum()), uint64(Sum32(d.Crash)), 8, len(d.Crash)),
+		}
+	}
+	if _, err := ParseCrashCatcher(d.Crash); err != nil {
+		return &CheckError{
+			Offset: CoreDumpHeaderSize, Err: err,
+			Detail: "in the " + strconv.Itoa(len(d.Crash)) + " bytes of the CrashCatcher dump",
+		}
+	}
+	return checkTrailing(rest, "crash dump", CoreDumpHeaderSize+len(d.Crash))
+}
+
+func checkTrailing(rest []byte, what string, size int) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	return &CheckError{
+		Offset: size, Err: ErrTrailing,
+		Detail: strconv.Itoa(len(rest)) + " after the " + what + " of " + strconv.Itoa(size) + " bytes",
+	}
+}
+
+func explainLogHeader(b []byte, err error) error {
+	e := &CheckError{Err: err}
+	if v := VersionError(0); errors.As(err, &v) {
+		e.Detail = strconv.Itoa(int(v)) + "; known are 1 and 3"
+		return e
+	}
+	switch {
+	case len(b) == 0:
+		e.Detail = "the input is empty"
+	case b[0] == 1:
+		e.Detail = explainShort(b, HeaderV1Size, int(lenData(b, HeaderV1Size)))
+	default:
+		e.Detail = explainShort(b, HeaderV3Size, int(lenData(b, HeaderV3Size)))
+	}
+	if len(b) > 0 {
+		e.Offset = len(b)
+	}
+	return e
+}
+
+// lenData reads the length of a log's data when its header is whole.
+func lenData(b []byte, lenHead int) uint16 {
+	if len(b) < lenHead {
+		return 0
+	}
+	if lenHead == HeaderV1Size {
+		return (*HeaderV1)(b).LenData()
+	}
+	return (*HeaderV3)(b).LenData()
+}
+
+func explainShort(b []byte, lenHead, lenBody int) string {
+	if len(b) < lenHead {
+		return "its header has " + strconv.Itoa(lenHead) + " bytes, the input " + strconv.Itoa(len(b))
+	}
+	return "its header announces " + strconv.Itoa(lenHead+lenBody) + " bytes in all, the input has " + strconv.Itoa(len(b))
+}
+
+func explainCoreDumpHeader(b []byte, err error) error {
+	e := &CheckError{Err: err}
+	if len(b) < CoreDumpHeaderSize {
+		e.Offset = len(b)
+		e.Detail = explainShort(b, CoreDumpHeaderSize, 0)
+		return e
+	}
+	head := (*CoreDumpHeader)(b)
+	switch field := (*Error)(nil); {
+	case errors.Is(err, ErrShort):
+		e.Offset = len(b)
+		e.Detail = "its header announces " + strconv.FormatUint(uint64(head.LenTotal()), 10) + " bytes in all, the input has " + strconv.Itoa(len(b))
+	case errors.As(err, &field) && field.Offset >= 0:
+		e.Offset = field.Offset
+		e.Detail = "len_total is " + strconv.FormatUint(uint64(head.LenTotal()), 10) + ", version " + strconv.FormatUint(uint64(head.Version()), 10)
+	}
+	return e
+}
+
+func explainChecksum(want, got uint64, digits, size int) string {
+	return "the header says " + hexadecimal(want, digits) + ", the " + strconv.Itoa(size) + " bytes after it give " + hexadecimal(got, digits)
+}
+
+func hexadecimal(x uint64, digits int) string {
+	s := strconv.FormatUint(x, 16)
+	for len(s) < digits {
+		s = "0" + s
+	}
+	return "0x" + s
+}

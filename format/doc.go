@@ -1,0 +1,48 @@
+// Package format reads and writes the bytes that devices running the uLogger
+// agent emit: binary logs, crash dumps, and the small messages between device
+// and gateway.
+//
+// A log is read in three steps, each a view into the caller's buffer:
+//
+//	log, rest, err := format.ParseLog(buf)     // header: version, lengths
+//	err = log.Verify()                         // checksum over the data
+//	frames := log.Frames()                     // one frame a log record
+//	for frames.Next() {
+//		record, err := format.ParsePayload(frames.Frame().Payload)
+//		args := record.Args()
+//		for args.Next() { ... args.Arg() ... }
+//	}
+//	err = frames.Err()
+//
+// A crash dump is read by [ParseCoreDump], [CoreDump.Verify] and
+// [ParseCrashCatcher]. [ParseDeviceInfo], [ParseLogConfig] and [ParseChunk] read
+// what passes between device and gateway. [CheckLog] and [CheckCoreDump] do all
+// steps at once and explain what is wrong in words.
+//
+// # Guarantees
+//
+// Nothing is copied and nothing is allocated, on good input or bad: views alias
+// the buffer they were parsed from, so keep it unchanged while they are in use.
+// After a Parse function succeeds, no accessor of its result can panic and none
+// returns an error. A parser's errors are made once; each is an [*Error] that
+// names type, field and offset and unwraps to a sentinel such as [ErrShort], or
+// a [VersionError]. No length on the wire sizes an allocation, and any bytes at
+// all give a result or an error.
+//
+// The checksum of a log is one XOR byte. It catches every flip of a single bit
+// and every odd number of flips in one bit position. It misses two flips of the
+// same bit position in different bytes, any reordering of bytes, and bytes of
+// zero added or removed together with a matching length; one damaged log in 256
+// passes by chance.
+//
+// # What is generated and what is manual
+//
+// The files z*.go are generated from spec/ulogger.ksy by package gen: a view for
+// each type of fixed size, a struct for each type made of views and byte
+// tails, the enums and the checksums. Written by hand is what the spec marks
+// with -manual, because it chooses between types or decodes lazily: [Log] over
+// both header versions, [Frames], [Payload] with [Args] and [Strings], and
+// [CrashCatcher]. Package fuzz holds both to a slow interpreter of the spec.
+package format
+
+//go:generate go run ../gen

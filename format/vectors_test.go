@@ -1,0 +1,293 @@
+package format
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// hexBytes is a byte string written as hexadecimal digits in JSON.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.DecodeString(string(text))
+	return err
+}
+
+// logVector is what one real agent wrote, with its fields.
+type logVector struct {
+	Name       string   `json:"name"`
+	Buffer     hexBytes `json:"buffer_hex"`
+	FrameCount int      `json:"frame_count"`
+	Shown      string   `json:"frames_shown"`
+	Header     struct {
+		Version      uint8   `json:"version"`
+		SessionToken uint32  `json:"session_token"`
+		Sequence     *uint32 `json:"sequence"`
+		Tick         *uint32 `json:"tick"`
+		TickRateHz   *uint32 `json:"tick_rate_hz"`
+		DataLen      uint16  `json:"data_len"`
+		Checksum     uint16  `json:"checksum"`
+	} `json:"header"`
+	Frames []frameVector `json:"frames"`
+}
+
+type frameVector struct {
+	Sequence  uint16      `json:"sequence"`
+	TickDelta uint32      `json:"tick_delta"`
+	Level     uint8       `json:"level"`
+	Module    uint8       `json:"module"`
+	FmtAddr   uint32      `json:"fmt_addr"`
+	Fmt       string      `json:"fmt"`
+	Args      []argVector `json:"args"`
+}
+
+type argVector struct {
+	Type  string  `json:"type"`
+	Value *string `json:"value"`
+	Bits  string  `json:"bits"`
+}
+
+// frameAt returns the vector of frame i, or nil where the file leaves it out.
+func (v *logVector) frameAt(i int) *frameVector {
+	switch {
+	case v.Shown == "all" || i < 5:
+		return &v.Frames[i]
+	case i >= v.FrameCount-5:
+		return &v.Frames[i-v.FrameCount+10]
+	}
+	return nil
+}
+
+func readVectors[T any](t testing.TB, name string) []T {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []T
+	if err := json.Unmarshal(b, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	if len(vectors) == 0 {
+		t.Fatalf("testdata/%s holds no vectors", name)
+	}
+	return vectors
+}
+
+func TestLogVectors(t *testing.T) {
+	for _, v := range readVectors[logVector](t, "logs.json") {
+		t.Run(v.Name, func(t *testing.T) {
+			l, rest, err := ParseLog(v.Buffer)
+			if err != nil || len(rest) != 0 {
+				t.Fatalf("ParseLog left %d bytes, error %v", len(rest), err)
+			}
+			checkHeader(t, l, &v)
+			if err := l.Verify(); err != nil {
+				t.Error(err)
+			}
+			if err := CheckLog(v.Buffer); err != nil {
+				t.Error(err)
+			}
+			frames := l.Frames()
+			count, shown := 0, 0
+			for frames.Next() {
+				if want := v.frameAt(count); want != nil {
+					checkFrame(t, frames.Frame(), want)
+					shown++
+				}
+				count++
+			}
+			if err := frames.Err(); err != nil {
+				t.Error(err)
+			}
+			if count != v.FrameCount || shown != len(v.Frames) {
+				t.Errorf("walked %d frames and compared %d, want %d and %d", count, shown, v.FrameCount, len(v.Frames))
+			}
+		})
+	}
+}
+
+func checkHeader(t *testing.T, l Log, v *logVector) {
+	t.Helper()
+	h := &v.Header
+	if l.Version() != h.Version || l.SessionToken() != h.SessionToken || len(l.Data()) != int(h.DataLen) || l.Checksum() != h.Checksum {
+		t.Errorf("header is version %d, token %d, %d data bytes, checksum %#x; want %+v",
+			l.Version(), l.SessionToken(), len(l.Data()), l.Checksum(), h)
+	}
+	switch h.Version {
+	case 1:
+		h1 := l.HeaderV1()
+		if h1 == nil || l.HeaderV3() != nil {
+			t.Fatal("version 1 log is not seen as one")
+		}
+		if h1.Version() != 1 || h1.Sequence() != *h.Sequence || h1.LenData() != h.DataLen || h1.Checksum() != h.Checksum || h1.SessionToken() != h.SessionToken {
+			t.Errorf("header is % x, want %+v", *h1, h)
+		}
+	case 3:
+		h3 := l.HeaderV3()
+		if h3 == nil || l.HeaderV1() != nil {
+			t.Fatal("version 3 log is not seen as one")
+		}
+		if h3.Version() != 3 || h3.Tick() != *h.Tick || h3.TickRateHz() != *h.TickRateHz || h3.LenData() != h.DataLen || h3.Checksum() != h.Checksum || h3.SessionToken() != h.SessionToken {
+			t.Errorf("header is % x, want %+v", *h3, h)
+		}
+	default:
+		t.Fatalf("vector has version %d", h.Version)
+	}
+}
+
+func checkFrame(t *testing.T, f Frame, want *frameVector) {
+	t.Helper()
+	if f.Sequence != want.Sequence || f.TickDelta != want.TickDelta {
+		t.Errorf("frame has sequence %d and tick delta %d, want %d and %d", f.Sequence, f.TickDelta, want.Sequence, want.TickDelta)
+	}
+	p, err := ParsePayload(f.Payload)
+	if err != nil {
+		t.Errorf("%q: %v", want.Fmt, err)
+		return
+	}
+	if uint8(p.Level()) != want.Level || p.Module() != want.Module || p.FmtAddr() != want.FmtAddr || p.NumArgs() != len(want.Args) {
+		t.Errorf("%q: level %d, module %d, fmt_addr %d, %d arguments; want %+v", want.Fmt, p.Level(), p.Module(), p.FmtAddr(), p.NumArgs(), want)
+	}
+	args := p.Args()
+	for i, wa := range want.Args {
+		if !args.Next() {
+			t.Fatalf("%q: walked %d arguments, want %d", want.Fmt, i, len(want.Args))
+		}
+		checkArg(t, want.Fmt, args.Arg(), wa)
+	}
+	if args.Next() {
+		t.Errorf("%q: more than %d arguments", want.Fmt, len(want.Args))
+	}
+}
+
+// vectorTypes maps the vectors' names of argument types to ours.
+var vectorTypes = map[string]ArgType{
+	"i32": ArgTypeI32, "u32": ArgTypeU32, "i64": ArgTypeI64, "u64": ArgTypeU64,
+	"ptr": ArgTypePointer, "chr": ArgTypeChar, "dbl": ArgTypeDouble, "str": ArgTypeString,
+}
+
+func checkArg(t *testing.T, format string, a Arg, want argVector) {
+	t.Helper()
+	typ, known := vectorTypes[want.Type]
+	if !known {
+		t.Fatalf("vector has argument type %q", want.Type)
+	}
+	if a.Type() != typ {
+		t.Errorf("%q: argument type %v, want %v", format, a.Type(), typ)
+		return
+	}
+	var got, wanted string
+	if want.Value != nil {
+		wanted = *want.Value
+	}
+	switch typ {
+	case ArgTypeI32, ArgTypeI64:
+		got = strconv.FormatInt(a.Int(), 10)
+	case ArgTypeDouble:
+		bits, err := strconv.ParseUint(want.Bits, 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted = strconv.FormatUint(bits, 16)
+		got = strconv.FormatUint(math.Float64bits(a.Float()), 16)
+	case ArgTypeString:
+		if a.Stored() != (want.Value != nil) {
+			t.Errorf("%q: string stored %v, want %v", format, a.Stored(), want.Value != nil)
+		}
+		got = string(a.Text())
+	default:
+		got = strconv.FormatUint(a.Uint(), 10)
+	}
+	if got != wanted {
+		t.Errorf("%q: %v argument is %q, want %q", format, typ, got, wanted)
+	}
+}
+
+// dumpVector is a crash dump that one real agent wrote, with its fields.
+type dumpVector struct {
+	Name          string             `json:"name"`
+	Core          hexBytes           `json:"core_hex"`
+	TotalLen      uint32             `json:"total_len"`
+	Checksum      uint32             `json:"checksum"`
+	Version       uint32             `json:"version"`
+	ApplicationID uint32             `json:"application_id"`
+	GitHash       string             `json:"git_hash"`
+	DeviceType    string             `json:"device_type"`
+	DeviceSerial  string             `json:"device_serial"`
+	VersionString string             `json:"version_string"`
+	Flags         uint32             `json:"flags"`
+	Registers     map[string]uint32  `json:"registers"`
+	FPRegisters   *map[string]uint32 `json:"fp_registers"`
+	Regions       []struct {
+		Start uint32 `json:"start"`
+		End   uint32 `json:"end"`
+	} `json:"regions"`
+}
+
+func TestCoreDumpVectors(t *testing.T) {
+	for _, v := range readVectors[dumpVector](t, "coredumps.json") {
+		t.Run(v.Name, func(t *testing.T) {
+			d, rest, err := ParseCoreDump(v.Core)
+			if err != nil || len(rest) != 0 {
+				t.Fatalf("ParseCoreDump left %d bytes, error %v", len(rest), err)
+			}
+			if err := d.Verify(); err != nil {
+				t.Error(err)
+			}
+			if err := CheckCoreDump(v.Core); err != nil {
+				t.Error(err)
+			}
+			h := d.Header
+			if h.LenTotal() != v.TotalLen || h.Checksum() != v.Checksum || h.Version() != v.Version || h.ApplicationID() != v.ApplicationID ||
+				string(h.GitHash()) != v.GitHash || string(h.DeviceType()) != v.DeviceType || string(h.DeviceSerial()) != v.DeviceSerial || string(h.VersionString()) != v.VersionString {
+				t.Errorf("header does not match the vector: % x", *h)
+			}
+			c, err := ParseCrashCatcher(d.Crash)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Header.Flags() != v.Flags || (c.FPRegisters != nil) != (v.FPRegisters != nil) || c.StackOverflow {
+				t.Errorf("flags %#x, floating point %v, stack overflow %v", c.Header.Flags(), c.FPRegisters != nil, c.StackOverflow)
+			}
+			checkRegisters(t, c.Registers, v.Registers)
+			i := 0
+			for region := range c.Regions() {
+				if i == len(v.Regions) {
+					t.Fatalf("more than %d regions", i)
+				}
+				if w := v.Regions[i]; region.Start != w.Start || region.End != w.End || len(region.Data) != int(w.End-w.Start) {
+					t.Errorf("region %d is %#x-%#x with %d bytes, want %#x-%#x", i, region.Start, region.End, len(region.Data), w.Start, w.End)
+				}
+				i++
+			}
+			if i != len(v.Regions) {
+				t.Errorf("walked %d regions, want %d", i, len(v.Regions))
+			}
+			if faults := c.FaultRegisters(); faults == nil || faults.CFSR() == 0 && v.Name != "agent-1.2.2/assert" {
+				t.Errorf("fault registers are %v", faults)
+			}
+		})
+	}
+}
+
+func checkRegisters(t *testing.T, r *Registers, want map[string]uint32) {
+	t.Helper()
+	got := map[string]uint32{
+		"r0": r.R0(), "r1": r.R1(), "r2": r.R2(), "r3": r.R3(), "r4": r.R4(), "r5": r.R5(), "r6": r.R6(),
+		"r7": r.R7(), "r8": r.R8(), "r9": r.R9(), "r10": r.R10(), "r11": r.R11(), "r12": r.R12(),
+		"sp": r.SP(), "lr": r.LR(), "pc": r.PC(), "xpsr": r.XPSR(), "msp": r.MSP(), "psp": r.PSP(), "exception_psr": r.ExceptionPSR(),
+	}
+	if len(want) != len(got) {
+		t.Errorf("vector has %d registers, want %d", len(want), len(got))
+	}
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s is %#x, want %#x", name, got[name], value)
+		}
+	}
+}
