@@ -1,0 +1,244 @@
+package format
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// maxArgs is the number of arguments that an agent records; it drops the rest.
+const maxArgs = 8
+
+var (
+	errRecordLevel   = &Error{Type: "payload_header", Field: "level", Offset: 0, Err: ErrValue}
+	errRecordModule  = &Error{Type: "payload_header", Field: "module", Offset: 0, Err: ErrValue}
+	errRecordArg     = &Error{Type: "payload", Field: "packed_types", Offset: PayloadHeaderSize, Err: ErrValue}
+	errRecordStrings = &Error{Type: "string_section_header", Field: "len_blob", Offset: 2, Err: ErrTooLong}
+	errRecordLength  = &Error{Type: "frame", Field: "len_payload", Offset: 0, Err: ErrTooLong}
+	errLogFull       = &Error{Type: "log", Field: "len_data", Offset: -1, Err: ErrTooLong}
+)
+
+// ArgI32 returns the argument an agent records for an int.
+func ArgI32(x int32) Arg { return Arg{typ: ArgTypeI32, bits: uint64(x)} }
+
+// ArgU32 returns the argument an agent records for an unsigned int.
+func ArgU32(x uint32) Arg { return Arg{typ: ArgTypeU32, bits: uint64(x)} }
+
+// ArgI64 returns the argument an agent records for a long long.
+func ArgI64(x int64) Arg { return Arg{typ: ArgTypeI64, bits: uint64(x)} }
+
+// ArgU64 returns the argument an agent records for an unsigned long long.
+func ArgU64(x uint64) Arg { return Arg{typ: ArgTypeU64, bits: x} }
+
+// ArgPointer returns the argument an agent records for a pointer.
+func ArgPointer(x uint32) Arg { return Arg{typ: ArgTypePointer, bits: uint64(x)} }
+
+// ArgChar returns the argument an agent records for %c.
+func ArgChar(x byte) Arg { return Arg{typ: ArgTypeChar, bits: uint64(x)} }
+
+// ArgDouble returns the argument an agent records for a double.
+func ArgDouble(x float64) Arg { return Arg{typ: ArgTypeDouble, bits: math.Float64bits(x)} }
+
+// ArgString returns the argument an agent records for a string. A NULL pointer
+// is recorded as the text (null).
+func ArgString(s string) Arg { return Arg{typ: ArgTypeString, text: []byte(s)} }
+
+// ArgDropped returns the argument an agent records for a string that is too
+// long for it to keep. Such arguments come last among a record's strings,
+// since the format cannot tell which of several was dropped.
+func ArgDropped() Arg { return Arg{typ: ArgTypeString, missing: true} }
+
+// packed returns the packed type of a, its integer trimmed as far as its type
+// allows, and the number of its value bytes.
+func (a Arg) packed() (packed byte, size int, err error) {
+	switch a.typ {
+	case ArgTypeI32, ArgTypeI64:
+		size = 8
+		switch x := int64(a.bits); {
+		case x == int64(int8(x)):
+			size = 1
+		case x == int64(int16(x)):
+			size = 2
+		case x == int64(int32(x)):
+			size = 4
+		}
+	case ArgTypeU32, ArgTypeU64, ArgTypePointer, ArgTypeChar:
+		size = 8
+		switch x := a.bits; {
+		case x <= math.MaxUint8:
+			size = 1
+		case x <= math.MaxUint16:
+			size = 2
+		case x <= math.MaxUint32:
+			size = 4
+		}
+	case ArgTypeDouble:
+		size = 8
+	case ArgTypeString:
+	default:
+		return 0, 0, errRecordArg
+	}
+	return byte(a.typ)<<4 | byte(size), size, nil
+}
+
+// Record is one log call, to be written as a device writes it.
+//
+// Source: FORMAT section 2.
+type Record struct {
+	Level     Level
+	Module    uint8  // 0 to 31; 31 means always logged
+	FmtAddr   uint32 // address of the format string
+	Sequence  uint16 // version 1 only: frames since boot
+	TickDelta uint32 // version 3 only: device ticks since the previous frame
+	Args      []Arg  // the first 8 are recorded, as on the device
+}
+
+// AppendTo appends the record's payload to dst.
+func (r *Record) AppendTo(dst []byte) ([]byte, error) {
+	if r.Level > 7 {
+		return nil, errRecordLevel
+	}
+	if r.Module > 31 {
+		return nil, errRecordModule
+	}
+	args := r.Args[:min(len(r.Args), maxArgs)]
+	var head PayloadHeader
+	head.SetLevel(r.Level)
+	head.SetModule(r.Module)
+	head.SetFmtAddr(r.FmtAddr)
+	head.SetNumArgs(uint8(len(args)))
+	dst = append(dst, head[:]...)
+	for i := range args {
+		packed, _, err := args[i].packed()
+		if err != nil {
+			return nil, err
+		}
+		dst = append(dst, packed)
+	}
+	for i := range args {
+		var value [8]byte
+		binary.LittleEndian.PutUint64(value[:], args[i].bits)
+		_, size, _ := args[i].packed()
+		dst = append(dst, value[:size]...)
+	}
+	return appendStrings(dst, args)
+}
+
+// appendStrings appends the string section, if any string was stored.
+func appendStrings(dst []byte, args []Arg) ([]byte, error) {
+	count, size := 0, 0
+	for i := range args {
+		if args[i].typ == ArgTypeString && !args[i].missing {
+			count++
+			size += 2 + len(args[i].text)
+		}
+	}
+	if count == 0 {
+		return dst, nil
+	}
+	if size > math.MaxUint16 {
+		return nil, errRecordStrings
+	}
+	var head StringSectionHeader
+	head.SetNumStrings(uint16(count))
+	head.SetLenBlob(uint16(size))
+	dst = append(dst, head[:]...)
+	for i := range args {
+		if args[i].typ == ArgTypeString && !args[i].missing {
+			dst = binary.LittleEndian.AppendUint16(dst, uint16(len(args[i].text)))
+			dst = append(dst, args[i].text...)
+		}
+	}
+	return dst, nil
+}
+
+// LogBuilder collects records and writes the log that an agent makes of them.
+// The zero LogBuilder writes version 3; reuse one with Reset to allocate
+// nothing.
+type LogBuilder struct {
+	SessionToken uint32
+	Sequence     uint32 // version 1 only; real agents leave it 0
+	Tick         uint32 // version 3 only: when the report is made, in device ticks
+	TickRateHz   uint32 // version 3 only: device ticks a second
+
+	v1     bool
+	data   []byte
+	frames int
+}
+
+// NewLogBuilder returns a builder of logs with the header version, 1 or 3.
+func NewLogBuilder(version uint8) (*LogBuilder, error) {
+	if version != 1 && version != 3 {
+		return nil, VersionError(version)
+	}
+	return &LogBuilder{v1: version == 1}, nil
+}
+
+// Reset forgets the records and keeps the version and the header's fields.
+func (b *LogBuilder) Reset() { b.data, b.frames = b.data[:0], 0 }
+
+// Len returns the length in bytes of the log so far, header included.
+func (b *LogBuilder) Len() int {
+	if b.v1 {
+		return HeaderV1Size + len(b.data)
+	}
+	return HeaderV3Size + len(b.data)
+}
+
+// NumFrames returns the number of records added.
+func (b *LogBuilder) NumFrames() int { return b.frames }
+
+// Add appends a record. When it does not fit into the 65,535 data bytes of a
+// log, the error unwraps to [ErrTooLong] and the builder is as before.
+func (b *LogBuilder) Add(r *Record) error {
+	before := len(b.data)
+	lenHead := FrameHeaderV3Size
+	if b.v1 {
+		lenHead = FrameHeaderV1Size
+	}
+	var head [max(FrameHeaderV1Size, FrameHeaderV3Size)]byte
+	data, err := r.AppendTo(append(b.data, head[:lenHead]...))
+	if err != nil {
+		return err
+	}
+	lenPayload := len(data) - before - lenHead
+	if lenPayload > math.MaxUint16-lenHead {
+		return errRecordLength
+	}
+	if len(data) > math.MaxUint16 {
+		return errLogFull
+	}
+	if b.v1 {
+		h := (*FrameHeaderV1)(data[before:])
+		h.SetLenPayload(uint16(lenPayload))
+		h.SetSequence(r.Sequence)
+	} else {
+		h := (*FrameHeaderV3)(data[before:])
+		h.SetLenPayload(uint16(lenPayload))
+		h.SetTickDelta(r.TickDelta)
+	}
+	b.data = data
+	b.frames++
+	return nil
+}
+
+// AppendTo appends the log, its header with length and checksum and its frames,
+// to dst.
+func (b *LogBuilder) AppendTo(dst []byte) ([]byte, error) {
+	if b.v1 {
+		var h HeaderV1
+		h.SetVersion(1)
+		h.SetSessionToken(b.SessionToken)
+		h.SetSequence(b.Sequence)
+		h.SetLenData(uint16(len(b.data)))
+		h.SetChecksum(uint16(XOR8(b.data)))
+		return append(append(dst, h[:]...), b.data...), nil
+	}
+	var h HeaderV3
+	h.SetVersion(3)
+	h.SetSessionToken(b.SessionToken)
+	h.SetTick(b.Tick)
+	h.SetTickRateHz(b.TickRateHz)
+	h.SetLenData(uint16(len(b.data)))
+	h.SetChecksum(uint16(XOR8(b.data)))
+	return append(append(dst, h[:]...), b.data...), nil
+}
