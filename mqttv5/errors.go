@@ -1,0 +1,57 @@
+package mqttv5
+
+import (
+	"errors"
+	"strings"
+)
+
+// Classes of errors. Each *Error belongs to exactly one of the first five;
+// ErrTooLarge is a kind of ErrBadData.
+var (
+	ErrBadData     = errors.New("bad data")              // the bytes to be sent are wrong; nothing was sent
+	ErrConfig      = errors.New("bad configuration")     // the Config or an argument is wrong; nothing was sent
+	ErrCredentials = errors.New("unusable credentials")  // certificate, key or CA cannot be used; nothing was sent
+	ErrNetwork     = errors.New("network failure")       // no connection, or no answer in time
+	ErrRefused     = errors.New("refused by the server") // the server answered with a failure code
+	ErrClosed      = errors.New("client is closed")      // Close was called
+	ErrTooLarge    = errors.New("message too large")     // more bytes than the server takes
+)
+
+// Error says what failed, why, and what to do about it.
+type Error struct {
+	Op    string     // what was being done, and to whom
+	Class error      // one of the classes above
+	Code  ReasonCode // the server's reason code; 0 when it gave none
+	Err   error      // the cause; may be nil
+	Hint  string     // what to do; may be empty
+}
+
+// Error implements error: "what: why; what to do".
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	switch {
+	case e.Err != nil:
+		b.WriteString(": ")
+		b.WriteString(e.Err.Error())
+	case e.Code != 0:
+		b.WriteString(": ")
+		b.WriteString(e.Code.String())
+	}
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap returns the class and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Class}
+	}
+	return []error{e.Class, e.Err}
+}
+
+// tooLarge is the class of oversize messages: both ErrTooLarge and ErrBadData.
+var errTooLargeData = errors.Join(ErrTooLarge, ErrBadData)
