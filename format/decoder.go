@@ -1,0 +1,273 @@
+package format
+
+import (
+	"errors"
+	"iter"
+	"math"
+)
+
+// ErrLost is the reason of a skipped range in which nothing that looks like a
+// log was found.
+var ErrLost = errors.New("no log, and no frame of one")
+
+// maxLog is the length in bytes of the longest log.
+const maxLog = HeaderV3Size + math.MaxUint16
+
+// lookahead is how many bytes a decision about damaged input sees at most. It
+// takes exactly that many where the stream has them, so that the result does
+// not depend on how the stream was cut into chunks.
+const lookahead = 2 * maxLog
+
+// EventKind tells what a [Decoder] came upon.
+type EventKind uint8
+
+const (
+	// EventLog is the header of a log; its frames follow.
+	EventLog EventKind = iota + 1
+	// EventFrame is a frame whose payload could be read.
+	EventFrame
+	// EventSkipped is a range of bytes that could not be read; Reason says why.
+	EventSkipped
+	// EventTail is what the stream ends with: the beginning of a log or frame
+	// whose rest is missing. Keep it; the rest may follow some day.
+	EventTail
+)
+
+// String returns the name of k.
+func (k EventKind) String() string {
+	switch k {
+	case EventLog:
+		return "log"
+	case EventFrame:
+		return "frame"
+	case EventSkipped:
+		return "skipped"
+	case EventTail:
+		return "tail"
+	}
+	return "unknown"
+}
+
+// Event is one step of a [Decoder] through a stream. The events' Bytes, put
+// together, are the stream: nothing is passed over in silence.
+type Event struct {
+	Kind EventKind
+	// Verified reports that log header and frame lie in a log whose checksum
+	// is right and whose frames fill it exactly. Where it is false the bytes
+	// are plausible, not proven: a damaged value cannot be told from a true
+	// one.
+	Verified bool
+	// Version is the header version of the log, 1 or 3; 0 if there is none.
+	Version uint8
+	// Offset is where Bytes begin, in bytes from the start of the stream.
+	Offset int64
+	// Bytes alias the decoder's or the caller's buffer and are valid until the
+	// next call of Feed or Close.
+	Bytes []byte
+	// Frame and Payload are set in an EventFrame. Frame.Offset is -1 where the
+	// header of the log was lost.
+	Frame   Frame
+	Payload Payload
+	// Reason says why bytes were skipped or are incomplete.
+	Reason error
+}
+
+// HeaderV1 returns the header of an EventLog of version 1, else nil.
+func (e *Event) HeaderV1() *HeaderV1 {
+	if e.Kind != EventLog || e.Version != 1 {
+		return nil
+	}
+	return (*HeaderV1)(e.Bytes)
+}
+
+// HeaderV3 returns the header of an EventLog of version 3, else nil.
+func (e *Event) HeaderV3() *HeaderV3 {
+	if e.Kind != EventLog || e.Version != 3 {
+		return nil
+	}
+	return (*HeaderV3)(e.Bytes)
+}
+
+// Decoder reads logs back to back from a stream that comes in chunks of any
+// size, and goes on after damage:
+//
+//	var d format.Decoder
+//	for each chunk {
+//		for event := range d.Feed(chunk) { ... }
+//	}
+//	for event := range d.Close() { ... }
+//
+// A log whose checksum is right and whose frames fill it is taken as it is.
+// Anything else is searched for what still makes sense: a header, or frames
+// that lead to further frames, a header, or the end. What lies between is
+// reported as skipped. See [Event] for what that is worth.
+//
+// The zero Decoder is ready for use. It holds on to at most 262,208 bytes of the
+// stream, and to more only if a loop over Feed is left early. The events do not
+// depend on where the stream was cut.
+type Decoder struct {
+	// ValidAddr reports whether a format string lies at the address. When it
+	// is set, a frame in damaged input counts as found only with such an
+	// address, and one such frame is enough where three in a row are asked for
+	// otherwise. Set it before the first Feed.
+	ValidAddr func(fmtAddr uint32) bool
+
+	kept   []byte // bytes fed but not yet consumed
+	offset int64  // of the next byte to be consumed
+
+	// The log that the next byte lies in, when inside is set.
+	inside   bool
+	verified bool
+	v3       bool
+	start    int64 // of its header; -1 when that was lost
+	end      int64 // as its header tells; -1 when not known
+}
+
+// Feed takes the next bytes of the stream and yields what they complete.
+func (d *Decoder) Feed(chunk []byte) iter.Seq[Event] {
+	return func(yield func(Event) bool) { d.run(chunk, false, yield) }
+}
+
+// Close ends the stream and yields what was held back for more bytes. The
+// decoder can then be fed another stream.
+func (d *Decoder) Close() iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		if d.run(nil, true, yield) {
+			*d = Decoder{ValidAddr: d.ValidAddr, kept: d.kept[:0]}
+		}
+	}
+}
+
+// run steps through what was kept, then through the chunk. It reports whether
+// all events were taken.
+func (d *Decoder) run(chunk []byte, eof bool, yield func(Event) bool) bool {
+	for len(d.kept) > 0 {
+		held, n := len(d.kept), min(len(chunk), lookahead)
+		d.kept = append(d.kept, chunk[:n]...)
+		used, more := d.steps(d.kept, eof, yield)
+		if used >= held {
+			// All that was held is consumed: go on in the chunk itself.
+			d.kept, chunk = d.kept[:0], chunk[used-held:]
+		} else {
+			d.kept, chunk = d.kept[:copy(d.kept, d.kept[used:])], chunk[n:]
+		}
+		if !more {
+			d.kept = append(d.kept, chunk...)
+			return false
+		}
+		if len(chunk) == 0 {
+			return true
+		}
+	}
+	used, more := d.steps(chunk, eof, yield)
+	d.kept = append(d.kept, chunk[used:]...)
+	return more
+}
+
+// steps yields events from the start of b on until more bytes are needed, and
+// tells how many bytes they used and whether all were taken.
+func (d *Decoder) steps(b []byte, eof bool, yield func(Event) bool) (used int, more bool) {
+	for {
+		event, n := d.step(b[used:], eof)
+		if n == 0 {
+			return used, true
+		}
+		event.Offset = d.offset
+		event.Bytes = b[used : used+n : used+n]
+		used += n
+		d.offset += int64(n)
+		if !yield(event) {
+			return used, false
+		}
+	}
+}
+
+// step makes one event of the first n bytes of b; n is 0 where more bytes are
+// needed, and at the end.
+func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
+	if d.inside && d.offset == d.end {
+		d.inside = false
+	}
+	switch {
+	case len(b) == 0:
+		return Event{}, 0
+	case d.inside && d.verified:
+		return d.stepVerified(b)
+	case !d.inside:
+		l, _, err := ParseLog(b)
+		if err == nil && isSound(l) {
+			d.enter(l.Version(), true, d.offset, d.offset+int64(len(l.Bytes())))
+			return Event{Kind: EventLog, Verified: true, Version: l.Version()}, l.lenHead
+		}
+		if errors.Is(err, ErrShort) && !eof {
+			return Event{}, 0 // at most maxLog bytes are waited for
+		}
+	}
+	if len(b) >= lookahead {
+		b, eof = b[:lookahead], eof && len(b) == lookahead
+	} else if !eof {
+		return Event{}, 0
+	}
+	return d.stepDamaged(b, eof)
+}
+
+// stepVerified reads a frame of a log that isSound has approved of.
+func (d *Decoder) stepVerified(b []byte) (Event, int) {
+	event := Event{Kind: EventFrame, Verified: true}
+	frame, rest, err := d.parseFrame(b, d.v3)
+	if err != nil {
+		return Event{}, 0 // cannot be: isSound has walked the frames
+	}
+	n := len(b) - len(rest)
+	event.Version = d.version()
+	if event.Payload, err = ParsePayload(frame.Payload); err != nil {
+		return Event{Kind: EventSkipped, Verified: true, Version: event.Version, Reason: err}, n
+	}
+	event.Frame = frame
+	return event, n
+}
+
+// enter notes that the next byte lies in a log.
+func (d *Decoder) enter(version uint8, verified bool, start, end int64) {
+	d.inside, d.verified, d.v3, d.start, d.end = true, verified, version == 3, start, end
+}
+
+func (d *Decoder) version() uint8 {
+	if d.v3 {
+		return 3
+	}
+	return 1
+}
+
+// parseFrame reads the frame that b begins with.
+func (d *Decoder) parseFrame(b []byte, v3 bool) (frame Frame, rest []byte, err error) {
+	frame.Offset = -1
+	if d.start >= 0 {
+		frame.Offset = int(d.offset - d.start)
+	}
+	if v3 {
+		v, rest, err := ParseFrameV3(b)
+		if err != nil {
+			return Frame{}, nil, err
+		}
+		frame.TickDelta, frame.Payload = v.Header.TickDelta(), v.Payload
+		return frame, rest, nil
+	}
+	v, rest, err := ParseFrameV1(b)
+	if err != nil {
+		return Frame{}, nil, err
+	}
+	frame.Sequence, frame.Payload = v.Header.Sequence(), v.Payload
+	return frame, rest, nil
+}
+
+// isSound reports whether the checksum of l is right and its frames fill it.
+func isSound(l Log) bool {
+	if l.Verify() != nil {
+		return false
+	}
+	frames := l.Frames()
+	for frames.Next() {
+	}
+	return frames.Err() == nil
+}

@@ -1,0 +1,46 @@
+// Package text turns log records into text: it renders the printf formats of
+// the firmware with the arguments that a device recorded, and decodes whole
+// files of logs to lines or JSON.
+//
+// [Parse] reads a format once, [Template.Append] renders a record with it.
+// [Decoder] does the rest for files: it finds the logs, filters, renders, and
+// reports what was lost on the way.
+//
+// # Which printf
+//
+// The output is that of newlib, the C library of the devices, in the C locale:
+// flags - + space # 0 ', width, precision, the length modifiers h hh l ll j z t
+// L, and the conversions d i u x X o c s p f F e E g G a A and %%. Widths and
+// precisions above [MaxWidth] are cut to it. What newlib leaves undefined is
+// written as it stands in the format: an unknown conversion (%y, %n, a single %
+// at the end) stays visible. glibc differs from it in these points:
+//
+//   - %p of 0 is "0x0", glibc writes "(nil)"; %p knows no sign flag.
+//   - a zero flag pads %s and %c with zeros, glibc pads with spaces.
+//   - %a of a subnormal number is normalised (0x1p-1074), glibc keeps the
+//     exponent at -1022 (0x0.0000000000001p-1022).
+//
+// # What a device records, and what it does not
+//
+// A conversion whose argument was not recorded shows as <missing>: agents stop
+// recording at %h, %hh, %z, %j, %t and at *, keep eight arguments at most, and
+// drop long strings. An argument recorded beyond the last conversion is
+// appended, as in "text <i32 5>", and one that cannot be what the conversion
+// asks for, which means that the format is not the record's, is shown in the
+// same way in its place. So nothing that was recorded is hidden.
+//
+// int and long are 32 bits wide on the device: an i32 shown by %u or %x wraps
+// as it would there. For %ld, %lu and %lx agents record 8 bytes although only 4
+// were passed. The low half is the argument at best; the high half belongs to
+// its neighbour, and what follows is read from the wrong place. The low half is
+// shown with a question mark, and so is every argument after it: "5?".
+//
+// Source: FORMAT section 2; the vectors' newlib_text_hex.
+//
+// # Guarantees
+//
+// Rendering appends to the caller's buffer and allocates nothing else. Any
+// format and any record give text; its length is at most [MaxWidth] bytes for
+// each argument, plus the format, the strings and a few bytes for each
+// conversion. A Template may be used by several goroutines.
+package text

@@ -1,0 +1,237 @@
+package text
+
+import "strings"
+
+// MaxWidth is the largest field width and precision that is honoured, the
+// largest that the C standard guarantees for one conversion. A width is chosen
+// by the format, hence by whoever made the firmware file, and sizes the output.
+const MaxWidth = 4095
+
+// What a conversion asks for.
+type class uint8
+
+const (
+	classSigned class = iota
+	classUnsigned
+	classChar
+	classString
+	classPointer
+	classFloat
+)
+
+// Flags of a conversion.
+const (
+	flagMinus = 1 << iota
+	flagPlus
+	flagSpace
+	flagAlt
+	flagZero
+)
+
+// Length modifiers, by what they mean for the value.
+type length uint8
+
+const (
+	lengthNone length = iota
+	lengthHH          // 8 bits
+	lengthH           // 16 bits
+	lengthL           // 32 bits on the device, recorded as 64
+	lengthLL          // 64 bits
+	lengthJ           // 64 bits
+	lengthZ           // 32 bits; z and t
+)
+
+// Widths and precisions that are no number.
+const (
+	notGiven = -1
+	fromArg  = -2 // *
+)
+
+// conversion is one %... of a format.
+type conversion struct {
+	lead   string // the literal text before it
+	class  class
+	length length
+	verb   byte
+	plain  bool // no flag, width, precision or narrowing: the quick path
+	flags  uint8
+	width  int
+	prec   int
+}
+
+// Template is a printf format that was parsed once, to be rendered many times.
+// The zero Template renders nothing but surplus arguments.
+type Template struct {
+	format string
+	convs  []conversion
+	tail   string // the literal text after the last conversion
+	// numArgs counts the arguments that the call had, stars included.
+	numArgs int
+	// numSure counts the arguments before the first that stops the recording
+	// on present agents.
+	numSure int
+	// clean is whether neither format nor conversion can bring control
+	// characters into the text.
+	clean bool
+}
+
+// Parse reads a printf format. Every string is one: what is no conversion is
+// literal text.
+func Parse(format string) *Template {
+	t := &Template{format: format, numSure: -1, clean: true}
+	var lead strings.Builder
+	rest := format
+	for {
+		i := strings.IndexByte(rest, '%')
+		if i < 0 {
+			break
+		}
+		lead.WriteString(rest[:i])
+		c, n := parseConversion(rest[i:])
+		switch {
+		case n == 0: // not a conversion that we know: show it
+			lead.WriteByte('%')
+			n = 1
+		case c.verb == '%':
+			lead.WriteByte('%')
+		default:
+			c.lead = lead.String()
+			lead.Reset()
+			t.add(c)
+		}
+		rest = rest[i+n:]
+	}
+	lead.WriteString(rest)
+	t.tail = lead.String()
+	if t.numSure < 0 {
+		t.numSure = t.numArgs
+	}
+	if hasControl(format) {
+		t.clean = false
+	}
+	return t
+}
+
+func (t *Template) add(c conversion) {
+	stops := c.width == fromArg || c.prec == fromArg
+	switch c.length {
+	case lengthHH, lengthH, lengthZ:
+		stops = true
+	}
+	if stops && t.numSure < 0 {
+		t.numSure = t.numArgs
+	}
+	if c.width == fromArg {
+		t.numArgs++
+	}
+	if c.prec == fromArg {
+		t.numArgs++
+	}
+	t.numArgs++
+	if c.class == classString || c.class == classChar {
+		t.clean = false
+	}
+	c.plain = c.flags == 0 && c.width == notGiven && c.prec == notGiven &&
+		(c.length == lengthNone || c.length >= lengthLL && c.length <= lengthJ)
+	t.convs = append(t.convs, c)
+}
+
+// parseConversion reads the conversion that s begins with and tells its length,
+// which is 0 when it is not one.
+func parseConversion(s string) (c conversion, n int) {
+	c.width, c.prec = notGiven, notGiven
+	i := 1 // after the %
+	for ; i < len(s); i++ {
+		flag := strings.IndexByte("-+ #0'", s[i])
+		if flag < 0 {
+			break
+		}
+		// The apostrophe groups digits, which the C locale does not do.
+		c.flags |= 1 << flag & (1<<5 - 1)
+	}
+	c.width, i = parseNumber(s, i)
+	if i < len(s) && s[i] == '.' {
+		c.prec, i = parseNumber(s, i+1)
+		if c.prec == notGiven {
+			c.prec = 0
+		}
+	}
+	c.length, i = parseLength(s, i)
+	if i >= len(s) {
+		return conversion{}, 0
+	}
+	c.verb = s[i]
+	switch c.verb {
+	case 'd', 'i':
+		c.class = classSigned
+	case 'u', 'x', 'X', 'o':
+		c.class = classUnsigned
+	case 'c':
+		c.class = classChar
+	case 's':
+		c.class = classString
+	case 'p':
+		c.class = classPointer
+	case 'f', 'F', 'e', 'E', 'g', 'G', 'a', 'A':
+		c.class = classFloat
+	case '%':
+	default:
+		return conversion{}, 0
+	}
+	if c.class > classUnsigned {
+		c.length = lengthNone // %lf is %f; there are no wide characters in a log
+	}
+	return c, i + 1
+}
+
+// parseNumber reads a width or precision at s[i:] and tells where it ends.
+func parseNumber(s string, i int) (value, end int) {
+	if i < len(s) && s[i] == '*' {
+		return fromArg, i + 1
+	}
+	value = notGiven
+	for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
+		value = min(max(value, 0)*10+int(s[i]-'0'), MaxWidth)
+	}
+	return value, i
+}
+
+// parseLength reads a length modifier at s[i:] and tells where it ends.
+func parseLength(s string, i int) (l length, end int) {
+	if i >= len(s) {
+		return lengthNone, i
+	}
+	twice := i+1 < len(s) && s[i] == s[i+1]
+	switch s[i] {
+	case 'h':
+		if twice {
+			return lengthHH, i + 2
+		}
+		return lengthH, i + 1
+	case 'l':
+		if twice {
+			return lengthLL, i + 2
+		}
+		return lengthL, i + 1
+	case 'j':
+		return lengthJ, i + 1
+	case 'z', 't':
+		return lengthZ, i + 1
+	case 'L':
+		return lengthNone, i + 1
+	}
+	return lengthNone, i
+}
+
+// Format returns the format that the template was parsed from.
+func (t *Template) Format() string { return t.format }
+
+// NumArgs returns the number of arguments that a call with this format takes,
+// those for stars included.
+func (t *Template) NumArgs() int { return t.numArgs }
+
+// Literal returns the text of a format without conversions, and whether it is
+// one.
+func (t *Template) Literal() (text string, ok bool) {
+	return t.tail, len(t.convs) == 0
+}
