@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+func newCloud() *cobra.Command {
+	var cfg localcloud.Config
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "cloud [--listen ADDR] [--dir DIR]",
+		Short: "Run the stand-in cloud, to develop firmware and gateways against",
+		Long: `cloud runs an MQTT 5 broker and a stand-in for the uLogger cloud on loopback until
+it is interrupted. It gives tokens to devices that boot, and checks what it
+receives and writes it below DIR, where it also keeps its throwaway certificates.
+It prints a command line that uploads to it, then a line for each message.`,
+		Example: "  ulogkit cloud --listen 127.0.0.1:8883 --dir ./cloud",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			out := cmd.OutOrStdout()
+			level := slog.LevelWarn
+			if verbose {
+				level = slog.LevelDebug
+			}
+			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+			if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+				return err
+			}
+			received := make(chan localcloud.Received, 64)
+			cfg.OnReceive = func(r localcloud.Received) { received <- r }
+			cloud, err := localcloud.Start(cmd.Context(), cfg)
+			if err != nil {
+				return &failure{exitNetwork, err}
+			}
+			defer func() { err = errors.Join(err, cloud.Close()) }()
+			printHowTo(out, cloud, cfg.Plaintext)
+			for {
+				select {
+				case r := <-received:
+					printReceived(out, r)
+				case <-cmd.Context().Done():
+					return nil
+				}
+			}
+		},
+	}
+	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:8883", "loopback `ADDR`ess, host:port; port 0 takes a free one")
+	cmd.Flags().StringVar(&cfg.Dir, "dir", "ulogkit-cloud", "`DIR`ectory for what is received and for the certificates")
+	cmd.Flags().StringVar(&cfg.CustomerID, "customer", "", "the only customer `id` to serve (default: any)")
+	cmd.Flags().BoolVar(&cfg.Plaintext, "insecure-plaintext", false, "no TLS")
+	cmd.Flags().BoolVar(&cfg.Strict.SilentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "log connections to standard error")
+	return cmd
+}
+
+// printHowTo prints a command line that uploads to the cloud.
+func printHowTo(w io.Writer, cloud *localcloud.Cloud, plaintext bool) {
+	fmt.Fprintf(w, "Listening on %s. To upload a log:\n\n", cloud.Addr())
+	fmt.Fprintf(w, "  ulogkit upload --broker %s --customer 42 --application 7 --serial SN-1 --git-hash 3f2c9a1 \\\n", cloud.Addr())
+	if plaintext {
+		fmt.Fprintf(w, "    --insecure-plaintext FILE\n\n")
+		return
+	}
+	fmt.Fprintf(w, "    --ca %s --cert %s --key %s FILE\n\n", shellWord(cloud.CAFile()), shellWord(cloud.CertFile()), shellWord(cloud.KeyFile()))
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%,", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func printReceived(w io.Writer, r localcloud.Received) {
+	state := color.GreenString("good")
+	if r.Err != nil {
+		state = color.RedString("bad: %v", r.Err)
+	}
+	fmt.Fprintf(w, "%s %s of %q, %d bytes, %s, %s\n", r.Time.Format(time.TimeOnly), r.Kind, r.DeviceSerial, r.Bytes, state, r.File)
+}

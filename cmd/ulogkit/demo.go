@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/demo"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+func newDemo() *cobra.Command {
+	var cfg demo.Config
+	cmd := &cobra.Command{
+		Use:   "demo [--devices N] [--logs N]",
+		Short: "Show the whole line on this machine, from device to cloud",
+		Long: `demo starts the stand-in cloud on loopback with throwaway certificates, simulates
+devices with agents old and new, registers them, uploads their logs and a crash
+dump over mutual TLS, waits until the cloud holds every byte, and prints what it
+holds. Exit code 0 means that all arrived.`,
+		Example: "  ulogkit demo\n  ulogkit demo --devices 50 --logs 20",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cfg.Devices < 1 || cfg.Logs < 1 {
+				return usage(fmt.Errorf("--devices %d --logs %d: give 1 or more", cfg.Devices, cfg.Logs))
+			}
+			if isatty.IsTerminal(os.Stderr.Fd()) {
+				bar := progressbar.NewOptions(cfg.Uploads(), progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+					progressbar.OptionSetDescription("uploading"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+				cfg.Uploaded = func() { bar.Add(1) }
+			}
+			result, err := demo.Run(cmd.Context(), cfg)
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			for _, r := range result.Received {
+				printDecoded(out, r)
+			}
+			if err == nil {
+				fmt.Fprintf(out, "%s %d devices registered; %d uploads, %d bytes, confirmed on the far side by SHA-256 in %v\n",
+					color.GreenString("All arrived:"), len(result.Devices), result.Confirmed, result.Bytes, result.Elapsed.Round(time.Millisecond))
+			}
+			if e := out.Flush(); e != nil {
+				return e
+			}
+			return network(err)
+		},
+	}
+	cmd.Flags().IntVar(&cfg.Devices, "devices", 3, "number of devices")
+	cmd.Flags().IntVar(&cfg.Logs, "logs", 2, "number of logs of each device")
+	cmd.Flags().IntVar(&cfg.Frames, "frames", 10, "number of frames of each log")
+	return cmd
+}
+
+// printDecoded prints a message that the cloud holds.
+func printDecoded(w io.Writer, r localcloud.Received) {
+	fmt.Fprintf(w, "%s of %s, %d bytes, sha256 %x\n", r.Kind, r.DeviceSerial, r.Bytes, r.SHA256[:8])
+	if r.Kind == localcloud.KindCoreDump {
+		row, _ := inspect.File(r.Topic, r.Payload)
+		printRow(w, row)
+	}
+	for row := range inspect.Frames(r.Topic, r.Payload) {
+		text, _ := sample.Format(*row.FmtAddr)
+		args := make([]string, len(row.Args))
+		for i, arg := range row.Args {
+			args[i] = arg.Text()
+		}
+		fmt.Fprintf(w, "  %s module %-2d 0x%08x  %-44s %s\n", levelText(*row.Level), *row.Module, *row.FmtAddr, text, strings.Join(args, " "))
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/format"
+)
+
+func newInspect() *cobra.Command {
+	var frames, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect [--frames] [--json] FILE...",
+		Short: "Say what a file is and holds",
+		Long: `inspect says whether each FILE is a binary log or a crash dump, what its header
+holds and whether it is good. A file that is not good makes the exit code 1.
+
+With --json there is one JSON object a line. All integers are JSON numbers,
+64-bit ones with all their digits. A double that JSON has no number for is
+"NaN", "Infinity" or "-Infinity" with its 64 bits in "bits"; a string that is
+not UTF-8 has all its bytes in "hex"; a string that the device dropped is null.`,
+		Example: "  ulogkit inspect --frames log.bin\n  ulogkit inspect --json core.bin | jq .registers.pc",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			print := printRow
+			if asJSON {
+				print = printJSON
+			}
+			bad := 0
+			for _, name := range args {
+				b, err := files.Read(name, cmd.InOrStdin())
+				if err == nil {
+					var row any
+					row, err = inspect.File(name, b)
+					print(out, row)
+					if frames {
+						for row := range inspect.Frames(name, b) {
+							print(out, row)
+						}
+					}
+				}
+				if err != nil {
+					bad++
+					out.Flush()
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", name, err)
+				}
+			}
+			return cmp.Or(out.Flush(), countBad(bad, len(args)))
+		},
+	}
+	cmd.Flags().BoolVar(&frames, "frames", false, "list each frame of a log and its arguments")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+// countBad is the error that ends a command over several files.
+func countBad(bad, all int) error {
+	if bad == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d files bad", bad, all)
+}
+
+func printJSON(w io.Writer, row any) {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(row) // a write error shows when w is flushed
+}
+
+// printRow prints a row for a person.
+func printRow(w io.Writer, row any) {
+	switch row := row.(type) {
+	case *inspect.Log:
+		fmt.Fprintf(w, "%s: log, header version %d, %d frames, %s\n", row.File, row.Version, row.Frames, goodness(row.Error))
+		printField(w, "session token", row.SessionToken)
+		printField(w, "sequence", row.Sequence)
+		printField(w, "tick", row.Tick)
+		printField(w, "tick rate, Hz", row.TickRateHz)
+		printField(w, "data bytes", row.DataLen)
+		if row.Checksum != nil {
+			fmt.Fprintf(w, "  %-16s 0x%04x, %s\n", "checksum", *row.Checksum, matches(row.ChecksumOK))
+		}
+	case *inspect.CoreDump:
+		printCoreDump(w, row)
+	case *inspect.Unknown:
+		fmt.Fprintf(w, "%s: %d bytes, %s\n", row.File, row.Len, color.RedString("neither a log nor a crash dump"))
+	case *inspect.Frame:
+		printFrame(w, row)
+	}
+}
+
+func printField[T any](w io.Writer, name string, value *T) {
+	if value != nil {
+		fmt.Fprintf(w, "  %-16s %v\n", name, *value)
+	}
+}
+
+func goodness(reason string) string {
+	if reason != "" {
+		return color.RedString("bad")
+	}
+	return color.GreenString("good")
+}
+
+func matches(ok bool) string {
+	if ok {
+		return color.GreenString("matches")
+	}
+	return color.RedString("does not match")
+}
+
+// printFrame prints one line: when, how bad, where from, what.
+func printFrame(w io.Writer, row *inspect.Frame) {
+	var when string
+	if row.Sequence != nil {
+		when = fmt.Sprintf("#%d", *row.Sequence)
+	} else {
+		when = fmt.Sprintf("+%d", *row.TickDelta)
+	}
+	if row.Error != "" {
+		fmt.Fprintf(w, "  %5d %10s %s\n", row.Index, when, color.RedString(row.Error))
+		return
+	}
+	args := make([]string, len(row.Args))
+	for i, arg := range row.Args {
+		args[i] = arg.Text()
+	}
+	fmt.Fprintf(w, "  %5d %10s %s module %-2d 0x%08x  %s\n", row.Index, when, levelText(*row.Level), *row.Module, *row.FmtAddr, strings.Join(args, " "))
+}
+
+// levelText returns the level's name, all names equally wide.
+func levelText(level format.Level) string {
+	name := fmt.Sprintf("%-8v", level)
+	switch {
+	case level == format.LevelMetric:
+		return color.CyanString(name)
+	case level >= format.LevelError:
+		return color.RedString(name)
+	case level == format.LevelWarning:
+		return color.YellowString(name)
+	}
+	return name
+}
+
+func printCoreDump(w io.Writer, row *inspect.CoreDump) {
+	fmt.Fprintf(w, "%s: crash dump, %d bytes, %s\n", row.File, row.TotalLen, goodness(row.Error))
+	fmt.Fprintf(w, "  %-16s 0x%08x, %s\n", "checksum", row.Checksum, matches(row.ChecksumOK))
+	fmt.Fprintf(w, "  %-16s %q, %q, application %d\n", "device", row.DeviceSerial, row.DeviceType, row.ApplicationID)
+	fmt.Fprintf(w, "  %-16s %q, commit %q\n", "firmware", row.VersionString, row.GitHash)
+	if r := row.Registers; r != nil {
+		fmt.Fprintf(w, "  r0  %08x  r1  %08x  r2  %08x  r3  %08x\n", r.R0, r.R1, r.R2, r.R3)
+		fmt.Fprintf(w, "  r4  %08x  r5  %08x  r6  %08x  r7  %08x\n", r.R4, r.R5, r.R6, r.R7)
+		fmt.Fprintf(w, "  r8  %08x  r9  %08x  r10 %08x  r11 %08x\n", r.R8, r.R9, r.R10, r.R11)
+		fmt.Fprintf(w, "  r12 %08x  sp  %08x  lr  %08x  pc  %08x\n", r.R12, r.SP, r.LR, r.PC)
+		fmt.Fprintf(w, "  msp %08x  psp %08x  xpsr %08x, in the handler %08x\n", r.MSP, r.PSP, r.XPSR, r.ExceptionPSR)
+	}
+	for _, region := range row.Regions {
+		fmt.Fprintf(w, "  memory %08x to %08x, %d bytes\n", region.Start, region.End, region.End-region.Start)
+	}
+	if row.StackOverflow {
+		fmt.Fprintf(w, "  %s\n", color.RedString("the stack had overflowed"))
+	}
+}

@@ -1,0 +1,251 @@
+// Package inspect turns a file's bytes into the rows that the command line
+// prints and writes as JSON: [File] says what the bytes are and hold, and
+// [Frames] lists the records of a log.
+//
+// The JSON keys are a contract: keys may be added, none renamed. JSON cannot
+// hold everything that a device records, so:
+//
+//   - 64-bit integers are JSON numbers with all digits; read them with a
+//     decoder that keeps them.
+//   - A finite double is the shortest number that reads back as the same
+//     double, -0 included. Any other is the text "NaN", "Infinity" or
+//     "-Infinity", and "bits" holds its 64 bits as 16 hexadecimal digits.
+//   - A char is its number.
+//   - A string is text. If its bytes are not UTF-8, what is not becomes U+FFFD
+//     and "hex" holds all bytes. A string that the device dropped is null.
+//   - A text of a crash dump's header that is not UTF-8 likewise has a key
+//     with its name and "_hex".
+package inspect
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// The kinds of rows.
+const (
+	KindLog      = "log"
+	KindCoreDump = "coredump"
+	KindUnknown  = "unknown"
+	KindFrame    = "frame"
+)
+
+// Kind says what the bytes are, damaged or not, from what stands at fixed
+// places: a crash dump has CrashCatcher's mark behind its header, a log begins
+// with a version that is known.
+func Kind(b []byte) string {
+	const ofsMark = format.CoreDumpHeaderSize
+	if len(b) >= ofsMark+4 && binary.LittleEndian.Uint32(b[ofsMark:]) == 0x0003_4363 {
+		return KindCoreDump
+	}
+	if len(b) > 0 && (b[0] == 1 || b[0] == 3) {
+		return KindLog
+	}
+	return KindUnknown
+}
+
+// Check returns nil for a good log or crash dump, or what is wrong.
+func Check(b []byte) error {
+	switch Kind(b) {
+	case KindLog:
+		return format.CheckLog(b)
+	case KindCoreDump:
+		return format.CheckCoreDump(b)
+	}
+	if len(b) == 0 {
+		return format.CheckLog(b)
+	}
+	return fmt.Errorf("neither a crash dump nor a log of a known version: %w", format.CheckLog(b))
+}
+
+// Log is the row of a log. What a damaged header does not tell is absent.
+type Log struct {
+	Kind         string  `json:"kind"`
+	File         string  `json:"file"`
+	Version      uint8   `json:"version"`
+	SessionToken *uint32 `json:"session_token,omitempty"`
+	Tick         *uint32 `json:"tick,omitempty"`         // version 3
+	TickRateHz   *uint32 `json:"tick_rate_hz,omitempty"` // version 3
+	Sequence     *uint32 `json:"sequence,omitempty"`     // version 1
+	DataLen      *uint16 `json:"data_len,omitempty"`
+	Checksum     *uint16 `json:"checksum,omitempty"`
+	ChecksumOK   bool    `json:"checksum_ok"`
+	Frames       int     `json:"frames"`
+	Error        string  `json:"error,omitempty"`
+}
+
+// Unknown is the row of bytes that are neither a log nor a crash dump.
+type Unknown struct {
+	Kind  string `json:"kind"`
+	File  string `json:"file"`
+	Len   int    `json:"len"`
+	Error string `json:"error"`
+}
+
+// File returns the row of the bytes, a *Log, a *CoreDump or an *Unknown, and
+// the error that it also holds.
+func File(name string, b []byte) (row any, err error) {
+	err = Check(b)
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	switch Kind(b) {
+	case KindLog:
+		row := fileLog(b)
+		row.File, row.Error = name, reason
+		return row, err
+	case KindCoreDump:
+		row := fileCoreDump(b)
+		row.File, row.Error = name, reason
+		return row, err
+	}
+	return &Unknown{Kind: KindUnknown, File: name, Len: len(b), Error: reason}, err
+}
+
+func fileLog(b []byte) *Log {
+	row := &Log{Kind: KindLog, Version: b[0]}
+	switch b[0] {
+	case 1:
+		if h, _, err := format.ParseHeaderV1(b); err == nil {
+			row.SessionToken, row.Sequence = new(h.SessionToken()), new(h.Sequence())
+			row.DataLen, row.Checksum = new(h.LenData()), new(h.Checksum())
+		}
+	case 3:
+		if h, _, err := format.ParseHeaderV3(b); err == nil {
+			row.SessionToken, row.Tick, row.TickRateHz = new(h.SessionToken()), new(h.Tick()), new(h.TickRateHz())
+			row.DataLen, row.Checksum = new(h.LenData()), new(h.Checksum())
+		}
+	}
+	l, _, err := format.ParseLog(b)
+	if err != nil {
+		return row
+	}
+	row.ChecksumOK = l.Verify() == nil
+	frames := l.Frames()
+	for range frames.All() {
+		row.Frames++
+	}
+	return row
+}
+
+// Frame is the row of one frame of a log.
+type Frame struct {
+	Kind      string        `json:"kind"`
+	File      string        `json:"file"`
+	Index     int           `json:"index"`
+	TickDelta *uint32       `json:"tick_delta,omitempty"` // version 3
+	Sequence  *uint16       `json:"sequence,omitempty"`   // version 1
+	Level     *format.Level `json:"level,omitempty"`
+	Module    *uint8        `json:"module,omitempty"`
+	FmtAddr   *uint32       `json:"fmt_addr,omitempty"`
+	Args      []Arg         `json:"args"`
+	Error     string        `json:"error,omitempty"` // the payload is damaged; level and so on are absent
+}
+
+// Arg is one recorded argument.
+type Arg struct {
+	Type  string `json:"type"`
+	Value any    `json:"value"`
+	Bits  string `json:"bits,omitempty"` // of a double that JSON has no number for
+	Hex   string `json:"hex,omitempty"`  // of a string that is not UTF-8
+}
+
+// Frames returns the rows of a log's frames, as far as they can be told
+// apart; there are none for bytes that are not a log.
+func Frames(name string, b []byte) iter.Seq[*Frame] {
+	return func(yield func(*Frame) bool) {
+		l, _, err := format.ParseLog(b)
+		if err != nil || Kind(b) != KindLog {
+			return
+		}
+		frames, index := l.Frames(), 0
+		for frame := range frames.All() {
+			row := &Frame{Kind: KindFrame, File: name, Index: index, Args: []Arg{}}
+			if l.Version() == 1 {
+				row.Sequence = &frame.Sequence
+			} else {
+				row.TickDelta = &frame.TickDelta
+			}
+			if p, err := format.ParsePayload(frame.Payload); err != nil {
+				row.Error = err.Error()
+			} else {
+				row.Level, row.Module, row.FmtAddr = new(p.Level()), new(p.Module()), new(p.FmtAddr())
+				args := p.Args()
+				for arg := range args.All() {
+					row.Args = append(row.Args, argRow(arg))
+				}
+			}
+			if !yield(row) {
+				return
+			}
+			index++
+		}
+	}
+}
+
+func argRow(a format.Arg) Arg {
+	switch a.Type() {
+	case format.ArgTypeI32, format.ArgTypeI64:
+		return Arg{Type: a.Type().String(), Value: a.Int()}
+	case format.ArgTypePointer:
+		return Arg{Type: "ptr", Value: a.Uint()}
+	case format.ArgTypeDouble:
+		x := a.Float()
+		row := Arg{Type: a.Type().String(), Value: x}
+		switch {
+		case math.IsNaN(x):
+			row.Value = "NaN"
+		case math.IsInf(x, 1):
+			row.Value = "Infinity"
+		case math.IsInf(x, -1):
+			row.Value = "-Infinity"
+		default:
+			return row
+		}
+		row.Bits = fmt.Sprintf("%016x", math.Float64bits(x))
+		return row
+	case format.ArgTypeString:
+		if !a.Stored() {
+			return Arg{Type: a.Type().String()}
+		}
+		text, hex := textOf(a.Text())
+		return Arg{Type: a.Type().String(), Value: text, Hex: hex}
+	}
+	return Arg{Type: a.Type().String(), Value: a.Uint()}
+}
+
+// textOf returns the bytes as text, and as hexadecimal digits when the text
+// lost something.
+func textOf(b []byte) (text, digits string) {
+	if utf8.Valid(b) {
+		return string(b), ""
+	}
+	return strings.ToValidUTF8(string(b), "\ufffd"), hex.EncodeToString(b)
+}
+
+// Text returns the argument for a person.
+func (a Arg) Text() string {
+	switch v := a.Value.(type) {
+	case nil:
+		return "(dropped by the device)"
+	case string:
+		return fmt.Sprintf("%q", v) + cmp.Or(a.Bits, a.Hex)
+	case uint64:
+		switch {
+		case a.Type == "ptr":
+			return fmt.Sprintf("0x%08x", v)
+		case a.Type == format.ArgTypeChar.String() && v < utf8.RuneSelf:
+			return fmt.Sprintf("%q", rune(v))
+		}
+	}
+	return fmt.Sprint(a.Value)
+}

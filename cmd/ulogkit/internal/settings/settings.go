@@ -1,0 +1,243 @@
+// Package settings gathers what a command needs to reach the cloud, from flags,
+// from environment variables ULOGKIT_X and from a configuration file, the first
+// that names a setting winning.
+//
+// The configuration file has one "name = value" a line, with the names of the
+// flags; empty lines and lines that begin with # are skipped. A relative file
+// name in it is relative to the file's own folder, and ~/ is the home folder:
+//
+//	# ~/.config/ulogkit/config
+//	customer = 42
+//	cert     = gateway.crt
+//	key      = gateway.key
+//	store    = ~/.ulogger/session_tokens.json
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// Settings is where the cloud is, who is calling and which device the data
+// comes from.
+type Settings struct {
+	config string // name of the configuration file
+
+	broker    string
+	cert      string
+	key       string
+	ca        string
+	customer  string
+	group     string
+	store     string
+	plaintext bool
+	timeout   time.Duration
+
+	deviceFile string
+	device     mqttv5.DeviceInfo
+}
+
+// settable names the flags that the environment and the configuration file can
+// set. The value says whether it is a file name.
+var settable = map[string]bool{
+	"broker": false, "cert": true, "key": true, "ca": true, "customer": false, "group": false,
+	"application": false, "serial": false, "device-type": false, "git-version": false, "git-hash": false,
+	"store": true, "insecure-plaintext": false,
+}
+
+// AddConnectionFlags adds the flags that say where the cloud is.
+func (s *Settings) AddConnectionFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.config, "config", "", "configuration file (default ~/.config/ulogkit/config, if there is one)")
+	flags.StringVar(&s.broker, "broker", net.JoinHostPort(mqttv5.DefaultBroker, strconv.Itoa(mqttv5.DefaultPort)), "`host:port` of the MQTT broker")
+	flags.StringVar(&s.cert, "cert", "", "`file` with the client certificate, PEM")
+	flags.StringVar(&s.key, "key", "", "`file` with the client's private key, PEM")
+	flags.StringVar(&s.ca, "ca", "", "`file` with the certificates that the broker's leads to, PEM (default: the system's)")
+	flags.StringVar(&s.customer, "customer", "", "customer `id`, the account")
+	flags.StringVar(&s.group, "group", "", "group `id`, for accounts that have groups")
+	flags.BoolVar(&s.plaintext, "insecure-plaintext", false, "no TLS; loopback only")
+	flags.DurationVar(&s.timeout, "timeout", mqttv5.DefaultTokenTimeout, "the longest wait for a connection, for a token and for an acknowledgement")
+}
+
+// AddDeviceFlags adds the flags that say which device the data comes from.
+func (s *Settings) AddDeviceFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.store, "store", "", "`file` that keeps session tokens (default ~/.ulogger/session_tokens.json)")
+	flags.StringVar(&s.deviceFile, "device", "", "`file` with the device info that the device sends over BLE; the flags below override it")
+	flags.Uint32Var(&s.device.ApplicationID, "application", 0, "application `id` of the firmware")
+	flags.StringVar(&s.device.DeviceSerial, "serial", "", "`serial` number of the device")
+	flags.StringVar(&s.device.DeviceType, "device-type", "", "`type` of the device")
+	flags.StringVar(&s.device.GitVersion, "git-version", "", "`version` of the firmware")
+	flags.StringVar(&s.device.GitHash, "git-hash", "", "git `commit` of the firmware; a session token is valid for it alone")
+}
+
+// Load gives the flags that the command line left alone the values of the
+// environment, else of the configuration file. It fails on a value that does
+// not fit its flag and on a line that it does not understand.
+func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string) error {
+	file := map[string]string{}
+	name, required := s.config, true
+	if name == "" {
+		name = getenv("ULOGKIT_CONFIG")
+	}
+	if name == "" {
+		name, required = defaultFile(getenv), false
+	}
+	if name != "" {
+		var err error
+		file, err = readFile(name, getenv("HOME"))
+		if err != nil && (required || !errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
+	}
+	var err error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if _, ok := settable[f.Name]; !ok || f.Changed || err != nil {
+			return
+		}
+		variable := "ULOGKIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value := getenv(variable); value != "" {
+			if e := flags.Set(f.Name, value); e != nil {
+				err = fmt.Errorf("environment variable %s: %w", variable, e)
+			}
+		} else if value, ok := file[f.Name]; ok {
+			if e := flags.Set(f.Name, value); e != nil {
+				err = fmt.Errorf("%s: %w", name, e)
+			}
+		}
+	})
+	return err
+}
+
+func defaultFile(getenv func(string) string) string {
+	dir := getenv("XDG_CONFIG_HOME")
+	if dir == "" && getenv("HOME") != "" {
+		dir = filepath.Join(getenv("HOME"), ".config")
+	}
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "ulogkit", "config")
+}
+
+// readFile reads a configuration file.
+func readFile(name, home string) (map[string]string, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	values := map[string]string{}
+	line := 0
+	for text := range strings.Lines(string(b)) {
+		line++
+		text = strings.TrimSpace(text)
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		key, value, ok := strings.Cut(text, "=")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		isFile, known := settable[key]
+		_, twice := values[key]
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("%s:%d: not of the form \"name = value\"", name, line)
+		case !known:
+			return nil, fmt.Errorf("%s:%d: there is no setting %q", name, line, key)
+		case twice:
+			return nil, fmt.Errorf("%s:%d: %s is set a second time", name, line, key)
+		}
+		if rest, ok := strings.CutPrefix(value, "~/"); isFile && ok {
+			value = filepath.Join(home, rest)
+		} else if isFile && value != "" && !filepath.IsAbs(value) {
+			value = filepath.Join(filepath.Dir(name), value)
+		}
+		values[key] = value
+	}
+	return values, nil
+}
+
+// Client returns the configuration of a client that keeps no tokens.
+func (s *Settings) Client() (mqttv5.Config, error) {
+	if s.timeout <= 0 {
+		return mqttv5.Config{}, fmt.Errorf("--timeout %v is not longer than 0", s.timeout)
+	}
+	if s.customer == "" {
+		return mqttv5.Config{}, errors.New("--customer is missing; it is the number of your uLogger account")
+	}
+	if !s.plaintext && (s.cert == "" || s.key == "") {
+		return mqttv5.Config{}, errors.New("--cert and --key are missing; they name the client certificate and private key that the cloud gave you")
+	}
+	cfg := mqttv5.Config{
+		Broker: s.broker, CertFile: s.cert, KeyFile: s.key, CAFile: s.ca, CustomerID: s.customer, GroupID: s.group,
+		InsecurePlaintext: s.plaintext, TokenTimeout: s.timeout, Tuning: mqttv5.Tuning{AckTimeout: s.timeout},
+	}
+	if host, port, err := net.SplitHostPort(s.broker); err == nil {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return mqttv5.Config{}, fmt.Errorf("--broker %q: the port is not a number from 1 to 65535", s.broker)
+		}
+		cfg.Broker, cfg.Port = host, int(n)
+	}
+	return cfg, nil
+}
+
+// Store opens the file that keeps session tokens.
+func (s *Settings) Store() (mqttv5.SessionStore, error) {
+	return mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: s.store})
+}
+
+// Device returns the device that the data comes from: what the file of --device
+// says, unless a flag, variable or line of the configuration file says
+// otherwise.
+func (s *Settings) Device(flags *pflag.FlagSet) (mqttv5.DeviceInfo, error) {
+	d := s.device
+	if s.deviceFile != "" {
+		b, err := os.ReadFile(s.deviceFile)
+		if err != nil {
+			return mqttv5.DeviceInfo{}, fmt.Errorf("--device: %w", err)
+		}
+		if d, err = mqttv5.ParseDeviceInfo(b); err != nil {
+			return mqttv5.DeviceInfo{}, fmt.Errorf("--device %s: %w", s.deviceFile, err)
+		}
+		for name, set := range map[string]func(){
+			"application": func() { d.ApplicationID = s.device.ApplicationID },
+			"serial":      func() { d.DeviceSerial = s.device.DeviceSerial },
+			"device-type": func() { d.DeviceType = s.device.DeviceType },
+			"git-version": func() { d.GitVersion = s.device.GitVersion },
+			"git-hash":    func() { d.GitHash = s.device.GitHash },
+		} {
+			if flags.Changed(name) {
+				set()
+			}
+		}
+		return d, d.Validate()
+	}
+	for _, name := range []string{"application", "serial", "git-hash"} {
+		if !flags.Changed(name) {
+			return mqttv5.DeviceInfo{}, fmt.Errorf("--%s is missing; --application, --serial and --git-hash say which device and firmware the data comes from", name)
+		}
+	}
+	return d, d.Validate()
+}
+
+// Help is the part of a command's help about settings.
+const Help = `
+
+Each flag about the connection and the device can also be an environment
+variable, --git-hash as ULOGKIT_GIT_HASH and so on, or a line of the
+configuration file, such as
+
+  customer = 42
+  cert     = gateway.crt
+
+with file names relative to the file's folder and # before comments. A flag wins
+over the environment, and that over the file.`

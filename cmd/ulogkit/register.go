@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+func newRegister() *cobra.Command {
+	var s settings.Settings
+	cmd := &cobra.Command{
+		Use:   "register --customer C --application A --serial S --git-hash H [--device FILE]",
+		Short: "Register a device with the cloud and print its session token",
+		Long: `register runs the boot handshake for a device, prints the session token that the
+cloud gives it and keeps the token for uploads. It always asks the cloud.` + settings.Help,
+		Example: `  ulogkit register --customer 42 --cert gateway.crt --key gateway.key \
+    --application 7 --serial SN-1 --device-type lamp --git-version v1.0.0 --git-hash 3f2c9a1
+  ulogkit register --device device-info.bin`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
+				return usage(err)
+			}
+			device, err := deviceOf(cmd, &s)
+			if err != nil {
+				return err
+			}
+			client, err := dial(&s, true)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, network(client.Close())) }()
+			token, err := client.GetSessionToken(cmd.Context(), device)
+			if err != nil {
+				return network(err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
+			return err
+		},
+	}
+	s.AddConnectionFlags(cmd.Flags())
+	s.AddDeviceFlags(cmd.Flags())
+	return cmd
+}
+
+// deviceOf returns the device that the settings name.
+func deviceOf(cmd *cobra.Command, s *settings.Settings) (mqttv5.DeviceInfo, error) {
+	device, err := s.Device(cmd.Flags())
+	if err != nil {
+		return mqttv5.DeviceInfo{}, usage(err)
+	}
+	return device, nil
+}
+
+// dial returns a client of the cloud that the settings name, with or without
+// a file of tokens. It connects on first use.
+func dial(s *settings.Settings, withStore bool) (*mqttv5.Client, error) {
+	cfg, err := s.Client()
+	if err != nil {
+		return nil, usage(err)
+	}
+	if withStore {
+		if cfg.Store, err = s.Store(); err != nil {
+			return nil, network(err)
+		}
+	}
+	client, err := mqttv5.New(cfg)
+	return client, network(err)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// Exit codes.
+const (
+	exitData    = 1 // the data is bad or something was lost
+	exitUsage   = 2 // wrong usage
+	exitNetwork = 3 // the network or the server refused
+)
+
+// failure is an error with the exit code that it asks for. An error of a
+// command without one has exitData, one of cobra's has exitUsage.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func usage(err error) error { return &failure{exitUsage, err} }
+
+// network gives an error of the uploader its exit code.
+func network(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, mqttv5.ErrBadData):
+		return &failure{exitData, err}
+	case errors.Is(err, mqttv5.ErrConfig):
+		return &failure{exitUsage, err}
+	}
+	return &failure{exitNetwork, err}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ulogkit",
+		Short: "uLogger logs and crash dumps, from the device's bytes to the cloud and to your eyes",
+		Long: `ulogkit takes the binary logs and crash dumps of devices running the uLogger
+agent to the cloud and shows what they hold.
+
+Results go to standard output, all else to standard error. Exit code 0: done;
+1: the data is bad or something was lost; 2: wrong usage; 3: the network or the
+server refused.`,
+		Example:       "  ulogkit demo\n  ulogkit sample -o sample.bin && ulogkit inspect --frames sample.bin",
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(
+		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newRegister(), newUpload(),
+		newCompletion(), newMan(),
+	)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Example = "  ulogkit help upload"
+		}
+	}
+	return root
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// run runs a command line and returns the exit code.
+func run(ctx context.Context, root *cobra.Command, args []string) int {
+	started := false
+	for _, cmd := range root.Commands() {
+		if f := cmd.RunE; f != nil {
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				started = true
+				return f(cmd, args)
+			}
+		}
+	}
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitData
+	if f := (*failure)(nil); errors.As(err, &f) {
+		code = f.code
+	} else if !started {
+		code = exitUsage
+	}
+	if errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.CommandPath(), err)
+	if code == exitUsage {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%q shows how to use it.\n", cmd.CommandPath()+" --help")
+	}
+	return code
+}

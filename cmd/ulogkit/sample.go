@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
+	"github.com/ulogkit/ulogkit/format"
+)
+
+func newSample() *cobra.Command {
+	var version uint8
+	var frames uint
+	var seed uint64
+	var lowest, out string
+	cmd := &cobra.Command{
+		Use:   "sample [--version 1|3] [--frames N] [--seed S] [--level L] -o FILE",
+		Short: "Write a valid log for tests and load",
+		Long: `sample writes the log of a simulated device: a boot banner, measurements, trouble
+and metrics, with every type of argument. The same flags give the same bytes.
+The session token is 0, as in a log that no gateway has seen.`,
+		Example: "  ulogkit sample -o sample.bin\n  ulogkit sample --version 1 --frames 500 --seed 7 --level warning -o - | ulogkit inspect --frames -",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			level, err := parseLevel(lowest)
+			if err != nil {
+				return usage(err)
+			}
+			device, err := sample.NewDevice(version, seed)
+			if err != nil {
+				return usage(fmt.Errorf("--version %d: not 1 or 3", version))
+			}
+			b, err := device.Log(int(min(frames, 1<<16)), level)
+			if err != nil {
+				return usage(fmt.Errorf("--frames %d: %w", frames, err))
+			}
+			if err := files.Write(out, b, cmd.OutOrStdout()); err != nil {
+				return fmt.Errorf("%s: %w", out, err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().Uint8Var(&version, "version", 3, "header `version`, 1 or 3")
+	cmd.Flags().UintVar(&frames, "frames", 20, "number of frames")
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "another `seed` gives another device")
+	cmd.Flags().StringVar(&lowest, "level", "debug", "lowest `level` to record: debug, info, warning, error, critical or metric")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
+	cmd.MarkFlagRequired("output")
+	return cmd
+}
+
+// parseLevel returns the level with the name or number.
+func parseLevel(s string) (format.Level, error) {
+	for level := format.LevelDebug; level <= format.LevelMetric; level++ {
+		if s == level.String() || s == strconv.Itoa(int(level)) {
+			return level, nil
+		}
+	}
+	return 0, fmt.Errorf("--level %q: not debug, info, warning, error, critical or metric", s)
+}
