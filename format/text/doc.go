@@ -19,6 +19,8 @@
 //   - a zero flag pads %s and %c with zeros, glibc pads with spaces.
 //   - %a of a subnormal number is normalised (0x1p-1074), glibc keeps the
 //     exponent at -1022 (0x0.0000000000001p-1022).
+//   - %#g keeps its zeros where rounding reaches the next power of ten
+//     (1.00000e+06 for 999999.5), glibc up to 2.36 at least drops them (1.e+06).
 //
 // # What a device records, and what it does not
 //

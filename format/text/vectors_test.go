@@ -103,7 +103,7 @@ func TestNotRecorded(t *testing.T) {
 		"null %s":                      "null (null)",
 		"many %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d": "many 1 2 3 4 5 6 7 8" +
 			" <missing> <missing> <missing> <missing> <missing> <missing> <missing> <missing>",
-		"metric_%s=%.15g":    "metric_battery_mv=3712",
+		"metric_%s=%.15g":    "metric_battery_mv=3712.25",
 		"metric_%s=%d":       "metric_rssi=-70",
 		"metric_%s=%u":       "metric_pkts=4000000000",
 		"metric_heartbeat=1": "metric_heartbeat=1",
