@@ -2,8 +2,8 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -55,7 +55,7 @@ not UTF-8 has all its bytes in "hex"; a string that the device dropped is null.`
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", name, err)
 				}
 			}
-			return cmp.Or(out.Flush(), countBad(bad, len(args)))
+			return errors.Join(out.Flush(), countBad(bad, len(args)))
 		},
 	}
 	cmd.Flags().BoolVar(&frames, "frames", false, "list each frame of a log and its arguments")

@@ -1,8 +1,8 @@
 package sample
 
 import (
-	"cmp"
 	"encoding/binary"
+	"errors"
 
 	"github.com/ulogkit/ulogkit/format"
 )
@@ -54,7 +54,7 @@ func (d *Device) CoreDump(info format.DeviceInfo) ([]byte, error) {
 	dump.Header.SetLenTotal(uint32(format.CoreDumpHeaderSize + len(crash)))
 	dump.Header.SetVersion(1)
 	dump.Header.SetApplicationID(info.ApplicationID)
-	if err := cmp.Or(
+	if err := errors.Join(
 		dump.Header.SetGitHash(string(info.GitHash)),
 		dump.Header.SetDeviceType(string(info.DeviceType)),
 		dump.Header.SetDeviceSerial(string(info.DeviceSerial)),

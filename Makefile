@@ -1,0 +1,46 @@
+# Needs nothing but Go, and make itself. Every target is a line of "make help".
+
+GO ?= go
+# Fuzzing runs a fixed number of inputs, so that it ends on any machine.
+FUZZTIME ?= 20000x
+BENCH ?= .
+
+# Go files of the project, generated ones included, test data not.
+GOFILES = $(shell find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_modules/*')
+# A fingerprint of the generated files: their names and contents.
+FINGERPRINT = cksum format/z*.go
+
+.PHONY: help demo generate check test fuzz bench
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the whole line on this machine, from device to cloud
+	$(GO) run ./cmd/ulogkit demo
+
+generate: ## write format/z*.go anew from spec/ulogger.ksy
+	$(GO) generate ./...
+
+check: ## generated files are current, formatting, vet, staticcheck
+	@before=$$($(FINGERPRINT)) && $(GO) generate ./... && after=$$($(FINGERPRINT)) && \
+	if [ "$$before" != "$$after" ]; then \
+		echo "format/z*.go were not current; they have been written anew, commit them"; exit 1; \
+	fi
+	@files=$$(gofmt -l $(GOFILES)) && files="$$files$$($(GO) tool gofumpt -l $(GOFILES))" && \
+	if [ -n "$$files" ]; then echo "run \"go tool gofumpt -w\" on:"; echo "$$files" | sort -u; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+test: ## run all tests with the race detector
+	$(GO) test -race ./...
+
+fuzz: ## run every fuzz target for FUZZTIME inputs
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target" && \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$package || exit 1; \
+		done; \
+	done
+
+bench: ## run the benchmarks that match BENCH
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
