@@ -1,0 +1,56 @@
+package wire
+
+import "github.com/google/gopacket"
+
+// Gopacket's types under their own names, so that the other files of this
+// package and its callers need not import it.
+type (
+	DecodeFeedback   = gopacket.DecodeFeedback
+	LayerType        = gopacket.LayerType
+	LayerClass       = gopacket.LayerClass
+	SerializeBuffer  = gopacket.SerializeBuffer
+	SerializeOptions = gopacket.SerializeOptions
+)
+
+// The layer types of this package. Gopacket asks applications to use numbers
+// from 1000 to 1999; the first is MQTT's TCP port.
+var (
+	LayerTypeMQTT     = register(1883, "MQTT", func() decoder { return new(MQTT) })
+	LayerTypeLog      = register(1884, "ULoggerLog", func() decoder { return new(Log) })
+	LayerTypeFrameV1  = register(1885, "ULoggerFrameV1", func() decoder { return new(FrameV1) })
+	LayerTypeFrameV3  = register(1886, "ULoggerFrameV3", func() decoder { return new(FrameV3) })
+	LayerTypeCoreDump = register(1887, "ULoggerCoreDump", func() decoder { return new(CoreDump) })
+	LayerTypeChunk    = register(1888, "ULoggerChunk", func() decoder { return new(Chunk) })
+)
+
+// LayerTypePayload is the type of bytes that nobody decodes further.
+var LayerTypePayload = gopacket.LayerTypePayload
+
+// layerTypeNone says that no layer follows.
+const layerTypeNone LayerType = 0
+
+// decoder is what every layer of this package is.
+type decoder interface {
+	gopacket.Layer
+	gopacket.DecodingLayer
+	gopacket.SerializableLayer
+}
+
+// register makes the layer type known to gopacket.NewPacket too, which, unlike
+// a DecodingLayerParser, allocates each layer.
+func register(number int, name string, newLayer func() decoder) LayerType {
+	return gopacket.RegisterLayerType(number, gopacket.LayerTypeMetadata{
+		Name: name,
+		Decoder: gopacket.DecodeFunc(func(data []byte, p gopacket.PacketBuilder) error {
+			layer := newLayer()
+			if err := layer.DecodeFromBytes(data, p); err != nil {
+				return err
+			}
+			p.AddLayer(layer)
+			if next := layer.NextLayerType(); next != layerTypeNone && len(layer.LayerPayload()) > 0 {
+				return p.NextDecoder(next)
+			}
+			return nil
+		}),
+	})
+}

@@ -1,0 +1,227 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/gopacket"
+	"pgregory.net/rapid"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// vectors returns the bytes of the outputs of real devices in a file of
+// package format.
+func vectors(t testing.TB, file, key string) [][]byte {
+	t.Helper()
+	b, err := os.ReadFile("../format/testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(b, &rows); err != nil {
+		t.Fatal(err)
+	}
+	var out [][]byte
+	for _, row := range rows {
+		text, _ := row[key].(string)
+		v, err := hex.DecodeString(text)
+		if err != nil || len(v) == 0 {
+			t.Fatalf("%s: %v: no bytes in %q: %v", file, row["name"], key, err)
+		}
+		out = append(out, v)
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s holds no vectors", file)
+	}
+	return out
+}
+
+func logVectors(t testing.TB) [][]byte  { return vectors(t, "logs.json", "buffer_hex") }
+func coreVectors(t testing.TB) [][]byte { return vectors(t, "coredumps.json", "core_hex") }
+
+// publish returns the bytes of a PUBLISH.
+func publish(t testing.TB, topic string, id uint16, payload []byte) []byte {
+	t.Helper()
+	m := MQTT{Type: PacketPublish, Topic: []byte(topic), Payload: payload}
+	if id > 0 {
+		m.QoS, m.PacketID = 1, id
+	}
+	b, err := m.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A parser goes from PUBLISH down to the last frame of what real devices sent,
+// and the layers give back the same bytes when they are written again.
+func TestLayersOnVectors(t *testing.T) {
+	var m MQTT
+	var l Log
+	var v1 FrameV1
+	var v3 FrameV3
+	var dump CoreDump
+	parser := gopacket.NewDecodingLayerParser(LayerTypeMQTT, &m, &l, &v1, &v3, &dump)
+	parser.IgnorePanic = true
+	parser.IgnoreUnsupported = true
+	var decoded []gopacket.LayerType
+	for i, b := range logVectors(t) {
+		packet := publish(t, "binlog/v0/C/A", 1, b)
+		if err := parser.DecodeLayers(packet, &decoded); err != nil {
+			t.Fatalf("log %d: %v", i, err)
+		}
+		log, _, err := format.ParseLog(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames := log.Frames()
+		want := []gopacket.LayerType{LayerTypeMQTT, LayerTypeLog}
+		for range frames.All() {
+			want = append(want, map[uint8]LayerType{1: LayerTypeFrameV1, 3: LayerTypeFrameV3}[log.Version()])
+		}
+		if !slices.Equal(decoded, want) {
+			t.Errorf("log %d: decoded %v, want %v", i, decoded, want)
+		}
+
+		// The same through NewPacket, which keeps every layer, and back.
+		p := gopacket.NewPacket(packet, LayerTypeMQTT, gopacket.DecodeOptions{SkipDecodeRecovery: true})
+		if p.ErrorLayer() != nil || len(p.Layers()) != len(want) {
+			t.Fatalf("log %d: %v, %d layers, want %d", i, p.ErrorLayer(), len(p.Layers()), len(want))
+		}
+		buf := gopacket.NewSerializeBuffer()
+		if err := gopacket.SerializePacket(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, p); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(buf.Bytes(), packet) {
+			t.Errorf("log %d: wrote\n%x, want\n%x", i, buf.Bytes(), packet)
+		}
+	}
+	for i, b := range coreVectors(t) {
+		packet := publish(t, "core-dump/v0/C", 1, b)
+		if err := parser.DecodeLayers(packet, &decoded); err != nil {
+			t.Fatalf("core dump %d: %v", i, err)
+		}
+		if !slices.Equal(decoded, []gopacket.LayerType{LayerTypeMQTT, LayerTypeCoreDump}) {
+			t.Errorf("core dump %d: decoded %v", i, decoded)
+		}
+		buf := gopacket.NewSerializeBuffer()
+		opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+		if err := gopacket.SerializeLayers(buf, opts, &m, &dump, gopacket.Payload(dump.Payload)); err != nil || !bytes.Equal(buf.Bytes(), packet) {
+			t.Errorf("core dump %d: wrote %x, %v", i, buf.Bytes(), err)
+		}
+	}
+}
+
+// Lengths and checksums are made where they are asked for, and only in what is
+// written.
+func TestLogFixes(t *testing.T) {
+	for _, b := range logVectors(t) {
+		var l Log
+		if err := l.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil {
+			t.Fatal(err)
+		}
+		data := append(slices.Clone(l.Payload), 1)
+		before := slices.Clone(b)
+		buf := gopacket.NewSerializeBuffer()
+		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &l, gopacket.Payload(data)); err == nil {
+			t.Error("a wrong length was written")
+		}
+		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, &l, gopacket.Payload(data)); err != nil {
+			t.Fatal(err)
+		}
+		log, rest, err := format.ParseLog(buf.Bytes())
+		if err != nil || len(rest) > 0 || log.Verify() != nil || !bytes.Equal(log.Data(), data) {
+			t.Errorf("wrote %x: %v, rest %x, %v", buf.Bytes(), err, rest, log.Verify())
+		}
+		if !bytes.Equal(b, before) {
+			t.Error("the layer's own header was changed")
+		}
+	}
+	buf := gopacket.NewSerializeBuffer()
+	for _, bad := range []gopacket.SerializableLayer{&Log{}, &CoreDump{}, &Chunk{}, &FrameV1{Record: make([]byte, 65536)}, &FrameV3{Record: make([]byte, 65536)}} {
+		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, bad); err == nil {
+			t.Errorf("%T was written", bad)
+		}
+	}
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, &Log{V3: new(format.HeaderV3)}, gopacket.Payload(make([]byte, 65536))); err == nil {
+		t.Error("a log of 65,536 bytes was written")
+	}
+}
+
+func TestFramesRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		record, rest := rapid.SliceOfN(rapid.Byte(), 6, 300).Draw(t, "record"), drawBytes(t, "rest")
+		f1 := FrameV1{Sequence: rapid.Uint16().Draw(t, "sequence"), Record: record}
+		f3 := FrameV3{TickDelta: rapid.Uint32().Draw(t, "tick"), Record: record}
+		chunk := Chunk{Offset: rapid.Uint16().Draw(t, "offset"), LenTotal: rapid.Uint16Min(1).Draw(t, "total")}
+		buf := gopacket.NewSerializeBuffer()
+		write := func(l gopacket.SerializableLayer) []byte {
+			if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, l, gopacket.Payload(rest)); err != nil {
+				t.Fatal(err)
+			}
+			return slices.Clone(buf.Bytes())
+		}
+		b := write(&f1)
+		var g1 FrameV1
+		if err := g1.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || g1.Sequence != f1.Sequence || !bytes.Equal(g1.Record, record) || !bytes.Equal(g1.Payload, rest) {
+			t.Fatalf("wrote %+v, read %+v, %v", f1, g1, err)
+		}
+		b = write(&f3)
+		var g3 FrameV3
+		if err := g3.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || g3.TickDelta != f3.TickDelta || !bytes.Equal(g3.Record, record) || !bytes.Equal(g3.Payload, rest) {
+			t.Fatalf("wrote %+v, read %+v, %v", f3, g3, err)
+		}
+		b = write(&chunk)
+		var c Chunk
+		if err := c.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || c.Offset != chunk.Offset || c.LenTotal != chunk.LenTotal || !bytes.Equal(c.Payload, rest) {
+			t.Fatalf("wrote %+v, read %+v, %v", chunk, c, err)
+		}
+	})
+}
+
+// Bad input costs no allocation either.
+func TestDecodeAllocatesNothing(t *testing.T) {
+	log, dump := logVectors(t)[0], coreVectors(t)[0]
+	inputs := map[string][]byte{"log": log, "core dump": dump, "empty": nil, "junk": bytes.Repeat([]byte{0xff}, 64), "zeros": make([]byte, 64)}
+	for _, p := range packets {
+		inputs[p.name] = unhex(t, p.hex)
+	}
+	layers := []interface {
+		gopacket.DecodingLayer
+		LayerType() gopacket.LayerType
+	}{&MQTT{}, &MQTT{Version: Version311}, &Log{}, &FrameV1{}, &FrameV3{}, &CoreDump{}, &Chunk{}}
+	for name, b := range inputs {
+		for _, l := range layers {
+			if n := testing.AllocsPerRun(10, func() { _ = l.DecodeFromBytes(b, gopacket.NilDecodeFeedback) }); n != 0 {
+				t.Errorf("%v of %s: %v allocations", l.LayerType(), name, n)
+			}
+		}
+	}
+}
+
+// TestGopacketImports holds the list of files in which the import path must be
+// replaced to swap gopacket for its fork.
+func TestGopacketImports(t *testing.T) {
+	want := []string{"gopacket.go"}
+	out, err := exec.Command("grep", "-l", "google/gopacket\"\\|google/gopacket/", "--include=*.go", "-r", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range strings.Fields(string(out)) {
+		if f = strings.TrimPrefix(f, "./"); !strings.HasSuffix(f, "_test.go") {
+			got = append(got, f)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("gopacket is imported by %v, want %v", got, want)
+	}
+}
