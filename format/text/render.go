@@ -11,7 +11,7 @@ const missing = "<missing>"
 // Append appends the text of the record p, which the device logged with this
 // format, to dst and returns the extended buffer.
 func (t *Template) Append(dst []byte, p format.Payload) []byte {
-	args := p.Args()
+	args, start := p.Args(), len(dst)
 	doubt := false
 	for i := range t.convs {
 		c := &t.convs[i]
@@ -46,7 +46,7 @@ func (t *Template) Append(dst []byte, p format.Payload) []byte {
 	dst = append(dst, t.tail...)
 	for args.Next() {
 		a := args.Arg()
-		if len(dst) > 0 {
+		if len(dst) > start {
 			dst = append(dst, ' ')
 		}
 		dst = appendMarked(dst, &a)
