@@ -2,14 +2,24 @@ package mqttv5
 
 import (
 	"context"
-	"errors"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
 )
 
-var errNotYet = errors.New("not written yet")
+// How long Close waits for acknowledgements of messages in flight.
+const closeGrace = 5 * time.Second
 
 // Client sends to the cloud over one connection. It is safe for concurrent use.
 type Client struct {
-	cfg Config
+	cfg    Config
+	topics topics
+	sup    *supervisor
+	routes *routes
+	boots  *handshakes
+	count  counters
 }
 
 // New checks the configuration and the credential files and returns a client. It
@@ -19,45 +29,55 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg}, nil
+	c := &Client{
+		cfg: cfg, topics: newTopics(cfg.CustomerID, cfg.GroupID),
+		routes: newRoutes(), boots: newHandshakes(),
+	}
+	creds := newCredentials(&c.cfg)
+	if !cfg.InsecurePlaintext {
+		if _, err := creds.load(); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	pol := newPolicy(cfg.Tuning)
+	c.sup = &supervisor{
+		cfg: &c.cfg, creds: creds, policy: pol,
+		rate:  newThrottle(cfg.Tuning.PublishesPerSecond, cfg.Tuning.BytesPerSecond),
+		dial:  (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext,
+		route: func(p *paho.Publish) { c.routes.dispatch(p) },
+		event: c.event, count: &c.count,
+		ctx: ctx, cancel: cancel,
+		backoff: backoff{policy: pol, random: rand.Float64},
+	}
+	return c, nil
 }
 
 // Connect connects now, rather than with the first call that needs the broker.
-func (c *Client) Connect(ctx context.Context) error { return errNotYet }
-
-// Close waits for messages in flight, for at most a few seconds, says goodbye to
-// the broker and closes the connection.
-func (c *Client) Close() error { return nil }
-
-// GetSessionToken runs the boot handshake for a device and keeps the token in the
-// store. It always asks the cloud.
-func (c *Client) GetSessionToken(ctx context.Context, dev DeviceInfo) (uint32, error) {
-	return 0, errNotYet
+func (c *Client) Connect(ctx context.Context) error {
+	_, err := c.sup.link(ctx)
+	return err
 }
 
-// GetOrFetchToken returns the stored token of a device and its firmware, or runs
-// the boot handshake when there is none.
-func (c *Client) GetOrFetchToken(ctx context.Context, dev DeviceInfo) (uint32, error) {
-	return 0, errNotYet
+// Close waits for messages in flight, for at most 5 seconds, says goodbye to the
+// broker and closes the connection. Calls after it fail with ErrClosed.
+func (c *Client) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	c.sup.stop(ctx)
+	return nil
 }
 
-// PublishBinaryLog publishes buf as it is, token included, and waits for the
-// acknowledgement. It does not look into buf; UploadLog does. The buffer must not
-// change until it returns.
-func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
-	return Receipt{}, errNotYet
+func (c *Client) event(e Event) {
+	if c.cfg.Hooks.Event == nil {
+		return
+	}
+	e.Time = time.Now()
+	c.cfg.Hooks.Event(e)
 }
 
-// UploadLog verifies one binary log, writes the device's session token into it,
-// publishes it and waits for the acknowledgement. Nothing is sent if the checksum
-// is wrong. buf itself is not changed: the token goes into a copy.
-func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
-	return Receipt{}, errNotYet
-}
-
-// PublishCoreDump verifies one crash dump, publishes it and waits for the
-// acknowledgement. A dump that is too large is refused, with the limit named,
-// before anything is sent.
-func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, error) {
-	return Receipt{}, errNotYet
+// notice tells of something that went wrong without failing the call.
+func (c *Client) notice(err error) {
+	c.cfg.Hooks.Logger.Warn("notice", "error", err)
+	c.event(Event{Kind: EventNotice, Err: err})
 }

@@ -2,10 +2,17 @@ package localcloud
 
 import (
 	"context"
-	"crypto/sha256"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
-	"time"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	mochi "github.com/mochi-mqtt/server/v2"
 )
 
 // Config says where the cloud listens and what it keeps.
@@ -13,9 +20,9 @@ type Config struct {
 	// Listen is the loopback address to listen on. Default: "127.0.0.1:0".
 	Listen string
 
-	// Dir is where certificates go (certs/) and what is received
-	// (received/...). Default: a temporary directory for the certificates, removed
-	// by Close, and nothing received is written.
+	// Dir is where certificates go (certs/) and what is received (received/).
+	// Default: a temporary directory for the certificates, removed by Close, and
+	// nothing received is written.
 	Dir string
 
 	// Plaintext listens without TLS. Default: false.
@@ -24,8 +31,8 @@ type Config struct {
 	// CustomerID is the only customer served. Default: any.
 	CustomerID string
 
-	// OnReceive is called for each message received, before it is acknowledged.
-	// Default: none.
+	// OnReceive is called for each message received, before it is acknowledged,
+	// from several goroutines. Default: none.
 	OnReceive func(Received)
 
 	// Strict imitates limits and habits of the real cloud. Default: none.
@@ -39,76 +46,177 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Strict holds what the real cloud does and a friendly broker does not.
-type Strict struct {
-	MaxPacket      uint32        // Maximum Packet Size, in bytes, told and enforced; 0: 132 KiB
-	ReceiveMaximum uint16        // messages it takes unacknowledged; 0: 1024
-	SilentBoot     bool          // boot requests get no answer
-	SubackDelay    time.Duration // a SUBACK is sent this much before the subscription works
-}
-
-// Kind is what a message is.
-type Kind string
-
-// Kinds of messages.
-const (
-	KindLog      Kind = "log"
-	KindCoreDump Kind = "core-dump"
-	KindText     Kind = "text"
-	KindFirmware Kind = "firmware"
-)
-
-// Received is one message that the cloud got.
-type Received struct {
-	ID            string // record id: user property "ulogkit-id"; empty when the sender gave none
-	Kind          Kind
-	Topic         string
-	ApplicationID uint32
-	DeviceSerial  string // whom the session token, or the dump's header, names
-	Token         uint32 // session token in a log
-	Bytes         int
-	SHA256        [sha256.Size]byte
-	Payload       []byte // nil when forgotten; see Config.KeepBytes
-	Err           error  // what is wrong with it; nil when verified
-	File          string // where it was written; empty when it was not
-	Time          time.Time
-}
-
 // Cloud is a running stand-in.
-type Cloud struct{ cfg Config }
+type Cloud struct {
+	cfg       Config
+	log       *slog.Logger
+	maxPacket uint32
+	listener  net.Listener
+	files     files
+	temp      string // directory to remove at the end
+	broker    *mochi.Server
+	sessions  *sessions
+	inbox     *inbox
+	limiter   *limiter
+	upload    *uploads
+
+	once     sync.Once
+	closeErr error
+	stop     func() bool
+}
 
 // Start starts the broker and the stand-in cloud. They stop when ctx ends or
 // Close is called.
 func Start(ctx context.Context, cfg Config) (*Cloud, error) {
-	return nil, errors.New("not written yet")
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.KeepBytes == 0 {
+		cfg.KeepBytes = 64 << 20
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, sessions: newSessions(), limiter: newLimiter(cfg.Strict)}
+	if c.maxPacket == 0 {
+		c.maxPacket = defaultMaxPacket
+	}
+	if err := c.open(); err != nil {
+		c.shutdown()
+		return nil, fmt.Errorf("start local cloud: %w", err)
+	}
+	c.stop = context.AfterFunc(ctx, func() { c.Close() })
+	c.log.Info("local cloud listens", "address", c.Addr())
+	return c, nil
+}
+
+func (c *Cloud) open() (err error) {
+	host, _, err := net.SplitHostPort(c.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not a loopback address; this is not a broker for a network", host)
+	}
+	received := ""
+	dir := c.cfg.Dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "ulogkit-cloud-"); err != nil {
+			return err
+		}
+		c.temp = dir
+	} else {
+		received = filepath.Join(dir, "received")
+		if err := os.MkdirAll(received, 0o755); err != nil {
+			return err
+		}
+	}
+	c.inbox = newInbox(received, c.cfg.KeepBytes)
+	ca, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	var serverTLS *tls.Config
+	if !c.cfg.Plaintext {
+		certs := filepath.Join(dir, "certs")
+		if err := os.MkdirAll(certs, 0o755); err != nil {
+			return err
+		}
+		c.files = filesIn(certs)
+		if err := c.files.write(ca); err != nil {
+			return err
+		}
+		if serverTLS, err = ca.serverTLS(host); err != nil {
+			return err
+		}
+	}
+	if c.listener, err = net.Listen("tcp", c.cfg.Listen); err != nil {
+		return err
+	}
+	c.broker, err = newBroker(c, c.listener, serverTLS)
+	return err
+}
+
+// Close stops the cloud, closes its connections and removes its temporary files.
+func (c *Cloud) Close() error {
+	if c.stop != nil {
+		c.stop()
+	}
+	c.shutdown()
+	return c.closeErr
+}
+
+func (c *Cloud) shutdown() {
+	c.once.Do(func() {
+		var errs []error
+		if c.broker != nil {
+			errs = append(errs, c.broker.Close())
+		} else if c.listener != nil {
+			errs = append(errs, c.listener.Close())
+		}
+		if c.upload != nil {
+			errs = append(errs, c.upload.close())
+		}
+		if c.inbox != nil {
+			c.inbox.close()
+		}
+		if c.temp != "" {
+			errs = append(errs, os.RemoveAll(c.temp))
+		}
+		c.closeErr = errors.Join(errs...)
+	})
 }
 
 // Addr returns the broker's host:port.
-func (c *Cloud) Addr() string { return "" }
+func (c *Cloud) Addr() string { return c.listener.Addr().String() }
 
 // Host returns the broker's address without the port.
-func (c *Cloud) Host() string { return "" }
+func (c *Cloud) Host() string {
+	host, _, _ := net.SplitHostPort(c.Addr())
+	return host
+}
 
 // Port returns the broker's port.
-func (c *Cloud) Port() int { return 0 }
+func (c *Cloud) Port() int { return c.listener.Addr().(*net.TCPAddr).Port }
 
-// CAFile returns the name of the file with the certificate of the throwaway CA.
-func (c *Cloud) CAFile() string { return "" }
+// CAFile returns the name of the file with the certificate of the throwaway CA;
+// empty without TLS.
+func (c *Cloud) CAFile() string { return c.files.ca }
 
-// CertFile returns the name of the file with a client certificate.
-func (c *Cloud) CertFile() string { return "" }
+// CertFile returns the name of the file with a client certificate; empty without
+// TLS.
+func (c *Cloud) CertFile() string { return c.files.cert }
 
-// KeyFile returns the name of the file with the client's private key.
-func (c *Cloud) KeyFile() string { return "" }
+// KeyFile returns the name of the file with the client's private key; empty
+// without TLS.
+func (c *Cloud) KeyFile() string { return c.files.key }
 
-// Token returns the token the cloud gave a device, if it did.
-func (c *Cloud) Token(applicationID uint32, serial string) (uint32, bool) { return 0, false }
+// Token returns the token the cloud gave a device last, if it did.
+func (c *Cloud) Token(applicationID uint32, serial string) (uint32, bool) {
+	return c.sessions.current(applicationID, serial)
+}
 
-// Received returns what was received so far, in order.
-func (c *Cloud) Received() []Received { return nil }
+// ForgetTokens makes the cloud forget all sessions, as if it had lost them.
+func (c *Cloud) ForgetTokens() { c.sessions.forget() }
 
-// WaitReceived waits until n messages have been received and returns all.
-func (c *Cloud) WaitReceived(ctx context.Context, n int) ([]Received, error) { return nil, nil }
+// Received returns what was received so far, in order, duplicates included.
+func (c *Cloud) Received() []Received { return c.inbox.all() }
 
-// Close stops the cloud, closes its connections and removes its temporary files.
-func (c *Cloud) Close() error { return nil }
+// WaitReceived waits until n different messages have been received and returns
+// all. When ctx ends first it returns what there is, and an error.
+func (c *Cloud) WaitReceived(ctx context.Context, n int) ([]Received, error) {
+	return c.inbox.wait(ctx, n)
+}
+
+// Publish sends a message to whoever is subscribed to the topic: a log
+// configuration to config/v0/..., for example.
+func (c *Cloud) Publish(topic string, payload []byte) error {
+	return publishReply(c.broker, topic, payload, nil)
+}
+
+// Disconnect closes all client connections, as a network failure would.
+func (c *Cloud) Disconnect() {
+	for _, cl := range c.broker.Clients.GetByListener(listenerID) {
+		cl.Net.Conn.Close()
+	}
+}

@@ -1,0 +1,88 @@
+package guard
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestReaderPassesGoodPackets(t *testing.T) {
+	stream := append([]byte{0x20, 3, 0, 0, 0, 0xD0, 0, 0x30, 0x85, 0x01}, make([]byte, 133)...)
+	for name, r := range map[string]io.Reader{
+		"whole": bytes.NewReader(stream), "bytes": iotest.OneByteReader(bytes.NewReader(stream)),
+		"half": iotest.HalfReader(bytes.NewReader(stream)),
+	} {
+		got, err := io.ReadAll(New(r, 133))
+		if err != nil || !bytes.Equal(got, stream) {
+			t.Errorf("%s: %d bytes, %v; want %d", name, len(got), err, len(stream))
+		}
+	}
+}
+
+func TestReaderRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stream []byte
+		want   string
+	}{
+		{"4 GiB", []byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x0f}, "more than 4 bytes"},
+		{"endless length", bytes.Repeat([]byte{0xff}, 100), "more than 4 bytes"},
+		{"over the limit", []byte{0x30, 0x86, 0x01}, "134 bytes, the limit is 133"},
+		{"256 MiB", []byte{0x30, 0xff, 0xff, 0xff, 0x7f}, "the limit is 133"},
+		{"type 0", []byte{0x00, 0x00}, "type 0"},
+	} {
+		g := New(bytes.NewReader(c.stream), 133)
+		_, err := io.ReadAll(g)
+		if !errors.Is(err, ErrHostile) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; want %q", c.name, err, c.want)
+		}
+		if _, again := g.Read(make([]byte, 1)); again != err {
+			t.Errorf("%s: second read gave %v", c.name, again)
+		}
+	}
+}
+
+func TestReaderInspects(t *testing.T) {
+	stream := []byte{0x82, 3, 1, 2, 3, 0x30, 1, 9, 0x82, 1, 7}
+	var seen [][]byte
+	g := New(bytes.NewReader(stream), 10)
+	g.Inspect(1<<8, func(first byte, body []byte) error {
+		seen = append(seen, append([]byte{first}, body...))
+		if len(body) < 2 {
+			return errors.New("too short")
+		}
+		return nil
+	})
+	got, err := io.ReadAll(g)
+	if !errors.Is(err, ErrHostile) || !bytes.HasPrefix(stream, got) {
+		t.Errorf("read % x, %v", got, err)
+	}
+	if len(seen) != 2 || !bytes.Equal(seen[0], []byte{0x82, 1, 2, 3}) {
+		t.Errorf("inspected % x", seen)
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add([]byte{0x20, 3, 0, 0, 0}, 5)
+	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x0f}, 1)
+	f.Add([]byte{0x30, 0x80, 0x80, 0x80, 0x00, 0xD0, 0x00}, 3)
+	f.Fuzz(func(t *testing.T, b []byte, chunk int) {
+		const limit = 200
+		g := New(bytes.NewReader(b), limit)
+		buf := make([]byte, 1+(chunk&0x3f))
+		var got []byte
+		for {
+			n, err := g.Read(buf)
+			got = append(got, buf[:n]...)
+			if err != nil {
+				break
+			}
+		}
+		if !bytes.HasPrefix(b, got) {
+			t.Fatalf("changed the stream: % x of % x", got, b)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package localcloud
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
+)
+
+const listenerID = "loopback"
+
+// Largest packet taken, in bytes: 128 KiB and its topic, as the real cloud.
+const defaultMaxPacket = 132 << 10
+
+// newBroker returns the embedded broker with the cloud's hook in it. Where the
+// broker differs from the specification, MQTT facts ("Brokers to test against")
+// has the list, the hook and the guarded listener put it right.
+func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server, error) {
+	caps := mochi.NewDefaultServerCapabilities()
+	caps.MaximumPacketSize = c.maxPacket
+	caps.ReceiveMaximum = c.cfg.Strict.ReceiveMaximum
+	if caps.ReceiveMaximum == 0 {
+		caps.ReceiveMaximum = 1024
+	}
+	// Twice what it takes to answer what it receives; it drops what exceeds it.
+	caps.MaximumClientWritesPending = 64 << 10
+	caps.MaximumQos = 1
+	caps.MinimumProtocolVersion = 5
+	s := mochi.New(&mochi.Options{
+		Capabilities: caps,
+		InlineClient: true,
+		Logger:       slog.New(slog.DiscardHandler),
+	})
+	if err := s.AddHook(&hook{cloud: c}, nil); err != nil {
+		return nil, err
+	}
+	l := net.Listener(guardedListener{tcp, int(c.maxPacket)})
+	if tlsConfig != nil {
+		l = guardedListener{tls.NewListener(tcp, tlsConfig), int(c.maxPacket)}
+	}
+	if err := s.AddListener(listeners.NewNet(listenerID, l)); err != nil {
+		return nil, err
+	}
+	return s, s.Serve()
+}
+
+// guardedListener keeps from the broker what would crash it.
+type guardedListener struct {
+	net.Listener
+	max int
+}
+
+func (l guardedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	g := guard.New(c, l.max)
+	g.Inspect(1<<packets.Subscribe, checkSubscribe)
+	return guardedConn{c, g}, nil
+}
+
+type guardedConn struct {
+	net.Conn
+	g *guard.Reader
+}
+
+func (c guardedConn) Read(p []byte) (int, error) { return c.g.Read(p) }
+
+// checkSubscribe refuses a SUBSCRIBE whose last filter has no options byte: the
+// broker reads it without looking and panics (MQTT 5 section 3.8).
+func checkSubscribe(_ byte, b []byte) error {
+	short := errors.New("SUBSCRIBE ends too early")
+	if len(b) < 3 {
+		return short
+	}
+	b = b[2:]
+	n, used := binary.Uvarint(b)
+	if used <= 0 || used > 4 || n > uint64(len(b)-used) {
+		return short
+	}
+	b = b[used+int(n):]
+	for len(b) > 0 {
+		if len(b) < 2 {
+			return short
+		}
+		n := int(binary.BigEndian.Uint16(b))
+		if len(b) < 2+n+1 {
+			return short
+		}
+		b = b[2+n+1:]
+	}
+	return nil
+}
+
+// hook is the cloud's place in the broker.
+type hook struct {
+	mochi.HookBase
+	cloud *Cloud
+}
+
+// ID implements mochi.Hook.
+func (h *hook) ID() string { return "localcloud" }
+
+// Provides implements mochi.Hook.
+func (h *hook) Provides(b byte) bool {
+	switch b {
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished:
+		return true
+	}
+	return false
+}
+
+// OnConnectAuthenticate implements mochi.Hook. TLS has seen the certificate.
+func (h *hook) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
+
+// OnACLCheck implements mochi.Hook.
+func (h *hook) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
+	return h.cloud.allowed(topic, write)
+}
+
+// OnPacketEncode implements mochi.Hook: what the broker says wrongly or not at
+// all.
+func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet {
+	switch pk.FixedHeader.Type {
+	case packets.Puback:
+		if pk.ReasonCode == packets.CodeGrantedQos1.Code {
+			pk.ReasonCode = packets.CodeSuccess.Code
+		}
+		pk.Properties = packets.Properties{} // it repeats those of the PUBLISH
+	case packets.Connack:
+		pk.Properties.MaximumPacketSize = h.cloud.maxPacket
+	}
+	return pk
+}
+
+// OnPublish implements mochi.Hook. The acknowledgement follows its return.
+func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if cl.Net.Inline {
+		return pk, nil
+	}
+	if code := h.cloud.receive(pk); code != nil {
+		return pk, *code
+	}
+	return pk, nil
+}
+
+// OnPublished implements mochi.Hook: requests are answered after they have been
+// acknowledged.
+func (h *hook) OnPublished(cl *mochi.Client, pk packets.Packet) {
+	if !cl.Net.Inline {
+		h.cloud.answer(pk)
+	}
+}
+
+func publishReply(s *mochi.Server, topic string, payload, correlation []byte) error {
+	err := s.InjectPacket(inline(s), packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1},
+		TopicName:   topic,
+		Payload:     payload,
+		PacketID:    1,
+		Properties:  packets.Properties{CorrelationData: correlation},
+	})
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	return nil
+}
+
+// inline returns the broker's own client, whose messages come from nowhere.
+func inline(s *mochi.Server) *mochi.Client {
+	c, _ := s.Clients.Get(mochi.InlineClientId)
+	return c
+}

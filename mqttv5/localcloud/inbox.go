@@ -1,0 +1,158 @@
+package localcloud
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Received messages remembered; beyond it the older half is forgotten.
+const maxRemembered = 1 << 20
+
+// Kind is what a message is.
+type Kind string
+
+// Kinds of messages.
+const (
+	KindLog      Kind = "log"
+	KindCoreDump Kind = "core-dump"
+	KindText     Kind = "text"
+	KindFirmware Kind = "firmware"
+)
+
+// Received is one message that the cloud got.
+type Received struct {
+	ID            string // record id: user property "ulogkit-id"; empty when the sender gave none
+	Kind          Kind
+	Topic         string
+	ApplicationID uint32
+	DeviceSerial  string // whom the session token, or the dump's or batch's header, names
+	Token         uint32 // session token in a log
+	Bytes         int
+	SHA256        [sha256.Size]byte
+	Payload       []byte // nil when forgotten; see Config.KeepBytes
+	Err           error  // what is wrong with it; nil when verified
+	File          string // where it was written; empty when it was not
+	Duplicate     bool   // the same ID, or without one the same bytes, came before
+	Time          time.Time
+}
+
+// inbox remembers what was received.
+type inbox struct {
+	dir       string // where to write; empty is nowhere
+	keepBytes int
+
+	mu      sync.Mutex
+	list    []Received
+	seen    map[string]struct{}
+	kept    int // bytes of payloads
+	oldest  int // index in list of the oldest payload kept
+	number  int // of messages ever
+	changed chan struct{}
+	closed  bool
+}
+
+func newInbox(dir string, keepBytes int) *inbox {
+	return &inbox{dir: dir, keepBytes: keepBytes, seen: make(map[string]struct{}), changed: make(chan struct{})}
+}
+
+// add writes and remembers one message. The payload is the caller's to keep.
+func (b *inbox) add(r *Received) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.number++
+	if b.dir != "" {
+		name := filepath.Join(b.dir, fileName(b.number, r))
+		if err := writeFile(name, r.Payload); err != nil {
+			return err
+		}
+		r.File = name
+	}
+	key := r.ID
+	if key == "" {
+		key = string(r.SHA256[:])
+	}
+	_, r.Duplicate = b.seen[key]
+	b.seen[key] = struct{}{}
+	b.list = append(b.list, *r)
+	b.kept += len(r.Payload)
+	for b.kept > b.keepBytes && b.oldest < len(b.list) {
+		b.kept -= len(b.list[b.oldest].Payload)
+		b.list[b.oldest].Payload = nil
+		b.oldest++
+	}
+	if len(b.list) > maxRemembered {
+		half := len(b.list) / 2
+		for i := range b.list[:half] {
+			b.kept -= len(b.list[i].Payload)
+		}
+		b.list = append([]Received(nil), b.list[half:]...)
+		b.oldest = max(0, b.oldest-half)
+	}
+	close(b.changed)
+	b.changed = make(chan struct{})
+	return nil
+}
+
+func (b *inbox) all() []Received {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]Received(nil), b.list...)
+}
+
+func (b *inbox) wait(ctx context.Context, n int) ([]Received, error) {
+	for {
+		b.mu.Lock()
+		got, changed, closed := len(b.seen), b.changed, b.closed
+		b.mu.Unlock()
+		if got >= n {
+			return b.all(), nil
+		}
+		if closed {
+			return b.all(), fmt.Errorf("local cloud was closed after %d of %d messages", got, n)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return b.all(), fmt.Errorf("%d of %d messages arrived: %w", got, n, context.Cause(ctx))
+		}
+	}
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}
+}
+
+// fileName is safe whatever the device calls itself.
+func fileName(number int, r *Received) string {
+	ext := ".bin"
+	if r.Kind == KindText {
+		ext = ".ndjson"
+	}
+	serial := strings.ReplaceAll(url.QueryEscape(r.DeviceSerial), ".", "%2E")
+	if serial == "" {
+		serial = "unknown"
+	}
+	return fmt.Sprintf("%06d-%s-%d-%.80s%s", number, r.Kind, r.ApplicationID, serial, ext)
+}
+
+// writeFile lets nobody see half a file.
+func writeFile(name string, b []byte) error {
+	temp := name + ".part"
+	if err := os.WriteFile(temp, b, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temp, name)
+}

@@ -1,0 +1,215 @@
+package localcloud
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// address is a topic taken apart (FORMAT section 5). The group, if any, is part of
+// the customer.
+type address struct {
+	kind        string // boot, binlog, core-dump, logs or firmware
+	customer    string
+	application uint32
+	deviceType  string // firmware only
+}
+
+// parseTopic understands the topics that gateways publish to.
+func parseTopic(topic string) (address, bool) {
+	if rest, ok := strings.CutPrefix(topic, "upload/v0/firmware/"); ok {
+		s := strings.Split(rest, "/")
+		if len(s) != 2 && len(s) != 3 {
+			return address{}, false
+		}
+		return address{kind: "firmware", customer: s[0], deviceType: s[len(s)-1]}, true
+	}
+	s := strings.Split(topic, "/")
+	if len(s) < 3 || s[1] != "v0" {
+		return address{}, false
+	}
+	a := address{kind: s[0], customer: s[2]}
+	switch a.kind {
+	case "core-dump":
+		return a, len(s) == 3 || len(s) == 4
+	case "boot", "binlog", "logs":
+		if len(s) != 4 && len(s) != 5 {
+			return address{}, false
+		}
+		n, err := strconv.ParseUint(s[len(s)-1], 10, 32)
+		a.application = uint32(n)
+		return a, err == nil
+	}
+	return address{}, false
+}
+
+// allowed says whether a client may use a topic or a filter.
+func (c *Cloud) allowed(topic string, write bool) bool {
+	if c.cfg.CustomerID == "" {
+		return true
+	}
+	if write {
+		a, ok := parseTopic(topic)
+		return ok && a.customer == c.cfg.CustomerID
+	}
+	if rest, ok := strings.CutPrefix(topic, "$share/"); ok {
+		_, topic, _ = strings.Cut(rest, "/")
+	}
+	s := strings.Split(topic, "/")
+	return len(s) > 3 && s[2] == c.cfg.CustomerID
+}
+
+// receive takes one message. It returns the code of a refusal, or nil.
+func (c *Cloud) receive(pk packets.Packet) *packets.Code {
+	if !c.limiter.allow(time.Now()) {
+		return quotaExceeded
+	}
+	a, ok := parseTopic(pk.TopicName)
+	if !ok || a.kind == "boot" || a.kind == "firmware" {
+		return nil // requests are answered after their acknowledgement
+	}
+	r := Received{
+		Topic: pk.TopicName, ApplicationID: a.application, Time: time.Now(),
+		Payload: append([]byte(nil), pk.Payload...), Bytes: len(pk.Payload), SHA256: sha256.Sum256(pk.Payload),
+	}
+	for _, u := range pk.Properties.User {
+		if u.Key == "ulogkit-id" {
+			r.ID = u.Val
+		}
+	}
+	var refuse *packets.Code
+	switch a.kind {
+	case "binlog":
+		r.Kind = KindLog
+		if r.Err = c.verifyLog(&r); errors.Is(r.Err, errToken) && c.cfg.Strict.CheckTokens {
+			refuse = notAuthorized
+		}
+	case "core-dump":
+		r.Kind = KindCoreDump
+		r.Err = verifyCoreDump(&r)
+	case "logs":
+		r.Kind = KindText
+		if r.Err = verifyText(&r); r.Err != nil {
+			refuse = badPayload
+		}
+	}
+	if refuse != nil {
+		c.log.Warn("refused", "topic", r.Topic, "bytes", r.Bytes, "error", r.Err)
+		return refuse
+	}
+	if c.cfg.OnReceive != nil {
+		c.cfg.OnReceive(r)
+	}
+	if err := c.inbox.add(&r); err != nil {
+		c.log.Error("cannot write", "error", err)
+		return &packets.ErrImplementationSpecificError
+	}
+	c.log.Info("received", "kind", r.Kind, "serial", r.DeviceSerial, "bytes", r.Bytes, "file", r.File, "duplicate", r.Duplicate, "error", r.Err)
+	if c.cfg.Strict.NoSubscriber {
+		return &packets.CodeNoMatchingSubscribers
+	}
+	return nil
+}
+
+var errToken = errors.New("session token was not given out by this cloud")
+
+func (c *Cloud) verifyLog(r *Received) error {
+	if err := format.CheckLog(r.Payload); err != nil {
+		return err
+	}
+	l, _, err := format.ParseLog(r.Payload)
+	if err != nil {
+		return err
+	}
+	r.Token = l.SessionToken()
+	d, ok := c.sessions.owner(r.Token)
+	if !ok {
+		return errToken
+	}
+	r.DeviceSerial = d.serial
+	if d.application != r.ApplicationID {
+		return fmt.Errorf("session token belongs to application %d", d.application)
+	}
+	return nil
+}
+
+func verifyCoreDump(r *Received) error {
+	if err := format.CheckCoreDump(r.Payload); err != nil {
+		return err
+	}
+	d, _, err := format.ParseCoreDump(r.Payload)
+	if err != nil {
+		return err
+	}
+	r.ApplicationID, r.DeviceSerial = d.Header.ApplicationID(), string(d.Header.DeviceSerial())
+	return nil
+}
+
+// verifyText checks a batch of text logs: a header line, then entries.
+func verifyText(r *Received) error {
+	head, rest, _ := strings.Cut(string(r.Payload), "\n")
+	var h struct {
+		Sequence *uint64 `json:"sequence"`
+		Serial   string  `json:"serial"`
+	}
+	if err := json.Unmarshal([]byte(head), &h); err != nil || h.Sequence == nil {
+		return errors.New("first line is not a header with a sequence number")
+	}
+	r.DeviceSerial = h.Serial
+	for i, line := range strings.Split(strings.TrimSuffix(rest, "\n"), "\n") {
+		var e struct {
+			T *json.Number `json:"t"`
+			L int          `json:"lv"`
+			M *string      `json:"m"`
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.T == nil || e.M == nil || e.L < 1 || e.L > 5 {
+			return fmt.Errorf("line %d is not an entry", i+2)
+		}
+	}
+	return nil
+}
+
+// answer answers a request that has been acknowledged.
+func (c *Cloud) answer(pk packets.Packet) {
+	a, ok := parseTopic(pk.TopicName)
+	if !ok {
+		return
+	}
+	switch a.kind {
+	case "boot":
+		c.answerBoot(a, pk)
+	case "firmware":
+		c.answerFirmware(pk)
+	}
+}
+
+func (c *Cloud) answerBoot(a address, pk packets.Packet) {
+	var req struct {
+		Serial string `json:"serial"`
+	}
+	if err := json.Unmarshal(pk.Payload, &req); err != nil || req.Serial == "" || strings.ContainsAny(req.Serial, "#+/\x00") {
+		c.log.Warn("boot request cannot be used", "topic", pk.TopicName, "error", err)
+		return
+	}
+	if c.cfg.Strict.SilentBoot {
+		return
+	}
+	token, times := c.sessions.begin(device{a.application, req.Serial})
+	if c.cfg.Strict.LoseFirstReply && times == 1 {
+		return
+	}
+	body := fmt.Appendf(nil, `{"token":%d}`, token)
+	if err := publishReply(c.broker, pk.TopicName+"/"+req.Serial, body, pk.Properties.CorrelationData); err != nil {
+		c.log.Error("boot reply", "error", err)
+		return
+	}
+	c.log.Info("registered", "application", a.application, "serial", req.Serial)
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package mqttv5
+
+import "io/fs"
+
+// checkKeyMode knows no modes here; access lists are the owner's business.
+func checkKeyMode(fs.FileInfo) error { return nil }

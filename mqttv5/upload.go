@@ -1,0 +1,207 @@
+package mqttv5
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// PublishBinaryLog publishes buf as it is, token included, and waits for the
+// acknowledgement. It does not look into buf, so that a log of an unknown version
+// can be forwarded; UploadLog looks. The buffer must not change until it returns.
+func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
+	if err := dev.Validate(); err != nil {
+		return Receipt{}, err
+	}
+	if len(buf) == 0 {
+		return Receipt{}, &Error{Op: "publish log of " + dev.DeviceSerial, Class: ErrBadData, Err: errors.New("it is empty")}
+	}
+	return c.publish(ctx, dev.DeviceSerial, &message{
+		topic: c.topics.binaryLog(dev.ApplicationID), payload: buf,
+		id: contentID("log", dev.DeviceSerial, withoutToken(buf)), contentType: contentLog,
+	})
+}
+
+// UploadLog verifies one binary log, writes the device's session token into it,
+// publishes it and waits for the acknowledgement. Nothing is sent if the checksum
+// is wrong. buf itself is not changed: the token goes into a copy.
+func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
+	if err := dev.Validate(); err != nil {
+		return Receipt{}, err
+	}
+	if err := checkLog(buf); err != nil {
+		return Receipt{}, err
+	}
+	token, err := c.GetOrFetchToken(ctx, dev)
+	if err != nil {
+		return Receipt{}, err
+	}
+	patched, err := withToken(buf, token)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return c.PublishBinaryLog(ctx, dev, patched)
+}
+
+// PublishCoreDump verifies one crash dump, publishes it and waits for the
+// acknowledgement. A dump that is too large is refused, with the limit named,
+// before anything is sent. The buffer must not change until it returns.
+func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, error) {
+	serial, err := checkCoreDump(dump)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return c.publish(ctx, serial, &message{
+		topic: c.topics.coreDump(), payload: dump,
+		id: contentID("core-dump", serial, dump), contentType: contentCoreDump,
+	})
+}
+
+// publish sends one message and waits for its acknowledgement.
+func (c *Client) publish(ctx context.Context, serial string, m *message) (Receipt, error) {
+	if err := m.checkSize(c.cfg.Tuning.MaxMessage, 0); err != nil {
+		return Receipt{}, err
+	}
+	l, err := c.sup.link(ctx)
+	if err != nil {
+		return Receipt{}, err
+	}
+	type result struct {
+		ack
+		latency time.Duration
+	}
+	answer := make(chan result, 1)
+	if err := l.send(ctx, m, func(a ack, d time.Duration) { answer <- result{a, d} }); err != nil {
+		return Receipt{}, c.sendError(ctx, m, err)
+	}
+	select {
+	case r := <-answer:
+		if err := c.outcome(serial, m, r.ack); err != nil {
+			return Receipt{}, err
+		}
+		return Receipt{ID: m.id, Topic: m.topic, Bytes: len(m.payload), Code: r.code, Latency: r.latency}, nil
+	case <-ctx.Done():
+		return Receipt{}, &Error{Op: "publish to " + m.topic, Class: ErrNetwork, Err: waitError(ctx),
+			Hint: "it may or may not have arrived; sending it again is safe"}
+	}
+}
+
+// sendError explains why a message was not sent.
+func (c *Client) sendError(ctx context.Context, m *message, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	if errors.Is(err, ErrClosed) {
+		return ErrClosed
+	}
+	if ctx.Err() != nil {
+		err = waitError(ctx)
+	}
+	return &Error{Op: "publish to " + m.topic, Class: ErrNetwork, Code: codeOf(err), Err: err, Hint: "nothing was sent"}
+}
+
+// outcome counts an acknowledgement and returns what is wrong with it.
+func (c *Client) outcome(serial string, m *message, a ack) error {
+	op := "publish to " + m.topic
+	switch {
+	case errors.Is(a.err, ErrClosed):
+		return ErrClosed
+	case a.err != nil:
+		e := &Error{Op: op, Class: ErrNetwork, Code: codeOf(a.err), Err: a.err,
+			Hint: "it may or may not have arrived; sending it again is safe"}
+		if e.Code != 0 {
+			e.Class = ErrRefused
+		}
+		return e
+	case a.code.Failed():
+		c.count.refused.Add(1)
+		e := &Error{Op: op, Class: ErrRefused, Code: a.code, Hint: refusalHint(a.code)}
+		if a.reason != "" {
+			e.Err = errors.New(a.code.String() + ": " + a.reason)
+		}
+		if a.code == ReasonQuotaExceeded || a.code == ReasonRateTooHigh {
+			c.sup.rate.halve()
+			c.event(Event{Kind: EventThrottled, Code: a.code, Err: e})
+		}
+		return e
+	}
+	c.count.delivered.Add(1)
+	c.count.bytes.Add(int64(len(m.payload)))
+	kind := EventDelivered
+	if a.code == ReasonNoMatchingSubscribers {
+		kind = EventNoSubscriber
+		c.count.nobody.Add(1)
+		c.cfg.Hooks.Logger.Warn("broker took a message that nobody subscribed to", "topic", m.topic, "serial", serial)
+	}
+	c.event(Event{Kind: kind, Serial: serial, ID: m.id, Code: a.code})
+	return nil
+}
+
+func refusalHint(code ReasonCode) string {
+	switch code {
+	case ReasonNotAuthorized:
+		return "the certificate's policy must allow this topic; check customer, group and application id"
+	case ReasonQuotaExceeded, ReasonRateTooHigh:
+		return "the rate has been halved; try again in half a minute"
+	case ReasonTopicNameInvalid:
+		return "check customer, group and application id"
+	case ReasonPayloadFormatInvalid:
+		return "the cloud cannot read this message"
+	}
+	return ""
+}
+
+// checkLog verifies a log as a whole.
+func checkLog(buf []byte) error {
+	if err := format.CheckLog(buf); err != nil {
+		return &Error{Op: "check log", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
+	}
+	return nil
+}
+
+// checkCoreDump verifies a crash dump as a whole and returns its device's serial.
+func checkCoreDump(dump []byte) (serial string, err error) {
+	if err = format.CheckCoreDump(dump); err == nil {
+		d, _, _ := format.ParseCoreDump(dump)
+		serial = string(d.Header.DeviceSerial())
+		err = checkName(serial, maxName, false)
+	}
+	if err != nil {
+		return "", &Error{Op: "check core dump", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
+	}
+	return serial, nil
+}
+
+// withToken returns a copy of a log with a session token in it.
+func withToken(buf []byte, token uint32) ([]byte, error) {
+	b := append([]byte(nil), buf...)
+	l, _, err := format.ParseLog(b)
+	if err != nil {
+		return nil, &Error{Op: "write session token", Class: ErrBadData, Err: err}
+	}
+	l.SetSessionToken(token)
+	return b, nil
+}
+
+// withoutToken returns the bytes of a log that do not depend on its session. The
+// token sits behind the version byte in every known version (FORMAT section 1).
+func withoutToken(buf []byte) []byte {
+	if len(buf) < 5 {
+		return buf
+	}
+	return append(append(make([]byte, 0, len(buf)-4), buf[0]), buf[5:]...)
+}
+
+// contentID derives a record id from what is sent, so that sending it again, even
+// by another process, gives the same id.
+func contentID(kind, serial string, content []byte) string {
+	h := sha256.New()
+	h.Write([]byte(kind + "\x00" + serial + "\x00"))
+	h.Write(content)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

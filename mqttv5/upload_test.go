@@ -1,0 +1,273 @@
+package mqttv5
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+func TestUploadLogOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	cloud := startCloud(t, localcloud.Config{Dir: dir})
+	c := newClient(t, cloudConfig(cloud))
+	dev := testDevice(1)
+	buf := testLog(t, 1, 3000)
+	before := bytes.Clone(buf)
+
+	r, err := c.UploadLog(within(t, 20*time.Second), dev, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(buf, before) {
+		t.Error("the caller's buffer was changed")
+	}
+	got, err := cloud.WaitReceived(within(t, 10*time.Second), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := got[0]
+	token, ok := cloud.Token(dev.ApplicationID, dev.DeviceSerial)
+	if !ok || g.Err != nil || g.Token != token || g.DeviceSerial != dev.DeviceSerial || g.ID != r.ID || g.Bytes != len(buf) {
+		t.Fatalf("cloud got %+v; token %d %v", g, token, ok)
+	}
+	want, _, _ := format.ParseLog(bytes.Clone(buf))
+	want.SetSessionToken(token)
+	file, err := os.ReadFile(g.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(file, want.Bytes()) {
+		t.Error("file differs from the log with its token patched")
+	}
+	if r.Code != ReasonSuccess || r.Topic != "binlog/v0/975773647/42" || r.Bytes != len(buf) || r.Latency <= 0 {
+		t.Errorf("receipt %+v", r)
+	}
+	// The same content again is the same record.
+	r2, err := c.UploadLog(within(t, 20*time.Second), dev, buf)
+	if err != nil || r2.ID != r.ID {
+		t.Errorf("second upload: %+v, %v", r2, err)
+	}
+}
+
+func TestUploadManyDevicesOneConnection(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	cfg := cloudConfig(cloud)
+	var mu sync.Mutex
+	connects := 0
+	cfg.Hooks.Event = func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == EventConnected {
+			connects++
+		}
+	}
+	c := newClient(t, cfg)
+	ctx := within(t, 60*time.Second)
+	const devices, logs = 40, 5
+	var wg sync.WaitGroup
+	for d := range devices {
+		wg.Go(func() {
+			for n := range logs {
+				if _, err := c.UploadLog(ctx, testDevice(d), testLog(t, uint64(d*logs+n), 500)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got, err := cloud.WaitReceived(ctx, devices*logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range got {
+		if g.Err != nil {
+			t.Errorf("%s: %v", g.DeviceSerial, g.Err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if connects != 1 {
+		t.Errorf("%d connections, want 1", connects)
+	}
+}
+
+func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
+	c := newClient(t, Config{Broker: "127.0.0.1", Port: 1, CustomerID: "1", InsecurePlaintext: true})
+	c.sup.dial = nil // a connection would panic
+	buf := testLog(t, 1, 300)
+	buf[40] ^= 1
+	_, err := c.UploadLog(t.Context(), testDevice(1), buf)
+	if !errors.Is(err, ErrBadData) || !errors.Is(err, format.ErrChecksum) {
+		t.Fatalf("error is %v", err)
+	}
+	for _, part := range []string{"checksum", "0x"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q lacks %q", err, part)
+		}
+	}
+	dump := testCoreDumps(t)[0]
+	dump[len(dump)-1] ^= 1
+	if _, err := c.PublishCoreDump(t.Context(), dump); !errors.Is(err, format.ErrChecksum) {
+		t.Errorf("core dump: %v", err)
+	}
+	if _, err := c.UploadLog(t.Context(), DeviceInfo{DeviceSerial: "#"}, testLog(t, 1, 300)); !errors.Is(err, ErrBadData) {
+		t.Errorf("device named #: %v", err)
+	}
+	big := make([]byte, DefaultMaxMessage+1)
+	if _, err := c.PublishBinaryLog(t.Context(), testDevice(1), big); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "131072") {
+		t.Errorf("oversize: %v", err)
+	}
+}
+
+func TestPublishCoreDump(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{})
+	c := newClient(t, cloudConfig(cloud))
+	dumps := testCoreDumps(t)
+	for _, d := range dumps {
+		if _, err := c.PublishCoreDump(within(t, 20*time.Second), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := cloud.WaitReceived(within(t, 10*time.Second), len(dumps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range got {
+		if g.Kind != localcloud.KindCoreDump || g.Err != nil || !bytes.Equal(g.Payload, dumps[i]) || g.DeviceSerial == "" {
+			t.Errorf("dump %d: %+v", i, g)
+		}
+	}
+}
+
+func TestGroupTopics(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	cfg := cloudConfig(cloud)
+	cfg.GroupID = "g7"
+	c := newClient(t, cfg)
+	r, err := c.UploadLog(within(t, 20*time.Second), testDevice(1), testLog(t, 1, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Topic != "binlog/v0/975773647/g7/42" {
+		t.Errorf("topic %s", r.Topic)
+	}
+	if got := cloud.Received(); len(got) != 1 || got[0].Err != nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// Each failure that a newcomer meets gives one sentence, in time.
+func TestClearErrors(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Strict: localcloud.Strict{SilentBoot: true}})
+	other := startCloud(t, localcloud.Config{})
+	good := cloudConfig(cloud)
+	good.TokenTimeout = 500 * time.Millisecond
+	dir := t.TempDir()
+	write := func(name, content string, mode os.FileMode) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(p, mode); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+
+	for _, test := range []struct {
+		name  string
+		edit  func(*Config)
+		class error
+		want  []string
+	}{
+		{"wrong client certificate", func(c *Config) { c.CertFile, c.KeyFile = other.CertFile(), other.KeyFile() }, ErrCredentials, []string{"client certificate", other.CertFile()}},
+		{"missing key", func(c *Config) { c.KeyFile = dir + "/none" }, ErrCredentials, []string{"private key", "/none", "no such file"}},
+		{"key of another", func(c *Config) { c.KeyFile = other.KeyFile() }, ErrCredentials, []string{"pair"}},
+		{"open key", func(c *Config) { c.KeyFile = write("open.key", read(c.KeyFile), 0o644) }, ErrCredentials, []string{"0644", "chmod 600"}},
+		{"encrypted key", func(c *Config) {
+			c.KeyFile = write("enc.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", 0o600)
+		}, ErrCredentials, []string{"passphrase", "openssl pkey"}},
+		{"key is not PEM", func(c *Config) { c.KeyFile = write("der.key", "\x30\x82", 0o600) }, ErrCredentials, []string{"not PEM"}},
+		{"unknown CA", func(c *Config) { c.CAFile = other.CAFile() }, ErrNetwork, []string{"authority that is not trusted", "CA file"}},
+		{"empty CA", func(c *Config) { c.CAFile = write("ca.pem", "-----BEGIN X-----\n-----END X-----\n", 0o600) }, ErrCredentials, []string{"no certificate"}},
+		{"unreachable", func(c *Config) { c.Port = gone.Addr().(*net.TCPAddr).Port }, ErrNetwork, []string{"connection refused", "port"}},
+		{"silent port", func(c *Config) { c.Port = silent.Addr().(*net.TCPAddr).Port }, ErrNetwork, []string{"in time"}},
+		{"unknown host", func(c *Config) { c.Broker = "no-such-host.invalid" }, ErrNetwork, []string{"no-such-host.invalid", "resolved"}},
+		{"silent boot topic", func(*Config) {}, ErrNetwork, []string{"no answer to the boot request on boot/v0/975773647/42/SN00001 within 500ms", "check customer"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := good
+			test.edit(&cfg)
+			start := time.Now()
+			c, err := New(cfg)
+			if err == nil {
+				_, err = c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100))
+				c.Close()
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			t.Log(err)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if !errors.Is(err, test.class) {
+				t.Errorf("class of %q is not %q", err, test.class)
+			}
+			if strings.ContainsAny(err.Error(), "\n") {
+				t.Errorf("%q is more than a line", err)
+			}
+			for _, w := range test.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q lacks %q", err, w)
+				}
+			}
+		})
+	}
+	if n := len(cloud.Received()) + len(other.Received()); n != 0 {
+		t.Errorf("%d messages arrived", n)
+	}
+}
+
+func TestClosedClient(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	c := newClient(t, cloudConfig(cloud))
+	if err := c.Connect(within(t, 5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100)); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
