@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/fatih/color"
@@ -69,10 +68,6 @@ func printDecoded(w io.Writer, r localcloud.Received) {
 	}
 	for row := range inspect.Frames(r.Topic, r.Payload) {
 		text, _ := sample.Format(*row.FmtAddr)
-		args := make([]string, len(row.Args))
-		for i, arg := range row.Args {
-			args[i] = arg.Text()
-		}
-		fmt.Fprintf(w, "  %s module %-2d 0x%08x  %-44s %s\n", levelText(*row.Level), *row.Module, *row.FmtAddr, text, strings.Join(args, " "))
+		fmt.Fprintf(w, "  %s module %-2d 0x%08x  %-44s%s\n", levelText(*row.Level), *row.Module, *row.FmtAddr, text, argsText(row))
 	}
 }

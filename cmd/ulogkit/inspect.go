@@ -131,11 +131,16 @@ func printFrame(w io.Writer, row *inspect.Frame) {
 		fmt.Fprintf(w, "  %5d %10s %s\n", row.Index, when, color.RedString(row.Error))
 		return
 	}
-	args := make([]string, len(row.Args))
-	for i, arg := range row.Args {
-		args[i] = arg.Text()
+	fmt.Fprintf(w, "  %5d %10s %s module %-2d 0x%08x%s\n", row.Index, when, levelText(*row.Level), *row.Module, *row.FmtAddr, argsText(row))
+}
+
+// argsText returns the arguments, a space before each.
+func argsText(row *inspect.Frame) string {
+	var b strings.Builder
+	for _, arg := range row.Args {
+		b.WriteString(" " + arg.Text())
 	}
-	fmt.Fprintf(w, "  %5d %10s %s module %-2d 0x%08x  %s\n", row.Index, when, levelText(*row.Level), *row.Module, *row.FmtAddr, strings.Join(args, " "))
+	return b.String()
 }
 
 // levelText returns the level's name, all names equally wide.

@@ -60,20 +60,27 @@ func Write(name string, b []byte, stdout io.Writer) error {
 		return err
 	}
 	mode, exists := fs.FileMode(0o644), false
-	if resolved, err := filepath.EvalSymlinks(name); err == nil {
-		info, err := os.Stat(resolved)
-		if err != nil {
+	// Stat sees through links that have no name to resolve to, such as
+	// /dev/stdout when it is a pipe: those must never be renamed over.
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return overwrite(name, b)
+	case err == nil:
+		mode, exists = info.Mode().Perm(), true
+		if name, err = filepath.EvalSymlinks(name); err != nil {
 			return cause(err)
 		}
-		if !info.Mode().IsRegular() {
-			return overwrite(resolved, b)
+	case !errors.Is(err, fs.ErrNotExist):
+		return cause(err)
+	default:
+		if _, err := os.Lstat(name); err == nil {
+			return errors.New("is a symbolic link to nothing")
 		}
-		name, mode, exists = resolved, info.Mode().Perm(), true
 	}
 	dir := filepath.Dir(name)
 	temp := filepath.Join(dir, "."+filepath.Base(name)+"."+rand.Text()+".tmp")
-	err := create(temp, mode, exists, b)
-	if err == nil {
+	if err = create(temp, mode, exists, b); err == nil {
 		err = os.Rename(temp, name)
 	}
 	if err != nil {

@@ -18,7 +18,6 @@
 package inspect
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -37,6 +36,9 @@ const (
 	KindUnknown  = "unknown"
 	KindFrame    = "frame"
 )
+
+// typePointer is the JSON name of the type that the format calls pointer.
+const typePointer = "ptr"
 
 // Kind says what the bytes are, damaged or not, from what stands at fixed
 // places: a crash dump has CrashCatcher's mark behind its header, a log begins
@@ -197,7 +199,7 @@ func argRow(a format.Arg) Arg {
 	case format.ArgTypeI32, format.ArgTypeI64:
 		return Arg{Type: a.Type().String(), Value: a.Int()}
 	case format.ArgTypePointer:
-		return Arg{Type: "ptr", Value: a.Uint()}
+		return Arg{Type: typePointer, Value: a.Uint()}
 	case format.ArgTypeDouble:
 		x := a.Float()
 		row := Arg{Type: a.Type().String(), Value: x}
@@ -238,10 +240,18 @@ func (a Arg) Text() string {
 	case nil:
 		return "(dropped by the device)"
 	case string:
-		return fmt.Sprintf("%q", v) + cmp.Or(a.Bits, a.Hex)
+		switch {
+		case a.Bits != "":
+			return v
+		case a.Hex != "":
+			if raw, err := hex.DecodeString(a.Hex); err == nil {
+				return fmt.Sprintf("%q", raw)
+			}
+		}
+		return fmt.Sprintf("%q", v)
 	case uint64:
 		switch {
-		case a.Type == "ptr":
+		case a.Type == typePointer:
 			return fmt.Sprintf("0x%08x", v)
 		case a.Type == format.ArgTypeChar.String() && v < utf8.RuneSelf:
 			return fmt.Sprintf("%q", rune(v))

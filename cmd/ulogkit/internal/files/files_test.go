@@ -1,0 +1,147 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func TestReadHasABound(t *testing.T) {
+	if _, err := Read("-", zeros{}); err == nil || !strings.Contains(err.Error(), "64 MiB") {
+		t.Errorf("error %v", err)
+	}
+	b, err := Read("-", io.LimitReader(zeros{}, MaxSize))
+	if err != nil || len(b) != MaxSize {
+		t.Errorf("%d bytes, error %v", len(b), err)
+	}
+}
+
+func TestErrorsLeaveTheNameToTheCaller(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]error{filepath.Join(dir, "absent"): fs.ErrNotExist, dir: syscall.EISDIR} {
+		if _, err := Read(name, nil); !errors.Is(err, want) || strings.Contains(err.Error(), dir) {
+			t.Errorf("read %s: error %v", name, err)
+		}
+	}
+	if err := Write(filepath.Join(dir, "absent", "x"), nil, nil); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) {
+		t.Errorf("write: error %v", err)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "x")
+	var stdout bytes.Buffer
+	if err := Write("-", []byte("out"), &stdout); err != nil || stdout.String() != "out" {
+		t.Errorf("standard output has %q, error %v", &stdout, err)
+	}
+	if err := Write(name, []byte("one"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(name, 0o666); err != nil { // no umask leaves this to a new file
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("x", link); err != nil {
+		t.Fatal(err)
+	}
+	// A reader that has the old file open goes on reading the old content.
+	reader, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := Write(link, []byte("two"), nil); err != nil {
+		t.Fatal(err)
+	}
+	old, err := io.ReadAll(reader)
+	if err != nil || string(old) != "one" {
+		t.Errorf("the open file has %q, error %v", old, err)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil || string(b) != "two" {
+		t.Errorf("the file has %q, error %v", b, err)
+	}
+	info, err := os.Lstat(name)
+	if err != nil || info.Mode() != 0o666 {
+		t.Errorf("the file has mode %v, error %v", info.Mode(), err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		t.Errorf("the link has mode %v, error %v", info.Mode(), err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("the folder has %v, error %v", entries, err)
+	}
+}
+
+// What is not a regular file is written to and never replaced, under whatever
+// name it is reached.
+func TestWriteToAPipe(t *testing.T) {
+	dir := t.TempDir()
+	fifo, link := filepath.Join(dir, "fifo"), filepath.Join(dir, "link")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	defer writer.Close()
+	// This link has no file name at its end, as /dev/stdout has none.
+	if err := os.Symlink(fmt.Sprintf("/dev/fd/%d", writer.Fd()), link); err != nil {
+		t.Fatal(err)
+	}
+	open := map[string]func() (*os.File, error){
+		fifo: func() (*os.File, error) { return os.OpenFile(fifo, os.O_RDWR, 0) }, // with a reader, Write does not wait
+		link: func() (*os.File, error) { return reader, nil },
+	}
+	for name, open := range open {
+		before, err := os.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer from.Close()
+		if err := Write(name, []byte("through"), nil); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 7)
+		if _, err := io.ReadFull(from, b); err != nil || string(b) != "through" {
+			t.Errorf("%s: read %q, error %v", name, b, err)
+		}
+		if after, err := os.Lstat(name); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s was replaced, error %v", name, err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("the folder has %v, error %v", entries, err)
+	}
+}
+
+func TestWriteThroughALinkToNothing(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("absent", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(link, nil, nil); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("error %v", err)
+	}
+}

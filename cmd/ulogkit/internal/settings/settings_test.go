@@ -1,0 +1,228 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// load gives the settings that a command line, an environment and a
+// configuration file make.
+func load(t *testing.T, args []string, env map[string]string, file string) (*Settings, *pflag.FlagSet, error) {
+	t.Helper()
+	home := t.TempDir()
+	if file != "" {
+		dir := filepath.Join(home, ".config", "ulogkit")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "config"), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := new(Settings)
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	s.AddConnectionFlags(flags)
+	s.AddDeviceFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Load(flags, func(name string) string {
+		if name == "HOME" {
+			return home
+		}
+		return strings.ReplaceAll(env[name], "HOME", home)
+	})
+	return s, flags, err
+}
+
+func TestFlagBeforeEnvironmentBeforeFile(t *testing.T) {
+	file := "# my gateway\n\n customer=file \ngroup = file\n  application = 0x10\nstore=s\n"
+	env := map[string]string{"ULOGKIT_GROUP": "env", "ULOGKIT_CUSTOMER": "env", "ULOGKIT_SERIAL": ""}
+	s, _, err := load(t, []string{"--customer", "flag"}, env, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.customer != "flag" || s.group != "env" || s.device.ApplicationID != 16 {
+		t.Errorf("customer %q, group %q, application %d", s.customer, s.group, s.device.ApplicationID)
+	}
+}
+
+// Each flag about the connection and the device can be set in all three ways.
+func TestEverySettingCanBeSet(t *testing.T) {
+	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1"}
+	for name, isFile := range settable {
+		value := values[name]
+		if value == "" {
+			value = "/v"
+		}
+		variable := "ULOGKIT_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		_, fromEnv, err := load(t, nil, map[string]string{variable: value}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, fromFile, err := load(t, nil, nil, name+" = "+value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flags := range []*pflag.FlagSet{fromEnv, fromFile} {
+			if got := flags.Lookup(name); got == nil || got.Value.String() != value || !got.Changed {
+				t.Errorf("%s (a file name: %v) is %v", name, isFile, got)
+			}
+		}
+	}
+	s := new(Settings)
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	s.AddConnectionFlags(flags)
+	s.AddDeviceFlags(flags)
+	alone := map[string]bool{"config": true, "device": true, "timeout": true} // for one command line only
+	flags.VisitAll(func(f *pflag.Flag) {
+		if _, ok := settable[f.Name]; !ok && !alone[f.Name] {
+			t.Errorf("--%s cannot be set in the environment and the file", f.Name)
+		}
+	})
+}
+
+func TestFileNamesAreRelativeToTheFile(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "site")
+	if err := os.WriteFile(name, []byte("cert = a.crt\nkey = /k.pem\nca = ~/ca.pem\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range []map[string]string{nil, {"ULOGKIT_CONFIG": name}} {
+		args := []string{"--config", name}
+		if env != nil {
+			args = nil
+		}
+		s, _, err := load(t, args, env, "cert = not this one\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.cert != filepath.Join(dir, "a.crt") || s.key != "/k.pem" || !strings.HasSuffix(s.ca, "/ca.pem") || strings.Contains(s.ca, "~") {
+			t.Errorf("cert %q, key %q, ca %q", s.cert, s.key, s.ca)
+		}
+	}
+}
+
+func TestXDGConfigHome(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "ulogkit"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ulogkit", "config"), []byte("customer = xdg"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := load(t, nil, map[string]string{"XDG_CONFIG_HOME": dir}, "customer = home")
+	if err != nil || s.customer != "xdg" {
+		t.Errorf("customer %q, error %v", s.customer, err)
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		env  map[string]string
+		file string
+		want string // in the error
+	}{
+		{file: "customer = 1\nbrocker = x\n", want: "config:2: there is no setting \"brocker\""},
+		{file: "customer = 1\ncustomer = 2\n", want: "config:2: customer is set a second time"},
+		{file: "customer\n", want: "config:1: not of the form \"name = value\""},
+		{file: "config = x\n", want: "config:1: there is no setting \"config\""},
+		{file: "application = many\n", want: "config: invalid argument \"many\""},
+		{env: map[string]string{"ULOGKIT_APPLICATION": "-1"}, want: "environment variable ULOGKIT_APPLICATION: invalid argument \"-1\""},
+		{env: map[string]string{"ULOGKIT_INSECURE_PLAINTEXT": "perhaps"}, want: "environment variable ULOGKIT_INSECURE_PLAINTEXT: "},
+		{env: map[string]string{"ULOGKIT_CONFIG": "HOME/absent"}, want: "no such file"},
+		{args: []string{"--config", "/nowhere/at/all"}, want: "/nowhere/at/all"},
+	} {
+		if _, _, err := load(t, c.args, c.env, c.file); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v", c, err)
+		}
+	}
+}
+
+func TestClient(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // in the error, or empty
+		host string
+		port int
+	}{
+		{args: []string{"--insecure-plaintext", "--broker", "[::1]:1883"}, host: "::1", port: 1883},
+		{args: []string{"--cert", "c", "--key", "k"}, host: mqttv5.DefaultBroker, port: mqttv5.DefaultPort},
+		{args: []string{"--cert", "c", "--key", "k", "--broker", "example.com"}, host: "example.com"},
+		{args: []string{"--cert", "c", "--key", "k", "--broker", "example.com:x"}, want: "port is not a number"},
+		{args: []string{"--cert", "c", "--key", "k", "--broker", "example.com:0"}, want: "port is not a number"},
+		{args: []string{"--cert", "c", "--key", "k", "--broker", "example.com:65536"}, want: "port is not a number"},
+		{args: []string{"--cert", "c"}, want: "--cert and --key"},
+		{args: []string{"--customer", "", "--insecure-plaintext"}, want: "--customer is missing"},
+		{args: []string{"--timeout", "0s", "--insecure-plaintext"}, want: "--timeout 0s"},
+	} {
+		s, _, err := load(t, append([]string{"--customer", "1"}, c.args...), nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := s.Client()
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v: error %v", c.args, err)
+			}
+			continue
+		}
+		if err != nil || cfg.Broker != c.host || cfg.Port != c.port || cfg.TokenTimeout != 15*time.Second {
+			t.Errorf("%v: %+v, error %v", c.args, cfg, err)
+		}
+	}
+}
+
+func TestDevice(t *testing.T) {
+	info := filepath.Join(t.TempDir(), "info.bin")
+	if err := os.WriteFile(info, []byte("\x07\x00\x00\x00SN-1\x00lamp\x00v1\x00abc\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want mqttv5.DeviceInfo
+		fail string
+	}{
+		{
+			args: []string{"--device", info},
+			want: mqttv5.DeviceInfo{ApplicationID: 7, DeviceSerial: "SN-1", DeviceType: "lamp", GitVersion: "v1", GitHash: "abc"},
+		},
+		{
+			args: []string{"--device", info, "--application", "0", "--git-hash", "def"},
+			want: mqttv5.DeviceInfo{ApplicationID: 0, DeviceSerial: "SN-1", DeviceType: "lamp", GitVersion: "v1", GitHash: "def"},
+		},
+		{
+			args: []string{"--application", "1", "--serial", "S", "--git-hash", "h"},
+			want: mqttv5.DeviceInfo{ApplicationID: 1, DeviceSerial: "S", GitHash: "h"},
+		},
+		{args: []string{"--application", "1", "--git-hash", "h"}, fail: "--serial is missing"},
+		{args: []string{"--serial", "S", "--git-hash", "h"}, fail: "--application is missing"},
+		{args: []string{"--application", "1", "--serial", "S"}, fail: "--git-hash is missing"},
+		{args: []string{"--application", "1", "--serial", "#", "--git-hash", "h"}, fail: "'#'"},
+		{args: []string{"--device", info + ".absent"}, fail: "no such file"},
+		{args: []string{"--device", "/dev/null"}, fail: "--device /dev/null"},
+	} {
+		s, flags, err := load(t, c.args, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Device(flags)
+		if c.fail != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fail) {
+				t.Errorf("%v: error %v", c.args, err)
+			}
+			continue
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%v: %+v, error %v", c.args, got, err)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// visit calls f for the command and all below it.
+func visit(cmd *cobra.Command, f func(*cobra.Command)) {
+	f(cmd)
+	for _, sub := range cmd.Commands() {
+		visit(sub, f)
+	}
+}
+
+func TestEveryHelpHasAnExample(t *testing.T) {
+	visit(newRoot(), func(cmd *cobra.Command) {
+		if cmd.Short == "" || cmd.Example == "" {
+			t.Errorf("%q has short text %q and example %q", cmd.CommandPath(), cmd.Short, cmd.Example)
+		}
+	})
+}
+
+// The examples show flags that exist.
+func TestExamplesAreCurrent(t *testing.T) {
+	root := newRoot()
+	visit(root, func(cmd *cobra.Command) {
+		text := strings.ReplaceAll(cmd.Example, "\\\n", " ")
+		for line := range strings.Lines(text) {
+			for _, part := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("|&<>()", r) }) {
+				words := strings.Fields(part)
+				if len(words) < 2 || words[0] != "ulogkit" {
+					continue
+				}
+				found, args, err := newRoot().Find(words[1:])
+				if err == nil {
+					err = found.ParseFlags(args)
+				}
+				if err != nil {
+					t.Errorf("%q: %v", strings.TrimSpace(part), err)
+				}
+			}
+		}
+	})
+}
+
+// The contract names these commands and flags; scripts rely on them.
+func TestContract(t *testing.T) {
+	const connection = "broker cert key ca customer group insecure-plaintext"
+	const device = " application serial device-type git-version git-hash store"
+	for name, flags := range map[string]string{
+		"demo":     "devices logs",
+		"cloud":    "listen dir",
+		"inspect":  "frames json",
+		"verify":   "",
+		"token":    "set",
+		"sample":   "version frames seed level output",
+		"register": connection + device + " device",
+		"upload":   connection + device + " core",
+	} {
+		cmd, _, err := newRoot().Find([]string{name})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, flag := range strings.Fields(flags) {
+			if cmd.Flags().Lookup(flag) == nil {
+				t.Errorf("%s has no --%s", name, flag)
+			}
+		}
+	}
+}
+
+// An error that a command returns while it runs is about the data, one of
+// cobra's about usage.
+func TestExitCodes(t *testing.T) {
+	for args, want := range map[string]int{
+		"":                          0,
+		"help verify":               0,
+		"verify --help":             0,
+		"verify":                    exitUsage,
+		"verify /nonexistent":       exitData,
+		"nonsense":                  exitUsage,
+		"sample --level x -o -":     exitUsage,
+		"upload --core x y":         exitUsage,
+		"upload":                    exitUsage,
+		"register --timeout 1":      exitUsage,
+		"register --customer 1":     exitUsage,
+		"demo --devices 0":          exitUsage,
+		"completion":                exitUsage,
+		"inspect --json=maybe file": exitUsage,
+	} {
+		root := newRoot()
+		var out, errs bytes.Buffer
+		root.SetOut(&out)
+		root.SetErr(&errs)
+		if got := run(t.Context(), root, strings.Fields(args)); got != want {
+			t.Errorf("%q: exit code %d, want %d\n%s", args, got, want, &errs)
+		}
+		if (want == 0) != (errs.Len() == 0) {
+			t.Errorf("%q: standard error %q", args, &errs)
+		}
+	}
+}

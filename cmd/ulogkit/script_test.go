@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ulogkit": main})
+}
+
+// TestScript runs testdata/script/*.txtar, one a command of the program. They
+// find what real agents wrote as vectors/*.bin and have these commands of
+// their own:
+//
+//	exits CODE PROGRAM ARG...   run and compare the exit code
+//	flip FILE OFFSET            invert a byte, from the end if OFFSET < 0
+//	clip FILE SIZE              cut or lengthen with zeros
+//	holds DIR NAME...           DIR holds these names and no other
+//	keep NAME                   set $NAME to the last standard output
+//	cloud ARG...                start "ulogkit cloud --dir cloud", set $BROKER
+//	stopcloud                   interrupt it; it must end with exit code 0
+//	received COUNT              that many files below cloud/received; $RECEIVED is the first
+//	mute                        listen on $BROKER and never say a word
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata/script",
+		RequireUniqueNames: true,
+		Setup:              writeVectors,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
+			"cloud": cloud, "received": received, "mute": mute,
+		},
+	})
+}
+
+// writeVectors puts what real agents wrote into the script's folder.
+func writeVectors(env *testscript.Env) error {
+	dir := filepath.Join(env.WorkDir, "vectors")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	env.Setenv("HOME", env.WorkDir)
+	count := 0
+	for _, file := range []string{"logs.json", "coredumps.json"} {
+		b, err := os.ReadFile(filepath.Join("..", "..", "format", "testdata", file))
+		if err != nil {
+			return err
+		}
+		var vectors []struct {
+			Name   string
+			Buffer string `json:"buffer_hex"`
+			Core   string `json:"core_hex"`
+		}
+		if err := json.Unmarshal(b, &vectors); err != nil {
+			return err
+		}
+		for _, v := range vectors {
+			content, err := hex.DecodeString(v.Buffer + v.Core)
+			if err != nil {
+				return err
+			}
+			name := strings.ReplaceAll(v.Name, "/", "-") + ".bin"
+			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+				return err
+			}
+			count++
+		}
+	}
+	if count == 0 {
+		return errors.New("no vectors found")
+	}
+	return nil
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		status := (*exec.ExitError)(nil)
+		if !errors.As(err, &status) {
+			ts.Fatalf("%v", err)
+		}
+		got = status.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d\n%s%s", got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	offset, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if offset < 0 {
+		offset += len(b)
+	}
+	b[offset] ^= 0xff
+	ts.Check(os.WriteFile(name, b, 0o644))
+}
+
+func clip(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
+}
+
+func holds(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	want := slices.Sorted(slices.Values(args[1:]))
+	if !slices.Equal(got, want) {
+		ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+	}
+}
+
+func keep(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func cloud(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs("cloud")
+	cmd := exec.Command("ulogkit", append([]string{"cloud", "--listen", "127.0.0.1:0", "--dir", dir}, args...)...)
+	cmd.Dir = ts.MkAbs(".")
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	log, err := os.Create(ts.MkAbs("cloud.log"))
+	ts.Check(err)
+	cmd.Stderr = log
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		cmd.Process.Kill() // a script that failed did not stop it
+		cmd.Wait()
+		log.Close()
+	})
+	lines := bufio.NewScanner(out)
+	for ts.Getenv("BROKER") == "" {
+		if !lines.Scan() {
+			ts.Fatalf("the cloud did not start:\n%s", ts.ReadFile("cloud.log"))
+		}
+		if rest, ok := strings.CutPrefix(lines.Text(), "Listening on "); ok {
+			address, _, _ := strings.Cut(rest, ". ")
+			ts.Setenv("BROKER", address)
+		}
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for lines.Scan() {
+		}
+	}()
+	ts.SetCmd("stopcloud", func(ts *testscript.TestScript, _ bool, _ []string) {
+		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		<-drained
+		if err := cmd.Wait(); err != nil {
+			ts.Fatalf("the cloud ended with %v:\n%s", err, ts.ReadFile("cloud.log"))
+		}
+	})
+}
+
+func received(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var got []string
+	err = filepath.WalkDir(ts.MkAbs("cloud/received"), func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			got = append(got, name)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		ts.Fatalf("%v", err)
+	}
+	if len(got) != want {
+		ts.Fatalf("the cloud received %q, want %d files", got, want)
+	}
+	if want > 0 {
+		ts.Setenv("RECEIVED", got[0])
+	}
+}
+
+func mute(ts *testscript.TestScript, _ bool, _ []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { listener.Close() })
+	ts.Setenv("BROKER", listener.Addr().String())
+}
