@@ -45,4 +45,4 @@
 // [CrashCatcher]. Package fuzz holds both to a slow interpreter of the spec.
 package format
 
-//go:generate go run ../gen
+//go:generate go run ../gen -dir .
