@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/ulogkit/ulogkit"
+
+// Other modules that only some packages may import.
+const (
+	jennifer = "github.com/dave/jennifer"
+	yaml     = "go.yaml.in/yaml"
+	gopacket = "github.com/google/gopacket"
+	paho     = "github.com/eclipse/paho.golang"
+	bbolt    = "go.etcd.io/bbolt"
+	flock    = "github.com/gofrs/flock"
+	mochi    = "github.com/mochi-mqtt/server"
+	metrics  = "github.com/prometheus/client_golang"
+	xtime    = "golang.org/x/time"
+	xsys     = "golang.org/x/sys"
+	frame    = "github.com/go-delve/delve/pkg/dwarf"
+	nats     = "github.com/nats-io"
+	otlp     = "go.opentelemetry.io/proto/otlp"
+	protobuf = "google.golang.org/protobuf"
+)
+
+// rule says what a package and those below it may import besides the standard
+// library and the packages below it.
+type rule struct {
+	dir     string
+	allowed []string // packages of this module by directory, others by module
+}
+
+// importTable is the house's. The first rule whose directory holds a package
+// is the package's. cmd may import all and is not in it; nobody imports cmd.
+var importTable = []rule{
+	{"spec", []string{yaml}},
+	{"gen", []string{"spec", jennifer}},
+	{"format/dict", []string{"format"}},
+	{"format/text", []string{"format"}},
+	{"format/crash", []string{"format", frame}},
+	{"format", nil},
+	{"wire", []string{"format", gopacket}},
+	// The stand-in cloud is part of the uploader's package tree.
+	{"mqttv5/localcloud", []string{"format", "mqttv5", mochi, xtime}},
+	// Sinks and exporters are the only ones to know their servers.
+	{"mqttv5/ingest", []string{"format", "mqttv5", paho, bbolt, metrics, xtime, nats, otlp, protobuf}},
+	{"mqttv5", []string{"format", paho, bbolt, flock, metrics, xtime, xsys}},
+}
+
+// This test stands in cmd because cmd alone may know every package: anywhere
+// else the table would have to be told by a package that is in it.
+func TestImportTable(t *testing.T) {
+	packages := listPackages(t)
+	checked := map[string]bool{}
+	for _, p := range packages {
+		dir := directory(p.ImportPath)
+		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			if within(directory(path), "cmd") && !within(dir, "cmd") {
+				t.Errorf("%s imports %s; nobody imports cmd", dir, path)
+			}
+		}
+		i := slices.IndexFunc(importTable, func(r rule) bool { return within(dir, r.dir) })
+		if i < 0 {
+			if !within(dir, "cmd") && !within(dir, "bench") && !within(dir, "fuzz") {
+				t.Errorf("%s is not in the import table", dir)
+			}
+			continue
+		}
+		checked[importTable[i].dir] = true
+		for _, path := range p.Imports {
+			if !importTable[i].allows(path) {
+				t.Errorf("%s imports %s, which the table does not allow", dir, path)
+			}
+		}
+		// A test may use what it likes of others, but wire and mqttv5 do not
+		// know each other even there.
+		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
+			if other := directory(path); within(dir, "wire") && within(other, "mqttv5") || within(dir, "mqttv5") && within(other, "wire") {
+				t.Errorf("a test of %s imports %s; the two do not know each other", dir, path)
+			}
+		}
+	}
+	for _, dir := range []string{"spec", "format", "mqttv5", "wire"} {
+		if !checked[dir] {
+			t.Errorf("found no package in %s", dir)
+		}
+	}
+}
+
+func (r rule) allows(path string) bool {
+	if standard(path) {
+		return true
+	}
+	if dir := directory(path); dir != "" {
+		// A package belongs to the first rule that fits, so that mqttv5
+		// does not get at mqttv5/ingest by being above it.
+		for _, other := range importTable {
+			if within(dir, other.dir) {
+				return other.dir == r.dir || slices.Contains(r.allowed, other.dir)
+			}
+		}
+		return false
+	}
+	return slices.ContainsFunc(r.allowed, func(module string) bool { return within(path, module) })
+}
+
+// standard reports whether the path is one of the standard library.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+// directory returns the directory of a package of this module, or "".
+func directory(path string) string {
+	dir, _ := strings.CutPrefix(path, modulePath+"/")
+	if dir == path {
+		return ""
+	}
+	return dir
+}
+
+// within reports whether the path is dir or below it.
+func within(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+type goPackage struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", modulePath+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		if status := (*exec.ExitError)(nil); errors.As(err, &status) {
+			t.Fatalf("%v: %s", err, status.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var packages []goPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestImportRules(t *testing.T) {
+	byDir := map[string]rule{}
+	for _, r := range importTable {
+		byDir[r.dir] = r
+	}
+	for _, c := range []struct {
+		dir, path string
+		want      bool
+	}{
+		{"format", "errors", true},
+		{"format", modulePath + "/spec", false},
+		{"format", modulePath + "/gen", false},
+		{"format", yaml + "/v4", false},
+		{"format/crash", modulePath + "/format", true},
+		{"format/crash", frame + "/frame", true},
+		{"format/text", modulePath + "/format/dict", false},
+		{"gen", modulePath + "/spec", true},
+		{"gen", jennifer + "/jen", true},
+		{"spec", modulePath + "/format", false},
+		{"wire", modulePath + "/mqttv5", false},
+		{"mqttv5", modulePath + "/wire", false},
+		{"mqttv5", modulePath + "/mqttv5/internal/guard", true},
+		{"mqttv5", modulePath + "/mqttv5/ingest", false},
+		{"mqttv5/ingest", modulePath + "/mqttv5", true},
+		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/sink", true},
+		{"mqttv5", mochi + "/v2", false},
+		{"mqttv5", "github.com/eclipse/paho.golang2/paho", false},
+	} {
+		if got := byDir[c.dir].allows(c.path); got != c.want {
+			t.Errorf("%s imports %s: %v, want %v", c.dir, c.path, got, c.want)
+		}
+	}
+}
