@@ -8,6 +8,9 @@ import (
 // maxArgs is the number of arguments that an agent records; it drops the rest.
 const maxArgs = 8
 
+// maxText is the length in bytes of the longest text that fits a record.
+const maxText = math.MaxUint16 - FrameHeaderV1Size - PayloadHeaderSize - 1 - StringSectionHeaderSize - 2
+
 var (
 	errRecordLevel   = &Error{Type: "payload_header", Field: "level", Offset: 0, Err: ErrValue}
 	errRecordModule  = &Error{Type: "payload_header", Field: "module", Offset: 0, Err: ErrValue}
@@ -17,68 +20,89 @@ var (
 	errLogFull       = &Error{Type: "log", Field: "len_data", Offset: -1, Err: ErrTooLong}
 )
 
+// newArg makes the payload of a record with one argument, a value trimmed to
+// size bytes, and returns a view of that argument.
+func newArg(typ ArgType, bits uint64, size int) Arg {
+	packed := byte(typ)<<4 | byte(size)
+	b := append(make([]byte, PayloadHeaderSize, PayloadHeaderSize+1+8), packed)
+	b[PayloadHeaderSize-1] = 1 // num_args
+	b = binary.LittleEndian.AppendUint64(b, bits)[:len(b)+size]
+	return Arg{b: b, end: uint16(len(b)), packed: packed}
+}
+
+func newSigned(typ ArgType, x int64) Arg {
+	size := 8
+	switch {
+	case x == int64(int8(x)):
+		size = 1
+	case x == int64(int16(x)):
+		size = 2
+	case x == int64(int32(x)):
+		size = 4
+	}
+	return newArg(typ, uint64(x), size)
+}
+
+func newUnsigned(typ ArgType, x uint64) Arg {
+	size := 8
+	switch {
+	case x <= math.MaxUint8:
+		size = 1
+	case x <= math.MaxUint16:
+		size = 2
+	case x <= math.MaxUint32:
+		size = 4
+	}
+	return newArg(typ, x, size)
+}
+
 // ArgI32 returns the argument an agent records for an int.
-func ArgI32(x int32) Arg { return Arg{typ: ArgTypeI32, bits: uint64(x)} }
+func ArgI32(x int32) Arg { return newSigned(ArgTypeI32, int64(x)) }
 
 // ArgU32 returns the argument an agent records for an unsigned int.
-func ArgU32(x uint32) Arg { return Arg{typ: ArgTypeU32, bits: uint64(x)} }
+func ArgU32(x uint32) Arg { return newUnsigned(ArgTypeU32, uint64(x)) }
 
 // ArgI64 returns the argument an agent records for a long long.
-func ArgI64(x int64) Arg { return Arg{typ: ArgTypeI64, bits: uint64(x)} }
+func ArgI64(x int64) Arg { return newSigned(ArgTypeI64, x) }
 
 // ArgU64 returns the argument an agent records for an unsigned long long.
-func ArgU64(x uint64) Arg { return Arg{typ: ArgTypeU64, bits: x} }
+func ArgU64(x uint64) Arg { return newUnsigned(ArgTypeU64, x) }
 
 // ArgPointer returns the argument an agent records for a pointer.
-func ArgPointer(x uint32) Arg { return Arg{typ: ArgTypePointer, bits: uint64(x)} }
+func ArgPointer(x uint32) Arg { return newUnsigned(ArgTypePointer, uint64(x)) }
 
 // ArgChar returns the argument an agent records for %c.
-func ArgChar(x byte) Arg { return Arg{typ: ArgTypeChar, bits: uint64(x)} }
+func ArgChar(x byte) Arg { return newUnsigned(ArgTypeChar, uint64(x)) }
 
 // ArgDouble returns the argument an agent records for a double.
-func ArgDouble(x float64) Arg { return Arg{typ: ArgTypeDouble, bits: math.Float64bits(x)} }
+func ArgDouble(x float64) Arg { return newArg(ArgTypeDouble, math.Float64bits(x), 8) }
 
 // ArgString returns the argument an agent records for a string. A NULL pointer
-// is recorded as the text (null).
-func ArgString(s string) Arg { return Arg{typ: ArgTypeString, text: []byte(s)} }
+// is recorded as the text (null). A text that fits no record becomes
+// ArgDropped.
+func ArgString(s string) Arg {
+	if len(s) > maxText {
+		return ArgDropped()
+	}
+	arg := ArgDropped()
+	arg.b = binary.LittleEndian.AppendUint16(arg.b, 1)                // num_strings
+	arg.b = binary.LittleEndian.AppendUint16(arg.b, uint16(2+len(s))) // len_blob
+	arg.b = binary.LittleEndian.AppendUint16(arg.b, uint16(len(s)))   // len_text
+	arg.b = append(arg.b, s...)
+	return arg
+}
 
 // ArgDropped returns the argument an agent records for a string that is too
 // long for it to keep. Such arguments come last among a record's strings,
 // since the format cannot tell which of several was dropped.
-func ArgDropped() Arg { return Arg{typ: ArgTypeString, missing: true} }
-
-// packed returns the packed type of a, its integer trimmed as far as its type
-// allows, and the number of its value bytes.
-func (a Arg) packed() (packed byte, size int, err error) {
-	switch a.typ {
-	case ArgTypeI32, ArgTypeI64:
-		size = 8
-		switch x := int64(a.bits); {
-		case x == int64(int8(x)):
-			size = 1
-		case x == int64(int16(x)):
-			size = 2
-		case x == int64(int32(x)):
-			size = 4
-		}
-	case ArgTypeU32, ArgTypeU64, ArgTypePointer, ArgTypeChar:
-		size = 8
-		switch x := a.bits; {
-		case x <= math.MaxUint8:
-			size = 1
-		case x <= math.MaxUint16:
-			size = 2
-		case x <= math.MaxUint32:
-			size = 4
-		}
-	case ArgTypeDouble:
-		size = 8
-	case ArgTypeString:
-	default:
-		return 0, 0, errRecordArg
-	}
-	return byte(a.typ)<<4 | byte(size), size, nil
+func ArgDropped() Arg {
+	arg := newArg(ArgTypeString, 0, 0)
+	arg.text = 1
+	return arg
 }
+
+// value returns the value bytes.
+func (a Arg) value() []byte { return a.b[a.end-uint16(a.packed&0x0f) : a.end] }
 
 // Record is one log call, to be written as a device writes it.
 //
@@ -107,18 +131,14 @@ func (r *Record) AppendTo(dst []byte) ([]byte, error) {
 	head.SetFmtAddr(r.FmtAddr)
 	head.SetNumArgs(uint8(len(args)))
 	dst = append(dst, head[:]...)
-	for i := range args {
-		packed, _, err := args[i].packed()
-		if err != nil {
-			return nil, err
+	for _, arg := range args {
+		if argKinds[arg.packed] == 0 {
+			return nil, errRecordArg // the zero Arg
 		}
-		dst = append(dst, packed)
+		dst = append(dst, arg.packed)
 	}
-	for i := range args {
-		var value [8]byte
-		binary.LittleEndian.PutUint64(value[:], args[i].bits)
-		_, size, _ := args[i].packed()
-		dst = append(dst, value[:size]...)
+	for _, arg := range args {
+		dst = append(dst, arg.value()...)
 	}
 	return appendStrings(dst, args)
 }
@@ -126,10 +146,10 @@ func (r *Record) AppendTo(dst []byte) ([]byte, error) {
 // appendStrings appends the string section, if any string was stored.
 func appendStrings(dst []byte, args []Arg) ([]byte, error) {
 	count, size := 0, 0
-	for i := range args {
-		if args[i].typ == ArgTypeString && !args[i].missing {
+	for _, arg := range args {
+		if text := arg.Text(); text != nil {
 			count++
-			size += 2 + len(args[i].text)
+			size += 2 + len(text)
 		}
 	}
 	if count == 0 {
@@ -142,18 +162,17 @@ func appendStrings(dst []byte, args []Arg) ([]byte, error) {
 	head.SetNumStrings(uint16(count))
 	head.SetLenBlob(uint16(size))
 	dst = append(dst, head[:]...)
-	for i := range args {
-		if args[i].typ == ArgTypeString && !args[i].missing {
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(len(args[i].text)))
-			dst = append(dst, args[i].text...)
+	for _, arg := range args {
+		if text := arg.Text(); text != nil {
+			dst = binary.LittleEndian.AppendUint16(dst, uint16(len(text)))
+			dst = append(dst, text...)
 		}
 	}
 	return dst, nil
 }
 
 // LogBuilder collects records and writes the log that an agent makes of them.
-// The zero LogBuilder writes version 3; reuse one with Reset to allocate
-// nothing.
+// The zero LogBuilder writes version 3.
 type LogBuilder struct {
 	SessionToken uint32
 	Sequence     uint32 // version 1 only; real agents leave it 0

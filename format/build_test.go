@@ -134,8 +134,8 @@ func TestBuildRefusals(t *testing.T) {
 		{"level 8", Record{Level: 8}, ErrValue},
 		{"module 32", Record{Module: 32}, ErrValue},
 		{"argument without type", Record{Args: []Arg{{}}}, ErrValue},
-		{"strings over 64 KiB", Record{Args: []Arg{ArgString(strings.Repeat("x", 65534))}}, ErrTooLong},
-		{"payload over 64 KiB", Record{Args: []Arg{ArgString(strings.Repeat("x", 65530))}}, ErrTooLong},
+		{"strings over 64 KiB", Record{Args: []Arg{ArgString(strings.Repeat("x", 40000)), ArgString(strings.Repeat("y", 40000))}}, ErrTooLong},
+		{"payload over 64 KiB", Record{Args: []Arg{ArgString(strings.Repeat("x", 40000)), ArgString(strings.Repeat("y", 25520))}}, ErrTooLong},
 	} {
 		for _, version := range []uint8{1, 3} {
 			b, err := NewLogBuilder(version)

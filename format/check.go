@@ -57,7 +57,7 @@ func CheckLog(b []byte) error {
 		frame := frames.Frame()
 		if _, err := ParsePayload(frame.Payload); err != nil {
 			return &CheckError{
-				Offset: frame.Offset, Err: err,
+				Offset: l.lenHead + int(frame.Offset), Err: err,
 				Detail: "frame " + strconv.Itoa(index) + " with a payload of " + strconv.Itoa(len(frame.Payload)) + " bytes",
 			}
 		}
@@ -65,8 +65,8 @@ func CheckLog(b []byte) error {
 	}
 	if err := frames.Err(); err != nil {
 		return &CheckError{
-			Offset: frames.Offset(), Err: err,
-			Detail: "frame " + strconv.Itoa(index) + ", with " + strconv.Itoa(len(l.Bytes())-frames.Offset()) + " bytes left in the log",
+			Offset: l.lenHead + frames.Offset(), Err: err,
+			Detail: "frame " + strconv.Itoa(index) + ", with " + strconv.Itoa(len(l.Data())-frames.Offset()) + " bytes left in the log",
 		}
 	}
 	return checkTrailing(rest, "log", len(l.Bytes()))

@@ -64,8 +64,7 @@ type Event struct {
 	// Bytes alias the decoder's or the caller's buffer and are valid until the
 	// next call of Feed or Close.
 	Bytes []byte
-	// Frame and Payload are set in an EventFrame. Frame.Offset is -1 where the
-	// header of the log was lost.
+	// Frame and Payload are set in an EventFrame. Its Frame.Offset is 0.
 	Frame   Frame
 	Payload Payload
 	// Reason says why bytes were skipped or are incomplete.
@@ -119,7 +118,6 @@ type Decoder struct {
 	inside   bool
 	verified bool
 	v3       bool
-	start    int64 // of its header; -1 when that was lost
 	end      int64 // as its header tells; -1 when not known
 }
 
@@ -196,7 +194,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 	case !d.inside:
 		l, _, err := ParseLog(b)
 		if err == nil && isSound(l) {
-			d.enter(l.Version(), true, d.offset, d.offset+int64(len(l.Bytes())))
+			d.enter(l.Version(), true, d.offset+int64(len(l.Bytes())))
 			return Event{Kind: EventLog, Verified: true, Version: l.Version()}, l.lenHead
 		}
 		if errors.Is(err, ErrShort) && !eof {
@@ -214,7 +212,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 // stepVerified reads a frame of a log that isSound has approved of.
 func (d *Decoder) stepVerified(b []byte) (Event, int) {
 	event := Event{Kind: EventFrame, Verified: true}
-	frame, rest, err := d.parseFrame(b, d.v3)
+	frame, rest, err := parseFrame(b, d.v3)
 	if err != nil {
 		return Event{}, 0 // cannot be: isSound has walked the frames
 	}
@@ -228,8 +226,8 @@ func (d *Decoder) stepVerified(b []byte) (Event, int) {
 }
 
 // enter notes that the next byte lies in a log.
-func (d *Decoder) enter(version uint8, verified bool, start, end int64) {
-	d.inside, d.verified, d.v3, d.start, d.end = true, verified, version == 3, start, end
+func (d *Decoder) enter(version uint8, verified bool, end int64) {
+	d.inside, d.verified, d.v3, d.end = true, verified, version == 3, end
 }
 
 func (d *Decoder) version() uint8 {
@@ -240,11 +238,7 @@ func (d *Decoder) version() uint8 {
 }
 
 // parseFrame reads the frame that b begins with.
-func (d *Decoder) parseFrame(b []byte, v3 bool) (frame Frame, rest []byte, err error) {
-	frame.Offset = -1
-	if d.start >= 0 {
-		frame.Offset = int(d.offset - d.start)
-	}
+func parseFrame(b []byte, v3 bool) (frame Frame, rest []byte, err error) {
 	if v3 {
 		v, rest, err := ParseFrameV3(b)
 		if err != nil {

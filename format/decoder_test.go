@@ -62,7 +62,7 @@ func randomLogs(t testing.TB, rng *rand.Rand, frames int) (stream []byte, at map
 		}
 		walk := l.Frames()
 		for walk.Next() {
-			at[int64(start+walk.Frame().Offset)] = true
+			at[int64(start+l.lenHead+int(walk.Frame().Offset))] = true
 		}
 	}
 	return stream, at
@@ -209,7 +209,7 @@ type flat struct {
 func flatten(e Event) flat {
 	return flat{
 		e.Kind, e.Verified, e.Version, e.Offset, string(e.Bytes),
-		fmt.Sprint(e.Frame.Offset, e.Frame.Sequence, e.Frame.TickDelta, len(e.Frame.Payload)), e.Reason,
+		fmt.Sprint(e.Frame.Sequence, e.Frame.TickDelta, len(e.Frame.Payload)), e.Reason,
 	}
 }
 
@@ -303,7 +303,7 @@ func TestDecoderEveryByte(t *testing.T) {
 		headers[int64(start)] = l.lenHead
 		walk := l.Frames()
 		for walk.Next() {
-			frames[int64(start+walk.Frame().Offset)] = walk.Offset() - walk.Frame().Offset
+			frames[int64(start+l.lenHead+int(walk.Frame().Offset))] = walk.Offset() - int(walk.Frame().Offset)
 		}
 	}
 	for i := range stream {

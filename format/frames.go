@@ -7,17 +7,18 @@ import "iter"
 //
 // Source: FORMAT section 2.
 type Frame struct {
-	// Offset is where the frame begins, in bytes from the start of the log.
-	Offset int
-	// Sequence counts frames since boot and wraps at 65536; a jump means lost
-	// frames. 0 in a version 3 log.
-	Sequence uint16
+	// Payload is the record, for ParsePayload.
+	Payload []byte
 	// TickDelta is in device ticks since the previous frame, since boot for
 	// the first ever; divide by the header's TickRateHz for seconds. 0 in a
 	// version 1 log.
 	TickDelta uint32
-	// Payload is the record, for ParsePayload.
-	Payload []byte
+	// Sequence counts frames since boot and wraps at 65536; a jump means lost
+	// frames. 0 in a version 3 log.
+	Sequence uint16
+	// Offset is where the frame begins, in bytes from the start of the log's
+	// data.
+	Offset uint16
 }
 
 // Frames walks the frames of one log, without checking their payloads:
@@ -32,7 +33,7 @@ type Frame struct {
 // begins is not known.
 type Frames struct {
 	rest  []byte // not yet walked
-	len   int    // length of the log, for offsets
+	len   int    // length of the data, for offsets
 	v3    bool
 	frame Frame
 	err   error
@@ -44,22 +45,21 @@ func (f *Frames) Next() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false
 	}
-	offset := f.len - len(f.rest)
+	f.frame.Offset = uint16(f.len - len(f.rest))
+	var err error
 	if f.v3 {
-		v, rest, err := ParseFrameV3(f.rest)
-		if err != nil {
+		var v FrameV3
+		if v, f.rest, err = ParseFrameV3(f.rest); err != nil {
 			return f.fail(err)
 		}
-		f.frame = Frame{Offset: offset, TickDelta: v.Header.TickDelta(), Payload: v.Payload}
-		f.rest = rest
+		f.frame.Payload, f.frame.TickDelta = v.Payload, v.Header.TickDelta()
 		return true
 	}
-	v, rest, err := ParseFrameV1(f.rest)
-	if err != nil {
+	var v FrameV1
+	if v, f.rest, err = ParseFrameV1(f.rest); err != nil {
 		return f.fail(err)
 	}
-	f.frame = Frame{Offset: offset, Sequence: v.Header.Sequence(), Payload: v.Payload}
-	f.rest = rest
+	f.frame.Payload, f.frame.Sequence = v.Payload, v.Header.Sequence()
 	return true
 }
 
@@ -76,7 +76,7 @@ func (f *Frames) Frame() Frame { return f.frame }
 func (f *Frames) Err() error { return f.err }
 
 // Offset returns where the next frame begins, or the one that did not fit, in
-// bytes from the start of the log.
+// bytes from the start of the log's data.
 func (f *Frames) Offset() int { return f.len - len(f.rest) }
 
 // All returns an iterator over the frames that are left. Ask Err after it.

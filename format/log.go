@@ -138,5 +138,6 @@ func (l Log) Bytes() []byte { return l.buf }
 
 // Frames returns a walker that stands before the first frame.
 func (l Log) Frames() Frames {
-	return Frames{rest: l.Data(), len: len(l.buf), v3: l.lenHead == HeaderV3Size}
+	data := l.Data()
+	return Frames{rest: data, len: len(data), v3: l.lenHead == HeaderV3Size}
 }

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"encoding/binary"
 	"errors"
 	"iter"
 )
@@ -15,7 +14,6 @@ var (
 	errPayloadTypes      = &Error{Type: "payload", Field: "packed_types", Offset: PayloadHeaderSize, Err: ErrValue}
 	errPayloadValues     = &Error{Type: "payload", Field: "values", Offset: -1, Err: ErrShort}
 	errPayloadTrailing   = &Error{Type: "payload", Field: "strings", Offset: -1, Err: ErrTrailing}
-	errStrings           = &Error{Type: "strings", Field: "strings", Offset: -1, Err: ErrShort}
 	errStringsTrailing   = &Error{Type: "strings", Field: "end", Offset: -1, Err: ErrTrailing}
 )
 
@@ -24,10 +22,7 @@ var (
 //
 // Source: FORMAT section 2.
 type Payload struct {
-	head    *PayloadHeader
-	types   []byte // one packed type an argument
-	values  []byte // exactly the bytes the types ask for
-	strings Strings
+	b []byte
 }
 
 // ParsePayload returns a view of the record that is the whole of b, a frame's
@@ -41,102 +36,93 @@ func ParsePayload(b []byte) (Payload, error) {
 	if n > len(rest) {
 		return Payload{}, errPayloadTypesShort
 	}
-	p := Payload{head: head, types: rest[:n:n]}
-	rest = rest[n:]
-	n = 0
-	for _, t := range p.types {
-		size := argSizes[t]
-		if size == 0 {
+	size := n
+	for _, packed := range rest[:n] {
+		kind := argKinds[packed]
+		if kind == 0 {
 			return Payload{}, errPayloadTypes
 		}
-		n += int(size &^ argKnown)
+		size += kind.size()
 	}
-	if n > len(rest) {
+	if size > len(rest) {
 		return Payload{}, errPayloadValues
 	}
-	p.values, rest = rest[:n:n], rest[n:]
-	if len(rest) > 0 {
-		if p.strings, err = parseStrings(rest); err != nil {
+	if size < len(rest) {
+		if err := checkStrings(rest[size:]); err != nil {
 			return Payload{}, err
 		}
 	}
-	return p, nil
+	return Payload{b}, nil
 }
 
+func (p Payload) head() *PayloadHeader { return (*PayloadHeader)(p.b) }
+
 // Level returns the severity of the record.
-func (p Payload) Level() Level { return p.head.Level() }
+func (p Payload) Level() Level { return p.head().Level() }
 
 // Module returns the module number, 0 to 31; 31 means always logged.
-func (p Payload) Module() uint8 { return p.head.Module() }
+func (p Payload) Module() uint8 { return p.head().Module() }
 
 // FmtAddr returns the address of the printf format string in the firmware's
 // ELF file.
-func (p Payload) FmtAddr() uint32 { return p.head.FmtAddr() }
+func (p Payload) FmtAddr() uint32 { return p.head().FmtAddr() }
 
 // NumArgs returns the number of recorded arguments. Agents record at most 8 and
 // drop the rest.
-func (p Payload) NumArgs() int { return len(p.types) }
+func (p Payload) NumArgs() int { return int(p.head().NumArgs()) }
 
 // Args returns a walker that stands before the first argument.
 func (p Payload) Args() Args {
-	return Args{types: p.types, values: p.values, strings: p.strings}
+	return Args{b: p.b, next: PayloadHeaderSize, end: PayloadHeaderSize + uint16(p.NumArgs())}
 }
 
-// Strings returns a walker over the record's string section, which Args uses
-// up in order: the section may hold fewer texts than there are string
-// arguments, since a device drops what is too long.
-func (p Payload) Strings() Strings { return p.strings }
-
-// Strings walks the texts of a record's string section.
-//
-// Source: FORMAT section 2.
-type Strings struct {
-	blob []byte // counted strings, checked by parseStrings
+// Strings returns an iterator over the texts of the string section, in the
+// order of the string arguments. There may be fewer of them than arguments,
+// since a device drops a text that is too long.
+func (p Payload) Strings() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for texts := p.texts(); len(texts) > 0; {
+			counted, rest, err := ParseCountedString(texts)
+			if err != nil || !yield(counted.Text) {
+				return
+			}
+			texts = rest
+		}
+	}
 }
 
-// parseStrings reads the string section that is the whole of b.
-func parseStrings(b []byte) (Strings, error) {
+// texts returns the counted strings of the string section.
+func (p Payload) texts() []byte {
+	if len(p.b) < PayloadHeaderSize {
+		return nil
+	}
+	start := PayloadHeaderSize + p.NumArgs()
+	for _, packed := range p.b[PayloadHeaderSize:start] {
+		start += int(packed & 0x0f)
+	}
+	if start == len(p.b) {
+		return nil
+	}
+	return p.b[start+StringSectionHeaderSize:]
+}
+
+// checkStrings reads the string section that is the whole of b.
+func checkStrings(b []byte) error {
 	section, rest, err := ParseStringSection(b)
 	if err != nil {
-		return Strings{}, err
+		return err
 	}
 	if len(rest) > 0 {
-		return Strings{}, errPayloadTrailing
+		return errPayloadTrailing
 	}
 	rest = section.Blob
 	for range section.Header.NumStrings() {
-		if len(rest) < 2 {
-			return Strings{}, errStrings
+		if _, rest, err = ParseCountedString(rest); err != nil {
+			return err
 		}
-		n := int(binary.LittleEndian.Uint16(rest))
-		if n > len(rest)-2 {
-			return Strings{}, errStrings
-		}
-		rest = rest[2+n:]
 	}
 	if len(rest) > 0 {
-		return Strings{}, errStringsTrailing
+		return errStringsTrailing
 	}
-	return Strings{blob: section.Blob}, nil
-}
-
-// Next returns the next text, and whether there was one.
-func (s *Strings) Next() (text []byte, ok bool) {
-	if len(s.blob) < 2 {
-		return nil, false
-	}
-	n := 2 + int(binary.LittleEndian.Uint16(s.blob))
-	text, s.blob = s.blob[2:n:n], s.blob[n:]
-	return text, true
-}
-
-// All returns an iterator over the texts that are left.
-func (s *Strings) All() iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for text, ok := s.Next(); ok; text, ok = s.Next() {
-			if !yield(text) {
-				return
-			}
-		}
-	}
+	return nil
 }

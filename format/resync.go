@@ -18,7 +18,7 @@ func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
 	if !d.inside {
 		version, lenHead, lenLog := headerHint(b)
 		if lenHead > 0 && (d.leadsToFrame(b, lenHead) || d.boundary(b, lenLog, eof)) {
-			d.enter(version, false, d.offset, d.offset+int64(lenLog))
+			d.enter(version, false, d.offset+int64(lenLog))
 			return Event{Kind: EventLog, Version: version}, lenHead
 		}
 		return d.resync(b, eof, 0)
@@ -82,7 +82,7 @@ func (d *Decoder) boundary(b []byte, n int, eof bool) bool {
 // plausible returns the frame that b begins with and its length, or zeroes if
 // no device would have written it.
 func (d *Decoder) plausible(b []byte, v3 bool) (Frame, int) {
-	frame, rest, err := d.parseFrame(b, v3)
+	frame, rest, err := parseFrame(b, v3)
 	if err != nil {
 		return Frame{}, 0
 	}
@@ -95,7 +95,7 @@ func (d *Decoder) plausible(b []byte, v3 bool) (Frame, int) {
 	}
 	size := int(head.NumArgs())
 	for _, packed := range tail[:size] {
-		size += int(argSizes[packed] &^ argKnown)
+		size += argKinds[packed].size()
 	}
 	if section, _, err := ParseStringSection(tail[min(size, len(tail)):]); err == nil && section.Header.NumStrings() > maxArgs {
 		return Frame{}, 0
@@ -148,9 +148,9 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 		case d.foundHeader(rest, eof):
 			d.inside = false
 		case !d.inside && d.chain(rest, n, true, eof):
-			d.enter(3, false, -1, -1)
+			d.enter(3, false, -1)
 		case !d.inside && d.chain(rest, n, false, eof):
-			d.enter(1, false, -1, -1)
+			d.enter(1, false, -1)
 		default:
 			continue
 		}
@@ -176,7 +176,7 @@ func (d *Decoder) reason(b []byte) error {
 		}
 		return err
 	}
-	frame, _, err := d.parseFrame(b, d.v3)
+	frame, _, err := parseFrame(b, d.v3)
 	if err == nil {
 		if _, err = ParsePayload(frame.Payload); err == nil {
 			err = ErrLost

@@ -1,0 +1,282 @@
+package dict
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// block is a stretch of the device's memory that the file has contents for.
+type block struct {
+	addr uint32
+	data []byte
+	code bool // holds instructions
+}
+
+// end returns the address after the block, which may be 1<<32.
+func (b *block) end() uint64 { return uint64(b.addr) + uint64(len(b.data)) }
+
+// modules are the names of the 32 modules, empty where there is none.
+type modules [32]string
+
+// Dictionary knows the strings of one firmware.
+type Dictionary struct {
+	// ID tells which firmware this is, as far as it is known. Dictionary files
+	// hold it; a firmware file does not tell.
+	ID ID
+
+	blocks  []block // by address
+	modules modules
+	thumb   bool // code is Arm Thumb
+
+	lines   lineTable
+	imports map[uint32][]Source // of a dictionary file
+
+	useOnce sync.Once
+	uses    []use // by address
+	refOnce sync.Once
+	refs    []uint32 // words of the firmware that are an address in a block
+}
+
+// ID identifies a firmware as its devices do.
+type ID struct {
+	GitHash    string `json:"git_hash,omitempty"`
+	Version    string `json:"version,omitempty"`
+	DeviceType string `json:"device_type,omitempty"`
+}
+
+// Load reads a firmware (ELF) or a dictionary file (JSON or CSV), whichever the
+// file at path is.
+func Load(path string) (*Dictionary, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file: give the firmware's ELF file or a dictionary", path)
+	}
+	d, err := read(f, info.Size(), filepath.Ext(path))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
+}
+
+func read(f *os.File, size int64, ext string) (*Dictionary, error) {
+	var start [4]byte
+	n, err := f.ReadAt(start[:], 0)
+	switch {
+	case n == 0:
+		return nil, fmt.Errorf("%w: %w", ErrNotELF, err)
+	case bytes.HasPrefix(start[:n], []byte("{")):
+		return ReadJSON(f)
+	case ext == ".csv":
+		return ReadCSV(f)
+	}
+	return ReadELF(f, size)
+}
+
+// FromStrings makes a dictionary of format strings by address.
+func FromStrings(texts map[uint32]string) (*Dictionary, error) {
+	d := &Dictionary{}
+	for addr, text := range texts {
+		if err := d.add(addr, text); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.finish()
+}
+
+// SetModules names the modules by number, 0 to 31; other numbers are left out.
+func (d *Dictionary) SetModules(names map[uint8]string) {
+	for i := range d.modules {
+		d.modules[i] = names[uint8(i)]
+	}
+}
+
+// sort puts the blocks in order.
+func (d *Dictionary) sort() {
+	slices.SortStableFunc(d.blocks, func(a, b block) int { return cmp.Compare(a.addr, b.addr) })
+}
+
+// find returns the block that addr lies in and the offset in it.
+func (d *Dictionary) find(addr uint32) (b *block, offset int) {
+	i, found := slices.BinarySearchFunc(d.blocks, addr, func(b block, addr uint32) int { return cmp.Compare(b.addr, addr) })
+	if !found {
+		i--
+	}
+	// Blocks of a firmware do not overlap. The strings of a dictionary may,
+	// where one ends like a longer one, and then they have the same end.
+	if i >= 0 && uint64(addr) < d.blocks[i].end() {
+		return &d.blocks[i], int(addr - d.blocks[i].addr)
+	}
+	return nil, 0
+}
+
+// Format returns the string at addr, and whether there is one: bytes of text
+// up to a NUL.
+func (d *Dictionary) Format(addr uint32) (text string, ok bool) {
+	b, offset := d.find(addr)
+	if b == nil {
+		return "", false
+	}
+	s := b.data[offset:min(len(b.data), offset+MaxString+1)]
+	n := bytes.IndexByte(s, 0)
+	if n < 0 {
+		return "", false
+	}
+	for _, c := range s[:n] {
+		if !isText(c) {
+			return "", false
+		}
+	}
+	return string(s[:n]), true
+}
+
+// isText reports whether c may stand in a format: any character set that has
+// ASCII in it, the controls that C has escapes for, and the terminal's escape.
+func isText(c byte) bool {
+	return c >= ' ' && c != 0x7f || '\a' <= c && c <= '\r' || c == 0x1b
+}
+
+// Begins reports whether a string begins at addr: the byte before is not text,
+// or the firmware holds the address itself, as it must to use it. False for a
+// string that has something before it and that nothing refers to; it may still
+// be used, by code that computes the address.
+func (d *Dictionary) Begins(addr uint32) bool {
+	if _, ok := d.Format(addr); !ok {
+		return false
+	}
+	b, offset := d.find(addr)
+	if offset == 0 || !isText(b.data[offset-1]) {
+		return true
+	}
+	d.refOnce.Do(d.findRefs)
+	_, found := slices.BinarySearch(d.refs, addr)
+	return found
+}
+
+// findRefs collects the addresses that the firmware holds as aligned words.
+func (d *Dictionary) findRefs() {
+	for i := range d.blocks {
+		for _, w := range d.blocks[i].words() {
+			if target, _ := d.find(w); target != nil {
+				d.refs = append(d.refs, w)
+			}
+		}
+	}
+	slices.Sort(d.refs)
+	d.refs = slices.Compact(d.refs)
+}
+
+// words iterates over the aligned words of b and their addresses.
+func (b *block) words() iter.Seq2[uint32, uint32] {
+	return func(yield func(addr, word uint32) bool) {
+		for i := int(-b.addr & 3); i+4 <= len(b.data); i += 4 {
+			w := uint32(b.data[i]) | uint32(b.data[i+1])<<8 | uint32(b.data[i+2])<<16 | uint32(b.data[i+3])<<24
+			if !yield(b.addr+uint32(i), w) {
+				return
+			}
+		}
+	}
+}
+
+// Module returns the name of module n, and whether it has one.
+func (d *Dictionary) Module(n uint8) (name string, ok bool) {
+	if int(n) >= len(d.modules) {
+		return "", false
+	}
+	return d.modules[n], d.modules[n] != ""
+}
+
+// Modules returns the names of the modules by number.
+func (d *Dictionary) Modules() map[uint8]string {
+	names := map[uint8]string{}
+	for i, name := range d.modules {
+		if name != "" {
+			names[uint8(i)] = name
+		}
+	}
+	return names
+}
+
+// Contains reports whether the firmware holds this text anywhere, such as the
+// git hash that it was built from.
+func (d *Dictionary) Contains(text string) bool {
+	for i := range d.blocks {
+		if bytes.Contains(d.blocks[i].data, []byte(text)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Strings returns an iterator over all strings by address, in order. In a
+// firmware file that is whatever looks like one, and the ends of strings that
+// are referred to by themselves.
+func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
+	return func(yield func(uint32, string) bool) {
+		d.refOnce.Do(d.findRefs)
+		refs := d.refs
+		for i := range d.blocks {
+			b := &d.blocks[i]
+			for start, s := range b.runs() {
+				addr, next := b.addr+uint32(start), b.addr+uint32(start+len(s))
+				if b.keeps(s) && !yield(addr, string(s)) {
+					return
+				}
+				for ; len(refs) > 0 && refs[0] <= next; refs = refs[1:] {
+					if refs[0] <= addr || refs[0] == next {
+						continue
+					}
+					if tail := s[refs[0]-addr:]; b.keeps(tail) && !yield(refs[0], string(tail)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// minInCode is the least length of what passes for a string among
+// instructions, where short ones occur by chance.
+const minInCode = 4
+
+func (b *block) keeps(s []byte) bool {
+	return len(s) <= MaxString && (!b.code || len(s) >= minInCode || bytes.IndexByte(s, '%') >= 0)
+}
+
+// runs iterates over the stretches of text that end in NUL.
+func (b *block) runs() iter.Seq2[int, []byte] {
+	return func(yield func(start int, s []byte) bool) {
+		start := 0
+		for i, c := range b.data {
+			if isText(c) {
+				continue
+			}
+			if c == 0 && i > start && !yield(start, b.data[start:i]) {
+				return
+			}
+			start = i + 1
+		}
+	}
+}
+
+// Len returns the number of strings.
+func (d *Dictionary) Len() int {
+	n := 0
+	for range d.Strings() {
+		n++
+	}
+	return n
+}
