@@ -14,12 +14,13 @@ const closeGrace = 5 * time.Second
 
 // Client sends to the cloud over one connection. It is safe for concurrent use.
 type Client struct {
-	cfg    Config
-	topics topics
-	sup    *supervisor
-	routes *routes
-	boots  *handshakes
-	count  counters
+	cfg     Config
+	topics  topics
+	sup     *supervisor
+	routes  *routes
+	boots   *handshakes
+	count   counters
+	latency histogram
 }
 
 // New checks the configuration and the credential files and returns a client. It

@@ -70,6 +70,13 @@ func (c *wireConn) uncork() {
 	c.mu.Unlock()
 }
 
+// push writes what was collected although more may follow.
+func (c *wireConn) push() {
+	c.mu.Lock()
+	c.flush()
+	c.mu.Unlock()
+}
+
 // Write adds to the buffer; the caller holds the lock.
 func (c *wireConn) Write(p []byte) (int, error) {
 	if c.err != nil {

@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// Classes of errors. Each *Error belongs to exactly one of the first five;
-// ErrTooLarge is a kind of ErrBadData.
+// Classes of errors. ErrTooLarge is a kind of ErrBadData.
 var (
 	ErrBadData     = errors.New("bad data")              // the bytes to be sent are wrong; nothing was sent
 	ErrConfig      = errors.New("bad configuration")     // the Config or an argument is wrong; nothing was sent
 	ErrCredentials = errors.New("unusable credentials")  // certificate, key or CA cannot be used; nothing was sent
 	ErrNetwork     = errors.New("network failure")       // no connection, or no answer in time
 	ErrRefused     = errors.New("refused by the server") // the server answered with a failure code
+	ErrStorage     = errors.New("local storage failure") // the outbox or the token file cannot be read or written
+	ErrOutboxFull  = errors.New("outbox is full")        // the outbox refuses; nothing was accepted
 	ErrClosed      = errors.New("client is closed")      // Close was called
 	ErrTooLarge    = errors.New("message too large")     // more bytes than the server takes
 )
@@ -53,5 +54,5 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Class, e.Err}
 }
 
-// tooLarge is the class of oversize messages: both ErrTooLarge and ErrBadData.
+// errTooLargeData is the class of oversize messages: both ErrTooLarge and ErrBadData.
 var errTooLargeData = errors.Join(ErrTooLarge, ErrBadData)

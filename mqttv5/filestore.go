@@ -76,7 +76,7 @@ func OpenFileStore(cfg FileStoreConfig) (*FileStore, error) {
 func (s *FileStore) Path() string { return s.path }
 
 func (s *FileStore) fault(op string, err error) error {
-	return &Error{Op: op + " token file " + s.path, Class: ErrConfig, Err: pathCause(err)}
+	return &Error{Op: op + " token file " + s.path, Class: ErrStorage, Err: pathCause(err)}
 }
 
 // Token implements SessionStore.

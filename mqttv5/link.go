@@ -161,8 +161,14 @@ func (l *link) send(ctx context.Context, m *message, done func(ack, time.Duratio
 		return err
 	}
 	size := m.size()
-	if err := l.win.acquire(ctx, size); err != nil {
-		return err
+	if !l.win.tryAcquire(size) {
+		l.conn.push() // what is held back may be what must be acknowledged first
+		if err := l.win.acquire(ctx, size); err != nil {
+			return err
+		}
+	}
+	if !l.rate.ready(size) {
+		l.conn.push()
 	}
 	if err := l.rate.wait(ctx, size); err != nil {
 		l.win.release(size)

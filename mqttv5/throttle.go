@@ -45,6 +45,11 @@ func (t *throttle) wait(ctx context.Context, n int) error {
 	return t.bytes.WaitN(ctx, n)
 }
 
+// ready reports whether wait would return at once.
+func (t *throttle) ready(n int) bool {
+	return t.messages.Tokens() >= 1 && t.bytes.Tokens() >= float64(n)
+}
+
 // halve halves the rates, down to a 64th.
 func (t *throttle) halve() {
 	t.mu.Lock()

@@ -1,6 +1,9 @@
 package mqttv5
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // topics builds the topic names of one customer (FORMAT section 5). The customer
 // and group were checked in New and names of devices by DeviceInfo.Validate, so
@@ -9,6 +12,9 @@ import "strconv"
 // With a group, one segment follows the customer. That form was observed for
 // config; the others follow its pattern and are not individually confirmed.
 type topics struct{ prefix string } // "C" or "C/G"
+
+// longestTopic is as long as any topic that a record goes to.
+var longestTopic = "binlog/v0/" + strings.Repeat("c", maxName) + "/" + strings.Repeat("g", maxName) + "/4294967295"
 
 func newTopics(customer, group string) topics {
 	if group == "" {

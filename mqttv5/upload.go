@@ -51,13 +51,13 @@ func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Rec
 // acknowledgement. A dump that is too large is refused, with the limit named,
 // before anything is sent. The buffer must not change until it returns.
 func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, error) {
-	serial, err := checkCoreDump(dump)
+	dev, err := coreDumpDevice(dump)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.publish(ctx, serial, &message{
+	return c.publish(ctx, dev.DeviceSerial, &message{
 		topic: c.topics.coreDump(), payload: dump,
-		id: contentID("core-dump", serial, dump), contentType: contentCoreDump,
+		id: contentID("core-dump", dev.DeviceSerial, dump), contentType: contentCoreDump,
 	})
 }
 
@@ -83,6 +83,7 @@ func (c *Client) publish(ctx context.Context, serial string, m *message) (Receip
 		if err := c.outcome(serial, m, r.ack); err != nil {
 			return Receipt{}, err
 		}
+		c.latency.observe(r.latency)
 		return Receipt{ID: m.id, Topic: m.topic, Bytes: len(m.payload), Code: r.code, Latency: r.latency}, nil
 	case <-ctx.Done():
 		return Receipt{}, &Error{Op: "publish to " + m.topic, Class: ErrNetwork, Err: waitError(ctx),
@@ -164,17 +165,27 @@ func checkLog(buf []byte) error {
 	return nil
 }
 
-// checkCoreDump verifies a crash dump as a whole and returns its device's serial.
-func checkCoreDump(dump []byte) (serial string, err error) {
-	if err = format.CheckCoreDump(dump); err == nil {
-		d, _, _ := format.ParseCoreDump(dump)
-		serial = string(d.Header.DeviceSerial())
-		err = checkName(serial, maxName, false)
+// coreDumpDevice verifies a crash dump as a whole and returns the device that its
+// header names.
+func coreDumpDevice(dump []byte) (DeviceInfo, error) {
+	if err := format.CheckCoreDump(dump); err != nil {
+		return DeviceInfo{}, &Error{Op: "check core dump", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
 	}
+	d, _, err := format.ParseCoreDump(dump)
 	if err != nil {
-		return "", &Error{Op: "check core dump", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
+		return DeviceInfo{}, &Error{Op: "check core dump", Class: ErrBadData, Err: err}
 	}
-	return serial, nil
+	dev := DeviceInfo{
+		ApplicationID: d.Header.ApplicationID(),
+		DeviceSerial:  string(d.Header.DeviceSerial()),
+		DeviceType:    string(d.Header.DeviceType()),
+		GitVersion:    string(d.Header.VersionString()),
+		GitHash:       string(d.Header.GitHash()),
+	}
+	if err := dev.Validate(); err != nil {
+		return DeviceInfo{}, &Error{Op: "check core dump", Class: ErrBadData, Err: err}
+	}
+	return dev, nil
 }
 
 // withToken returns a copy of a log with a session token in it.

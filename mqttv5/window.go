@@ -43,6 +43,18 @@ func (w *window) fits(n int) bool {
 	return w.count < w.maxCount && (w.bytes == 0 || w.bytes+n <= w.maxBytes)
 }
 
+// tryAcquire takes room for one message of n bytes if there is some now.
+func (w *window) tryAcquire(n int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed != nil || len(w.queue) > 0 || !w.fits(n) {
+		return false
+	}
+	w.count++
+	w.bytes += n
+	return true
+}
+
 // acquire waits for room for one message of n bytes.
 func (w *window) acquire(ctx context.Context, n int) error {
 	w.mu.Lock()

@@ -1,0 +1,157 @@
+package mqttv5
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+func openOutbox(t testing.TB, dir string) *Outbox {
+	t.Helper()
+	o, err := OpenOutbox(OutboxConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// deliverIn runs Deliver in the background; the result ends it.
+func deliverIn(t testing.TB, c *Client, o *Outbox) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Deliver(ctx, o) }()
+	var once sync.Once
+	var err error
+	return func() error {
+		once.Do(func() { cancel(); err = <-done })
+		return err
+	}
+}
+
+func submitLogs(t testing.TB, o *Outbox, devices, each int) (ids []string) {
+	t.Helper()
+	for n := range each {
+		for d := range devices {
+			id, err := o.SubmitLog(t.Context(), testDevice(d), testLog(t, uint64(1000*d+n), 200))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func TestOutboxDelivers(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{})
+	c := newClient(t, cloudConfig(cloud))
+	dir := t.TempDir()
+	o := openOutbox(t, dir)
+	ids := submitLogs(t, o, 5, 10)
+	dump := testCoreDumps(t)[0]
+	id, err := o.SubmitCoreDump(t.Context(), dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids = append(ids, id)
+	// What was accepted survives closing.
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o = openOutbox(t, dir)
+	if s := o.Stats(); s.Waiting != len(ids) || s.Accepted != uint64(len(ids)) {
+		t.Fatalf("after reopening: %+v", s)
+	}
+	stop := deliverIn(t, c, o)
+	if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	got := cloud.Received()
+	if len(got) != len(ids) {
+		t.Fatalf("%d received, %d accepted", len(got), len(ids))
+	}
+	order := map[string]string{}
+	for _, g := range got {
+		if g.Err != nil || g.Duplicate {
+			t.Errorf("%s: %v, duplicate %v", g.ID, g.Err, g.Duplicate)
+		}
+		// Sequence numbers have the same length up to 9 and from 10 to 99.
+		if last := order[g.DeviceSerial]; len(last) > len(g.ID) || (len(last) == len(g.ID) && last > g.ID) {
+			t.Errorf("%s of %s came after %s", g.ID, g.DeviceSerial, last)
+		}
+		order[g.DeviceSerial] = g.ID
+	}
+	if s := o.Stats(); s.Waiting != 0 || s.Bytes != 0 || s.Delivered != uint64(len(ids)) {
+		t.Errorf("stats %+v", s)
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o = openOutbox(t, dir)
+	defer o.Close()
+	if s := o.Stats(); s.Waiting != 0 || s.Delivered != uint64(len(ids)) {
+		t.Errorf("after delivery and reopening: %+v", s)
+	}
+}
+
+func TestOutboxOrderWithinDevice(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		// Every third message is refused once, to be sent again later.
+		var mu sync.Mutex
+		refused := map[string]bool{}
+		n := 0
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			n++
+			id := publishID(p)
+			if n%3 != 0 || refused[id] {
+				return false
+			}
+			refused[id] = true
+			c.puback(p.PacketID, byte(ReasonImplementation))
+			return true
+		}
+		c := fakeClient(t, b, nil)
+		o := openOutbox(t, dir)
+		ids := submitLogs(t, o, 3, 8)
+		stop := deliverIn(t, c, o)
+		if err := o.WaitEmpty(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		o.Close()
+		c.Close()
+		b.stop()
+		last := map[int]int{}
+		for _, id := range b.ids() {
+			i := -1
+			for k := range ids {
+				if ids[k] == id {
+					i = k
+				}
+			}
+			d := i % 3
+			if i < last[d] {
+				t.Errorf("record %d of device %d came after %d", i, d, last[d])
+			}
+			last[d] = i
+		}
+		if s := fmt.Sprint(len(refused)); s == "0" {
+			t.Error("nothing was refused")
+		}
+	})
+}

@@ -1,0 +1,169 @@
+package mqttv5
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// queue is the outbox's order of delivery, in memory: first in, first out for each
+// device, one record of a device in flight at a time, and devices side by side. A
+// device that must wait holds up nobody else. The outbox's mutex guards it.
+type queue struct {
+	devices map[deviceKey]*deviceQueue
+	ready   []*deviceQueue // may hold devices that are no longer ready
+	waiting waitHeap
+	count   int // entries in all devices
+}
+
+type deviceKey struct {
+	application uint32
+	serial      string
+}
+
+// entry stands for one record that waits.
+type entry struct {
+	seq      uint64
+	size     int   // bytes on disk
+	clock    int64 // the outbox's clock when it was accepted, ms
+	attempts int   // sendings that failed, in this process
+	refusals int   // of these, negative acknowledgements
+}
+
+type deviceQueue struct {
+	key       deviceKey
+	entries   []*entry // by sequence number
+	busy      bool     // its first entry is being sent, or it registers
+	queued    bool     // in ready
+	notBefore time.Time
+	index     int  // in waiting, or -1
+	failures  int  // in a row, for the backoff
+	renewed   bool // has registered anew because of a refusal, and delivered nothing since
+}
+
+func newQueue() *queue { return &queue{devices: make(map[deviceKey]*deviceQueue)} }
+
+// add puts an entry in its place: at the end, except for records that return.
+func (q *queue) add(key deviceKey, e *entry) {
+	d := q.devices[key]
+	if d == nil {
+		d = &deviceQueue{key: key, index: -1}
+		q.devices[key] = d
+	}
+	at, _ := slices.BinarySearchFunc(d.entries, e.seq, func(x *entry, seq uint64) int {
+		switch {
+		case x.seq < seq:
+			return -1
+		case x.seq > seq:
+			return 1
+		}
+		return 0
+	})
+	if at == 0 && d.busy && len(d.entries) > 0 {
+		at = 1 // the first is being sent
+	}
+	d.entries = slices.Insert(d.entries, at, e)
+	q.count++
+	q.offer(d)
+}
+
+// offer makes a device ready if it is.
+func (q *queue) offer(d *deviceQueue) {
+	if d.busy || d.queued || d.index >= 0 || len(d.entries) == 0 {
+		return
+	}
+	if time.Now().Before(d.notBefore) {
+		heap.Push(&q.waiting, d)
+		return
+	}
+	d.queued = true
+	q.ready = append(q.ready, d)
+}
+
+// next returns a device whose first entry may be sent now, and makes it busy.
+// Without one it returns when the next one will be ready; the zero time is never.
+func (q *queue) next(now time.Time) (*deviceQueue, time.Time) {
+	for len(q.waiting) > 0 && !now.Before(q.waiting[0].notBefore) {
+		d := heap.Pop(&q.waiting).(*deviceQueue)
+		d.notBefore = time.Time{}
+		q.offer(d)
+	}
+	for len(q.ready) > 0 {
+		d := q.ready[0]
+		q.ready[0] = nil
+		q.ready = q.ready[1:]
+		d.queued = false
+		if d.busy || len(d.entries) == 0 {
+			continue
+		}
+		d.busy = true
+		return d, time.Time{}
+	}
+	if len(q.waiting) > 0 {
+		return nil, q.waiting[0].notBefore
+	}
+	return nil, time.Time{}
+}
+
+// release makes a device that was busy available again, after a wait.
+func (q *queue) release(d *deviceQueue, wait time.Duration) {
+	d.busy = false
+	d.notBefore = time.Time{}
+	if wait > 0 {
+		d.notBefore = time.Now().Add(wait)
+	}
+	q.offer(d)
+	q.forget(d)
+}
+
+// remove takes out an entry.
+func (q *queue) remove(d *deviceQueue, seq uint64) *entry {
+	for i, e := range d.entries {
+		if e.seq == seq {
+			d.entries = slices.Delete(d.entries, i, i+1)
+			q.count--
+			q.forget(d)
+			return e
+		}
+	}
+	return nil
+}
+
+// forget drops a device that has nothing left, so that the map does not grow with
+// every device ever seen.
+func (q *queue) forget(d *deviceQueue) {
+	if len(d.entries) > 0 || d.busy || d.queued {
+		return
+	}
+	if d.index >= 0 {
+		heap.Remove(&q.waiting, d.index)
+	}
+	delete(q.devices, d.key)
+}
+
+// waitHeap orders devices by when they may be tried again.
+type waitHeap []*deviceQueue
+
+func (h waitHeap) Len() int           { return len(h) }
+func (h waitHeap) Less(i, j int) bool { return h[i].notBefore.Before(h[j].notBefore) }
+func (h waitHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (h *waitHeap) Push(x any) {
+	d := x.(*deviceQueue)
+	d.index = len(*h)
+	*h = append(*h, d)
+}
+
+// Pop implements heap.Interface.
+func (h *waitHeap) Pop() any {
+	old := *h
+	d := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	d.index = -1
+	return d
+}
