@@ -98,6 +98,10 @@ func (c *Cloud) open() (err error) {
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%q is not a loopback address; this is not a broker for a network", host)
 	}
+	// First, so that an address that is taken leaves no files behind.
+	if c.listener, err = net.Listen("tcp", c.cfg.Listen); err != nil {
+		return err
+	}
 	received := ""
 	dir := c.cfg.Dir
 	if dir == "" {
@@ -129,9 +133,6 @@ func (c *Cloud) open() (err error) {
 		if serverTLS, err = ca.serverTLS(host); err != nil {
 			return err
 		}
-	}
-	if c.listener, err = net.Listen("tcp", c.cfg.Listen); err != nil {
-		return err
 	}
 	c.broker, err = newBroker(c, c.listener, serverTLS)
 	return err

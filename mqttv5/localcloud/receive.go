@@ -105,12 +105,12 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 		c.log.Warn("refused", "topic", r.Topic, "bytes", r.Bytes, "error", r.Err)
 		return refuse
 	}
-	if c.cfg.OnReceive != nil {
-		c.cfg.OnReceive(r)
-	}
 	if err := c.inbox.add(&r); err != nil {
 		c.log.Error("cannot write", "error", err)
 		return &packets.ErrImplementationSpecificError
+	}
+	if c.cfg.OnReceive != nil {
+		c.cfg.OnReceive(r)
 	}
 	c.log.Info("received", "kind", r.Kind, "serial", r.DeviceSerial, "bytes", r.Bytes, "file", r.File, "duplicate", r.Duplicate, "error", r.Err)
 	if c.cfg.Strict.NoSubscriber {
