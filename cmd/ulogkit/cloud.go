@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
-	"os"
+	"net"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -35,25 +38,26 @@ It prints a command line that uploads to it, then a line for each message.`,
 				level = slog.LevelDebug
 			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
-			if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+			// The command line that it prints works in any folder.
+			if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 				return err
 			}
-			received := make(chan localcloud.Received, 64)
-			cfg.OnReceive = func(r localcloud.Received) { received <- r }
+			var mu sync.Mutex
+			cfg.OnReceive = func(r localcloud.Received) {
+				mu.Lock()
+				defer mu.Unlock()
+				printReceived(out, r)
+			}
 			cloud, err := localcloud.Start(cmd.Context(), cfg)
 			if err != nil {
-				return &failure{exitNetwork, err}
+				return cloudFailure(err)
 			}
 			defer func() { err = errors.Join(err, cloud.Close()) }()
+			mu.Lock()
 			printHowTo(out, cloud, cfg.Plaintext)
-			for {
-				select {
-				case r := <-received:
-					printReceived(out, r)
-				case <-cmd.Context().Done():
-					return nil
-				}
-			}
+			mu.Unlock()
+			<-cmd.Context().Done()
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:8883", "loopback `ADDR`ess, host:port; port 0 takes a free one")
@@ -63,6 +67,17 @@ It prints a command line that uploads to it, then a line for each message.`,
 	cmd.Flags().BoolVar(&cfg.Strict.SilentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log connections to standard error")
 	return cmd
+}
+
+// cloudFailure gives an error of the cloud's start its exit code.
+func cloudFailure(err error) error {
+	if e := (*net.OpError)(nil); errors.As(err, &e) {
+		return &failure{exitNetwork, err}
+	}
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return err
+	}
+	return usage(err)
 }
 
 // printHowTo prints a command line that uploads to the cloud.
@@ -91,5 +106,5 @@ func printReceived(w io.Writer, r localcloud.Received) {
 	if r.Err != nil {
 		state = color.RedString("bad: %v", r.Err)
 	}
-	fmt.Fprintf(w, "%s %s of %q, %d bytes, %s, %s\n", r.Time.Format(time.TimeOnly), r.Kind, r.DeviceSerial, r.Bytes, state, r.File)
+	fmt.Fprintf(w, "%s %s of %q, %d bytes, %s %s\n", r.Time.Format(time.TimeOnly), r.Kind, r.DeviceSerial, r.Bytes, state, r.File)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/demo"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -40,15 +41,27 @@ holds. Exit code 0 means that all arrived.`,
 			}
 			result, err := demo.Run(cmd.Context(), cfg)
 			out := bufio.NewWriter(cmd.OutOrStdout())
+			for _, d := range result.Devices {
+				if d.Token == 0 {
+					continue // not registered before an error
+				}
+				fmt.Fprintf(out, "%s %s, header version %d, session token %d\n", d.DeviceType, d.DeviceSerial, d.Version, d.Token)
+			}
 			for _, r := range result.Received {
 				printDecoded(out, r)
 			}
 			if err == nil {
-				fmt.Fprintf(out, "%s %d devices registered; %d uploads, %d bytes, confirmed on the far side by SHA-256 in %v\n",
-					color.GreenString("All arrived:"), len(result.Devices), result.Confirmed, result.Bytes, result.Elapsed.Round(time.Millisecond))
+				fmt.Fprintf(out, "\n%s over mutual TLS at %s in %v: %d devices, %d uploads, %d bytes; the far side holds each byte, by SHA-256.\n",
+					color.GreenString("All arrived"), result.Broker, result.Elapsed.Round(time.Millisecond), len(result.Devices), result.Confirmed, result.Bytes)
 			}
 			if e := out.Flush(); e != nil {
 				return e
+			}
+			switch {
+			case errors.Is(err, format.ErrTooLong):
+				return usage(err)
+			case errors.Is(err, demo.ErrLost):
+				return err
 			}
 			return network(err)
 		},
@@ -61,13 +74,13 @@ holds. Exit code 0 means that all arrived.`,
 
 // printDecoded prints a message that the cloud holds.
 func printDecoded(w io.Writer, r localcloud.Received) {
-	fmt.Fprintf(w, "%s of %s, %d bytes, sha256 %x\n", r.Kind, r.DeviceSerial, r.Bytes, r.SHA256[:8])
+	fmt.Fprintf(w, "\n%s of %s, %d bytes, sha256 %x...\n", r.Kind, r.DeviceSerial, r.Bytes, r.SHA256[:8])
 	if r.Kind == localcloud.KindCoreDump {
 		row, _ := inspect.File(r.Topic, r.Payload)
 		printRow(w, row)
+		return
 	}
-	for row := range inspect.Frames(r.Topic, r.Payload) {
-		text, _ := sample.Format(*row.FmtAddr)
-		fmt.Fprintf(w, "  %s module %-2d 0x%08x  %-44s%s\n", levelText(*row.Level), *row.Module, *row.FmtAddr, text, argsText(row))
+	for line := range demo.Lines(r.Payload) {
+		fmt.Fprintf(w, "  %9s %s module %-2d %s\n", line.When, levelText(line.Level), line.Module, line.Text)
 	}
 }

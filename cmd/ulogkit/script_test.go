@@ -2,10 +2,16 @@ package main
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io/fs"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +21,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -32,9 +39,11 @@ func TestMain(m *testing.M) {
 //	clip FILE SIZE              cut or lengthen with zeros
 //	holds DIR NAME...           DIR holds these names and no other
 //	keep NAME                   set $NAME to the last standard output
-//	cloud ARG...                start "ulogkit cloud --dir cloud", set $BROKER
+//	cloud ARG...                start "ulogkit cloud --dir cloud", set $BROKER to
+//	                            its address and $HOWTO to the command line it prints
 //	stopcloud                   interrupt it; it must end with exit code 0
 //	received COUNT              that many files below cloud/received; $RECEIVED is the first
+//	mkcert NAME                 write NAME.pem, a certificate of nobody known, and NAME.key
 //	mute                        listen on $BROKER and never say a word
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -43,7 +52,7 @@ func TestScript(t *testing.T) {
 		Setup:              writeVectors,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
-			"cloud": cloud, "received": received, "mute": mute,
+			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert,
 		},
 	})
 }
@@ -155,15 +164,19 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 		log.Close()
 	})
 	lines := bufio.NewScanner(out)
-	for ts.Getenv("BROKER") == "" {
+	howTo := ""
+	for !strings.HasSuffix(howTo, " FILE\n") {
 		if !lines.Scan() {
 			ts.Fatalf("the cloud did not start:\n%s", ts.ReadFile("cloud.log"))
 		}
 		if rest, ok := strings.CutPrefix(lines.Text(), "Listening on "); ok {
 			address, _, _ := strings.Cut(rest, ". ")
 			ts.Setenv("BROKER", address)
+		} else {
+			howTo += lines.Text() + "\n"
 		}
 	}
+	ts.Setenv("HOWTO", howTo)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -198,6 +211,22 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 	if want > 0 {
 		ts.Setenv("RECEIVED", got[0])
 	}
+}
+
+func mkcert(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	name := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o644))
+	ts.Check(os.WriteFile(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 }
 
 func mute(ts *testscript.TestScript, _ bool, _ []string) {

@@ -106,9 +106,12 @@ func send(cmd *cobra.Command, s *settings.Settings, names []string, payloads [][
 	for i, name := range names {
 		receipt, err := upload(cmd.Context(), client, payloads[i])
 		if err != nil {
-			return network(fmt.Errorf("%s: %w (%d of %d files confirmed)", name, err, i, len(names)))
+			if len(names) > 1 {
+				err = fmt.Errorf("%w (%d of %d files confirmed)", err, i, len(names))
+			}
+			return network(fmt.Errorf("%s: %w", name, err))
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", name, receipt.Bytes, receipt.Topic, receipt.Latency.Round(time.Millisecond)); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", name, receipt.Bytes, receipt.Topic, receipt.Latency.Round(100*time.Microsecond)); err != nil {
 			return err
 		}
 		if receipt.Code == mqttv5.ReasonNoMatchingSubscribers {

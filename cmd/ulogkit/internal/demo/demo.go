@@ -24,6 +24,10 @@ const customer = "demo"
 // concurrency is the number of devices whose uploads are under way at once.
 const concurrency = 8
 
+// ErrLost is the class of the error for uploads that the far side does not hold
+// as they were sent.
+var ErrLost = errors.New("did not arrive as they were sent")
+
 // Config says how much there is to demonstrate.
 type Config struct {
 	Devices int // at least 1
@@ -41,13 +45,20 @@ func (c Config) Uploads() int { return c.Devices*c.Logs + 1 }
 
 // Result is what happened.
 type Result struct {
-	Broker    string                // host:port
-	Devices   []mqttv5.DeviceInfo   // as registered
+	Broker    string // host:port
+	Devices   []Device
 	Received  []localcloud.Received // what the far side holds, in order of arrival
 	Bytes     int                   // uploaded
 	Confirmed int                   // uploads whose bytes the far side holds
 	Uploads   int
 	Elapsed   time.Duration // from the first registration to the last confirmation
+}
+
+// Device is a simulated device after its registration.
+type Device struct {
+	mqttv5.DeviceInfo
+	Version uint8  // of its agent's log headers
+	Token   uint32 // that the cloud gave it
 }
 
 // upload is one message and what the far side must hold of it.
@@ -78,14 +89,13 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 
 	result = Result{Broker: cloud.Addr(), Uploads: cfg.Uploads()}
 	uploads := make([][]upload, cfg.Devices)
-	result.Devices = make([]mqttv5.DeviceInfo, cfg.Devices)
+	result.Devices = make([]Device, cfg.Devices)
 	begin := time.Now()
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
 	for i := range cfg.Devices {
-		result.Devices[i] = deviceInfo(i)
 		group.Go(func() (err error) {
-			uploads[i], err = runDevice(groupCtx, client, cfg, result.Devices[i], i)
+			result.Devices[i], uploads[i], err = runDevice(groupCtx, client, cfg, i)
 			return err
 		})
 	}
@@ -113,14 +123,15 @@ func deviceInfo(i int) mqttv5.DeviceInfo {
 
 // runDevice registers one device and uploads its logs; the first device has
 // crashed as well. Devices with an odd index run the older agent.
-func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, info mqttv5.DeviceInfo, i int) ([]upload, error) {
-	device, err := sample.NewDevice([...]uint8{3, 1}[i%2], uint64(i))
+func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, i int) (registered Device, _ []upload, err error) {
+	info := deviceInfo(i)
+	registered = Device{DeviceInfo: info, Version: [...]uint8{3, 1}[i%2]}
+	device, err := sample.NewDevice(registered.Version, uint64(i))
 	if err != nil {
-		return nil, err
+		return registered, nil, err
 	}
-	token, err := client.GetSessionToken(ctx, info)
-	if err != nil {
-		return nil, err
+	if registered.Token, err = client.GetSessionToken(ctx, info); err != nil {
+		return registered, nil, err
 	}
 	var uploads []upload
 	done := func(what string, payload []byte) {
@@ -132,34 +143,34 @@ func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, info mqtt
 	for n := range cfg.Logs {
 		log, err := device.Log(cfg.Frames, format.LevelDebug)
 		if err != nil {
-			return nil, err
+			return registered, nil, err
 		}
 		if _, err := client.UploadLog(ctx, info, log); err != nil {
-			return nil, err
+			return registered, nil, err
 		}
 		// What must arrive is what the device reported, with the token.
 		l, _, err := format.ParseLog(log)
 		if err != nil {
-			return nil, err
+			return registered, nil, err
 		}
-		l.SetSessionToken(token)
+		l.SetSessionToken(registered.Token)
 		done(fmt.Sprintf("log %d of %s", n+1, info.DeviceSerial), log)
 	}
 	if i > 0 {
-		return uploads, nil
+		return registered, uploads, nil
 	}
 	dump, err := device.CoreDump(format.DeviceInfo{
 		ApplicationID: info.ApplicationID, DeviceSerial: []byte(info.DeviceSerial), DeviceType: []byte(info.DeviceType),
 		GitVersion: []byte(info.GitVersion), GitHash: []byte(info.GitHash),
 	})
 	if err != nil {
-		return nil, err
+		return registered, nil, err
 	}
 	if _, err := client.PublishCoreDump(ctx, dump); err != nil {
-		return nil, err
+		return registered, nil, err
 	}
 	done("the crash dump of "+info.DeviceSerial, dump)
-	return uploads, nil
+	return registered, uploads, nil
 }
 
 // compare counts the uploads whose bytes the far side holds. Its error names
@@ -186,7 +197,7 @@ func (r *Result) compare(uploads [][]upload) error {
 		}
 	}
 	if missing != "" {
-		return fmt.Errorf("%d of %d uploads did not arrive as they were sent, the first is %s", r.Uploads-r.Confirmed, r.Uploads, missing)
+		return fmt.Errorf("%d of %d uploads %w, the first is %s", r.Uploads-r.Confirmed, r.Uploads, ErrLost, missing)
 	}
 	return nil
 }
