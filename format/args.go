@@ -107,7 +107,7 @@ type Args struct {
 // Next advances to the next argument and reports whether there is one.
 func (a *Args) Next() bool {
 	next := int(a.next)
-	if next >= len(a.b) || next >= PayloadHeaderSize+int(a.b[PayloadHeaderSize-1]) {
+	if next >= len(a.b) || len(a.b) < PayloadHeaderSize || next >= PayloadHeaderSize+int(a.b[PayloadHeaderSize-1]) {
 		return false
 	}
 	packed := a.b[next]
@@ -119,7 +119,11 @@ func (a *Args) Next() bool {
 
 // Arg returns the argument that Next advanced to.
 func (a *Args) Arg() Arg {
-	return Arg{b: a.b, end: a.end, packed: a.b[a.next-1], text: a.text}
+	arg := Arg{b: a.b, end: a.end, text: a.text}
+	if i := int(a.next) - 1; i >= PayloadHeaderSize && i < len(a.b) {
+		arg.packed = a.b[i]
+	}
+	return arg
 }
 
 // All returns an iterator over the arguments that are left.

@@ -46,19 +46,20 @@ func (f *Frames) Next() bool {
 		return false
 	}
 	f.frame.Offset = uint16(f.len - len(f.rest))
-	var err error
 	if f.v3 {
-		var v FrameV3
-		if v, f.rest, err = ParseFrameV3(f.rest); err != nil {
+		v, rest, err := ParseFrameV3(f.rest)
+		if err != nil {
 			return f.fail(err)
 		}
+		f.rest = rest
 		f.frame.Payload, f.frame.TickDelta = v.Payload, v.Header.TickDelta()
 		return true
 	}
-	var v FrameV1
-	if v, f.rest, err = ParseFrameV1(f.rest); err != nil {
+	v, rest, err := ParseFrameV1(f.rest)
+	if err != nil {
 		return f.fail(err)
 	}
+	f.rest = rest
 	f.frame.Payload, f.frame.Sequence = v.Payload, v.Header.Sequence()
 	return true
 }

@@ -37,10 +37,10 @@ type Dictionary struct {
 	lines   lineTable
 	imports map[uint32][]Source // of a dictionary file
 
-	useOnce sync.Once
-	uses    []use // by address
-	refOnce sync.Once
-	refs    []uint32 // words of the firmware that are an address in a block
+	refOnce  sync.Once
+	refs     []uint32 // addresses in a block that the firmware holds, in order
+	lineOnce sync.Once
+	uses     []use // by address once lineOnce is done
 }
 
 // ID identifies a firmware as its devices do.
@@ -166,8 +166,13 @@ func (d *Dictionary) Begins(addr uint32) bool {
 	return found
 }
 
-// findRefs collects the addresses that the firmware holds as aligned words.
+// findRefs collects the addresses that the firmware holds, as aligned words or
+// in instructions.
 func (d *Dictionary) findRefs() {
+	d.findUses()
+	for _, u := range d.uses {
+		d.refs = append(d.refs, u.addr)
+	}
 	for i := range d.blocks {
 		for _, w := range d.blocks[i].words() {
 			if target, _ := d.find(w); target != nil {
@@ -231,15 +236,21 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 		for i := range d.blocks {
 			b := &d.blocks[i]
 			for start, s := range b.runs() {
-				addr, next := b.addr+uint32(start), b.addr+uint32(start+len(s))
+				addr, end := b.addr+uint32(start), b.addr+uint32(start+len(s))
+				from, _ := slices.BinarySearch(refs, addr)
+				to, _ := slices.BinarySearch(refs, end)
+				tails := refs[from:to]
+				if len(tails) > 0 && tails[0] == addr {
+					tails = tails[1:]
+				} else if len(tails) > 0 && b.code {
+					// Instructions before a string can pass for its beginning.
+					s, addr, tails = s[tails[0]-addr:], tails[0], tails[1:]
+				}
 				if b.keeps(s) && !yield(addr, string(s)) {
 					return
 				}
-				for ; len(refs) > 0 && refs[0] <= next; refs = refs[1:] {
-					if refs[0] <= addr || refs[0] == next {
-						continue
-					}
-					if tail := s[refs[0]-addr:]; b.keeps(tail) && !yield(refs[0], string(tail)) {
+				for _, at := range tails {
+					if tail := s[at-addr:]; b.keeps(tail) && !yield(at, string(tail)) {
 						return
 					}
 				}

@@ -98,7 +98,10 @@ func ReadELF(r io.ReaderAt, size int64) (*Dictionary, error) {
 	if err := f.loadModules(d); err != nil {
 		return nil, err
 	}
-	return d, f.loadLines(d)
+	if err := f.loadLines(d); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // readHeader reads the file header and the table of sections. The function it
@@ -262,25 +265,25 @@ func (d *Dictionary) separate() {
 func (f *elfFile) loadLines(d *Dictionary) error {
 	for i := range f.sections {
 		s := &f.sections[i]
-		var to *[]byte
-		switch {
-		case f.is(s, ".debug_line"):
-			to = &d.lines.program
-		case f.is(s, ".debug_line_str"):
-			to = &d.lines.lineStrings
-		case f.is(s, ".debug_str"):
-			to = &d.lines.strings
-		}
+		program := f.is(s, ".debug_line")
+		lineStrings, strings := f.is(s, ".debug_line_str"), f.is(s, ".debug_str")
 		// Source lines are a convenience: a table that is compressed or too
 		// large is left out rather than an error.
-		if to == nil || s.flags&flagCompressed != 0 || s.typ == sectionNoBits || int64(s.size) > MaxLoaded/4 || *to != nil {
+		if !program && !lineStrings && !strings || s.flags&flagCompressed != 0 || s.typ == sectionNoBits || int64(s.size) > MaxLoaded/4 {
 			continue
 		}
 		b, err := f.read(int64(s.offset), int64(s.size))
 		if err != nil {
 			return fmt.Errorf("section %d: %w", i, err)
 		}
-		*to = b
+		switch {
+		case program:
+			d.lines.program = b
+		case lineStrings:
+			d.lines.lineStrings = string(b)
+		default:
+			d.lines.strings = string(b)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"path"
 	"slices"
+	"strings"
 )
 
 // lineTable is the DWARF line table of a firmware: the programs of its
@@ -14,8 +15,8 @@ import (
 // Source: DWARF 5, section 6.2; the versions 2 to 4 differ in the header.
 type lineTable struct {
 	program     []byte // .debug_line
-	lineStrings []byte // .debug_line_str
-	strings     []byte // .debug_str
+	lineStrings string // .debug_line_str
+	strings     string // .debug_str
 }
 
 // locate sets the source lines of uses, which are in the order of pc. It ends
@@ -47,8 +48,15 @@ type lineUnit struct {
 	lineRange   uint8
 	opcodeBase  uint8
 	lenOperands []byte // number of operands by standard opcode
-	dirs        []string
-	files       []string
+	dirs        []lineFile
+	files       []lineFile
+}
+
+// lineFile is a directory or a file.
+type lineFile struct {
+	name string
+	dir  uint64 // index of the directory
+	path string // of both together, once it was asked for
 }
 
 func (u *lineUnit) readHeader(c *cursor) bool {
@@ -75,8 +83,7 @@ func (u *lineUnit) readHeader(c *cursor) bool {
 	}
 	u.lenOperands = c.take(int64(u.opcodeBase) - 1)
 	if u.version == 5 {
-		u.dirs = u.readEntries(c, nil)
-		u.files = u.readEntries(c, u.dirs)
+		u.dirs, u.files = u.readEntries(c), u.readEntries(c)
 	} else {
 		u.readNames(c)
 	}
@@ -88,16 +95,15 @@ func (u *lineUnit) readHeader(c *cursor) bool {
 // readNames reads the directories and files of the versions 2 to 4, which
 // count from 1.
 func (u *lineUnit) readNames(c *cursor) {
-	u.dirs = []string{""}
+	u.dirs = []lineFile{{}}
 	for s := c.text(); s != "" && !c.bad; s = c.text() {
-		u.dirs = append(u.dirs, s)
+		u.dirs = append(u.dirs, lineFile{name: s})
 	}
-	u.files = []string{""}
+	u.files = []lineFile{{}}
 	for s := c.text(); s != "" && !c.bad; s = c.text() {
-		dir := c.uleb()
+		u.files = append(u.files, lineFile{name: s, dir: c.uleb()})
 		c.uleb() // time
 		c.uleb() // size
-		u.files = append(u.files, join(u.dirs, dir, s))
 	}
 }
 
@@ -110,8 +116,8 @@ const (
 	formStrp, formUdata, formData16, formLineStrp           = 0x0e, 0x0f, 0x1e, 0x1f
 )
 
-// readEntries reads the directories, or the files if dirs is set, of version 5.
-func (u *lineUnit) readEntries(c *cursor, dirs []string) (names []string) {
+// readEntries reads the directories or the files of version 5.
+func (u *lineUnit) readEntries(c *cursor) (entries []lineFile) {
 	var content, form [256]uint64
 	n := int(c.u8())
 	for i := range n {
@@ -119,26 +125,22 @@ func (u *lineUnit) readEntries(c *cursor, dirs []string) (names []string) {
 	}
 	// An entry takes at least a byte, so the count is bounded by the input.
 	for count := c.uleb(); count > 0 && !c.bad && len(c.b) > 0; count-- {
-		var name string
-		var dir uint64
+		var entry lineFile
 		for i := range n {
 			text, number := u.readForm(c, form[i])
 			switch content[i] {
 			case contentPath:
-				name = text
+				entry.name = text
 			case contentDir:
-				dir = number
+				entry.dir = number
 			}
 		}
-		if dirs != nil {
-			name = join(dirs, dir, name)
-		}
-		names = append(names, name)
+		entries = append(entries, entry)
 		if n == 0 {
 			c.bad = true
 		}
 	}
-	return names
+	return entries
 }
 
 func (u *lineUnit) readForm(c *cursor, form uint64) (text string, number uint64) {
@@ -175,13 +177,17 @@ func (u *lineUnit) readForm(c *cursor, form uint64) (text string, number uint64)
 	return "", 0
 }
 
-// join puts a file's directory before it. The first directory is where the
-// compiler ran, which says nothing about the source tree.
-func join(dirs []string, dir uint64, name string) string {
-	if dir == 0 || dir >= uint64(len(dirs)) || path.IsAbs(name) {
-		return name
+// filePath returns the name of a file with its directory. The first directory
+// is where the compiler ran, which says nothing about the source tree.
+func (u *lineUnit) filePath(i uint64) string {
+	f := &u.files[i]
+	if f.path == "" {
+		f.path = f.name
+		if f.dir > 0 && f.dir < uint64(len(u.dirs)) && !path.IsAbs(f.name) {
+			f.path = path.Join(u.dirs[f.dir].name, f.name)
+		}
 	}
-	return path.Join(dirs[dir], name)
+	return f.path
 }
 
 // run runs the unit's line program and gives each use that a row covers the
@@ -248,31 +254,29 @@ type lineRow struct {
 	line  int64
 }
 
-// cover sets the line of the uses from row's address to end.
+// cover sets the line of the uses from row's address to end. It ends at one
+// that has a line already: the rest was covered with it.
 func (u *lineUnit) cover(row lineRow, end uint32, uses []use) {
 	i, _ := slices.BinarySearchFunc(uses, row.addr, func(x use, pc uint32) int { return cmp.Compare(x.pc, pc) })
 	for ; i < len(uses) && uses[i].pc < end && uses[i].source.Line == 0; i++ {
 		if row.file < uint64(len(u.files)) && row.line > 0 && row.line < 1<<31 {
-			uses[i].source = Source{File: u.files[row.file], Line: int(row.line)}
+			uses[i].source = Source{File: u.filePath(row.file), Line: int(row.line)}
 		}
 	}
 }
 
-// textAt returns the text at offset of b up to a NUL.
-func textAt(b []byte, offset uint32) string {
-	if int64(offset) >= int64(len(b)) {
+// textAt returns the text at offset of s up to a NUL.
+func textAt(s string, offset uint32) string {
+	if int64(offset) >= int64(len(s)) {
 		return ""
 	}
-	b = b[offset:min(int64(len(b)), int64(offset)+maxPath)]
-	if n := bytes.IndexByte(b, 0); n >= 0 {
-		return string(b[:n])
-	}
-	return ""
+	s, _, _ = strings.Cut(s[offset:min(int64(len(s)), int64(offset)+maxPath)], "\x00")
+	return s
 }
 
-// maxPath is the length of the longest file name, so that entries which refer
-// to one long text cannot multiply it.
-const maxPath = 1024
+// maxPath is the length of the longest file name, so that files which refer to
+// one long text cannot multiply it.
+const maxPath = 512
 
 // cursor reads from b; past its end it gives zeroes and bad is set.
 type cursor struct {

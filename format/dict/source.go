@@ -26,8 +26,10 @@ func parseSource(s string) (Source, bool) {
 	return Source{File: s[:i], Line: line}, err == nil && line > 0
 }
 
-// maxSources is the number of lines that are kept for one string.
-const maxSources = 8
+const (
+	maxSources = 8       // lines that are kept for one string
+	maxUses    = 1 << 18 // instructions that are kept for one firmware
+)
 
 // Sources returns the lines of code that use the string at addr, up to eight,
 // or none where that cannot be told. The first call reads the line table.
@@ -35,7 +37,7 @@ func (d *Dictionary) Sources(addr uint32) []Source {
 	if d.imports != nil {
 		return d.imports[addr]
 	}
-	d.useOnce.Do(d.findUses)
+	d.lineOnce.Do(d.findLines)
 	i, _ := slices.BinarySearchFunc(d.uses, addr, func(u use, addr uint32) int { return cmp.Compare(u.addr, addr) })
 	var all []Source
 	for ; i < len(d.uses) && d.uses[i].addr == addr && len(all) < maxSources; i++ {
@@ -63,16 +65,22 @@ type use struct {
 	source Source
 }
 
-// findUses lists the instructions that load the address of a string, with
-// their source lines, by address of the string.
+// findUses lists the instructions that load the address of a string.
 func (d *Dictionary) findUses() {
-	if !d.thumb || len(d.lines.program) == 0 {
-		return
-	}
 	for i := range d.blocks {
-		if b := &d.blocks[i]; b.code {
+		if b := &d.blocks[i]; b.code && d.thumb {
 			d.findLoads(b)
 		}
+	}
+}
+
+// findLines gives the uses their source lines, and puts them in the order of
+// the addresses that they load.
+func (d *Dictionary) findLines() {
+	d.refOnce.Do(d.findRefs)
+	if len(d.lines.program) == 0 {
+		d.uses = nil
+		return
 	}
 	slices.SortFunc(d.uses, func(a, b use) int { return cmp.Compare(a.pc, b.pc) })
 	d.lines.locate(d.uses)
@@ -137,7 +145,7 @@ func (d *Dictionary) addLoad(pc, pool uint32) {
 }
 
 func (d *Dictionary) addUse(pc, addr uint32) {
-	if b, i := d.find(addr); b != nil && isText(b.data[i]) {
+	if b, i := d.find(addr); b != nil && isText(b.data[i]) && len(d.uses) < maxUses {
 		d.uses = append(d.uses, use{addr: addr, pc: pc})
 	}
 }

@@ -1,0 +1,235 @@
+package dict
+
+import (
+	"debug/dwarf"
+	"debug/elf"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// firmwareSource logs as the uLogger macros do. The number after each LINE is
+// that of its line, which the test looks for.
+const firmwareSource = `typedef unsigned int u32;
+void log_it(u32 level, const char *format, ...);
+struct module { const char *name; u32 mask; };
+__attribute__((used, section(".ulogger.debug_modules"))) const struct module ulogger_debug_modules[] = {
+  {"MAIN", 1u << 0}, {"SENSOR", 1u << 1}, {"BLE", 1u << 30}};
+__attribute__((used, section(".ulogger.debug_modules"))) const u32 ulogger_debug_modules_count = 3;
+const char in_text[] __attribute__((section(".text.strings"))) = "kept in text %u LINE0";
+__attribute__((noipa)) void log_it(u32 level, const char *format, ...) { *(volatile u32 *)0x40000000 = level + (u32)format; }
+void one(int t) { log_it(1, "temp=%d LINE9", t); }
+void two(int t, char *s) {
+  log_it(2, "state %s LINE11", s);
+  if (t > 3) log_it(3, "too hot: %d LINE12", t);
+  log_it(3, in_text, t);
+}
+__attribute__((used)) void left_out(void) { log_it(1, "left out"); }
+void _start(void) { one(1); two(2, "idle"); }
+`
+
+func needARM(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("arm-none-eabi-gcc"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("arm-none-eabi-gcc is not installed")
+		}
+		t.Skip("arm-none-eabi-gcc is not installed")
+	}
+}
+
+func compileARM(t testing.TB, flags ...string) (path string) {
+	t.Helper()
+	dir := t.TempDir()
+	source, path := filepath.Join(dir, "firmware.c"), filepath.Join(dir, "firmware.elf")
+	if err := os.WriteFile(source, []byte(firmwareSource), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-mthumb", "-nostdlib", "-ffreestanding", "-Wl,-Ttext=0x8000", "-o", path, "firmware.c"}, flags...)
+	cmd := exec.CommandContext(t.Context(), "arm-none-eabi-gcc", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// checkFirmware finds every string of the source, and its line.
+func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
+	t.Helper()
+	found := 0
+	for addr, text := range d.Strings() {
+		_, number, ok := strings.Cut(text, "LINE")
+		if !ok || !d.Begins(addr) {
+			continue
+		}
+		found++
+		if got, ok := d.Format(addr); !ok || got != text {
+			t.Errorf("%#x: %q, %v, want %q", addr, got, ok, text)
+		}
+		sources := d.Sources(addr)
+		if !lines {
+			if len(sources) != 0 {
+				t.Errorf("%q has lines %v without a line table", text, sources)
+			}
+			continue
+		}
+		if number == "0" {
+			number = "13" // in_text is used there
+		}
+		if want := "firmware.c:" + number; len(sources) != 1 || sources[0].String() != want {
+			t.Errorf("%q is used at %v, want %s", text, sources, want)
+		}
+	}
+	if found != 4 {
+		t.Errorf("found %d strings, want 4", found)
+	}
+	if m := d.Modules(); len(m) != 3 || m[0] != "MAIN" || m[1] != "SENSOR" || m[30] != "BLE" {
+		t.Errorf("modules are %v", m)
+	}
+}
+
+// TestCompiled reads what a real compiler and linker make.
+func TestCompiled(t *testing.T) {
+	needARM(t)
+	for _, cpu := range []string{"cortex-m0", "cortex-m4"} {
+		for _, flags := range []string{"-O0 -gdwarf-2", "-O1 -gdwarf-3", "-Os -gdwarf-4", "-O2 -gdwarf-5", "-O2 -g -fno-inline -mslow-flash-data"} {
+			if cpu == "cortex-m0" && strings.Contains(flags, "slow-flash") {
+				continue // needs MOVW and MOVT
+			}
+			t.Run(cpu+" "+flags, func(t *testing.T) {
+				path := compileARM(t, append(strings.Fields(flags), "-mcpu="+cpu)...)
+				d, err := Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkFirmware(t, d, true)
+				compareLines(t, path)
+			})
+		}
+	}
+}
+
+func TestCompiledStripped(t *testing.T) {
+	needARM(t)
+	path := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g", "-s")
+	d, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFirmware(t, d, false)
+}
+
+// TestCollected has functions that the linker drops: their rows stay in the
+// line table, at address 0.
+func TestCollected(t *testing.T) {
+	needARM(t)
+	path := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g", "-ffunction-sections", "-Wl,--gc-sections")
+	d, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for addr, text := range d.Strings() {
+		for _, s := range d.Sources(addr) {
+			if _, number, ok := strings.Cut(text, "LINE"); ok && number != "0" && s.String() != "firmware.c:"+number {
+				t.Errorf("%q is used at %v", text, s)
+			}
+		}
+	}
+}
+
+// compareLines holds the line table to what debug/dwarf reads, for the address
+// of each instruction that loads a string.
+func compareLines(t *testing.T, path string) {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	data, err := f.DWARF()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[uint64]int{} // by address, of each halfword
+	reader := data.Reader()
+	for {
+		entry, err := reader.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry == nil {
+			break
+		}
+		reader.SkipChildren()
+		rows, err := data.LineReader(entry)
+		if err != nil || rows == nil {
+			continue
+		}
+		var last, row dwarf.LineEntry
+		for rows.Next(&row) == nil {
+			for pc := last.Address; last.Line > 0 && !last.EndSequence && pc < row.Address; pc += 2 {
+				lines[pc] = last.Line
+			}
+			last = row
+		}
+	}
+	d, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Ask for every halfword of code, not only for what loads a string.
+	var uses []use
+	for i := range d.blocks {
+		for pc := uint64(d.blocks[i].addr); d.blocks[i].code && pc < d.blocks[i].end(); pc += 2 {
+			uses = append(uses, use{pc: uint32(pc)})
+		}
+	}
+	d.lines.locate(uses)
+	compared := 0
+	for _, u := range uses {
+		if u.source.Line != lines[uint64(u.pc)] {
+			t.Errorf("%#x is line %d, debug/dwarf says %d", u.pc, u.source.Line, lines[uint64(u.pc)])
+		}
+		if u.source.Line > 0 {
+			compared++
+		}
+	}
+	if compared < 20 {
+		t.Errorf("compared %d instructions", compared)
+	}
+}
+
+// TestSections holds what is loaded to what debug/elf reads.
+func TestSections(t *testing.T) {
+	needARM(t)
+	path := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g")
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, s := range f.Sections {
+		if s.Flags&elf.SHF_ALLOC != 0 && s.Type != elf.SHT_NOBITS && s.Size > 0 {
+			data, err := s.Data()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, fmt.Sprintf("%#x %x", s.Addr, data))
+		}
+	}
+	for _, b := range d.blocks {
+		got = append(got, fmt.Sprintf("%#x %x", b.addr, b.data))
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("loaded\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,159 @@
+package dict
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// goodELF is what the bad files are made of.
+func goodELF() []byte {
+	return testELF{
+		sections: []testSection{
+			code(0x100, append([]byte("\x00\xbf"), "text %d\x00\x01\x01"...)),
+			rodata(0x2000, []byte("MAIN\x00value %s\x00")),
+			moduleSection(0x3000, 1, 0x2000, 1),
+			{name: ".debug_line", typ: typeProgBits, data: bytes.Repeat([]byte{9, 0, 0, 0, 4, 0, 1, 1, 1}, 8)},
+		},
+		symbols: []testSymbol{{symbolModules, 0x3004}, {symbolCount, 0x3000}},
+	}.bytes()
+}
+
+// badELFs are files that must be refused, with the reason.
+func badELFs() map[string]struct {
+	data []byte
+	want error
+} {
+	good := goodELF()
+	le := binary.LittleEndian
+	change := func(f func(b []byte)) []byte {
+		b := bytes.Clone(good)
+		f(b)
+		return b
+	}
+	shoff := int(le.Uint32(good[32:]))
+	sectionAt := func(b []byte, i int) []byte { return b[shoff+i*sizeSection:] }
+	files := map[string]struct {
+		data []byte
+		want error
+	}{
+		"empty":          {nil, ErrNotELF},
+		"one byte":       {[]byte{0x7f}, ErrNotELF},
+		"all 00":         {make([]byte, 4096), ErrNotELF},
+		"all FF":         {bytes.Repeat([]byte{0xff}, 4096), ErrNotELF},
+		"text":           {[]byte("hello\n"), ErrNotELF},
+		"magic alone":    {[]byte("\x7fELF"), ErrDamaged},
+		"64-bit":         {change(func(b []byte) { b[4] = 2 }), ErrUnsupported},
+		"big-endian":     {change(func(b []byte) { b[5] = 2 }), ErrUnsupported},
+		"class 0":        {change(func(b []byte) { b[4] = 0 }), ErrUnsupported},
+		"object file":    {change(func(b []byte) { b[16] = 1 }), ErrUnsupported},
+		"core file":      {change(func(b []byte) { b[16] = 4 }), ErrUnsupported},
+		"sectionless":    {testELF{bare: true, sections: []testSection{rodata(0x2000, []byte("a\x00"))}}.bytes(), ErrNoStrings},
+		"nothing loaded": {testELF{sections: []testSection{{name: ".comment", typ: typeProgBits, data: []byte("GCC\x00")}}}.bytes(), ErrNoStrings},
+
+		"section table outside":      {change(func(b []byte) { le.PutUint32(b[32:], 0xfffffff0) }), ErrDamaged},
+		"section table cut":          {good[:len(good)-1], ErrDamaged},
+		"65535 sections":             {change(func(b []byte) { le.PutUint16(b[48:], 0xffff) }), ErrDamaged},
+		"section headers too small":  {change(func(b []byte) { le.PutUint16(b[46:], sizeSection-1) }), ErrDamaged},
+		"section headers of nothing": {change(func(b []byte) { le.PutUint16(b[46:], 0) }), ErrDamaged},
+		"section outside":            {change(func(b []byte) { le.PutUint32(sectionAt(b, 2)[16:], 0x7fffffff) }), ErrDamaged},
+		"section lies about size":    {change(func(b []byte) { le.PutUint32(sectionAt(b, 2)[20:], uint32(len(b))) }), ErrDamaged},
+		"section of 4 GiB":           {change(func(b []byte) { le.PutUint32(sectionAt(b, 2)[20:], 0xffffffff) }), ErrDamaged},
+		"section passes memory":      {change(func(b []byte) { le.PutUint32(sectionAt(b, 2)[12:], 0xfffffffe) }), ErrDamaged},
+		"section compressed":         {change(func(b []byte) { le.PutUint32(sectionAt(b, 2)[8:], flagAlloc|flagCompressed) }), ErrDamaged},
+		"modules outside":            {change(func(b []byte) { le.PutUint32(sectionAt(b, 3)[8:], 0); le.PutUint32(sectionAt(b, 3)[16:], 1<<30) }), ErrDamaged},
+		"symbols outside":            {change(func(b []byte) { le.PutUint32(sectionAt(b, 5)[16:], 1<<30) }), ErrDamaged},
+		"symbol names outside":       {change(func(b []byte) { le.PutUint32(sectionAt(b, 6)[16:], 1<<30) }), ErrDamaged},
+		"line table outside":         {change(func(b []byte) { le.PutUint32(sectionAt(b, 4)[16:], 1<<30) }), ErrDamaged},
+	}
+	sectionless := testELF{bare: true, segments: true, sections: []testSection{rodata(0x2000, []byte("a\x00"))}}.bytes()
+	lie := func(offset int, value uint32) []byte {
+		b := bytes.Clone(sectionless)
+		le.PutUint32(b[offset:], value)
+		return b
+	}
+	files["segment outside"] = struct {
+		data []byte
+		want error
+	}{lie(sizeHeader+4, 1<<30), ErrDamaged}
+	files["segment table outside"] = struct {
+		data []byte
+		want error
+	}{lie(28, 1<<30), ErrDamaged}
+	return files
+}
+
+func TestBadELF(t *testing.T) {
+	good := goodELF()
+	if _, err := ReadELF(bytes.NewReader(good), int64(len(good))); err != nil {
+		t.Fatalf("the file that the bad ones are made of: %v", err)
+	}
+	for name, bad := range badELFs() {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "firmware.elf")
+			if err := os.WriteFile(path, bad.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d, err := Load(path)
+			if !errors.Is(err, bad.want) || d != nil {
+				t.Fatalf("error is %v, want %v", err, bad.want)
+			}
+			if text := err.Error(); !strings.HasPrefix(text, path+": ") || strings.HasSuffix(text, ".") {
+				t.Errorf("error is %q", text)
+			}
+		})
+	}
+}
+
+// TestTruncatedELF cuts the file everywhere: each gives a dictionary or one of
+// the errors.
+func TestTruncatedELF(t *testing.T) {
+	good := goodELF()
+	for n := range good {
+		if _, err := ReadELF(bytes.NewReader(good[:n]), int64(n)); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotELF) {
+			t.Errorf("%d bytes: error %v", n, err)
+		}
+	}
+}
+
+// TestStackedSections has thousands of sections that are all of the same large
+// range, so that reading each would take 16 GiB.
+func TestStackedSections(t *testing.T) {
+	e := testELF{sections: []testSection{rodata(0x2000, make([]byte, 1<<20))}}
+	for range 16_000 {
+		e.sections = append(e.sections, testSection{name: "", typ: typeProgBits, flags: flagAlloc, addr: 0x2000})
+	}
+	b := e.bytes()
+	le := binary.LittleEndian
+	shoff := int(le.Uint32(b[32:]))
+	offset := le.Uint32(b[shoff+sizeSection+16:])
+	for i := 2; i < 16_000; i++ {
+		le.PutUint32(b[shoff+i*sizeSection+16:], offset)
+		le.PutUint32(b[shoff+i*sizeSection+20:], 1<<20)
+	}
+	before := testing.AllocsPerRun(1, func() {
+		if _, err := ReadELF(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("error is %v, want %v", err, ErrTooLarge)
+		}
+	})
+	if before > 1000 {
+		t.Errorf("refused after %v allocations", before)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Load(filepath.Join(dir, "missing.elf")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("directory: %v", err)
+	}
+	if _, err := ReadELF(bytes.NewReader(nil), MaxFile+1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("huge file: %v", err)
+	}
+}

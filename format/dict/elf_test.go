@@ -1,0 +1,267 @@
+package dict
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+)
+
+// testSection is a section of an ELF file made for a test.
+type testSection struct {
+	name  string
+	typ   uint32
+	flags uint32
+	addr  uint32
+	data  []byte
+	link  uint32
+}
+
+// testELF is an ELF file made for a test; zero fields get the usual values.
+type testELF struct {
+	sections []testSection
+	symbols  []testSymbol
+	segments bool // write program headers for the sections that are loaded
+	bare     bool // no section headers
+}
+
+type testSymbol struct {
+	name  string
+	value uint32
+}
+
+const (
+	typeProgBits = 1
+	typeStrings  = 3
+)
+
+// rodata and code are sections with contents.
+func rodata(addr uint32, data []byte) testSection {
+	return testSection{name: ".rodata", typ: typeProgBits, flags: flagAlloc, addr: addr, data: data}
+}
+
+func code(addr uint32, data []byte) testSection {
+	return testSection{name: ".text", typ: typeProgBits, flags: flagAlloc | flagExec, addr: addr, data: data}
+}
+
+func moduleSection(addr uint32, words ...uint32) testSection {
+	return testSection{name: sectionModules, typ: typeProgBits, flags: flagAlloc, addr: addr, data: wordBytes(words...)}
+}
+
+func wordBytes(words ...uint32) []byte {
+	var b []byte
+	for _, w := range words {
+		b = binary.LittleEndian.AppendUint32(b, w)
+	}
+	return b
+}
+
+// bytes returns the file: header, program headers, contents, section headers.
+func (e testELF) bytes() []byte {
+	le := binary.LittleEndian
+	sections := append([]testSection{{}}, e.sections...)
+	if len(e.symbols) > 0 {
+		table, names := make([]byte, sizeSymbol), []byte{0}
+		for _, s := range e.symbols {
+			table = append(le.AppendUint32(le.AppendUint32(table, uint32(len(names))), s.value), make([]byte, 8)...)
+			names = append(append(names, s.name...), 0)
+		}
+		sections = append(sections, testSection{name: ".symtab", typ: sectionSymbols, data: table, link: uint32(len(sections) + 1)},
+			testSection{name: ".strtab", typ: typeStrings, data: names})
+	}
+	names := []byte{0}
+	offsets := make([]uint32, 0, len(sections)+1)
+	for _, s := range append(sections, testSection{name: ".shstrtab"}) {
+		offsets = append(offsets, uint32(len(names)))
+		names = append(append(names, s.name...), 0)
+	}
+	sections = append(sections, testSection{name: ".shstrtab", typ: typeStrings, data: names})
+
+	b := make([]byte, sizeHeader)
+	copy(b, "\x7fELF\x01\x01\x01")
+	le.PutUint16(b[16:], typeExec)
+	le.PutUint16(b[18:], machineARM)
+	le.PutUint32(b[20:], 1)
+	le.PutUint16(b[40:], sizeHeader)
+	le.PutUint16(b[42:], sizeSegment)
+	le.PutUint16(b[46:], sizeSection)
+	var headers, segments []byte
+	at := sizeHeader
+	if e.segments {
+		at += sizeSegment * len(e.sections)
+		le.PutUint32(b[28:], sizeHeader)
+		le.PutUint16(b[44:], uint16(len(e.sections)))
+	}
+	var contents []byte
+	for i, s := range sections {
+		offset := uint32(at + len(contents))
+		headers = append(headers, wordBytes(offsets[i], s.typ, s.flags, s.addr, offset, uint32(len(s.data)), s.link, 0, 1, 0)...)
+		if e.segments && i > 0 && i <= len(e.sections) {
+			segments = append(segments, wordBytes(segmentLoad, offset, s.addr, s.addr, uint32(len(s.data)), uint32(len(s.data)), s.flags>>2&1|4, 1)...)
+		}
+		contents = append(contents, s.data...)
+	}
+	b = append(append(b, segments...), contents...)
+	if !e.bare {
+		le.PutUint32(b[32:], uint32(len(b)))
+		le.PutUint16(b[48:], uint16(len(sections)))
+		le.PutUint16(b[50:], uint16(len(sections)-1))
+		b = append(b, headers...)
+	}
+	return b
+}
+
+func readTestELF(t testing.TB, e testELF) *Dictionary {
+	t.Helper()
+	b := e.bytes()
+	d, err := ReadELF(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestFormat(t *testing.T) {
+	text := []byte("\x00\xbf\x80\xb5temp %d\x00\x01\x02abc\x01\x00unterminated")
+	d := readTestELF(t, testELF{sections: []testSection{
+		code(0x100, text),
+		rodata(0x2000, []byte("first %s\x00\x00caf\xc3\xa9\x00\xb0C\x00bell\x02\x00")),
+		{name: ".bss", typ: sectionNoBits, flags: flagAlloc, addr: 0x3000, data: []byte("zero\x00")},
+		{name: ".comment", typ: typeProgBits, addr: 0x4000, data: []byte("not loaded\x00")},
+	}})
+	tests := []struct {
+		addr   uint32
+		text   string
+		ok     bool
+		begins bool
+	}{
+		{0x104, "temp %d", true, false}, // a code byte before it passes for text
+		{0x105, "emp %d", true, false},
+		{0x2000, "first %s", true, true},
+		{0x2006, "%s", true, false},
+		{0x2008, "", true, false},
+		{0x2009, "", true, true},
+		{0x200a, "caf\xc3\xa9", true, true},
+		{0x2010, "\xb0C", true, true},
+		{0x2013, "", false, false}, // holds a byte that is no text
+		{0x10f, "", false, false},
+		{0x118, "", false, false}, // the section ends before a NUL
+		{0xff, "", false, false},
+		{0x1000, "", false, false},
+		{0x2018 + 2, "", false, false},
+		{0x3000, "", false, false},
+		{0x4000, "", false, false},
+		{0xffffffff, "", false, false},
+	}
+	for _, tt := range tests {
+		text, ok := d.Format(tt.addr)
+		if text != tt.text || ok != tt.ok || d.Begins(tt.addr) != tt.begins {
+			t.Errorf("%#x: %q, %v, begins %v; want %q, %v, %v", tt.addr, text, ok, d.Begins(tt.addr), tt.text, tt.ok, tt.begins)
+		}
+	}
+	if !d.Contains("unterminated") || d.Contains("not loaded") {
+		t.Error("Contains looks elsewhere than at what is loaded")
+	}
+}
+
+// TestSharedEnd is about a string that the linker let share the end of another:
+// it counts as beginning where the code refers to it.
+func TestSharedEnd(t *testing.T) {
+	d := readTestELF(t, testELF{sections: []testSection{
+		code(0x100, wordBytes(0x2004, 0x2000)),
+		rodata(0x2000, []byte("mix %s\x00")),
+	}})
+	if !d.Begins(0x2004) || d.Begins(0x2005) {
+		t.Errorf("begins: %v and %v, want true and false", d.Begins(0x2004), d.Begins(0x2005))
+	}
+	got := map[uint32]string{}
+	for addr, text := range d.Strings() {
+		got[addr] = text
+	}
+	if len(got) != 2 || got[0x2000] != "mix %s" || got[0x2004] != "%s" || d.Len() != 2 {
+		t.Errorf("strings are %v", got)
+	}
+}
+
+func TestSegments(t *testing.T) {
+	e := testELF{sections: []testSection{rodata(0x2000, []byte("text\x00"))}, segments: true, bare: true}
+	d := readTestELF(t, e)
+	if text, ok := d.Format(0x2000); !ok || text != "text" {
+		t.Errorf("got %q, %v without sections", text, ok)
+	}
+}
+
+// TestOverlay keeps the first of two sections at one address.
+func TestOverlay(t *testing.T) {
+	d := readTestELF(t, testELF{sections: []testSection{
+		rodata(0x2000, []byte("first\x00")), rodata(0x2000, []byte("again\x00more\x00")), rodata(0x2002, []byte("abc\x00")),
+	}})
+	for addr, want := range map[uint32]string{0x2000: "first", 0x2006: "more", 0x2002: "rst"} {
+		if text, _ := d.Format(addr); text != want {
+			t.Errorf("%#x: %q, want %q", addr, text, want)
+		}
+	}
+}
+
+func TestModules(t *testing.T) {
+	names := rodata(0x2000, []byte("MAIN\x00SENSOR\x00BLE\x00"))
+	main, sensor, ble := []uint32{0x2000, 1}, []uint32{0x2005, 2}, []uint32{0x200c, 1 << 31}
+	entries := append(append(append([]uint32(nil), main...), sensor...), ble...)
+	first := append([]uint32{3}, entries...)
+	last := append(append([]uint32(nil), entries...), 3)
+	symbols := func(array, count uint32) []testSymbol {
+		return []testSymbol{{"other", 1}, {symbolModules + "_not", 7}, {symbolCount, count}, {symbolModules, array}}
+	}
+	tests := []struct {
+		name    string
+		words   []uint32
+		symbols []testSymbol
+		want    int
+	}{
+		{"symbols, count first", first, symbols(0x3004, 0x3000), 3},
+		{"symbols, count last", last, symbols(0x3000, 0x3018), 3},
+		{"stripped, count first", first, nil, 3},
+		{"stripped, count last", last, nil, 3},
+		{"stripped, aligned to 8", append([]uint32{3, 0}, entries...), nil, 3},
+		{"stripped, count elsewhere", entries, nil, 3},
+		{"symbols, fewer than there is room for", append([]uint32{2}, entries...), symbols(0x3004, 0x3000), 2},
+		{"symbols outside, then guessed", first, symbols(0x9000, 0x9004), 3},
+		{"count lies", append([]uint32{4}, entries...), nil, 0},
+		{"count huge", append([]uint32{0xffffffff}, entries...), symbols(0x3004, 0x3000), 0},
+		{"mask of two bits", []uint32{1, 0x2000, 3}, nil, 0},
+		{"name nowhere", []uint32{1, 0x9000, 1}, nil, 0},
+		{"empty", nil, nil, 0},
+		{"three bytes of nothing", []uint32{0}, nil, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := readTestELF(t, testELF{sections: []testSection{names, moduleSection(0x3000, tt.words...)}, symbols: tt.symbols})
+			got := d.Modules()
+			if len(got) != tt.want {
+				t.Fatalf("modules are %v, want %d", got, tt.want)
+			}
+			if tt.want == 3 && (got[0] != "MAIN" || got[1] != "SENSOR" || got[31] != "BLE") {
+				t.Errorf("modules are %v", got)
+			}
+			if name, ok := d.Module(1); ok != (tt.want > 0) || ok && name != "SENSOR" {
+				t.Errorf("module 1 is %q, %v", name, ok)
+			}
+			if _, ok := d.Module(32); ok {
+				t.Error("there is a module 32")
+			}
+		})
+	}
+}
+
+// TestModulesObserved is the section as one GCC 12 build wrote it.
+func TestModulesObserved(t *testing.T) {
+	words := []uint32{5}
+	var names []byte
+	for i, name := range []string{"MAIN", "SENSOR", "BLE", "FLASH", "POWER"} {
+		words = append(words, 0x2000+uint32(len(names)), 1<<i)
+		names = append(append(names, name...), 0)
+	}
+	d := readTestELF(t, testELF{sections: []testSection{rodata(0x2000, names), moduleSection(0x3000, words...)}})
+	if got := d.Modules(); len(got) != 5 || got[4] != "POWER" {
+		t.Errorf("modules are %v", got)
+	}
+}

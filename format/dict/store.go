@@ -1,0 +1,194 @@
+package dict
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNoDictionary means that a store has nothing for a firmware.
+var ErrNoDictionary = errors.New("no dictionary for this firmware")
+
+// maxFiles is the number of files that a store follows.
+const maxFiles = 4096
+
+// minHash is the length from which a git hash is taken as one, the shortest
+// that git abbreviates to.
+const minHash = 7
+
+// Store finds the dictionary of a firmware in the files of a directory: ELF
+// files and dictionary files, added and replaced as firmware is built. It
+// reads a file when it is first asked for, and again when it has changed.
+//
+// A file belongs to a firmware if its ID says so, or if its name without
+// extension is the firmware's git hash or version, or else if the firmware
+// holds the git hash as text, which agents need to tell it.
+//
+// A Store may be used by several goroutines.
+type Store struct {
+	dir   string
+	mu    sync.Mutex
+	files map[string]*storeFile // by name
+}
+
+type storeFile struct {
+	size    int64
+	changed time.Time
+	dict    *Dictionary
+	err     error // of the last try to read it
+}
+
+// OpenStore returns the store of the files in dir.
+func OpenStore(dir string) (*Store, error) {
+	s := &Store{dir: dir, files: map[string]*storeFile{}}
+	if _, err := s.names(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// names lists the files that may hold a dictionary, in order.
+func (s *Store) names() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		switch strings.ToLower(filepath.Ext(e.Name())) {
+		case ".elf", ".axf", ".out", ".json", ".csv":
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) > maxFiles {
+		return nil, fmt.Errorf("%s: %w: %d files, a store has %d at most", s.dir, ErrTooLarge, len(names), maxFiles)
+	}
+	return names, nil
+}
+
+// Lookup returns the dictionary of a firmware. The error is ErrNoDictionary if
+// there is none; it tells which files could not be read, since one of those may
+// be the right one.
+func (s *Store) Lookup(id ID) (*Dictionary, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	for name := range s.files {
+		if !slices.Contains(names, name) {
+			delete(s.files, name)
+		}
+	}
+	// A name that fits spares reading all other files.
+	slices.SortStableFunc(names, func(a, b string) int { return rank(a, id) - rank(b, id) })
+	var failed []error
+	for _, match := range []func(*Dictionary, string) bool{id.isOf, id.isHeldBy} {
+		failed = failed[:0]
+		for _, name := range names {
+			d, err := s.load(name)
+			if err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			if match(d, name) {
+				return d, nil
+			}
+		}
+	}
+	err = fmt.Errorf("%s: %w: git hash %q, version %q", s.dir, ErrNoDictionary, id.GitHash, id.Version)
+	return nil, errors.Join(append([]error{err}, failed...)...)
+}
+
+// load returns the dictionary in a file, read anew if the file has changed. A
+// file that cannot be read any more, since it is being written, keeps what it
+// had.
+func (s *Store) load(name string) (*Dictionary, error) {
+	path := filepath.Join(s.dir, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	f := s.files[name]
+	if f == nil {
+		f = &storeFile{}
+		s.files[name] = f
+	}
+	if f.size != info.Size() || !f.changed.Equal(info.ModTime()) {
+		var d *Dictionary
+		if d, f.err = Load(path); f.err == nil {
+			f.dict = d
+		}
+		f.size, f.changed = info.Size(), info.ModTime()
+	}
+	if f.dict == nil {
+		return nil, f.err
+	}
+	return f.dict, nil
+}
+
+// rank sorts the files whose names fit to the front.
+func rank(name string, id ID) int {
+	if id.names(name) {
+		return 0
+	}
+	return 1
+}
+
+// names reports whether a file is named after the firmware.
+func (id ID) names(file string) bool {
+	stem := strings.TrimSuffix(file, filepath.Ext(file))
+	return stem != "" && (stem == id.Version || sameHash(stem, id.GitHash))
+}
+
+// isOf reports whether d, from a file of this name, says that it is of the
+// firmware.
+func (id ID) isOf(d *Dictionary, file string) bool {
+	if d.ID.DeviceType != "" && id.DeviceType != "" && d.ID.DeviceType != id.DeviceType {
+		return false
+	}
+	if d.ID.GitHash != "" && id.GitHash != "" {
+		return sameHash(d.ID.GitHash, id.GitHash)
+	}
+	return id.Version != "" && d.ID.Version == id.Version || id.names(file)
+}
+
+// isHeldBy reports whether the firmware d holds the git hash.
+func (id ID) isHeldBy(d *Dictionary, _ string) bool {
+	return len(id.GitHash) >= minHash && d.Contains(id.GitHash)
+}
+
+// sameHash reports whether one git hash is the other or abbreviates it.
+func sameHash(a, b string) bool {
+	return min(len(a), len(b)) >= minHash && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
+}
+
+// Watch follows one file. It returns a function that reads the file again if it
+// has changed since the last call, and tells whether it did; a file that cannot
+// be read, since it is being written, has not changed yet.
+func Watch(path string) func() (d *Dictionary, changed bool) {
+	last, _ := os.Stat(path)
+	return func() (*Dictionary, bool) {
+		info, err := os.Stat(path)
+		if err != nil || sameFile(last, info) {
+			return nil, false
+		}
+		d, err := Load(path)
+		if err != nil {
+			return nil, false
+		}
+		last = info
+		return d, true
+	}
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	return a != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
