@@ -21,6 +21,9 @@ type block struct {
 // end returns the address after the block, which may be 1<<32.
 func (b *block) end() uint64 { return uint64(b.addr) + uint64(len(b.data)) }
 
+// text returns the string of a block that is one.
+func (b *block) text() []byte { return b.data[:len(b.data)-1] }
+
 // modules are the names of the 32 modules, empty where there is none.
 type modules [32]string
 
@@ -94,7 +97,7 @@ func FromStrings(texts map[uint32]string) (*Dictionary, error) {
 			return nil, err
 		}
 	}
-	return d, d.finish()
+	return d.finish()
 }
 
 // SetModules names the modules by number, 0 to 31; other numbers are left out.

@@ -101,7 +101,7 @@ func ReadJSON(r io.Reader) (*Dictionary, error) {
 		}
 		d.addSources(s.Addr, s.Sources)
 	}
-	return d, d.finish()
+	return d.finish()
 }
 
 func readAll(r io.Reader) ([]byte, error) {
@@ -146,7 +146,7 @@ func ReadCSV(r io.Reader) (*Dictionary, error) {
 	for row := 0; ; row++ {
 		record, err := c.Read()
 		if errors.Is(err, io.EOF) && row > 0 {
-			return d, d.finish()
+			return d.finish()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: not a table: %w", ErrDamaged, err)
@@ -196,13 +196,13 @@ func (d *Dictionary) add(addr uint32, text string) error {
 }
 
 // finish puts the added strings in order. One address has one string.
-func (d *Dictionary) finish() error {
+func (d *Dictionary) finish() (*Dictionary, error) {
 	d.sort()
 	kept := d.blocks[:0]
 	for _, b := range d.blocks {
 		if n := len(kept); n > 0 && b.addr == kept[n-1].addr {
 			if !bytes.Equal(b.data, kept[n-1].data) {
-				return fmt.Errorf("%w: two strings at address %#x: %.40q and %.40q", ErrDamaged, b.addr, kept[n-1].data, b.data)
+				return nil, fmt.Errorf("%w: two strings at address %#x: %.40q and %.40q", ErrDamaged, b.addr, kept[n-1].text(), b.text())
 			}
 			continue
 		}
@@ -210,7 +210,7 @@ func (d *Dictionary) finish() error {
 	}
 	d.blocks = kept
 	d.refOnce.Do(func() {}) // a dictionary lists each string that is used by itself
-	return nil
+	return d, nil
 }
 
 // escape writes control characters, backslashes and bytes that are not UTF-8
