@@ -34,7 +34,8 @@
 // google/gopacket no longer moves. Its fork gopacket/gopacket has the same API:
 // to swap, replace the import path in the files that TestGopacketImports lists
 // and run the tests. Of gopacket's packages, reassembly is not used: it takes
-// sequence numbers to wrap at 2^32-1 and so misplaces a byte when segments
-// arrive out of order around the wrap, and it does not say how long a gap is.
-// TestReassemblyAgainstGopacket runs both side by side.
+// sequence numbers to wrap at 2^32-1, which spoils some streams that arrive out
+// of order around the wrap, it never frees all pages of a closed stream, and it
+// adds flags to the program's command line. TestReassemblyAgainstGopacket runs
+// both side by side.
 package wire

@@ -5,7 +5,7 @@ import "bytes"
 // Kind is what a message is about.
 type Kind uint8
 
-// The kinds of topics, and with them of publishes.
+// The kinds. The first are those of topics, and with them of publishes.
 const (
 	KindOther           Kind = iota // not one of uLogger's topics
 	KindBoot                        // boot handshake; the payload tells request from reply
@@ -15,10 +15,35 @@ const (
 	KindTextLog                     // text logs, NDJSON
 	KindFirmwareRequest             // firmware upload, asked for
 	KindFirmwareReply               // firmware upload, granted
+
+	// What the payload makes of KindBoot.
+	KindBootRequest
+	KindBootReply
+
+	// The other control packets.
+	KindConnect
+	KindConnack
+	KindAck // PUBACK, PUBREC or PUBCOMP
+	KindSubscribe
+	KindSuback
+	KindUnsubscribe
+	KindUnsuback
+	KindDisconnect
+	KindAuth
+
+	// Trouble.
+	KindEncrypted // a connection under TLS
+	KindGap       // bytes that were not captured
+	KindResync    // bytes passed over to find the next packet
+	KindOversize  // a packet too long to be read
+	KindMalformed // bytes that are not MQTT
 )
 
 var kindNames = [...]string{
-	"other", "boot", "log", "coredump", "config", "textlog", "firmware-request", "firmware-reply",
+	"publish", "boot", "log", "coredump", "config", "textlog", "firmware-request", "firmware-reply",
+	"boot-request", "boot-reply",
+	"connect", "connack", "ack", "subscribe", "suback", "unsubscribe", "unsuback", "disconnect", "auth",
+	"encrypted", "gap", "resync", "oversize", "malformed",
 }
 
 // String returns the kind's name.

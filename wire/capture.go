@@ -1,0 +1,264 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"net/netip"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// CaptureConfig says how a capture file is read.
+type CaptureConfig struct {
+	// ShowSecrets leaves session tokens, passwords and upload addresses in the
+	// messages. Default: they are taken out.
+	ShowSecrets bool
+}
+
+// Capture finds the uLogger messages in a capture file.
+type Capture struct {
+	config CaptureConfig
+	file   *captureFile
+	stats  Stats
+	err    error
+
+	yield   func(Message) bool
+	stopped bool // yield wants no more
+
+	mqtt, probe MQTT   // reused for every packet
+	scrubbed    []byte // a payload without its secrets
+}
+
+// NewCapture returns a reader of the pcap or pcapng file r. Errors about the
+// file unwrap to ErrCapture.
+func NewCapture(r io.Reader, config CaptureConfig) (*Capture, error) {
+	file, err := openCapture(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Capture{config: config, file: file}, nil
+}
+
+// All returns an iterator over the messages, in the order in which they were
+// complete. It can be used once. Ask Err after it.
+func (c *Capture) All() iter.Seq[Message] {
+	return func(yield func(Message) bool) {
+		c.yield = yield
+		if err := c.run(); !errors.Is(err, io.EOF) {
+			c.err = err
+		}
+		c.file = nil
+	}
+}
+
+// Err returns why the file could not be read to its end, or nil. What was
+// read before was given out all the same.
+func (c *Capture) Err() error { return c.err }
+
+// Stats returns the counts so far.
+func (c *Capture) Stats() Stats { return c.stats }
+
+var errCaptureUsed = errors.New("a capture can be read once: make another with NewCapture")
+
+func (c *Capture) run() error {
+	if c.file == nil {
+		return errCaptureUsed
+	}
+	d := newDissector()
+	r := newReassembler(c.open)
+	for !c.stopped {
+		p, err := c.file.next()
+		if err != nil {
+			r.closeAll()
+			c.stats.Retransmitted = r.retransmitted
+			return err
+		}
+		c.stats.Packets++
+		s, v := d.dissect(p)
+		switch v {
+		case isTCP:
+			c.stats.Segments++
+			r.add(&s)
+			c.stats.Retransmitted = r.retransmitted
+		case isFragment:
+			c.stats.Fragments++
+		case isBad:
+			c.stats.Damaged++
+		case isOtherLink:
+			c.stats.UnknownLink++
+		default:
+			c.stats.Other++
+		}
+	}
+	return nil
+}
+
+func (c *Capture) open(src, dst netip.AddrPort) streamHandler {
+	c.stats.Connections++
+	return &session{capture: c, ends: [2]netip.AddrPort{src, dst}}
+}
+
+// emit gives a message out, unless no more are wanted.
+func (c *Capture) emit(m *Message) {
+	if !c.stopped {
+		c.stopped = !c.yield(*m)
+	}
+}
+
+// at returns a message with the ends of one direction of a session.
+func (s *session) at(direction int, t time.Time, kind Kind) Message {
+	return Message{Time: t, Source: s.ends[direction], Destination: s.ends[1-direction], Kind: kind, Latency: -1}
+}
+
+func (c *Capture) encrypted(s *session, direction int, t time.Time) {
+	m := s.at(direction, t, KindEncrypted)
+	c.emit(&m)
+}
+
+func (c *Capture) gap(s *session, direction int, t time.Time, n int64) {
+	m := s.at(direction, t, KindGap)
+	m.Lost = n
+	c.emit(&m)
+}
+
+func (c *Capture) resynced(s *session, direction int, t time.Time, n int64) {
+	m := s.at(direction, t, KindResync)
+	m.Lost = n
+	c.emit(&m)
+}
+
+func (c *Capture) oversize(s *session, direction int, t time.Time, n int) {
+	c.stats.LostBytes += int64(n)
+	m := s.at(direction, t, KindOversize)
+	m.Lost = int64(n)
+	c.emit(&m)
+}
+
+func (c *Capture) malformed(s *session, direction int, t time.Time, err error) {
+	c.stats.Malformed++
+	m := s.at(direction, t, KindMalformed)
+	m.Err = err
+	c.emit(&m)
+}
+
+// message gives out what a control packet tells.
+func (c *Capture) message(s *session, direction int, t time.Time, p *MQTT) {
+	c.stats.Messages++
+	m := s.at(direction, t, KindOther)
+	m.Packet, m.PacketID = p.Type, p.PacketID
+	switch p.Type {
+	case PacketPublish:
+		c.publish(s, direction, &m, p)
+	case PacketPuback, PacketPubrec, PacketPubcomp, PacketSuback, PacketUnsuback, PacketConnack:
+		c.answer(s, direction, &m, p)
+	case PacketConnect:
+		m.Kind = KindConnect
+		k := &p.Connect
+		m.Version, m.ClientID, m.KeepAlive, m.CleanStart = p.Version, string(k.ClientID), k.KeepAlive, k.CleanStart
+		if c.config.ShowSecrets {
+			m.Username, m.Password = string(k.Username), k.Password
+		}
+		s.answers.asked(direction, PacketConnack, 0, question{time: t})
+	case PacketSubscribe, PacketUnsubscribe:
+		m.Kind = KindSubscribe
+		answer := PacketSuback
+		if p.Type == PacketUnsubscribe {
+			m.Kind, answer = KindUnsubscribe, PacketUnsuback
+		}
+		for f := range p.Subscriptions() {
+			m.Filters = append(m.Filters, string(f.Filter))
+		}
+		s.answers.asked(direction, answer, p.PacketID, question{time: t})
+	case PacketDisconnect, PacketAuth:
+		m.Kind = KindDisconnect
+		if p.Type == PacketAuth {
+			m.Kind = KindAuth
+		}
+		m.ReasonCode, m.Reason = p.ReasonCode, p.ReasonName()
+	default:
+		return // PUBREL and pings tell nothing
+	}
+	c.emit(&m)
+}
+
+// answer pairs an answer with what it answers.
+func (c *Capture) answer(s *session, direction int, m *Message, p *MQTT) {
+	m.ReasonCode, m.ReasonCodes = p.ReasonCode, p.ReasonCodes
+	m.Kind = KindAck
+	switch p.Type {
+	case PacketConnack:
+		m.Kind = KindConnack
+	case PacketSuback:
+		m.Kind = KindSuback
+	case PacketUnsuback:
+		m.Kind = KindUnsuback
+	}
+	if p.Type != PacketSuback && p.Type != PacketUnsuback {
+		m.Reason = p.ReasonName()
+	}
+	typ := p.Type
+	if typ == PacketPubcomp || typ == PacketPubrec {
+		typ = PacketPuback
+	}
+	keep := p.Type == PacketPubrec && !p.ReasonCode.Failed() // PUBCOMP follows
+	if q, ok := s.answers.answered(1-direction, typ, p.PacketID, keep); ok {
+		m.Topic, m.Latency = q.topic, m.Time.Sub(q.time)
+	}
+}
+
+// publish fills in what a PUBLISH tells.
+func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
+	m.Topic = s.answers.topic(direction, p)
+	m.QoS, m.Dup, m.Retain = p.QoS, p.Dup, p.Retain
+	m.Payload, m.PayloadSize = p.Payload, len(p.Payload)
+	m.Kind = ParseTopic([]byte(m.Topic)).Kind
+	switch m.Kind {
+	case KindLog:
+		m.Err = format.CheckLog(p.Payload)
+		m.Payload = c.withoutToken(p.Payload)
+	case KindCoreDump:
+		m.Err = format.CheckCoreDump(p.Payload)
+	case KindConfig:
+		m.Err = checkConfig(p.Payload)
+	case KindBoot:
+		c.boot(s, direction, m, p)
+	case KindFirmwareReply:
+		if !c.config.ShowSecrets {
+			m.Payload = nil
+		}
+	}
+	if m.Err != nil {
+		c.stats.Bad++
+	}
+	if p.QoS > 0 {
+		s.answers.asked(direction, PacketPuback, p.PacketID, question{time: m.Time, topic: m.Topic})
+	}
+}
+
+// withoutToken returns a log whose session token is 0. The token is at the same
+// place in every known version, and the checksum does not cover it.
+//
+// Source: FORMAT section 1.
+func (c *Capture) withoutToken(log []byte) []byte {
+	if c.config.ShowSecrets || len(log) < 2 {
+		return log
+	}
+	c.scrubbed = append(c.scrubbed[:0], log...)
+	clear(c.scrubbed[1:min(5, len(log))])
+	return c.scrubbed
+}
+
+// checkConfig looks at a log configuration: nine bytes, or JSON to a gateway.
+func checkConfig(b []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		return nil
+	}
+	_, rest, err := format.ParseLogConfig(b)
+	if err == nil && len(rest) > 0 {
+		err = format.ErrTrailing
+	}
+	return err
+}

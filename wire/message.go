@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Message is one thing that a capture shows: a publish, another MQTT packet
+// that tells something, or trouble.
+type Message struct {
+	// Time is when the last byte was captured.
+	Time time.Time
+	// Source and Destination are the ends of the TCP connection.
+	Source, Destination netip.AddrPort
+	// Kind says what the message is and which of the fields below it has.
+	Kind Kind
+
+	// Packet is the type of the control packet; 0 for trouble.
+	Packet PacketType
+	// PacketID pairs publish and acknowledgement; 0 where there is none.
+	PacketID uint16
+	// Topic is the topic of a publish or of the publish that is acknowledged;
+	// empty when that was not captured.
+	Topic string
+	// QoS, Dup and Retain are a publish's.
+	QoS         uint8
+	Dup, Retain bool
+	// Payload is a publish's, valid until the next message. Unless secrets are
+	// to be shown, the session token of a log is 0, and the replies that hold
+	// a token or an upload address have none.
+	Payload []byte
+	// PayloadSize is the payload's length in bytes, also of one not shown.
+	PayloadSize int
+	// Err is why a publish's payload is not what its topic promises, such as a
+	// checksum that is wrong, or what is wrong in a message of KindMalformed.
+	Err error
+
+	// Boot is what a boot request says.
+	Boot BootRequest
+	// Token is a boot reply's session token; 0 unless secrets are to be shown.
+	Token uint32
+	// Latency is the time since what this answers: the publish, the boot
+	// request, the connect, the subscribe. It is negative when that was not
+	// captured.
+	Latency time.Duration
+	// ReasonCode and Reason are what an answer says.
+	ReasonCode ReasonCode
+	Reason     string
+	// ReasonCodes has one code for each filter, valid until the next message.
+	ReasonCodes []byte
+
+	// Version is the protocol's in a connect.
+	Version uint8
+	// ClientID, KeepAlive (in seconds) and CleanStart are a connect's.
+	ClientID   string
+	KeepAlive  uint16
+	CleanStart bool
+	// Username and Password are a connect's, unless secrets are to be shown
+	// empty.
+	Username string
+	Password []byte
+	// Filters are those of a subscribe or unsubscribe.
+	Filters []string
+
+	// Lost is the number of bytes that are missing or were passed over; -1
+	// when it is not known.
+	Lost int64
+}
+
+// BootRequest is what a gateway says of a device to get it a session token.
+//
+// Source: FORMAT section 5.
+type BootRequest struct {
+	DeviceType string `json:"device_type"`
+	Git        string `json:"git"`
+	Serial     string `json:"serial"`
+	Version    string `json:"version"`
+}
+
+// Trouble says in a sentence what was in the way and what to do, for the kinds
+// KindEncrypted, KindGap, KindResync, KindOversize and KindMalformed.
+func (m *Message) Trouble() string {
+	switch m.Kind {
+	case KindEncrypted:
+		return "encrypted with TLS: capture it in plain text, with the --tap of upload or cloud"
+	case KindGap:
+		if m.Lost < 0 {
+			return "part of the stream was not captured: capture with a larger buffer"
+		}
+		return count(m.Lost) + " were not captured: capture with a larger buffer and the full packet length"
+	case KindResync:
+		return count(m.Lost) + " passed over up to the next MQTT packet"
+	case KindOversize:
+		return "a packet of " + count(m.Lost) + " passed over: the most that is read is " + count(maxMessage)
+	case KindMalformed:
+		if m.Err != nil {
+			return "not MQTT as the specification has it: " + m.Err.Error()
+		}
+	}
+	return ""
+}
+
+func count(n int64) string { return strconv.FormatInt(n, 10) + " bytes" }
+
+// Stats says how much of a capture was read and why the rest was not.
+type Stats struct {
+	Packets  int64 // in the file
+	Segments int64 // of TCP, among them
+
+	// Packets that were not read: not TCP, TCP in fragmented IP packets, damaged
+	// or cut within their headers, of a link that is not known.
+	Other, Fragments, Damaged, UnknownLink int64
+
+	Connections   int64 // of TCP
+	Encrypted     int64 // of them, with TLS
+	Messages      int64 // MQTT packets, also those that give no Message
+	Retransmitted int64 // bytes that were there already
+	Gaps          int64 // places where bytes are missing
+	GapBytes      int64 // missing, as far as known
+	LostBytes     int64 // captured but passed over to find the next packet
+	Malformed     int64 // packets that are not MQTT
+	Bad           int64 // publishes whose payload is not what the topic promises
+}
+
+// Lossless reports whether all MQTT that the capture touches was read. What is
+// encrypted is not counted as lost.
+func (s *Stats) Lossless() bool {
+	return s.Fragments == 0 && s.Damaged == 0 && s.UnknownLink == 0 && s.GapBytes == 0 && s.Gaps == 0 && s.LostBytes == 0 && s.Malformed == 0
+}

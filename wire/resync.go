@@ -1,0 +1,179 @@
+package wire
+
+import "bytes"
+
+// guess is what the first bytes of a stream look like.
+type guess uint8
+
+const (
+	no guess = iota
+	unsure
+	yes
+	encrypted
+)
+
+// looksFirst says whether a stream begins as a client or a server begins MQTT.
+func looksFirst(b []byte) guess {
+	if looksEncrypted(b) {
+		return encrypted
+	}
+	switch {
+	case len(b) == 0:
+		return unsure
+	case b[0] == 0x16 && len(b) < 5:
+		return unsure
+	case b[0] == byte(PacketConnack)<<4 && len(b) < 3:
+		return unsure
+	case b[0] == byte(PacketConnack)<<4 && b[1] < 0x80 && b[2] <= 1:
+		return yes
+	case b[0] != byte(PacketConnect)<<4:
+		return no
+	}
+	_, n, err := packetLen(b)
+	if err != nil {
+		if len(b) < 5 {
+			return unsure
+		}
+		return no
+	}
+	name := []byte("\x00\x04MQTT")
+	b = b[1+n:]
+	switch {
+	case bytes.HasPrefix(b, name):
+		return yes
+	case bytes.HasPrefix(name, b):
+		return unsure
+	}
+	return no
+}
+
+// looksEncrypted says whether bytes begin a TLS record of SSL 3.0 to TLS 1.3.
+//
+// Source: RFC 8446 section 5.1.
+func looksEncrypted(b []byte) bool {
+	const maxRecord = 1<<14 + 2048
+	return len(b) >= 5 && b[0] >= 20 && b[0] <= 23 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= maxRecord
+}
+
+// validFirst says whether a byte can be the first of a control packet.
+func validFirst(b byte) bool {
+	m := MQTT{Type: PacketType(b >> 4)}
+	return m.Type != 0 && m.setFlags(b&15) == nil
+}
+
+// findPacket looks for the first place in a segment's bytes where control
+// packets begin and go on to its end, the last one perhaps beyond. Two bytes
+// can be a packet by chance, so that one of them must be proof: within a
+// segment, one with a uLogger topic; at its start, where packets like to begin,
+// one with any topic; and none if the connection is known to be MQTT.
+//
+// The work is bounded by a multiple of len(b).
+func (s *session) findPacket(b []byte) (offset int, ok bool) {
+	trusted := s.isMQTT || s.ends[0].Port() == portMQTT || s.ends[1].Port() == portMQTT
+	work := 16*len(b) + 4096
+	for offset := range b {
+		if !validFirst(b[offset]) {
+			continue
+		}
+		p := proofULogger
+		if offset == 0 {
+			p = proofTopic
+			if trusted {
+				p = proofNone
+			}
+		}
+		if s.chain(b[offset:], p, &work) {
+			return offset, true
+		}
+		if work < 0 {
+			break
+		}
+	}
+	return 0, false
+}
+
+// portMQTT is where MQTT without TLS is served.
+//
+// Source: the IANA port registry.
+const portMQTT = 1883
+
+// proof is what must be among packets for them not to be chance.
+type proof uint8
+
+const (
+	proofNone proof = iota
+	proofTopic
+	proofULogger
+)
+
+// chain reports whether b is control packets to its end, with proof.
+func (s *session) chain(b []byte, p proof, work *int) bool {
+	version := s.version
+	proven := p == proofNone
+	m := &s.capture.probe
+	for len(b) > 0 {
+		*work -= 32
+		n, err := PacketLen(b)
+		if err == fieldLength.short && validFirst(b[0]) {
+			return proven
+		}
+		if err != nil || !validFirst(b[0]) || n > maxMessage {
+			return false
+		}
+		if n > len(b) {
+			return proven || p.inBeginning(b)
+		}
+		*work -= n
+		if *work < 0 {
+			return false
+		}
+		if version, err = decodeEither(m, b[:n:n], version); err != nil {
+			return false
+		}
+		proven = proven || p.in(m)
+		b = b[n:]
+	}
+	return proven
+}
+
+// inBeginning looks for the proof in the beginning of a packet.
+func (p proof) inBeginning(b []byte) bool {
+	if PacketType(b[0]>>4) != PacketPublish {
+		return false
+	}
+	_, n, err := packetLen(b)
+	if err != nil {
+		return false
+	}
+	c := cursor{b: b[1+n:]}
+	topic := c.text(fieldTopic)
+	return c.err == nil && p.inTopic(topic)
+}
+
+// in looks for the proof in a packet.
+func (p proof) in(m *MQTT) bool {
+	if m.Type == PacketConnect || p.inTopic(m.Topic) {
+		return true
+	}
+	for s := range m.Subscriptions() {
+		if p.inTopic(s.Filter) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p proof) inTopic(topic []byte) bool {
+	if ParseTopic(topic).Kind != KindOther {
+		return true
+	}
+	if p == proofULogger || len(topic) < 3 {
+		return false
+	}
+	for _, c := range topic {
+		if c < ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return bytes.IndexByte(topic, '/') > 0
+}

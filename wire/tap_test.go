@@ -1,0 +1,265 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
+)
+
+// pipe returns a tapped client, its server, and the file.
+func pipe(t *testing.T) (c, s net.Conn, file *bytes.Buffer, tap *Tap) {
+	t.Helper()
+	file = new(bytes.Buffer)
+	tap, err := NewTap(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap.now = func() time.Time { return epoch }
+	c, s = net.Pipe()
+	return tap.Client(c), s, file, tap
+}
+
+// exchange writes b at one end and reads it at the other.
+func exchange(t *testing.T, from, to net.Conn, b []byte) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		_, err := from.Write(b)
+		done <- err
+	}()
+	got := make([]byte, len(b))
+	if _, err := io.ReadFull(to, got); err != nil || !bytes.Equal(got, b) {
+		t.Fatalf("read %x, %v, want %x", got, err, b)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTap(t *testing.T) {
+	c, s, file, tap := pipe(t)
+	log := logVectors(t)[0]
+	script := &script{t: t}
+	big := publish(t, "logs/v0/C/A", 2, bytes.Repeat([]byte("x"), 100_000))
+	exchange(t, c, s, script.packet(MQTT{Type: PacketConnect, Connect: Connect{ClientID: []byte("c")}}))
+	exchange(t, s, c, script.packet(MQTT{Type: PacketConnack}))
+	exchange(t, c, s, publish(t, "binlog/v0/C/A", 1, log))
+	exchange(t, s, c, script.packet(MQTT{Type: PacketPuback, PacketID: 1}))
+	exchange(t, c, s, big)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tap.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	messages, stats, err := read(t, bytes.NewReader(file.Bytes()), CaptureConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Kind{KindConnect, KindConnack, KindLog, KindAck, KindTextLog}
+	if got := kinds(messages); !slices.Equal(got, want) || !stats.Lossless() || stats.Retransmitted != 0 {
+		t.Fatalf("%v, want %v, %+v", got, want, stats)
+	}
+	if m := messages[2]; m.Destination.Port() != 1883 || m.Err != nil || !bytes.Equal(m.Payload[5:], log[5:]) || !m.Time.Equal(epoch) {
+		t.Errorf("%+v", m)
+	}
+	checkSums(t, file.Bytes())
+}
+
+// checkSums verifies the checksums of every packet with the plainest code.
+func checkSums(t *testing.T, file []byte) {
+	t.Helper()
+	r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for {
+		data, _, err := r.ReadPacketData()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		p := gopacket.NewPacket(data, layers.LayerTypeEthernet, gopacket.Default)
+		var addresses []byte
+		switch ip := p.NetworkLayer().(type) {
+		case *layers.IPv4:
+			if sum16(ip.Contents) != 0xffff {
+				t.Errorf("packet %d: bad IP checksum", n)
+			}
+			addresses = slices.Concat(ip.SrcIP.To4(), ip.DstIP.To4())
+		case *layers.IPv6:
+			addresses = slices.Concat(ip.SrcIP, ip.DstIP)
+		default:
+			t.Fatalf("packet %d: %v", n, p)
+		}
+		tcp := slices.Concat(p.TransportLayer().LayerContents(), p.TransportLayer().LayerPayload())
+		pseudo := slices.Concat(addresses, []byte{0, 6, byte(len(tcp) >> 8), byte(len(tcp))}, tcp)
+		if sum16(pseudo) != 0xffff {
+			t.Errorf("packet %d: bad TCP checksum", n)
+		}
+	}
+	if n == 0 {
+		t.Error("no packets")
+	}
+}
+
+// sum16 is the ones' complement sum of RFC 1071.
+func sum16(b []byte) uint16 {
+	var sum uint32
+	for i, c := range b {
+		sum += uint32(c) << (8 * (1 - i%2))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return uint16(sum)
+}
+
+// Real connections keep their addresses, of either family and at either end.
+func TestTapAddresses(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Skipf("no %s here: %v", address, err)
+		}
+		accepted := make(chan net.Conn, 1)
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				c = nil
+			}
+			accepted <- c
+		}()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := <-accepted
+		if s == nil {
+			t.Fatal("nothing was accepted")
+		}
+		var files [2]bytes.Buffer
+		var taps [2]*Tap
+		for i := range taps {
+			if taps[i], err = NewTap(&files[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		from := c.LocalAddr().String()
+		c, s = taps[0].Client(c), taps[1].Server(s)
+		exchange(t, c, s, publish(t, "logs/v0/C/A", 1, []byte("{}")))
+		exchange(t, s, c, []byte("\x40\x02\x00\x01"))
+		if err := errors.Join(c.Close(), s.Close(), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range files {
+			// Without a CONNECT it is not known as MQTT from the start.
+			messages, _, err := read(t, bytes.NewReader(files[i].Bytes()), CaptureConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range messages {
+				t.Errorf("%s: %v", address, m.Kind)
+			}
+			checkSums(t, files[i].Bytes())
+			f, err := openCapture(bytes.NewReader(files[i].Bytes()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := f.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			seg, v := newDissector().dissect(p)
+			if v != isTCP || !seg.syn || seg.src.String() != from || seg.dst.Port() != 1883 {
+				t.Errorf("side %d: the first packet is %+v, want a SYN from %s", i, seg, from)
+			}
+		}
+	}
+}
+
+// limited is a writer on a disk that fills up.
+type limited struct{ left int }
+
+var errDiskFull = errors.New("disk full")
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.left -= len(p); l.left < 0 {
+		return 0, errDiskFull
+	}
+	return len(p), nil
+}
+
+// A file that cannot be written does not disturb the connection.
+func TestTapDiskFull(t *testing.T) {
+	if _, err := NewTap(&limited{}); !errors.Is(err, errDiskFull) {
+		t.Error(err)
+	}
+	tap, err := NewTap(&limited{1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := net.Pipe()
+	c := tap.Client(a)
+	for range 20 {
+		exchange(t, c, b, make([]byte, 100))
+	}
+	if err := errors.Join(c.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(tap.Err(), errDiskFull) || !errors.Is(tap.Close(), errDiskFull) {
+		t.Errorf("%v", tap.Err())
+	}
+}
+
+// A write that fails is followed by a reset; nothing is written after Close.
+func TestTapEnds(t *testing.T) {
+	c, s, file, tap := pipe(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("lost")); err == nil {
+		t.Fatal("wrote to a closed connection")
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	f, err := openCapture(bytes.NewReader(file.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last segment
+	for {
+		p, err := f.next()
+		if err != nil {
+			break
+		}
+		last, _ = newDissector().dissect(p)
+	}
+	if !last.rst {
+		t.Errorf("the last packet is %+v, want a reset", last)
+	}
+	n := file.Len()
+	if err := tap.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c.(interface{ NetConn() net.Conn }).NetConn() == nil {
+		t.Error("no connection below")
+	}
+	if err := c.Close(); err != nil || file.Len() != n {
+		t.Errorf("%v, %d bytes more", err, file.Len()-n)
+	}
+}
