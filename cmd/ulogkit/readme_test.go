@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+const root = "../.."
+
+func readme(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// block returns the i-th block of code in the language.
+func block(t *testing.T, text, language string, i int) string {
+	t.Helper()
+	blocks := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1)
+	if len(blocks) <= i {
+		t.Fatalf("README.md has %d blocks of %s", len(blocks), language)
+	}
+	return blocks[i][1]
+}
+
+func TestReadmeBeginsWithTwoCommands(t *testing.T) {
+	text := readme(t)
+	if got, want := block(t, text, "sh", 0), "go run ./cmd/ulogkit demo\nmake test\n"; got != want {
+		t.Errorf("the first commands are %q, want %q", got, want)
+	}
+	if line := strings.Count(text[:strings.Index(text, "```")], "\n"); line > 6 {
+		t.Errorf("the first commands stand in line %d", line+1)
+	}
+}
+
+// The program in README.md is run as it stands, except for where the cloud is.
+func TestReadmeProgram(t *testing.T) {
+	program := block(t, readme(t), "go", 0)
+	_, body, _ := strings.Cut(program, "func main() {\n")
+	if lines := strings.Count(strings.TrimSuffix(body, "}\n"), "\n"); lines != 12 {
+		t.Errorf("main has %d lines, want 12", lines)
+	}
+
+	cloud, err := localcloud.Start(t.Context(), localcloud.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	dir := t.TempDir()
+	for name, replaced := range map[string]string{
+		`"gateway.crt"`: fmt.Sprintf("%q", cloud.CertFile()),
+		`"gateway.key"`: fmt.Sprintf("%q, Broker: %q, Port: %d, CAFile: %q", cloud.KeyFile(), cloud.Host(), cloud.Port(), cloud.CAFile()),
+	} {
+		if strings.Count(program, name) != 1 {
+			t.Fatalf("the program does not name %s once", name)
+		}
+		program = strings.Replace(program, name, replaced, 1)
+	}
+	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-o", binary, source)
+	build.Dir = root // inside the module
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := b.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "log.bin"), log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.Command(binary)
+	run.Dir = dir
+	out, err := run.CombinedOutput()
+	if want := "17 bytes confirmed on binlog/v0/42/7 <nil>\n"; err != nil || string(out) != want {
+		t.Errorf("the program ended with %v and printed %q, want %q", err, out, want)
+	}
+	if got := cloud.Received(); len(got) != 1 || got[0].Err != nil || got[0].DeviceSerial != "SN-1" {
+		t.Errorf("the cloud received %+v", got)
+	}
+}
+
+// README.md lists each command once, and no other.
+func TestReadmeListsTheCommands(t *testing.T) {
+	text := readme(t)
+	listed := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `ulogkit ([a-z-]+)").FindAllStringSubmatch(text, -1) {
+		listed[m[1]] = true
+	}
+	for _, cmd := range newRoot().Commands() {
+		if name := cmd.Name(); name != "help" && !cmd.Hidden && !listed[name] {
+			t.Errorf("README.md does not list %q", name)
+		}
+		delete(listed, cmd.Name())
+	}
+	for name := range listed {
+		t.Errorf("README.md lists %q, which does not exist", name)
+	}
+}
+
+// Each file that a document links to is there.
+func TestDocumentsLinkToWhatIsThere(t *testing.T) {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
