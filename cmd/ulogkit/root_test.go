@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"strings"
 	"testing"
 
@@ -102,6 +104,25 @@ func TestExitCodes(t *testing.T) {
 		}
 		if (want == 0) != (errs.Len() == 0) {
 			t.Errorf("%q: standard error %q", args, &errs)
+		}
+	}
+}
+
+// An interruption ends a command with the words for it, and with the code that
+// says that something may be lost.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range []string{
+		"demo",
+		"register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash h --config /dev/null",
+	} {
+		root := newRoot()
+		var errs bytes.Buffer
+		root.SetOut(io.Discard)
+		root.SetErr(&errs)
+		if got := run(ctx, root, strings.Fields(args)); got != exitData || !strings.Contains(errs.String(), "interrupted: ") {
+			t.Errorf("%q: exit code %d, standard error %q", args, got, &errs)
 		}
 	}
 }
