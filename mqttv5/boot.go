@@ -13,9 +13,6 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// Longest boot reply that is looked at, in bytes.
-const maxBootReply = 4 << 10
-
 // Handshakes at one time. AWS allows 50 subscriptions a connection; the rest are
 // for log configurations.
 const maxHandshakes = 32
@@ -280,55 +277,23 @@ func readBootReply(p *paho.Publish, correlation []byte) (uint32, error) {
 	return parseBootReply(p.Payload)
 }
 
-func parseBootReply(b []byte) (uint32, error) {
-	if len(b) > maxBootReply {
-		return 0, &bootReplyError{fmt.Sprintf("%d bytes, at most %d are expected", len(b), maxBootReply)}
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return 0, &bootReplyError{"not a JSON object"}
-	}
-	var token uint32
-	found := false
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return 0, &bootReplyError{"broken JSON"}
-		}
+func parseBootReply(b []byte) (token uint32, err error) {
+	err = eachMember(b, func(key string, value json.RawMessage) error {
 		if key != "token" {
-			var skip json.RawMessage
-			if err := d.Decode(&skip); err != nil {
-				return 0, &bootReplyError{"broken JSON"}
-			}
-			continue
+			return nil
 		}
-		if found {
-			return 0, &bootReplyError{"two tokens"}
-		}
-		found = true
-		v, err := d.Token()
-		if err != nil {
-			return 0, &bootReplyError{"broken JSON"}
-		}
-		n, ok := v.(json.Number)
-		if !ok {
-			return 0, &bootReplyError{"the token is not a number"}
-		}
-		x, err := strconv.ParseUint(n.String(), 10, 32)
+		x, err := strconv.ParseUint(string(value), 10, 32)
 		if err != nil || x == 0 {
-			return 0, &bootReplyError{"the token is not between 1 and 4294967295"}
+			return errors.New("the token is not a number between 1 and 4294967295")
 		}
 		token = uint32(x)
+		return nil
+	})
+	if err == nil && token == 0 {
+		err = errors.New("no token")
 	}
-	if _, err := d.Token(); err != nil {
-		return 0, &bootReplyError{"broken JSON"}
-	}
-	if d.More() {
-		return 0, &bootReplyError{"something after the JSON object"}
-	}
-	if !found {
-		return 0, &bootReplyError{"no token"}
+	if err != nil {
+		return 0, &bootReplyError{err.Error()}
 	}
 	return token, nil
 }

@@ -21,6 +21,7 @@ type Client struct {
 	boots   *handshakes
 	count   counters
 	latency histogram
+	texts   textSequence
 }
 
 // New checks the configuration and the credential files and returns a client. It

@@ -102,7 +102,7 @@ func cloudConfig(c *localcloud.Cloud) Config {
 	return Config{
 		Broker: c.Host(), Port: c.Port(), CustomerID: "975773647",
 		CAFile: c.CAFile(), CertFile: c.CertFile(), KeyFile: c.KeyFile(),
-		InsecurePlaintext: c.CAFile() == "",
+		InsecurePlaintext: c.Plaintext(),
 		TokenTimeout:      10 * time.Second,
 		Tuning:            Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
 	}

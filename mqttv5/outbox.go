@@ -44,6 +44,7 @@ type Outbox struct {
 	db    *bolt.DB
 	write *committer
 	start time.Time // when it was opened, for the clock
+	texts textSequence
 
 	mu         sync.Mutex
 	q          *queue

@@ -120,16 +120,19 @@ func (c *Cloud) open() (err error) {
 	if err != nil {
 		return err
 	}
+	certs := filepath.Join(dir, "certs")
+	if err := os.MkdirAll(certs, 0o755); err != nil {
+		return err
+	}
+	c.files = filesIn(certs)
+	if err := c.files.write(ca); err != nil {
+		return err
+	}
+	if c.upload, err = newUploads(c, host, ca); err != nil {
+		return err
+	}
 	var serverTLS *tls.Config
 	if !c.cfg.Plaintext {
-		certs := filepath.Join(dir, "certs")
-		if err := os.MkdirAll(certs, 0o755); err != nil {
-			return err
-		}
-		c.files = filesIn(certs)
-		if err := c.files.write(ca); err != nil {
-			return err
-		}
 		if serverTLS, err = ca.serverTLS(host); err != nil {
 			return err
 		}
@@ -168,6 +171,9 @@ func (c *Cloud) shutdown() {
 	})
 }
 
+// Plaintext reports whether the broker has no TLS.
+func (c *Cloud) Plaintext() bool { return c.cfg.Plaintext }
+
 // Addr returns the broker's host:port.
 func (c *Cloud) Addr() string { return c.listener.Addr().String() }
 
@@ -180,16 +186,14 @@ func (c *Cloud) Host() string {
 // Port returns the broker's port.
 func (c *Cloud) Port() int { return c.listener.Addr().(*net.TCPAddr).Port }
 
-// CAFile returns the name of the file with the certificate of the throwaway CA;
-// empty without TLS.
+// CAFile returns the name of the file with the certificate of the throwaway CA.
+// Firmware goes over HTTPS with it even when the broker has no TLS.
 func (c *Cloud) CAFile() string { return c.files.ca }
 
-// CertFile returns the name of the file with a client certificate; empty without
-// TLS.
+// CertFile returns the name of the file with a client certificate.
 func (c *Cloud) CertFile() string { return c.files.cert }
 
-// KeyFile returns the name of the file with the client's private key; empty
-// without TLS.
+// KeyFile returns the name of the file with the client's private key.
 func (c *Cloud) KeyFile() string { return c.files.key }
 
 // Token returns the token the cloud gave a device last, if it did.

@@ -1,0 +1,279 @@
+package mqttv5
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// Firmware is an ELF file that the cloud needs to turn logs into text.
+type Firmware struct {
+	ApplicationID uint32
+	DeviceType    string      // required
+	GitHash       string      // required; the cloud finds the file by it
+	Version       string      // for people
+	Branch        string      // for people; may be empty
+	Body          io.ReaderAt // the file
+	Size          int64       // its length in bytes
+
+	// Progress is told how many bytes have been sent; a retry begins again at 0.
+	// Default: nobody.
+	Progress func(sent, total int64)
+}
+
+// Attempts to store a firmware file, each with an address of its own.
+const maxUploads = 4
+
+func (f *Firmware) validate() error {
+	fail := func(err error) error {
+		return &Error{Op: "check firmware", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
+	}
+	if f.Body == nil || f.Size <= 0 {
+		return fail(errors.New("the file is empty"))
+	}
+	if f.DeviceType == "" || f.GitHash == "" {
+		return fail(errors.New("device type and git hash are needed"))
+	}
+	for _, s := range [...]struct {
+		name, value string
+		max         int
+		segment     bool
+	}{
+		{"device type", f.DeviceType, maxName, true}, {"git hash", f.GitHash, maxGitHash, false},
+		{"version", f.Version, maxName, false}, {"branch", f.Branch, 255, false},
+	} {
+		if err := checkName(s.value, s.max, s.segment); err != nil {
+			return fail(fmt.Errorf("%s: %w", s.name, err))
+		}
+	}
+	return nil
+}
+
+// firmwareRequest asks for an address (FORMAT section 5). The customer is a number
+// in every account seen.
+type firmwareRequest struct {
+	UploadID      uint64          `json:"upload_id"`
+	DeviceType    string          `json:"device_type"`
+	GitHash       string          `json:"git_hash"`
+	VersionNumber string          `json:"version_number"`
+	CustomerID    json.RawMessage `json:"customer_id"`
+	ApplicationID uint32          `json:"application_id"`
+	Branch        string          `json:"branch"`
+}
+
+// UploadFirmware asks the cloud for a presigned address and stores the file there
+// with HTTPS. An address that is refused or a connection that is cut leads to a
+// new request, a few times. Only https: is accepted and no redirection is
+// followed, and the address, which is a secret, appears in no error and no log.
+func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	client, err := c.storageClient()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	for n := 1; ; n++ {
+		address, err := c.presign(ctx, &f)
+		if err != nil {
+			return err
+		}
+		again, err := putFirmware(ctx, client, address, &f)
+		if err == nil || !again || n == maxUploads {
+			return err
+		}
+		c.notice(err)
+		if !sleep(ctx, time.Second<<(n-1)) {
+			return err
+		}
+	}
+}
+
+// presign asks for an address: subscribe, ask, ask again while there is no answer.
+func (c *Client) presign(ctx context.Context, f *Firmware) (*url.URL, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.TokenTimeout)
+	defer cancel()
+	op := "request firmware upload of " + f.DeviceType
+	id := uint64(time.Now().UnixMilli())<<8 | randomUint64()&0xff // below 2^53 until the year 3000
+	customer, err := json.Marshal(c.cfg.CustomerID)
+	if err != nil {
+		return nil, &Error{Op: op, Class: ErrConfig, Err: err}
+	}
+	if _, err := strconv.ParseUint(c.cfg.CustomerID, 10, 64); err == nil && c.cfg.CustomerID[0] != '0' {
+		customer = []byte(c.cfg.CustomerID)
+	}
+	body, err := json.Marshal(firmwareRequest{id, f.DeviceType, f.GitHash, f.Version, customer, f.ApplicationID, f.Branch})
+	if err != nil {
+		return nil, &Error{Op: op, Class: ErrBadData, Err: err}
+	}
+	replyTopic := c.topics.firmwareReply(id)
+	type reply struct {
+		address *url.URL
+		err     error
+	}
+	answer := make(chan reply, 1)
+	r := c.routes.add(replyTopic, func(p *paho.Publish) {
+		address, err := parseFirmwareReply(p.Payload, id)
+		select {
+		case answer <- reply{address, err}:
+		default:
+		}
+	})
+	defer c.routes.remove(r)
+	request := &message{
+		topic: c.topics.firmware(f.DeviceType), payload: body, contentType: contentJSON,
+		expiry: uint32(max(1, c.cfg.TokenTimeout/time.Second)), replyTopic: replyTopic,
+	}
+	l, err := c.sup.link(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.subscribe(ctx, replyTopic); err != nil {
+		return nil, &Error{Op: op, Class: ErrNetwork, Code: codeOf(err), Err: err}
+	}
+	defer l.unsubscribe(replyTopic)
+	refused := make(chan ack, 1)
+	again := time.NewTicker(max(c.cfg.TokenTimeout/3, 10*time.Millisecond))
+	defer again.Stop()
+	for {
+		err := l.send(ctx, request, func(a ack, _ time.Duration) {
+			if a.err != nil || a.code.Failed() {
+				select {
+				case refused <- a:
+				default:
+				}
+			}
+		})
+		if err != nil {
+			return nil, c.sendError(ctx, request, err)
+		}
+		select {
+		case a := <-answer:
+			if a.err != nil {
+				return nil, &Error{Op: op, Class: ErrRefused, Err: a.err, Hint: "the cloud answered with nothing that can be used"}
+			}
+			return a.address, nil
+		case a := <-refused:
+			return nil, c.outcome("", request, a)
+		case <-ctx.Done():
+			return nil, &Error{Op: op, Class: ErrNetwork, Err: fmt.Errorf("no answer on %s within %v", replyTopic, c.cfg.TokenTimeout),
+				Hint: "check customer and device type, and that the certificate may use these topics"}
+		case <-again.C:
+		}
+	}
+}
+
+// parseFirmwareReply returns the presigned address. Its errors do not show it.
+func parseFirmwareReply(b []byte, id uint64) (*url.URL, error) {
+	var text string
+	err := eachMember(b, func(key string, value json.RawMessage) error {
+		switch key {
+		case "upload_id":
+			if string(value) != strconv.FormatUint(id, 10) && string(value) != strconv.Quote(strconv.FormatUint(id, 10)) {
+				return errors.New("it answers another upload")
+			}
+		case "presigned_url":
+			if json.Unmarshal(value, &text) != nil {
+				return errors.New("the address is not a string")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return nil, errors.New("no address")
+	case err != nil || u.Host == "":
+		return nil, errors.New("the address is not one")
+	case u.Scheme != "https":
+		return nil, fmt.Errorf("the address is %s:, only https: is accepted", printable(u.Scheme))
+	}
+	return u, nil
+}
+
+// storageClient returns an HTTP client that trusts what the broker's connection
+// trusts, and the system's roots.
+func (c *Client) storageClient() (*http.Client, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.cfg.CAFile != "" {
+		pem, err := readPEM("CA certificate", c.cfg.CAFile, nil)
+		if err != nil {
+			return nil, err
+		}
+		if t.RootCAs, err = x509.SystemCertPool(); err != nil {
+			t.RootCAs = x509.NewCertPool()
+		}
+		t.RootCAs.AppendCertsFromPEM(pem)
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: t,
+			TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: time.Minute,
+			DisableKeepAlives: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// putFirmware makes one attempt and says whether another may succeed.
+func putFirmware(ctx context.Context, client *http.Client, address *url.URL, f *Firmware) (again bool, err error) {
+	op := "store firmware at " + address.Host
+	body := &progressReader{r: io.NewSectionReader(f.Body, 0, f.Size), total: f.Size, tell: f.Progress}
+	req := (&http.Request{
+		Method: http.MethodPut, URL: address, Host: address.Host,
+		Header:        http.Header{"Content-Type": {"application/octet-stream"}},
+		Body:          io.NopCloser(body),
+		ContentLength: f.Size,
+	}).WithContext(ctx)
+	resp, err := client.Do(req)
+	if err != nil {
+		var u *url.Error // shows the address
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return ctx.Err() == nil, &Error{Op: op, Class: ErrNetwork, Err: err}
+	}
+	defer resp.Body.Close()
+	io.CopyN(io.Discard, resp.Body, 64<<10)
+	switch n := resp.StatusCode; {
+	case n >= 200 && n < 300:
+		return false, nil
+	case n >= 300 && n < 400:
+		return false, &Error{Op: op, Class: ErrRefused, Err: fmt.Errorf("status %d: redirections are not followed", n)}
+	case n == http.StatusForbidden:
+		return true, &Error{Op: op, Class: ErrRefused, Err: errors.New("status 403"), Hint: "the address may have expired; check this machine's clock"}
+	case n >= 500 || n == http.StatusTooManyRequests || n == http.StatusRequestTimeout:
+		return true, &Error{Op: op, Class: ErrRefused, Err: fmt.Errorf("status %d", n), Hint: "try again later"}
+	default:
+		return false, &Error{Op: op, Class: ErrRefused, Err: fmt.Errorf("status %d", n)}
+	}
+}
+
+type progressReader struct {
+	r           io.Reader
+	sent, total int64
+	tell        func(sent, total int64)
+}
+
+func (p *progressReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.sent += int64(n)
+	if p.tell != nil && n > 0 {
+		p.tell(p.sent, p.total)
+	}
+	return n, err
+}

@@ -1,0 +1,216 @@
+package mqttv5
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// LogConfig is what the cloud wants a device to log.
+type LogConfig struct {
+	Level       format.Level  // lowest severity that is logged
+	ModuleFlags uint32        // mask of the modules that are logged; 0xffffffff is all
+	Modules     []string      // names of the modules, in the JSON form only
+	Timeout     time.Duration // after which the device returns to its own; 0 is never
+}
+
+// Binary returns the 9 bytes that a device expects (FORMAT section 4).
+func (c LogConfig) Binary() []byte {
+	var v format.LogConfig
+	v.SetLevel(c.Level)
+	v.SetModuleFlags(c.ModuleFlags)
+	v.SetTimeoutSeconds(uint32(min(c.Timeout/time.Second, 1<<32-1)))
+	return v[:]
+}
+
+// ParseLogConfig reads either form of a log configuration: 9 bytes, or JSON.
+func ParseLogConfig(b []byte) (LogConfig, error) {
+	c, err := parseLogConfig(b)
+	if err != nil {
+		return LogConfig{}, &Error{Op: "read log configuration", Class: ErrBadData, Err: err}
+	}
+	return c, nil
+}
+
+func parseLogConfig(b []byte) (LogConfig, error) {
+	if len(b) == 0 || b[0] != '{' { // 0x7b is no level
+		v, rest, err := format.ParseLogConfig(b)
+		if err == nil && len(rest) > 0 {
+			err = fmt.Errorf("%d bytes, %d are expected", len(b), format.LogConfigSize)
+		}
+		if err != nil {
+			return LogConfig{}, err
+		}
+		return LogConfig{Level: v.Level(), ModuleFlags: v.ModuleFlags(), Timeout: time.Duration(v.TimeoutSeconds()) * time.Second}, nil
+	}
+	c := LogConfig{ModuleFlags: 0xffffffff}
+	found := false
+	err := eachMember(b, func(key string, value json.RawMessage) (err error) {
+		switch key {
+		case "log_level":
+			found = true
+			c.Level, err = parseLevel(value)
+		case "module_flags":
+			var n uint64
+			n, err = strconv.ParseUint(string(value), 10, 32)
+			c.ModuleFlags = uint32(n)
+		case "log_modules":
+			err = json.Unmarshal(value, &c.Modules)
+		case "timeout_seconds":
+			var n uint64
+			n, err = strconv.ParseUint(string(value), 10, 32)
+			c.Timeout = time.Duration(n) * time.Second
+		}
+		if err != nil {
+			return fmt.Errorf("%s is not usable", key)
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = errors.New("log_level is missing")
+	}
+	if err != nil {
+		return LogConfig{}, err
+	}
+	return c, nil
+}
+
+// parseLevel reads a level as a number or a name.
+func parseLevel(value json.RawMessage) (format.Level, error) {
+	if n, err := strconv.ParseUint(string(value), 10, 8); err == nil {
+		if format.Level(n) > format.LevelCritical {
+			return 0, errors.New("no such level")
+		}
+		return format.Level(n), nil
+	}
+	var name string
+	if err := json.Unmarshal(value, &name); err != nil {
+		return 0, err
+	}
+	for l := format.LevelDebug; l <= format.LevelCritical; l++ {
+		if strings.EqualFold(name, l.String()) {
+			return l, nil
+		}
+	}
+	return 0, errors.New("no such level")
+}
+
+// WatchLogConfig yields each log configuration that the cloud sends for a device,
+// until ctx ends. It subscribes again after each loss of the connection. One that
+// cannot be read is reported to the hooks and left out; a consumer that is slow
+// misses the oldest. An error is the last thing it yields: the client was closed
+// or the server refused the subscription.
+func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[LogConfig, error] {
+	return func(yield func(LogConfig, error) bool) {
+		if err := dev.Validate(); err != nil {
+			yield(LogConfig{}, err)
+			return
+		}
+		topic := c.topics.logConfig(dev)
+		box := newConfigBox()
+		r := c.routes.add(topic, func(p *paho.Publish) {
+			v, err := ParseLogConfig(p.Payload)
+			if err != nil {
+				c.notice(fmt.Errorf("%s: %w", topic, err))
+				return
+			}
+			box.put(v)
+		})
+		var current *link
+		defer func() {
+			if c.routes.remove(r) && current != nil {
+				current.unsubscribe(topic)
+			}
+		}()
+		for {
+			l, err := c.watchOn(ctx, topic)
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(LogConfig{}, err)
+				}
+				return
+			}
+			current = l
+			for alive := true; alive; {
+				for _, v := range box.take() {
+					if !yield(v, nil) {
+						return
+					}
+				}
+				select {
+				case <-box.filled:
+				case <-l.dead:
+					alive = false
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}
+}
+
+// watchOn subscribes on a connection, with as many attempts as it takes.
+func (c *Client) watchOn(ctx context.Context, topic string) (*link, error) {
+	for {
+		l, err := c.sup.linkPatiently(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err = l.subscribe(ctx, topic); err == nil {
+			return l, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if code := codeOf(err); code.Failed() {
+			select {
+			case <-l.dead:
+			default:
+				return nil, &Error{Op: "subscribe to " + topic, Class: ErrRefused, Code: code, Err: err,
+					Hint: "the certificate's policy must allow it"}
+			}
+		}
+	}
+}
+
+// configBox keeps the last configurations for a consumer; putting never blocks.
+type configBox struct {
+	filled chan struct{}
+	mu     sync.Mutex
+	list   []LogConfig
+}
+
+const maxConfigs = 16
+
+func newConfigBox() *configBox { return &configBox{filled: make(chan struct{}, 1)} }
+
+func (b *configBox) put(v LogConfig) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.list) == maxConfigs {
+		b.list = b.list[1:]
+	}
+	b.list = append(b.list, v)
+	select {
+	case b.filled <- struct{}{}:
+	default:
+	}
+}
+
+func (b *configBox) take() []LogConfig {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.list
+	b.list = nil
+	return list
+}

@@ -1,0 +1,175 @@
+package mqttv5
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// TextEntry is one line of text logs (FORMAT section 5).
+type TextEntry struct {
+	Time  int64        // "t"; seconds since 1970, or what the device counts
+	Level format.Level // at most format.LevelCritical
+	Text  string       // "m"; bytes that are not UTF-8 become U+FFFD
+}
+
+// A batch stays below 128 KiB, as the cloud demands of a message.
+const maxTextBatch = DefaultMaxMessage - 1
+
+// textSequence numbers batches: it begins anywhere and only grows, so that the
+// cloud can tell a batch that comes twice.
+type textSequence struct{ n atomic.Uint64 }
+
+func (s *textSequence) next() uint64 {
+	s.n.CompareAndSwap(0, randomUint64()>>33|1) // 31 bits, as others' JSON may hold it in a double
+	return s.n.Add(1)
+}
+
+type textHeader struct {
+	Sequence   uint64 `json:"sequence"`
+	DeviceType string `json:"device_type"`
+	Version    string `json:"version"`
+	Git        string `json:"git"`
+	Serial     string `json:"serial"`
+}
+
+type textLine struct {
+	T  int64  `json:"t"`
+	Lv int    `json:"lv"`
+	M  string `json:"m"`
+}
+
+// textBatches writes entries as messages of at most limit bytes, each with a
+// header line and a sequence number of its own.
+func textBatches(dev DeviceInfo, entries []TextEntry, limit int, seq *textSequence) ([][]byte, error) {
+	fault := func(err error, class error) error {
+		return &Error{Op: "batch text logs of " + dev.DeviceSerial, Class: class, Err: err, Hint: "nothing was sent"}
+	}
+	if len(entries) == 0 {
+		return nil, fault(errors.New("there are no entries"), ErrBadData)
+	}
+	var batches [][]byte
+	var batch bytes.Buffer
+	lines := 0
+	for i, e := range entries {
+		if e.Level > format.LevelCritical {
+			return nil, fault(fmt.Errorf("entry %d: level %v is not one of debug to critical", i, e.Level), ErrBadData)
+		}
+		line := jsonLine(textLine{e.Time, int(e.Level) + 1, e.Text})
+		if lines > 0 && batch.Len()+len(line) > limit {
+			batches = append(batches, bytes.Clone(batch.Bytes()))
+			lines = 0
+		}
+		if lines == 0 {
+			batch.Reset()
+			batch.Write(jsonLine(textHeader{seq.next(), dev.DeviceType, dev.GitVersion, dev.GitHash, dev.DeviceSerial}))
+		}
+		if batch.Len()+len(line) > limit {
+			return nil, fault(fmt.Errorf("entry %d has %d bytes as JSON, a batch with its header takes %d", i, len(line), limit), errTooLargeData)
+		}
+		batch.Write(line)
+		lines++
+	}
+	return append(batches, batch.Bytes()), nil
+}
+
+// jsonLine cannot fail: numbers and strings only.
+func jsonLine(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b) // ends with a line feed
+	e.SetEscapeHTML(false)
+	e.Encode(v)
+	return b.Bytes()
+}
+
+// PublishText publishes text logs in as many batches as it takes, in order, and
+// waits for each acknowledgement. It returns the receipts of those that were
+// acknowledged.
+func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []TextEntry) ([]Receipt, error) {
+	if err := dev.Validate(); err != nil {
+		return nil, err
+	}
+	batches, err := textBatches(dev, entries, min(maxTextBatch, c.cfg.Tuning.MaxMessage), &c.texts)
+	if err != nil {
+		return nil, err
+	}
+	var receipts []Receipt
+	for i, b := range batches {
+		r, err := c.publish(ctx, dev.DeviceSerial, &message{
+			topic: c.topics.textLog(dev.ApplicationID), payload: b,
+			id: contentID("text", dev.DeviceSerial, b), contentType: contentText,
+		})
+		if err != nil {
+			return receipts, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)
+		}
+		receipts = append(receipts, r)
+	}
+	return receipts, nil
+}
+
+// SubmitText accepts text logs for delivery, in as many batches as it takes; see
+// SubmitLog. It returns the ids of those that were accepted.
+func (o *Outbox) SubmitText(ctx context.Context, dev DeviceInfo, entries []TextEntry) (ids []string, err error) {
+	if err := dev.Validate(); err != nil {
+		return nil, err
+	}
+	batches, err := textBatches(dev, entries, maxTextBatch, &o.texts)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range batches {
+		id, err := o.submit(ctx, RecordText, dev, b)
+		if err != nil {
+			return ids, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// ReadText reads one entry from each line. A line that is a JSON object with "t",
+// "lv" and "m" is taken as it is; any other is text of the given time and level.
+// Empty lines are left out.
+func ReadText(r io.Reader, now time.Time, level format.Level) ([]TextEntry, error) {
+	var entries []TextEntry
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 64<<10), DefaultMaxMessage)
+	for n := 1; s.Scan(); n++ {
+		line := bytes.TrimRight(s.Bytes(), "\r")
+		if len(line) == 0 {
+			continue
+		}
+		if e, ok := parseTextLine(line); ok {
+			entries = append(entries, e)
+			continue
+		}
+		entries = append(entries, TextEntry{now.Unix(), level, string(line)})
+	}
+	if err := s.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("line %d is longer than %d bytes", len(entries)+1, DefaultMaxMessage)
+		}
+		return nil, &Error{Op: "read text logs", Class: ErrBadData, Err: err}
+	}
+	return entries, nil
+}
+
+func parseTextLine(line []byte) (TextEntry, bool) {
+	var l struct {
+		T  *int64  `json:"t"`
+		Lv int     `json:"lv"`
+		M  *string `json:"m"`
+	}
+	if line[0] != '{' || json.Unmarshal(line, &l) != nil || l.T == nil || l.M == nil || l.Lv < 1 || l.Lv > 5 {
+		return TextEntry{}, false
+	}
+	return TextEntry{*l.T, format.Level(l.Lv - 1), *l.M}, true
+}
