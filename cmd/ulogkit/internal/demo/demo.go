@@ -71,7 +71,9 @@ type upload struct {
 // Run runs the demonstration. Its error says what did not arrive, and Result
 // then what did.
 func Run(ctx context.Context, cfg Config) (result Result, err error) {
-	cloud, err := localcloud.Start(ctx, localcloud.Config{CustomerID: customer})
+	// The cloud lives until Run returns, so that an interrupted client fails
+	// by its own doing and says so.
+	cloud, err := localcloud.Start(context.WithoutCancel(ctx), localcloud.Config{CustomerID: customer})
 	if err != nil {
 		return Result{}, err
 	}

@@ -84,7 +84,7 @@ func TestMissingBytesAreNoticed(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := Config{Devices: 2, Logs: 100, Frames: 1, Uploaded: cancel}
-	if _, err := Run(ctx, cfg); err == nil {
-		t.Error("no error after the context was cancelled")
+	if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after the context was cancelled", err)
 	}
 }
