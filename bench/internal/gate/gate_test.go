@@ -1,0 +1,112 @@
+package gate
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/bench/internal/results"
+)
+
+func run(t *testing.T, rows ...string) *results.Run {
+	t.Helper()
+	text := "date: 2026-01-02T03:04:05Z\ngo: go1.26.8\ncpu: Test CPU\n" + strings.Join(rows, "\n") + "\n"
+	r, err := results.Read(strings.NewReader(text), "x.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func row(name string, ns, bytes, allocs float64) string {
+	return fmt.Sprintf("Benchmark%s-2 100 %v ns/op %v B/op %v allocs/op", name, ns, bytes, allocs)
+}
+
+func TestSpeed(t *testing.T) {
+	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10}}
+	ours := row("Walk/impl=format/size=1", 100, 0, 0)
+	for _, c := range []struct {
+		name string
+		peer float64 // ns
+		want Status
+	}{
+		{"above", 1500, Kept},
+		{"at", 1000, Kept},
+		{"19 % below", 810, Short},
+		{"at the tolerance", 800, Short},
+		{"21 % below", 790, Broken},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			verdicts := Speed(run(t, ours, row("Walk/impl=gopacket/size=1", c.peer, 0, 0)), promises)
+			if len(verdicts) != 2 || verdicts[0].Status != c.want || math.Abs(verdicts[0].Ratio.Center-c.peer/100) > 1e-9 {
+				t.Fatalf("verdicts are %+v", verdicts)
+			}
+			// The other case is not in the run: that is no pass.
+			if verdicts[1].Status != Missing || !verdicts[1].Status.Fails() {
+				t.Errorf("verdict on the missing case is %v", verdicts[1].Status)
+			}
+			if got := verdicts[0].Status.Fails(); got != (c.want == Broken) {
+				t.Errorf("%v fails: %v", c.want, got)
+			}
+		})
+	}
+}
+
+// One slow sample of ten is not a broken promise.
+func TestSpeedIgnoresOutlier(t *testing.T) {
+	var rows []string
+	for i := range 10 {
+		ns := 100.0
+		if i == 4 {
+			ns = 5000
+		}
+		rows = append(rows, row("Walk/impl=format", ns, 0, 0), row("Walk/impl=gopacket", 1100, 0, 0))
+	}
+	verdicts := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10}})
+	if verdicts[0].Status != Kept || verdicts[0].Ratio.N != 10 {
+		t.Errorf("verdict is %+v", verdicts[0])
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	costs := []Cost{
+		{Bench: "Walk", Impl: "format", Case: "size=1", Allocs: 2, Bytes: 64},
+		{Bench: "Walk", Impl: "format", Case: "*"},
+	}
+	for _, c := range []struct {
+		name string
+		rows []string
+		want []Status
+	}{
+		{"exact", []string{row("Walk/impl=format/size=1", 1, 64, 2), row("Walk/impl=format/size=2", 1, 0, 0)}, []Status{Kept, Kept}},
+		{"one byte more", []string{row("Walk/impl=format/size=1", 1, 65, 2)}, []Status{Broken}},
+		{"one less", []string{row("Walk/impl=format/size=1", 1, 64, 1)}, []Status{Broken}},
+		{"in one pass only", []string{row("Walk/impl=format/size=2", 1, 0, 0), row("Walk/impl=format/size=2", 1, 0, 1)}, []Status{Broken}},
+		{"peers are free", []string{row("Walk/impl=format/size=2", 1, 0, 0), row("Walk/impl=gopacket/size=2", 1, 9, 9)}, []Status{Kept}},
+		{"without an entry", []string{row("Walk/impl=format/size=2", 1, 0, 0), row("Zip/impl=text", 1, 0, 0)}, []Status{Kept, Missing}},
+		{"not measured", []string{"BenchmarkWalk/impl=format/size=2-2 100 5 ns/op"}, []Status{Missing}},
+		{"not in the run", []string{row("Walk/impl=gopacket/size=2", 1, 9, 9)}, []Status{Missing}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			verdicts := Allocations(run(t, c.rows...), costs)
+			var got []Status
+			for _, v := range verdicts {
+				got = append(got, v.Status)
+				if (v.Reason == "") != (v.Status == Kept) {
+					t.Errorf("%v with reason %q", v.Status, v.Reason)
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("verdicts are %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAllocationsThatVary(t *testing.T) {
+	verdicts := Allocations(run(t, row("Publish/impl=mqttv5", 1, 900, 12)), []Cost{{Bench: "Publish", Impl: "mqttv5", Case: "*", Varies: "the network decides"}})
+	if len(verdicts) != 1 || verdicts[0].Status.Fails() || !strings.Contains(verdicts[0].Reason, "the network decides") {
+		t.Errorf("verdicts are %+v", verdicts)
+	}
+}

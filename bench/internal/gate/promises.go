@@ -1,0 +1,61 @@
+// Package gate holds a run of the benchmarks against what the project promises.
+//
+// Allocations and bytes per operation are exact: a row that differs from
+// [Costs] is broken, for the better too, so that the table stays true. Time is
+// advice: only a ratio between two rows of one run that falls below its
+// [Promise] by more than [Tolerance] is broken, since such a ratio holds on any
+// machine while nanoseconds hold on none but their own.
+package gate
+
+import "strings"
+
+// Promise is a lower bound on a ratio of speeds in one run.
+type Promise struct {
+	Bench string
+	Of    string   // our implementation
+	Peer  string   // the one beside it
+	Cases []string // nil: the benchmark has no cases
+	Ratio float64  // Of is at least so many times as fast as Peer
+}
+
+// Promises are what README.md and the package docs claim about speed.
+var Promises = []Promise{
+	{"Checksum", "format", "copy", []string{"size=65535"}, 0.95},
+	{"Checksum", "format", "naive", []string{"size=1024", "size=16384", "size=65535"}, 12},
+	{"Header", "format", "binary.Read", nil, 40},
+	{"Walk", "format", "gopacket", []string{"size=65535"}, 2.5},
+	// Ranging over an iterator costs at most 15 % more than the loop.
+	{"Walk", "format-iter", "format", []string{"size=65535"}, 1 / 1.15},
+}
+
+// Tolerance is how far below its promise a ratio may fall before it is broken:
+// machines differ, and a shared one differs from itself.
+const Tolerance = 0.20
+
+// Cost is what one operation of our rows allocates.
+type Cost struct {
+	Bench, Impl string
+	Case        string // "*": every case
+	Allocs      float64
+	Bytes       float64
+	Varies      string // why it cannot be exact, empty when it is
+}
+
+// Costs has every row of ours. One that is missing here is broken, so that a
+// new benchmark cannot go without.
+var Costs = []Cost{
+	{Bench: "Checksum", Impl: "format", Case: "*"},
+	{Bench: "Header", Impl: "format", Case: "*"},
+	{Bench: "Walk", Impl: "format", Case: "*"},
+	{Bench: "Walk", Impl: "format-iter", Case: "*"},
+}
+
+// costOf returns the first entry that fits.
+func costOf(costs []Cost, bench, impl, where string) (Cost, bool) {
+	for _, c := range costs {
+		if c.Bench == bench && c.Impl == impl && (c.Case == "*" || c.Case == where || strings.HasPrefix(where, c.Case+"/")) {
+			return c, true
+		}
+	}
+	return Cost{}, false
+}

@@ -1,0 +1,168 @@
+package results
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const header = "date: 2026-01-02T03:04:05Z\ncommit: 0123456789abcdef\ngo: go1.26.8\ncpu: Test CPU\ncores: 2\ngoos: linux\ngoarch: amd64\n"
+
+func read(t *testing.T, text string) *Run {
+	t.Helper()
+	run, err := Read(strings.NewReader(text), "x.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+func TestRead(t *testing.T) {
+	run := read(t, header+`modified: yes
+
+pass: 1
+load: 0.50
+BenchmarkZeta-2 1 5 ns/op
+BenchmarkWalk/impl=format-iter/size=65535-2 10 200 ns/op 5 MB/s 63.5 Mframes/s 16 B/op 2 allocs/op
+BenchmarkChecksum/impl=copy/size=64/align=1-2 7 20 ns/op
+
+pass: 2
+load: 0.50
+BenchmarkWalk/impl=format-iter/size=65535-2 10 100 ns/op 5 MB/s 63.5 Mframes/s 16 B/op 2 allocs/op
+PASS
+`)
+	if !run.Modified || run.ShortCommit() != "0123456 and changes" || run.CPU != "Test CPU" || run.Cores != 2 || run.Machine() != "Test CPU, linux/amd64" {
+		t.Errorf("run is %+v", run)
+	}
+	if !run.Date.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) || run.Passes != 2 || len(run.Loads) != 2 {
+		t.Errorf("date %v, passes %d, loads %v", run.Date, run.Passes, run.Loads)
+	}
+	var names []string
+	for _, row := range run.Rows {
+		names = append(names, row.Name())
+	}
+	if got := strings.Join(names, " "); got != "BenchmarkChecksum/impl=copy/size=64/align=1 BenchmarkWalk/impl=format-iter/size=65535 BenchmarkZeta" {
+		t.Errorf("rows are %s", got)
+	}
+	walk := run.Find("Walk", "format-iter", "size=65535")
+	for unit, want := range map[string]float64{UnitTime: 2e-7, UnitSpeed: 5e6, UnitBytes: 16, UnitAllocs: 2, "Mframes/s": 63.5} {
+		if got := walk.Samples[unit]; len(got) != 2 || math.Abs(got[0]-want) > want/1e9 {
+			t.Errorf("%s is %v, want %v", unit, got, want)
+		}
+	}
+	if got := walk.Units(); len(got) != 1 || got[0] != "Mframes/s" {
+		t.Errorf("units beyond the usual: %v", got)
+	}
+	for impl, ours := range map[string]bool{"format": true, "format-iter": true, "": true, "mqttv5": true, "copy": false, "gopacket": false, "gopacket-views": false, "formatter": false} {
+		if row := (&Row{Impl: impl}); row.Ours() != ours {
+			t.Errorf("%q is ours: %v", impl, row.Ours())
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	const row = "BenchmarkX-2 1 5 ns/op\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "no benchmark"},
+		{"text", "once upon a time\n", "no benchmark"},
+		{"no date", "go: go1\ncpu: c\n" + row, `no "date:" line`},
+		{"no processor", "date: 2026-01-02T03:04:05Z\ngo: go1\n" + row, `no "cpu:" line`},
+		{"no Go", "date: 2026-01-02T03:04:05Z\ncpu: c\n" + row, `no "go:" line`},
+		{"date", "date: yesterday\n" + row, "yesterday"},
+		{"number", header + "BenchmarkX-2 1 five ns/op\n", "x.txt:8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run, err := Read(strings.NewReader(c.text), "x.txt")
+			if err == nil || run != nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Load(dir); !errors.Is(err, ErrNone) {
+		t.Errorf("empty directory: %v", err)
+	}
+	for name, text := range map[string]string{
+		// By name they would be the other way round.
+		"a.txt":     strings.Replace(header, "01-02", "03-04", 1) + "BenchmarkX-2 1 5 ns/op\n",
+		"b.txt":     header + "BenchmarkX-2 1 5 ns/op\n",
+		"c.txt":     strings.Replace(header, "Test CPU", "Other", 1) + "BenchmarkX-2 1 5 ns/op\n",
+		"README.md": "not results",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := Load(dir)
+	if err != nil || len(runs) != 3 || runs[0].File != "b.txt" || runs[2].File != "a.txt" {
+		t.Fatalf("runs %v, error %v", runs, err)
+	}
+	if got := Previous(runs, runs[2]); got != runs[0] {
+		t.Errorf("the run before %v is %v", runs[2].File, got)
+	}
+	if got := Previous(runs, runs[0]); got != nil {
+		t.Errorf("a run is before the first: %v", got.File)
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	ten := []float64{9, 1, 8, 2, 7, 3, 6, 4, 5, 100}
+	s := Summarize(ten)
+	if s.Center != 5.5 || s.N != 10 || !s.Bounded() || s.Lo < 1 || s.Lo > 3 || s.Hi < 7 || s.Hi > 9 {
+		t.Errorf("summary is %+v", s)
+	}
+	if ten[0] != 9 || ten[9] != 100 {
+		t.Error("it sorted its input")
+	}
+	// Five samples give no interval of 95 %.
+	if s := Summarize(ten[:5]); s.Bounded() || s.Center != 7 {
+		t.Errorf("summary of five is %+v", s)
+	}
+	if s := Summarize(nil); s.Bounded() || s.N != 0 {
+		t.Errorf("summary of none is %+v", s)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	before := []float64{100, 101, 99, 100, 102, 98, 100, 101, 99, 100}
+	after := make([]float64, len(before))
+	for i, x := range before {
+		after[i] = x * 0.9
+	}
+	if c := Compare(before, after); !c.Significant || math.Abs(c.Delta+0.1) > 1e-9 || c.P > 0.001 {
+		t.Errorf("10 %% faster: %+v", c)
+	}
+	if c := Compare(before, before); c.Significant || c.Delta != 0 {
+		t.Errorf("no change: %+v", c)
+	}
+	// Two samples can prove nothing, however far apart.
+	if c := Compare(before[:2], after[:2]); c.Significant {
+		t.Errorf("two samples: %+v", c)
+	}
+	if c := Compare(nil, after); c.Significant {
+		t.Errorf("no samples: %+v", c)
+	}
+}
+
+// A machine that halves its speed in the third pass changes no ratio.
+func TestRatioWithinPasses(t *testing.T) {
+	ours, peer := &Row{Samples: map[string][]float64{}}, &Row{Samples: map[string][]float64{}}
+	for i := range 8 {
+		slow := 1.0
+		if i >= 3 {
+			slow = 2
+		}
+		ours.Samples[UnitTime] = append(ours.Samples[UnitTime], 10*slow)
+		peer.Samples[UnitTime] = append(peer.Samples[UnitTime], 40*slow)
+	}
+	if s := Ratio(ours, peer); s.Center != 4 || s.Lo != 4 || s.Hi != 4 || s.N != 8 {
+		t.Errorf("ratio is %+v", s)
+	}
+}
