@@ -35,7 +35,7 @@ func network(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, mqttv5.ErrBadData), errors.Is(err, context.Canceled):
+	case errors.Is(err, mqttv5.ErrBadData), errors.Is(err, mqttv5.ErrStorage), errors.Is(err, context.Canceled):
 		return &failure{exitData, err}
 	case errors.Is(err, mqttv5.ErrConfig):
 		return &failure{exitUsage, err}
