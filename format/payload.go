@@ -112,17 +112,17 @@ func checkStrings(b []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(rest) > 0 {
-		return errPayloadTrailing
-	}
-	rest = section.Blob
+	texts := section.Blob
 	for range section.Header.NumStrings() {
-		if _, rest, err = ParseCountedString(rest); err != nil {
+		if _, texts, err = ParseCountedString(texts); err != nil {
 			return err
 		}
 	}
-	if len(rest) > 0 {
+	if len(texts) > 0 {
 		return errStringsTrailing
+	}
+	if len(rest) > 0 {
+		return errPayloadTrailing
 	}
 	return nil
 }
