@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ It prints a command line that uploads to it, then a line for each message.`,
 			}
 			defer func() { err = errors.Join(err, cloud.Close()) }()
 			mu.Lock()
-			printHowTo(out, cloud, cfg.Plaintext)
+			printHowTo(out, cloud, cfg)
 			mu.Unlock()
 			<-cmd.Context().Done()
 			return nil
@@ -81,10 +82,10 @@ func cloudFailure(err error) error {
 }
 
 // printHowTo prints a command line that uploads to the cloud.
-func printHowTo(w io.Writer, cloud *localcloud.Cloud, plaintext bool) {
+func printHowTo(w io.Writer, cloud *localcloud.Cloud, cfg localcloud.Config) {
 	fmt.Fprintf(w, "Listening on %s. To upload a log:\n\n", cloud.Addr())
-	fmt.Fprintf(w, "  ulogkit upload --broker %s --customer 42 --application 7 --serial SN-1 --git-hash 3f2c9a1 \\\n", cloud.Addr())
-	if plaintext {
+	fmt.Fprintf(w, "  ulogkit upload --broker %s --customer %s --application 7 --serial SN-1 --git-hash 3f2c9a1 \\\n", cloud.Addr(), shellWord(cmp.Or(cfg.CustomerID, "42")))
+	if cfg.Plaintext {
 		fmt.Fprintf(w, "    --insecure-plaintext FILE\n\n")
 		return
 	}

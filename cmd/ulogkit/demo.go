@@ -31,8 +31,8 @@ holds. Exit code 0 means that all arrived.`,
 		Example: "  ulogkit demo\n  ulogkit demo --devices 50 --logs 20",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cfg.Devices < 1 || cfg.Logs < 1 {
-				return usage(fmt.Errorf("--devices %d --logs %d: give 1 or more", cfg.Devices, cfg.Logs))
+			if err := cfg.Check(); err != nil {
+				return usage(err)
 			}
 			if isatty.IsTerminal(os.Stderr.Fd()) {
 				bar := progressbar.NewOptions(cfg.Uploads(), progressbar.OptionSetWriter(cmd.ErrOrStderr()),
@@ -79,6 +79,9 @@ func printDecoded(w io.Writer, r localcloud.Received) {
 		row, _ := inspect.File(r.Topic, r.Payload)
 		printRow(w, row)
 		return
+	}
+	if r.Payload == nil {
+		fmt.Fprintln(w, "  (the cloud has forgotten the bytes, to bound its memory)")
 	}
 	for line := range demo.Lines(r.Payload) {
 		fmt.Fprintf(w, "  %9s %s module %-2d %s\n", line.When, levelText(line.Level), line.Module, line.Text)

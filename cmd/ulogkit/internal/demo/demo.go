@@ -39,6 +39,20 @@ type Config struct {
 	Uploaded func()
 }
 
+// MaxUploads bounds a demonstration: the stand-in cloud remembers them all.
+const MaxUploads = 100_000
+
+// Check returns what is wrong with the numbers.
+func (c Config) Check() error {
+	if c.Devices < 1 || c.Logs < 1 || c.Frames < 0 {
+		return fmt.Errorf("%d devices with %d logs of %d frames: at least 1 device and 1 log are needed", c.Devices, c.Logs, c.Frames)
+	}
+	if c.Devices > MaxUploads || c.Logs > MaxUploads || c.Uploads() > MaxUploads {
+		return fmt.Errorf("%d devices with %d logs are more than %d uploads", c.Devices, c.Logs, MaxUploads)
+	}
+	return nil
+}
+
 // Uploads returns the number of uploads that Run makes: the logs and a crash
 // dump.
 func (c Config) Uploads() int { return c.Devices*c.Logs + 1 }
@@ -71,6 +85,9 @@ type upload struct {
 // Run runs the demonstration. Its error says what did not arrive, and Result
 // then what did.
 func Run(ctx context.Context, cfg Config) (result Result, err error) {
+	if err := cfg.Check(); err != nil {
+		return Result{}, err
+	}
 	// The cloud lives until Run returns, so that an interrupted client fails
 	// by its own doing and says so.
 	cloud, err := localcloud.Start(context.WithoutCancel(ctx), localcloud.Config{CustomerID: customer})
