@@ -190,7 +190,7 @@ func TestFramesRoundTrip(t *testing.T) {
 func TestDecodeAllocatesNothing(t *testing.T) {
 	log, dump := logVectors(t)[0], coreVectors(t)[0]
 	inputs := map[string][]byte{"log": log, "core dump": dump, "empty": nil, "junk": bytes.Repeat([]byte{0xff}, 64), "zeros": make([]byte, 64)}
-	for _, p := range packets {
+	for _, p := range packetExamples {
 		inputs[p.name] = unhex(t, p.hex)
 	}
 	layers := []interface {

@@ -31,9 +31,9 @@ func unhex(t testing.TB, s string) []byte {
 	return out
 }
 
-// packets has at least one example of every packet type in both versions, made
+// packetExamples has at least one example of every packet type in both versions, made
 // by hand from the specifications.
-var packets = []struct {
+var packetExamples = []struct {
 	name    string
 	version uint8
 	hex     string
@@ -128,7 +128,7 @@ func sameMQTT(a, b *MQTT) bool {
 
 func TestMQTTPackets(t *testing.T) {
 	seen := map[[2]uint8]bool{}
-	for _, test := range packets {
+	for _, test := range packetExamples {
 		t.Run(test.name, func(t *testing.T) {
 			b := unhex(t, test.hex)
 			m := MQTT{Version: test.version, Topic: []byte("left over")}

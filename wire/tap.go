@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -75,18 +76,45 @@ func (t *Tap) record(write func(f *tapFile, now time.Time) error) {
 func (t *Tap) wrap(c net.Conn, client bool) net.Conn {
 	flow := newTapFlow(c, client)
 	t.record(flow.handshake)
-	return &tapConn{Conn: c, tap: t, flow: flow}
+	lock, ok := c.(sync.Locker)
+	if !ok {
+		lock = new(sync.Mutex)
+	}
+	out := &tapConn{Conn: c, Locker: lock, tap: t, flow: flow}
+	out.in = bufio.NewReaderSize(readFunc(out.receive), maxTapRead)
+	return out
 }
 
-// tapConn is a connection that is recorded.
+// tapConn is a connection that is recorded. It can be locked, since paho writes
+// a packet in pieces: a bare TCP connection takes them as one, any other must
+// keep other writers out in between.
 type tapConn struct {
 	net.Conn
+	sync.Locker
 	tap  *Tap
 	flow *tapFlow
+
+	readMu sync.Mutex
+	in     *bufio.Reader
 }
+
+// maxTapRead is how much is read from the connection at once. Clients like to
+// ask for a byte at a time, and Wireshark loses its way in segments like that.
+const maxTapRead = 16 << 10
 
 // Read implements net.Conn.
 func (c *tapConn) Read(p []byte) (int, error) {
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
+	return c.in.Read(p)
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// receive reads from the connection and records what came.
+func (c *tapConn) receive(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.tap.record(func(f *tapFile, now time.Time) error { return c.flow.data(f, now, remote, p[:n]) })

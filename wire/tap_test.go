@@ -128,29 +128,43 @@ func sum16(b []byte) uint16 {
 	return uint16(sum)
 }
 
+// tcpPair returns the two ends of a connection over loopback, or nil if the
+// address cannot be had. They are closed with the test.
+func tcpPair(t *testing.T, address ...string) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", append(address, "127.0.0.1:0")[0])
+	if err != nil {
+		return nil, nil
+	}
+	defer l.Close()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	accepted := make(chan result, 1)
+	go func() {
+		c, err := l.Accept()
+		accepted <- result{c, err}
+	}()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	r := <-accepted
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	t.Cleanup(func() { _ = client.Close(); _ = r.conn.Close() })
+	return client, r.conn
+}
+
 // Real connections keep their addresses, of either family and at either end.
 func TestTapAddresses(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Skipf("no %s here: %v", address, err)
+		c, s := tcpPair(t, address)
+		if c == nil {
+			continue // no such family here
 		}
-		accepted := make(chan net.Conn, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				c = nil
-			}
-			accepted <- c
-		}()
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := <-accepted
-		if s == nil {
-			t.Fatal("nothing was accepted")
-		}
+		var err error
 		var files [2]bytes.Buffer
 		var taps [2]*Tap
 		for i := range taps {
@@ -162,7 +176,7 @@ func TestTapAddresses(t *testing.T) {
 		c, s = taps[0].Client(c), taps[1].Server(s)
 		exchange(t, c, s, publish(t, "logs/v0/C/A", 1, []byte("{}")))
 		exchange(t, s, c, []byte("\x40\x02\x00\x01"))
-		if err := errors.Join(c.Close(), s.Close(), l.Close()); err != nil {
+		if err := errors.Join(c.Close(), s.Close()); err != nil {
 			t.Fatal(err)
 		}
 		for i := range files {
