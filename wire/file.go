@@ -59,5 +59,5 @@ func (f *captureFile) reason(err error) error {
 	case errors.Is(err, io.EOF) && f.guard.err != nil:
 		return io.EOF
 	}
-	return fmt.Errorf("%w: before offset %d: %w", ErrCapture, f.guard.offset, err)
+	return fmt.Errorf("%w: at offset %d: %w", ErrCapture, f.guard.start, err)
 }

@@ -40,6 +40,7 @@ var ErrCapture = errors.New("bad capture file")
 type guard struct {
 	r      *bufio.Reader
 	offset int64        // of the next byte of the file
+	start  int64        // of the current block in the file
 	block  bytes.Buffer // the current block
 	out    []byte       // what pcapgo has yet to read of it
 	err    error        // why there are no more
@@ -83,9 +84,9 @@ func newGuard(r io.Reader) (*guard, error) {
 	return g, nil
 }
 
-// bad returns an error that says where in the file the trouble is.
+// bad returns an error that says where in the file the block in question is.
 func (g *guard) bad(reason string, args ...any) error {
-	return fmt.Errorf("%w: at offset %d: %s", ErrCapture, g.offset, fmt.Sprintf(reason, args...))
+	return fmt.Errorf("%w: at offset %d: %s", ErrCapture, g.start, fmt.Sprintf(reason, args...))
 }
 
 // Read implements io.Reader, for pcapgo.
@@ -122,7 +123,8 @@ func (g *guard) fill(n int) error {
 	if got == 0 && g.block.Len() == 0 {
 		return io.EOF
 	}
-	return g.bad("the file ends %d bytes into a block that is longer: it was cut off", g.block.Len())
+	g.offset += got
+	return g.bad("the file ends after %d bytes of a block that is longer: it was cut off", g.block.Len())
 }
 
 // nextRecord reads the header or the next record of a pcap file.
@@ -130,6 +132,7 @@ func (g *guard) fill(n int) error {
 // Source: draft-ietf-opsawg-pcap sections 4 and 5.
 func (g *guard) nextRecord() error {
 	g.block.Reset()
+	g.start = g.offset
 	if len(g.links) == 0 {
 		if err := g.fill(24); err != nil {
 			return err
@@ -174,6 +177,7 @@ func linkHalf(b []byte, order binary.ByteOrder) []byte {
 // nextBlock reads pcapng blocks up to the next that matters.
 func (g *guard) nextBlock() error {
 	g.block.Reset()
+	g.start = g.offset
 	if err := g.fill(8); err != nil {
 		return err
 	}
@@ -231,7 +235,7 @@ func (g *guard) skipBlock(total uint32) error {
 		return err
 	}
 	if err != nil {
-		return g.bad("the file ends in the middle of a block of %d bytes: it was cut off", total)
+		return g.bad("the file ends in a block of %d bytes: it was cut off", total)
 	}
 	if err := g.fill(4); err != nil {
 		return err
