@@ -135,6 +135,15 @@ func (l *link) fail(cause error) {
 	})
 }
 
+func (l *link) alive() bool {
+	select {
+	case <-l.dead:
+		return false
+	default:
+		return true
+	}
+}
+
 // watch ends the link when an acknowledgement is overdue: the broker would keep
 // the message's place in its Receive Maximum for ever (MQTT facts row 3).
 func (l *link) watch() {

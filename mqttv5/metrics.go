@@ -107,13 +107,8 @@ func (h *histogram) read() (count uint64, sum float64, buckets map[float64]uint6
 func (s *supervisor) up() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == nil {
-		return 0
-	}
-	select {
-	case <-s.current.dead:
-		return 0
-	default:
+	if s.current != nil && s.current.alive() {
 		return 1
 	}
+	return 0
 }

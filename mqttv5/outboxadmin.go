@@ -106,8 +106,11 @@ func (o *Outbox) page(bucket, from []byte) (page []RecordInfo, next []byte, err 
 					next = append([]byte(nil), k...)
 					return nil
 				}
-				if len(k) == 8 {
-					page = append(page, o.describe(binary.BigEndian.Uint64(k), v))
+				if len(k) != 8 {
+					continue
+				}
+				if r, ok := o.describe(binary.BigEndian.Uint64(k), v); ok {
+					page = append(page, r)
 				}
 			}
 			return nil
@@ -116,20 +119,24 @@ func (o *Outbox) page(bucket, from []byte) (page []RecordInfo, next []byte, err 
 	return page, next, err
 }
 
-func (o *Outbox) describe(seq uint64, v []byte) RecordInfo {
+// describe reports false for a record that was delivered and whose removal from
+// the file is still to come.
+func (o *Outbox) describe(seq uint64, v []byte) (RecordInfo, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	i := RecordInfo{ID: recordID(o.state.identity, seq), State: StateWaiting, Bytes: len(v)}
 	r, err := decodeRecord(v)
 	if err != nil {
 		i.State, i.Reason = StateDamaged, err.Error()
-		return i
+		return i, true
 	}
 	i.ID, i.Kind, i.Device, i.Bytes, i.Accepted = r.id(), r.kind, r.device, len(r.payload), r.time()
 	if p, ok := o.parked[seq]; ok {
 		i.State, i.Reason, i.Code, i.Attempts, i.Parked = StateParked, p.Reason, p.Code, p.Attempts, time.UnixMilli(p.At)
+		return i, true
 	}
-	return i
+	d := o.q.devices[deviceKey{r.device.ApplicationID, r.device.DeviceSerial}]
+	return i, d != nil && d.has(seq)
 }
 
 // Payload returns a copy of what a record holds.

@@ -57,7 +57,7 @@ func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error
 		}
 		now := p.now()
 		sent, received := p.sent.Load(), p.received.Load()
-		if pinged >= 0 && received > pinged {
+		if pinged >= 0 && received >= pinged {
 			pinged = -1
 		}
 		if pinged >= 0 {

@@ -1,6 +1,7 @@
 package mqttv5
 
 import (
+	"cmp"
 	"container/heap"
 	"slices"
 	"time"
@@ -33,7 +34,7 @@ type entry struct {
 type deviceQueue struct {
 	key       deviceKey
 	entries   []*entry // by sequence number
-	busy      bool     // its first entry is being sent, or it registers
+	busy      bool     // one of its entries is being sent, or it registers
 	queued    bool     // in ready
 	notBefore time.Time
 	index     int  // in waiting, or -1
@@ -50,21 +51,19 @@ func (q *queue) add(key deviceKey, e *entry) {
 		d = &deviceQueue{key: key, index: -1}
 		q.devices[key] = d
 	}
-	at, _ := slices.BinarySearchFunc(d.entries, e.seq, func(x *entry, seq uint64) int {
-		switch {
-		case x.seq < seq:
-			return -1
-		case x.seq > seq:
-			return 1
-		}
-		return 0
-	})
-	if at == 0 && d.busy && len(d.entries) > 0 {
-		at = 1 // the first is being sent
-	}
+	at, _ := d.search(e.seq)
 	d.entries = slices.Insert(d.entries, at, e)
 	q.count++
 	q.offer(d)
+}
+
+func (d *deviceQueue) search(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(d.entries, seq, func(x *entry, seq uint64) int { return cmp.Compare(x.seq, seq) })
+}
+
+func (d *deviceQueue) has(seq uint64) bool {
+	_, ok := d.search(seq)
+	return ok
 }
 
 // offer makes a device ready if it is.
@@ -118,15 +117,20 @@ func (q *queue) release(d *deviceQueue, wait time.Duration) {
 
 // remove takes out an entry.
 func (q *queue) remove(d *deviceQueue, seq uint64) *entry {
-	for i, e := range d.entries {
-		if e.seq == seq {
-			d.entries = slices.Delete(d.entries, i, i+1)
-			q.count--
-			q.forget(d)
-			return e
-		}
+	i, ok := d.search(seq)
+	if !ok {
+		return nil
 	}
-	return nil
+	e := d.entries[i]
+	if i == 0 {
+		d.entries[0] = nil // without moving the rest
+		d.entries = d.entries[1:]
+	} else {
+		d.entries = slices.Delete(d.entries, i, i+1)
+	}
+	q.count--
+	q.forget(d)
+	return e
 }
 
 // forget drops a device that has nothing left, so that the map does not grow with

@@ -53,13 +53,9 @@ func (s *supervisor) link(ctx context.Context) (*link, error) {
 		defer s.mu.Unlock()
 		return nil, s.stopped
 	}
-	if l := s.current; l != nil {
-		select {
-		case <-l.dead:
-		default:
-			s.mu.Unlock()
-			return l, nil
-		}
+	if l := s.current; l != nil && l.alive() {
+		s.mu.Unlock()
+		return l, nil
 	}
 	a := s.attempt
 	if a == nil {
@@ -85,17 +81,26 @@ func (s *supervisor) link(ctx context.Context) (*link, error) {
 // takes. It gives up when ctx ends or the client stops.
 func (s *supervisor) linkPatiently(ctx context.Context) (*link, error) {
 	for {
+		s.mu.Lock()
+		wait, err := time.Until(s.retryAt), s.lastErr
+		if s.attempt != nil || (s.current != nil && s.current.alive()) {
+			wait = 0 // somebody has not waited
+		}
+		s.mu.Unlock()
+		if !sleep(ctx, wait) {
+			return nil, errors.Join(err, context.Cause(ctx))
+		}
 		l, err := s.link(ctx)
 		if err == nil {
 			return l, nil
 		}
 		s.mu.Lock()
-		stopped, wait := s.stopped, time.Until(s.retryAt)
+		stopped := s.stopped
 		s.mu.Unlock()
 		if stopped != nil {
 			return nil, stopped
 		}
-		if !sleep(ctx, wait) {
+		if ctx.Err() != nil {
 			return nil, err
 		}
 	}

@@ -9,7 +9,8 @@ import (
 )
 
 // After the server asked for less, the rates double again each time this passes.
-const throttleRecovery = 30 * time.Second
+// The wait before connecting again after "Quota exceeded" must not use it up.
+const throttleRecovery = time.Minute
 
 // throttle keeps the message and byte rates below what the cloud allows to one
 // connection. It outlives connections.

@@ -67,8 +67,13 @@ func (g *Reader) read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := g.header(c); err != nil {
+		// Without the byte: io.ReadFull ignores an error that comes with all it
+		// asked for, and the decoder would believe the length.
+		return 0, err
+	}
 	p[0] = c
-	return 1, g.header(c)
+	return 1, nil
 }
 
 const bodyState = 6

@@ -39,7 +39,12 @@ func TestReaderRefuses(t *testing.T) {
 		if !errors.Is(err, ErrHostile) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", c.name, err, c.want)
 		}
-		if _, again := g.Read(make([]byte, 1)); again != err {
+		// The byte that completes a bad length is not passed on.
+		n, err := io.Copy(io.Discard, iotest.OneByteReader(New(bytes.NewReader(c.stream), 133)))
+		if int(n) >= len(c.stream) || !errors.Is(err, ErrHostile) {
+			t.Errorf("%s: %d of %d bytes were passed on, %v", c.name, n, len(c.stream), err)
+		}
+		if _, again := g.Read(make([]byte, 1)); again == nil || again.Error() != err.Error() {
 			t.Errorf("%s: second read gave %v", c.name, again)
 		}
 	}

@@ -1,0 +1,363 @@
+package mqttv5
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+)
+
+// The fault list, F01 to F08: what a broker does with messages.
+
+func TestF01CloseMidPublish(t *testing.T) {
+	const cuts = 512
+	withFaults(t, func(b *fakeBroker) {
+		b.onConn = func(c *fakeConn) bool {
+			if c.n >= cuts {
+				return true
+			}
+			if _, err := packets.ReadPacket(c); err != nil {
+				return false
+			}
+			c.send(&packets.Connack{Properties: &packets.Properties{}})
+			io.CopyN(io.Discard, c, int64(1+c.n*2)) // the messages have some 700 bytes
+			return false
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 1, 3, 500)
+		f.deliver()
+		copies := f.finish()
+		for id, n := range copies {
+			if n != 1 {
+				t.Errorf("%s: %d whole copies", id, n)
+			}
+		}
+		if n := len(f.b.times()); n != 1 { // the connects that the script answered are not counted
+			t.Errorf("%d connections after the cuts, want 1", n)
+		}
+	})
+}
+
+func TestF02AckLost(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	withFaults(t, func(b *fakeBroker) {
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			id := publishID(p)
+			if seen[id] {
+				return false
+			}
+			seen[id] = true
+			c.Close()
+			return true
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 1, 20, 100)
+		f.deliver()
+		for id, n := range f.finish() {
+			if n != 2 {
+				t.Errorf("%s: %d copies, want 2", id, n)
+			}
+		}
+	})
+}
+
+func TestF03AckNeverSent(t *testing.T) {
+	withFaults(t, func(b *fakeBroker) {
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool { return c.n == 0 }
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 3, 2, 100)
+		start := time.Now()
+		f.deliver()
+		copies := f.finish()
+		connects := f.b.times()
+		if len(connects) != 2 {
+			t.Fatalf("%d connections, want 2", len(connects))
+		}
+		if d := connects[1].Sub(start); d < 30*time.Second || d > 40*time.Second {
+			t.Errorf("connected again after %v, want the 30 s of AckTimeout and little more", d)
+		}
+		for id, n := range copies {
+			if n > 2 {
+				t.Errorf("%s: %d copies for one lost connection", id, n)
+			}
+		}
+	})
+}
+
+func TestF04SessionNotPresent(t *testing.T) {
+	withFaults(t, func(b *fakeBroker) {
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			if c.n == 0 {
+				c.Close()
+			}
+			return c.n == 0
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		// One who waits for an acknowledgement is told.
+		_, err := f.c.PublishText(t.Context(), testDevice(9), []TextEntry{{1, 1, "x"}})
+		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "sending it again is safe") {
+			t.Errorf("waiter was told %v", err)
+		}
+		f.b.mu.Lock()
+		f.b.published = nil
+		f.b.mu.Unlock()
+		f.or.submit(t, f.o, 2, 2, 100)
+		f.deliver()
+		f.finish()
+	})
+}
+
+func TestF05QuotaExceeded(t *testing.T) {
+	var mu sync.Mutex
+	left := 5
+	var divisor float64
+	withFaults(t, func(b *fakeBroker) {
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if left == 0 {
+				return false
+			}
+			left--
+			c.puback(p.PacketID, byte(ReasonQuotaExceeded))
+			return true
+		}
+	}, func(cfg *Config) { cfg.Tuning.PublishesPerSecond = 100 }, func(t *testing.T, f *faults) {
+		full := f.c.sup.rate.messages.Limit()
+		f.or.submit(t, f.o, 2, 4, 100)
+		f.deliver()
+		f.finish()
+		f.c.sup.rate.mu.Lock()
+		divisor = f.c.sup.rate.divisor
+		f.c.sup.rate.mu.Unlock()
+		if divisor < 2 || f.c.sup.rate.messages.Limit() >= full {
+			t.Errorf("rate did not fall: divisor %v", divisor)
+		}
+		time.Sleep(10 * time.Minute) // fake
+		for range 8 {
+			f.or.submit(t, f.o, 1, 1, 10)
+			if err := f.o.WaitEmpty(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(throttleRecovery)
+		}
+		if got := f.c.sup.rate.messages.Limit(); got != full {
+			t.Errorf("rate is %v long after, want %v", got, full)
+		}
+	})
+}
+
+func TestF06RefusedForEver(t *testing.T) {
+	for _, code := range []ReasonCode{ReasonNotAuthorized, ReasonTopicNameInvalid, ReasonPayloadFormatInvalid, ReasonUnspecified} {
+		t.Run(code.String(), func(t *testing.T) {
+			bad := testDevice(0).DeviceSerial
+			withFaults(t, func(b *fakeBroker) {
+				b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+					if !strings.Contains(string(p.Payload), `"serial":"`+bad+`"`) || strings.Contains(string(p.Payload), "fresh") {
+						return false
+					}
+					c.puback(p.PacketID, byte(code))
+					return true
+				}
+			}, nil, func(t *testing.T, f *faults) {
+				ids := f.or.submit(t, f.o, 3, 3, 50)
+				f.deliver()
+				if err := f.o.WaitEmpty(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.stop(); err != nil {
+					t.Fatal(err)
+				}
+				// It survives a restart.
+				dir := f.o.Dir()
+				if err := f.o.Close(); err != nil {
+					t.Fatal(err)
+				}
+				f.o = openOutbox(t, dir)
+				parked := 0
+				for r, err := range f.o.Records() {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.State != StateParked || r.Code != code || r.Device.DeviceSerial != bad || !strings.Contains(r.Reason, code.String()) || r.Attempts < 1 {
+						t.Errorf("record %+v", r)
+					}
+					parked++
+					f.parked[r.ID] = true
+				}
+				if parked != 3 {
+					t.Errorf("%d parked, want 3", parked)
+				}
+				f.b.mu.Lock()
+				copies := map[string]int{}
+				for _, p := range f.b.published {
+					copies[publishID(p)]++
+				}
+				f.b.mu.Unlock()
+				for _, id := range ids {
+					if !f.parked[id] && copies[id] != 1 {
+						t.Errorf("%s of another device: %d copies", id, copies[id])
+					}
+				}
+				// Once the cause is gone, retry delivers and drop drops.
+				f.b.onPublish = nil
+				i := 0
+				for id := range f.parked {
+					if i++; i == 1 {
+						if err := f.o.Drop(id); err != nil {
+							t.Error(err)
+						}
+						continue
+					}
+					if err := f.o.Retry(id); err != nil {
+						t.Error(err)
+					}
+				}
+				f.deliver()
+				f.finish()
+				if s := f.o.Stats(); s.Parked != 0 || s.Dropped != 1 || s.Bytes != 0 {
+					t.Errorf("stats %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestF07StrayAcks(t *testing.T) {
+	release := make(chan struct{})
+	withFaults(t, func(b *fakeBroker) {
+		release = make(chan struct{}) // within the bubble
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			c.puback(p.PacketID+1000, 0)
+			c.puback(0, 0)
+			c.send(&packets.Suback{PacketID: p.PacketID, Reasons: []byte{0}, Properties: &packets.Properties{}})
+			c.send(&packets.Unsuback{PacketID: p.PacketID, Reasons: []byte{0}, Properties: &packets.Properties{}})
+			<-release
+			c.puback(p.PacketID, 0)
+			c.puback(p.PacketID, 0)
+			c.puback(p.PacketID, byte(ReasonNotAuthorized))
+			return true
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 1, 2, 50)
+		f.deliver()
+		synctest.Wait()
+		if s := f.o.Stats(); s.Waiting != 2 || s.InFlight != 1 {
+			t.Errorf("stray acknowledgements completed something: %+v", s)
+		}
+		close(release)
+		for id, n := range f.finish() {
+			if n != 1 {
+				t.Errorf("%s: %d copies", id, n)
+			}
+		}
+		if s := f.o.Stats(); s.Parked != 0 {
+			t.Errorf("a late refusal parked something: %+v", s)
+		}
+	})
+}
+
+func TestF08Disconnect(t *testing.T) {
+	codes := []byte{0x00, 0x04}
+	for c := byte(0x80); c <= 0xA2; c++ {
+		codes = append(codes, c)
+	}
+	for _, code := range codes {
+		t.Run(ReasonCode(code).String(), func(t *testing.T) {
+			withFaults(t, func(b *fakeBroker) {
+				b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+					if c.n == 0 {
+						c.disconnect(code)
+						return true
+					}
+					return false
+				}
+			}, func(cfg *Config) { cfg.Tuning.PublishesPerSecond = 100 }, func(t *testing.T, f *faults) {
+				full := f.c.sup.rate.messages.Limit()
+				ids := f.or.submit(t, f.o, 1, 2, 50)
+				f.deliver()
+				if err := f.o.WaitEmpty(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				gap := time.Duration(0)
+				if n := f.b.times(); len(n) == 2 {
+					gap = n[1].Sub(n[0])
+				} else {
+					t.Fatalf("%d connects", len(n))
+				}
+				least := time.Second
+				switch ReasonCode(code) {
+				case ReasonSessionTakenOver:
+					least = 10 * time.Second
+				case ReasonQuotaExceeded, ReasonRateTooHigh:
+					least = 30 * time.Second
+					if f.c.sup.rate.messages.Limit() >= full {
+						t.Error("the rate did not fall")
+					}
+				case ReasonNotAuthorized, ReasonBadClientID, ReasonBadUserOrPassword, ReasonBanned,
+					ReasonUnsupportedVersion, ReasonUseAnotherServer, ReasonServerMoved:
+					least = 2 * time.Minute
+				case ReasonPacketTooLarge, ReasonPayloadFormatInvalid, ReasonTopicNameInvalid:
+					f.parked[ids[0]] = true
+					// It was sent, once, and not again.
+					f.b.mu.Lock()
+					f.b.published = f.b.published[1:]
+					f.b.mu.Unlock()
+				}
+				if gap < least || gap > least+2*time.Second {
+					t.Errorf("next connect after %v, want %v", gap, least)
+				}
+				f.finish()
+				if s := f.o.Stats(); s.Parked != len(f.parked) {
+					t.Errorf("%d parked, want %d", s.Parked, len(f.parked))
+				}
+			})
+		})
+	}
+}
+
+// Of several messages in flight one is to blame: it alone is parked.
+func TestF08PoisonAmongMany(t *testing.T) {
+	bad := testDevice(3).DeviceSerial
+	withFaults(t, func(b *fakeBroker) {
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			if strings.Contains(string(p.Payload), `"serial":"`+bad+`"`) {
+				c.disconnect(byte(ReasonPacketTooLarge))
+				return true
+			}
+			// Keep several in flight.
+			c.b.wg.Go(func() {
+				time.Sleep(time.Second)
+				c.puback(p.PacketID, 0)
+			})
+			return true
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 8, 1, 50)
+		f.deliver()
+		if err := f.o.WaitEmpty(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for r, err := range f.o.Records() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Device.DeviceSerial != bad || r.State != StateParked || r.Code != ReasonPacketTooLarge {
+				t.Errorf("record %+v", r)
+			}
+			f.parked[r.ID] = true
+		}
+		if len(f.parked) != 1 {
+			t.Errorf("%d parked, want 1", len(f.parked))
+		}
+		f.finish()
+	})
+}

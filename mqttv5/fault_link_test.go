@@ -1,0 +1,386 @@
+package mqttv5
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+// The fault list, F09 to F14 and F25: what a link does.
+
+func TestF09HalfOpenLink(t *testing.T) {
+	withFaults(t, func(b *fakeBroker) {
+		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+			return c.n == 0 && p.Type != packets.CONNECT // swallowed
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		if err := f.c.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		l, err := f.c.sup.link(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-l.dead
+		if d := time.Since(start); d > 2*f.c.cfg.Tuning.KeepAlive || !errors.Is(l.cause, errPing) {
+			t.Errorf("noticed after %v: %v; want at most twice the keep-alive of %v", d, l.cause, f.c.cfg.Tuning.KeepAlive)
+		}
+		f.or.submit(t, f.o, 1, 1, 10)
+		f.deliver()
+		f.finish()
+	})
+}
+
+// An idle link is pinged and stays.
+func TestPingKeepsLink(t *testing.T) {
+	withFaults(t, nil, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 1, 1, 10)
+		f.deliver()
+		f.finish()
+		time.Sleep(24 * time.Hour) // fake
+		f.finish()
+		if n := len(f.b.times()); n != 1 {
+			t.Errorf("%d connections in a day", n)
+		}
+	})
+}
+
+func TestF10SlowLinks(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		perSecond int
+		latency   time.Duration
+		slice     int
+	}{
+		{"2 KiB/s", 2 << 10, 0, 0}, {"8 KiB/s", 8 << 10, 0, 0}, {"64 KiB/s", 64 << 10, 0, 0},
+		{"latency 5 s", 0, 5 * time.Second, 0}, {"1-byte slices", 0, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			withFaults(t, func(b *fakeBroker) {
+				b.wrap = func(n net.Conn) net.Conn { return shape(n, c.perSecond, c.latency, c.slice) }
+			}, nil, func(t *testing.T, f *faults) {
+				f.or.submit(t, f.o, 4, 1, 64<<10)
+				f.or.submit(t, f.o, 1, 1, 127<<10)
+				f.deliver()
+				for id, n := range f.finish() {
+					if n != 1 {
+						t.Errorf("%s: %d copies", id, n)
+					}
+				}
+				if n := len(f.b.times()); n != 1 {
+					t.Errorf("%d connections; a slow link must not be given up", n)
+				}
+			})
+		})
+	}
+}
+
+func TestF11FickleLink(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			withFaults(t, func(b *fakeBroker) {
+				rnd := rand.New(rand.NewPCG(seed, 11))
+				b.wrap = func(c net.Conn) net.Conn {
+					return &fickle{Conn: c, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 0))}
+				}
+			}, nil, func(t *testing.T, f *faults) {
+				f.or.submit(t, f.o, 10, 15, 300)
+				f.deliver()
+				copies := f.finish()
+				losses := len(f.b.times())
+				for id, n := range copies {
+					if n > 1+losses {
+						t.Errorf("%s: %d copies with %d connections", id, n, losses)
+					}
+				}
+				if losses < 2 {
+					t.Error("the link was never lost")
+				}
+			})
+		})
+	}
+}
+
+func TestF12AcceptThenDrop(t *testing.T) {
+	const drops = 200
+	withFaults(t, func(b *fakeBroker) {
+		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+			if c.n < drops && p.Type != packets.CONNECT {
+				c.Close()
+				return true
+			}
+			return false
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 1, 1, 10)
+		f.deliver()
+		f.finish()
+		times := f.b.times()
+		if len(times) != drops+1 {
+			t.Fatalf("%d connects, want %d", len(times), drops+1)
+		}
+		var late time.Duration
+		for i := 1; i < len(times); i++ {
+			gap := times[i].Sub(times[i-1])
+			if gap < time.Second {
+				t.Errorf("connect %d came %v after the one before", i, gap)
+			}
+			if gap > f.c.cfg.Tuning.MaxBackoff+time.Second {
+				t.Errorf("connect %d came %v after the one before, the cap is %v", i, gap, f.c.cfg.Tuning.MaxBackoff)
+			}
+			if i > 100 {
+				late += gap
+			}
+		}
+		// Uniform below the cap of 120 s: the mean of 100 is 60 s, within 4 standard
+		// deviations of 3.5 s.
+		if mean := late / 100; mean < 46*time.Second || mean > 74*time.Second {
+			t.Errorf("mean of the last 100 delays is %v, want about 60 s", mean)
+		}
+		// A connection that lives forgives.
+		time.Sleep(time.Hour)
+		f.b.mu.Lock()
+		f.b.conns[len(f.b.conns)-1].Close()
+		n := len(f.b.connects)
+		f.b.mu.Unlock()
+		f.finish()
+		if times := f.b.times(); len(times) != n+1 || times[n].Sub(times[n-1]) > time.Hour+5*time.Second {
+			t.Errorf("after a stable hour the next connect took %v", times[len(times)-1].Sub(times[n-1]))
+		}
+	})
+}
+
+// Two gateways with one client identifier, on a real broker. The policy's times
+// are a tenth of the real ones.
+func TestF13OneIdentifierTwice(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	const least = 100 * time.Millisecond
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	dials := make([][]time.Time, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i := range 2 {
+		cfg := cloudConfig(cloud)
+		cfg.Tuning.ClientID = "same"
+		cfg.Tuning.MinBackoff = least
+		c := newClient(t, cfg)
+		c.sup.policy.evictionWait = 2 * least
+		real := c.sup.dial
+		var mu sync.Mutex
+		c.sup.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			mu.Lock()
+			dials[i] = append(dials[i], time.Now())
+			mu.Unlock()
+			return real(ctx, network, address)
+		}
+		o := openOutbox(t, t.TempDir())
+		t.Cleanup(func() { o.Close() })
+		wg.Go(func() {
+			defer cancel() // the other one may stay
+			errs[i] = c.Deliver(ctx, o)
+		})
+	}
+	wg.Wait()
+	stopped := 0
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		stopped++
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), `"same"`) || !strings.Contains(err.Error(), "own Tuning.ClientID") {
+			t.Errorf("gateway %d: %v", i, err)
+		}
+	}
+	if stopped == 0 {
+		t.Error("neither gateway stopped")
+	}
+	for i, times := range dials {
+		for n := 1; n < len(times); n++ {
+			if gap := times[n].Sub(times[n-1]); gap < least {
+				t.Errorf("gateway %d: connect %d came %v after the one before", i, n, gap)
+			}
+		}
+		if len(times) > 8 {
+			t.Errorf("gateway %d connected %d times", i, len(times))
+		}
+	}
+}
+
+func TestF14NameResolution(t *testing.T) {
+	withFaults(t, nil, nil, func(t *testing.T, f *faults) {
+		other := newFakeBroker(t)
+		var mu sync.Mutex
+		calls := 0
+		f.c.sup.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			calls++
+			if calls <= 5 {
+				return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "mqtt.ulogger.ai", IsNotFound: true}}
+			}
+			return other.dial(ctx, network, address) // a new address
+		}
+		_, err := f.c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100))
+		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "resolved") {
+			t.Errorf("direct upload: %v", err)
+		}
+		f.deliver()
+		f.or.submit(t, f.o, 2, 3, 50) // keeps accepting
+		f.b.stop()
+		f.b = other
+		f.finish()
+		if err := f.stop(); err != nil {
+			t.Error(err)
+		}
+		f.c.Close()
+		other.stop()
+	})
+}
+
+func TestF25HostileBytes(t *testing.T) {
+	connack := []byte{0x20, 3, 0, 0, 0}
+	for _, c := range []struct {
+		name  string
+		bytes []byte
+	}{
+		{"4 GiB", []byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x0f}},
+		{"256 MiB", []byte{0x30, 0xff, 0xff, 0xff, 0x7f}},
+		{"endless length", bytes.Repeat([]byte{0xff}, 64)},
+		{"garbage", []byte("HTTP/1.1 400 Bad Request\r\n\r\n")},
+		{"zeros", make([]byte, 64)},
+		{"auth", []byte{0xf0, 2, 0x18, 0}},
+		{"QoS 3", []byte{0x36, 5, 0, 1, 'a', 0, 1}},
+		{"pubrel", []byte{0x62, 2, 0, 1}},
+		{"second connack", connack},
+	} {
+		for _, login := range []string{"before", "after"} {
+			t.Run(c.name+" "+login+" login", func(t *testing.T) {
+				withFaults(t, func(b *fakeBroker) {
+					b.onConn = func(fc *fakeConn) bool {
+						if fc.n > 0 {
+							return true
+						}
+						if _, err := packets.ReadPacket(fc); err != nil {
+							return false
+						}
+						if login == "after" {
+							fc.Write(connack)
+						}
+						fc.Write(c.bytes)
+						packets.ReadPacket(fc) // until it is closed
+						return false
+					}
+				}, nil, func(t *testing.T, f *faults) {
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					f.or.submit(t, f.o, 1, 1, 10)
+					f.deliver()
+					f.finish()
+					runtime.ReadMemStats(&after)
+					if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
+						t.Errorf("%d bytes were allocated", grown)
+					}
+				})
+			})
+		}
+	}
+	// A CONNACK that names an authentication method nobody asked for.
+	withFaults(t, func(b *fakeBroker) {
+		b.onConnack = func(_ *fakeConn, ca *packets.Connack) { ca.Properties.AuthMethod = "SCRAM" }
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 1, 1, 10)
+		f.deliver()
+		f.finish()
+	})
+}
+
+// A broker's own limit of messages in flight is respected.
+func TestReceiveMaximum(t *testing.T) {
+	var mu sync.Mutex
+	open, most := 0, 0
+	withFaults(t, func(b *fakeBroker) {
+		b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+			n := uint16(3)
+			ca.Properties.ReceiveMaximum = &n
+		}
+		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			mu.Lock()
+			open++
+			most = max(most, open)
+			mu.Unlock()
+			c.b.wg.Go(func() {
+				time.Sleep(time.Second)
+				mu.Lock()
+				open--
+				mu.Unlock()
+				c.puback(p.PacketID, 0)
+			})
+			return true
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		f.or.submit(t, f.o, 20, 2, 10)
+		f.deliver()
+		f.finish()
+		if most != 3 {
+			t.Errorf("%d in flight at one time, want 3", most)
+		}
+	})
+}
+
+// The limit that the broker names is respected before anything is sent, and a log
+// of a device passes when the session is new (F22).
+func TestF22Oversize(t *testing.T) {
+	withFaults(t, func(b *fakeBroker) {
+		b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+			n := uint32(1024)
+			ca.Properties.MaximumPacketSize = &n
+		}
+	}, nil, func(t *testing.T, f *faults) {
+		entry := func(n int) []TextEntry { return []TextEntry{{1, format.LevelInfo, strings.Repeat("x", n)}} }
+		_, err := f.c.PublishText(t.Context(), testDevice(0), entry(1000))
+		if !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), "1024") {
+			t.Errorf("direct: %v", err)
+		}
+		// Before the limit is known the outbox accepts, and parks it later.
+		id, err := f.o.SubmitText(t.Context(), testDevice(0), entry(1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.parked[id[0]] = true
+		f.or.submit(t, f.o, 2, 1, 50)
+		f.deliver()
+		f.finish()
+		for r, err := range f.o.Records() {
+			if err != nil || r.State != StateParked || !strings.Contains(r.Reason, "1024") || !f.parked[r.ID] {
+				t.Errorf("%+v, %v", r, err)
+			}
+		}
+		if s := f.o.Stats(); s.Parked != 1 {
+			t.Errorf("stats %+v", s)
+		}
+		// Then it refuses at once.
+		if _, err := f.o.SubmitText(t.Context(), testDevice(0), entry(1000)); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "1024") {
+			t.Errorf("submit: %v", err)
+		}
+		for _, p := range f.b.published {
+			if len(p.Payload) > 1000 {
+				t.Error("an oversize message was sent")
+			}
+		}
+	})
+}

@@ -1,0 +1,163 @@
+//go:build unix
+
+package filesink
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// child appends batches for ever and prints the number of records after each one
+// that was stored. With FILESINK_LIMIT no file can grow beyond that many bytes
+// until a line arrives on standard input.
+func child(dir string) int {
+	signal.Ignore(syscall.SIGXFSZ)
+	limit, _ := strconv.ParseUint(os.Getenv("FILESINK_LIMIT"), 10, 64)
+	if limit > 0 {
+		var now syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		now.Cur = limit
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+	s, err := Open(Config{Dir: dir, SegmentBytes: 1 << 20})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer s.Close()
+	lines := bufio.NewScanner(os.Stdin)
+	for {
+		n := uint64(1 + s.Next()%20)
+		err := s.Append(context.Background(), testRecords(s.Next(), n))
+		if err == nil {
+			fmt.Println(s.Next() - 1)
+			continue
+		}
+		fmt.Println("failed:", err)
+		if limit == 0 || !lines.Scan() {
+			return 0
+		}
+		now := syscall.Rlimit{Cur: syscall.RLIM_INFINITY & (1<<63 - 1), Max: syscall.RLIM_INFINITY & (1<<63 - 1)}
+		syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now)
+		now.Cur, limit = now.Max, 0
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+}
+
+func startChild(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scanner, *os.File) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "FILESINK_CHILD="+dir)
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin = in
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	t.Cleanup(func() { w.Close() })
+	return cmd, bufio.NewScanner(out), w
+}
+
+// Whatever the moment at which the process is killed, what it said was stored is
+// there, and what is there is whole.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	stored := uint64(0)
+	for round := range 10 {
+		cmd, lines, _ := startChild(t, dir)
+		for range 3 + 2*round {
+			if !lines.Scan() {
+				t.Fatal("the child ended")
+			}
+			n, err := strconv.ParseUint(lines.Text(), 10, 64)
+			if err != nil {
+				t.Fatal(lines.Text())
+			}
+			stored = n
+		}
+		cmd.Process.Kill()
+		for lines.Scan() {
+			if n, err := strconv.ParseUint(lines.Text(), 10, 64); err == nil {
+				stored = n
+			}
+		}
+		cmd.Wait()
+		s := open(t, Config{Dir: dir})
+		if s.Next() <= stored {
+			t.Fatalf("round %d: %d records said to be stored, next is %d", round, stored, s.Next())
+		}
+		got, lost := readAll(t, dir, 1)
+		if len(lost) > 0 {
+			t.Fatal(lost)
+		}
+		same(t, got, want(1, s.Next()-1))
+		s.Close()
+	}
+}
+
+// On a full disk Append fails and says why, what was stored before stays, and when
+// there is room again the same batch is stored.
+func TestDiskFull(t *testing.T) {
+	for _, limit := range []int{5, 5_000, 50_000, 123_456} {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) {
+			dir := t.TempDir()
+			cmd, lines, in := startChild(t, dir, "FILESINK_LIMIT="+strconv.Itoa(limit))
+			before := uint64(0)
+			for lines.Scan() && !strings.HasPrefix(lines.Text(), "failed:") {
+				before, _ = strconv.ParseUint(lines.Text(), 10, 64)
+			}
+			if !strings.Contains(lines.Text(), "file too large") {
+				t.Errorf("the child said %q", lines.Text())
+			}
+			got, lost := readAll(t, dir, 1)
+			if len(lost) > 0 {
+				t.Fatal(lost)
+			}
+			same(t, got, want(1, before))
+			fmt.Fprintln(in)
+			after := before
+			for lines.Scan() && after < before+50 {
+				n, err := strconv.ParseUint(lines.Text(), 10, 64)
+				if err != nil {
+					t.Fatal(lines.Text())
+				}
+				after = n
+			}
+			cmd.Process.Kill()
+			for lines.Scan() {
+			}
+			cmd.Wait()
+			open(t, Config{Dir: dir}).Close()
+			got, lost = readAll(t, dir, 1)
+			if len(lost) > 0 || uint64(len(got)) < after {
+				t.Fatalf("%d records, lost %v", len(got), lost)
+			}
+			same(t, got, want(1, uint64(len(got))))
+		})
+	}
+}

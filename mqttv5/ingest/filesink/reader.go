@@ -1,0 +1,200 @@
+package filesink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// Reader replays the records of a directory. It implements ingest.Reader. It
+// takes no lock, and is not safe for concurrent use.
+type Reader struct {
+	dir  string
+	next uint64 // sequence number of the record to return next
+
+	seg     *os.File
+	marker  marker
+	first   uint64  // of the open segment
+	end     uint64  // first of the segment after it; 0 for the newest
+	entries []entry // of the open segment, as far as known
+	whole   bool    // entries were made by scanning
+}
+
+// OpenReader returns a Reader that starts at a sequence number; 0 and 1 mean the
+// first record that there is.
+func OpenReader(dir string, from uint64) (*Reader, error) {
+	all, err := listSegments(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read file sink: %w", err)
+	}
+	if len(all) > 0 {
+		from = max(from, all[0])
+	}
+	return &Reader{dir: dir, next: max(from, 1)}, nil
+}
+
+// Next implements ingest.Reader.
+func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return ingest.Record{}, err
+		}
+		if r.seg == nil {
+			if err := r.open(); err != nil {
+				return ingest.Record{}, err
+			}
+		}
+		if r.end != 0 && r.next >= r.end {
+			r.leave()
+			continue
+		}
+		known, err := r.find()
+		if err != nil {
+			return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
+		}
+		if known {
+			return r.record()
+		}
+		if r.end != 0 {
+			// The newer segment's name says that there is more than the index
+			// and, after a scan, than the segment itself has.
+			if !r.whole {
+				if err := r.scan(); err != nil {
+					return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
+				}
+				continue
+			}
+			return ingest.Record{}, r.lost(r.end-1, fmt.Errorf("%w: the segment ends too early", errDamaged))
+		}
+		if err := r.newer(); err != nil {
+			return ingest.Record{}, err
+		}
+	}
+}
+
+// open opens the segment that the next record is in.
+func (r *Reader) open() error {
+	all, err := listSegments(r.dir)
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	i, exact := slices.BinarySearch(all, r.next)
+	if !exact {
+		i--
+	}
+	switch {
+	case len(all) == 0:
+		return ingest.ErrEnd
+	case i < 0:
+		return r.lost(all[0]-1, errors.New("their segments were removed"))
+	}
+	seg, err := os.Open(segmentName(r.dir, all[i]))
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	r.first, r.end, r.entries, r.whole = all[i], 0, r.entries[:0], false
+	if i+1 < len(all) {
+		r.end = all[i+1]
+	}
+	if r.marker, err = readMarker(seg); err != nil {
+		seg.Close()
+		switch {
+		case r.end != 0:
+			return r.lost(r.end-1, err)
+		case errors.Is(err, io.EOF):
+			return ingest.ErrEnd // it is being made
+		}
+		return fmt.Errorf("read file sink: %s: %w", segmentName(r.dir, all[i]), err)
+	}
+	r.seg = seg
+	return nil
+}
+
+// find reports whether the next record's place is known. It reads the index again
+// if need be.
+func (r *Reader) find() (bool, error) {
+	i := r.next - r.first
+	if i < uint64(len(r.entries)) || r.whole {
+		return i < uint64(len(r.entries)), nil
+	}
+	entries, err := readIndex(indexName(r.dir, r.first), len(r.entries))
+	r.entries = append(r.entries, entries...)
+	return i < uint64(len(r.entries)), err
+}
+
+func (r *Reader) scan() error {
+	found, err := scan(r.seg, r.marker, r.first)
+	r.entries, r.whole = found.entries, err == nil
+	return err
+}
+
+// record reads the next record, whose place is known.
+func (r *Reader) record() (ingest.Record, error) {
+	e := r.entries[r.next-r.first]
+	if e.length == 0 {
+		return ingest.Record{}, r.lost(r.next, errDamaged)
+	}
+	var rec ingest.Record
+	err := error(errDamaged)
+	if e.length <= maxRecord {
+		b := make([]byte, e.length)
+		if _, err = r.seg.ReadAt(b, int64(e.offset)); err == nil {
+			rec, err = parseRecord(b, r.marker, r.next)
+		}
+	}
+	switch {
+	case err == nil:
+		r.next++
+		return rec, nil
+	case !errors.Is(err, errDamaged) && !errors.Is(err, io.EOF):
+		return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
+	case !r.whole:
+		// The index may be what is damaged.
+		if err := r.scan(); err != nil {
+			return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
+		}
+		if i := r.next - r.first; i < uint64(len(r.entries)) {
+			return r.record()
+		}
+	}
+	return ingest.Record{}, r.lost(r.next, err)
+}
+
+// newer looks whether the open segment has a successor by now.
+func (r *Reader) newer() error {
+	all, err := listSegments(r.dir)
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	i, _ := slices.BinarySearch(all, r.first+1)
+	if i == len(all) {
+		return ingest.ErrEnd
+	}
+	r.end = all[i]
+	return nil
+}
+
+// lost skips the records up to last.
+func (r *Reader) lost(last uint64, err error) error {
+	e := &ingest.LossError{First: r.next, Last: last, Err: err}
+	r.next = last + 1
+	return e
+}
+
+func (r *Reader) leave() {
+	if r.seg != nil {
+		r.seg.Close()
+	}
+	r.seg = nil
+}
+
+// Close implements ingest.Reader.
+func (r *Reader) Close() error {
+	r.leave()
+	return nil
+}

@@ -1,0 +1,212 @@
+package filesink
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// newest returns the only segment's contents and the place of each record.
+func newest(t testing.TB, dir string) (content []byte, places []entry) {
+	t.Helper()
+	content, err := os.ReadFile(segmentName(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	places, err = readIndex(indexName(dir, 1), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content, places
+}
+
+func rewrite(t testing.TB, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A crash can leave any prefix of what was being written. The index never has an
+// entry for it.
+func TestTornTail(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(1, 6))
+	s.Close()
+	content, places := newest(t, dir)
+	index, err := os.ReadFile(indexName(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 3 // records that were durable
+	from := int(places[whole].offset)
+	for cut := from; cut < len(content); cut += 1 + (cut-from)/7 {
+		rewrite(t, segmentName(dir, 1), content[:cut])
+		rewrite(t, indexName(dir, 1), index[:whole*indexEntry])
+		s := open(t, Config{Dir: dir})
+		// What was written whole counts, durable or not: nobody else can have it.
+		n := uint64(0)
+		for _, e := range places {
+			if int(e.offset+e.length) <= cut {
+				n++
+			}
+		}
+		if s.Next() != n+1 {
+			t.Fatalf("cut at %d: next is %d, want %d", cut, s.Next(), n+1)
+		}
+		appendAll(t, s, testRecords(n+1, 2))
+		s.Close()
+		got, lost := readAll(t, dir, 1)
+		if len(lost) > 0 {
+			t.Fatalf("cut at %d: %v", cut, lost)
+		}
+		same(t, got, want(1, n+2))
+	}
+}
+
+// A crash at the very beginning of a segment leaves less than its head.
+func TestTornHead(t *testing.T) {
+	for size := range segmentHead {
+		dir := t.TempDir()
+		s := open(t, Config{Dir: dir, SegmentBytes: 1})
+		appendAll(t, s, testRecords(1, 1))
+		s.Close()
+		rewrite(t, segmentName(dir, 2), make([]byte, size))
+		s = open(t, Config{Dir: dir, SegmentBytes: 1})
+		if got, lost := readAll(t, dir, 1); len(got) != 1 || len(lost) > 0 {
+			t.Fatalf("%d records, lost %v", len(got), lost)
+		}
+		appendAll(t, s, testRecords(2, 2))
+		got, lost := readAll(t, dir, 1)
+		if len(lost) > 0 {
+			t.Fatal(lost)
+		}
+		same(t, got, want(1, 3))
+	}
+}
+
+// Whatever byte of a segment or index is flipped, at most the record it belongs to
+// is lost, the reader says so, and what is appended afterwards is kept.
+func TestFlippedByte(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(1, 5))
+	s.Close()
+	content, places := newest(t, dir)
+	index, err := os.ReadFile(indexName(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	restore := func() {
+		rewrite(t, segmentName(dir, 1), content)
+		rewrite(t, indexName(dir, 1), index)
+		os.Remove(segmentName(dir, 6))
+		os.Remove(indexName(dir, 6))
+	}
+	check := func(what string, at int, victim uint64) {
+		t.Helper()
+		for _, reopened := range []bool{false, true} {
+			if reopened {
+				s := open(t, Config{Dir: dir})
+				if s.Next() != 6 {
+					t.Fatalf("%s byte %d: next is %d, want 6", what, at, s.Next())
+				}
+				appendAll(t, s, testRecords(6, 1))
+				s.Close()
+			}
+			got, lost := readAll(t, dir, 1)
+			last := uint64(5)
+			if reopened {
+				last = 6
+			}
+			expected := want(1, last)
+			if victim > 0 {
+				expected = append(expected[:victim-1], expected[victim:]...)
+				if len(lost) != 1 || lost[0].First != victim || lost[0].Last != victim || !errors.Is(lost[0], errDamaged) {
+					t.Fatalf("%s byte %d, reopened %v: lost %v, want record %d", what, at, reopened, lost, victim)
+				}
+			} else if len(lost) > 0 {
+				t.Fatalf("%s byte %d, reopened %v: lost %v", what, at, reopened, lost)
+			}
+			same(t, got, expected)
+		}
+	}
+	for i, e := range places {
+		for at := int(e.offset); at < int(e.offset+e.length); at += 1 + (at-int(e.offset))/9 {
+			restore()
+			bad := append([]byte(nil), content...)
+			bad[at] ^= 0x10
+			rewrite(t, segmentName(dir, 1), bad)
+			check("segment", at, uint64(i+1))
+		}
+	}
+	for at := range index {
+		restore()
+		bad := append([]byte(nil), index...)
+		bad[at] ^= 0x10
+		rewrite(t, indexName(dir, 1), bad)
+		check("index", at, 0)
+	}
+	restore()
+	if err := os.Remove(indexName(dir, 1)); err != nil {
+		t.Fatal(err)
+	}
+	open(t, Config{Dir: dir}).Close()
+	check("no index", 0, 0)
+}
+
+// What a payload holds is never taken for a record.
+func TestPayloadThatLooksLikeASegment(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(1, 3))
+	content, _ := newest(t, dir)
+	other := testRecord(4)
+	other.Payload = content // of another time: the marker that counts is the segment's
+	s.Close()
+	dir = t.TempDir()
+	s = open(t, Config{Dir: dir})
+	appendAll(t, s, []ingest.Record{other, testRecord(2)})
+	s.Close()
+	content, places := newest(t, dir)
+	content[places[0].offset+9] ^= 1
+	rewrite(t, segmentName(dir, 1), content)
+	open(t, Config{Dir: dir}).Close()
+	got, lost := readAll(t, dir, 1)
+	if len(lost) != 1 {
+		t.Fatal(lost)
+	}
+	same(t, got, want(2, 2))
+}
+
+func FuzzScan(f *testing.F) {
+	var m marker
+	seg := append([]byte(segmentMagic), m[:]...)
+	for n := range uint64(3) {
+		r := testRecord(n + 1)
+		seg = appendRecord(seg, m, n+1, &r)
+	}
+	f.Add(seg)
+	f.Add(seg[:len(seg)-3])
+	f.Add([]byte(segmentMagic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		rewrite(t, segmentName(dir, 1), b)
+		s, err := Open(Config{Dir: dir})
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		before, _ := readAll(t, dir, 1)
+		next := s.Next()
+		appendAll(t, s, testRecords(next, 1))
+		after, _ := readAll(t, dir, 1)
+		if len(after) != len(before)+1 {
+			t.Fatalf("%d records, then %d", len(before), len(after))
+		}
+		same(t, after[len(before):], want(next, next))
+	})
+}

@@ -1,0 +1,333 @@
+package filesink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// ErrLocked means that another process writes to the directory.
+var ErrLocked = errors.New("another process writes to this directory")
+
+// ErrClosed means that the Sink was closed.
+var ErrClosed = errors.New("file sink is closed")
+
+// A batch is written in pieces of about this many bytes.
+const pieceSize = 1 << 20
+
+// Config says where the files are.
+type Config struct {
+	// Dir is the directory; it is made when it does not exist. Default: none,
+	// required.
+	Dir string
+
+	// SegmentBytes is the size from which a new segment is begun, at most 1 GiB.
+	// Default: 64 MiB.
+	SegmentBytes int64
+}
+
+// Sink appends records to files. It implements ingest.Sink and ingest.Source.
+type Sink struct {
+	cfg  Config
+	lock *os.File
+
+	mu      sync.Mutex
+	next    uint64 // sequence number of the next record
+	seg     *os.File
+	idx     *os.File // nil when it could not be opened; readers then scan
+	first   uint64   // of the newest segment
+	marker  marker
+	size    int64   // durable bytes of the newest segment
+	pending []entry // durable, and not yet in the index
+	buf     []byte
+	batch   []entry
+	err     error // ErrClosed
+
+	sync func(*os.File) error // (*os.File).Sync but in tests
+}
+
+// Open takes the directory's lock and makes ready what a crash left behind.
+func Open(cfg Config) (*Sink, error) {
+	if cfg.Dir == "" {
+		return nil, errors.New("open file sink: Dir is empty; it names the directory for the records")
+	}
+	if cfg.SegmentBytes == 0 {
+		cfg.SegmentBytes = 64 << 20
+	}
+	if cfg.SegmentBytes < 1 || cfg.SegmentBytes > 1<<30 {
+		return nil, fmt.Errorf("open file sink: SegmentBytes %d is not between 1 and %d", cfg.SegmentBytes, 1<<30)
+	}
+	if err := makeDir(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open file sink: %w", err)
+	}
+	l, err := lock(filepath.Join(cfg.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
+	}
+	s := &Sink{cfg: cfg, lock: l, next: 1, sync: (*os.File).Sync}
+	if err := s.recover(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
+	}
+	return s, nil
+}
+
+// makeDir makes a directory and its parents, each durable in its own parent.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
+// recover reads the newest segment, cuts off what was half written and makes its
+// index anew.
+func (s *Sink) recover() error {
+	all, err := listSegments(s.cfg.Dir)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	first := all[len(all)-1]
+	seg, err := os.OpenFile(segmentName(s.cfg.Dir, first), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	m, err := readMarker(seg)
+	if errors.Is(err, io.EOF) {
+		// Too short for its own head: the crash came at once. The next Append
+		// makes it anew under the same name.
+		s.next = first
+		return seg.Close()
+	}
+	if err != nil {
+		seg.Close()
+		return fmt.Errorf("%s: %w; move it and its index away to go on without its records", segmentName(s.cfg.Dir, first), err)
+	}
+	found, err := scan(seg, m, first)
+	if err != nil {
+		seg.Close()
+		return err
+	}
+	// An index entry says that its record was durable once. If the record cannot
+	// be found any more, that is no half-written tail.
+	old, err := readIndex(indexName(s.cfg.Dir, first), 0)
+	if err != nil {
+		seg.Close()
+		return err
+	}
+	for n := len(old); n > len(found.entries); n-- {
+		if old[n-1].length > 0 {
+			found.entries = append(found.entries, make([]entry, n-len(found.entries))...)
+			found.damaged = true
+		}
+	}
+	s.next = first + uint64(len(found.entries))
+	var b []byte
+	for _, e := range found.entries {
+		b = e.appendTo(b)
+	}
+	if err := os.WriteFile(indexName(s.cfg.Dir, first), b, 0o600); err != nil {
+		seg.Close()
+		return err
+	}
+	if found.damaged {
+		// Nothing is cut off or written where something is wrong.
+		return seg.Close()
+	}
+	if err := errors.Join(seg.Truncate(found.end), seg.Sync()); err != nil {
+		seg.Close()
+		return err
+	}
+	s.seg, s.first, s.marker, s.size = seg, first, m, found.end
+	s.idx, err = os.OpenFile(indexName(s.cfg.Dir, first), os.O_WRONLY|os.O_APPEND, 0)
+	return err
+}
+
+// Append implements ingest.Sink. The context is looked at before writing begins
+// only: a write to a disk cannot be called back.
+func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := errors.Join(s.err, ctx.Err()); err != nil {
+		return err
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	for i := range records {
+		if err := checkSize(&records[i]); err != nil {
+			return fmt.Errorf("append to file sink %s: %w", s.cfg.Dir, err)
+		}
+	}
+	if s.seg != nil && s.size >= s.cfg.SegmentBytes {
+		s.leave()
+	}
+	if s.seg == nil {
+		if err := s.begin(); err != nil {
+			return fmt.Errorf("begin segment of file sink %s: %w", s.cfg.Dir, err)
+		}
+	}
+	end, err := s.write(records)
+	if err == nil {
+		err = s.sync(s.seg)
+	}
+	if err != nil {
+		err = fmt.Errorf("append to file sink %s: %w", s.cfg.Dir, err)
+		// Cutting off what was written of the batch keeps the segment in order;
+		// if that fails too, readers are still safe, since the index is not
+		// written and the numbers go to the next segment.
+		s.seg.Truncate(s.size)
+		s.leave()
+		return err
+	}
+	s.size = end
+	s.next += uint64(len(records))
+	s.pending = append(s.pending, s.batch...)
+	s.index()
+	return nil
+}
+
+// write writes a batch behind the durable bytes and returns where it ends.
+func (s *Sink) write(records []ingest.Record) (end int64, err error) {
+	s.buf, s.batch = s.buf[:0], s.batch[:0]
+	at := s.size // of buf
+	for i := range records {
+		start := len(s.buf)
+		s.buf = appendRecord(s.buf, s.marker, s.next+uint64(i), &records[i])
+		s.batch = append(s.batch, entry{uint32(at + int64(start)), uint32(len(s.buf) - start)})
+		if len(s.buf) >= pieceSize || i == len(records)-1 {
+			if _, err := s.seg.WriteAt(s.buf, at); err != nil {
+				return 0, err
+			}
+			at += int64(len(s.buf))
+			s.buf = s.buf[:0]
+		}
+	}
+	if cap(s.buf) > 4*pieceSize {
+		s.buf = nil // one large batch must not hold its memory for ever
+	}
+	return at, nil
+}
+
+// index writes the entries of durable records. Where that fails, readers find the
+// records a batch later, or by scanning once there is a newer segment.
+func (s *Sink) index() {
+	if s.idx == nil {
+		s.pending = s.pending[:0]
+		return
+	}
+	s.buf = s.buf[:0]
+	for _, e := range s.pending {
+		s.buf = e.appendTo(s.buf)
+	}
+	n, err := s.idx.Write(s.buf)
+	if err != nil && n%indexEntry != 0 {
+		// Half an entry: what follows would be shifted.
+		s.idx.Close()
+		s.idx = nil
+		return
+	}
+	s.pending = slices.Delete(s.pending, 0, n/indexEntry)
+}
+
+// begin makes the segment of the next record. If there is one of that name, no
+// durable record is in it.
+func (s *Sink) begin() error {
+	name := segmentName(s.cfg.Dir, s.next)
+	seg, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	idx, err := os.OpenFile(indexName(s.cfg.Dir, s.next), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		seg.Close()
+		return err
+	}
+	rand.Read(s.marker[:]) // never fails, by its documentation
+	head := append([]byte(segmentMagic), s.marker[:]...)
+	_, err = seg.WriteAt(head, 0)
+	if err == nil {
+		err = seg.Sync()
+	}
+	if err == nil {
+		err = syncDir(s.cfg.Dir)
+	}
+	if err != nil {
+		seg.Close()
+		idx.Close()
+		return err
+	}
+	s.seg, s.idx, s.first, s.size, s.pending = seg, idx, s.next, int64(segmentHead), s.pending[:0]
+	return nil
+}
+
+// leave closes the newest segment, which is not written to again.
+func (s *Sink) leave() {
+	if s.seg != nil {
+		s.seg.Close()
+	}
+	if s.idx != nil {
+		s.idx.Close()
+	}
+	s.seg, s.idx = nil, nil
+}
+
+// Next returns the sequence number that the next record will get.
+func (s *Sink) Next() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
+// Remove deletes the segments whose records all have sequence numbers below
+// before: those that were exported, for example. The newest segment stays.
+func (s *Sink) Remove(before uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	all, err := listSegments(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for i := 0; i+1 < len(all) && all[i+1] <= before; i++ {
+		// The segment last: an index alone is in nobody's way.
+		err := os.Remove(indexName(s.cfg.Dir, all[i]))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.Remove(segmentName(s.cfg.Dir, all[i])); err != nil {
+			return err
+		}
+	}
+	return syncDir(s.cfg.Dir)
+}
+
+// Read implements ingest.Source.
+func (s *Sink) Read(_ context.Context, from uint64) (ingest.Reader, error) {
+	return OpenReader(s.cfg.Dir, from)
+}
+
+// Close releases the directory. What Append has returned for is durable already.
+func (s *Sink) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil
+	}
+	s.err = ErrClosed
+	s.leave()
+	return s.lock.Close()
+}

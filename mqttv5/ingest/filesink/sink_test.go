@@ -1,0 +1,201 @@
+package filesink
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// want returns the records first to last as a reader returns them.
+func want(first, last uint64) (all []ingest.Record) {
+	for n := first; n <= last; n++ {
+		r := testRecord(n)
+		r.Sequence = n
+		all = append(all, r)
+	}
+	return all
+}
+
+func same(t testing.TB, got, want []ingest.Record) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("records differ (-want +got):\n%.2000s", diff)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	s := open(t, Config{Dir: dir, SegmentBytes: 20_000})
+	follow, err := s.Read(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follow.Close()
+	next := uint64(1)
+	for _, n := range []uint64{1, 7, 30, 2, 60, 1} {
+		appendAll(t, s, testRecords(next, n))
+		// A reader that follows gets the batch at once, and then the end.
+		for i := range n {
+			r, err := follow.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, []ingest.Record{r}, want(next+i, next+i))
+		}
+		if _, err := follow.Next(t.Context()); !errors.Is(err, ingest.ErrEnd) {
+			t.Fatalf("error %v at the end", err)
+		}
+		next += n
+	}
+	segments, err := listSegments(dir)
+	if err != nil || len(segments) < 3 {
+		t.Fatalf("%d segments, error %v", len(segments), err)
+	}
+	for _, from := range []uint64{0, 1, 2, 38, 39, 100, 101} {
+		got, lost := readAll(t, dir, from)
+		if len(lost) > 0 {
+			t.Fatal(lost)
+		}
+		same(t, got, want(max(from, 1), next-1))
+	}
+	if got, _ := readAll(t, dir, 102); len(got) > 0 {
+		t.Error("records behind the end")
+	}
+	// It goes on where it was, and old segments can go.
+	s.Close()
+	s = open(t, Config{Dir: dir, SegmentBytes: 20_000})
+	if s.Next() != next {
+		t.Fatalf("next is %d, want %d", s.Next(), next)
+	}
+	appendAll(t, s, testRecords(next, 1))
+	if err := s.Remove(50); err != nil {
+		t.Fatal(err)
+	}
+	got, lost := readAll(t, dir, 1)
+	if len(got) == 0 || got[0].Sequence > 50 || got[0].Sequence == 1 || len(lost) > 0 {
+		t.Fatalf("after Remove(50): %d records, lost %v", len(got), lost)
+	}
+	same(t, got, want(got[0].Sequence, next))
+}
+
+func TestReaderWhoseSegmentWasRemoved(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir, SegmentBytes: 1})
+	appendAll(t, s, testRecords(1, 1))
+	r, err := OpenReader(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	appendAll(t, s, testRecords(2, 1))
+	appendAll(t, s, testRecords(3, 1))
+	if err := s.Remove(3); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Next(t.Context())
+	loss := (*ingest.LossError)(nil)
+	if !errors.As(err, &loss) || loss.First != 1 || loss.Last != 2 {
+		t.Fatalf("error %v, want the loss of records 1 to 2", err)
+	}
+	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != 3 {
+		t.Fatalf("record %d, error %v", rec.Sequence, err)
+	}
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	open(t, Config{Dir: dir})
+	if _, err := Open(Config{Dir: dir}); !errors.Is(err, ErrLocked) {
+		t.Errorf("error %v, want ErrLocked", err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := open(t, Config{Dir: t.TempDir()})
+	s.Close()
+	if err := s.Append(t.Context(), testRecords(1, 1)); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	strange := t.TempDir()
+	if err := os.WriteFile(filepath.Join(strange, "1.seg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, cfg := range []Config{{}, {Dir: file}, {Dir: t.TempDir(), SegmentBytes: -1}, {Dir: t.TempDir(), SegmentBytes: 2 << 30}, {Dir: strange}} {
+		if s, err := Open(cfg); err == nil {
+			s.Close()
+			t.Errorf("no error for %+v", cfg)
+		} else if !strings.HasPrefix(err.Error(), "open file sink") {
+			t.Errorf("error %q", err)
+		}
+	}
+}
+
+func TestOversizeRecordIsRefused(t *testing.T) {
+	s := open(t, Config{Dir: t.TempDir()})
+	for _, r := range []ingest.Record{{Topic: strings.Repeat("t", 1<<16)}, {ID: strings.Repeat("t", 1<<16)}, {Payload: make([]byte, maxRecord)}} {
+		if err := s.Append(t.Context(), []ingest.Record{r}); err == nil {
+			t.Error("no error")
+		}
+	}
+	appendAll(t, s, testRecords(1, 1))
+	got, _ := readAll(t, s.cfg.Dir, 1)
+	same(t, got, want(1, 1))
+}
+
+// A record is visible, and Append returns, only after the fsync; and a failed
+// fsync is never followed by another on the same file.
+func TestNothingCountsBeforeTheSync(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	broken := errors.New("medium error")
+	var synced []string
+	fail := false
+	s.sync = func(f *os.File) error {
+		got, _ := readAll(t, dir, 1)
+		if n := len(synced); len(got) != 2*n && !fail {
+			t.Errorf("%d records visible before sync %d", len(got), n+1)
+		}
+		if fail {
+			return broken
+		}
+		synced = append(synced, f.Name())
+		return f.Sync()
+	}
+	appendAll(t, s, testRecords(1, 2))
+	appendAll(t, s, testRecords(3, 2))
+	if len(synced) != 2 {
+		t.Fatalf("%d syncs for 2 batches", len(synced))
+	}
+	fail = true
+	if err := s.Append(t.Context(), testRecords(5, 2)); !errors.Is(err, broken) {
+		t.Fatalf("error %v, want that of the sync", err)
+	}
+	got, lost := readAll(t, dir, 1)
+	if len(lost) > 0 {
+		t.Fatal(lost)
+	}
+	same(t, got, want(1, 4))
+	fail = false
+	appendAll(t, s, testRecords(5, 2))
+	if synced[0] != synced[1] || synced[2] == synced[1] {
+		t.Errorf("syncs of %q", synced)
+	}
+	got, lost = readAll(t, dir, 1)
+	if len(lost) > 0 {
+		t.Fatal(lost)
+	}
+	same(t, got, want(1, 6))
+}

@@ -1,0 +1,78 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"strconv"
+)
+
+// Sink stores records durably. It must be safe for concurrent use: workers of
+// one process may share it.
+type Sink interface {
+	// Append stores the records in this order. It returns nil only when all of
+	// them would survive the loss of power, as far as its storage promises. After
+	// an error some may have been stored, and the worker calls again with the same
+	// records. It must not keep a Payload.
+	Append(ctx context.Context, records []Record) error
+}
+
+// Reader replays what a sink holds, in order.
+type Reader interface {
+	// Next returns the next record. It returns [ErrEnd] when there is none yet,
+	// and may be called again then. A *[LossError] tells that records are
+	// missing; the call after it goes on behind them.
+	Next(ctx context.Context) (Record, error)
+
+	// Close gives back what the reader holds.
+	Close() error
+}
+
+// Source is a sink that can be replayed.
+type Source interface {
+	// Read returns a Reader that starts at the record with this sequence number,
+	// or at the first one after it that still exists. 0 and 1 mean the first.
+	Read(ctx context.Context, from uint64) (Reader, error)
+}
+
+// ErrEnd means that a Reader has returned all records there are so far.
+var ErrEnd = errors.New("no more records yet")
+
+// LossError tells of records that a sink cannot return.
+type LossError struct {
+	First, Last uint64 // sequence numbers of what is missing
+	Err         error  // why
+}
+
+// Error implements error.
+func (e *LossError) Error() string {
+	return "records " + itoa(e.First) + " to " + itoa(e.Last) + " are lost: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *LossError) Unwrap() error { return e.Err }
+
+// Deduplicate returns a Reader of r without the copies of a message among the
+// last window messages; 0 means 65,536.
+func Deduplicate(r Reader, window int) Reader {
+	if window <= 0 {
+		window = defaultWindow
+	}
+	return &uniqueReader{Reader: r, seen: newRecent(window, 0)}
+}
+
+type uniqueReader struct {
+	Reader
+	seen *recent
+}
+
+// Next implements Reader.
+func (u *uniqueReader) Next(ctx context.Context) (Record, error) {
+	for {
+		r, err := u.Reader.Next(ctx)
+		if err != nil || u.seen.add(r.Key, r.Time) {
+			return r, err
+		}
+	}
+}
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

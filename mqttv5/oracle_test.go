@@ -1,0 +1,147 @@
+package mqttv5
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/eclipse/paho.golang/packets"
+	"go.uber.org/goleak"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// oracle knows the bytes of every record that was accepted. In the end accepted
+// must be a subset of delivered, delivered one of submitted, with equal bytes.
+type oracle struct {
+	mu       sync.Mutex
+	accepted map[string][sha256.Size]byte
+	order    map[string][]string // ids by device, as accepted
+}
+
+func newOracle() *oracle {
+	return &oracle{accepted: make(map[string][sha256.Size]byte), order: make(map[string][]string)}
+}
+
+// submit accepts text records, which need no session, so that tests of the wire
+// see nothing but them.
+func (or *oracle) submit(t testing.TB, o *Outbox, devices, each, size int) (ids []string) {
+	t.Helper()
+	for n := range each {
+		for d := range devices {
+			text := fmt.Sprintf("%d/%d %0*d", d, n, size, n)
+			got, err := o.SubmitText(t.Context(), testDevice(d), []TextEntry{{int64(n), format.LevelInfo, text}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			or.learn(t, o, testDevice(d).DeviceSerial, got[0])
+			ids = append(ids, got[0])
+		}
+	}
+	return ids
+}
+
+func (or *oracle) learn(t testing.TB, o *Outbox, device, id string) {
+	t.Helper()
+	b, err := o.Payload(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	or.mu.Lock()
+	defer or.mu.Unlock()
+	or.accepted[id] = sha256.Sum256(withoutTokenOf(b))
+	or.order[device] = append(or.order[device], id)
+}
+
+func withoutTokenOf(b []byte) []byte {
+	if len(b) > 0 && b[0] == '{' {
+		return b
+	}
+	return withoutToken(b)
+}
+
+// check compares what a broker got. skip holds ids that must not be delivered.
+func (or *oracle) check(t testing.TB, published []*packets.Publish, skip map[string]bool) (copies map[string]int) {
+	t.Helper()
+	or.mu.Lock()
+	defer or.mu.Unlock()
+	copies = make(map[string]int)
+	for _, p := range published {
+		id := publishID(p)
+		sum, ok := or.accepted[id]
+		if !ok {
+			t.Errorf("record %q was delivered and never accepted", id)
+		} else if sum != sha256.Sum256(withoutTokenOf(p.Payload)) {
+			t.Errorf("record %s was altered", id)
+		}
+		copies[id]++
+	}
+	for id := range or.accepted {
+		if copies[id] == 0 && !skip[id] {
+			t.Errorf("record %s was accepted and never delivered", id)
+		}
+	}
+	return copies
+}
+
+// faults runs one test of the fault list against a fake broker, within a synctest
+// bubble: an outbox, a client that delivers it, and whatever the script does. In
+// the end the outbox must be empty, a fresh record must pass, and no goroutine may
+// be left.
+type faults struct {
+	t      *testing.T
+	b      *fakeBroker
+	c      *Client
+	o      *Outbox
+	or     *oracle
+	stop   func() error
+	parked map[string]bool // ids that were not delivered, on purpose
+}
+
+func withFaults(t *testing.T, script func(b *fakeBroker), edit func(*Config), run func(*testing.T, *faults)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		before := goleak.IgnoreCurrent()
+		b := newFakeBroker(t)
+		if script != nil {
+			script(b)
+		}
+		f := &faults{t: t, b: b, c: fakeClient(t, b, edit), o: openOutbox(t, dir), or: newOracle(), parked: map[string]bool{}}
+		run(t, f)
+		if f.stop != nil {
+			if err := f.stop(); err != nil {
+				t.Errorf("Deliver: %v", err)
+			}
+		}
+		if err := f.o.Close(); err != nil {
+			t.Error(err)
+		}
+		f.c.Close()
+		b.stop()
+		synctest.Wait()
+		if err := goleak.Find(before); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (f *faults) deliver() { f.stop = deliverIn(f.t, f.c, f.o) }
+
+// finish waits until all is delivered, sends one fresh record and consults the
+// oracle.
+func (f *faults) finish() (copies map[string]int) {
+	f.t.Helper()
+	if err := f.o.WaitEmpty(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+	f.or.submit(f.t, f.o, 1, 1, 10)
+	if err := f.o.WaitEmpty(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	return f.or.check(f.t, f.b.published, f.parked)
+}
