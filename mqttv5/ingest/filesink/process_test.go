@@ -88,7 +88,7 @@ func startChild(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scan
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	stored := uint64(0)
-	for round := range 10 {
+	for round := range 6 {
 		cmd, lines, _ := startChild(t, dir)
 		for range 3 + 2*round {
 			if !lines.Scan() {
