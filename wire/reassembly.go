@@ -51,6 +51,7 @@ type connection struct {
 	src        netip.AddrPort // of the first segment
 	handler    streamHandler
 	halves     [2]half
+	seen       time.Time
 	prev, next *connection // by when they were last seen
 }
 
@@ -63,6 +64,8 @@ type half struct {
 	closed bool
 	hasFin bool
 	fin    uint32 // sequence number behind the last byte
+	hasAck bool
+	acked  uint32 // sequence number up to which the other side has received
 }
 
 type piece struct {
@@ -97,6 +100,7 @@ func (r *reassembler) add(s *segment) {
 		c = r.connect(key, s)
 	}
 	r.touch(c)
+	c.seen = s.time
 	direction := 0
 	if s.src != c.src {
 		direction = 1
@@ -117,6 +121,9 @@ func (r *reassembler) add(s *segment) {
 	}
 	if h.closed {
 		return
+	}
+	if other := &c.halves[1-direction]; s.ack && (!other.hasAck || after(s.ackNumber, other.acked) > 0) {
+		other.hasAck, other.acked = true, s.ackNumber
 	}
 	// Who answers has received what was before, so what is missing of it then
 	// was sent but not captured.
@@ -241,8 +248,19 @@ func (r *reassembler) skipGap(c *connection, direction int) {
 }
 
 func (r *reassembler) flushHalf(c *connection, direction int) {
-	for len(c.halves[direction].queue) > 0 {
+	h := &c.halves[direction]
+	for len(h.queue) > 0 {
 		r.skipGap(c, direction)
+	}
+	// What was received but never captured is missing at the end too. One byte
+	// more may be a FIN.
+	end := h.acked
+	if h.hasFin && after(end, h.fin) > 0 {
+		end = h.fin
+	}
+	if n := after(end, h.next); h.known && h.hasAck && n > 1 && n < maxJump {
+		c.handler.gap(direction, c.seen, int64(n))
+		h.next = end
 	}
 }
 

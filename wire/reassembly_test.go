@@ -196,6 +196,15 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("%q, %q, gaps %v", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
 		}
 	})
+	t.Run("tail", func(t *testing.T) {
+		r, got := start()
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("question")})
+		r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 108 + 20})
+		r.closeAll()
+		if got.bytes[0].String() != "question" || len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
+			t.Errorf("%q, gaps %v", got.bytes[0].String(), got.gaps)
+		}
+	})
 	t.Run("connections", func(t *testing.T) {
 		r, _ := start()
 		for i := range 3 * maxConnections {
