@@ -17,7 +17,12 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(childMode); mode != "" {
+		os.Exit(runChild(mode, os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func testDevice(n int) DeviceInfo {
 	return DeviceInfo{

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,7 +44,8 @@ type Outbox struct {
 	lock  *flock.Flock
 	db    *bolt.DB
 	write *committer
-	start time.Time // when it was opened, for the clock
+	start time.Time        // when it was opened, for the clock
+	wall  func() time.Time // tests let it jump
 	texts textSequence
 
 	mu         sync.Mutex
@@ -77,7 +79,7 @@ func OpenOutbox(cfg OutboxConfig) (*Outbox, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	o := &Outbox{
-		cfg: cfg, log: cfg.Logger, path: filepath.Join(cfg.Dir, "outbox.db"), start: time.Now(),
+		cfg: cfg, log: cfg.Logger, path: filepath.Join(cfg.Dir, "outbox.db"), start: time.Now(), wall: time.Now,
 		q: newQueue(), parked: make(map[uint64]parkedEntry), damaged: make(map[uint64]int),
 		inFlight: make(map[uint64]*delivery), suspects: make(map[uint64]bool),
 		wake: make(chan struct{}, 1), settled: make(chan struct{}),
@@ -160,7 +162,7 @@ func (o *Outbox) SubmitCoreDump(ctx context.Context, dump []byte) (id string, er
 
 // submit accepts one record. The outbox copies the payload before it returns.
 func (o *Outbox) submit(ctx context.Context, kind RecordKind, dev DeviceInfo, payload []byte) (string, error) {
-	r := &record{kind: kind, device: dev, payload: payload, accepted: time.Now().UnixMilli()}
+	r := &record{kind: kind, device: dev, payload: payload, accepted: o.wall().UnixMilli()}
 	if err := o.checkSize(r); err != nil {
 		return "", err
 	}
@@ -250,7 +252,7 @@ func (o *Outbox) accepted(r *record, size int, err error) error {
 		o.bytes -= int64(size)
 		o.state.accepted--
 		e := &Error{Op: "write to outbox " + o.cfg.Dir, Class: ErrStorage, Err: pathCause(err), Hint: "nothing was accepted"}
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EDQUOT) {
+		if diskFull(err) {
 			e.Class, e.Hint = ErrOutboxFull, "nothing was accepted; make room on the disk"
 		}
 		return e
@@ -258,6 +260,17 @@ func (o *Outbox) accepted(r *record, size int, err error) error {
 	o.q.add(deviceKey{r.device.ApplicationID, r.device.DeviceSerial}, &entry{seq: r.seq, size: size, clock: r.clock})
 	o.signal()
 	return nil
+}
+
+// diskFull recognises the error of a disk, quota or limit that is used up, even
+// where bbolt has kept its text alone.
+func diskFull(err error) bool {
+	for _, e := range [...]syscall.Errno{syscall.ENOSPC, syscall.EFBIG, syscall.EDQUOT} {
+		if errors.Is(err, e) || strings.HasSuffix(err.Error(), e.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *Outbox) signal() {

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 
@@ -15,62 +13,6 @@ import (
 
 // Largest record in the file, in bytes.
 const maxRecord = recordHead + 4*255 + DefaultMaxMessage
-
-// checkBoltFile finds a file that was cut short before it is mapped: to touch a
-// page beyond the end would kill the process. It reads the two meta pages of the
-// format that bbolt has had since 2014 (bbolt's page.go and db.go): page header of
-// 16 bytes, magic, version, page size, flags, root (16), free list (8), high water
-// mark (8), transaction (8), FNV-1a sum.
-func checkBoltFile(name string) error {
-	f, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil || fi.Size() == 0 {
-		return err // bbolt makes an empty file new
-	}
-	high := uint64(0)
-	sizes := []int64{0}
-	for i := 0; i < len(sizes); i++ {
-		var m [80]byte
-		if _, err := f.ReadAt(m[:], sizes[i]); err != nil {
-			continue
-		}
-		ne := binary.NativeEndian
-		if ne.Uint32(m[16:]) != 0xED0CDAED {
-			continue
-		}
-		h := fnv.New64a()
-		h.Write(m[16:72])
-		if h.Sum64() != ne.Uint64(m[72:]) {
-			continue
-		}
-		pageSize := uint64(ne.Uint32(m[24:]))
-		high = max(high, ne.Uint64(m[56:])*pageSize)
-		if i == 0 {
-			sizes = append(sizes, int64(pageSize))
-		}
-	}
-	if high == 0 {
-		// The first meta page is lost; the second may stand at the usual size.
-		var m [80]byte
-		if _, err := f.ReadAt(m[:], int64(os.Getpagesize())); err == nil && binary.NativeEndian.Uint32(m[16:]) == 0xED0CDAED {
-			high = binary.NativeEndian.Uint64(m[56:]) * uint64(binary.NativeEndian.Uint32(m[24:]))
-		}
-	}
-	if high == 0 {
-		return fmt.Errorf("%w: no meta page is readable", errStructure)
-	}
-	if uint64(fi.Size()) < high {
-		return fmt.Errorf("%w: it ends at byte %d of %d", errStructure, fi.Size(), high)
-	}
-	return nil
-}
 
 // salvage writes a new file with every intact record that a damaged one holds,
 // wherever it lies. Records that had been delivered may lie in pages not yet used

@@ -192,7 +192,7 @@ func (o *Outbox) park(x *delivery, reason error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	p := parkedEntry{
-		Reason: reason.Error(), Code: codeOf(reason), Attempts: x.e.attempts, At: time.Now().UnixMilli(),
+		Reason: reason.Error(), Code: codeOf(reason), Attempts: x.e.attempts, At: o.wall().UnixMilli(),
 		size: x.e.size, key: x.d.key, clock: x.e.clock,
 	}
 	o.parked[x.e.seq] = p

@@ -1,0 +1,197 @@
+package mqttv5
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// firstBytes remembers how each connection begins.
+type firstBytes struct {
+	net.Conn
+	mu    *sync.Mutex
+	first *[]byte
+	done  bool
+}
+
+func (f *firstBytes) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if n > 0 && !f.done {
+		f.done = true
+		f.mu.Lock()
+		*f.first = append(*f.first, p[0])
+		f.mu.Unlock()
+	}
+	return n, err
+}
+
+func TestF15TLS(t *testing.T) {
+	ca, other := newTestCA(t), newTestCA(t)
+	soon := time.Now().Add(time.Hour)
+	dir := t.TempDir()
+	certFile, keyFile, caFile := ca.write(dir, 2, soon)
+	good := ca.pair(3, soon, "127.0.0.1")
+	for _, c := range []struct {
+		name   string
+		server *tls.Config
+		stall  bool
+		edit   func(*Config)
+		want   string
+	}{
+		{"expired", &tls.Config{Certificates: []tls.Certificate{ca.pair(4, time.Now().Add(-time.Minute), "127.0.0.1")}}, false, nil, "expired"},
+		{"wrong name", &tls.Config{Certificates: []tls.Certificate{ca.pair(5, soon, "example.org")}}, false, nil, "another name"},
+		{"unknown authority", &tls.Config{Certificates: []tls.Certificate{other.pair(6, soon, "127.0.0.1")}}, false, nil, "not trusted"},
+		{"TLS 1.1", &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false, nil, "version"},
+		{"client rejected, TLS 1.3", &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: other.pool()}, false, nil, "client certificate"},
+		{"client rejected, TLS 1.2", &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: other.pool(), MaxVersion: tls.VersionTLS12}, false, nil, "client certificate"},
+		{"stalled handshake", nil, true, nil, "in time"},
+		{"own certificate expired", &tls.Config{Certificates: []tls.Certificate{good}}, false, func(c *Config) {
+			d := t.TempDir()
+			c.CertFile, c.KeyFile, _ = ca.write(d, 7, time.Now().Add(-time.Minute))
+		}, "expired on"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newFakeBroker(t)
+			var mu sync.Mutex
+			var first []byte
+			hold := make(chan net.Conn, 16)
+			port := b.listen(t, c.server, func(n net.Conn) net.Conn {
+				if c.stall {
+					hold <- n
+					return nil
+				}
+				return &firstBytes{Conn: n, mu: &mu, first: &first}
+			})
+			cfg := Config{
+				Broker: "127.0.0.1", Port: port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
+				TokenTimeout: 700 * time.Millisecond,
+			}
+			if c.edit != nil {
+				c.edit(&cfg)
+			}
+			o := openOutbox(t, t.TempDir())
+			defer o.Close()
+			if _, err := o.SubmitText(t.Context(), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}}); err != nil {
+				t.Fatal(err)
+			}
+			client, err := New(cfg)
+			if err == nil {
+				defer client.Close()
+				err = client.Connect(within(t, 5*time.Second))
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v; want %q", err, c.want)
+			}
+			t.Log(err)
+			if !errors.Is(err, ErrNetwork) && !errors.Is(err, ErrCredentials) && !errors.Is(err, ErrRefused) {
+				t.Errorf("%v has no class", err)
+			}
+			if s := o.Stats(); s.Waiting != 1 {
+				t.Errorf("outbox %+v", s)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, x := range first {
+				if x != 0x16 { // a TLS handshake record
+					t.Errorf("connection began with 0x%02x", x)
+				}
+			}
+			if len(b.times()) != 0 {
+				t.Error("a CONNECT was sent")
+			}
+			close(hold)
+			for n := range hold {
+				n.Close()
+			}
+		})
+	}
+}
+
+// A certificate that was renewed on disk is used for the next connection.
+func TestF16RenewedCertificate(t *testing.T) {
+	ca := newTestCA(t)
+	soon := time.Now().Add(time.Hour)
+	dir := t.TempDir()
+	certFile, keyFile, caFile := ca.write(dir, 100, soon)
+	var mu sync.Mutex
+	var seen []int64
+	resumed := 0
+	b := newFakeBroker(t)
+	port := b.listen(t, &tls.Config{
+		Certificates: []tls.Certificate{ca.pair(3, soon, "127.0.0.1")},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: ca.pool(),
+		VerifyConnection: func(s tls.ConnectionState) error {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, s.PeerCertificates[0].SerialNumber.Int64())
+			if s.DidResume {
+				resumed++
+			}
+			return nil
+		},
+	}, nil)
+	c := newClient(t, Config{
+		Broker: "127.0.0.1", Port: port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
+		Tuning: Tuning{MinBackoff: 10 * time.Millisecond},
+	})
+	connect := func() {
+		t.Helper()
+		if err := c.Connect(within(t, 5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drop := func() {
+		t.Helper()
+		l, err := c.sup.link(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.fail(errors.New("dropped by the test"))
+		<-l.sess.ended
+	}
+	connect()
+	// The session ticket comes with the first bytes after the handshake.
+	if _, err := c.PublishText(within(t, 5*time.Second), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}}); err != nil {
+		t.Fatal(err)
+	}
+	drop()
+	connect() // resumes
+	ca.write(dir, 101, soon)
+	drop()
+	connect()
+	mu.Lock()
+	defer mu.Unlock()
+	if len(seen) != 3 || seen[0] != 100 || seen[1] != 100 || seen[2] != 101 {
+		t.Errorf("certificates %v, want 100, 100, 101", seen)
+	}
+	if resumed != 1 {
+		t.Errorf("%d sessions were resumed, want the second", resumed)
+	}
+}
+
+func TestALPNAndTLSVersion(t *testing.T) {
+	ca := newTestCA(t)
+	certFile, keyFile, caFile := ca.write(t.TempDir(), 1, time.Now().Add(time.Hour))
+	for port, want := range map[int]string{443: "x-amzn-mqtt-ca", 8883: ""} {
+		cfg, err := newCredentials(&Config{Broker: "mqtt.ulogger.ai", Port: port, CertFile: certFile, KeyFile: keyFile, CAFile: caFile}).load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(cfg.NextProtos, ","); got != want {
+			t.Errorf("port %d: ALPN %q, want %q", port, got, want)
+		}
+		if cfg.MinVersion != tls.VersionTLS12 || cfg.ServerName != "mqtt.ulogger.ai" || cfg.InsecureSkipVerify {
+			t.Errorf("port %d: %+v", port, cfg)
+		}
+		if _, err := cfg.Certificates[0].Leaf.Verify(x509.VerifyOptions{Roots: cfg.RootCAs, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// Config says what a worker takes and where it puts it.
+type Config struct {
+	// Connection says where the broker is and who is calling: broker, port,
+	// credentials, customer and group as for the uploader, whose Logger and WrapConn
+	// hooks serve the worker too. Its Store and the numbers about publishing are
+	// not used. Default: none, CustomerID and credentials are required.
+	Connection mqttv5.Config
+
+	// Group is the name that all workers of one kind share; the broker gives each
+	// message to one worker of the group. Default: none, required.
+	Group string
+
+	// Name is the worker's own name, for ever: after a crash the broker keeps for
+	// it what it had not acknowledged. Two workers with one name throw each other
+	// out. Default: the host's name.
+	Name string
+
+	// Sink stores the records. Default: none, required.
+	Sink Sink
+
+	// Quarantine stores what is no intact log or crash dump, with the reason.
+	// Default: Sink, where the Reason tells those records apart.
+	Quarantine Sink
+
+	// Filters are the topic filters to subscribe to, at most 8, without
+	// "$share/GROUP/"; no topic may match two of them. Default: the logs and crash
+	// dumps of Connection.CustomerID, of its GroupID if there is one, or else with
+	// and without a group segment.
+	Filters []string
+
+	// ReceiveMaximum is the most messages that are not acknowledged at one time,
+	// and so the largest batch that a sink gets. The broker may have a lower limit.
+	// Default: 128.
+	ReceiveMaximum int
+
+	// MaxPayload is the longest payload in bytes. A broker discards without a word
+	// what is longer. Default: 131072, the cloud's limit.
+	MaxPayload int
+
+	// SessionExpiry is how long the broker keeps what belongs to a worker that is
+	// away, in whole seconds. Default: 24 h.
+	SessionExpiry time.Duration
+
+	// Window is the number of messages among which the worker recognises copies,
+	// for ten minutes at most; each takes about 40 bytes. Default: 65536.
+	Window int
+
+	// Leave makes Run end the worker's part in the group for good: it unsubscribes,
+	// stores what the broker still had for it, and ends the session. Default: false,
+	// the worker comes back.
+	Leave bool
+
+	// Metrics is where the worker's counters are registered, labelled with Name.
+	// Default: none.
+	Metrics prometheus.Registerer
+}
+
+// windowAge is the longest time that a message is remembered to recognise copies.
+const windowAge = 10 * time.Minute
+
+// room is what a packet may have in bytes besides its payload: topic and
+// properties.
+const room = 4 << 10
+
+// maxFilters is the most filters that every broker takes in one packet (MQTT facts,
+// section AWS).
+const maxFilters = 8
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// withDefaults returns the configuration with its defaults filled in, or what is
+// wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return Config{}, fmt.Errorf("name of the host, for Name: %w", err)
+		}
+		c.Name = host
+	}
+	orDefault(&c.ReceiveMaximum, 128)
+	orDefault(&c.MaxPayload, mqttv5.DefaultMaxMessage)
+	orDefault(&c.SessionExpiry, 24*time.Hour)
+	orDefault(&c.Window, defaultWindow)
+	if c.Quarantine == nil {
+		c.Quarantine = c.Sink
+	}
+	if err := c.check(); err != nil {
+		return Config{}, err
+	}
+	conn := &c.Connection
+	if len(c.Filters) == 0 {
+		if conn.CustomerID == "" {
+			return Config{}, errors.New("Connection.CustomerID is empty; it is the account whose uploads are taken")
+		}
+		c.Filters = filters(conn.CustomerID, conn.GroupID)
+	} else if conn.CustomerID == "" {
+		conn.CustomerID = "any" // the filters alone say whose
+	}
+	if conn.Tuning.ClientID == "" {
+		conn.Tuning.ClientID = "ingest-" + c.Group + "-" + c.Name
+	}
+	if conn.Hooks.Logger == nil {
+		conn.Hooks.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func (c Config) check() error {
+	if c.Group == "" {
+		return errors.New("Group is empty; all workers that share the work have the same one")
+	}
+	for _, f := range [...]struct{ name, value string }{{"Group", c.Group}, {"Name", c.Name}} {
+		if err := checkSegment(f.value); err != nil {
+			return fmt.Errorf("%s %q: %w", f.name, f.value, err)
+		}
+	}
+	if c.Sink == nil {
+		return errors.New("Sink is missing; nothing may be acknowledged that is not stored")
+	}
+	if len(c.Filters) > maxFilters {
+		return fmt.Errorf("%d Filters, brokers take %d", len(c.Filters), maxFilters)
+	}
+	for _, f := range c.Filters {
+		if f == "" || strings.HasPrefix(f, "$share/") || !utf8.ValidString(f) || strings.ContainsRune(f, 0) {
+			return fmt.Errorf("filter %q is not a topic filter without $share", f)
+		}
+	}
+	for _, f := range [...]struct {
+		name     string
+		v        int
+		min, max int
+	}{
+		{"ReceiveMaximum", c.ReceiveMaximum, 1, 65535},
+		{"MaxPayload", c.MaxPayload, 1, 8 << 20},
+		{"Window", c.Window, 1, 1 << 24},
+	} {
+		if f.v < f.min || f.v > f.max {
+			return fmt.Errorf("%s %d is not between %d and %d", f.name, f.v, f.min, f.max)
+		}
+	}
+	if c.SessionExpiry < time.Second || c.SessionExpiry > 1<<31*time.Second {
+		return fmt.Errorf("SessionExpiry %v is not between 1 s and 68 years", c.SessionExpiry)
+	}
+	return nil
+}
+
+// checkSegment refuses what cannot be a share name or part of a client identifier.
+func checkSegment(s string) error {
+	const limit = 64
+	if len(s) > limit {
+		return fmt.Errorf("%d bytes long, the limit is %d", len(s), limit)
+	}
+	if !utf8.ValidString(s) {
+		return errors.New("not valid UTF-8")
+	}
+	for i, r := range s {
+		if r == '/' || r == '+' || r == '#' || unicode.IsControl(r) {
+			return fmt.Errorf("character %q at byte %d is not allowed", r, i)
+		}
+	}
+	return nil
+}
