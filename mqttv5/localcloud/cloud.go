@@ -85,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Cloud, error) {
 		c.shutdown()
 		return nil, fmt.Errorf("start local cloud: %w", err)
 	}
-	c.stop = context.AfterFunc(ctx, func() { c.Close() })
+	c.stop = context.AfterFunc(ctx, c.shutdown) // not Close: that reads c.stop
 	c.log.Info("local cloud listens", "address", c.Addr())
 	return c, nil
 }

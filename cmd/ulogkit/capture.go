@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/capture"
+	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/text"
+	"github.com/ulogkit/ulogkit/wire"
+)
+
+// captureFlags are what the command line says about reading a capture.
+type captureFlags struct {
+	elf         []string
+	extract     string
+	json        bool
+	showSecrets bool
+}
+
+func newCapture() *cobra.Command {
+	var flags captureFlags
+	cmd := &cobra.Command{
+		Use:   "capture [--elf FW] [--json] [--extract DIR] FILE",
+		Short: "Show the uLogger traffic in a capture file",
+		Long: `capture reads a pcap or pcapng file and shows what gateways and broker said to
+each other over MQTT: connections, boot handshakes, logs and crash dumps, which
+it verifies, and what the broker answered and when. With --elf it also decodes
+the logs. Session tokens, passwords and upload addresses are not shown unless
+asked for.
+
+What is encrypted cannot be read: record it in plain text with the flag --tap of
+"ulogkit upload" or "ulogkit cloud", which writes such a file. If something is
+bad, missing in the file or encrypted, the exit code is 1.`,
+		Example: "  tcpdump -i any -w traffic.pcap port 1883\n  ulogkit capture --elf firmware.elf traffic.pcap\n  ulogkit capture --json --extract payloads traffic.pcap",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runCapture(cmd, &flags, args[0])
+		},
+	}
+	cmd.Flags().StringArrayVar(&flags.elf, "elf", nil, "decode the logs with the strings of the firmware `FW`; may be given for each version of it")
+	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
+	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&flags.showSecrets, "show-secrets", false, "show session tokens, passwords and upload addresses")
+	return cmd
+}
+
+func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error) {
+	var in io.Reader = cmd.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	traffic, err := wire.NewCapture(in, wire.CaptureConfig{ShowSecrets: flags.showSecrets})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var extractor *capture.Extractor
+	if flags.extract != "" {
+		if extractor, err = capture.NewExtractor(flags.extract); err != nil {
+			return err
+		}
+	}
+	decoder, err := captureDecoder(flags)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	undecoded := 0
+	for m := range traffic.All() {
+		if err := cmd.Context().Err(); err != nil {
+			return err
+		}
+		row := capture.NewRow(&m, flags.showSecrets)
+		if extractor != nil {
+			if row.File, err = extractor.Write(&m); err != nil {
+				return err
+			}
+		}
+		if flags.json {
+			printJSON(out, row)
+		} else {
+			fmt.Fprintln(out, row.Line())
+		}
+		if decoder == nil || m.Kind != wire.KindLog {
+			continue
+		}
+		where := fmt.Sprintf("%s: log of %s", name, m.Time.UTC().Format("15:04:05.000000"))
+		report, err := decoder.Decode(cmd.Context(), where, bytes.NewReader(m.Payload), out)
+		if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", where, err)
+			undecoded++
+		} else if err := report.Write(cmd.ErrOrStderr(), where); err != nil {
+			return err
+		}
+	}
+	stats := traffic.Stats()
+	if extractor != nil && extractor.Withheld > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d payloads hold secrets and were not extracted; --show-secrets extracts them too\n", name, extractor.Withheld)
+	}
+	return errors.Join(named(name, traffic.Err()), named(name, capture.Complaint(&stats, undecoded)))
+}
+
+// captureDecoder returns what decodes logs, or nil if no firmware was given.
+func captureDecoder(flags *captureFlags) (*text.Decoder, error) {
+	cfg := text.Config{JSON: flags.json}
+	for _, name := range flags.elf {
+		d, err := dict.Load(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		cfg.Dictionaries = append(cfg.Dictionaries, d)
+	}
+	if len(cfg.Dictionaries) == 0 {
+		return nil, nil
+	}
+	return text.NewDecoder(cfg)
+}
+
+func named(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

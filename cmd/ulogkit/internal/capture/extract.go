@@ -1,0 +1,50 @@
+package capture
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/wire"
+)
+
+// Extractor writes the payloads of messages into a directory.
+type Extractor struct {
+	dir      string
+	count    int // publishes so far
+	Withheld int // payloads not written, since they hold secrets
+}
+
+// NewExtractor makes the directory, for its owner alone, unless it is there.
+func NewExtractor(dir string) (*Extractor, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return &Extractor{dir: dir}, nil
+}
+
+var extensions = map[wire.Kind]string{
+	wire.KindLog: ".bin", wire.KindCoreDump: ".core", wire.KindTextLog: ".ndjson",
+	wire.KindBootRequest: ".json", wire.KindBootReply: ".json", wire.KindFirmwareRequest: ".json", wire.KindFirmwareReply: ".json",
+}
+
+// Write writes the payload of a publish and returns the file's name; it is
+// empty for what is no publish or is withheld. The name is the number of the
+// publish in the capture and its kind, never a part of its topic.
+func (e *Extractor) Write(m *wire.Message) (name string, err error) {
+	if m.Packet != wire.PacketPublish {
+		return "", nil
+	}
+	e.count++
+	if len(m.Payload) < m.PayloadSize {
+		e.Withheld++
+		return "", nil
+	}
+	extension := extensions[m.Kind]
+	if extension == "" {
+		extension = ".bin"
+	}
+	name = filepath.Join(e.dir, fmt.Sprintf("%06d-%v%s", e.count, m.Kind, extension))
+	return name, files.Write(name, m.Payload, nil)
+}

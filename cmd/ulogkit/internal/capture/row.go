@@ -1,0 +1,153 @@
+// Package capture turns the messages in a capture file into the rows that the
+// command line prints and writes as JSON, and into files.
+//
+// The JSON keys are a contract: keys may be added, none renamed. Every row has
+// time, source, destination, topic and kind; the others are those of its kind.
+package capture
+
+import (
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/wire"
+)
+
+// Row is one message. What its kind does not have is absent.
+type Row struct {
+	Time        time.Time `json:"time"`
+	Source      string    `json:"source"`
+	Destination string    `json:"destination"`
+	Topic       string    `json:"topic"`
+	Kind        string    `json:"kind"`
+
+	// MQTT.
+	Packet      string   `json:"packet,omitempty"`
+	PacketID    uint16   `json:"packet_id,omitempty"`
+	QoS         *uint8   `json:"qos,omitempty"` // of a publish
+	Dup         bool     `json:"dup,omitempty"`
+	Retain      bool     `json:"retain,omitempty"`
+	Size        *int     `json:"size,omitempty"` // of a publish's payload, in bytes
+	ReasonCode  *uint8   `json:"reason_code,omitempty"`
+	Reason      string   `json:"reason,omitempty"`
+	ReasonCodes []int    `json:"reason_codes,omitempty"`
+	LatencyMS   *float64 `json:"latency_ms,omitempty"` // since what this answers
+	MQTTVersion *uint8   `json:"mqtt_version,omitempty"`
+	ClientID    *string  `json:"client_id,omitempty"`
+	KeepAlive   *uint16  `json:"keep_alive,omitempty"` // in seconds
+	CleanStart  *bool    `json:"clean_start,omitempty"`
+	Username    string   `json:"username,omitempty"` // only if secrets are shown
+	Password    string   `json:"password,omitempty"` // likewise
+	Filters     []string `json:"filters,omitempty"`
+
+	// Logs and crash dumps; the keys are those of inspect.
+	Version       *uint32 `json:"version,omitempty"`
+	SessionToken  *uint32 `json:"session_token,omitempty"` // only if secrets are shown
+	Sequence      *uint32 `json:"sequence,omitempty"`
+	Tick          *uint32 `json:"tick,omitempty"`
+	TickRateHz    *uint32 `json:"tick_rate_hz,omitempty"`
+	DataLen       *int    `json:"data_len,omitempty"`
+	Frames        *int    `json:"frames,omitempty"`
+	TotalLen      *uint32 `json:"total_len,omitempty"`
+	Checksum      *uint32 `json:"checksum,omitempty"`
+	ChecksumOK    *bool   `json:"checksum_ok,omitempty"`
+	ApplicationID *uint32 `json:"application_id,omitempty"`
+	GitHash       *string `json:"git_hash,omitempty"`
+	DeviceType    *string `json:"device_type,omitempty"` // of a boot request too
+	DeviceSerial  *string `json:"device_serial,omitempty"`
+	VersionString *string `json:"version_string,omitempty"`
+
+	// The boot handshake.
+	Git           *string `json:"git,omitempty"`
+	Serial        *string `json:"serial,omitempty"`
+	DeviceVersion *string `json:"device_version,omitempty"`
+	Token         *uint32 `json:"token,omitempty"` // only if secrets are shown
+
+	Lost  *int64 `json:"lost,omitempty"`  // bytes; -1 if unknown
+	File  string `json:"file,omitempty"`  // where the payload was written
+	Error string `json:"error,omitempty"` // what is wrong, and what to do
+}
+
+// NewRow returns the row of a message. Secrets are in it as far as they are in
+// the message, but for the token of a log, which showSecrets decides.
+func NewRow(m *wire.Message, showSecrets bool) *Row {
+	r := &Row{
+		Time: m.Time, Source: m.Source.String(), Destination: m.Destination.String(), Topic: m.Topic, Kind: m.Kind.String(),
+		PacketID: m.PacketID, Dup: m.Dup, Retain: m.Retain, Filters: m.Filters, Reason: m.Reason,
+	}
+	if m.Packet != 0 {
+		r.Packet = m.Packet.String()
+	}
+	if m.Packet == wire.PacketPublish {
+		r.QoS, r.Size = &m.QoS, &m.PayloadSize
+	}
+	if m.Reason != "" {
+		r.ReasonCode = new(uint8(m.ReasonCode))
+	}
+	for _, code := range m.ReasonCodes {
+		r.ReasonCodes = append(r.ReasonCodes, int(code))
+	}
+	if m.Latency >= 0 {
+		r.LatencyMS = new(float64(m.Latency.Microseconds()) / 1000)
+	}
+	switch m.Kind {
+	case wire.KindConnect:
+		r.MQTTVersion, r.ClientID, r.KeepAlive, r.CleanStart = &m.Version, &m.ClientID, &m.KeepAlive, &m.CleanStart
+		r.Username, r.Password = m.Username, string(m.Password)
+	case wire.KindLog:
+		r.log(m.Payload, showSecrets)
+	case wire.KindCoreDump:
+		r.coreDump(m.Payload)
+	case wire.KindBootRequest:
+		r.DeviceType, r.Git, r.Serial, r.DeviceVersion = &m.Boot.DeviceType, &m.Boot.Git, &m.Boot.Serial, &m.Boot.Version
+	case wire.KindBootReply:
+		if showSecrets && m.Err == nil {
+			r.Token = &m.Token
+		}
+	case wire.KindGap, wire.KindResync, wire.KindOversize:
+		r.Lost = &m.Lost
+	}
+	if r.Error = m.Trouble(); r.Error == "" && m.Err != nil {
+		r.Error = m.Err.Error()
+	}
+	return r
+}
+
+// log adds what the header of a log says.
+func (r *Row) log(b []byte, showSecrets bool) {
+	l, _, err := format.ParseLog(b)
+	if err != nil {
+		return
+	}
+	if showSecrets {
+		r.SessionToken = new(l.SessionToken())
+	}
+	r.Version, r.DataLen, r.Checksum = new(uint32(l.Version())), new(len(l.Data())), new(uint32(l.Checksum()))
+	r.ChecksumOK = new(l.Verify() == nil)
+	if h := l.HeaderV1(); h != nil {
+		r.Sequence = new(h.Sequence())
+	}
+	if h := l.HeaderV3(); h != nil {
+		r.Tick, r.TickRateHz = new(h.Tick()), new(h.TickRateHz())
+	}
+	n := 0
+	frames := l.Frames()
+	for frames.Next() {
+		n++
+	}
+	r.Frames = &n
+}
+
+// coreDump adds what the header of a crash dump says.
+func (r *Row) coreDump(b []byte) {
+	d, _, err := format.ParseCoreDump(b)
+	if err != nil {
+		return
+	}
+	h := d.Header
+	r.TotalLen, r.Checksum, r.ChecksumOK, r.Version = new(h.LenTotal()), new(h.Checksum()), new(d.Verify() == nil), new(h.Version())
+	r.ApplicationID = new(h.ApplicationID())
+	r.GitHash, r.DeviceType = text(h.GitHash()), text(h.DeviceType())
+	r.DeviceSerial, r.VersionString = text(h.DeviceSerial()), text(h.VersionString())
+}
+
+func text(b []byte) *string { return new(string(b)) }
