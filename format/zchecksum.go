@@ -5,13 +5,40 @@ package format
 import "encoding/binary"
 
 // Sum32 returns the sum of all bytes of b modulo 2 to the power of 32, the
-// checksum sum32 of the spec.
+// checksum sum32 of the spec. It cannot see bytes change places, nor changes
+// that cancel out.
 func Sum32(b []byte) uint32 {
 	var s uint32
+	for len(b) >= 1024 {
+		var a0, a1 uint64
+		for c := b[:1024]; len(c) >= 32; c = c[32:] {
+			a0 += addPairs(binary.LittleEndian.Uint64(c[0:8]))
+			a1 += addPairs(binary.LittleEndian.Uint64(c[8:16]))
+			a0 += addPairs(binary.LittleEndian.Uint64(c[16:24]))
+			a1 += addPairs(binary.LittleEndian.Uint64(c[24:32]))
+		}
+		s += addLanes(a0 + a1)
+		b = b[1024:]
+	}
+	var a uint64
+	for len(b) >= 8 {
+		a += addPairs(binary.LittleEndian.Uint64(b[0:8]))
+		b = b[8:]
+	}
+	s += addLanes(a)
 	for _, c := range b {
 		s += uint32(c)
 	}
 	return s
+}
+
+// addPairs adds the bytes of w in pairs: four sums, each in 16 bits.
+func addPairs(w uint64) uint64 { return w&0x00ff00ff00ff00ff + w>>8&0x00ff00ff00ff00ff }
+
+// addLanes adds the four numbers of 16 bits in a.
+func addLanes(a uint64) uint32 {
+	a = a&0x0000ffff0000ffff + a>>16&0x0000ffff0000ffff
+	return uint32(a) + uint32(a>>32)
 }
 
 // XOR8 returns the XOR of all bytes of b, the checksum xor8 of the spec. It

@@ -86,9 +86,9 @@ func (p *plan) emitChecksums(file *jen.File) {
 	}
 }
 
-// word is eight bytes of b from an offset on: binary.LittleEndian.Uint64(b[8:16]).
-func word(at int) *jen.Statement {
-	return jen.Qual("encoding/binary", "LittleEndian").Dot("Uint64").Call(jen.Id("b").Index(jen.Lit(at).Op(":").Lit(at + 8)))
+// word is eight bytes of a slice: binary.LittleEndian.Uint64(b[8:16]).
+func word(slice string, at int) *jen.Statement {
+	return jen.Qual("encoding/binary", "LittleEndian").Dot("Uint64").Call(jen.Id(slice).Index(jen.Lit(at).Op(":").Lit(at + 8)))
 }
 
 // emitXOR8 writes the XOR of all bytes. Four accumulators and loads that are
@@ -104,7 +104,7 @@ func word(at int) *jen.Statement {
 //		}
 //		a := a0 ^ a1 ^ a2 ^ a3
 //		for len(b) >= 8 {
-//			a ^= binary.LittleEndian.Uint64(b)
+//			a ^= binary.LittleEndian.Uint64(b[0:8])
 //			b = b[8:]
 //		}
 //		a ^= a >> 32
@@ -125,13 +125,13 @@ func emitXOR8(out *code) {
 			jen.Var().List(acc(0), acc(1), acc(2), acc(3)).Uint64(),
 			jen.For(jen.Len(b.Clone()).Op(">=").Lit(step)).BlockFunc(func(g *jen.Group) {
 				for i := range step / 16 {
-					g.Add(acc(i)).Op("^=").Add(word(16 * i)).Op("^").Add(word(16*i + 8))
+					g.Add(acc(i)).Op("^=").Add(word("b", 16*i)).Op("^").Add(word("b", 16*i+8))
 				}
 				g.Add(b.Clone()).Op("=").Add(b.Clone().Index(jen.Lit(step).Op(":")))
 			}),
 			a.Clone().Op(":=").Add(acc(0)).Op("^").Add(acc(1)).Op("^").Add(acc(2)).Op("^").Add(acc(3)),
 			jen.For(jen.Len(b.Clone()).Op(">=").Lit(8)).Block(
-				a.Clone().Op("^=").Add(word(0)),
+				a.Clone().Op("^=").Add(word("b", 0)),
 				b.Clone().Op("=").Add(b.Clone().Index(jen.Lit(8).Op(":"))),
 			),
 			a.Clone().Op("^=").Add(a.Clone()).Op(">>").Lit(32),
@@ -143,21 +143,90 @@ func emitXOR8(out *code) {
 		))
 }
 
-// emitSum32 writes the sum of all bytes, modulo 2^32.
+// emitSum32 writes the sum of all bytes, modulo 2^32. A word is added as four
+// pairs of bytes in lanes of 16 bits. One word adds at most 2*255 to a lane, so
+// a lane holds 128 words: a block of 1024 bytes, here shared by two accumulators,
+// or what is left after the last block.
 //
 //	func Sum32(b []byte) uint32 {
 //		var s uint32
+//		for len(b) >= 1024 {
+//			var a0, a1 uint64
+//			for c := b[:1024]; len(c) >= 32; c = c[32:] {
+//				a0 += addPairs(binary.LittleEndian.Uint64(c[0:8]))
+//				a1 += addPairs(binary.LittleEndian.Uint64(c[8:16]))
+//				a0 += addPairs(binary.LittleEndian.Uint64(c[16:24]))
+//				a1 += addPairs(binary.LittleEndian.Uint64(c[24:32]))
+//			}
+//			s += addLanes(a0 + a1)
+//			b = b[1024:]
+//		}
+//		var a uint64
+//		for len(b) >= 8 {
+//			a += addPairs(binary.LittleEndian.Uint64(b[0:8]))
+//			b = b[8:]
+//		}
+//		s += addLanes(a)
 //		for _, c := range b {
 //			s += uint32(c)
 //		}
 //		return s
 //	}
 func emitSum32(out *code) {
-	b, s := jen.Id("b"), jen.Id("s")
-	out.decl([]string{"Sum32 returns the sum of all bytes of b modulo 2 to the power of 32, the checksum sum32 of the spec."},
+	const block, step = 1024, 32
+	a, b, c, s := jen.Id("a"), jen.Id("b"), jen.Id("c"), jen.Id("s")
+	acc := func(i int) *jen.Statement { return jen.Id(fmt.Sprintf("a%d", i%2)) }
+	from := func(slice *jen.Statement, n int) *jen.Statement { return slice.Clone().Index(jen.Lit(n).Op(":")) }
+	pairs := func(slice string, at int) *jen.Statement { return jen.Id("addPairs").Call(word(slice, at)) }
+	out.decl([]string{"Sum32 returns the sum of all bytes of b modulo 2 to the power of 32, the checksum sum32 of the spec. It cannot see bytes change places, nor changes that cancel out."},
 		jen.Func().Id("Sum32").Params(b.Clone().Index().Byte()).Uint32().Block(
 			jen.Var().Add(s.Clone()).Uint32(),
-			jen.For(jen.List(jen.Id("_"), jen.Id("c")).Op(":=").Range().Add(b.Clone())).Block(s.Clone().Op("+=").Uint32().Parens(jen.Id("c"))),
+			jen.For(jen.Len(b.Clone()).Op(">=").Lit(block)).Block(
+				jen.Var().List(acc(0), acc(1)).Uint64(),
+				jen.For(
+					c.Clone().Op(":=").Add(b.Clone().Index(jen.Op(":").Lit(block))),
+					jen.Len(c.Clone()).Op(">=").Lit(step),
+					c.Clone().Op("=").Add(from(c, step)),
+				).BlockFunc(func(g *jen.Group) {
+					for i := range step / 8 {
+						g.Add(acc(i)).Op("+=").Add(pairs("c", 8*i))
+					}
+				}),
+				s.Clone().Op("+=").Id("addLanes").Call(acc(0).Op("+").Add(acc(1))),
+				b.Clone().Op("=").Add(from(b, block)),
+			),
+			jen.Var().Add(a.Clone()).Uint64(),
+			jen.For(jen.Len(b.Clone()).Op(">=").Lit(8)).Block(
+				a.Clone().Op("+=").Add(pairs("b", 0)),
+				b.Clone().Op("=").Add(from(b, 8)),
+			),
+			s.Clone().Op("+=").Id("addLanes").Call(a),
+			jen.For(jen.List(jen.Id("_"), c.Clone()).Op(":=").Range().Add(b.Clone())).Block(
+				s.Clone().Op("+=").Uint32().Parens(c.Clone())),
 			jen.Return(s.Clone()),
+		))
+	emitLanes(out)
+}
+
+// emitLanes writes the two steps of Sum32, each small enough to be inlined:
+//
+//	func addPairs(w uint64) uint64 { return w&0x00ff00ff00ff00ff + w>>8&0x00ff00ff00ff00ff }
+//
+//	func addLanes(a uint64) uint32 {
+//		a = a&0x0000ffff0000ffff + a>>16&0x0000ffff0000ffff
+//		return uint32(a) + uint32(a>>32)
+//	}
+func emitLanes(out *code) {
+	// x&mask + x>>by&mask
+	halves := func(x string, by int, mask string) *jen.Statement {
+		return jen.Id(x).Op("&").Id(mask).Op("+").Id(x).Op(">>").Lit(by).Op("&").Id(mask)
+	}
+	out.decl([]string{"addPairs adds the bytes of w in pairs: four sums, each in 16 bits."},
+		jen.Func().Id("addPairs").Params(jen.Id("w").Uint64()).Uint64().Add(
+			inline(jen.Return(halves("w", 8, "0x00ff00ff00ff00ff")))))
+	out.decl([]string{"addLanes adds the four numbers of 16 bits in a."},
+		jen.Func().Id("addLanes").Params(jen.Id("a").Uint64()).Uint32().Block(
+			jen.Id("a").Op("=").Add(halves("a", 16, "0x0000ffff0000ffff")),
+			jen.Return(jen.Uint32().Parens(jen.Id("a")).Op("+").Uint32().Parens(jen.Id("a").Op(">>").Lit(32))),
 		))
 }

@@ -60,7 +60,7 @@ func (v *view) structParse(out *code) {
 	out.decl([]string{doc}, jen.Func().Id("Parse"+v.Name).Params(jen.Id("b").Index().Byte()).
 		Params(jen.Id("v").Id(v.Name), jen.Id("rest").Index().Byte(), jen.Id("err").Error()).
 		BlockFunc(func(g *jen.Group) {
-			p := parser{v, g, "b"}
+			p := parseFunc{v, g, "b"}
 			for i := 0; i < len(v.fields); {
 				if n := v.run(i); n > 0 {
 					p.numbers(v.fields[i : i+n])
@@ -86,20 +86,20 @@ func (v *view) run(i int) int {
 	return n
 }
 
-// parser writes the statements that read one field after another; from is the
+// parseFunc writes the statements that read one field after another; from is the
 // slice that begins with the next one: b at first, rest afterwards.
-type parser struct {
+type parseFunc struct {
 	v    *view
 	g    *jen.Group
 	from string
 }
 
-func (p *parser) giveUp(err *jen.Statement) *jen.Statement {
+func (p *parseFunc) giveUp(err *jen.Statement) *jen.Statement {
 	return jen.Return(jen.Id(p.v.Name).Values(), jen.Nil(), err)
 }
 
 // short is the error for missing bytes of f: of the whole view at its start.
-func (p *parser) short(f *field) *jen.Statement {
+func (p *parseFunc) short(f *field) *jen.Statement {
 	if f.Offset == 0 {
 		return p.v.fail("Short", "", 0, "ErrShort")
 	}
@@ -117,7 +117,7 @@ func (p *parser) short(f *field) *jen.Statement {
 //		return Chunk{}, nil, errChunkLenTotal
 //	}
 //	rest = b[4:]
-func (p *parser) numbers(run []*field) {
+func (p *parseFunc) numbers(run []*field) {
 	size := 0
 	for _, f := range run {
 		size += f.size()
@@ -145,7 +145,7 @@ func (p *parser) numbers(run []*field) {
 }
 
 // field reads a field that is not a number.
-func (p *parser) field(f *field) {
+func (p *parseFunc) field(f *field) {
 	rest := jen.Id("rest")
 	from := jen.Id(p.from)
 	switch {
@@ -178,7 +178,7 @@ func (p *parser) field(f *field) {
 //
 // The spec's check has proved that the number is not negative. Where it may not
 // fit into an int it is an int64 until it has been compared.
-func (p *parser) tail(f *field) {
+func (p *parseFunc) tail(f *field) {
 	from := jen.Id(p.from)
 	n := jen.Id("n" + f.Name)
 	as := lengthType(f.Size)
@@ -205,7 +205,7 @@ func (p *parser) tail(f *field) {
 //			return DeviceInfo{}, nil, errDeviceInfoGitHash
 //		}
 //	}
-func (p *parser) text(f *field) {
+func (p *parseFunc) text(f *field) {
 	p.v.plan.uses["cutNUL"] = true
 	read := []jen.Code{
 		jen.Var().Id("ok").Bool(),

@@ -60,12 +60,12 @@ func (c *code) decl(doc []string, d jen.Code) {
 	c.Add(d, jen.Line())
 }
 
-// var (
+// emitFailures writes:
 //
-//	errHeaderV3Short   = &Error{Type: "header_v3", Offset: 0, Err: ErrShort}
-//	errHeaderV3Version = &Error{Type: "header_v3", Field: "version", Offset: 0, Err: ErrValue}
-//
-// )
+//	var (
+//		errHeaderV3Short   = &Error{Type: "header_v3", Offset: 0, Err: ErrShort}
+//		errHeaderV3Version = &Error{Type: "header_v3", Field: "version", Offset: 0, Err: ErrValue}
+//	)
 func (v *view) emitFailures(file *jen.File) {
 	if len(v.failures) == 0 {
 		return
@@ -92,11 +92,13 @@ func (v *view) typeDoc(table string) []string {
 	return append(doc, "Source: "+strings.TrimSuffix(v.DocRef, ".")+".")
 }
 
-// // HeaderV3Size is the length of a HeaderV3 in bytes.
-// const HeaderV3Size = 17
+// fixedType writes:
 //
-// // HeaderV3 is a view of header_v3: ...
-// type HeaderV3 [HeaderV3Size]byte
+//	// HeaderV3Size is the length of a HeaderV3 in bytes.
+//	const HeaderV3Size = 17
+//
+//	// HeaderV3 is a view of header_v3: ...
+//	type HeaderV3 [HeaderV3Size]byte
 func (v *view) fixedType(file *jen.File) {
 	comment(file, 0, fmt.Sprintf("%sSize is the length of a %s in bytes.", v.Name, v.Name))
 	file.Const().Id(v.Name + "Size").Op("=").Lit(v.Size)
@@ -142,18 +144,18 @@ func (f *field) inner() *view {
 	return f.in.plan.byType[f.Type.User]
 }
 
-// func ParseHeaderV3(b []byte) (v *HeaderV3, rest []byte, err error) {
+// fixedParse writes:
 //
-//	if len(b) < HeaderV3Size {
-//		return nil, nil, errHeaderV3Short
+//	func ParseHeaderV3(b []byte) (v *HeaderV3, rest []byte, err error) {
+//		if len(b) < HeaderV3Size {
+//			return nil, nil, errHeaderV3Short
+//		}
+//		v = (*HeaderV3)(b)
+//		if err := v.check(); err != nil {
+//			return nil, nil, err
+//		}
+//		return v, b[HeaderV3Size:], nil
 //	}
-//	v = (*HeaderV3)(b)
-//	if err := v.check(); err != nil {
-//		return nil, nil, err
-//	}
-//	return v, b[HeaderV3Size:], nil
-//
-// }
 func (v *view) fixedParse(out *code) {
 	size := jen.Id(v.Name + "Size")
 	doc := fmt.Sprintf("Parse%s returns a view of the %s that b begins with, and the bytes after it.", v.Name, v.ID)
@@ -171,14 +173,14 @@ func (v *view) fixedParse(out *code) {
 		}))
 }
 
-// func (v *HeaderV3) check() error {
+// fixedCheck writes:
 //
-//	if v.Version() != 3 {
-//		return errHeaderV3Version
+//	func (v *HeaderV3) check() error {
+//		if v.Version() != 3 {
+//			return errHeaderV3Version
+//		}
+//		return nil
 //	}
-//	return nil
-//
-// }
 func (v *view) fixedCheck(out *code) {
 	if !v.checks() {
 		return
@@ -219,14 +221,14 @@ func (f *field) bytes() []jen.Code {
 	return out
 }
 
-// func (v *HeaderV3) AppendTo(dst []byte) ([]byte, error) {
+// fixedAppend writes:
 //
-//	if err := v.check(); err != nil {
-//		return nil, err
+//	func (v *HeaderV3) AppendTo(dst []byte) ([]byte, error) {
+//		if err := v.check(); err != nil {
+//			return nil, err
+//		}
+//		return append(dst, v[:]...), nil
 //	}
-//	return append(dst, v[:]...), nil
-//
-// }
 func (v *view) fixedAppend(out *code) {
 	doc := fmt.Sprintf("AppendTo appends the %d bytes of v to dst.", v.Size)
 	if v.checks() {

@@ -49,18 +49,20 @@ func (p *plan) clashes() {
 		}
 	}
 	for _, v := range p.views {
-		p.take(top, &v.Node, v.Name, "Parse"+v.Name)
+		needs := []string{v.Name, "Parse" + v.Name}
 		if v.fixed {
-			p.take(top, &v.Node, v.Name+"Size")
+			needs = append(needs, v.Name+"Size")
 		}
+		p.take(top, &v.Node, needs...)
 		members := names{}
 		for _, name := range []string{"AppendTo", "Verify", "Seal", "String", "GoString", "Format", "Error"} {
 			members[name] = "gen itself"
 		}
 		for _, f := range v.fields {
-			p.take(members, &f.Node, f.Name)
 			if v.fixed {
-				p.take(members, &f.Node, "Set"+f.Name)
+				p.take(members, &f.Node, f.Name, "Set"+f.Name)
+			} else {
+				p.take(members, &f.Node, f.Name)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -56,6 +57,9 @@ func newPlan(s *spec.Spec, c Config) (*plan, error) {
 	for _, e := range s.Enums {
 		g := &enum{Enum: e, Name: c.goName(e.ID), bits: 8}
 		p.enums, p.byEnum[e] = append(p.enums, g), g
+		for _, v := range e.Values { // no field need use it
+			p.widen(e, bits.Len64(v.Value))
+		}
 	}
 	for _, t := range s.Types {
 		if t.Manual != "" {
@@ -89,36 +93,36 @@ func (p *plan) refuse(n *spec.Node, key, what string) {
 
 // scan collects what all types, also the hand-written ones, need in Go.
 func (p *plan) scan(t *spec.Type) {
-	widen := func(e *spec.Enum, bits int) {
-		if e != nil {
-			p.byEnum[e].bits = max(p.byEnum[e].bits, (bits+7)/8*8)
-		}
-	}
 	for _, a := range t.Seq {
 		switch a.Type.Kind {
 		case spec.Int:
-			widen(a.Enum, 8*a.Type.Width)
+			p.widen(a.Enum, 8*a.Type.Width)
 		case spec.Bits:
-			widen(a.Enum, a.Type.Width)
+			p.widen(a.Enum, a.Type.Width)
 		}
 		if c := a.Checksum; c != nil && !slices.Contains(p.algorithms, c.Algorithm) {
 			p.algorithms = append(p.algorithms, c.Algorithm)
 		}
 	}
 	for _, q := range t.Params {
-		widen(q.Enum, 8*q.Type.Width)
+		p.widen(q.Enum, 8*q.Type.Width)
 	}
 	for _, i := range t.Instances {
 		if v := i.Value(); i.Enum != nil && v.Hi != nil {
-			widen(i.Enum, v.Hi.BitLen())
-		}
-	}
-	for _, e := range p.enums {
-		for e.bits > 8 && e.bits&(e.bits-1) != 0 {
-			e.bits += 8 // 24 becomes 32, and 40 to 56 become 64
+			p.widen(i.Enum, v.Hi.BitLen())
 		}
 	}
 	slices.Sort(p.algorithms)
+}
+
+// widen makes the Go type of an enum large enough for so many bits.
+func (p *plan) widen(e *spec.Enum, n int) {
+	if e == nil {
+		return
+	}
+	for g := p.byEnum[e]; g.bits < n; {
+		g.bits *= 2
+	}
 }
 
 // plan decides the form of v and of its fields.
@@ -145,7 +149,7 @@ func (p *plan) plan(v *view) {
 		if optional && a.If == nil {
 			p.errorf(a.Pos, a.Path, "gen cannot tell this field from the optional text before it; let only optional fields follow")
 		}
-		optional = optional || a.If != nil
+		optional = optional || a.If != nil && a.Type.Kind == spec.TextNUL
 	}
 }
 
@@ -159,7 +163,7 @@ func (p *plan) supported(f *field) {
 		p.refuse(n, "type", "a type that depends on a value")
 		return
 	case f.If != nil && (f.If.String() != "not _io.eof" || f.Type.Kind != spec.TextNUL || f.Tail()):
-		p.refuse(n, "if", "if, other than not _io.eof on a strz without size,")
+		p.refuse(n, "if", "this if, only not _io.eof on a strz without size")
 		return
 	case f.Valid != nil && f.Valid.Expr != nil:
 		p.refuse(n, "valid", "valid: expr")

@@ -89,16 +89,16 @@ func (c *checker) names(t *Type) {
 // docs holds the house rule: a type has a doc and a doc-ref, a field a doc unless
 // its id is a register's name, a letter and a number.
 func (c *checker) docs(t *Type) {
-	missing := func(n *Node, key string) bool { _, has := n.keys[key]; return !has && n.keys != nil }
-	if missing(&t.Node, "doc") && !(t.broken && len(t.keys) == 0) {
+	missing := func(n *Node, key string) bool { _, has := n.keys[key]; return !has && !n.broken }
+	if missing(&t.Node, "doc") {
 		c.errorf(t.Pos, t.Path, "no doc; say in a sentence what the bytes are")
 	}
-	if missing(&t.Node, "doc-ref") && !(t.broken && len(t.keys) == 0) {
+	if missing(&t.Node, "doc-ref") {
 		c.errorf(t.Pos, t.Path, "no doc-ref; name the source of the facts, such as FORMAT section 1")
 	}
 	t.fields(func(f Field) {
 		n := f.node()
-		if missing(n, "doc") && len(n.keys) > 0 && !plainID.MatchString(n.ID) {
+		if missing(n, "doc") && !plainID.MatchString(n.ID) {
 			c.errorf(n.Pos, n.Path, "no doc; only a register's number, such as r0, needs none")
 		}
 	})

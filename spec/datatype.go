@@ -72,7 +72,10 @@ func (r typeReader) number(t *DataType, v value, m []string) bool {
 // switchType reads a type that depends on a value.
 func (r typeReader) switchType(v value) (t DataType, ok bool) {
 	t = DataType{Pos: v.pos(), Kind: Switch}
-	m := r.mapping(v, "switch-on", "cases")
+	m, ok := r.mapping(v, "switch-on", "cases")
+	if !ok {
+		return t, false
+	}
 	for _, key := range []string{"switch-on", "cases"} {
 		if _, has := m[key]; !has {
 			r.errorf(v.pos(), v.path, "no %s; a type that depends on a value has switch-on: and cases:", key)

@@ -298,6 +298,9 @@ func (p *exprParser) atom() Expr {
 		if err != "" {
 			p.fail(at, "%s", err)
 		}
+		if p.tok == "." {
+			p.fail(at, "floating-point numbers are outside the subset")
+		}
 		return &IntLit{p.base(at), n, tok}
 	case tok == "true" || tok == "false":
 		p.next()

@@ -26,6 +26,9 @@ func (c *checker) resolve(t *Type) {
 }
 
 func (c *checker) attr(t *Type, i int, a *Attr) {
+	if a.broken { // in form already: its parts may be missing
+		return
+	}
 	in := func(key string) *scope { return &scope{t: t, n: &a.Node, key: key, upto: i} }
 	if a.If != nil {
 		c.typed(in("if"), a.If, BoolValue)

@@ -4,56 +4,70 @@ import "math/big"
 
 // layout computes where the fields of t lie, and refuses what cannot lie so.
 func (c *checker) layout(t *Type) {
-	bits := 0     // of the group of bit fields under way
-	fixed := true // nothing of unknown size yet
-	size, least := 0, 0
-	var greedy *Attr
+	l := layout{checker: c, fixed: true}
 	for _, a := range t.Seq {
 		a.Offset = -1
-		if greedy != nil && !a.broken {
-			c.errorf(a.Pos, a.Path, "nothing is left for it: %s takes all bytes up to the end", greedy.ID)
-			return
-		}
-		if a.Type.Kind != Bits && bits%8 != 0 {
-			c.errorf(a.Pos, a.Path, "begins in the middle of a byte: the bit fields before it have %d bits; make that a multiple of 8", bits)
-			return
-		}
-		if fixed {
-			a.Offset = size + bits/8
-		}
-		if a.Type.Kind == Bits && len(a.Contents) == 0 {
-			a.Bit = bits % 8
-			bits += a.Type.Width
-			if bits%8 == 0 {
-				size, least, bits = size+bits/8, least+bits/8, 0
-			}
-			continue
-		}
-		bits = 0
-		n, m := a.size()
-		if n < 0 {
-			fixed = false
-		} else {
-			size += n
-		}
-		least = clamp(least + m)
-		c.progress(a)
-		if a.greedy() {
-			greedy = a
-		}
+		l.place(a)
 	}
-	if bits%8 != 0 {
+	if l.bits%8 != 0 {
 		last := t.Seq[len(t.Seq)-1]
-		c.errorf(last.Pos, last.Path, "ends in the middle of a byte: its bit fields have %d bits; make that a multiple of 8", bits)
+		c.errorf(last.Pos, last.Path, "ends in the middle of a byte: its bit fields have %d bits; make that a multiple of 8", l.bits)
 	}
-	t.Size, t.MinSize, t.Greedy = -1, least, greedy != nil
-	if fixed {
-		t.Size = size
-		if size > maxFixed {
-			c.errorf(t.Pos, t.Path, "a fixed size of %d; at most %d bytes", size, maxFixed)
+	t.Size, t.MinSize, t.Greedy = -1, l.least, l.greedy != nil
+	if l.fixed {
+		t.Size = l.size
+		if l.size > maxFixed {
+			c.errorf(t.Pos, t.Path, "a fixed size of %d; at most %d bytes", l.size, maxFixed)
 		}
 	}
 	c.overlaps(t)
+}
+
+// layout is what the fields of a type so far come to.
+type layout struct {
+	*checker
+	fixed       bool  // all of them have a fixed size
+	size, least int   // bytes: of the fixed ones, and of all at least
+	bits        int   // of the group of bit fields under way
+	greedy      *Attr // takes all bytes up to the end; optional
+}
+
+// place adds a field.
+func (l *layout) place(a *Attr) {
+	if l.greedy != nil {
+		if !a.broken && !l.greedy.broken {
+			l.errorf(a.Pos, a.Path, "nothing is left for it: %s takes all bytes up to the end", l.greedy.ID)
+			a.broken = true
+		}
+		return
+	}
+	if a.Type.Kind != Bits && l.bits%8 != 0 {
+		if !a.broken {
+			l.errorf(a.Pos, a.Path, "begins in the middle of a byte: the bit fields before it have %d bits; make that a multiple of 8", l.bits)
+		}
+		l.bits = 0
+	}
+	if l.fixed {
+		a.Offset = l.size + l.bits/8
+	}
+	if a.Type.Kind == Bits {
+		a.Bit = l.bits % 8
+		if l.bits += a.Type.Width; l.bits%8 == 0 {
+			l.size, l.least, l.bits = l.size+l.bits/8, l.least+l.bits/8, 0
+		}
+		return
+	}
+	n, least := a.size()
+	if n < 0 {
+		l.fixed = false
+	} else {
+		l.size = clamp(l.size + n)
+	}
+	l.least = clamp(l.least + least)
+	l.progress(a)
+	if a.greedy() {
+		l.greedy = a
+	}
 }
 
 // clamp keeps sums of sizes far from overflow.
@@ -62,6 +76,9 @@ func clamp(n int) int { return min(n, 1<<40) }
 // size returns how many bytes a takes, -1 when that depends on the bytes, and
 // how many at least.
 func (a *Attr) size() (n, least int) {
+	if a.broken {
+		return -1, 0
+	}
 	n, least = a.Type.size(a)
 	switch {
 	case a.If != nil || a.Repeat == RepeatEOS:
@@ -202,7 +219,7 @@ func (c *checker) overlaps(t *Type) {
 		from := int(at.Int64())
 		for _, e := range taken {
 			if from < e.to && e.from < from+n {
-				c.at(&i.Node, "pos", "overlaps %s, which has bytes %d to %d", e.id, e.from, e.to-1)
+				c.at(&i.Node, "pos", "overlaps %s, which has size %d at offset %d", e.id, e.to-e.from, e.from)
 				break
 			}
 		}

@@ -8,7 +8,11 @@ func (c *checker) boundedLengths(t *Type) {
 	for _, a := range t.Seq {
 		isNumber := a.Type.Kind == Int || a.Type.Kind == Bits
 		if lengthID.MatchString(a.ID) && isNumber && !a.Valid.bounded() && !a.broken {
-			c.at(&a.Node, "type", "a length without bounds; give it valid: with min and max")
+			key := "type"
+			if a.Valid != nil {
+				key = "valid"
+			}
+			c.at(&a.Node, key, "a length without both bounds; give it valid: with min and max")
 		}
 		c.length(&a.Node, "size", a.Size)
 		c.length(&a.Node, "repeat-expr", a.Count)
@@ -114,7 +118,7 @@ func (c *checker) checksums(t *Type) {
 		case v.Kind != IntValue || v.Enum != nil || field == nil || field.Type.Kind != Int || field.Type.Signed || field.Valid != nil:
 			c.fail(sc, cs.Field, "%s must be a plain unsigned integer: no enum, no valid:", cs.Field)
 		case field.Type.Width < Algorithms()[cs.Algorithm]:
-			c.fail(sc, cs.Field, "%s has %d bytes, %s gives %d", cs.Field, field.Type.Width, cs.Algorithm, Algorithms()[cs.Algorithm])
+			c.fail(sc, cs.Field, "%s holds %d bits, %s gives %d", cs.Field, 8*field.Type.Width, cs.Algorithm, 8*Algorithms()[cs.Algorithm])
 		case slices.Contains(taken, cs.Field.String()):
 			c.fail(sc, cs.Field, "%s holds another checksum already", cs.Field)
 		}

@@ -9,6 +9,10 @@ var (
 	one      = big.NewInt(1)
 )
 
+// streamSpan is the range of sizes and positions in a stream, and of indexes: no
+// input comes near it, and sums of a few of them stay far from overflow.
+var streamSpan = span{zero, big.NewInt(1 << 48)}
+
 // span is a range of integers, both ends included.
 type span struct{ lo, hi *big.Int }
 

@@ -10,16 +10,16 @@ import (
 // allow: a part that could not be read is missing or marked broken.
 func (r *reader) spec(root *yaml.Node) *Spec {
 	s := &Spec{File: r.file}
-	top := r.mapping(value{root, ""}, "meta", "doc", "doc-ref", "seq", "instances", "types", "enums")
+	top, _ := r.mapping(value{root, ""}, "meta", "doc", "doc-ref", "seq", "instances", "types", "enums")
 	rootPos := value{root, ""}.pos()
 	endian := r.meta(s, top, rootPos)
 	b := typeReader{r, endian}
-	s.Root = b.body(value{root, "yaml"}, top, Node{ID: s.ID, Pos: rootPos, Path: "yaml"})
+	s.Root = b.body(value{root, ""}, top, Node{ID: s.ID, Pos: rootPos, Path: topLevel})
 	if e, ok := top["types"]; ok {
 		for _, t := range r.entries(e.value) {
-			m := r.mapping(t.value, "doc", "doc-ref", "params", "seq", "instances", "-manual")
+			m, ok := r.mapping(t.value, "doc", "doc-ref", "params", "seq", "instances", "-manual")
 			n := Node{ID: r.id(value{t.key, t.path}), Pos: Pos{t.key.Line, t.key.Column}, Path: t.path}
-			n.broken = t.Kind != yaml.MappingNode
+			n.broken = !ok
 			s.Types = append(s.Types, b.body(t.value, m, n))
 		}
 	}
@@ -35,10 +35,10 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 func (r *reader) meta(s *Spec, top map[string]entry, at Pos) (endian string) {
 	e, ok := top["meta"]
 	if !ok {
-		r.errorf(at, "yaml", "no meta; it holds at least id: and endian:")
+		r.errorf(at, topLevel, "no meta; it holds at least id: and endian:")
 		return ""
 	}
-	m := r.mapping(e.value, "id", "title", "license", "ks-version", "endian", "bit-endian", "encoding")
+	m, _ := r.mapping(e.value, "id", "title", "license", "ks-version", "endian", "bit-endian", "encoding")
 	if v, ok := m["id"]; ok {
 		s.ID = r.id(v.value)
 		if want := baseID(r.file); s.ID != "" && s.ID != want {
@@ -128,13 +128,14 @@ func (r *reader) doc(m map[string]entry) string {
 }
 
 // flag reads a key whose only value is true.
-func (r *reader) flag(m map[string]entry, key string) bool {
+func (r *reader) flag(n *Node, m map[string]entry, key string) bool {
 	v, ok := m[key]
 	if !ok {
 		return false
 	}
 	if v.Kind != yaml.ScalarNode || v.Tag != "!!bool" || v.Value != "true" {
 		r.errorf(v.pos(), v.path, "%s where true is expected; leave the key out otherwise", describe(v.Node))
+		n.broken = true
 		return false
 	}
 	return true
@@ -172,7 +173,7 @@ func (r *reader) enum(t entry) *Enum {
 		}
 		ev := &EnumValue{Node: Node{Pos: at, Path: v.path}, Enum: e, Value: n}
 		if v.Kind == yaml.MappingNode {
-			m := r.mapping(v.value, "id", "doc")
+			m, _ := r.mapping(v.value, "id", "doc")
 			if id, ok := m["id"]; ok {
 				ev.ID = r.id(id.value)
 			} else {

@@ -33,7 +33,7 @@ func (r typeReader) body(v value, m map[string]entry, n Node) *Type {
 		}
 	}
 	sub := func(path string) string { // the top level's parts have no prefix
-		if n.Path == "yaml" {
+		if n.Path == topLevel {
 			return path
 		}
 		return n.Path + "." + path
@@ -53,7 +53,8 @@ func (r typeReader) body(v value, m map[string]entry, n Node) *Type {
 			t.Instances = append(t.Instances, r.instance(i))
 		}
 	}
-	if len(t.Seq) == 0 && !n.broken && v.Kind == yaml.MappingNode {
+	_, types := m["types"]
+	if len(t.Seq) == 0 && !n.broken && v.Kind == yaml.MappingNode && !types {
 		r.errorf(n.Pos, n.Path, "no fields; list them under seq:")
 		t.broken = true
 	}
@@ -61,21 +62,21 @@ func (r typeReader) body(v value, m map[string]entry, n Node) *Type {
 }
 
 // named starts a node from a mapping with an id.
-func (r typeReader) named(v value, m map[string]entry) Node {
+func (r typeReader) named(v value, m map[string]entry, ok bool) Node {
 	n := Node{Pos: v.pos(), Path: v.path, keys: positions(m)}
 	if e, ok := m["id"]; ok {
 		n.ID = r.id(e.value)
 	} else if v.Kind == yaml.MappingNode {
 		r.errorf(v.pos(), v.path, "no id")
 	}
-	n.broken = n.ID == ""
+	n.broken = n.ID == "" || !ok
 	n.Doc = r.doc(m)
 	return n
 }
 
 func (r typeReader) param(v value) *Param {
-	m := r.mapping(v, "id", "type", "enum", "doc")
-	p := &Param{Node: r.named(v, m), Enum: r.enumRef(m)}
+	m, ok := r.mapping(v, "id", "type", "enum", "doc")
+	p := &Param{Node: r.named(v, m, ok), Enum: r.enumRef(m)}
 	e, ok := m["type"]
 	if !ok {
 		if v.Kind == yaml.MappingNode {
@@ -107,18 +108,18 @@ func (r typeReader) enumRef(m map[string]entry) *Enum {
 }
 
 func (r typeReader) attr(v value) *Attr {
-	m := r.mapping(v, "id", "type", "enum", "size", "size-eos", "contents", "if",
+	m, ok := r.mapping(v, "id", "type", "enum", "size", "size-eos", "contents", "if",
 		"repeat", "repeat-expr", "repeat-until", "valid", "doc", "-mutable", "-checksum")
-	a := &Attr{Node: r.named(v, m), Enum: r.enumRef(m)}
+	a := &Attr{Node: r.named(v, m, ok), Enum: r.enumRef(m)}
 	if e, ok := m["type"]; ok {
 		if a.Type, ok = r.dataType(e.value); !ok {
 			a.broken = true
 		}
 	}
 	a.Size = r.optExpr(&a.Node, m, "size")
-	a.SizeEOS = r.flag(m, "size-eos")
+	a.SizeEOS = r.flag(&a.Node, m, "size-eos")
 	a.If = r.optExpr(&a.Node, m, "if")
-	a.Mutable = r.flag(m, "-mutable")
+	a.Mutable = r.flag(&a.Node, m, "-mutable")
 	if e, ok := m["contents"]; ok {
 		a.Contents = r.contents(e.value)
 		a.broken = a.broken || a.Contents == nil
@@ -166,10 +167,10 @@ func (r typeReader) repeat(a *Attr, m map[string]entry) {
 }
 
 func (r typeReader) instance(e entry) *Instance {
-	m := r.mapping(e.value, "pos", "value", "type", "enum", "size", "valid", "doc")
+	m, ok := r.mapping(e.value, "pos", "value", "type", "enum", "size", "valid", "doc")
 	i := &Instance{Node: Node{Pos: Pos{e.key.Line, e.key.Column}, Path: e.path, keys: positions(m)}}
 	i.ID = r.id(value{e.key, e.path})
-	i.broken = i.ID == ""
+	i.broken = i.ID == "" || !ok
 	i.Doc, i.Enum = r.doc(m), r.enumRef(m)
 	i.Place = r.optExpr(&i.Node, m, "pos")
 	i.Calc = r.optExpr(&i.Node, m, "value")
@@ -241,7 +242,7 @@ func (r typeReader) valid(v value) *Valid {
 		}
 		return out
 	}
-	m := r.mapping(v, "eq", "min", "max", "any-of", "expr")
+	m, ok := r.mapping(v, "eq", "min", "max", "any-of", "expr")
 	if v.Kind == yaml.MappingNode && len(v.Content) == 0 {
 		r.errorf(v.pos(), v.path, "no condition; it is one of eq, min and max, any-of or expr")
 	}
@@ -273,15 +274,15 @@ func (r typeReader) valid(v value) *Valid {
 			r.errorf(e.pos(), e.path, "no values")
 		}
 	}
-	if n.broken || forms == 0 {
+	if n.broken || forms == 0 || !ok {
 		return nil
 	}
 	return out
 }
 
 func (r typeReader) checksum(v value) *Checksum {
-	m := r.mapping(v, "algorithm", "field")
-	if v.Kind != yaml.MappingNode {
+	m, ok := r.mapping(v, "algorithm", "field")
+	if !ok {
 		return nil
 	}
 	c := &Checksum{Pos: v.pos()}

@@ -25,17 +25,15 @@ func (c *checker) fail(sc *scope, e Expr, format string, args ...any) ValueType 
 func (c *checker) typed(sc *scope, e Expr, want ValueKind) ValueType {
 	v := c.expr(sc, e)
 	if v.Kind != Invalid && v.Kind != want {
-		return c.fail(sc, e, "%s is %s where %s is expected", e, v.describe(), ValueType{Kind: want}.describe())
+		return c.fail(sc, e, "%s is %s where %s is expected", e, v.describe(), want.describe())
 	}
 	return v
 }
 
-func (v ValueType) describe() string {
-	switch v.Kind {
+// describe names a kind of value in a message.
+func (k ValueKind) describe() string {
+	switch k {
 	case IntValue:
-		if v.Enum != nil {
-			return "of enum " + v.Enum.ID
-		}
 		return "an integer"
 	case BoolValue:
 		return "a condition"
@@ -44,11 +42,21 @@ func (v ValueType) describe() string {
 	case BytesValue:
 		return "bytes"
 	case StructValue:
-		return "of type " + v.Struct.ID
+		return "a field with fields of its own"
 	case ListValue:
 		return "a list"
 	}
 	return "unknown"
+}
+
+func (v ValueType) describe() string {
+	switch {
+	case v.Kind == IntValue && v.Enum != nil:
+		return "of enum " + v.Enum.ID
+	case v.Kind == StructValue && v.Struct != nil:
+		return "of type " + v.Struct.ID
+	}
+	return v.Kind.describe()
 }
 
 // expr resolves the names in e and types it.
@@ -71,12 +79,12 @@ func (c *checker) expr(sc *scope, e Expr) ValueType {
 		if sc.attr == nil || sc.attr.Repeat == RepeatNone {
 			return c.fail(sc, e, "_index has a meaning only in a field with repeat:")
 		}
-		e.val = span{zero, maxInt64}.value(nil)
+		e.val = streamSpan.value(nil)
 	case *StreamProp:
 		if e.X != nil {
 			c.typed(sc, e.X, StructValue)
 		}
-		e.val = span{zero, maxInt64}.value(nil)
+		e.val = streamSpan.value(nil)
 		if e.Prop == PropEOF {
 			e.val = ValueType{Kind: BoolValue}
 		}

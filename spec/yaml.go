@@ -35,6 +35,16 @@ type value struct {
 
 func (v value) pos() Pos { return Pos{v.Line, v.Column} }
 
+// topLevel stands for the path of the whole document.
+const topLevel = "top level"
+
+func (v value) where() string {
+	if v.path == "" {
+		return topLevel
+	}
+	return v.path
+}
+
 // entry is one key of a mapping.
 type entry struct {
 	key *yaml.Node
@@ -74,11 +84,15 @@ func (r *reader) load() *yaml.Node {
 		r.errorf(Pos{1, 1}, "yaml", "no document; a spec file begins with meta:")
 		return nil
 	}
-	root := doc.Content[0]
-	if r.plain(value{root, ""}); len(r.errs) > 0 {
+	root := value{doc.Content[0], ""}
+	if r.plain(root); len(r.errs) > 0 {
 		return nil
 	}
-	return root
+	if root.Kind != yaml.MappingNode {
+		r.entries(root) // says so
+		return nil
+	}
+	return root.Node
 }
 
 // text refuses what is not UTF-8 text of a sane size.
@@ -138,10 +152,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(strings.ToVal
 // plain refuses anchors, aliases, tags and duplicate keys anywhere below v: what
 // the YAML parser would resolve behind the reader's back.
 func (r *reader) plain(v value) {
-	where := v.path
-	if where == "" {
-		where = "yaml"
-	}
+	where := v.where()
 	switch {
 	case v.Kind == yaml.AliasNode:
 		r.errorf(v.pos(), where, "alias *%s; write the value out", v.Value)
@@ -186,9 +197,11 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// mapping returns the entries of v, all of whose keys must be among known.
-func (r *reader) mapping(v value, known ...string) map[string]entry {
+// mapping returns the entries of v, all of whose keys must be among known; ok is
+// false when one is not.
+func (r *reader) mapping(v value, known ...string) (_ map[string]entry, ok bool) {
 	out := map[string]entry{}
+	ok = v.Kind == yaml.MappingNode
 	for _, e := range r.entries(v) {
 		k := e.key.Value
 		if slices.Contains(known, k) {
@@ -196,8 +209,9 @@ func (r *reader) mapping(v value, known ...string) map[string]entry {
 			continue
 		}
 		r.errorf(Pos{e.key.Line, e.key.Column}, e.path, "%s", unknownKey(k, known))
+		ok = false
 	}
-	return out
+	return out, ok
 }
 
 func unknownKey(k string, known []string) string {
@@ -213,11 +227,7 @@ func unknownKey(k string, known []string) string {
 // entries returns the entries of v in order; v must be a mapping.
 func (r *reader) entries(v value) []entry {
 	if v.Kind != yaml.MappingNode {
-		where := v.path
-		if where == "" {
-			where = "yaml"
-		}
-		r.errorf(v.pos(), where, "%s where a mapping (key: value) is expected", describe(v.Node))
+		r.errorf(v.pos(), v.where(), "%s where a mapping (key: value) is expected", describe(v.Node))
 		return nil
 	}
 	out := make([]entry, 0, len(v.Content)/2)
