@@ -48,6 +48,16 @@ func (d *Dictionary) Sources(addr uint32) []Source {
 	return all
 }
 
+// Source returns the line of code that uses the string at addr, if there is
+// exactly one.
+func (d *Dictionary) Source(addr uint32) (file string, line int, ok bool) {
+	all := d.Sources(addr)
+	if len(all) != 1 {
+		return "", 0, false
+	}
+	return all[0].File, all[0].Line, true
+}
+
 func (d *Dictionary) addSources(addr uint32, sources []Source) {
 	if len(sources) == 0 {
 		return

@@ -11,17 +11,29 @@ const missing = "<missing>"
 // Append appends the text of the record p, which the device logged with this
 // format, to dst and returns the extended buffer.
 func (t *Template) Append(dst []byte, p format.Payload) []byte {
+	dst, _ = t.append(dst, p)
+	return dst
+}
+
+// lost counts what a device did not record of a call.
+type lost struct {
+	dropped     int // strings that it had no room for
+	notRecorded int // arguments that it left out
+}
+
+func (t *Template) append(dst []byte, p format.Payload) (_ []byte, left lost) {
 	args, start := p.Args(), len(dst)
 	doubt := false
 	for i := range t.convs {
 		c := &t.convs[i]
 		dst = append(dst, c.lead...)
 		if c.width == fromArg || c.prec == fromArg {
-			dst = appendStarred(dst, c, &args, doubt)
+			dst = appendStarred(dst, c, &args, doubt, &left)
 			continue
 		}
 		if !args.Next() {
 			dst = append(dst, missing...)
+			left.notRecorded++
 			continue
 		}
 		a := args.Arg()
@@ -38,7 +50,7 @@ func (t *Template) Append(dst []byte, p format.Payload) []byte {
 				continue
 			}
 		}
-		dst = appendArg(dst, c, &a)
+		dst = appendArg(dst, c, &a, &left)
 		if doubt {
 			dst = append(dst, '?')
 		}
@@ -46,22 +58,26 @@ func (t *Template) Append(dst []byte, p format.Payload) []byte {
 	dst = append(dst, t.tail...)
 	for args.Next() {
 		a := args.Arg()
+		if !a.Stored() {
+			left.dropped++
+		}
 		if len(dst) > start {
 			dst = append(dst, ' ')
 		}
 		dst = appendMarked(dst, &a)
 	}
-	return dst
+	return dst, left
 }
 
 // appendStarred renders a conversion that takes its width or precision from
 // the arguments before its own.
-func appendStarred(dst []byte, c *conversion, args *format.Args, doubt bool) []byte {
+func appendStarred(dst []byte, c *conversion, args *format.Args, doubt bool, left *lost) []byte {
 	own := *c
 	own.plain = false
 	if c.width == fromArg {
 		width, ok := nextStar(args, &dst)
 		if !ok {
+			left.notRecorded++
 			return append(dst, missing...)
 		}
 		if width < 0 {
@@ -73,15 +89,17 @@ func appendStarred(dst []byte, c *conversion, args *format.Args, doubt bool) []b
 	if c.prec == fromArg {
 		prec, ok := nextStar(args, &dst)
 		if !ok {
+			left.notRecorded++
 			return append(dst, missing...)
 		}
 		own.prec = int(max(min(prec, MaxWidth), notGiven))
 	}
 	if !args.Next() {
+		left.notRecorded++
 		return append(dst, missing...)
 	}
 	a := args.Arg()
-	dst = appendArg(dst, &own, &a)
+	dst = appendArg(dst, &own, &a, left)
 	if doubt || own.length == lengthL && isWide(a.Type()) {
 		dst = append(dst, '?')
 	}
@@ -103,7 +121,7 @@ func nextStar(args *format.Args, dst *[]byte) (value int64, ok bool) {
 }
 
 // appendArg renders one argument by its conversion.
-func appendArg(dst []byte, c *conversion, a *format.Arg) []byte {
+func appendArg(dst []byte, c *conversion, a *format.Arg, left *lost) []byte {
 	typ := a.Type()
 	switch c.class {
 	case classSigned:
@@ -125,21 +143,25 @@ func appendArg(dst []byte, c *conversion, a *format.Arg) []byte {
 		}
 	case classString:
 		if typ == format.ArgTypeString {
-			return appendString(dst, c, a)
+			return appendString(dst, c, a, left)
 		}
 	case classFloat:
 		if typ == format.ArgTypeDouble {
 			return appendFloat(dst, c, a.Float())
 		}
 	}
+	if !a.Stored() {
+		left.dropped++
+	}
 	return appendMarked(dst, a)
 }
 
-func appendString(dst []byte, c *conversion, a *format.Arg) []byte {
-	if !a.Stored() {
+func appendString(dst []byte, c *conversion, a *format.Arg, left *lost) []byte {
+	s := a.Text()
+	if s == nil { // not stored
+		left.dropped++
 		return append(dst, missing...)
 	}
-	s := a.Text()
 	if c.prec >= 0 && c.prec < len(s) {
 		s = s[:c.prec]
 	}
@@ -242,14 +264,4 @@ func pad(dst []byte, start, lenPrefix int, c *conversion) []byte {
 		}
 	}
 	return dst
-}
-
-// hasControl reports whether s holds a control character.
-func hasControl[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if b := s[i]; b < ' ' || b == 0x7f {
-			return true
-		}
-	}
-	return false
 }

@@ -70,15 +70,12 @@ type Template struct {
 	// numSure counts the arguments before the first that stops the recording
 	// on present agents.
 	numSure int
-	// clean is whether neither format nor conversion can bring control
-	// characters into the text.
-	clean bool
 }
 
 // Parse reads a printf format. Every string is one: what is no conversion is
 // literal text.
 func Parse(format string) *Template {
-	t := &Template{format: format, numSure: -1, clean: true}
+	t := &Template{format: format, numSure: -1}
 	var lead strings.Builder
 	rest := format
 	for {
@@ -106,9 +103,6 @@ func Parse(format string) *Template {
 	if t.numSure < 0 {
 		t.numSure = t.numArgs
 	}
-	if hasControl(format) {
-		t.clean = false
-	}
 	return t
 }
 
@@ -128,9 +122,6 @@ func (t *Template) add(c conversion) {
 		t.numArgs++
 	}
 	t.numArgs++
-	if c.class == classString || c.class == classChar {
-		t.clean = false
-	}
 	c.plain = c.flags == 0 && c.width == notGiven && c.prec == notGiven &&
 		(c.length == lengthNone || c.length >= lengthLL && c.length <= lengthJ)
 	t.convs = append(t.convs, c)

@@ -1,0 +1,318 @@
+package text
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// ErrWrongDictionary means that the records of a file are not those of the
+// dictionary's firmware.
+var ErrWrongDictionary = errors.New("the firmware file is not the one of this log")
+
+// Config says what a [Decoder] writes. The zero Config writes every record as a
+// line with its address and arguments.
+type Config struct {
+	// Dictionaries are those of the firmware versions that the logs may come
+	// from. Each file is decoded with the one that fits it best.
+	// Default: none; records keep address and arguments.
+	Dictionaries []Dictionary
+	// Force goes on where no dictionary fits a file.
+	// Default: false; the file is refused with ErrWrongDictionary.
+	Force bool
+	// Filter chooses the records.
+	// Default: all.
+	Filter Filter
+	// Line is the format of a line.
+	// Default: DefaultLine without colour.
+	Line *Line
+	// JSON writes an object a record instead of a line.
+	// Default: false.
+	JSON bool
+	// Sources adds the line of code that logged a record to JSON.
+	// Default: false, since the first one costs the reading of the line table.
+	Sources bool
+	// Quiet writes no records: for the statistics and the report alone.
+	// Default: false.
+	Quiet bool
+	// Damaged also shows records from damaged ranges. They are plausible, not
+	// proven.
+	// Default: false.
+	Damaged bool
+	// Parallel is how many goroutines render, 1 to 64. The output is the same.
+	// Default: 1.
+	Parallel int
+	// Reload is asked, between parts of a file, for the dictionary of a new
+	// build of the firmware; nil says that there is none. From then on each
+	// part is decoded with the one of both that fits it, since a device runs
+	// the old build until it is updated.
+	// Default: none.
+	Reload func() Dictionary
+}
+
+// Decoder turns logs into text. It may be used for one file after the other,
+// and sums up their statistics.
+type Decoder struct {
+	cfg   Config
+	stats Stats
+}
+
+// NewDecoder checks the configuration and returns a decoder.
+func NewDecoder(cfg Config) (*Decoder, error) {
+	if cfg.Parallel == 0 {
+		cfg.Parallel = 1
+	}
+	if cfg.Parallel < 1 || cfg.Parallel > 64 {
+		return nil, fmt.Errorf("parallel %d: want 1 to 64", cfg.Parallel)
+	}
+	if f := &cfg.Filter; f.Since < 0 || f.Until < 0 || math.IsNaN(f.Since) || math.IsNaN(f.Until) || f.Until != 0 && f.Until < f.Since {
+		return nil, fmt.Errorf("time from %v to %v: want seconds since boot, the first not after the last", f.Since, f.Until)
+	}
+	if cfg.Line == nil {
+		line, err := ParseLine(DefaultLine, false)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Line = line
+	}
+	return &Decoder{cfg: cfg}, nil
+}
+
+// Stats returns the statistics of all that was decoded so far.
+func (d *Decoder) Stats() *Stats { return &d.stats }
+
+// Sizes of the parts that a file is worked on in.
+const (
+	lenBuffer = 1 << 20 // holds several of the longest logs
+	lenOutput = 1 << 16 // at which rendered text is written
+)
+
+// Decode decodes the logs in r, back to back, and writes them to w as r gives
+// them. file is its name in the output. The report tells what was lost, also
+// where the error is not nil.
+func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Writer) (Report, error) {
+	s := &stream{cfg: &d.cfg, stats: &d.stats, file: file, ctx: ctx, w: w, judge: newJudge(&d.cfg)}
+	s.use(nil)
+	defer func() { d.stats.addStatements(s.out.stmts) }()
+	err := s.run(r)
+	return s.out.report, err
+}
+
+// stream is one file on its way through the decoder.
+type stream struct {
+	cfg   *Config
+	stats *Stats
+	file  string
+	ctx   context.Context
+	w     io.Writer
+
+	buf   []byte // what was read and not yet consumed
+	base  int64  // offset of buf in the file
+	track track
+	out   renderer
+	judge *judge
+
+	changes int             // of the dictionary
+	damage  *format.Decoder // reads damaged input, where there is some
+	fed     int             // how much of buf it has been given
+}
+
+// use sets the dictionary.
+func (s *stream) use(dict Dictionary) {
+	if s.out.stmts != nil {
+		s.stats.addStatements(s.out.stmts)
+	}
+	report, buf := s.out.report, s.out.buf
+	s.out = newRenderer(s.cfg, s.file, dict)
+	s.out.report, s.out.buf = report, buf
+	s.changes++
+}
+
+// run reads, decodes and writes until the end of r.
+func (s *stream) run(r io.Reader) error {
+	block := make([]byte, 0, lenBuffer)
+	var pool *pool
+	if s.cfg.Parallel > 1 {
+		pool = newPool(s)
+		defer pool.close()
+	}
+	for {
+		if len(block) == cap(block) { // only damaged input keeps that much
+			block = append(block, make([]byte, lenBuffer)...)[:len(block)]
+		}
+		n, err := r.Read(block[len(block):cap(block)])
+		block = block[:len(block)+n]
+		if s.cfg.Reload != nil {
+			if dict := s.cfg.Reload(); dict != nil {
+				s.judge.reload(dict, s.out.dict)
+			}
+		}
+		s.buf = block
+		if err := s.judge.look(s, block); err != nil {
+			return err
+		}
+		// What is half there when the reading is interrupted is not damaged.
+		eof := errors.Is(err, io.EOF) && s.ctx.Err() == nil
+		if err := s.consume(pool, eof); err != nil {
+			return err
+		}
+		switch {
+		case eof:
+			return s.flush(pool)
+		case s.ctx.Err() != nil:
+			return errors.Join(s.flush(pool), s.ctx.Err())
+		case err != nil:
+			return errors.Join(s.flush(pool), err)
+		}
+		if used := cap(block) - cap(s.buf); pool != nil && used > 0 {
+			// The workers read from the block: go on in another.
+			block = append(make([]byte, 0, max(lenBuffer, 2*len(s.buf))), s.buf...)
+		} else {
+			block = block[:copy(block, s.buf)]
+		}
+	}
+}
+
+// flush writes what is rendered.
+func (s *stream) flush(p *pool) error {
+	if p != nil {
+		if err := p.wait(); err != nil {
+			return err
+		}
+	}
+	return s.write()
+}
+
+func (s *stream) write() error {
+	if len(s.out.buf) == 0 {
+		return nil
+	}
+	_, err := s.w.Write(s.out.buf)
+	s.out.buf = s.out.buf[:0]
+	return err
+}
+
+// consume decodes what is whole in s.buf and leaves the rest there.
+func (s *stream) consume(p *pool, eof bool) error {
+	for len(s.buf) > 0 {
+		if s.damage == nil {
+			n, err := s.consumeGood(p)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				continue
+			}
+			l, _, err := format.ParseLog(s.buf)
+			if errors.Is(err, format.ErrShort) && !eof {
+				break
+			}
+			if err == nil {
+				err = format.CheckLog(l.Bytes())
+			}
+			s.enterDamage(err)
+		}
+		if p != nil {
+			if err := p.wait(); err != nil { // its output comes first
+				return err
+			}
+		}
+		if !s.consumeDamaged(eof) {
+			break
+		}
+		if err := s.write(); err != nil {
+			return err
+		}
+	}
+	return s.write()
+}
+
+// advance consumes n bytes of s.buf.
+func (s *stream) advance(n int) {
+	s.buf = s.buf[n:]
+	s.base += int64(n)
+	s.out.report.Bytes += int64(n)
+}
+
+// consumeGood renders the good logs that s.buf begins with and tells how many
+// bytes they have.
+func (s *stream) consumeGood(p *pool) (int, error) {
+	if p != nil {
+		n, err := p.submit(s)
+		s.advance(n)
+		return n, err
+	}
+	n := 0
+	for {
+		l, rest, err := format.ParseLog(s.buf[n:])
+		if err != nil || !isSound(l) {
+			break
+		}
+		s.out.log(l, s.base+int64(n), &s.track)
+		n = len(s.buf) - len(rest)
+		if len(s.out.buf) >= lenOutput {
+			if err := s.write(); err != nil {
+				return n, err
+			}
+		}
+	}
+	s.advance(n)
+	return n, nil
+}
+
+// isSound reports whether the checksum of l is right and its frames fill it.
+func isSound(l format.Log) bool {
+	if l.Verify() != nil {
+		return false
+	}
+	frames := l.Frames()
+	for frames.Next() {
+	}
+	return frames.Err() == nil
+}
+
+// enterDamage begins a damaged range.
+func (s *stream) enterDamage(reason error) {
+	s.damage, s.fed = &format.Decoder{}, 0
+	if d := s.out.dict; d != nil {
+		s.damage.ValidAddr = func(addr uint32) bool {
+			_, ok := d.Format(addr)
+			return ok
+		}
+	}
+	if reason != nil {
+		s.out.reason = reason.Error()
+	}
+}
+
+// consumeDamaged reads on through damaged input, up to the next good log. It
+// returns false where it needs more bytes.
+func (s *stream) consumeDamaged(eof bool) bool {
+	feed := s.buf[s.fed:]
+	s.fed = len(s.buf)
+	used := 0
+	events := s.damage.Feed(feed)
+	for {
+		for event := range events {
+			if event.Kind == format.EventLog && event.Verified {
+				s.damage = nil
+				s.advance(used)
+				return true
+			}
+			s.out.event(&event, s.base+int64(used), &s.track)
+			used += len(event.Bytes)
+		}
+		if !eof || used == len(s.buf) {
+			break
+		}
+		eof = false
+		events = s.damage.Close()
+	}
+	s.advance(used)
+	s.fed -= used
+	return false
+}

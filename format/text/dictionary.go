@@ -1,0 +1,160 @@
+package text
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// Dictionary tells what the addresses in records stand for. The dictionaries of
+// package dict are such.
+type Dictionary interface {
+	// Format returns the format string at an address of the firmware.
+	Format(addr uint32) (text string, ok bool)
+	// Begins reports whether a string begins there, rather than before.
+	Begins(addr uint32) bool
+	// Module returns the name of a module.
+	Module(n uint8) (name string, ok bool)
+	// Source returns the one line of code that logs the string.
+	Source(addr uint32) (file string, line int, ok bool)
+}
+
+// statement is what is known about one format address: one log statement of the
+// firmware, as good as.
+type statement struct {
+	addr     uint32
+	template *Template // nil if the dictionary has no string there
+	source   string    // "file:line", or empty
+	grep     verdict   // of the pattern on the text, whatever the arguments
+	grepNone verdict   // of the pattern on the text without arguments
+	tally    tally
+}
+
+// verdict is what a pattern says before the text is rendered.
+type verdict uint8
+
+const (
+	unknown verdict = iota
+	always
+	never
+)
+
+// Most addresses are found in a small table of the last ones seen, which costs
+// less than a map; the map has the rest. Foreign input can hold any number of
+// addresses, so there is an end to that as well.
+const (
+	lenRecent     = 1 << 10
+	maxStatements = 1 << 16
+)
+
+// statements finds the statement of an address.
+type statements struct {
+	dict   Dictionary // or nil
+	filter *Filter
+	source bool // look for source lines
+	recent [lenRecent]*statement
+	all    map[uint32]*statement
+	others tally // of addresses beyond maxStatements
+}
+
+func newStatements(d Dictionary, f *Filter, source bool) *statements {
+	return &statements{dict: d, filter: f, source: source, all: map[uint32]*statement{}}
+}
+
+// at returns the statement at addr.
+func (s *statements) at(addr uint32) *statement {
+	slot := &s.recent[addr*0x9e3779b1>>22]
+	if st := *slot; st != nil && st.addr == addr {
+		return st
+	}
+	st := s.all[addr]
+	if st == nil {
+		st = s.read(addr)
+		if len(s.all) >= maxStatements {
+			s.forget()
+		}
+		s.all[addr] = st
+	}
+	*slot = st
+	return st
+}
+
+func (s *statements) read(addr uint32) *statement {
+	st := &statement{addr: addr}
+	if s.dict == nil {
+		return st
+	}
+	printf, ok := s.dict.Format(addr)
+	if !ok {
+		return st
+	}
+	st.template = Parse(printf)
+	if s.source {
+		if file, line, ok := s.dict.Source(addr); ok {
+			st.source = string(appendDecimal(append([]byte(file), ':'), int64(line)))
+		}
+	}
+	if re := s.filter.Grep; re != nil {
+		st.grep, st.grepNone = st.template.match(re)
+	}
+	return st
+}
+
+// forget makes room, keeping only the sums of the statistics.
+func (s *statements) forget() {
+	for _, st := range s.all {
+		s.others.add(&st.tally)
+	}
+	clear(s.all)
+	s.recent = [lenRecent]*statement{}
+}
+
+// match tells what re says about all texts of the template, and about its text
+// without arguments. A pattern that is plain text is found in the plain parts
+// of the format; the text of a format without conversions is known.
+func (t *Template) match(re *regexp.Regexp) (any, none verdict) {
+	if literal, whole := re.LiteralPrefix(); whole {
+		for i := range t.convs {
+			if strings.Contains(t.convs[i].lead, literal) {
+				return always, always
+			}
+		}
+		if strings.Contains(t.tail, literal) {
+			return always, always
+		}
+	}
+	if text, ok := t.Literal(); ok {
+		if re.MatchString(text) {
+			return unknown, always
+		}
+		return unknown, never
+	}
+	return unknown, unknown
+}
+
+// tally counts the records of a statement.
+type tally struct {
+	records int64
+	bytes   int64 // of the frames
+	level   [8]int64
+	module  [32]int64 // bytes
+}
+
+func (t *tally) count(level format.Level, module uint8, bytes int) {
+	t.records++
+	t.bytes += int64(bytes)
+	t.level[level&7]++
+	t.module[module&31] += int64(bytes)
+}
+
+func (t *tally) add(other *tally) {
+	t.records += other.records
+	t.bytes += other.bytes
+	for i, n := range other.level {
+		t.level[i] += n
+	}
+	for i, n := range other.module {
+		t.module[i] += n
+	}
+}

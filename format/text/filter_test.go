@@ -1,0 +1,149 @@
+package text
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// filterLog has ten records, of every level and some modules, a second apart.
+func filterLog(t testing.TB) ([]byte, Config) {
+	d := dictionaryOf(t, map[uint32]string{0x1000: "number %d", 0x1100: "plain words", 0x1200: "name %s"})
+	var records []format.Record
+	for i := range 10 {
+		r := format.Record{Level: format.Level(i % 8), Module: uint8(i % 4), FmtAddr: 0x1000, TickDelta: 32768, Args: []format.Arg{format.ArgI32(int32(i))}}
+		switch i {
+		case 4:
+			r.FmtAddr, r.Args = 0x1100, nil
+		case 5:
+			r.FmtAddr, r.Args = 0x1200, []format.Arg{format.ArgString("numb")}
+		case 6:
+			r.Module = 31
+		}
+		records = append(records, r)
+	}
+	line, err := ParseLine("{index}", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return logOf(t, 3, records...), Config{Dictionaries: []Dictionary{d}, Line: line}
+}
+
+func TestFilter(t *testing.T) {
+	b, cfg := filterLog(t)
+	grep := func(s string) Filter { return Filter{Grep: regexp.MustCompile(s)} }
+	modules := func(list string) Filter {
+		mask, err := ParseModules(list, cfg.Dictionaries[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Filter{Modules: mask}
+	}
+	tests := []struct {
+		name   string
+		filter Filter
+		want   string
+	}{
+		{"none", Filter{}, "0 1 2 3 4 5 6 7 8 9"},
+		{"debug", Filter{Levels: LevelsFrom(format.LevelDebug)}, "0 1 2 3 4 5 6 7 8 9"},
+		{"info", Filter{Levels: LevelsFrom(format.LevelInfo)}, "1 2 3 4 9"},
+		{"critical", Filter{Levels: LevelsFrom(format.LevelCritical)}, "4"},
+		{"metric", Filter{Levels: LevelsFrom(format.LevelMetric)}, "5"},
+		{"module by number", modules("3"), "3 7"},
+		{"modules by name", modules("sensor, 31"), "1 5 6 9"},
+		{"word of a format", grep("number"), "0 1 2 3 6 7 8 9"},
+		{"word of an argument", grep("7"), "7"},
+		{"across both", grep("number [3-6]"), "3 6"},
+		{"in plain text only", grep("^plain words$"), "4"},
+		{"a literal that is no prefix", grep("words"), "4"},
+		{"in a string", grep("numb$"), "5"},
+		{"case", grep("(?i)NAME|PLAIN"), "4 5"},
+		{"nothing", grep("absent"), ""},
+		{"all", grep(""), "0 1 2 3 4 5 6 7 8 9"},
+		{"since", Filter{Since: 8}, "7 8 9"},
+		{"until", Filter{Until: 2.5}, "0 1"},
+		{"since and until", Filter{Since: 3, Until: 4}, "2 3"},
+		{"everything at once", Filter{Levels: LevelsFrom(format.LevelInfo), Modules: 1<<1 | 1<<3, Grep: regexp.MustCompile("number"), Since: 2, Until: 9.5}, "1 3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg.Filter = tt.filter
+			out, report := decode(t, cfg, b)
+			if got := strings.Join(strings.Fields(out), " "); got != tt.want {
+				t.Errorf("shown are %s, want %s", got, tt.want)
+			}
+			if report.Records != 10 || report.Shown != int64(strings.Count(out, "\n")) || report.Lost() {
+				t.Errorf("report is %+v", report)
+			}
+		})
+	}
+}
+
+// TestGrepSurplus has an argument that a plain format does not show by itself:
+// the pattern must not be decided by the format.
+func TestGrepSurplus(t *testing.T) {
+	_, cfg := filterLog(t)
+	cfg.Force = true
+	cfg.Filter.Grep = regexp.MustCompile("i32 5")
+	b := logOf(t, 3, record1(0x1100, format.ArgI32(5)), record1(0x1100))
+	if out, _ := decode(t, cfg, b); out != "0\n" {
+		t.Errorf("shown are %q", out)
+	}
+}
+
+// TestTimeless filters by time where there is none.
+func TestTimeless(t *testing.T) {
+	_, cfg := filterLog(t)
+	cfg.Filter.Since = 1
+	out, report := decode(t, cfg, logOf(t, 1, record1(0x1100)))
+	if out != "" || report.NoTime != 1 {
+		t.Errorf("output %q, report %+v", out, report)
+	}
+}
+
+// TestFilterUndecoded holds level, module, time and plain patterns to leave
+// payloads undecoded: what is wrong behind the address does not show.
+func TestFilterUndecoded(t *testing.T) {
+	_, cfg := filterLog(t)
+	b := logOf(t, 3, record1(0x1100), record1(0x1100, format.ArgI32(1)))
+	b[len(b)-2] ^= 0xf0 // the type of the argument becomes 14
+	b[15] ^= 0xf0       // the checksum follows
+	for _, f := range []Filter{{Levels: LevelsFrom(format.LevelError)}, {Modules: 1 << 5}, {Since: 99}} {
+		cfg.Filter = f
+		if out, report := decode(t, cfg, b); out != "" || report.Unreadable != 0 {
+			t.Errorf("output %q, report %+v", out, report)
+		}
+	}
+	cfg.Filter = Filter{}
+	if out, report := decode(t, cfg, b); report.Unreadable != 1 || !report.Lost() || strings.Count(out, "\n") != 2 {
+		t.Errorf("output %q, report %+v", out, report)
+	}
+}
+
+func TestParseModules(t *testing.T) {
+	d := dictionaryOf(t, map[uint32]string{0x1000: "x"})
+	for _, tt := range []struct {
+		list string
+		d    Dictionary
+		want string
+	}{
+		{"32", d, `module "32" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+		{"ble,wifi", d, `module "wifi" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+		{"main", nil, `module "main" is neither a number from 0 to 31 nor a name: the firmware names none`},
+		{"", d, `module "" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+	} {
+		if _, err := ParseModules(tt.list, tt.d); err == nil || err.Error() != tt.want {
+			t.Errorf("%q: error %v, want %s", tt.list, err, tt.want)
+		}
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	for _, cfg := range []Config{{Parallel: -1}, {Parallel: 65}, {Filter: Filter{Since: 2, Until: 1}}, {Filter: Filter{Since: -1}}} {
+		if _, err := NewDecoder(cfg); err == nil {
+			t.Errorf("%+v is accepted", cfg)
+		}
+	}
+}

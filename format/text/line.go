@@ -1,0 +1,293 @@
+package text
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// DefaultLine is the format of a line where none is given.
+const DefaultLine = "{time:12} {level:-8} {module:-8} {text}"
+
+// Line is the format of an output line, parsed once.
+type Line struct {
+	parts  []linePart
+	colour bool
+	source bool // a part needs the source line
+}
+
+type linePart struct {
+	lead  string // text before the field
+	field field
+	width int
+	left  bool
+}
+
+type field uint8
+
+const (
+	fieldNone field = iota
+	fieldTime
+	fieldSeconds
+	fieldTick
+	fieldSequence
+	fieldIndex
+	fieldFile
+	fieldLevel
+	fieldModule
+	fieldModuleNumber
+	fieldAddr
+	fieldFmt
+	fieldSource
+	fieldText
+)
+
+// fields are the names of the fields, in the order of the constants.
+var fields = [...]string{
+	"", "time", "seconds", "tick", "sequence", "index", "file", "level", "module", "module_number",
+	"addr", "fmt", "source", "text",
+}
+
+// Fields returns the names of the fields of a line.
+func Fields() []string { return append([]string(nil), fields[1:]...) }
+
+// ParseLine reads the format of an output line: text with fields in braces, as
+// in [DefaultLine]. A number after a colon is the width, padded on the left, or
+// on the right if it is negative. Two braces stand for one. With colour, levels
+// from warning on and metrics have one, as terminals understand it.
+//
+// The fields are time (seconds since boot; for logs without a clock the ticks,
+// as in 5t, or the frame's number, as in #7), seconds, tick, sequence, index
+// (of the record in the file), file, level, module, module_number, addr, fmt,
+// source (file:line) and text. What a record does not have is left empty.
+func ParseLine(s string, colour bool) (*Line, error) {
+	l := &Line{colour: colour}
+	var lead strings.Builder
+	for rest := s; rest != ""; {
+		i := strings.IndexAny(rest, "{}")
+		if i < 0 {
+			lead.WriteString(rest)
+			break
+		}
+		lead.WriteString(rest[:i])
+		brace := rest[i]
+		rest = rest[i+1:]
+		if rest != "" && rest[0] == brace {
+			lead.WriteByte(brace)
+			rest = rest[1:]
+			continue
+		}
+		end := strings.IndexByte(rest, '}')
+		if brace == '}' || end < 0 {
+			return nil, fmt.Errorf("line format %q: a brace without its partner; write two for one", s)
+		}
+		part, err := parseField(rest[:end])
+		if err != nil {
+			return nil, fmt.Errorf("line format %q: %w", s, err)
+		}
+		part.lead = lead.String()
+		lead.Reset()
+		l.parts = append(l.parts, part)
+		l.source = l.source || part.field == fieldSource
+		rest = rest[end+1:]
+	}
+	l.parts = append(l.parts, linePart{lead: lead.String() + "\n"})
+	return l, nil
+}
+
+func parseField(s string) (p linePart, err error) {
+	name, width, given := strings.Cut(s, ":")
+	for i, known := range fields {
+		if name == known && i > 0 {
+			p.field = field(i)
+		}
+	}
+	if p.field == fieldNone {
+		return p, fmt.Errorf("no field %q; there are %s", name, strings.Join(fields[1:], ", "))
+	}
+	if given {
+		n, err := strconv.Atoi(width)
+		if err != nil || n < -MaxWidth || n > MaxWidth {
+			return p, fmt.Errorf("width %q of field %q is not a number up to %d", width, name, MaxWidth)
+		}
+		p.width, p.left = max(n, -n), n < 0
+	}
+	return p, nil
+}
+
+// record is a record on its way to the output.
+type record struct {
+	stmt    *statement
+	p       format.Payload
+	file    string
+	index   int64
+	tick    uint64
+	rate    uint32 // ticks a second, 0 without a clock
+	seq     uint16
+	v3      bool
+	damaged bool
+	bad     error  // why the payload cannot be read
+	raw     []byte // of such a payload
+}
+
+// append appends the line of r. Its text is appended by text.
+func (l *Line) append(dst []byte, r *record, names *moduleNames, rendered []byte) []byte {
+	for i := range l.parts {
+		p := &l.parts[i]
+		dst = append(dst, p.lead...)
+		start := len(dst)
+		switch p.field {
+		case fieldTime:
+			dst = r.appendTime(dst)
+		case fieldSeconds:
+			if r.rate != 0 {
+				dst = appendSeconds(dst, r.tick, r.rate)
+			}
+		case fieldTick:
+			if r.v3 {
+				dst = appendUnsigned(dst, r.tick)
+			}
+		case fieldSequence:
+			if !r.v3 {
+				dst = appendUnsigned(dst, uint64(r.seq))
+			}
+		case fieldIndex:
+			dst = appendUnsigned(dst, uint64(r.index))
+		case fieldFile:
+			dst = append(dst, r.file...)
+		case fieldLevel:
+			if l.colour {
+				dst = appendColoured(dst, r, p)
+				continue
+			}
+			dst = append(dst, levelName(r)...)
+		case fieldModule:
+			if r.bad == nil {
+				dst = append(dst, names[r.p.Module()]...)
+			}
+		case fieldModuleNumber:
+			if r.bad == nil {
+				dst = appendUnsigned(dst, uint64(r.p.Module()))
+			}
+		case fieldAddr:
+			if r.bad == nil {
+				dst = appendAddr(dst, r.p.FmtAddr())
+			}
+		case fieldFmt:
+			if r.stmt != nil && r.stmt.template != nil {
+				dst = appendPrintable(dst, r.stmt.template.format)
+			}
+		case fieldSource:
+			if r.stmt != nil {
+				dst = append(dst, r.stmt.source...)
+			}
+		case fieldText:
+			dst = append(dst, rendered...)
+		}
+		if p.width > 0 {
+			dst = fill(dst, start, p)
+		}
+	}
+	return dst
+}
+
+// fill pads a field to its width, in characters of UTF-8.
+func fill(dst []byte, start int, p *linePart) []byte {
+	n := p.width
+	for _, b := range dst[start:] {
+		if b&0xc0 != 0x80 {
+			n--
+		}
+	}
+	if n <= 0 {
+		return dst
+	}
+	end := len(dst)
+	for range n {
+		dst = append(dst, ' ')
+	}
+	if !p.left {
+		copy(dst[start+n:], dst[start:end])
+		for i := range n {
+			dst[start+i] = ' '
+		}
+	}
+	return dst
+}
+
+var levelNames = [8]string{"debug", "info", "warning", "error", "critical", "metric", "level(6)", "level(7)"}
+
+func levelName(r *record) string {
+	if r.bad != nil {
+		return ""
+	}
+	return levelNames[r.p.Level()&7]
+}
+
+// levelColours are the terminal's codes by level.
+var levelColours = [8]string{2: "\x1b[33m", 3: "\x1b[31m", 4: "\x1b[1;31m", 5: "\x1b[36m"}
+
+func appendColoured(dst []byte, r *record, p *linePart) []byte {
+	colour := ""
+	if r.bad == nil {
+		colour = levelColours[r.p.Level()&7]
+	}
+	dst = append(dst, colour...)
+	start := len(dst)
+	dst = fill(append(dst, levelName(r)...), start, p)
+	if colour != "" {
+		dst = append(dst, "\x1b[0m"...)
+	}
+	return dst
+}
+
+// appendTime appends when r was logged, in the unit that its log has.
+func (r *record) appendTime(dst []byte) []byte {
+	switch {
+	case r.rate != 0:
+		return appendSeconds(dst, r.tick, r.rate)
+	case r.v3:
+		return append(appendUnsigned(dst, r.tick), 't')
+	}
+	return appendUnsigned(append(dst, '#'), uint64(r.seq))
+}
+
+// appendSeconds appends a number of ticks as seconds with six decimals, cut
+// rather than rounded, so that two ticks never swap.
+func appendSeconds(dst []byte, tick uint64, rate uint32) []byte {
+	whole, rest := tick/uint64(rate), tick%uint64(rate)
+	dst = append(appendUnsigned(dst, whole), '.')
+	micros := uint32(rest * 1_000_000 / uint64(rate))
+	a, b, c := micros/10_000*2, micros/100%100*2, micros%100*2
+	return append(dst, digitPairs[a], digitPairs[a+1], digitPairs[b], digitPairs[b+1], digitPairs[c], digitPairs[c+1])
+}
+
+func appendAddr(dst []byte, addr uint32) []byte {
+	dst = append(dst, '0', 'x')
+	for shift := 28; shift >= 0; shift -= 4 {
+		dst = append(dst, "0123456789abcdef"[addr>>shift&15])
+	}
+	return dst
+}
+
+// moduleNames are the modules as they are shown: by name, or by number.
+type moduleNames [32]string
+
+func newModuleNames(d Dictionary) *moduleNames {
+	var names moduleNames
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+		if i == 31 {
+			names[i] = "always"
+		}
+		if d == nil {
+			continue
+		}
+		if name, ok := d.Module(uint8(i)); ok {
+			names[i] = string(appendPrintable(nil, name))
+		}
+	}
+	return &names
+}

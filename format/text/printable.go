@@ -1,0 +1,101 @@
+package text
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// isPrintable reports whether b is ASCII without control characters, eight
+// bytes at a time.
+func isPrintable(b []byte) bool {
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		// The high bit of a byte is set by w where it is not ASCII, by the first
+		// term where it is below a space, by the second where it is DEL.
+		if (w|(w-' '*ones)|((w^0x7f*ones)-ones))&highs != 0 {
+			return isPrintableSlow(b)
+		}
+		b = b[8:]
+	}
+	return isPrintableSlow(b)
+}
+
+// isPrintableSlow goes byte by byte, since a borrow in the quick test can blame
+// an innocent neighbour.
+func isPrintableSlow(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// appendPrintable appends s with its control characters escaped as in C, so
+// that a record stays one line and cannot steer a terminal. A tab stays.
+func appendPrintable[T string | []byte](dst []byte, s T) []byte {
+	const digits = "0123456789abcdef"
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c < ' ' && c != '\t', c == 0x7f:
+			dst = append(dst, '\\', 'x', digits[c>>4], digits[c&15])
+		case c == 0xc2 && i+1 < len(s) && s[i+1]&0xe0 == 0x80:
+			// The control characters from U+0080 on, which some terminals obey.
+			i++
+			dst = append(dst, '\\', 'u', '0', '0', digits[s[i]>>4], digits[s[i]&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// appendJSONString appends s as a JSON string; what is not UTF-8 becomes the
+// replacement character.
+func appendJSONString[T string | []byte](dst []byte, s T) []byte {
+	const digits = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c < ' ' || c == 0x7f:
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			var buf [utf8.UTFMax]byte
+			n := copy(buf[:], s[i:min(len(s), i+utf8.UTFMax)])
+			r, size := utf8.DecodeRune(buf[:n])
+			if r == utf8.RuneError || r < 0xa0 {
+				dst = append(dst, '\\', 'u')
+				for shift := 12; shift >= 0; shift -= 4 {
+					dst = append(dst, digits[r>>shift&15])
+				}
+			} else {
+				dst = append(dst, buf[:size]...)
+			}
+			i += size
+			continue
+		}
+		i++
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,186 @@
+package text
+
+import (
+	"errors"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+var errShortRecord = errors.New("the record ends before its format")
+
+// renderer turns the records of a stream, or of a part of it, into output.
+type renderer struct {
+	cfg    *Config
+	dict   Dictionary // or nil
+	names  *moduleNames
+	stmts  *statements
+	buf    []byte // output
+	text   []byte // of the record at hand
+	rec    record
+	reason string // why the damaged range that begins is damaged
+	report Report
+}
+
+func newRenderer(cfg *Config, file string, dict Dictionary) renderer {
+	return renderer{
+		cfg: cfg, dict: dict, names: newModuleNames(dict),
+		stmts: newStatements(dict, &cfg.Filter, cfg.Line.source || cfg.JSON && cfg.Sources),
+		rec:   record{file: file},
+	}
+}
+
+// log renders the records of a good log, which begins at this offset.
+func (o *renderer) log(l format.Log, offset int64, t *track) {
+	if h := l.HeaderV3(); h != nil {
+		t.headerV3(h, &o.report)
+	} else {
+		t.headerV1(&o.report)
+	}
+	offset += int64(len(l.Bytes()) - len(l.Data()))
+	frames := l.Frames()
+	for frames.Next() {
+		frame := frames.Frame()
+		o.frame(&frame, offset+int64(frame.Offset), t, false)
+	}
+}
+
+// event renders what was found in damaged input.
+func (o *renderer) event(e *format.Event, offset int64, t *track) {
+	d := Damage{Offset: offset, Len: int64(len(e.Bytes)), Reason: "in a damaged log"}
+	switch e.Kind {
+	case format.EventLog:
+		if h := e.HeaderV3(); h != nil {
+			t.headerV3(h, &o.report)
+		} else {
+			t.headerV1(&o.report)
+		}
+	case format.EventFrame:
+		t.v3 = e.Version == 3
+		if o.cfg.Damaged {
+			o.frame(&e.Frame, offset, t, true)
+		} else {
+			t.frame(&e.Frame, offset, &o.report)
+			d.Records = 1
+		}
+	default:
+		if e.Reason != nil {
+			d.Reason = e.Reason.Error()
+		}
+	}
+	if o.reason != "" { // of the whole range, known from its first log
+		d.Reason, o.reason = o.reason, ""
+	}
+	o.report.damage(d)
+}
+
+// frame renders the record of a frame, if the filter lets it pass.
+func (o *renderer) frame(f *format.Frame, offset int64, t *track, damaged bool) {
+	index := t.index
+	t.frame(f, offset, &o.report)
+	if len(f.Payload) < format.PayloadHeaderSize {
+		o.bad(f, index, t, errShortRecord)
+		return
+	}
+	// What can be decided on the undecoded bytes comes first.
+	filter := &o.cfg.Filter
+	if !filter.head(f.Payload[0]) {
+		o.report.Records++
+		return
+	}
+	if filter.hasTime() && !filter.time(t.tick, t.rate) {
+		o.report.Records++
+		if t.rate == 0 {
+			o.report.NoTime++
+		}
+		return
+	}
+	stmt := o.stmts.at(uint32(f.Payload[1]) | uint32(f.Payload[2])<<8 | uint32(f.Payload[3])<<16 | uint32(f.Payload[4])<<24)
+	grep := stmt.grep
+	if grep == unknown && f.Payload[5] == 0 {
+		grep = stmt.grepNone
+	}
+	if grep == never {
+		o.report.Records++
+		return
+	}
+	p, err := format.ParsePayload(f.Payload)
+	if err != nil {
+		o.bad(f, index, t, err)
+		return
+	}
+	o.report.Records++
+	r := &o.rec
+	r.stmt, r.p, r.index, r.tick, r.rate, r.seq, r.v3, r.damaged, r.bad = stmt, p, index, t.tick, t.rate, f.Sequence, t.v3, damaged, nil
+	if stmt.template != nil {
+		var left lost
+		o.text, left = stmt.template.append(o.text[:0], p)
+		o.report.DroppedStrings += int64(left.dropped)
+		o.report.NotRecorded += int64(left.notRecorded)
+	} else {
+		o.text = o.appendRaw(o.text[:0], p)
+	}
+	if filter.Grep != nil && grep == unknown && !filter.Grep.Match(o.text) {
+		return
+	}
+	o.show(r, len(f.Payload))
+}
+
+// show writes the record whose text is in o.text.
+func (o *renderer) show(r *record, lenPayload int) {
+	o.report.Shown++
+	lenFrame := lenPayload + format.FrameHeaderV1Size
+	if r.v3 {
+		lenFrame = lenPayload + format.FrameHeaderV3Size
+	}
+	r.stmt.tally.count(r.p.Level(), r.p.Module(), lenFrame)
+	reason := ""
+	if o.dict == nil {
+		reason = "no firmware file given"
+	} else if r.stmt.template == nil {
+		o.report.Unknown++
+		reason = "the firmware file has no string at this address"
+	} else if !r.stmt.template.Fits(r.p) {
+		o.report.Misfits++
+	}
+	switch {
+	case o.cfg.Quiet:
+	case o.cfg.JSON:
+		o.buf = r.appendJSON(o.buf, o.dict, o.text, reason)
+	case isPrintable(o.text):
+		o.buf = o.cfg.Line.append(o.buf, r, o.names, o.text)
+	default:
+		n := len(o.text)
+		o.text = appendPrintable(o.text, o.text)
+		o.buf = o.cfg.Line.append(o.buf, r, o.names, o.text[n:])
+	}
+}
+
+// bad writes a record that cannot be read.
+func (o *renderer) bad(f *format.Frame, index int64, t *track, err error) {
+	o.report.Unreadable++
+	if o.cfg.Quiet {
+		return
+	}
+	r := &o.rec
+	*r = record{file: r.file, index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, bad: err, raw: f.Payload}
+	if o.cfg.JSON {
+		o.buf = r.appendJSON(o.buf, o.dict, nil, "")
+		return
+	}
+	o.text = append(append(append(o.text[:0], "<unreadable: "...), err.Error()...), '>')
+	o.buf = o.cfg.Line.append(o.buf, r, o.names, o.text)
+}
+
+// appendRaw shows a record without its format: the address and the arguments.
+func (o *renderer) appendRaw(dst []byte, p format.Payload) []byte {
+	dst = appendAddr(dst, p.FmtAddr())
+	args := p.Args()
+	for args.Next() {
+		a := args.Arg()
+		if !a.Stored() {
+			o.report.DroppedStrings++
+		}
+		dst = appendMarked(append(dst, ' '), &a)
+	}
+	return dst
+}
