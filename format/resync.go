@@ -143,13 +143,16 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 	}
 	for n := from; n < limit; n++ {
 		rest := b[n:]
+		// Where the log may have ended, the header of the next may be lost too,
+		// and its frames of the other version.
+		outside := !d.inside || d.offset+int64(n) >= d.end
 		switch {
 		case d.inside && d.chain(rest, n, d.v3, eof):
 		case d.foundHeader(rest, eof):
 			d.inside = false
-		case !d.inside && d.chain(rest, n, true, eof):
+		case outside && d.chain(rest, n, true, eof):
 			d.enter(3, false, -1)
-		case !d.inside && d.chain(rest, n, false, eof):
+		case outside && d.chain(rest, n, false, eof):
 			d.enter(1, false, -1)
 		default:
 			continue

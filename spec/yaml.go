@@ -136,7 +136,7 @@ func (r *reader) syntax(err error) {
 		r.errorf(Pos{1, 1}, "yaml", "%s", oneLine(err.Error()))
 		return
 	}
-	pos := Pos{max(le.Mark.Line, 1), max(le.Mark.Column, 1)}
+	pos := r.inside(Pos{max(le.Mark.Line, 1), max(le.Mark.Column, 1)})
 	reason := oneLine(le.Message)
 	if le.ContextMsg != "" {
 		reason += " " + oneLine(le.ContextMsg)
@@ -145,6 +145,15 @@ func (r *reader) syntax(err error) {
 		reason += "; anchors and aliases are outside the subset anyway"
 	}
 	r.errorf(pos, "yaml", "%s", reason)
+}
+
+// inside returns pos, or the end of the file where pos lies behind it: that is
+// where the YAML parser sees the trouble with a file that stops short.
+func (r *reader) inside(pos Pos) Pos {
+	if last := len(r.lines); pos.Line > last {
+		pos = Pos{last, utf8.RuneCountInString(r.lines[last-1]) + 1}
+	}
+	return pos
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ") }

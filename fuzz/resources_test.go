@@ -1,0 +1,74 @@
+package fuzz
+
+import (
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+// limits are what a piece of code may use for an input.
+type limits struct {
+	perByte int           // bytes allocated for each byte of input
+	base    int           // and for any input
+	time    time.Duration // for any input
+	perKiB  time.Duration // and for each KiB of input
+}
+
+// Parsers are held to "a small multiple of the input" and to a time that only a
+// loop without end or one that is quadratic reaches, on a busy machine too.
+var (
+	parserLimits = limits{perByte: 8, base: 64 << 10, time: 2 * time.Second, perKiB: 10 * time.Millisecond}
+	// A YAML document becomes a tree of nodes, of some 200 bytes each.
+	specLimits = limits{perByte: 4096, base: 4 << 20, time: 5 * time.Second, perKiB: 50 * time.Millisecond}
+)
+
+// within runs f and fails the test where it uses more than an input of size
+// bytes warrants.
+func within(t testing.TB, l limits, size int, f func()) {
+	t.Helper()
+	before, start := allocated(), time.Now()
+	f()
+	took, used := time.Since(start), allocated()-before
+	if most := uint64(l.base + l.perByte*size); used > most {
+		t.Errorf("%d bytes of input made it allocate %d bytes; at most %d are allowed", size, used, most)
+	}
+	if most := l.time + l.perKiB*time.Duration(size/1024); took > most {
+		t.Errorf("%d bytes of input took %v; at most %v are allowed", size, took, most)
+	}
+}
+
+// allocated returns how many bytes this process has allocated so far. Other
+// goroutines count too; fuzz targets and these tests run one at a time.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// recorder is a testing.TB that takes note of failures, to test a check.
+type recorder struct {
+	testing.TB
+	failed bool
+}
+
+func (r *recorder) Helper()               {}
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+
+func TestWithinNotices(t *testing.T) {
+	var sink []byte
+	r := &recorder{TB: t}
+	within(r, limits{perByte: 8, base: 64 << 10, time: time.Hour}, 10, func() { sink = make([]byte, 1<<20) })
+	if !r.failed {
+		t.Errorf("an allocation of %d bytes for 10 passes", len(sink))
+	}
+	r = &recorder{TB: t}
+	within(r, limits{base: 1 << 30, time: 0}, 10, func() { time.Sleep(time.Millisecond) })
+	if !r.failed {
+		t.Error("too much time passes")
+	}
+	r = &recorder{TB: t}
+	within(r, parserLimits, 10, func() {})
+	if r.failed {
+		t.Error("nothing is too much")
+	}
+}

@@ -1,0 +1,2 @@
+meta: &m
+  id: bad

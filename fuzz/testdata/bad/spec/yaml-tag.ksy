@@ -1,0 +1,2 @@
+meta: !!map
+  id: !!str bad

@@ -1,0 +1,5 @@
+meta:
+  id: bad
+---
+meta:
+  id: bad
