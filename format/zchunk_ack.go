@@ -15,9 +15,7 @@ const ChunkAckSize = 2
 // Source: FORMAT section 4.
 type ChunkAck [ChunkAckSize]byte
 
-var (
-	errChunkAckShort = &Error{Type: "chunk_ack", Offset: 0, Err: ErrShort}
-)
+var errChunkAckShort = &Error{Type: "chunk_ack", Offset: 0, Err: ErrShort}
 
 // ParseChunkAck returns a view of the chunk_ack that b begins with, and the
 // bytes after it.

@@ -18,9 +18,7 @@ const DebugModuleSize = 8
 // Source: FORMAT section 2.
 type DebugModule [DebugModuleSize]byte
 
-var (
-	errDebugModuleShort = &Error{Type: "debug_module", Offset: 0, Err: ErrShort}
-)
+var errDebugModuleShort = &Error{Type: "debug_module", Offset: 0, Err: ErrShort}
 
 // ParseDebugModule returns a view of the debug_module that b begins with, and
 // the bytes after it.

@@ -20,9 +20,7 @@ const FaultRegistersSize = 20
 // Source: FORMAT section 3.
 type FaultRegisters [FaultRegistersSize]byte
 
-var (
-	errFaultRegistersShort = &Error{Type: "fault_registers", Offset: 0, Err: ErrShort}
-)
+var errFaultRegistersShort = &Error{Type: "fault_registers", Offset: 0, Err: ErrShort}
 
 // ParseFaultRegisters returns a view of the fault_registers that b begins with,
 // and the bytes after it.

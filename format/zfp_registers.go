@@ -48,9 +48,7 @@ const FPRegistersSize = 132
 // Source: FORMAT section 3.
 type FPRegisters [FPRegistersSize]byte
 
-var (
-	errFPRegistersShort = &Error{Type: "fp_registers", Offset: 0, Err: ErrShort}
-)
+var errFPRegistersShort = &Error{Type: "fp_registers", Offset: 0, Err: ErrShort}
 
 // ParseFPRegisters returns a view of the fp_registers that b begins with, and
 // the bytes after it.

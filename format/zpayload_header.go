@@ -18,9 +18,7 @@ const PayloadHeaderSize = 6
 // Source: FORMAT section 2.
 type PayloadHeader [PayloadHeaderSize]byte
 
-var (
-	errPayloadHeaderShort = &Error{Type: "payload_header", Offset: 0, Err: ErrShort}
-)
+var errPayloadHeaderShort = &Error{Type: "payload_header", Offset: 0, Err: ErrShort}
 
 // ParsePayloadHeader returns a view of the payload_header that b begins with,
 // and the bytes after it.

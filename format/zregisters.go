@@ -35,9 +35,7 @@ const RegistersSize = 80
 // Source: FORMAT section 3.
 type Registers [RegistersSize]byte
 
-var (
-	errRegistersShort = &Error{Type: "registers", Offset: 0, Err: ErrShort}
-)
+var errRegistersShort = &Error{Type: "registers", Offset: 0, Err: ErrShort}
 
 // ParseRegisters returns a view of the registers that b begins with, and the
 // bytes after it.

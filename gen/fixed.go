@@ -67,19 +67,23 @@ func (c *code) decl(doc []string, d jen.Code) {
 //		errHeaderV3Version = &Error{Type: "header_v3", Field: "version", Offset: 0, Err: ErrValue}
 //	)
 func (v *view) emitFailures(file *jen.File) {
-	if len(v.failures) == 0 {
-		return
-	}
-	file.Var().DefsFunc(func(g *jen.Group) {
-		for _, f := range v.failures {
-			parts := []jen.Code{jen.Id("Type").Op(":").Lit(v.ID)}
-			if f.field != "" {
-				parts = append(parts, jen.Id("Field").Op(":").Lit(f.field))
-			}
-			parts = append(parts, jen.Id("Offset").Op(":").Lit(f.offset), jen.Id("Err").Op(":").Id(f.sentinel))
-			g.Id(f.name).Op("=").Op("&").Id("Error").Values(parts...)
+	defs := make([]jen.Code, len(v.failures))
+	for i, f := range v.failures {
+		parts := []jen.Code{jen.Id("Type").Op(":").Lit(v.ID)}
+		if f.field != "" {
+			parts = append(parts, jen.Id("Field").Op(":").Lit(f.field))
 		}
-	})
+		parts = append(parts, jen.Id("Offset").Op(":").Lit(f.offset), jen.Id("Err").Op(":").Id(f.sentinel))
+		defs[i] = jen.Id(f.name).Op("=").Op("&").Id("Error").Values(parts...)
+	}
+	switch len(defs) {
+	case 0:
+		return
+	case 1:
+		file.Var().Add(defs[0])
+	default:
+		file.Var().Defs(defs...)
+	}
 	file.Line()
 }
 

@@ -1,10 +1,10 @@
-// Compiles a spec file with the official Kaitai Struct compiler:
+// Compiles spec files with the official Kaitai Struct compiler:
 //
-//   npm install && node compile.js [FILE.ksy [DIR]]
+//   npm install && node compile.js [--out DIR] [FILE.ksy...]
 //
-// FILE is spec/ulogger.ksy unless given. With DIR the JavaScript parsers are
-// written there; without, only whether the compiler accepts the file counts.
-// Exit code 1 and the compiler's words when it does not.
+// FILE is spec/ulogger.ksy unless given. With --out the JavaScript parsers are
+// written to DIR; without, only whether the compiler accepts the files counts.
+// Exit code 1, and the compiler's words, when it does not.
 'use strict';
 
 const fs = require('fs');
@@ -12,10 +12,17 @@ const path = require('path');
 const compiler = require('kaitai-struct-compiler');
 const yaml = require('yaml');
 
-const [file = path.join(__dirname, '..', '..', 'spec', 'ulogger.ksy'), dir] = process.argv.slice(2);
+let files = process.argv.slice(2);
+let dir;
+if (files[0] === '--out') {
+  dir = files[1];
+  files = files.slice(2);
+}
+if (files.length === 0) {
+  files = [path.join(__dirname, '..', '..', 'spec', 'ulogger.ksy')];
+}
 
-async function main() {
-  // YAML 1.2 as the compiler's own command line reads it; duplicate keys are errors.
+async function compile(file) {
   const spec = yaml.parse(fs.readFileSync(file, 'utf8'), { uniqueKeys: true });
   const parsers = await compiler.compile('javascript', spec, null, false);
   const names = Object.keys(parsers);
@@ -28,10 +35,16 @@ async function main() {
       fs.writeFileSync(path.join(dir, name), parsers[name]);
     }
   }
-  console.log(`${path.basename(file)}: accepted by the Kaitai Struct compiler ${compiler.version}: ${names.join(', ')}`);
+  console.log(`${file}: accepted by the Kaitai Struct compiler ${compiler.version}: ${names.join(', ')}`);
 }
 
-main().catch((err) => {
-  console.error(`${file}: ${err.message || err}`);
-  process.exitCode = 1;
-});
+(async () => {
+  for (const file of files) {
+    try {
+      await compile(file);
+    } catch (err) {
+      console.error(`${file}: ${err.message || err}`);
+      process.exitCode = 1;
+    }
+  }
+})();
