@@ -47,5 +47,5 @@ bench: ## measure everything ten times over into bench/results, in under 15 minu
 	$(GO) run ./bench/record -bench '$(BENCH)'
 
 bench-quick: ## measure everything in under a minute and hold it against the promises
-	$(GO) run ./bench/record -bench '$(BENCH)' -count 3 -benchtime 30ms -o build/bench-quick.txt
+	$(GO) run ./bench/record -bench '$(BENCH)' -count 10 -benchtime 10ms -o build/bench-quick.txt
 	$(GO) run ./bench/dashboard -gate build/bench-quick.txt

@@ -101,7 +101,7 @@ func (s *suite) pass(ctx context.Context, binary string, pass int) ([]byte, erro
 func (s *suite) header(w io.Writer, started time.Time, where commit, cpu string) {
 	fmt.Fprintf(w, "date: %s\n", started.Format(time.RFC3339))
 	if where.hash != "" {
-		fmt.Fprintf(w, "commit: %s\nsubject: %s\n", where.hash, where.subject)
+		fmt.Fprintf(w, "commit: %s\ncommitted: %s\nsubject: %s\n", where.hash, where.date, where.subject)
 	}
 	if where.modified {
 		fmt.Fprintln(w, "modified: yes")
@@ -181,21 +181,24 @@ func orUnknown(s string) string {
 
 // commit is the state of the tree.
 type commit struct {
-	hash, subject string
-	modified      bool
+	hash, date, subject string
+	modified            bool
 }
 
 // readCommit asks git. Outside a repository it returns the zero commit, as if
 // modified: nobody can tell what code was measured.
 func readCommit(ctx context.Context) (commit, error) {
-	out, err := exec.CommandContext(ctx, "git", "log", "-1", "--format=%H%n%s").Output()
+	out, err := exec.CommandContext(ctx, "git", "log", "-1", "--format=%H%n%cI%n%s").Output()
 	if err != nil {
 		return commit{modified: true}, ctx.Err()
 	}
-	hash, subject, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	lines := strings.SplitN(strings.TrimSpace(string(out)), "\n", 3)
+	if len(lines) < 3 {
+		return commit{}, fmt.Errorf("git log gave %q", out)
+	}
 	status, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", "*.go", "*.s", "go.mod", "go.sum").Output()
 	if err != nil {
 		return commit{}, fmt.Errorf("git status: %w", err)
 	}
-	return commit{hash, subject, len(bytes.TrimSpace(status)) > 0}, nil
+	return commit{lines[0], lines[1], lines[2], len(bytes.TrimSpace(status)) > 0}, nil
 }

@@ -81,6 +81,9 @@ func TestRecord(t *testing.T) {
 	if r.Commit != git(t, "rev-parse", "HEAD") || r.Subject != "m: add a benchmark" || r.Modified {
 		t.Errorf("commit %q %q, modified %v", r.Commit, r.Subject, r.Modified)
 	}
+	if r.Committed.IsZero() || r.Committed.After(r.Date.Add(time.Second)) {
+		t.Errorf("committed on %v", r.Committed)
+	}
 	if r.Date.Before(begin) || r.Date.After(time.Now()) {
 		t.Errorf("date is %v", r.Date)
 	}

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/ulogkit/ulogkit/bench/internal/results"
 )
@@ -46,7 +45,7 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 			ours, peer := run.Find(p.Bench, p.Of, where), run.Find(p.Bench, p.Peer, where)
 			if ours != nil && peer != nil {
 				v.Ratio = results.Ratio(ours, peer)
-				v.Status = judge(v.Ratio.Center, p.Ratio)
+				v.Status = judge(v.Ratio, p.Ratio)
 			}
 			verdicts = append(verdicts, v)
 		}
@@ -54,11 +53,17 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 	return verdicts
 }
 
-func judge(ratio, promised float64) Status {
+// judge takes the upper end of the interval for what fails, so that noise alone
+// does not.
+func judge(ratio results.Summary, promised float64) Status {
+	best := ratio.Center
+	if ratio.Bounded() {
+		best = ratio.Hi
+	}
 	switch {
-	case ratio >= promised:
+	case ratio.Center >= promised:
 		return Kept
-	case ratio >= promised*(1-Tolerance):
+	case best >= promised*(1-Tolerance):
 		return Short
 	}
 	return Broken
@@ -84,13 +89,10 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 		v := CostVerdict{Row: row}
 		cost, ok := costOf(costs, row.Bench, row.Impl, row.Case)
 		v.Cost = cost
-		switch {
-		case !ok:
-			v.Status, v.Reason = Missing, "has no entry in gate.Costs; add one"
-		case cost.Varies != "":
-			v.Reason = "not held: " + cost.Varies
-		default:
+		if ok {
 			v.Status, v.Reason = exact(row, cost)
+		} else {
+			v.Status, v.Reason = Missing, "has no entry in gate.Costs; add one"
 		}
 		verdicts = append(verdicts, v)
 	}
@@ -104,19 +106,20 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 	return verdicts
 }
 
-// exact compares every sample with the promise.
+// exact compares the medians with the promise. One sample of several may differ:
+// the runtime itself allocates now and then.
 func exact(row *results.Row, cost Cost) (Status, string) {
 	for _, unit := range []struct {
 		name string
 		want float64
-	}{{results.UnitAllocs, cost.Allocs}, {results.UnitBytes, cost.Bytes}} {
-		samples := row.Samples[unit.name]
-		if len(samples) == 0 {
+		free bool
+	}{{results.UnitAllocs, cost.Allocs, false}, {results.UnitBytes, cost.Bytes, cost.BytesVary != ""}} {
+		s := results.Summarize(row.Samples[unit.name])
+		switch {
+		case s.N == 0:
 			return Missing, "has no " + unit.name + "; run with -benchmem"
-		}
-		i := slices.IndexFunc(samples, func(x float64) bool { return x != unit.want })
-		if i >= 0 {
-			return Broken, fmt.Sprintf("%v %s, promised are exactly %v", samples[i], unit.name, unit.want)
+		case !unit.free && s.Center != unit.want:
+			return Broken, fmt.Sprintf("has %v %s, promised are exactly %v", s.Center, unit.name, unit.want)
 		}
 	}
 	return Kept, ""

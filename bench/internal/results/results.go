@@ -26,20 +26,23 @@ import (
 
 // Run is one results file.
 type Run struct {
-	File     string // base name
-	Date     time.Time
-	CPU      string
-	Cores    int // 0: not recorded
-	Go       string
-	System   string // GOOS/GOARCH
-	Kernel   string
-	Commit   string // full hash, empty when not recorded
-	Subject  string // of the commit
-	Modified bool   // the tree differed from the commit
-	Command  string // that took the figures
-	Passes   int    // the most samples that a row has
-	Loads    []float64
-	Rows     []*Row
+	File   string // base name
+	Date   time.Time
+	CPU    string
+	Cores  int // 0: not recorded
+	Go     string
+	System string // GOOS/GOARCH
+	Kernel string
+
+	Commit    string    // full hash, empty when not recorded
+	Committed time.Time // zero when not recorded
+	Subject   string    // of the commit
+	Modified  bool      // the tree differed from the commit
+
+	Command string    // that took the figures
+	Passes  int       // the most samples that a row has
+	Loads   []float64 // processes that ran or waited, over the minute before each pass
+	Rows    []*Row
 }
 
 // Row is one benchmark of a run: all its samples, by unit.
@@ -205,10 +208,12 @@ func (r *Run) configure(record *benchfmt.Result) error {
 		r.Modified = record.GetConfig("modified") != ""
 		r.Command = record.GetConfig("command")
 		r.Cores, _ = strconv.Atoi(record.GetConfig("cores"))
-		if date := record.GetConfig("date"); date != "" {
+		for key, to := range map[string]*time.Time{"date": &r.Date, "committed": &r.Committed} {
 			var err error
-			if r.Date, err = time.Parse(time.RFC3339, date); err != nil {
-				return fmt.Errorf("date %q is not like 2006-01-02T15:04:05Z", date)
+			if text := record.GetConfig(key); text != "" {
+				if *to, err = time.Parse(time.RFC3339, text); err != nil {
+					return fmt.Errorf("%s %q is not like 2006-01-02T15:04:05Z", key, text)
+				}
 			}
 		}
 	}
@@ -256,7 +261,7 @@ func parseName(name benchfmt.Name) *Row {
 
 // benchOrder is the order in which the page tells the story. Others follow by
 // name.
-var benchOrder = []string{"Checksum", "Header", "Walk"}
+var benchOrder = []string{"Checksum", "Header", "Walk", "Render", "MQTT", "Capture", "Tap", "Publish"}
 
 func compareRows(a, b *Row) int {
 	rank := func(bench string) int {

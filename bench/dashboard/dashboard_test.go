@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/bench/internal/results"
+)
+
+// command runs the command and returns what it wrote.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func makePage(t *testing.T, dir string) string {
+	t.Helper()
+	code, stdout, stderr := command(t, "-results", dir, "-o", "-")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	return stdout
+}
+
+func TestPage(t *testing.T) {
+	dir := write(t, story...)
+	page := makePage(t, dir)
+	if again := makePage(t, dir); again != page {
+		t.Error("the page differs from run to run")
+	}
+	for _, want := range []string{
+		"<b>Made Up 1</b>", "<b>go1.26.2</b>", "<code>ddddddd</code>", // where and what, in the head
+		"bench: made up &lt;for&gt; &#34;tests&#34;", // a commit's subject cannot become markup
+		"\u25b2 \u002b2", "\u25bc -", // marks of significant changes
+		"On other processors.", "Made Up 2",
+		"Since the run before", "MISSING", // size=16384 is not in the story
+		"records/s", "Mframes/s",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	// Nothing is fetched and nothing is run.
+	for _, pattern := range []string{`<script`, `\son[a-z]+=`, `src=`, `url\(`, `@import`, `<link[^>]*href="[^d]`, `https?://`} {
+		if found := regexp.MustCompile(pattern).FindString(page); found != "" {
+			t.Errorf("the page has %q", found)
+		}
+	}
+	// Each picture is followed by its table and drawn in the page's inks alone.
+	pictures := strings.Split(page, "<svg ")[1:]
+	if len(pictures) != 11 { // five groups now, six cases through the runs
+		t.Errorf("%d pictures", len(pictures))
+	}
+	for _, picture := range pictures {
+		svg, rest, _ := strings.Cut(picture, "</svg>")
+		if before, _, ok := strings.Cut(rest, "<table>"); !ok || strings.Contains(before, "</figure>") {
+			t.Error("a picture has no table")
+		}
+		if colour := regexp.MustCompile(`#[0-9A-Fa-f]{6}`).FindString(svg); colour != "" {
+			t.Errorf("a picture has the colour %s of its own", colour)
+		}
+	}
+	for _, name := range inkNames {
+		if !strings.Contains(page, "var(--"+name+")") {
+			t.Errorf("nothing is drawn in ink %s", name)
+		}
+		// Once for each theme.
+		if n := strings.Count(page, "--"+name+": #"); n != 2 {
+			t.Errorf("ink %s has %d colours", name, n)
+		}
+	}
+}
+
+// The bars are as long as the speeds, from zero.
+func TestBarsAreProportional(t *testing.T) {
+	bars := []bar{
+		{name: "a", unit: unitRate, speed: results.Summary{Center: 8, Lo: 8, Hi: 8, N: 6}, ink: inkOurs},
+		{name: "b", unit: unitRate, speed: results.Summary{Center: 2, Lo: 2, Hi: 2, N: 6}, ink: inkPeer},
+	}
+	svg, err := drawBars("label", "", bars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lengths := map[string]float64{}
+	for _, m := range regexp.MustCompile(`d="M([0-9.]+),[0-9.]+L([0-9.]+),[^"]*Z"\s+style="fill:var\(--(\w+)\)`).FindAllStringSubmatch(string(svg), -1) {
+		var from, to float64
+		if json.Unmarshal([]byte(m[1]), &from) != nil || json.Unmarshal([]byte(m[2]), &to) != nil {
+			t.Fatalf("path %v", m)
+		}
+		lengths[m[3]] = to - from
+	}
+	if r := lengths["ours"] / lengths["peer"]; r < 3.99 || r > 4.01 {
+		t.Errorf("bars are %v long, of speeds 8 and 2\n%s", lengths, svg)
+	}
+}
+
+// A page of a single run with a single row and a single pass is a page.
+func TestSmallestPage(t *testing.T) {
+	dir := t.TempDir()
+	text := "date: 2026-01-01T00:00:00Z\ngo: go1.26.1\ncpu: c\nBenchmarkX 1 5 ns/op\n"
+	if err := os.WriteFile(filepath.Join(dir, "x.txt"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page := makePage(t, dir)
+	if !strings.Contains(page, "This is the first run") || !strings.Contains(page, "n&lt;6") || strings.Contains(page, "Inf") || strings.Contains(page, "NaN") {
+		t.Error(page)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	code, stdout, stderr := command(t, "-results", write(t, story...), "-format=json")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	var data actionData
+	decoder := json.NewDecoder(strings.NewReader(stdout))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&data); err != nil {
+		t.Fatal(err)
+	}
+	if len(data.Entries) != 2 || len(data.Entries["ulogkit on Made Up 1, linux/amd64"]) != 4 || data.LastUpdate != 1775383200000 {
+		t.Errorf("%d suites, last update %d", len(data.Entries), data.LastUpdate)
+	}
+	for suite, entries := range data.Entries {
+		for i, e := range entries {
+			if e.Tool != "go" || e.Commit.ID == "" || e.Commit.Timestamp == "" || !strings.HasSuffix(e.Commit.URL, e.Commit.ID) {
+				t.Errorf("%s: entry %+v", suite, e.Commit)
+			}
+			if i > 0 && e.Date <= entries[i-1].Date {
+				t.Errorf("%s: entries are not in order", suite)
+			}
+			if len(e.Benches) != 3*len(madeRows) {
+				t.Errorf("%s: %d figures", suite, len(e.Benches))
+			}
+			for _, b := range e.Benches {
+				if b.Name == "" || b.Unit == "" || b.Unit == "ns/op" && b.Value <= 0 {
+					t.Errorf("%s: figure %+v", suite, b)
+				}
+			}
+		}
+	}
+}
+
+const readme = "# Title\n\n" + markBegin + "\nold\n" + markEnd + "\n\nThe end.\n"
+
+func TestMarkdown(t *testing.T) {
+	dir := write(t, story...)
+	file := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(file, []byte(readme), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 1 || !strings.Contains(stderr, "is not that of the newest results") {
+		t.Errorf("check of an old table: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := command(t, "-format=md", "-results", dir, "-o", file); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 0 {
+		t.Errorf("check of a new table: exit code %d: %s", code, stderr)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	if !strings.HasPrefix(text, "# Title\n\n"+markBegin+"\n") || !strings.HasSuffix(text, markEnd+"\n\nThe end.\n") || strings.Contains(text, "old") {
+		t.Errorf("what is around the table changed:\n%s", text)
+	}
+	for _, want := range []string{
+		"Made Up 1, 4 cores, linux/amd64, go1.26.2, 2026-04-05, commit ddddddd; medians of 10 passes of `go run ./bench/record -count 10`",
+		"load average before the passes 0.0 to 0.9",
+		"| | format | naive | copy |",
+		"(0.82\u00d7)", // a row we lose
+		"72 B in 2 allocs",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the table lacks %q:\n%s", want, text)
+		}
+	}
+
+	// A newer file makes the table old, whatever its processor.
+	newer := made{"2026-05-05-made-up-2-go1.26.2.txt", "2026-05-05T10:00:00Z", "go1.26.2", "Made Up 2", "eeeeeee5", 1, 10}
+	if err := os.WriteFile(filepath.Join(dir, newer.file), []byte(newer.text()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 1 || !strings.Contains(stderr, newer.file) {
+		t.Errorf("check after a newer run: exit code %d: %s", code, stderr)
+	}
+}
+
+func TestMarks(t *testing.T) {
+	for name, text := range map[string]string{
+		"none":     "# Title\n",
+		"no end":   markBegin + "\n",
+		"no begin": markEnd + "\n",
+		"reversed": markEnd + "\n" + markBegin + "\n",
+		"twice":    readme + readme,
+	} {
+		if _, err := fill([]byte(text), "table\n"); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestGate(t *testing.T) {
+	dir := write(t, story...)
+	// The story lacks rows of the real suite, and its Render has no cost.
+	code, stdout, _ := command(t, "-results", dir, "-gate", filepath.Join(dir, story[4].file))
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{
+		"Walk, 65535 B: format over gopacket", "kept", "MISSING",
+		"MISSING BenchmarkRender/impl=text/args=1: has no entry in gate.Costs; add one",
+		"times beside " + story[3].file, "promises do not hold",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the output lacks %q:\n%s", want, stdout)
+		}
+	}
+	// Elsewhere there is no baseline; the gate says so.
+	if _, stdout, _ := command(t, "-results", t.TempDir(), "-gate", filepath.Join(dir, story[0].file)); !strings.Contains(stdout, "no stored results of Made Up 1") {
+		t.Errorf("without a baseline:\n%s", stdout)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	empty := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"-format=pdf"}, 2, "no format"},
+		{[]string{"file"}, 2, "usage"},
+		{[]string{"-nothing"}, 2, "not defined"},
+		{[]string{"-results", empty, "-o", "-"}, 1, "make bench"},
+		{[]string{"-results", empty, "-check"}, 1, "make bench"},
+		{[]string{"-gate", filepath.Join(empty, "none.txt")}, 1, "none.txt"},
+	} {
+		if code, _, stderr := command(t, c.args...); code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
+		}
+	}
+	// A page that cannot be written leaves nothing behind.
+	blocked := filepath.Join(empty, "page")
+	if err := os.MkdirAll(filepath.Join(blocked, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if code := run([]string{"-results", write(t, story...), "-o", blocked}, io.Discard, io.Discard); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if left, err := filepath.Glob(blocked + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left %v, error %v", left, err)
+	}
+}
