@@ -61,7 +61,7 @@ server refused.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newRegister(), newUpload(),
+		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newRegister(), newUpload(), newCapture(),
 		newCompletion(), newMan(),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -144,8 +144,10 @@ func (f *elfFile) readHeader() (segments func() ([]block, error), err error) {
 	f.sections = make([]section, shnum)
 	for i := range f.sections {
 		b := table[i*int(shentsize):]
-		f.sections[i] = section{name: le.Uint32(b), typ: le.Uint32(b[4:]), flags: le.Uint32(b[8:]), addr: le.Uint32(b[12:]),
-			offset: le.Uint32(b[16:]), size: le.Uint32(b[20:]), link: le.Uint32(b[24:])}
+		f.sections[i] = section{
+			name: le.Uint32(b), typ: le.Uint32(b[4:]), flags: le.Uint32(b[8:]), addr: le.Uint32(b[12:]),
+			offset: le.Uint32(b[16:]), size: le.Uint32(b[20:]), link: le.Uint32(b[24:]),
+		}
 	}
 	if int(shstrndx) < len(f.sections) {
 		if s := f.sections[shstrndx]; s.typ != sectionNoBits && s.size <= maxNames {

@@ -117,8 +117,10 @@ func TestBadDictionary(t *testing.T) {
 		{"NUL", head + `{"addr":1,"text":"a\u0000b"}]}`, "addr,text\n1,a\\x00\n", ErrDamaged},
 		{"bad escape", head + `{"addr":1,"hex":"zz"}]}`, "addr,text\n1,a\\q\n", ErrDamaged},
 		{"escape cut", head + `{"addr":1,"hex":"0"}]}`, "addr,text\n1,a\\\n", ErrDamaged},
-		{"long", head + `{"addr":1,"text":"` + strings.Repeat("a", MaxString+1) + `"}]}`,
-			"addr,text\n1," + strings.Repeat("a", MaxString+1) + "\n", ErrTooLarge},
+		{
+			"long", head + `{"addr":1,"text":"` + strings.Repeat("a", MaxString+1) + `"}]}`,
+			"addr,text\n1," + strings.Repeat("a", MaxString+1) + "\n", ErrTooLarge,
+		},
 		{"module 32", `{"kind":"ulogkit-dictionary","v":1,"modules":[{"module":32,"name":"x"}]}`, "addr,text\n-1,a\n", ErrDamaged},
 	}
 	for _, tt := range tests {

@@ -53,6 +53,42 @@ func OpenStore(dir string) (*Store, error) {
 	return s, nil
 }
 
+// LoadAll reads the file at path, or all dictionaries of a directory that a
+// store would find there, in the order of their names.
+func LoadAll(path string) ([]*Dictionary, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		d, err := Load(path)
+		if err != nil {
+			return nil, err
+		}
+		return []*Dictionary{d}, nil
+	}
+	s, err := OpenStore(path)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	var all []*Dictionary
+	for _, name := range names {
+		d, err := s.load(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: %w: no .elf, .axf, .out, .json or .csv file in it", path, ErrNoDictionary)
+	}
+	return all, nil
+}
+
 // names lists the files that may hold a dictionary, in order.
 func (s *Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.dir)

@@ -328,8 +328,10 @@ func randomFloat(r *rand.Rand, verb byte, newlib bool) float64 {
 	sign := float64(1 - 2*r.IntN(2))
 	switch r.IntN(8) {
 	case 0:
-		special := []float64{0, 1, 0.5, 1.5, 2.5, 9.5, 99.5, 0.1, 9.995, 999999.5, 1e15, 1e16, 1e22, 1e23, 123456, 100000,
-			math.Inf(1), math.NaN(), math.MaxFloat64, 0x1p-1022}
+		special := []float64{
+			0, 1, 0.5, 1.5, 2.5, 9.5, 99.5, 0.1, 9.995, 999999.5, 1e15, 1e16, 1e22, 1e23, 123456, 100000,
+			math.Inf(1), math.NaN(), math.MaxFloat64, 0x1p-1022,
+		}
 		return sign * special[r.IntN(len(special))]
 	case 1:
 		f := math.Float64frombits(r.Uint64())

@@ -39,8 +39,11 @@ func TestAppend(t *testing.T) {
 		{"%f", []format.Arg{format.ArgPointer(16)}, "<pointer 0x10>"},
 		{"%c", []format.Arg{format.ArgDouble(0.1)}, "<double 0.10000000000000001>"},
 		{"%s|%s", []format.Arg{str("a"), format.ArgDropped()}, "a|<missing>"},
-		{"plain", []format.Arg{i32(5), str("abc"), format.ArgDropped(), format.ArgChar(65), format.ArgU64(7)},
-			"plain <i32 5> <string abc> <missing> <char 65> <u64 7>"},
+		{
+			"plain",
+			[]format.Arg{i32(5), str("abc"), format.ArgDropped(), format.ArgChar(65), format.ArgU64(7)},
+			"plain <i32 5> <string abc> <missing> <char 65> <u64 7>",
+		},
 		{"", []format.Arg{i32(5)}, "<i32 5>"},
 		{"%p %5p", []format.Arg{format.ArgPointer(0), format.ArgPointer(1)}, "0x0   0x1"},
 		{"%+p", []format.Arg{format.ArgPointer(1)}, "0x1"},

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/text"
+)
+
+// followInterval is how often --follow looks for more: often enough for a
+// person, seldom enough for a battery.
+const followInterval = 200 * time.Millisecond
+
+// decodeFlags are the flags of decode.
+type decodeFlags struct {
+	elf                     []string
+	level, module, grep     string
+	line                    string
+	since, until            float64
+	follow, asJSON, sources bool
+	stats, damaged, force   bool
+	parallel                int
+}
+
+func newDecode() *cobra.Command {
+	var f decodeFlags
+	cmd := &cobra.Command{
+		Use:   "decode --elf FW [--json] [--level L] [--module M] [--grep RE] [--follow] FILE...",
+		Short: "Turn logs into text",
+		Long: `decode turns the binary logs in each FILE, one or more back to back, into text
+with the format strings of the firmware, as the device would have printed it.
+
+FW is the firmware's ELF file, a dictionary that "ulogkit dictionary" made of
+one, or a directory of these; with several, each FILE is decoded with the one
+that fits it. A FILE whose records are not those of the firmware is refused with
+the evidence, unless --force is given. Without --elf the records keep address
+and arguments.
+
+An argument that the device did not record shows as <missing>, one too many is
+appended as <type value>. What was lost is told on standard error: damaged
+ranges, gaps in the sequence, strings and arguments that the device did not
+keep. It makes the exit code 1.
+
+Times are seconds since boot, summed up from the first record of FILE. A line is
+made after --format; its fields are
+  ` + strings.Join(text.Fields(), ", ") + `
+each with an optional width, as in {level:-8}. With --json there is one object
+a record, with --stats a table of what talks most in place of the records.`,
+		Example: `  ulogkit decode --elf firmware.elf log.bin
+  ulogkit decode --elf firmware.elf --level warning --module SENSOR --grep 'temp=[3-9]' log.bin
+  ulogkit decode --elf builds/ --follow --format '{time} {source} {text}' log.bin
+  ulogkit sample -o - | ulogkit decode --json - | jq .args`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.elf, "elf", nil, "firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
+	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone")
+	flags.StringVar(&f.module, "module", "", "`modules` to show, by name or number, separated by commas")
+	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
+	flags.Float64Var(&f.since, "since", 0, "show records from this time on, in `seconds` since boot")
+	flags.Float64Var(&f.until, "until", 0, "show records up to this time, in `seconds` since boot; 0 is no bound")
+	flags.BoolVar(&f.follow, "follow", false, "wait for more at the end of FILE, until interrupted; takes up a new build of FW")
+	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
+	flags.BoolVar(&f.sources, "source", false, "with --json: the line of code that logged a record, where FW tells")
+	flags.StringVar(&f.line, "format", text.DefaultLine, "`format` of a line")
+	flags.BoolVar(&f.stats, "stats", false, "records and bytes by format and module, in place of the records")
+	flags.BoolVar(&f.damaged, "damaged", false, "also show records in damaged ranges, which may be wrong")
+	flags.BoolVar(&f.force, "force", false, "go on with firmware that does not fit")
+	flags.IntVar(&f.parallel, "parallel", 1, "number of `cores` to use, 0 for all; the output is the same")
+	return cmd
+}
+
+func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
+	if f.follow && (len(args) != 1 || args[0] == "-") {
+		return usage(errors.New("--follow: give one FILE, which is not standard input"))
+	}
+	dicts, reload, err := f.dictionaries()
+	if err != nil {
+		return err
+	}
+	decoder, err := f.decoder(dicts, reload)
+	if err != nil {
+		return usage(err)
+	}
+	bad := 0
+	for _, name := range args {
+		report, err := f.decode(cmd, decoder, name)
+		if f.follow && errors.Is(err, context.Canceled) {
+			err = nil // an interrupt is how following ends
+		}
+		if err != nil || report.Lost() {
+			bad++
+		}
+		if e := report.Write(cmd.ErrOrStderr(), name); e != nil {
+			return e
+		}
+		switch {
+		case err != nil && errors.Is(err, context.Canceled):
+			return err
+		case err != nil:
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", name, err)
+			if errors.Is(err, text.ErrWrongDictionary) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: give the ELF file that the device runs, or --force to go on with %s\n", name, strings.Join(f.elf, ", "))
+			}
+		}
+	}
+	if f.stats {
+		write := decoder.Stats().WriteTable
+		if f.asJSON {
+			write = decoder.Stats().WriteJSON
+		}
+		if err := write(cmd.OutOrStdout(), first(dicts)); err != nil {
+			return err
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d files not decoded in full", bad, len(args))
+	}
+	return nil
+}
+
+// dictionaries reads what --elf names. reload tells of a new build of a file
+// that is followed.
+func (f *decodeFlags) dictionaries() (dicts []text.Dictionary, reload func() text.Dictionary, err error) {
+	for _, path := range f.elf {
+		all, err := dict.LoadAll(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, d := range all {
+			dicts = append(dicts, d)
+		}
+	}
+	if !f.follow || len(f.elf) != 1 || len(dicts) != 1 {
+		return dicts, nil, nil
+	}
+	poll := dict.Watch(f.elf[0])
+	return dicts, func() text.Dictionary {
+		if d, changed := poll(); changed {
+			return d
+		}
+		return nil
+	}, nil
+}
+
+// decoder makes a decoder of the flags.
+func (f *decodeFlags) decoder(dicts []text.Dictionary, reload func() text.Dictionary) (*text.Decoder, error) {
+	cfg := text.Config{
+		Dictionaries: dicts, Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
+		Parallel: f.parallel, Reload: reload, Filter: text.Filter{Since: f.since, Until: f.until},
+	}
+	if cfg.Parallel == 0 {
+		cfg.Parallel = min(runtime.GOMAXPROCS(0), 64)
+	}
+	level, err := parseLevel(f.level)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Filter.Levels = text.LevelsFrom(level)
+	if f.module != "" {
+		if cfg.Filter.Modules, err = parseModules(f.module, dicts); err != nil {
+			return nil, fmt.Errorf("--module: %w", err)
+		}
+	}
+	if f.grep != "" {
+		if cfg.Filter.Grep, err = regexp.Compile(f.grep); err != nil {
+			return nil, fmt.Errorf("--grep: %w", err)
+		}
+	}
+	if cfg.Line, err = text.ParseLine(f.line, !color.NoColor); err != nil {
+		return nil, fmt.Errorf("--format: %w", err)
+	}
+	return text.NewDecoder(cfg)
+}
+
+// parseModules takes the names from the first firmware that has them all.
+func parseModules(list string, dicts []text.Dictionary) (mask uint32, err error) {
+	if mask, err = text.ParseModules(list, first(dicts)); err == nil {
+		return mask, nil
+	}
+	for _, d := range dicts[min(1, len(dicts)):] {
+		if mask, e := text.ParseModules(list, d); e == nil {
+			return mask, nil
+		}
+	}
+	return 0, err
+}
+
+func first(dicts []text.Dictionary) text.Dictionary {
+	if len(dicts) == 0 {
+		return nil
+	}
+	return dicts[0]
+}
+
+// decode decodes one file to standard output.
+func (f *decodeFlags) decode(cmd *cobra.Command, decoder *text.Decoder, name string) (text.Report, error) {
+	in := io.NopCloser(cmd.InOrStdin())
+	var err error
+	switch {
+	case f.follow:
+		in, err = text.Follow(cmd.Context(), name, followInterval)
+	case name != "-":
+		in, err = os.Open(name)
+	}
+	if err != nil {
+		return text.Report{}, errors.Unwrap(err) // the name is told anyway
+	}
+	defer in.Close()
+	return decoder.Decode(cmd.Context(), name, in, cmd.OutOrStdout())
+}

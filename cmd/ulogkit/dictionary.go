@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/format/dict"
+)
+
+func newDictionary() *cobra.Command {
+	var id dict.ID
+	var asCSV bool
+	var out string
+	cmd := &cobra.Command{
+		Use:   "dictionary [--csv] -o FILE FW",
+		Short: "Write the format strings of a firmware, to decode without it",
+		Long: `dictionary writes the strings, module names and source lines of the firmware FW to
+a small file that "ulogkit decode --elf" takes in its place, so that the firmware
+itself need not be handed out. With --csv it is a table of the strings alone.
+FW may be such a file itself.`,
+		Example: "  ulogkit dictionary --git-version v1.4.0 -o v1.4.0.json firmware.elf\n  ulogkit dictionary --csv -o - firmware.elf | column -s, -t",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := dict.Load(args[0])
+			if err != nil {
+				return err
+			}
+			for _, field := range []struct{ flag, own *string }{
+				{&id.GitHash, &d.ID.GitHash}, {&id.Version, &d.ID.Version}, {&id.DeviceType, &d.ID.DeviceType},
+			} {
+				if *field.flag != "" {
+					*field.own = *field.flag
+				}
+			}
+			var b bytes.Buffer
+			write := d.WriteJSON
+			if asCSV {
+				write = d.WriteCSV
+			}
+			if err := write(&b); err != nil {
+				return err
+			}
+			if err := files.Write(out, b.Bytes(), cmd.OutOrStdout()); err != nil {
+				return fmt.Errorf("%s: %w", out, err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "a table of addresses, strings and source lines")
+	cmd.Flags().StringVar(&id.GitHash, "git-hash", "", "`hash` of the commit that the firmware was built from")
+	cmd.Flags().StringVar(&id.Version, "git-version", "", "`version` of the firmware")
+	cmd.Flags().StringVar(&id.DeviceType, "device-type", "", "`type` of the devices that run it")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
+	cmd.MarkFlagRequired("output")
+	return cmd
+}
