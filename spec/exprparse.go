@@ -149,7 +149,7 @@ func (p *exprParser) unexpected(want string) {
 
 func (p *exprParser) name(want string) string {
 	tok := p.tok
-	if !idForm.MatchString(tok) {
+	if !idForm.MatchString(tok) || keywords[tok] {
 		p.unexpected(want)
 		return ""
 	}

@@ -19,6 +19,9 @@ var (
 	builtin = regexp.MustCompile(`^(?:([us])([1248])|(f)([48]))(le|be)?$|^b([0-9]+)$`)
 )
 
+// keywords are words of the expression language, so no id may be one.
+var keywords = map[string]bool{"and": true, "or": true, "not": true, "true": true, "false": true}
+
 const maxID = 64
 
 // nearest returns the candidate that is one slip of the finger away from word:

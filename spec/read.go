@@ -90,6 +90,9 @@ func (r *reader) id(v value) string {
 	case !idForm.MatchString(id):
 		r.errorf(v.pos(), v.path, "%s is no id; an id is lower_snake_case: letters and digits, single underscores between", quote(id))
 		return ""
+	case keywords[id]:
+		r.errorf(v.pos(), v.path, "%s is a word of the expression language; choose another id", id)
+		return ""
 	case len(id) > maxID:
 		r.errorf(v.pos(), v.path, "id longer than %d characters", maxID)
 		return ""

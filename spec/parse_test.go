@@ -1,0 +1,300 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+func source(t *testing.T) *Spec {
+	t.Helper()
+	s, err := Parse(SourceName, Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The facts of FORMAT in numbers: sizes and offsets as its tables give them.
+func TestSource(t *testing.T) {
+	s := source(t)
+	if s.ID != "ulogger" || s.License != "MIT" || len(s.SHA256) != 64 || s.Root.ID != "ulogger" || s.Root.Seq[0].Type.User != s.Type("log") {
+		t.Errorf("%+v", s)
+	}
+	for id, want := range map[string]int{
+		"header_v1": 13, "header_v3": 17, "frame_header_v1": 4, "frame_header_v3": 6, "payload_header": 6,
+		"core_dump_header": 264, "crash_header": 8, "registers": 80, "fp_registers": 132, "fault_registers": 20,
+		"log_config": 9, "chunk_ack": 2, "debug_module": 8, "log": -1, "chunk": -1, "payload": -1,
+	} {
+		if got := s.Type(id).Size; got != want {
+			t.Errorf("%s: size %d, want %d", id, got, want)
+		}
+	}
+	for path, want := range map[string]int{
+		"header_v1.session_token": 1, "header_v1.len_data": 9, "header_v1.checksum": 11,
+		"header_v3.session_token": 1, "header_v3.tick": 5, "header_v3.tick_rate_hz": 9, "header_v3.len_data": 13, "header_v3.checksum": 15,
+		"payload_header.module": 0, "payload_header.fmt_addr": 1, "payload_header.num_args": 5,
+		"core_dump_header.git_hash": 16, "core_dump_header.device_type": 60, "core_dump_header.device_serial": 128, "core_dump_header.version_string": 196,
+		"registers.sp": 52, "registers.exception_psr": 76, "fp_registers.fpscr": 128, "log_v3.data": 17, "device_info.device_type": -1,
+	} {
+		id, field, _ := strings.Cut(path, ".")
+		if got := s.Type(id).Lookup(field).(*Attr).Offset; got != want {
+			t.Errorf("%s: offset %d, want %d", path, got, want)
+		}
+	}
+	if s.Type("nothing") != nil || s.Enum("nothing") != nil || s.Type("log").Lookup("nothing") != nil {
+		t.Error("found what is not there")
+	}
+}
+
+// The token may be patched in both headers; nothing else may.
+func TestSourceMutable(t *testing.T) {
+	var got []string
+	for _, ty := range source(t).Types {
+		for _, a := range ty.Seq {
+			if a.Mutable {
+				got = append(got, ty.ID+"."+a.ID)
+			}
+		}
+	}
+	if want := "[header_v1.session_token header_v3.session_token]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
+// The model of the types written by hand is complete enough to read bytes by it.
+func TestSourceModel(t *testing.T) {
+	s := source(t)
+	payload := s.Type("payload")
+	types := payload.Lookup("packed_types").(*Attr)
+	if types.Repeat != RepeatExpr || types.Count.String() != "header.num_args" || len(types.Valid.AnyOf) != 26 || types.Value().Kind != ListValue {
+		t.Errorf("packed_types: %+v", types)
+	}
+	values := payload.Lookup("values").(*Attr)
+	arg := values.Type.Args[0].(*Elem)
+	if ref := arg.X.(*FieldRef); ref.To != Field(types) {
+		t.Errorf("values: %v", values.Type.Args)
+	}
+	if _, ok := arg.I.(*Index); !ok {
+		t.Errorf("values: index %v", arg.I)
+	}
+	strs := payload.Lookup("strings").(*Attr)
+	if not := strs.If.(*Unary); not.Op != OpNot || not.X.(*StreamProp).Prop != PropEOF || not.X.(*StreamProp).X != nil {
+		t.Errorf("strings: %v", strs.If)
+	}
+	argument := s.Type("argument")
+	typ := argument.Instances[0]
+	if typ.Calc.(*Binary).Op != OpShr || typ.Enum != s.Enum("arg_type") || typ.Value().Hi.Int64() != 15 {
+		t.Errorf("type: %+v", typ)
+	}
+	value := argument.Seq[0].Type
+	if value.Kind != Switch || len(value.Cases) != 25 || value.Cases[0].Type.Name != "s1" || !value.Cases[0].Type.Signed || value.Cases[24].Type.Kind != Float {
+		t.Errorf("value: %+v", value)
+	}
+	if n, ok := Const(value.Cases[24].Value); !ok || n.Int64() != 0x78 {
+		t.Errorf("last case: %v", value.Cases[24].Value)
+	}
+	regions := s.Type("crash_catcher").Lookup("regions").(*Attr)
+	if regions.Repeat != RepeatUntil || regions.Until.String() != "(_io.size - _io.pos) < 8" || regions.If == nil {
+		t.Errorf("regions: %v", regions.Until)
+	}
+	sum := s.Type("log_v1").Lookup("data").(*Attr).Checksum
+	if sum.Algorithm != "xor8" || sum.Field.To != s.Type("header_v1").Lookup("checksum") {
+		t.Errorf("checksum: %+v", sum)
+	}
+	level := s.Type("log_config").Lookup("level").(*Attr)
+	if n, ok := Const(level.Valid.Max); !ok || n.Int64() != 4 || level.Enum.Lookup("critical").Value != 4 {
+		t.Errorf("level: %+v", level.Valid)
+	}
+	if v := s.Type("log").Instances[0]; v.Place == nil || v.Calc != nil || v.Type.Name != "u1" {
+		t.Errorf("version: %+v", v)
+	}
+}
+
+func errorsOf(t *testing.T, name string, src []byte) Errors {
+	t.Helper()
+	s, err := Parse(name, src)
+	var list Errors
+	if s != nil || !errors.As(err, &list) || len(list) == 0 {
+		t.Fatalf("%v, %v", s, err)
+	}
+	return list
+}
+
+// Breaking one thing in ulogger.ksy gives exactly one error, at its place.
+func TestPositions(t *testing.T) {
+	for _, c := range []struct{ old, new, at, want string }{
+		{"id: ulogger", "id: ulogged", "ulogged", `meta.id: "ulogged", but the file is named ulogger.ksy; the two must agree`},
+		{"type: header_v1\n", "type: header_v9\n", "header_v9", `types.log_v1.seq[0].type: unknown type "header_v9"; did you mean header_v1?`},
+		{"size: header.len_data", "size: header.len_dat", "header.len_dat\n", `types.log_v1.seq[1].size: type header_v1 has no field "len_dat"; did you mean len_data?`},
+		{"algorithm: sum32", "algorithm: crc32", "crc32", `types.core_dump.seq[1].-checksum.algorithm: unknown algorithm "crc32"; gen knows sum32 and xor8`},
+		{"          min: 352\n", "", "max: '0xffffffff'", "types.core_dump_header.seq[0].valid: a length without both bounds; give it valid: with min and max"},
+		{"level::critical", "level::fatal", "level::fatal", `types.log_config.seq[0].valid: enum level has no "fatal"; there is critical, debug, error, info, metric, warning`},
+		{"type: b5", "type: b6", "- id: fmt_addr", "types.payload_header.seq[2]: begins in the middle of a byte"},
+		{"1: log_v1", "2: log_v1", "2: log_v1", ""},
+		{"packed >> 4", "packed >> 4 >", "\n        enum: arg_type", "types.argument.instances.type.value: the expression ends where a value is expected"},
+		{"5: metric", "5: Metric", "Metric", `enums.level.5: "Metric" is no id; an id is lower_snake_case: letters and digits, single underscores between`},
+		{"      size-eos: true", "      size-eos: no", "no\n", `types.chunk.seq[2].size-eos: "no" where true is expected; leave the key out otherwise`},
+	} {
+		if strings.Count(string(Source), c.old) < 1 {
+			t.Errorf("%q is not in ulogger.ksy", c.old)
+			continue
+		}
+		src := strings.Replace(string(Source), c.old, c.new, 1)
+		if c.want == "" {
+			if _, err := Parse(SourceName, []byte(src)); err != nil {
+				t.Errorf("%q: %v", c.new, err)
+			}
+			continue
+		}
+		from := strings.Index(string(Source), c.old)
+		i := from + strings.Index(src[from:], c.at)
+		if strings.HasPrefix(c.want, "types.payload_header.seq[2]") {
+			i += len("- ")
+		}
+		if strings.HasPrefix(c.want, "types.core_dump_header.seq[0]") {
+			i = from // the mapping begins at its first key, which was taken out
+			i += strings.IndexAny(src[i:], "m")
+		}
+		line := 1 + strings.Count(src[:i], "\n")
+		col := 1 + len([]rune(src[strings.LastIndexByte(src[:i], '\n')+1:i]))
+		list := errorsOf(t, SourceName, []byte(src))
+		want := fmt.Sprintf("%s:%d:%d: %s", SourceName, line, col, c.want)
+		if got := list[0].Error(); !strings.HasPrefix(got, want) {
+			t.Errorf("%q:\n got %s\nwant %s", c.new, got, want)
+		}
+	}
+}
+
+// Columns are runes, not bytes; an error within an expression is placed within it.
+func TestColumns(t *testing.T) {
+	head := "meta: {id: c, endian: le}\ndoc: A.\ndoc-ref: none\ntypes:\n  a:\n    doc: A.\n    doc-ref: none\n    seq:\n"
+	for _, c := range []struct {
+		line string
+		col  int
+	}{
+		{"      - {id: x, size: y, doc: X.}", 23},
+		{"      - {doc: 'ö.', id: x, size: y}", 34},
+		{"      - {id: x, size: 1 + y, doc: X.}", 27},
+		{"      - {id: x, size: '1 + y', doc: X.}", 28},
+		{"      - {id: x, size: \"1 + y\", doc: X.}", 28},
+		{"      - {id: x, size: \"1 + \\x79\", doc: X.}", 23}, // an escape: where the value begins
+		{"      - {id: x, size: 'ö', doc: X.}", 24},
+		{"      - {id: x, type: 'b(1, 2, q)', doc: X.}", 32},
+		{"      - id: x\n        doc: X.\n        size: >\n          y +\n          1", 15}, // folded: the same
+	} {
+		list := errorsOf(t, "c.ksy", []byte(head+c.line+"\n  b:\n    doc: B.\n    doc-ref: none\n    params: [{id: p, type: u1, doc: P.}, {id: q, type: u1, doc: P.}, {id: r, type: u1, doc: P.}]\n    seq: [{id: x, type: u1, doc: X.}]\n"))
+		found := false
+		for _, e := range list {
+			found = found || e.Pos.Col == c.col
+		}
+		if !found {
+			t.Errorf("%s: no error in column %d: %v", c.line, c.col, list)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	var es Errors
+	if es.Err() != nil {
+		t.Error("an empty list is an error")
+	}
+	for i := range 25 {
+		es = append(es, &Error{"f", Pos{30 - i, 1}, "p", "r"})
+	}
+	es = append(es, &Error{"f", Pos{7, 1}, "p", "r"}, &Error{"f", Pos{7, 1}, "a", "r"}, &Error{"f", Pos{7, 0}, "z", "r"})
+	list := es.Err().(Errors)
+	if len(list) != 21 || list[0].Pos.Line != 6 || list[20].Reason != "7 more errors from here on" {
+		t.Fatalf("%d: %v", len(list), list)
+	}
+	if list[1].Path != "z" || list[2].Path != "a" || list[3].Path != "p" || list[4].Pos.Line != 8 {
+		t.Errorf("%v", list)
+	}
+	if one := es[:21].Err().(Errors); one[20].Reason != "1 more error here" {
+		t.Errorf("%v", one[20])
+	}
+	if got := (Errors{es[0], es[1]}).Error(); got != "f:30:1: p: r\nf:29:1: p: r" {
+		t.Errorf("%q", got)
+	}
+	if !errors.Is(es.Err(), list[3]) {
+		t.Error("the single mistakes are not reachable")
+	}
+}
+
+// A bomb is refused at once, with few words.
+func TestBombs(t *testing.T) {
+	deep := strings.Repeat("(", 1e5)
+	for name, src := range map[string]string{
+		"size":      strings.Repeat("#", maxSource+1),
+		"flow":      strings.Repeat("[", 1e5),
+		"block":     strings.Repeat("- ", 1e5),
+		"mapping":   strings.Repeat("{a: ", 1e5),
+		"alias":     "a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: &d [*c, *c]\n",
+		"self":      "a: &a {b: *a}\n",
+		"keys":      "meta:\n" + strings.Repeat("  k: 1\n", 1e5),
+		"expr":      strings.Replace(string(Source), "header.len_data", deep, 1),
+		"operators": strings.Replace(string(Source), "header.len_data", strings.Repeat("- ", 1e5)+"1", 1),
+		"chain":     strings.Replace(string(Source), "header.len_data", "1"+strings.Repeat(" + 1", 1e5), 1),
+		"members":   strings.Replace(string(Source), "header.len_data", "a"+strings.Repeat(".a", 1e5), 1),
+		"nots":      strings.Replace(string(Source), "not _io.eof", strings.Repeat("not ", 1e5)+"true", 1),
+		"cond":      strings.Replace(string(Source), "not _io.eof", strings.Repeat("true ? ", 1e5), 1),
+		"id":        strings.Replace(string(Source), "id: log\n", "id: "+strings.Repeat("a", 1e5)+"\n", 1),
+		"types":     "meta: {id: t, endian: le}\ntypes:\n" + chain(3000),
+	} {
+		_, err := Parse("t.ksy", []byte(src))
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+			continue
+		}
+		if len(err.Error()) > 21*400 {
+			t.Errorf("%s: %d characters of errors", name, len(err.Error()))
+		}
+	}
+}
+
+// chain is a chain of n types, each within the next, without docs.
+func chain(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "  t%d: {seq: [{id: x, type: t%d}]}\n", i, (i+1)%n)
+	}
+	return b.String()
+}
+
+// No bytes make Parse panic, and each error is one line with a place. The fuzz
+// targets look further; this keeps the promise in every test run.
+func TestParseAnything(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 3000 {
+		b := bytes.Clone(Source[:1+rnd.IntN(len(Source))])
+		for range rnd.IntN(4) {
+			switch i := rnd.IntN(len(b)); rnd.IntN(3) {
+			case 0:
+				b[i] = byte(rnd.IntN(256))
+			case 1:
+				b = append(b[:i], b[min(len(b), i+rnd.IntN(60)):]...)
+			default:
+				j := rnd.IntN(len(b))
+				b[i], b[j] = b[j], b[i]
+			}
+			if len(b) == 0 {
+				b = []byte{'#'}
+			}
+		}
+		s, err := Parse(SourceName, b)
+		if err == nil {
+			if s == nil || s.Root == nil {
+				t.Fatalf("no spec and no error for %q", b)
+			}
+			continue
+		}
+		for _, e := range err.(Errors) {
+			if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Path == "" || e.Reason == "" || strings.Contains(e.Error(), "\n") {
+				t.Fatalf("%q for %q", e.Error(), b)
+			}
+		}
+	}
+}
