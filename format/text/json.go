@@ -14,9 +14,9 @@ import (
 
 // appendJSON appends r as one JSON object and a newline. rendered is its text,
 // nil where it cannot be rendered.
-func (r *record) appendJSON(dst []byte, dict Dictionary, rendered []byte, reason string) []byte {
+func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason string) []byte {
 	dst = append(dst, `{"v":1,"file":`...)
-	dst = appendJSONString(dst, r.file)
+	dst = appendJSONString(dst, o.file)
 	dst = appendKey(dst, `,"index":`, uint64(r.index))
 	if r.v3 {
 		dst = appendKey(dst, `,"tick":`, r.tick)
@@ -41,8 +41,8 @@ func (r *record) appendJSON(dst []byte, dict Dictionary, rendered []byte, reason
 	dst = append(dst, levelNames[r.p.Level()&7]...)
 	dst = append(dst, '"')
 	dst = appendKey(dst, `,"module":`, uint64(r.p.Module()))
-	if dict != nil {
-		if name, ok := dict.Module(r.p.Module()); ok {
+	if o.dict != nil {
+		if name, ok := o.dict.Module(r.p.Module()); ok {
 			dst = append(dst, `,"module_name":`...)
 			dst = appendJSONString(dst, name)
 		}

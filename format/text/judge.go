@@ -53,8 +53,9 @@ type candidate struct {
 
 // finding is what an address tells about a dictionary.
 type finding struct {
-	grade  grade
-	reason string
+	grade    grade
+	reason   string
+	template *Template
 }
 
 type grade uint8
@@ -128,23 +129,34 @@ func (j *judge) look(s *stream, b []byte) error {
 // hear takes a record as evidence.
 func (c *candidate) hear(p format.Payload) {
 	addr := p.FmtAddr()
-	known, seen := c.addrs[addr]
-	if seen && known.grade == gradeBad || !seen && len(c.addrs) >= maxAddrs {
+	f, seen := c.addrs[addr]
+	if seen && f.grade == gradeBad || !seen && len(c.addrs) >= maxAddrs {
 		return
 	}
-	printf, ok := c.dict.Format(addr)
-	f := finding{grade: gradeGood}
-	switch {
-	case !ok:
-		f = finding{gradeBad, "no string is there"}
-	case !Parse(printf).Fits(p):
-		f = finding{gradeBad, fmt.Sprintf("%.60q does not take %s", printf, typesOf(p))}
-	case printf == "" || !c.dict.Begins(addr):
-		f = finding{gradeInside, fmt.Sprintf("%.60q is the end of a longer string", printf)}
+	if !seen {
+		f = c.find(addr)
 	}
-	if !seen || f.grade > known.grade {
+	if f.template != nil && !f.template.Fits(p) {
+		f.grade = gradeBad
+		f.reason = fmt.Sprintf("%.60q does not take %s", f.template.format, typesOf(p))
+	}
+	if !seen || f.grade == gradeBad {
 		c.addrs[addr] = f
 	}
+}
+
+// find looks an address up.
+func (c *candidate) find(addr uint32) finding {
+	printf, ok := c.dict.Format(addr)
+	if !ok {
+		return finding{grade: gradeBad, reason: "no string is there"}
+	}
+	f := finding{template: Parse(printf)}
+	if printf == "" || !c.dict.Begins(addr) {
+		f.grade = gradeInside
+		f.reason = fmt.Sprintf("%.60q is the end of a longer string", printf)
+	}
+	return f
 }
 
 func typesOf(p format.Payload) string {

@@ -121,7 +121,6 @@ func parseField(s string) (p linePart, err error) {
 type record struct {
 	stmt    *statement
 	p       format.Payload
-	file    string
 	index   int64
 	tick    uint64
 	rate    uint32 // ticks a second, 0 without a clock
@@ -132,10 +131,40 @@ type record struct {
 	raw     []byte // of such a payload
 }
 
-// append appends the line of r. Its text is appended by text.
-func (l *Line) append(dst []byte, r *record, names *moduleNames, rendered []byte) []byte {
+// cells are the fields of a line that have few values, ready to be written: by
+// part of the line, then by level or module.
+type cells [][32]string
+
+func newCells(l *Line, dict Dictionary) cells {
+	c := make(cells, len(l.parts))
+	names := newModuleNames(dict)
 	for i := range l.parts {
 		p := &l.parts[i]
+		switch p.field {
+		case fieldLevel:
+			for level, name := range levelNames {
+				colour := levelColours[level]
+				cell := append([]byte(nil), name...)
+				cell = p.fill(cell, 0)
+				if l.colour && colour != "" {
+					cell = append(append([]byte(colour), cell...), colourEnd...)
+				}
+				c[i][level] = string(cell)
+			}
+		case fieldModule:
+			for module, name := range names {
+				c[i][module] = string(p.fill([]byte(name), 0))
+			}
+		}
+	}
+	return c
+}
+
+// appendLine appends the line of r, whose text is text.
+func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
+	parts := o.cfg.Line.parts
+	for i := range parts {
+		p := &parts[i]
 		dst = append(dst, p.lead...)
 		start := len(dst)
 		switch p.field {
@@ -156,45 +185,43 @@ func (l *Line) append(dst []byte, r *record, names *moduleNames, rendered []byte
 		case fieldIndex:
 			dst = appendUnsigned(dst, uint64(r.index))
 		case fieldFile:
-			dst = append(dst, r.file...)
-		case fieldLevel:
-			if l.colour {
-				dst = appendColoured(dst, r, p)
+			dst = append(dst, o.file...)
+		case fieldText:
+			dst = append(dst, text...)
+		default:
+			if r.bad != nil {
+				break
+			}
+			switch p.field {
+			case fieldLevel:
+				dst = append(dst, o.cells[i][r.p.Level()&7]...)
 				continue
-			}
-			dst = append(dst, levelName(r)...)
-		case fieldModule:
-			if r.bad == nil {
-				dst = append(dst, names[r.p.Module()]...)
-			}
-		case fieldModuleNumber:
-			if r.bad == nil {
+			case fieldModule:
+				dst = append(dst, o.cells[i][r.p.Module()&31]...)
+				continue
+			case fieldModuleNumber:
 				dst = appendUnsigned(dst, uint64(r.p.Module()))
-			}
-		case fieldAddr:
-			if r.bad == nil {
+			case fieldAddr:
 				dst = appendAddr(dst, r.p.FmtAddr())
-			}
-		case fieldFmt:
-			if r.stmt != nil && r.stmt.template != nil {
-				dst = appendPrintable(dst, r.stmt.template.format)
-			}
-		case fieldSource:
-			if r.stmt != nil {
+			case fieldFmt:
+				if t := r.stmt.template; t != nil {
+					dst = appendPrintable(dst, t.format)
+				}
+			case fieldSource:
 				dst = append(dst, r.stmt.source...)
 			}
-		case fieldText:
-			dst = append(dst, rendered...)
 		}
 		if p.width > 0 {
-			dst = fill(dst, start, p)
+			dst = p.fill(dst, start)
 		}
 	}
 	return dst
 }
 
-// fill pads a field to its width, in characters of UTF-8.
-func fill(dst []byte, start int, p *linePart) []byte {
+const spaces = "                                "
+
+// fill pads dst[start:] to the field's width, in characters of UTF-8.
+func (p *linePart) fill(dst []byte, start int) []byte {
 	n := p.width
 	for _, b := range dst[start:] {
 		if b&0xc0 != 0x80 {
@@ -205,13 +232,13 @@ func fill(dst []byte, start int, p *linePart) []byte {
 		return dst
 	}
 	end := len(dst)
-	for range n {
-		dst = append(dst, ' ')
+	for left := n; left > 0; left -= len(spaces) {
+		dst = append(dst, spaces[:min(left, len(spaces))]...)
 	}
 	if !p.left {
 		copy(dst[start+n:], dst[start:end])
-		for i := range n {
-			dst[start+i] = ' '
+		for i := start; i < start+n; i++ {
+			dst[i] = ' '
 		}
 	}
 	return dst
@@ -219,29 +246,10 @@ func fill(dst []byte, start int, p *linePart) []byte {
 
 var levelNames = [8]string{"debug", "info", "warning", "error", "critical", "metric", "level(6)", "level(7)"}
 
-func levelName(r *record) string {
-	if r.bad != nil {
-		return ""
-	}
-	return levelNames[r.p.Level()&7]
-}
-
 // levelColours are the terminal's codes by level.
 var levelColours = [8]string{2: "\x1b[33m", 3: "\x1b[31m", 4: "\x1b[1;31m", 5: "\x1b[36m"}
 
-func appendColoured(dst []byte, r *record, p *linePart) []byte {
-	colour := ""
-	if r.bad == nil {
-		colour = levelColours[r.p.Level()&7]
-	}
-	dst = append(dst, colour...)
-	start := len(dst)
-	dst = fill(append(dst, levelName(r)...), start, p)
-	if colour != "" {
-		dst = append(dst, "\x1b[0m"...)
-	}
-	return dst
-}
+const colourEnd = "\x1b[0m"
 
 // appendTime appends when r was logged, in the unit that its log has.
 func (r *record) appendTime(dst []byte) []byte {

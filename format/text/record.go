@@ -11,21 +11,20 @@ var errShortRecord = errors.New("the record ends before its format")
 // renderer turns the records of a stream, or of a part of it, into output.
 type renderer struct {
 	cfg    *Config
+	file   string
 	dict   Dictionary // or nil
-	names  *moduleNames
+	cells  cells
 	stmts  *statements
 	buf    []byte // output
 	text   []byte // of the record at hand
-	rec    record
 	reason string // why the damaged range that begins is damaged
 	report Report
 }
 
 func newRenderer(cfg *Config, file string, dict Dictionary) renderer {
 	return renderer{
-		cfg: cfg, dict: dict, names: newModuleNames(dict),
+		cfg: cfg, file: file, dict: dict, cells: newCells(cfg.Line, dict),
 		stmts: newStatements(dict, &cfg.Filter, cfg.Line.source || cfg.JSON && cfg.Sources),
-		rec:   record{file: file},
 	}
 }
 
@@ -109,8 +108,7 @@ func (o *renderer) frame(f *format.Frame, offset int64, t *track, damaged bool) 
 		return
 	}
 	o.report.Records++
-	r := &o.rec
-	r.stmt, r.p, r.index, r.tick, r.rate, r.seq, r.v3, r.damaged, r.bad = stmt, p, index, t.tick, t.rate, f.Sequence, t.v3, damaged, nil
+	r := record{stmt: stmt, p: p, index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, damaged: damaged}
 	if stmt.template != nil {
 		var left lost
 		o.text, left = stmt.template.append(o.text[:0], p)
@@ -122,15 +120,15 @@ func (o *renderer) frame(f *format.Frame, offset int64, t *track, damaged bool) 
 	if filter.Grep != nil && grep == unknown && !filter.Grep.Match(o.text) {
 		return
 	}
-	o.show(r, len(f.Payload))
+	o.show(&r, f.Payload)
 }
 
 // show writes the record whose text is in o.text.
-func (o *renderer) show(r *record, lenPayload int) {
+func (o *renderer) show(r *record, payload []byte) {
 	o.report.Shown++
-	lenFrame := lenPayload + format.FrameHeaderV1Size
+	lenFrame := len(payload) + format.FrameHeaderV1Size
 	if r.v3 {
-		lenFrame = lenPayload + format.FrameHeaderV3Size
+		lenFrame = len(payload) + format.FrameHeaderV3Size
 	}
 	r.stmt.tally.count(r.p.Level(), r.p.Module(), lenFrame)
 	reason := ""
@@ -139,19 +137,19 @@ func (o *renderer) show(r *record, lenPayload int) {
 	} else if r.stmt.template == nil {
 		o.report.Unknown++
 		reason = "the firmware file has no string at this address"
-	} else if !r.stmt.template.Fits(r.p) {
+	} else if !r.stmt.fits(r.p, payload) {
 		o.report.Misfits++
 	}
 	switch {
 	case o.cfg.Quiet:
 	case o.cfg.JSON:
-		o.buf = r.appendJSON(o.buf, o.dict, o.text, reason)
+		o.buf = r.appendJSON(o.buf, o, o.text, reason)
 	case isPrintable(o.text):
-		o.buf = o.cfg.Line.append(o.buf, r, o.names, o.text)
+		o.buf = o.appendLine(o.buf, r, o.text)
 	default:
 		n := len(o.text)
 		o.text = appendPrintable(o.text, o.text)
-		o.buf = o.cfg.Line.append(o.buf, r, o.names, o.text[n:])
+		o.buf = o.appendLine(o.buf, r, o.text[n:])
 	}
 }
 
@@ -161,14 +159,13 @@ func (o *renderer) bad(f *format.Frame, index int64, t *track, err error) {
 	if o.cfg.Quiet {
 		return
 	}
-	r := &o.rec
-	*r = record{file: r.file, index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, bad: err, raw: f.Payload}
+	r := &record{index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, bad: err, raw: f.Payload}
 	if o.cfg.JSON {
-		o.buf = r.appendJSON(o.buf, o.dict, nil, "")
+		o.buf = r.appendJSON(o.buf, o, nil, "")
 		return
 	}
 	o.text = append(append(append(o.text[:0], "<unreadable: "...), err.Error()...), '>')
-	o.buf = o.cfg.Line.append(o.buf, r, o.names, o.text)
+	o.buf = o.appendLine(o.buf, r, o.text)
 }
 
 // appendRaw shows a record without its format: the address and the arguments.
