@@ -1,0 +1,81 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/bench/internal/results"
+)
+
+func TestFollow(t *testing.T) {
+	runs, err := results.Load(write(t, story...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := machines(runs)[0]
+	if len(first) != 4 || first[0].CPU != "Made Up 1" {
+		t.Fatalf("the newest machine has %d runs", len(first))
+	}
+	s := follow(first, first[0].Find("Walk", "format", "size=65535"))
+	if !s.ours || s.ink != inkOurs || len(s.points) != 4 {
+		t.Fatalf("series is %+v", s)
+	}
+	for i, want := range []struct {
+		speed  float64
+		marked string
+		better bool
+	}{{1, "", false}, {1.25, "\u25b2 +2", true}, {1.25, "", false}, {1.12, "\u25bc -", false}} {
+		at := s.points[i]
+		if at.run != i || math.Abs(at.speed.Center-want.speed) > 0.03 || at.speed.Lo > at.speed.Center || at.speed.Hi < at.speed.Center {
+			t.Errorf("point %d is %+v, want a speed of %v", i, at, want.speed)
+		}
+		if !strings.HasPrefix(at.marked, want.marked) || (want.marked == "") != (at.marked == "") || at.better != want.better {
+			t.Errorf("point %d is marked %q, better %v", i, at.marked, at.better)
+		}
+	}
+	peer := follow(first, first[0].Find("Walk", "gopacket", "size=65535"))
+	if peer.ours || peer.ink != inkPeer {
+		t.Errorf("a peer is drawn as ours: %+v", peer)
+	}
+}
+
+// A row that only some runs have is followed from where it begins, and compared
+// with the run that had it last.
+func TestFollowGaps(t *testing.T) {
+	row := func(ns string) string {
+		text := "date: 2026-01-0" + ns[:1] + "T00:00:00Z\ngo: go1\ncpu: c\n"
+		for range 8 {
+			text += "BenchmarkA/impl=format 1 " + ns + "000 ns/op\n"
+		}
+		return text
+	}
+	var runs []*results.Run
+	for _, text := range []string{strings.ReplaceAll(row("1"), "BenchmarkA", "BenchmarkB"), row("2"), strings.ReplaceAll(row("3"), "BenchmarkA", "BenchmarkB"), row("4")} {
+		r, err := results.Read(strings.NewReader(text), "x.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, r)
+	}
+	s := follow(runs, runs[1].Find("A", "format", ""))
+	if len(s.points) != 2 || s.points[0].run != 1 || s.points[1].run != 3 || s.points[1].speed.Center != 0.5 || s.points[1].marked != "\u25bc -50.0 %" {
+		t.Errorf("series is %+v", s)
+	}
+}
+
+func TestHistoryShowsVersions(t *testing.T) {
+	page := makePage(t, write(t, story...))
+	for _, figure := range strings.Split(page, "<figure ")[1:] {
+		if !strings.Contains(figure, "-history-") {
+			continue
+		}
+		svg, _, _ := strings.Cut(figure, "</svg>")
+		if n := strings.Count(svg, ">go1.26.2</text>"); n != 1 {
+			t.Errorf("a picture names the new Go version %d times", n)
+		}
+		if n := strings.Count(svg, ">2026-0"); n != 4 {
+			t.Errorf("a picture names %d runs", n)
+		}
+	}
+}
