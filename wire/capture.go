@@ -114,6 +114,7 @@ func (s *session) at(direction int, t time.Time, kind Kind) Message {
 }
 
 func (c *Capture) encrypted(s *session, direction int, t time.Time) {
+	c.stats.Encrypted++
 	m := s.at(direction, t, KindEncrypted)
 	c.emit(&m)
 }

@@ -114,10 +114,7 @@ func pcapng(t testing.TB, order binary.AppendByteOrder, link uint16, packets []s
 
 // However segments are cut, repeated and put out of order, the same is read.
 func TestCaptureOrder(t *testing.T) {
-	var logs [][]byte
-	for _, b := range logVectors(t) {
-		logs = append(logs, b)
-	}
+	logs := logVectors(t)
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		s := newScript(t, "192.0.2.1:40000", "192.0.2.2:1883")
@@ -303,7 +300,7 @@ func TestCaptureEncrypted(t *testing.T) {
 		s.say(client, 200, test.first)
 		s.say(server, 1400, records)
 		messages, stats := readScript(t, s.packets)
-		if !slices.Equal(kinds(messages), test.want) || stats.Encrypted != 1 {
+		if !slices.Equal(kinds(messages), test.want) || int(stats.Encrypted) != len(test.want) {
 			t.Errorf("%s: %v, %+v", test.name, kinds(messages), stats)
 		}
 		for _, m := range messages {

@@ -267,9 +267,16 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 		n    int64
 		what string
 	}{
-		{stats.Packets, "packets"}, {stats.Segments, "TCP"}, {stats.Other, "other"}, {stats.Fragments, "fragments"},
-		{stats.Damaged, "damaged"}, {stats.UnknownLink, "unknown link"}, {stats.Messages, "MQTT"}, {stats.Malformed, "malformed"},
-		{stats.LostBytes, "bytes lost"}, {stats.Bad, "bad"},
+		{stats.Packets, "packets"},
+		{stats.Segments, "TCP"},
+		{stats.Other, "other"},
+		{stats.Fragments, "fragments"},
+		{stats.Damaged, "damaged"},
+		{stats.UnknownLink, "unknown link"},
+		{stats.Messages, "MQTT"},
+		{stats.Malformed, "malformed"},
+		{stats.LostBytes, "bytes lost"},
+		{stats.Bad, "bad"},
 	} {
 		if count.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count.n, count.what))

@@ -83,7 +83,7 @@ type BootRequest struct {
 func (m *Message) Trouble() string {
 	switch m.Kind {
 	case KindEncrypted:
-		return "encrypted with TLS: capture it in plain text, with the --tap of upload or cloud"
+		return "TLS hides it: record it in plain text, with --tap of upload or cloud"
 	case KindGap:
 		if m.Lost < 0 {
 			return "part of the stream was not captured: capture with a larger buffer"
@@ -113,7 +113,7 @@ type Stats struct {
 	Other, Fragments, Damaged, UnknownLink int64
 
 	Connections   int64 // of TCP
-	Encrypted     int64 // of them, with TLS
+	Encrypted     int64 // of them, with TLS; without those that are plain web traffic
 	Messages      int64 // MQTT packets, also those that give no Message
 	Retransmitted int64 // bytes that were there already
 	Gaps          int64 // places where bytes are missing

@@ -236,7 +236,6 @@ func (s *session) resync(direction int, t time.Time, b []byte) {
 func (s *session) foundTLS(direction int, t time.Time, b []byte) {
 	s.halves[0].state, s.halves[1].state = stateForeign, stateForeign
 	s.halves[0].buf, s.halves[1].buf = nil, nil
-	s.capture.stats.Encrypted++
 	// On the web's port, the names in a client's hello tell: of the server, or
 	// of the protocol, such as x-amzn-mqtt-ca.
 	const portHTTPS = 443

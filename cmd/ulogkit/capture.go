@@ -44,7 +44,7 @@ bad, missing in the file or encrypted, the exit code is 1.`,
 			return runCapture(cmd, &flags, args[0])
 		},
 	}
-	cmd.Flags().StringArrayVar(&flags.elf, "elf", nil, "decode the logs with the strings of the firmware `FW`; may be given for each version of it")
+	cmd.Flags().StringArrayVar(&flags.elf, "elf", nil, "decode the logs with firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
 	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&flags.showSecrets, "show-secrets", false, "show session tokens, passwords and upload addresses")
@@ -107,7 +107,10 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 	}
 	stats := traffic.Stats()
 	if extractor != nil && extractor.Withheld > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d payloads hold secrets and were not extracted; --show-secrets extracts them too\n", name, extractor.Withheld)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, capture.Withheld(extractor.Withheld))
+	}
+	if err := traffic.Err(); err != nil && stats.Messages == 0 {
+		return named(name, err)
 	}
 	return errors.Join(named(name, traffic.Err()), named(name, capture.Complaint(&stats, undecoded)))
 }
@@ -115,12 +118,14 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 // captureDecoder returns what decodes logs, or nil if no firmware was given.
 func captureDecoder(flags *captureFlags) (*text.Decoder, error) {
 	cfg := text.Config{JSON: flags.json}
-	for _, name := range flags.elf {
-		d, err := dict.Load(name)
+	for _, path := range flags.elf {
+		all, err := dict.LoadAll(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, err
 		}
-		cfg.Dictionaries = append(cfg.Dictionaries, d)
+		for _, d := range all {
+			cfg.Dictionaries = append(cfg.Dictionaries, d)
+		}
 	}
 	if len(cfg.Dictionaries) == 0 {
 		return nil, nil

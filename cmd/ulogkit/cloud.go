@@ -23,6 +23,7 @@ import (
 func newCloud() *cobra.Command {
 	var cfg localcloud.Config
 	var verbose bool
+	var tap tapFile
 	cmd := &cobra.Command{
 		Use:   "cloud [--listen ADDR] [--dir DIR]",
 		Short: "Run the stand-in cloud, to develop firmware and gateways against",
@@ -49,6 +50,11 @@ It prints a command line that uploads to it, then a line for each message.`,
 				defer mu.Unlock()
 				printReceived(out, r)
 			}
+			if err := tap.open(); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, tap.close()) }()
+			cfg.WrapConn = tap.server()
 			cloud, err := localcloud.Start(cmd.Context(), cfg)
 			if err != nil {
 				return cloudFailure(err)
@@ -66,6 +72,7 @@ It prints a command line that uploads to it, then a line for each message.`,
 	cmd.Flags().StringVar(&cfg.CustomerID, "customer", "", "the only customer `id` to serve (default: any)")
 	cmd.Flags().BoolVar(&cfg.Plaintext, "insecure-plaintext", false, "no TLS")
 	cmd.Flags().BoolVar(&cfg.Strict.SilentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
+	tap.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log connections to standard error")
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 func newUpload() *cobra.Command {
 	var s settings.Settings
 	var core string
+	var tap tapFile
 	cmd := &cobra.Command{
 		Use:   "upload FILE... | upload --core FILE",
 		Short: "Upload logs or a crash dump to the cloud",
@@ -41,28 +42,29 @@ All files are checked before anything is sent, and if one is bad nothing is.` + 
 				return usage(err)
 			}
 			if core != "" {
-				return uploadCore(cmd, &s, core)
+				return uploadCore(cmd, &s, &tap, core)
 			}
-			return uploadLogs(cmd, &s, args)
+			return uploadLogs(cmd, &s, &tap, args)
 		},
 	}
 	s.AddConnectionFlags(cmd.Flags())
 	s.AddDeviceFlags(cmd.Flags())
 	cmd.Flags().StringVar(&core, "core", "", "upload the crash dump `FILE`")
+	tap.addFlag(cmd.Flags())
 	return cmd
 }
 
-func uploadCore(cmd *cobra.Command, s *settings.Settings, name string) error {
+func uploadCore(cmd *cobra.Command, s *settings.Settings, tap *tapFile, name string) error {
 	payloads, err := readGood(cmd, []string{name}, format.CheckCoreDump)
 	if err != nil {
 		return err
 	}
-	return send(cmd, s, []string{name}, payloads, false, func(ctx context.Context, client *mqttv5.Client, b []byte) (mqttv5.Receipt, error) {
+	return send(cmd, s, tap, []string{name}, payloads, false, func(ctx context.Context, client *mqttv5.Client, b []byte) (mqttv5.Receipt, error) {
 		return client.PublishCoreDump(ctx, b)
 	})
 }
 
-func uploadLogs(cmd *cobra.Command, s *settings.Settings, names []string) error {
+func uploadLogs(cmd *cobra.Command, s *settings.Settings, tap *tapFile, names []string) error {
 	device, err := deviceOf(cmd, s)
 	if err != nil {
 		return err
@@ -71,7 +73,7 @@ func uploadLogs(cmd *cobra.Command, s *settings.Settings, names []string) error 
 	if err != nil {
 		return err
 	}
-	return send(cmd, s, names, payloads, true, func(ctx context.Context, client *mqttv5.Client, b []byte) (mqttv5.Receipt, error) {
+	return send(cmd, s, tap, names, payloads, true, func(ctx context.Context, client *mqttv5.Client, b []byte) (mqttv5.Receipt, error) {
 		return client.UploadLog(ctx, device, b)
 	})
 }
@@ -95,10 +97,14 @@ func readGood(cmd *cobra.Command, names []string, check func([]byte) error) ([][
 
 // send uploads the files over one connection and prints a line for each one
 // that was confirmed.
-func send(cmd *cobra.Command, s *settings.Settings, names []string, payloads [][]byte, withStore bool,
+func send(cmd *cobra.Command, s *settings.Settings, tap *tapFile, names []string, payloads [][]byte, withStore bool,
 	upload func(context.Context, *mqttv5.Client, []byte) (mqttv5.Receipt, error),
 ) (err error) {
-	client, err := dial(s, withStore)
+	if err := tap.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tap.close()) }()
+	client, err := dial(s, withStore, tap.client())
 	if err != nil {
 		return err
 	}

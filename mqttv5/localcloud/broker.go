@@ -42,10 +42,10 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	if err := s.AddHook(&hook{cloud: c}, nil); err != nil {
 		return nil, err
 	}
-	l := net.Listener(guardedListener{tcp, int(c.maxPacket)})
 	if tlsConfig != nil {
-		l = guardedListener{tls.NewListener(tcp, tlsConfig), int(c.maxPacket)}
+		tcp = tls.NewListener(tcp, tlsConfig)
 	}
+	l := guardedListener{tcp, c.cfg.WrapConn, int(c.maxPacket)}
 	if err := s.AddListener(listeners.NewNet(listenerID, l)); err != nil {
 		return nil, err
 	}
@@ -55,13 +55,17 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 // guardedListener keeps from the broker what would crash it.
 type guardedListener struct {
 	net.Listener
-	max int
+	wrap func(net.Conn) net.Conn // nil: none
+	max  int
 }
 
 func (l guardedListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if l.wrap != nil {
+		c = l.wrap(c)
 	}
 	g := guard.New(c, l.max)
 	g.Inspect(1<<packets.Subscribe, checkSubscribe)

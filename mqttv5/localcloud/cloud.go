@@ -42,6 +42,10 @@ type Config struct {
 	// their Received stays. Default: 64 MiB.
 	KeepBytes int
 
+	// WrapConn wraps each accepted connection below MQTT and above TLS, for
+	// captures: it sees plain MQTT bytes. Default: none.
+	WrapConn func(net.Conn) net.Conn
+
 	// Logger gets what happens. Default: discards.
 	Logger *slog.Logger
 }

@@ -13,28 +13,41 @@ import (
 // no firmware fitted.
 func Complaint(s *wire.Stats, undecoded int) error {
 	var parts []string
-	add := func(n int64, format string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf(format, n))
+	add := func(n int64, what, rest string) {
+		if n == 1 {
+			parts = append(parts, "1 "+what+rest)
+		} else if n > 1 {
+			parts = append(parts, fmt.Sprintf("%d %ss%s", n, what, rest))
 		}
 	}
-	add(s.Bad, "%d payloads are bad")
-	add(int64(undecoded), "%d logs could not be decoded")
-	add(s.Malformed, "%d packets are not MQTT")
-	add(s.GapBytes, "%d bytes were not captured")
+	add(s.Bad, "bad payload", "")
+	add(int64(undecoded), "log", " not decoded")
+	add(s.Malformed, "packet", " that MQTT does not allow")
+	add(s.GapBytes, "byte", " not captured")
 	if s.GapBytes == 0 {
-		add(s.Gaps, "%d streams were not captured whole")
+		add(s.Gaps, "gap", " in what was captured")
 	}
-	add(s.LostBytes, "%d bytes were passed over")
-	add(s.Fragments, "%d fragments of IP packets were not read: capture where they are whole")
-	add(s.Damaged, "%d packets are damaged or cut: capture with the full packet length")
-	add(s.UnknownLink, "%d packets are of a kind of link that is not read")
-	add(s.Encrypted, "%d connections are encrypted: record them with --tap of upload or cloud")
+	add(s.LostBytes, "byte", " passed over")
+	add(s.Fragments, "IP fragment", " not read: capture where packets are whole")
+	add(s.Damaged, "packet", " damaged or cut: capture with the full packet length")
+	add(s.UnknownLink, "packet", " of a kind of link that is not read")
+	add(s.Encrypted, "encrypted connection", ": record with --tap of upload or cloud")
 	if len(parts) == 0 && s.Messages == 0 {
-		parts = append(parts, fmt.Sprintf("no MQTT in %d packets", s.Packets))
+		if s.Packets == 1 {
+			return errors.New("no MQTT in 1 packet")
+		}
+		return fmt.Errorf("no MQTT in %d packets", s.Packets)
 	}
 	if len(parts) == 0 {
 		return nil
 	}
 	return errors.New(strings.Join(parts, "; "))
+}
+
+// Withheld says how many payloads were not extracted, since they hold secrets.
+func Withheld(n int) string {
+	if n == 1 {
+		return "1 payload holds a secret and was not extracted; --show-secrets extracts it too"
+	}
+	return fmt.Sprintf("%d payloads hold secrets and were not extracted; --show-secrets extracts them too", n)
 }

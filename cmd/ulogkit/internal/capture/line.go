@@ -25,9 +25,13 @@ func (r *Row) Line() string {
 	if r.PacketID != 0 {
 		fmt.Fprintf(&b, " #%d", r.PacketID)
 	}
-	for _, part := range r.parts() {
-		b.WriteString(", ")
-		b.WriteString(part)
+	parts := strings.Join(r.parts(), ", ")
+	switch {
+	case parts == "":
+	case r.Packet == "":
+		b.WriteString(": " + parts)
+	default:
+		b.WriteString(", " + parts)
 	}
 	return b.String()
 }
