@@ -377,7 +377,7 @@ func badDumps(t testing.TB) []badFile {
 				badFile{"crash_catcher", "junk-before.bin", append([]byte{0}, crash...), "value"},
 			)
 		case 3: // with regions and a stack overflow
-			for n := 4; n < 8; n++ {
+			for n := 1; n < 8; n++ {
 				name := fmt.Sprintf("junk-after-overflow-%d.bin", n)
 				junk := append(bytes.Clone(crash), make([]byte, n)...)
 				// From four bytes on, the mark and they are taken for a region.

@@ -68,7 +68,7 @@ func badSpecs() []badFile {
 	edit("enum-value-unknown", "kind::none", "kind::nine")
 	edit("field-read-later", "if: flag and kind != kind::none", "if: more == 0")
 	edit("field-after-the-end", "      - {id: rest, size-eos: true, doc: The rest.}\n", "      - {id: rest, size-eos: true, doc: The rest.}\n      - {id: last, type: u1, doc: Never.}\n")
-	edit("repeat-endless", "        type: u1\n        repeat: until\n", "        type: nothing\n        repeat: until\n")
+	edit("repeat-of-all", "        type: u1\n        repeat: until\n", "        size-eos: true\n        repeat: until\n")
 	edit("expression-open", "repeat-until: _ == 0 or _io.eof", "repeat-until: (_ == 0 or _io.eof")
 	edit("expression-deep", "repeat-until: _ == 0 or _io.eof", "repeat-until: "+strings.Repeat("(", 500)+"true"+strings.Repeat(")", 500))
 	edit("expression-long", "repeat-until: _ == 0 or _io.eof", "repeat-until: "+strings.Repeat("_ == 0 or ", 500)+"true")

@@ -299,4 +299,4 @@ func sameBytes(t testing.TB, name string, got, want []byte) {
 }
 
 // clip keeps messages readable.
-func clip(b []byte) []byte { return b[:min(len(b), 400)] }
+func clip(b []byte) []byte { return b[:min(len(b), 64)] }

@@ -72,7 +72,7 @@ types:
     doc-ref: FORMAT section 1
     seq:
       - id: list
-        type: nothing
+        size-eos: true
         repeat: until
         repeat-until: _ == 0 or _io.eof
         valid:

@@ -604,9 +604,12 @@ types:
         doc: Dumped memory, up to the end.
       - id: stack_overflow
         type: u4
-        valid: '0xacce55ed'
         if: not _io.eof
-        doc: Present only when the device found that its stack had overflowed.
+        valid:
+          expr: _ == 0xacce55ed and _io.eof
+        doc: |
+          Present only when the device found that its stack had overflowed, and
+          then the last word.
 
   memory_region:
     doc: |

@@ -1,0 +1,163 @@
+package fuzz
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The inputs of TestKaitai beside the vectors, the seeds and the bad input.
+const (
+	kaitaiLogs    = 10000 // half of them damaged
+	kaitaiOthers  = 200   // of each type, most of them damaged
+	kaitaiScripts = "../.ci/kaitai"
+)
+
+// kaitaiInput is one input and what the interpreter makes of it.
+type kaitaiInput struct {
+	typ, want string
+	bytes     []byte
+}
+
+// TestKaitai has the official compiler make a parser of the spec, in JavaScript,
+// runs it on vectors, seeds, bad input and generated values, good and damaged,
+// and compares verdict, place of the failure, every field and the end with the
+// interpreter; the interpreter is compared with package format on the same bytes.
+//
+// Where a value is refused, its place in the spec is compared. Where bytes end
+// too early, Kaitai's runtime does not say where.
+func TestKaitai(t *testing.T) {
+	parser := compileKaitai(t)
+	var inputs []kaitaiInput
+	good := 0
+	add := func(typ string, b []byte) {
+		in := kaitaiInput{typ: typ, bytes: b}
+		tree, failed, _ := readType(ulogger, typ, b, false)
+		switch {
+		case failed == nil:
+			var text strings.Builder
+			tree.text(&text)
+			in.want = fmt.Sprintf("ok %d %s", tree.end, &text)
+			good++
+		case tree == nil:
+			return // a parameter is missing
+		case failed.class == classShort:
+			in.want = "short"
+		default:
+			in.want = string(failed.class) + " " + failed.source
+		}
+		differ(t, typ, b)
+		inputs = append(inputs, in)
+	}
+	for _, v := range agentVectors(t) {
+		add(v.typ, v.bytes)
+	}
+	for _, f := range badFiles(t) {
+		if f.typ != "spec" {
+			add(f.typ, f.bytes)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range kaitaiLogs {
+		b := randomLog(t, rng)
+		if i%2 == 1 {
+			b = damage(rng, "log", b)
+		}
+		add("log", b)
+	}
+	for _, typ := range ulogger.Types {
+		seeds := readSeeds(t, typ.ID)
+		for _, b := range seeds {
+			add(typ.ID, b)
+		}
+		for i := range kaitaiOthers {
+			b := seeds[i%len(seeds)]
+			for range 1 + rng.IntN(2) {
+				b = damage(rng, typ.ID, b)
+			}
+			add(typ.ID, b)
+		}
+	}
+	got := runKaitai(t, parser, inputs)
+	wrong := 0
+	for i, in := range inputs {
+		if got[i] != in.want {
+			if wrong++; wrong <= 10 {
+				t.Errorf("%s % x: Kaitai says %s, the interpreter %s", in.typ, clip(in.bytes), got[i], in.want)
+			}
+		}
+	}
+	t.Logf("%d inputs, %d of them good, %d disagreements", len(inputs), good, wrong)
+	if good < kaitaiLogs/2 || len(inputs)-good < kaitaiLogs/4 {
+		t.Errorf("%d of %d inputs are good; both kinds must be many", good, len(inputs))
+	}
+}
+
+// compileKaitai returns the parser that the official compiler makes of the spec.
+// Without node or its packages the test is skipped, except in CI.
+func compileKaitai(t *testing.T) string {
+	t.Helper()
+	missing := func(what string) {
+		t.Helper()
+		if os.Getenv("CI") == "true" {
+			t.Fatal(what)
+		}
+		t.Skip(what)
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		missing("node is not installed")
+	}
+	if _, err := os.Stat(filepath.Join(kaitaiScripts, "node_modules", "kaitai-struct-compiler")); err != nil {
+		missing("the Kaitai compiler is not installed; run .ci/kaitai/check first")
+	}
+	dir := t.TempDir()
+	out, err := exec.Command("node", filepath.Join(kaitaiScripts, "compile.js"), "--out", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return filepath.Join(dir, "Ulogger.js")
+}
+
+// runKaitai returns a line for each input.
+func runKaitai(t *testing.T, parser string, inputs []kaitaiInput) []string {
+	t.Helper()
+	var list bytes.Buffer
+	for _, in := range inputs {
+		params, skip := "-", 0
+		if tree, _, n := readType(ulogger, in.typ, in.bytes, false); n > 0 {
+			params, skip = tree.kids[0].n.String(), n
+		}
+		fmt.Fprintf(&list, "%s %s %x\n", in.typ, params, in.bytes[skip:])
+	}
+	file := filepath.Join(t.TempDir(), "inputs")
+	if err := os.WriteFile(file, list.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	modules, err := filepath.Abs(filepath.Join(kaitaiScripts, "node_modules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", filepath.Join(kaitaiScripts, "oracle.js"), parser, file)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	scanner := bufio.NewScanner(bytes.NewReader(out))
+	scanner.Buffer(nil, 64<<20)
+	for scanner.Scan() {
+		lines = append(lines, scanner.Text())
+	}
+	if err := scanner.Err(); err != nil || len(lines) != len(inputs) {
+		t.Fatalf("%d lines for %d inputs, %v", len(lines), len(inputs), err)
+	}
+	return lines
+}
