@@ -7,8 +7,8 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// lenToken is where a log's session token lies: four bytes behind the version, in
-// every known version (FORMAT section 1).
+// A log's session token is four bytes behind the version, in every known version
+// (FORMAT section 1).
 const (
 	offToken = 1
 	lenToken = 4

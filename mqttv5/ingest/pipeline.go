@@ -56,7 +56,7 @@ func (p *pipeline) run(ctx context.Context, stop <-chan struct{}, l *link) {
 		}
 		l.acknowledge(p.acks)
 		p.count.acknowledged.Add(float64(len(p.acks) / lenAck))
-		p.status.settled(len(p.batch))
+		p.status.settled()
 		p.release()
 	}
 }

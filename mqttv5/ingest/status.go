@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -61,7 +62,7 @@ func (s *status) disconnected(err error, wait time.Duration) {
 	if same {
 		level = slog.LevelDebug
 	}
-	s.log.Log(nil, level, "not connected", "error", err, "again_in", wait.Round(time.Millisecond))
+	s.log.Log(context.Background(), level, "not connected", "error", err, "again_in", wait.Round(time.Millisecond))
 }
 
 func (s *status) fatal(err error) {
@@ -78,7 +79,7 @@ func (s *status) received(n int) {
 	s.count.unacknowledged.Set(float64(n))
 }
 
-func (s *status) settled(int) {
+func (s *status) settled() {
 	s.mu.Lock()
 	s.h.Unacknowledged, s.h.LastStored = 0, time.Now()
 	s.mu.Unlock()

@@ -122,19 +122,20 @@ func (w *Worker) serve(ctx context.Context) (lived time.Duration, err error) {
 		return time.Since(l.opened), w.lost(l, l.cause)
 	case <-ctx.Done():
 	}
-	if w.cfg.Leave {
-		w.leave(l)
-	}
+	left := w.cfg.Leave && w.leave(l)
 	close(stop)
 	t := time.NewTimer(w.grace)
 	defer t.Stop()
 	select {
 	case <-done:
 	case <-l.dead:
+		left = false
 	case <-t.C:
+		left = false
 	}
-	l.goodbye(w.cfg.Leave)
-	w.status.log.Info("stopped")
+	left = left && len(l.queue) == 0
+	l.goodbye(left)
+	w.status.log.Info("stopped", "left_group", left)
 	return time.Since(l.opened), nil
 }
 
@@ -152,26 +153,33 @@ func (w *Worker) lost(l *link, err error) error {
 	return w.dialer.LostError(l.code, err)
 }
 
-// leave unsubscribes and waits until the broker has had nothing more to give for a
-// while. A worker whose sink fails does not leave: it would lose what it has.
-func (w *Worker) leave(l *link) {
+// leave unsubscribes, waits until the broker has had nothing more to give for a
+// while, and reports whether the session can end. A worker whose sink fails cannot
+// leave: the broker may discard what a session holds when it ends.
+func (w *Worker) leave(l *link) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Connection.TokenTimeout)
 	defer cancel()
 	if err := l.unsubscribe(ctx, w.cfg.Group, w.cfg.Filters); err != nil {
 		w.status.log.Warn("cannot unsubscribe; the session stays", "error", err)
-		return
+		return false
 	}
-	tick := time.NewTicker(w.quiet / 4)
+	tick := time.NewTicker(w.quiet / 8)
 	defer tick.Stop()
 	last := time.Now()
 	for time.Since(last) < w.quiet {
 		select {
 		case <-tick.C:
 		case <-l.dead:
-			return
+			return false
 		}
-		if h := w.Health(); len(l.queue) > 0 || h.Unacknowledged > 0 || h.LastStored.After(last) {
+		h := w.Health()
+		if h.Sink != "" {
+			w.status.log.Warn("cannot leave the group while the sink fails; the session stays")
+			return false
+		}
+		if len(l.queue) > 0 || h.Unacknowledged > 0 || h.LastStored.After(last) {
 			last = time.Now()
 		}
 	}
+	return true
 }

@@ -1,0 +1,171 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// What the hot path accepts is what the cold path, which explains, accepts.
+func FuzzIntact(f *testing.F) {
+	for _, b := range vectors(f, "logs.json", "buffer_hex") {
+		f.Add(true, b)
+	}
+	for _, b := range vectors(f, "coredumps.json", "core_hex") {
+		f.Add(false, b)
+	}
+	f.Add(true, testLog(f, 1, 100))
+	f.Add(true, []byte(nil))
+	f.Add(true, []byte{4, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, log bool, b []byte) {
+		kind, check := KindCoreDump, format.CheckCoreDump
+		if log {
+			kind, check = KindLog, format.CheckLog
+		}
+		ok, _ := intact(kind, b)
+		err := check(b)
+		if ok != (err == nil) {
+			t.Fatalf("intact is %v, the cold path says %v", ok, err)
+		}
+		if !ok && reason(kind, b) != err.Error() {
+			t.Errorf("reason %q, want %q", reason(kind, b), err)
+		}
+	})
+}
+
+func TestVectorsAreIntact(t *testing.T) {
+	for i, b := range vectors(t, "logs.json", "buffer_hex") {
+		if ok, _ := intact(KindLog, b); !ok {
+			t.Errorf("log %d: %s", i, reason(KindLog, b))
+		}
+	}
+	for i, b := range vectors(t, "coredumps.json", "core_hex") {
+		if ok, _ := intact(KindCoreDump, b); !ok {
+			t.Errorf("crash dump %d: %s", i, reason(KindCoreDump, b))
+		}
+	}
+}
+
+func TestMissingFrames(t *testing.T) {
+	for _, c := range []struct {
+		sequences []uint16
+		want      int
+	}{
+		{nil, 0},
+		{[]uint16{5}, 0},
+		{[]uint16{5, 6, 7}, 0},
+		{[]uint16{5, 8}, 2},
+		{[]uint16{65535, 0}, 0},
+		{[]uint16{65534, 1}, 2},
+		{[]uint16{5, 5, 6}, 0}, // twice, after a reset
+		{[]uint16{9, 3, 4}, 0},
+		{[]uint16{0, 32768}, 0},
+		{[]uint16{0, 32767}, 32766},
+		{[]uint16{1, 3, 5}, 2},
+	} {
+		b, err := format.NewLogBuilder(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range c.sequences {
+			if err := b.Add(&format.Record{Sequence: s}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log, err := b.AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, got := intact(KindLog, log); !ok || got != c.want {
+			t.Errorf("%v: intact %v, %d missing, want %d", c.sequences, ok, got, c.want)
+		}
+	}
+}
+
+func TestTopicKind(t *testing.T) {
+	for topic, want := range map[string]Kind{
+		"binlog/v0/7/42": KindLog, "binlog/v0/7/G/42": KindLog, "binlog/v0/7": KindUnknown, "binlog/v0/7/G/42/x": KindUnknown,
+		"core-dump/v0/7": KindCoreDump, "core-dump/v0/7/G": KindCoreDump, "core-dump/v0/7/G/x": KindUnknown,
+		"binlog/v1/7/42": KindUnknown, "logs/v0/7/42": KindUnknown, "": KindUnknown, "x/binlog/v0/7/42": KindUnknown,
+	} {
+		if got := topicKind(topic); got != want {
+			t.Errorf("%s: %v, want %v", topic, got, want)
+		}
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Append(context.Context, []Record) error { return nil }
+
+// From paho's packet to the acknowledgement a message costs no allocation.
+func TestAMessageCostsNoAllocation(t *testing.T) {
+	cfg, err := Config{Connection: connection(1), Group: "g", Name: "w", Sink: nowhere{}, Window: 500}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := newCounters("w")
+	p := newPipeline(&cfg, &status{log: cfg.Connection.Hooks.Logger, count: count}, count)
+	props := &packets.Properties{User: []packets.User{{Key: propertyID, Value: "0123456789abcdef-17"}}}
+	var payloads [100][]byte
+	for i := range payloads {
+		payloads[i] = testLog(t, 1, 1024)
+	}
+	dump := vectors(t, "coredumps.json", "core_hex")[0]
+	n := uint32(0)
+	queue := make(chan delivery, 100)
+	stop := make(chan struct{})
+	round := func() {
+		for i := range 100 {
+			n++
+			payload := payloads[i]
+			payload[5], payload[6], payload[7] = byte(n), byte(n>>8), byte(n>>16) // the tick
+			d := delivery{topic: "binlog/v0/7/42", payload: payload, props: props, at: time.Now(), id: uint16(i + 1)}
+			if i == 50 {
+				d.topic, d.payload = "core-dump/v0/7", dump
+			}
+			queue <- d
+		}
+		if !p.collect(t.Context(), stop, queue) {
+			t.Fatal("nothing collected")
+		}
+		p.examine()
+		if len(p.batch) != 100 || len(p.good) < 99 || len(p.bad) != 0 || !p.store(t.Context()) || len(p.acks) != 400 {
+			t.Fatalf("batch of %d: %d good, %d bad", len(p.batch), len(p.good), len(p.bad))
+		}
+		p.status.settled()
+		p.release()
+	}
+	round()
+	if a := testing.AllocsPerRun(50, round); a != 0 {
+		t.Errorf("%v allocations for 100 messages", a)
+	}
+}
+
+func TestKeyIgnoresTheTokenOfALogWithAnID(t *testing.T) {
+	k := newKeyer()
+	a := testLog(t, 1, 100)
+	b := bytes.Clone(a)
+	b[offToken+lenToken-1] ^= 1
+	c := bytes.Clone(a)
+	c[offToken+lenToken] ^= 1
+	if k.key(KindLog, "t", "id", a) != k.key(KindLog, "t", "id", b) {
+		t.Error("the token counts")
+	}
+	for _, other := range []Key{
+		k.key(KindLog, "t", "id", c), k.key(KindLog, "t", "i", a), k.key(KindLog, "ti", "d", a), k.key(KindLog, "t", "", a),
+		k.key(KindCoreDump, "t", "id", b),
+	} {
+		if other == k.key(KindLog, "t", "id", a) {
+			t.Error("different messages have one key")
+		}
+	}
+	if k.key(KindLog, "t", "", a) == k.key(KindLog, "t", "", b) {
+		t.Error("the token does not count without an id")
+	}
+}

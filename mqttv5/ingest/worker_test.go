@@ -1,0 +1,514 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestLogin(t *testing.T) {
+	b := newFakeBroker(t)
+	for _, c := range []struct {
+		group   string // segment
+		filters []string
+		want    []string
+	}{
+		{"", nil, []string{"$share/g/binlog/v0/7/+", "$share/g/binlog/v0/7/+/+", "$share/g/core-dump/v0/7", "$share/g/core-dump/v0/7/+"}},
+		{"G1", nil, []string{"$share/g/binlog/v0/7/G1/+", "$share/g/core-dump/v0/7/G1"}},
+		{"", []string{"binlog/v0/#"}, []string{"$share/g/binlog/v0/#"}},
+	} {
+		conn := connection(b.port())
+		conn.GroupID = c.group
+		w, stop := startWorker(t, Config{Connection: conn, Sink: newMemorySink(), Filters: c.filters, ReceiveMaximum: 33, SessionExpiry: time.Hour, MaxPayload: 5000})
+		got := b.next()
+		if !slices.Equal(got.filters, c.want) {
+			t.Errorf("filters %q, want %q", got.filters, c.want)
+		}
+		p := got.connect.Properties
+		if got.connect.CleanStart || got.connect.ClientID != "ingest-g-w" || *p.SessionExpiryInterval != 3600 || *p.ReceiveMaximum != 33 || *p.MaximumPacketSize != 5000+room {
+			t.Errorf("CONNECT %v", got.connect)
+		}
+		waitFor(t, "the connection", func() bool { return w.Health().Connected })
+		stop()
+		if d := <-got.goodbye; d.Properties.SessionExpiryInterval != nil {
+			t.Error("the session ends with the connection")
+		}
+	}
+}
+
+// Nothing is acknowledged before the sink has returned, everything after it, in
+// order.
+func TestAcknowledgedAfterStoring(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	sink.gate = make(chan struct{})
+	entered := make(chan struct{}, 100)
+	sink.before = func(context.Context) error { entered <- struct{}{}; return nil }
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	c := b.next()
+	for i := range 100 {
+		c.publish(uint16(i+1), topic(i%3), "", testLog(t, i, 100))
+	}
+	for stored := 0; stored < 100; {
+		c.expectNoAck()
+		sink.gate <- struct{}{}
+		<-entered
+		n := len(sink.wait(t, stored+1))
+		c.expectAcks(stored+1, n-stored)
+		stored = n
+	}
+	for i, r := range sink.all() {
+		if !bytes.Equal(r.Payload, testLog(t, i, 100)) || r.Topic != topic(i%3) || r.Kind != KindLog || r.Reason != "" || time.Since(r.Time) > time.Minute {
+			t.Fatalf("record %d is %v of %s at %v", i, r.Kind, r.Topic, r.Time)
+		}
+	}
+}
+
+func TestSinkDown(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	sink.fail(errors.New("no disk in the drive"))
+	var log syncBuffer
+	conn := connection(b.port())
+	conn.Hooks.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	reg := prometheus.NewRegistry()
+	w, _ := startWorker(t, Config{Connection: conn, Sink: sink, ReceiveMaximum: 10, Metrics: reg})
+	c := b.next()
+	for i := range 10 {
+		c.publish(uint16(i+1), topic(1), "", testLog(t, i, 100))
+	}
+	waitFor(t, "the worker to say so", func() bool { return strings.Contains(w.Health().Sink, "no disk in the drive") })
+	waitFor(t, "a second attempt", func() bool { return testutil.ToFloat64(w.count.failures) >= 2 })
+	c.expectNoAck()
+	if h := w.Health(); !h.Connected || h.OK() || h.Unacknowledged == 0 {
+		t.Errorf("health %+v", h)
+	}
+	if got := get(t, w); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), "no disk in the drive") {
+		t.Errorf("health answer %d %s", got.Code, got.Body)
+	}
+	if n := strings.Count(log.String(), "nothing is acknowledged"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
+	}
+	sink.fail(nil)
+	c.expectAcks(1, 10)
+	waitFor(t, "health", func() bool { return w.Health().OK() })
+	if got := get(t, w); got.Code != http.StatusOK || !json.Valid(got.Body.Bytes()) {
+		t.Errorf("health answer %d %s", got.Code, got.Body)
+	}
+	if !strings.Contains(log.String(), "stores again") {
+		t.Error(log.String())
+	}
+	n, err := testutil.GatherAndCount(reg)
+	if err != nil || n < 15 {
+		t.Errorf("%d metrics, error %v", n, err)
+	}
+}
+
+// A batch that was not stored when the connection ended comes again from the
+// broker, and must not pass for a copy then.
+func TestLostConnectionBeforeStoring(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	entered := make(chan struct{}, 10)
+	sink.before = func(ctx context.Context) error {
+		entered <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	c := b.next()
+	c.publish(1, topic(1), "id", testLog(t, 1, 100))
+	<-entered
+	sink.mu.Lock()
+	sink.before = nil
+	sink.mu.Unlock()
+	c.Close()
+	c = b.next()
+	c.publish(1, topic(1), "id", testLog(t, 1, 100))
+	c.expectAcks(1, 1)
+	if n := len(sink.all()); n != 1 {
+		t.Errorf("%d records", n)
+	}
+}
+
+// A batch that was stored, and whose acknowledgement was lost, comes again and is
+// acknowledged without being stored again.
+func TestLostAcknowledgement(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	for round := range 5 {
+		c := b.next()
+		for i := range 20 {
+			c.publish(uint16(i+1), topic(1), "", testLog(t, i, 100))
+		}
+		if round == 0 {
+			sink.wait(t, 1)
+		} else if round == 4 {
+			c.expectAcks(1, 20)
+		}
+		c.Close()
+	}
+	if n := len(sink.all()); n != 20 {
+		t.Errorf("%d records, want 20", n)
+	}
+}
+
+func TestCopies(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	c := b.next()
+	other := testLog(t, 1, 100)
+	other[offToken] ^= 0xff // a new session
+	same := []struct {
+		topic, id string
+		payload   []byte
+		fresh     bool
+	}{
+		{topic(1), "a", testLog(t, 1, 100), true},
+		{topic(1), "a", other, false},               // the same record after a new registration
+		{topic(1), "a", testLog(t, 2, 100), true},   // an id that is not unique
+		{topic(2), "a", testLog(t, 1, 100), true},   // another application
+		{topic(1), "b", testLog(t, 1, 100), true},   // another record with the same bytes
+		{topic(1), "", testLog(t, 1, 100), true},    // a sender without ids
+		{topic(1), "", other, true},                 // another device of that kind
+		{topic(1), "", testLog(t, 1, 100), false},   // its copy
+		{topic(1), "x", []byte("poison"), true},     // to quarantine
+		{topic(1), "x", []byte("poison"), false},    // once
+		{topic(1), "x", []byte("poisoNXXXX"), true}, // no token is cut out of what is none
+	}
+	var want [][]byte
+	for i, m := range same {
+		c.publish(uint16(i+1), m.topic, m.id, m.payload)
+		if m.fresh {
+			want = append(want, m.payload)
+		}
+	}
+	c.expectAcks(1, len(same))
+	got := sink.all()
+	for _, r := range got {
+		i := slices.IndexFunc(want, func(b []byte) bool { return bytes.Equal(b, r.Payload) })
+		if i < 0 {
+			t.Errorf("stored too often: %q %q", r.Topic, r.ID)
+			continue
+		}
+		want = slices.Delete(want, i, i+1)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d messages were taken for copies", len(want))
+	}
+	if n := testutil.ToFloat64(w.count.copies); n != 3 {
+		t.Errorf("%v copies counted", n)
+	}
+}
+
+// 50 copies of each message, in any order and over several connections.
+func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	const messages, copies = 40, 50
+	order := make([]int, 0, messages*copies)
+	for i := range messages * copies {
+		order = append(order, i*7919%(messages*copies)%messages) // 7919 is a prime
+	}
+	for len(order) > 0 {
+		c := b.next()
+		n := min(500, len(order))
+		acked := 0
+		for i, m := range order[:n] {
+			if i-acked == 100 {
+				c.expectAcks(acked+1, 100)
+				acked += 100
+			}
+			c.publish(uint16(i+1), topic(1), fmt.Sprint("id-", m), testLog(t, m, 60))
+		}
+		c.expectAcks(acked+1, n-acked)
+		order = order[n:]
+		c.Close()
+	}
+	seen := map[string]int{}
+	for _, r := range sink.all() {
+		seen[r.ID]++
+	}
+	if len(seen) != messages || len(sink.all()) != messages {
+		t.Errorf("%d records of %d messages, want %d", len(sink.all()), len(seen), messages)
+	}
+}
+
+func TestQuarantine(t *testing.T) {
+	b, sink, quarantine := newFakeBroker(t), newMemorySink(), newMemorySink()
+	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: sink, Quarantine: quarantine})
+	good := testLog(t, 1, 200)
+	flipped := append([]byte(nil), good...)
+	flipped[len(flipped)-1] ^= 1
+	unknown := append([]byte(nil), good...)
+	unknown[0] = 4
+	dump := vectors(t, "coredumps.json", "core_hex")[0]
+	poison := []struct {
+		topic   string
+		payload []byte
+		reason  string
+	}{
+		{topic(1), nil, "empty"},
+		{topic(1), []byte{3}, "header"},
+		{topic(1), bytes.Repeat([]byte{0xff}, 100), "version"},
+		{topic(1), bytes.Repeat([]byte{0}, 100), "version"},
+		{topic(1), unknown, "version"},
+		{topic(1), good[:len(good)-1], "announces"},
+		{topic(1), append(append([]byte(nil), good...), good...), "left over"},
+		{topic(1), flipped, "checksum"},
+		{topic(1), dump, ""},
+		{"core-dump/v0/7", good, ""},
+		{"core-dump/v0/7", dump[:100], ""},
+		{"binlog/v0/7", good, "topic"},
+		{"binlog/v0/7/a/b/c", good, "topic"},
+		{"somewhere/else", good, "topic"},
+	}
+	c := b.next()
+	for i, p := range poison {
+		c.publish(uint16(2*i+1), p.topic, "", p.payload)
+		c.publish(uint16(2*i+2), topic(9), fmt.Sprint(i), good)
+	}
+	c.expectAcks(1, 2*len(poison))
+	if got := quarantine.all(); len(got) != len(poison) {
+		t.Fatalf("%d messages in quarantine, want %d", len(got), len(poison))
+	} else {
+		for i, r := range got {
+			if r.Reason == "" || !strings.Contains(r.Reason, poison[i].reason) || !bytes.Equal(r.Payload, poison[i].payload) || r.Topic != poison[i].topic {
+				t.Errorf("message %d: reason %q, want one with %q", i, r.Reason, poison[i].reason)
+			}
+		}
+	}
+	if n := len(sink.all()); n != len(poison) {
+		t.Errorf("%d good messages stored, want %d", n, len(poison))
+	}
+	if n := testutil.ToFloat64(w.count.quarantined); int(n) != len(poison) {
+		t.Errorf("%v counted", n)
+	}
+}
+
+// A broker that ignores the Receive Maximum does not fill the memory.
+func TestReceiveMaximumExceeded(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	sink.gate = make(chan struct{})
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 5})
+	c := b.next()
+	for i := range 30 {
+		c.publish(uint16(i+1), topic(1), "", testLog(t, i, 50))
+	}
+	c.expectClosed()
+	close(sink.gate)
+	c = b.next() // and it tries again
+	c.publish(1, topic(1), "", testLog(t, 99, 50))
+	c.expectAcks(1, 1)
+}
+
+func TestHostileBytes(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	for _, hostile := range [][]byte{
+		{0x32, 0xff, 0xff, 0xff, 0xff, 0x7f},
+		{0x32, 0xff, 0xff, 0xff, 0x7f},
+		{0x00, 0x00},
+		{0x34, 0x07, 0, 1, 't', 0, 1, 0, 'p'}, // QoS 2
+		{0x32, 0x07, 0, 1, 't', 0, 0, 0, 'p'}, // identifier 0
+		{0x32, 0x02, 0, 9},
+		{0xe0, 0x02, 0x81, 0x00},
+	} {
+		c := b.next()
+		c.Write(hostile)
+		c.expectClosed()
+	}
+	c := b.next()
+	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	c.expectAcks(1, 1)
+}
+
+func TestQoSZeroIsStoredToo(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 2})
+	c := b.next()
+	for i := range 50 {
+		c.send(&packets.Publish{Topic: topic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: propertyID, Value: "q"}}}})
+	}
+	if got := sink.wait(t, 50); got[49].ID != "q" || !bytes.Equal(got[49].Payload, testLog(t, 49, 50)) {
+		t.Errorf("last record is %+v", got[49])
+	}
+	c.expectNoAck()
+}
+
+func TestStopFinishesTheBatch(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	sink.gate = make(chan struct{})
+	entered := make(chan struct{}, 1)
+	w, stop := startWorker(t, Config{Connection: connection(b.port()), Sink: &enteredSink{sink, entered}})
+	c := b.next()
+	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	<-entered
+	waitFor(t, "the connection", func() bool { return w.Health().Connected })
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	close(sink.gate)
+	c.expectAcks(1, 1)
+	<-c.goodbye
+	<-stopped
+}
+
+type enteredSink struct {
+	*memorySink
+	entered chan struct{}
+}
+
+func (s *enteredSink) Append(ctx context.Context, records []Record) error {
+	s.entered <- struct{}{}
+	return s.memorySink.Append(ctx, records)
+}
+
+func TestLeave(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	w, err := New(Config{Connection: connection(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.quiet = 200 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	c := b.next()
+	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	c.expectAcks(1, 1)
+	waitFor(t, "the connection", func() bool { return w.Health().Connected })
+	cancel()
+	if got := <-c.unsub; len(got) != 4 || got[0] != "$share/g/binlog/v0/7/+" {
+		t.Errorf("unsubscribes %q", got)
+	}
+	for i := range 5 { // what the broker still had
+		c.publish(uint16(i+2), topic(1), "", testLog(t, i+2, 50))
+		c.expectAcks(i+2, 1)
+	}
+	if d := <-c.goodbye; d.Properties.SessionExpiryInterval == nil || *d.Properties.SessionExpiryInterval != 0 {
+		t.Error("the session stays")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
+	b, sink := newFakeBroker(t), newMemorySink()
+	sink.fail(errors.New("down"))
+	w, err := New(Config{Connection: connection(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.quiet, w.grace = 100*time.Millisecond, 100*time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	c := b.next()
+	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	waitFor(t, "the sink to fail", func() bool { return w.Health().Sink != "" && w.Health().Connected })
+	cancel()
+	if d := <-c.goodbye; d.Properties.SessionExpiryInterval != nil {
+		t.Error("the session ends, and with it what was not stored")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	c.expectNoAck()
+}
+
+func TestRunTwice(t *testing.T) {
+	w, err := New(Config{Connection: connection(1), Group: "g", Name: "w", Sink: newMemorySink()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := w.Run(ctx); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	sink := newMemorySink()
+	good := Config{Connection: connection(1), Group: "g", Name: "w", Sink: sink}
+	for _, c := range []struct {
+		name string
+		edit func(*Config)
+		want string
+	}{
+		{"no group", func(c *Config) { c.Group = "" }, "Group is empty"},
+		{"group", func(c *Config) { c.Group = "a/b" }, "Group"},
+		{"name", func(c *Config) { c.Name = "a#" }, "Name"},
+		{"no sink", func(c *Config) { c.Sink = nil }, "Sink is missing"},
+		{"customer", func(c *Config) { c.Connection.CustomerID = "" }, "CustomerID"},
+		{"broker", func(c *Config) { c.Connection.Broker = "mqtt://x" }, "Broker"},
+		{"filter", func(c *Config) { c.Filters = []string{"$share/x/y"} }, "filter"},
+		{"filters", func(c *Config) { c.Filters = strings.Split("a,b,c,d,e,f,g,h,i", ",") }, "9 Filters"},
+		{"receive maximum", func(c *Config) { c.ReceiveMaximum = 70000 }, "ReceiveMaximum"},
+		{"payload", func(c *Config) { c.MaxPayload = -1 }, "MaxPayload"},
+		{"expiry", func(c *Config) { c.SessionExpiry = time.Millisecond }, "SessionExpiry"},
+	} {
+		cfg := good
+		c.edit(&cfg)
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+	if _, err := New(good); err != nil {
+		t.Error(err)
+	}
+}
+
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited 20 s for %s", what)
+		}
+	}
+}
+
+func get(t testing.TB, h http.Handler) *httptest.ResponseRecorder {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	return rec
+}
+
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
