@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"net"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
@@ -25,14 +24,16 @@ type wireConn struct {
 
 	fail func(error) // told the first error of either direction; must not block
 
-	mu      sync.Mutex
-	waiting atomic.Int32 // writers that wait for mu, or will certainly write again
-	buf     []byte       // guarded by mu
-	err     error        // guarded by mu; ends all writing
+	// The lock is a channel: it is held while the network is slow, and a test
+	// with fake time can see through a channel that everybody waits.
+	lock    chan struct{}
+	waiting atomic.Int32 // writers that wait for the lock, or will certainly write again
+	buf     []byte       // guarded by the lock
+	err     error        // guarded by the lock; ends all writing
 }
 
 func newWireConn(c net.Conn, fail func(error)) *wireConn {
-	return &wireConn{Conn: c, in: guard.New(c, maxIncoming), fail: fail}
+	return &wireConn{Conn: c, in: guard.New(c, maxIncoming), fail: fail, lock: make(chan struct{}, 1)}
 }
 
 // Read implements net.Conn.
@@ -47,7 +48,7 @@ func (c *wireConn) Read(p []byte) (int, error) {
 // Lock implements sync.Locker, which paho looks for.
 func (c *wireConn) Lock() {
 	c.waiting.Add(1)
-	c.mu.Lock()
+	c.lock <- struct{}{}
 	c.waiting.Add(-1)
 }
 
@@ -56,25 +57,25 @@ func (c *wireConn) Unlock() {
 	if c.waiting.Load() == 0 || len(c.buf) >= flushAt {
 		c.flush()
 	}
-	c.mu.Unlock()
+	<-c.lock
 }
 
 // cork holds back writing until uncork, for a caller with more packets to come.
 func (c *wireConn) cork() { c.waiting.Add(1) }
 
 func (c *wireConn) uncork() {
-	c.mu.Lock()
+	c.lock <- struct{}{}
 	if c.waiting.Add(-1) == 0 {
 		c.flush()
 	}
-	c.mu.Unlock()
+	<-c.lock
 }
 
 // push writes what was collected although more may follow.
 func (c *wireConn) push() {
-	c.mu.Lock()
+	c.lock <- struct{}{}
 	c.flush()
-	c.mu.Unlock()
+	<-c.lock
 }
 
 // Write adds to the buffer; the caller holds the lock.

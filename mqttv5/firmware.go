@@ -94,7 +94,7 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 			return err
 		}
 		c.notice(err)
-		if !sleep(ctx, time.Second<<(n-1)) {
+		if !sleep(ctx, c.sup.policy.uploadWait<<(n-1)) {
 			return err
 		}
 	}

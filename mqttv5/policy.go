@@ -14,6 +14,7 @@ type policy struct {
 	evictionWait           time.Duration // after DISCONNECT 0x8E
 	evictionSpan           time.Duration // three evictions within it stop the client
 	quotaWait              time.Duration // after 0x97
+	uploadWait             time.Duration // before the second attempt to store firmware; doubles
 }
 
 func newPolicy(t Tuning) policy {
@@ -23,6 +24,7 @@ func newPolicy(t Tuning) policy {
 		evictionWait: 10 * time.Second,
 		evictionSpan: time.Minute,
 		quotaWait:    30 * time.Second,
+		uploadWait:   time.Second,
 	}
 }
 

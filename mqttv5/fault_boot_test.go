@@ -1,0 +1,298 @@
+package mqttv5
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+// bootScript makes a fake broker answer boot requests by a script.
+func bootScript(b *fakeBroker, f func(c *fakeConn, m *packets.Publish, nth int)) {
+	n := 0
+	b.silentBoot = true
+	b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+		m, ok := p.Content.(*packets.Publish)
+		if !ok || !strings.HasPrefix(m.Topic, "boot/") {
+			return false
+		}
+		c.puback(m.PacketID, 0)
+		n++
+		f(c, m, n)
+		return true
+	}
+}
+
+func TestF23BootReplies(t *testing.T) {
+	own := "boot/v0/7/42/SN00001"
+	for _, c := range []struct{ name, topic, reply string }{
+		{"-1", own, `{"token":-1}`},
+		{"0", own, `{"token":0}`},
+		{"2^32", own, `{"token":4294967296}`},
+		{"1e400", own, `{"token":1e400}`},
+		{"fraction", own, `{"token":7.5}`},
+		{"text", own, `{"token":"7"}`},
+		{"null", own, `{"token":null}`},
+		{"missing", own, `{"tokens":7}`},
+		{"twice in one", own, `{"token":7,"token":8}`},
+		{"array", own, `[7]`},
+		{"number", own, `7`},
+		{"empty", own, ``},
+		{"trailing data", own, `{"token":7}{"token":8}`},
+		{"cut off", own, `{"token":7`},
+		{"deep", own, `{"x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `,"token":7}`},
+		{"huge", own, `{"token":7,"x":"` + strings.Repeat("x", 100_000) + `"}`},
+		{"another device's topic", "boot/v0/7/42/SN00002", `{"token":7}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newFakeBroker(t)
+				// The bad answer to the first two requests, a good one to the third.
+				bootScript(b, func(fc *fakeConn, m *packets.Publish, nth int) {
+					if nth < 3 {
+						fc.message(c.topic, []byte(c.reply), m.Properties.CorrelationData)
+						return
+					}
+					fc.message(own, []byte(`{"token":4294967295,"more":[1]}`), nil)
+				})
+				client := fakeClient(t, b, nil)
+				token, err := client.GetSessionToken(t.Context(), testDevice(1))
+				if err != nil || token != 4294967295 {
+					t.Errorf("token %d, %v", token, err)
+				}
+				client.Close()
+				b.stop()
+			})
+		})
+	}
+	for _, c := range []struct {
+		name   string
+		script func(fc *fakeConn, m *packets.Publish, nth int)
+		want   string
+	}{
+		{"none", func(*fakeConn, *packets.Publish, int) {}, "no answer to the boot request on " + own},
+		{"only bad ones", func(fc *fakeConn, m *packets.Publish, _ int) { fc.message(own, []byte(`{"token":0}`), nil) }, "unusable boot reply"},
+		{"retained", func(fc *fakeConn, m *packets.Publish, _ int) {
+			fc.send(&packets.Publish{Topic: own, Payload: []byte(`{"token":7}`), Retain: true, Properties: &packets.Properties{}})
+		}, "retained"},
+		{"to another request", func(fc *fakeConn, m *packets.Publish, _ int) {
+			fc.message(own, []byte(`{"token":7}`), []byte("else"))
+		}, "another request"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newFakeBroker(t)
+				bootScript(b, c.script)
+				client := fakeClient(t, b, nil)
+				start := time.Now()
+				_, err := client.GetSessionToken(t.Context(), testDevice(1))
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v; want %q", err, c.want)
+				}
+				if d := time.Since(start); d != client.cfg.TokenTimeout {
+					t.Errorf("took %v, want %v", d, client.cfg.TokenTimeout)
+				}
+				if _, ok, _ := client.cfg.Store.Token(t.Context(), client.sessionKey(testDevice(1))); ok {
+					t.Error("a token was kept")
+				}
+				client.Close()
+				b.stop()
+			})
+		})
+	}
+}
+
+// A late answer and a second one change nothing.
+func TestF23LateAndTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		own := "boot/v0/7/42/SN00001"
+		bootScript(b, func(fc *fakeConn, m *packets.Publish, nth int) {
+			fc.message(own, []byte(fmt.Sprintf(`{"token":%d}`, 100+nth)), m.Properties.CorrelationData)
+			fc.message(own, []byte(`{"token":666}`), m.Properties.CorrelationData)
+			b.wg.Go(func() {
+				time.Sleep(30 * time.Second)
+				fc.message(own, []byte(`{"token":667}`), m.Properties.CorrelationData)
+			})
+		})
+		c := fakeClient(t, b, nil)
+		dev := testDevice(1)
+		for n := range 3 {
+			token, err := c.GetSessionToken(t.Context(), dev)
+			if err != nil || token != uint32(101+n) {
+				t.Errorf("token %d, %v", token, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if token, err := c.GetOrFetchToken(t.Context(), dev); err != nil || token != 103 {
+			t.Errorf("kept %d, %v", token, err)
+		}
+		// Other firmware needs another token.
+		dev.GitHash = "other"
+		if token, err := c.GetOrFetchToken(t.Context(), dev); err != nil || token != 104 {
+			t.Errorf("for other firmware %d, %v", token, err)
+		}
+		time.Sleep(time.Minute)
+		c.Close()
+		b.stop()
+	})
+}
+
+// Many callers for one device share one handshake; many devices share one
+// connection, without more subscriptions at a time than AWS allows.
+func TestBootMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		var mu sync.Mutex
+		subscribed, most, filters := map[string]bool{}, 0, 0
+		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			switch m := p.Content.(type) {
+			case *packets.Subscribe:
+				filters = max(filters, len(m.Subscriptions))
+				for _, s := range m.Subscriptions {
+					subscribed[s.Topic] = true
+				}
+				most = max(most, len(subscribed))
+			case *packets.Unsubscribe:
+				for _, s := range m.Topics {
+					delete(subscribed, s)
+				}
+			}
+			return false
+		}
+		c := fakeClient(t, b, nil)
+		var wg sync.WaitGroup
+		const devices = 200
+		for d := range devices {
+			for range 3 {
+				wg.Go(func() {
+					if _, err := c.GetSessionToken(t.Context(), testDevice(d)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		synctest.Wait()
+		if b.boots != devices {
+			t.Errorf("%d boot requests for %d devices", b.boots, devices)
+		}
+		if most > 50 || filters > 8 {
+			t.Errorf("%d subscriptions at one time, %d in one packet", most, filters)
+		}
+		if len(subscribed) != 0 {
+			t.Errorf("%d subscriptions were left", len(subscribed))
+		}
+		if n := len(b.times()); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		c.Close()
+		b.stop()
+	})
+}
+
+// A session that the cloud has forgotten leads to one new registration, and the
+// records are kept.
+func TestF24TokenRejected(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{CheckTokens: true}})
+	cfg := cloudConfig(cloud)
+	var mu sync.Mutex
+	registered := 0
+	cfg.Hooks.Event = func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == EventRegistered {
+			registered++
+		}
+	}
+	c := newClient(t, cfg)
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	submitLogs(t, o, 1, 3)
+	stop := deliverIn(t, c, o)
+	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	cloud.ForgetTokens()
+	submitLogs(t, o, 1, 3)
+	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if registered != 2 {
+		t.Errorf("%d registrations, want 2", registered)
+	}
+	got := cloud.Received()
+	if s := o.Stats(); len(got) != 6 || s.Parked != 0 {
+		t.Errorf("%d received, %+v", len(got), s)
+	}
+	for _, g := range got {
+		if g.Err != nil {
+			t.Error(g.Err)
+		}
+	}
+}
+
+// The first reply is lost, as when a SUBACK comes before the subscription works.
+func TestBootAsksAgain(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{LoseFirstReply: true}})
+	cfg := cloudConfig(cloud)
+	cfg.TokenTimeout = 2 * time.Second
+	c := newClient(t, cfg)
+	if _, err := c.UploadLog(within(t, 10*time.Second), testDevice(1), testLog(t, 1, 100)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBootSubscriptionRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+			m, ok := p.Content.(*packets.Subscribe)
+			if ok {
+				c.send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x87}, Properties: &packets.Properties{ReasonString: "policy\x1b[31m"}})
+			}
+			return ok
+		}
+		c := fakeClient(t, b, nil)
+		_, err := c.GetSessionToken(t.Context(), testDevice(1))
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "Not authorized (0x87)") || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%q", err)
+		}
+		c.Close()
+		b.stop()
+	})
+}
+
+func FuzzBootReply(f *testing.F) {
+	for _, s := range []string{`{"token":7}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`, `{"token":7,"token":8}`, `{"a":[[[[`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		token, err := parseBootReply(b)
+		if err != nil {
+			if token != 0 {
+				t.Fatal("a token with an error")
+			}
+			return
+		}
+		var v map[string]json.RawMessage
+		if json.Unmarshal(b, &v) != nil || string(v["token"]) != fmt.Sprint(token) || token == 0 {
+			t.Fatalf("%q gave %d", b, token)
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package mqttv5
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+func testFirmware(n int) (Firmware, []byte) {
+	body := append([]byte("\x7fELF"), bytes.Repeat([]byte("firmware"), n/8)...)
+	return Firmware{
+		ApplicationID: 42, DeviceType: "board", GitHash: "abc", Version: "1.2.3", Branch: "main",
+		Body: bytes.NewReader(body), Size: int64(len(body)),
+	}, body
+}
+
+func TestUploadFirmware(t *testing.T) {
+	for _, group := range []string{"", "g1"} {
+		cloud := startCloud(t, localcloud.Config{Dir: t.TempDir()})
+		cfg := cloudConfig(cloud)
+		cfg.GroupID = group
+		c := newClient(t, cfg)
+		f, body := testFirmware(300_000)
+		var last, total int64
+		f.Progress = func(sent, all int64) { last, total = sent, all }
+		if err := c.UploadFirmware(within(t, 20*time.Second), f); err != nil {
+			t.Fatal(err)
+		}
+		got, err := cloud.WaitReceived(within(t, 5*time.Second), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[0].Kind != localcloud.KindFirmware || got[0].Err != nil || !bytes.Equal(got[0].Payload, body) || got[0].ApplicationID != 42 {
+			t.Errorf("got %+v", got[0])
+		}
+		if last != f.Size || total != f.Size {
+			t.Errorf("progress ended at %d of %d, want %d", last, total, f.Size)
+		}
+	}
+}
+
+// What a presigned address can do wrong. Its query is a secret and appears
+// nowhere.
+func TestF27PresignedAddress(t *testing.T) {
+	const secret = "X-Signature=canary0f5ecret"
+	for _, c := range []struct {
+		name    string
+		handler func(n int, w http.ResponseWriter, r *http.Request)
+		scheme  string
+		tries   int
+		class   error // nil is success
+		want    string
+	}{
+		{"good", func(_ int, w http.ResponseWriter, r *http.Request) {}, "", 1, nil, ""},
+		{"403 once", func(n int, w http.ResponseWriter, r *http.Request) {
+			if n == 1 {
+				w.WriteHeader(403)
+			}
+		}, "", 2, nil, ""},
+		{"503 twice", func(n int, w http.ResponseWriter, r *http.Request) {
+			if n < 3 {
+				w.WriteHeader(503)
+			}
+		}, "", 3, nil, ""},
+		{"403 for ever", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, "", maxUploads, ErrRefused, "403"},
+		{"400", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(400) }, "", 1, ErrRefused, "400"},
+		{"redirect", func(_ int, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.invalid/?"+secret, 307)
+		}, "", 1, ErrRefused, "redirection"},
+		{"http:", nil, "http://", 0, ErrRefused, "only https:"},
+		{"cut", func(n int, w http.ResponseWriter, r *http.Request) {
+			if n == 1 {
+				io.CopyN(io.Discard, r.Body, 1000)
+				panic(http.ErrAbortHandler)
+			}
+		}, "", 2, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, body := testFirmware(200_000)
+			var mu sync.Mutex
+			tries := 0
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				tries++
+				n := tries
+				mu.Unlock()
+				if r.Method != "PUT" || r.Header.Get("Content-Type") != "application/octet-stream" || r.URL.RawQuery != secret || r.ContentLength != int64(len(body)) {
+					t.Errorf("%s %v %d %v", r.Method, r.URL, r.ContentLength, r.Header)
+				}
+				c.handler(n, w, r)
+				got, err := io.ReadAll(r.Body)
+				if c.class == nil && n == c.tries && (err != nil || !bytes.Equal(got, body)) {
+					t.Errorf("%d bytes arrived, %v", len(got), err)
+				}
+			}))
+			srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			srv.StartTLS()
+			defer srv.Close()
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			address := srv.URL
+			if c.scheme != "" {
+				address = c.scheme + strings.TrimPrefix(address, "https://")
+			}
+			b := newFakeBroker(t)
+			b.onPacket = func(fc *fakeConn, p *packets.ControlPacket) bool {
+				m, ok := p.Content.(*packets.Publish)
+				if !ok {
+					return false
+				}
+				fc.puback(m.PacketID, 0)
+				var req struct {
+					UploadID json.Number `json:"upload_id"`
+				}
+				json.Unmarshal(m.Payload, &req)
+				reply, _ := json.Marshal(map[string]any{"upload_id": req.UploadID, "presigned_url": address + "/x?" + secret})
+				fc.message("upload/v0/7/"+req.UploadID.String(), reply, nil)
+				return true
+			}
+			var log bytes.Buffer
+			var events []string
+			client := fakeClient(t, b, func(cfg *Config) {
+				cfg.CAFile = ca
+				cfg.Hooks.Logger = slog.New(slog.NewTextHandler(&lockedWriter{mu: &mu, w: &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				cfg.Hooks.Event = func(e Event) {
+					mu.Lock()
+					defer mu.Unlock()
+					if e.Err != nil {
+						events = append(events, e.Err.Error())
+					}
+				}
+			})
+			client.sup.policy.uploadWait = 5 * time.Millisecond
+			f, _ := testFirmware(200_000)
+			err := client.UploadFirmware(within(t, 30*time.Second), f)
+			client.Close()
+			switch {
+			case c.class == nil && err != nil:
+				t.Error(err)
+			case c.class != nil && (!errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%v; want %q", err, c.want)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if tries != c.tries {
+				t.Errorf("%d tries, want %d", tries, c.tries)
+			}
+			all := log.String() + strings.Join(events, "\n")
+			if err != nil {
+				all += err.Error()
+			}
+			if strings.Contains(all, "canary") {
+				t.Errorf("the address was shown: %s", all)
+			}
+		})
+	}
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func TestFirmwareReply(t *testing.T) {
+	for reply, want := range map[string]string{
+		`{"upload_id":5,"presigned_url":"https://h/p?q"}`:   "",
+		`{"upload_id":"5","presigned_url":"https://h/p?q"}`: "",
+		`{"upload_id":6,"presigned_url":"https://h/p?q"}`:   "another upload",
+		`{"upload_id":5,"presigned_url":"ftp://h/p"}`:       "only https:",
+		`{"upload_id":5,"presigned_url":"https:///p"}`:      "not one",
+		`{"upload_id":5,"presigned_url":7}`:                 "not a string",
+		`{"upload_id":5}`:                                   "no address",
+		`{"upload_id":5,"presigned_url":"https://h/canary`:  "broken",
+		`[]`: "not a JSON object",
+	} {
+		u, err := parseFirmwareReply([]byte(reply), 5)
+		if want == "" {
+			if err != nil || u.String() != "https://h/p?q" {
+				t.Errorf("%s: %v %v", reply, u, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", reply, err)
+		}
+	}
+}
+
+func TestFirmwareValidate(t *testing.T) {
+	good, _ := testFirmware(10)
+	for name, edit := range map[string]func(*Firmware){
+		"empty":     func(f *Firmware) { f.Size = 0 },
+		"no body":   func(f *Firmware) { f.Body = nil },
+		"no type":   func(f *Firmware) { f.DeviceType = "" },
+		"bad type":  func(f *Firmware) { f.DeviceType = "a/b" },
+		"no hash":   func(f *Firmware) { f.GitHash = "" },
+		"bad brand": func(f *Firmware) { f.Branch = "a\x00" },
+	} {
+		f := good
+		edit(&f)
+		if err := f.validate(); !errors.Is(err, ErrBadData) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := good.validate(); err != nil {
+		t.Error(err)
+	}
+}
