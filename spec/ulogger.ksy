@@ -26,7 +26,7 @@ types:
       - id: version
         type: u1
         valid: 1
-        doc: Header version; selects the layout of the header and of each frame.
+        doc: Version of the header, which decides its layout and that of each frame.
       - id: session_token
         type: u4
         doc: |
@@ -53,7 +53,7 @@ types:
       - id: version
         type: u1
         valid: 3
-        doc: Header version; selects the layout of the header and of each frame.
+        doc: Version of the header, which decides its layout and that of each frame.
       - id: session_token
         type: u4
         doc: |
@@ -632,8 +632,8 @@ types:
 
   fault_registers:
     doc: |
-      Fault status registers of a Cortex-M: the contents of the memory region
-      from 0xE000ED28 to 0xE000ED3C.
+      Fault status registers of a Cortex-M, which are the contents of the memory
+      region from 0xE000ED28 to 0xE000ED3C.
     doc-ref: FORMAT section 3
     seq:
       - id: cfsr
@@ -654,8 +654,8 @@ types:
 
   chunk:
     doc: |
-      One BLE notification: a piece of a log or crash dump on its way from the
-      device to the gateway.
+      One BLE notification, which is a piece of a log or crash dump on its way
+      from the device to the gateway.
     doc-ref: FORMAT section 4
     seq:
       - id: offset
