@@ -147,10 +147,11 @@ const lookScript = `(() => {
 			it.Below = table ? table.getBoundingClientRect().top - box.bottom : -1;
 			const scale = box.width / svgs[0].viewBox.baseVal.width;
 			const texts = [...svgs[0].querySelectorAll("text")].map(e => ({text: e.textContent, box: e.getBoundingClientRect(), size: parseFloat(getComputedStyle(e).fontSize)}));
+			const bars = f.id.endsWith("bars") ? [...svgs[0].querySelectorAll("path")].filter(e => getComputedStyle(e).fill != "none").map(e => ({text: "a bar", box: e.getBoundingClientRect()})) : [];
 			texts.forEach((a, i) => {
 				it.Letters = Math.min(it.Letters, a.size * scale);
-				if (a.box.left < box.left - 1 || a.box.right > box.right + 1) it.Overlaps.push(a.text + " and the edge");
-				texts.slice(i + 1).forEach(b => {
+				if (a.box.left < box.left - 1 || a.box.right > box.right + 1 || a.box.top < box.top - 3 || a.box.bottom > box.bottom + 3) it.Overlaps.push(a.text + " and the edge");
+				texts.slice(i + 1).concat(bars).forEach(b => {
 					const w = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
 					const h = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
 					if (w > 1 && h > 3) it.Overlaps.push(a.text + " and " + b.text);

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -79,6 +80,14 @@ func TestPage(t *testing.T) {
 	}
 }
 
+func TestPageWithoutChanges(t *testing.T) {
+	// The fourth run has the figures of the second.
+	page := makePage(t, write(t, story[:4]...))
+	if !strings.Contains(page, "No significant change since 2026-02-05") {
+		t.Error("the page does not say that nothing changed")
+	}
+}
+
 // The bars are as long as the speeds, from zero.
 func TestBarsAreProportional(t *testing.T) {
 	bars := []bar{
@@ -90,12 +99,15 @@ func TestBarsAreProportional(t *testing.T) {
 		t.Fatal(err)
 	}
 	lengths := map[string]float64{}
-	for _, m := range regexp.MustCompile(`d="M([0-9.]+),[0-9.]+L([0-9.]+),[^"]*Z"\s+style="fill:var\(--(\w+)\)`).FindAllStringSubmatch(string(svg), -1) {
+	for _, m := range regexp.MustCompile(`d="M([0-9.]+),([0-9.]+)L([0-9.]+),([0-9.]+)L([0-9.]+),([0-9.]+)L([0-9.]+),([0-9.]+)Z"\s+style="fill:var\(--(\w+)\)`).FindAllStringSubmatch(string(svg), -1) {
+		if m[1] != m[7] || m[3] != m[5] || m[2] != m[4] || m[6] != m[8] {
+			t.Errorf("no rectangle: %s", m[0])
+		}
 		var from, to float64
-		if json.Unmarshal([]byte(m[1]), &from) != nil || json.Unmarshal([]byte(m[2]), &to) != nil {
+		if json.Unmarshal([]byte(m[1]), &from) != nil || json.Unmarshal([]byte(m[3]), &to) != nil {
 			t.Fatalf("path %v", m)
 		}
-		lengths[m[3]] = to - from
+		lengths[m[9]] = to - from
 	}
 	if r := lengths["ours"] / lengths["peer"]; r < 3.99 || r > 4.01 {
 		t.Errorf("bars are %v long, of speeds 8 and 2\n%s", lengths, svg)
@@ -128,6 +140,11 @@ func TestJSON(t *testing.T) {
 	}
 	if len(data.Entries) != 2 || len(data.Entries["ulogkit on Made Up 1, linux/amd64"]) != 4 || data.LastUpdate != 1775383200000 {
 		t.Errorf("%d suites, last update %d", len(data.Entries), data.LastUpdate)
+	}
+	// As go test printed it, if not to the last digit.
+	b := data.Entries["ulogkit on Made Up 2, linux/amd64"][0].Benches[0]
+	if want := madeRows[0].ns / 0.7; b.Name != "BenchmarkChecksum/impl=format/size=1024" || b.Unit != "ns/op" || math.Abs(b.Value/want-1) > 0.1 {
+		t.Errorf("first figure is %+v, want about %v", b, want)
 	}
 	for suite, entries := range data.Entries {
 		for i, e := range entries {
