@@ -113,7 +113,7 @@ func (c Config) withDefaults() (Config, error) {
 	conn := &c.Connection
 	if len(c.Filters) == 0 {
 		if conn.CustomerID == "" {
-			return Config{}, errors.New("Connection.CustomerID is empty; it is the account whose uploads are taken")
+			return Config{}, errors.New("no CustomerID in Connection; it is the account whose uploads are taken")
 		}
 		c.Filters = filters(conn.CustomerID, conn.GroupID)
 	} else if conn.CustomerID == "" {

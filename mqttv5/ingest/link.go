@@ -139,8 +139,10 @@ func (l *link) subscribe(ctx context.Context, group string, filters []string) er
 	if answer != nil {
 		for i, r := range answer.Reasons {
 			if code := mqttv5.ReasonCode(r); code.Failed() && i < len(s.Subscriptions) {
-				return &mqttv5.Error{Op: "subscribe to " + s.Subscriptions[i].Topic, Class: mqttv5.ErrRefused, Code: code,
-					Hint: "the broker must allow shared subscriptions and this worker's certificate must allow the filter"}
+				return &mqttv5.Error{
+					Op: "subscribe to " + s.Subscriptions[i].Topic, Class: mqttv5.ErrRefused, Code: code,
+					Hint: "the broker must allow shared subscriptions and this worker's certificate must allow the filter",
+				}
 			} else if code != 1 {
 				return fmt.Errorf("broker granted QoS %d instead of 1; it could not resend what a crash loses", r)
 			}

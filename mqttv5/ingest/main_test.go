@@ -11,13 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // memorySink keeps records in memory.
 type memorySink struct {
