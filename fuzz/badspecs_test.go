@@ -3,8 +3,6 @@ package fuzz
 import (
 	"fmt"
 	"strings"
-
-	"github.com/ulogkit/ulogkit/spec"
 )
 
 // badSpecs are spec files that are refused: YAML that is not plain, and what the
@@ -83,11 +81,10 @@ func badSpecs() []badFile {
 		many += fmt.Sprintf("unknown%d: 1\n", i)
 	}
 	add("errors-more-than-20", many)
-	// ulogger.ksy, cut
-	source := strings.Replace(string(spec.Source), "id: ulogger", "id: bad", 1)
-	for _, n := range []int{1, 10, 100, 1000, 5000, 10000, strings.Index(source, "\nenums:")} {
-		add(fmt.Sprintf("truncated-%05d", n), source[:n])
+	// A good file, cut and doubled.
+	for _, n := range []int{1, 10, 60, 100, 200, 500, 1000, strings.Index(good, "\nenums:")} {
+		add(fmt.Sprintf("truncated-%04d", n), good[:n])
 	}
-	add("glued-twice", source+source)
+	add("glued-twice", good+good)
 	return out
 }
