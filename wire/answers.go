@@ -90,7 +90,7 @@ func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
 	}
 	m.Kind = KindBootReply
 	if asked, ok := s.answers.boots[m.Topic]; ok {
-		m.Latency = m.Time.Sub(asked)
+		m.Latency = since(m.Time, asked)
 		delete(s.answers.boots, m.Topic)
 	}
 	if !c.config.ShowSecrets {

@@ -206,9 +206,12 @@ func (c *Capture) answer(s *session, direction int, m *Message, p *MQTT) {
 	}
 	keep := p.Type == PacketPubrec && !p.ReasonCode.Failed() // PUBCOMP follows
 	if q, ok := s.answers.answered(1-direction, typ, p.PacketID, keep); ok {
-		m.Topic, m.Latency = q.topic, m.Time.Sub(q.time)
+		m.Topic, m.Latency = q.topic, since(m.Time, q.time)
 	}
 }
+
+// since returns how long it took; clocks may step back.
+func since(t, asked time.Time) time.Duration { return max(t.Sub(asked), 0) }
 
 // publish fills in what a PUBLISH tells.
 func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {

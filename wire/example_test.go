@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 
 	"github.com/google/gopacket"
 
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/wire"
 )
 
@@ -40,6 +42,68 @@ func ExampleParseTopic() {
 	topic := wire.ParseTopic([]byte("core-dump/v0/customer"))
 	fmt.Printf("%v of %s\n", topic.Kind, topic.Path)
 	// Output: coredump of customer
+}
+
+func ExampleNewCapture() {
+	f, err := os.Open("testdata/sample.pcap")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer f.Close()
+	capture, err := wire.NewCapture(f, wire.CaptureConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for m := range capture.All() {
+		switch m.Kind {
+		case wire.KindLog, wire.KindCoreDump:
+			fmt.Printf("%v of %d bytes on %s, good: %v\n", m.Kind, m.PayloadSize, m.Topic, m.Err == nil)
+		case wire.KindAck:
+			if m.ReasonCode.Failed() {
+				fmt.Printf("%s refused after %v: %s\n", m.Topic, m.Latency, m.Reason)
+			}
+		case wire.KindEncrypted, wire.KindGap:
+			fmt.Println(m.Trouble())
+		}
+	}
+	if err := capture.Err(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// log of 605 bytes on binlog/v0/C/A, good: true
+	// coredump of 684 bytes on core-dump/v0/C, good: true
+	// core-dump/v0/C refused after 1ms: Quota exceeded
+	// log of 605 bytes on binlog/v0/C/A, good: false
+	// TLS hides it: record it in plain text, with --tap of upload or cloud
+	// 44 bytes were not captured: capture with a larger buffer and the full packet length
+}
+
+// From MQTT down to the frames, with gopacket's parser.
+func ExampleLog() {
+	packet := []byte("\x30\x2d\x00\x0dbinlog/v0/C/A\x00" +
+		"\x03\x00\x00\x00\x00\x00\x02\x00\x00\x00\x80\x00\x00\x0c\x00\xa1\x00" + // header
+		"\x06\x00\x05\x00\x00\x00\x22\x00\x80\x00\x00\x00") // one frame
+	var mqtt wire.MQTT
+	var log wire.Log
+	var frame wire.FrameV3
+	parser := gopacket.NewDecodingLayerParser(wire.LayerTypeMQTT, &mqtt, &log, &frame)
+	var layers []gopacket.LayerType
+	if err := parser.DecodeLayers(packet, &layers); err != nil {
+		fmt.Println(err)
+		return
+	}
+	record, err := format.ParsePayload(frame.Record)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(layers)
+	fmt.Println("tick delta", frame.TickDelta, record.Level(), "from module", record.Module())
+	// Output:
+	// [MQTT ULoggerLog ULoggerFrameV3]
+	// tick delta 5 info from module 2
 }
 
 func ExampleTap() {

@@ -47,6 +47,10 @@ func (f *captureFile) next() (capturedPacket, error) {
 	if err != nil {
 		return capturedPacket{}, f.reason(err)
 	}
+	// A time that no calendar has would break whoever prints it.
+	if y := info.Timestamp.Year(); y < 1 || y > 9999 {
+		info.Timestamp = time.Time{}
+	}
 	return capturedPacket{time: info.Timestamp, link: f.guard.current.typ, data: data, cut: info.CaptureLength < info.Length}, nil
 }
 

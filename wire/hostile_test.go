@@ -132,6 +132,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		"interface unit 2^127":     ng(ifaceWith(option(9, 1, "\xff")), enhanced(0, uint32(len(ip)), ip)),
 		"interface unit 10^64":     ng(ifaceWith(option(9, 1, "\x40")), enhanced(0, uint32(len(ip)), ip)),
 		"interface offset of 4":    ng(ifaceWith(option(14, 4, "1234"))),
+		"interface offset of 2^60": ng(ifaceWith(option(14, 8, "\x00\x00\x00\x00\x00\x00\x00\x10")), enhanced(0, uint32(len(ip)), ip)),
 		"packet before interface":  ng(enhanced(0, uint32(len(ip)), ip)),
 		"packet of interface 9":    ng(ifaceBlock, enhanced(9, uint32(len(ip)), ip)),
 		"packet of interface 2^31": ng(ifaceBlock, enhanced(1<<31, uint32(len(ip)), ip)),
@@ -283,6 +284,9 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 		}
 	}
 	for _, m := range messages {
+		if _, err := m.Time.MarshalJSON(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		part := m.Kind.String()
 		if m.Err != nil {
 			part += " (" + m.Err.Error() + ")"
