@@ -138,8 +138,12 @@ func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet
 	case packets.Puback:
 		if pk.ReasonCode == packets.CodeGrantedQos1.Code {
 			pk.ReasonCode = packets.CodeSuccess.Code
+			if h.cloud.cfg.Strict.NoSubscriber {
+				pk.ReasonCode = packets.CodeNoMatchingSubscribers.Code
+			}
 		}
-		pk.Properties = packets.Properties{} // it repeats those of the PUBLISH
+		// It repeats those of the PUBLISH.
+		pk.Properties = packets.Properties{ReasonString: pk.Properties.ReasonString}
 	case packets.Connack:
 		pk.Properties.MaximumPacketSize = h.cloud.maxPacket
 	}

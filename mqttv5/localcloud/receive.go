@@ -113,9 +113,6 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 		c.cfg.OnReceive(r)
 	}
 	c.log.Info("received", "kind", r.Kind, "serial", r.DeviceSerial, "bytes", r.Bytes, "file", r.File, "duplicate", r.Duplicate, "error", r.Err)
-	if c.cfg.Strict.NoSubscriber {
-		return &packets.CodeNoMatchingSubscribers
-	}
 	return nil
 }
 

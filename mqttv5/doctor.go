@@ -1,0 +1,184 @@
+package mqttv5
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"time"
+)
+
+// Finding is the result of one check of Diagnose.
+type Finding struct {
+	Check  string // what was looked at
+	OK     bool
+	Detail string // what was found
+	Remedy string // what to do, when it is not OK
+}
+
+// Diagnose checks, one after the other, what an upload needs: configuration,
+// credentials, clock, name resolution, TLS and login, the broker's limits, the
+// right to publish and to subscribe, and a session token for the device. Each
+// check that fails says what to do; those that depend on it are left out. It
+// publishes nothing but the boot request.
+func Diagnose(ctx context.Context, cfg Config, dev DeviceInfo) iter.Seq[Finding] {
+	return func(yield func(Finding) bool) {
+		d := &diagnosis{ctx: ctx, dev: dev}
+		for _, check := range [...]func(*diagnosis) Finding{
+			func(d *diagnosis) Finding { return d.configuration(cfg) },
+			(*diagnosis).credentials, (*diagnosis).clock, (*diagnosis).resolve,
+			(*diagnosis).connect, (*diagnosis).limits, (*diagnosis).token, (*diagnosis).logConfig,
+		} {
+			f := check(d)
+			if f.Check == "" {
+				continue
+			}
+			if !yield(f) || d.over {
+				break
+			}
+		}
+		if d.client != nil {
+			d.client.Close()
+		}
+	}
+}
+
+type diagnosis struct {
+	ctx    context.Context
+	dev    DeviceInfo
+	cfg    Config
+	client *Client
+	link   *link
+	over   bool // what follows depends on what failed
+}
+
+func (d *diagnosis) failed(check string, err error) Finding {
+	f := Finding{Check: check, Detail: err.Error(), Remedy: "put right what is named, and check again"}
+	var e *Error
+	if errors.As(err, &e) && e.Hint != "" {
+		f.Remedy = e.Hint
+		short := *e
+		short.Hint = ""
+		f.Detail = short.Error()
+	}
+	return f
+}
+
+func (d *diagnosis) configuration(cfg Config) Finding {
+	const check = "configuration"
+	cfg, err := cfg.withDefaults()
+	if err == nil {
+		err = d.dev.Validate()
+	}
+	if err != nil {
+		d.over = true
+		return d.failed(check, err)
+	}
+	d.cfg = cfg
+	return Finding{Check: check, OK: true, Detail: fmt.Sprintf("customer %s at %s, device %s of application %d", cfg.CustomerID, cfg.address(), d.dev.DeviceSerial, d.dev.ApplicationID)}
+}
+
+func (d *diagnosis) credentials() Finding {
+	const check = "certificate and key"
+	if d.cfg.InsecurePlaintext {
+		return Finding{Check: check, OK: true, Detail: "not used: the connection is plaintext, on loopback"}
+	}
+	t, err := newCredentials(&d.cfg).load()
+	if err != nil {
+		d.over = true
+		return d.failed(check, err)
+	}
+	leaf := t.Certificates[0].Leaf
+	f := Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s, valid until %s", d.cfg.CertFile, leaf.NotAfter.Format(time.DateOnly))}
+	switch now := time.Now(); {
+	case now.Before(leaf.NotBefore):
+		f.OK, f.Remedy = false, "the certificate is not valid yet; check this machine's clock"
+	case leaf.NotAfter.Sub(now) < 14*24*time.Hour:
+		f.OK, f.Remedy = false, "the certificate expires within two weeks; renew it"
+	}
+	return f
+}
+
+// clock knows no true time without the network; a year that cannot be is the usual
+// fault of a gateway without a battery.
+func (d *diagnosis) clock() Finding {
+	now := time.Now()
+	f := Finding{Check: "clock", OK: true, Detail: now.UTC().Format(time.RFC3339)}
+	if now.Year() < 2025 || now.Year() > 2100 {
+		f.OK, f.Remedy = false, "set the clock, for example by NTP; certificates cannot be checked without it"
+	}
+	return f
+}
+
+func (d *diagnosis) resolve() Finding {
+	const check = "name resolution"
+	ctx, cancel := context.WithTimeout(d.ctx, d.cfg.TokenTimeout)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, d.cfg.Broker)
+	if err != nil {
+		d.over = true
+		return Finding{Check: check, Detail: err.Error(), Remedy: "check the broker's name and this machine's DNS"}
+	}
+	return Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s is %v", d.cfg.Broker, addresses)}
+}
+
+func (d *diagnosis) connect() Finding {
+	const check = "connection and login"
+	start := time.Now()
+	c, err := New(d.cfg)
+	if err == nil {
+		d.client = c
+		d.link, err = c.sup.link(d.ctx)
+	}
+	if err != nil {
+		d.over = true
+		return d.failed(check, err)
+	}
+	return Finding{Check: check, OK: true, Detail: fmt.Sprintf("up in %v as %s", time.Since(start).Round(time.Millisecond), d.cfg.Tuning.ClientID)}
+}
+
+func (d *diagnosis) limits() Finding {
+	f := Finding{Check: "broker limits", OK: true}
+	d.link.win.mu.Lock()
+	inFlight := d.link.win.maxCount
+	d.link.win.mu.Unlock()
+	f.Detail = fmt.Sprintf("%d messages in flight, ", inFlight)
+	if d.link.maxPacket == 0 {
+		f.Detail += "no limit of the packet size named"
+		return f
+	}
+	f.Detail += fmt.Sprintf("packets of at most %d bytes", d.link.maxPacket)
+	if d.link.maxPacket < 66<<10 {
+		f.OK, f.Remedy = false, "a log may have 65,552 bytes; this broker refuses the larger ones"
+	}
+	return f
+}
+
+func (d *diagnosis) token() Finding {
+	const check = "registration"
+	if _, err := d.client.GetSessionToken(d.ctx, d.dev); err != nil {
+		return d.failed(check, err)
+	}
+	return Finding{Check: check, OK: true, Detail: "the cloud gave a session token on " + d.client.topics.bootReply(d.dev)}
+}
+
+func (d *diagnosis) logConfig() Finding {
+	const check = "log configuration"
+	topic := d.client.topics.logConfig(d.dev)
+	ctx, cancel := context.WithTimeout(d.ctx, d.cfg.TokenTimeout)
+	defer cancel()
+	l, err := d.client.sup.link(ctx)
+	if err == nil {
+		err = l.subscribe(ctx, topic)
+	}
+	if err != nil {
+		f := d.failed(check, err)
+		if codeOf(err).Failed() {
+			f.Remedy = "the certificate's policy must allow to subscribe to " + topic
+		}
+		return f
+	}
+	l.unsubscribe(topic)
+	return Finding{Check: check, OK: true, Detail: "subscribed to " + topic}
+}

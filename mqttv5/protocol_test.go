@@ -1,0 +1,491 @@
+package mqttv5
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+)
+
+// The topics of FORMAT section 5.
+func TestTopics(t *testing.T) {
+	dev := DeviceInfo{ApplicationID: 42, DeviceSerial: "S", DeviceType: "D"}
+	for _, c := range []struct{ customer, group, want string }{
+		{"C", "", "boot/v0/C/42 boot/v0/C/42/S binlog/v0/C/42 core-dump/v0/C logs/v0/C/42 config/v0/C/42/S upload/v0/firmware/C/D upload/v0/C/9"},
+		{"C", "G", "boot/v0/C/G/42 boot/v0/C/G/42/S binlog/v0/C/G/42 core-dump/v0/C/G logs/v0/C/G/42 config/v0/C/G/42/S upload/v0/firmware/C/G/D upload/v0/C/G/9"},
+	} {
+		p := newTopics(c.customer, c.group)
+		got := strings.Join([]string{p.boot(42), p.bootReply(dev), p.binaryLog(42), p.coreDump(), p.textLog(42), p.logConfig(dev), p.firmware("D"), p.firmwareReply(9)}, " ")
+		if got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+// Whatever a device calls itself, it stays within its segment, or is refused.
+func FuzzTopics(f *testing.F) {
+	for _, s := range []string{"SN1", "#", "+", "a/b", "\x00", "$share", "é", "\u2028", "\xff", strings.Repeat("x", 65), "a\u0085b", "\uFEFFx", "..", ""} {
+		f.Add(s, "board")
+	}
+	f.Fuzz(func(t *testing.T, serial, kind string) {
+		d := DeviceInfo{ApplicationID: 1, DeviceSerial: serial, DeviceType: kind}
+		if d.Validate() != nil {
+			return
+		}
+		p := newTopics("C", "G")
+		for _, topic := range []string{p.bootReply(d), p.logConfig(d), p.firmware(d.DeviceType)} {
+			if strings.Count(topic, "/") > 7 || strings.Count(topic, "/") != 5 || strings.ContainsAny(topic, "#+\x00\n") || len(topic) > 256 {
+				t.Fatalf("topic %q of %q", topic, serial)
+			}
+		}
+	})
+}
+
+func TestDeviceInfo(t *testing.T) {
+	good := testDevice(1)
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, edit := range map[string]func(*DeviceInfo){
+		"no serial": func(d *DeviceInfo) { d.DeviceSerial = "" }, "hash": func(d *DeviceInfo) { d.DeviceSerial = "#" },
+		"plus": func(d *DeviceInfo) { d.DeviceSerial = "a+" }, "slash": func(d *DeviceInfo) { d.DeviceType = "a/b" },
+		"NUL": func(d *DeviceInfo) { d.GitHash = "a\x00" }, "newline": func(d *DeviceInfo) { d.GitVersion = "a\nb" },
+		"C1": func(d *DeviceInfo) { d.GitVersion = "a\u0085" }, "UTF-8": func(d *DeviceInfo) { d.DeviceSerial = "a\xff" },
+		"long": func(d *DeviceInfo) { d.DeviceSerial = strings.Repeat("x", 65) }, "noncharacter": func(d *DeviceInfo) { d.DeviceSerial = "\uFFFE" },
+	} {
+		d := good
+		edit(&d)
+		if err := d.Validate(); !errors.Is(err, ErrBadData) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b, err := format.DeviceInfo{ApplicationID: 42, DeviceSerial: []byte("SN1"), DeviceType: []byte("board")}.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := ParseDeviceInfo(b); err != nil || d != (DeviceInfo{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "board"}) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for _, b := range [][]byte{nil, {1, 2}, append(bytes.Clone(b), 'x'), {1, 0, 0, 0, '#', 0}, {1, 0, 0, 0}} {
+		if d, err := ParseDeviceInfo(b); !errors.Is(err, ErrBadData) || d != (DeviceInfo{}) {
+			t.Errorf("% x: %+v, %v", b, d, err)
+		}
+	}
+}
+
+func TestConfigDefaultsAndErrors(t *testing.T) {
+	c, err := Config{CustomerID: "7", CertFile: "c", KeyFile: "k"}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.address() != "mqtt.ulogger.ai:8883" || c.TokenTimeout != 15*time.Second || c.Tuning.KeepAlive != time.Minute ||
+		!strings.HasPrefix(c.Tuning.ClientID, "cust-7-uploader-") || c.Store == nil || c.Tuning.MaxMessage != 131072 {
+		t.Errorf("%+v", c)
+	}
+	for want, edit := range map[string]func(*Config){
+		"CustomerID is empty":       func(c *Config) { c.CustomerID = "" },
+		"CustomerID: character '/'": func(c *Config) { c.CustomerID = "a/b" },
+		"GroupID: character '#'":    func(c *Config) { c.GroupID = "#" },
+		"not a host name":           func(c *Config) { c.Broker = "mqtts://x" },
+		"holds a port":              func(c *Config) { c.Broker = "x:8883" },
+		"Port -1":                   func(c *Config) { c.Port = -1 },
+		"CertFile is empty":         func(c *Config) { c.CertFile = "" },
+		"KeyFile is empty":          func(c *Config) { c.KeyFile = "" },
+		"loopback only":             func(c *Config) { c.InsecurePlaintext = true },
+		"TokenTimeout":              func(c *Config) { c.TokenTimeout = -1 },
+		"KeepAlive":                 func(c *Config) { c.Tuning.KeepAlive = time.Millisecond },
+		"MaxInFlight":               func(c *Config) { c.Tuning.MaxInFlight = 70000 },
+		"MaxMessage":                func(c *Config) { c.Tuning.MaxMessage = 1 << 20 },
+		"MaxBackoff":                func(c *Config) { c.Tuning.MaxBackoff = time.Millisecond },
+		"ClientID":                  func(c *Config) { c.Tuning.ClientID = "a\x00" },
+	} {
+		c := Config{CustomerID: "7", CertFile: "c", KeyFile: "k"}
+		edit(&c)
+		if _, err := New(c); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+	for host, want := range map[string]bool{"localhost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "[::1]": true, "10.0.0.1": false, "localhost.evil": false, "": false, "0.0.0.0": false} {
+		if isLoopback(host) != want {
+			t.Errorf("%q: %v", host, !want)
+		}
+	}
+}
+
+// The size that is checked is the size that is sent.
+func TestMessageSize(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &message{
+			topic:       rapid.StringMatching(`[a-z/]{1,300}`).Draw(t, "topic"),
+			payload:     make([]byte, rapid.SampledFrom([]int{0, 1, 100, 127, 128, 16000, 16383, 16384, 131072}).Draw(t, "payload")+rapid.IntRange(0, 60).Draw(t, "more")),
+			id:          rapid.StringMatching(`[0-9a-f]{0,40}`).Draw(t, "id"),
+			contentType: rapid.SampledFrom([]string{"", contentLog, contentJSON}).Draw(t, "type"),
+			replyTopic:  rapid.StringMatching(`[a-z]{0,90}`).Draw(t, "reply"),
+			expiry:      rapid.Uint32Max(1).Draw(t, "expiry"),
+			correlation: make([]byte, rapid.IntRange(0, 20).Draw(t, "correlation")),
+		}
+		p := m.packet()
+		p.PacketID = 7
+		var b bytes.Buffer
+		if _, err := p.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		if b.Len() != m.size() {
+			t.Fatalf("%d bytes on the wire, size says %d", b.Len(), m.size())
+		}
+	})
+}
+
+func TestConnectPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+			if m, ok := p.Content.(*packets.Connect); ok {
+				q := m.Properties
+				if !m.CleanStart || q.SessionExpiryInterval == nil || *q.SessionExpiryInterval != 0 || q.ReceiveMaximum == nil || *q.ReceiveMaximum > 64 ||
+					q.MaximumPacketSize == nil || *q.MaximumPacketSize != maxIncoming || m.KeepAlive != 60 || m.ClientID != "gateway" {
+					t.Errorf("CONNECT %+v %+v", m, q)
+				}
+			}
+			return false
+		}
+		c := fakeClient(t, b, nil)
+		r, err := c.PublishText(t.Context(), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := b.published[0]
+		if p.QoS != 1 || p.Retain || p.Duplicate || p.Properties.TopicAlias != nil || p.Properties.ContentType != contentText || publishID(p) != r[0].ID {
+			t.Errorf("PUBLISH %+v", p)
+		}
+		c.Close()
+		b.stop()
+	})
+}
+
+func TestLoginRefused(t *testing.T) {
+	for _, code := range []ReasonCode{ReasonBadClientID, ReasonNotAuthorized, ReasonUnsupportedVersion, ReasonServerBusy} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newFakeBroker(t)
+			b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+				ca.ReasonCode, ca.Properties.ReasonString = byte(code), "because"
+			}
+			c := fakeClient(t, b, nil)
+			err := c.Connect(t.Context())
+			var e *Error
+			if !errors.Is(err, ErrRefused) || !errors.As(err, &e) || e.Code != code || !strings.Contains(err.Error(), code.String()) || !strings.Contains(err.Error(), "because") {
+				t.Errorf("%v", err)
+			}
+			c.Close()
+			b.stop()
+		})
+	}
+}
+
+func TestTextBatches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(400, 2000).Draw(t, "limit")
+		var entries []TextEntry
+		for range rapid.IntRange(1, 60).Draw(t, "entries") {
+			entries = append(entries, TextEntry{rapid.Int64().Draw(t, "t"), format.Level(rapid.IntRange(0, 4).Draw(t, "level")), rapid.StringN(0, 30, 90).Draw(t, "text")})
+		}
+		var seq textSequence
+		batches, err := textBatches(testDevice(1), entries, limit, &seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []TextEntry
+		last := uint64(0)
+		for i, b := range batches {
+			if len(b) > limit {
+				t.Fatalf("batch of %d bytes, limit %d", len(b), limit)
+			}
+			head, rest, _ := strings.Cut(string(b), "\n")
+			var h textHeader
+			if err := json.Unmarshal([]byte(head), &h); err != nil || h.Serial != "SN00001" || (i > 0 && h.Sequence != last+1) {
+				t.Fatalf("header %s, %v", head, err)
+			}
+			last = h.Sequence
+			e, err := ReadText(strings.NewReader(rest), time.Now(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e...)
+		}
+		if !slices.Equal(got, entries) {
+			t.Fatalf("got %v\nwant %v", got, entries)
+		}
+	})
+	var seq textSequence
+	for name, entries := range map[string][]TextEntry{
+		"none": nil, "level": {{1, format.LevelMetric, "x"}}, "long": {{1, 1, strings.Repeat("x", 128<<10)}},
+	} {
+		if _, err := textBatches(testDevice(1), entries, maxTextBatch, &seq); !errors.Is(err, ErrBadData) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReadText(t *testing.T) {
+	in := "plain\r\n\n{\"t\":5,\"lv\":4,\"m\":\"json\"}\n{\"t\":5,\"lv\":9,\"m\":\"no level\"}\n{broken\nlast"
+	now := time.Unix(100, 0)
+	got, err := ReadText(strings.NewReader(in), now, format.LevelWarning)
+	want := []TextEntry{
+		{100, format.LevelWarning, "plain"}, {5, format.LevelError, "json"}, {100, format.LevelWarning, `{"t":5,"lv":9,"m":"no level"}`},
+		{100, format.LevelWarning, "{broken"}, {100, format.LevelWarning, "last"},
+	}
+	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := ReadText(strings.NewReader(strings.Repeat("x", 200<<10)), now, 0); !errors.Is(err, ErrBadData) {
+		t.Errorf("long line: %v", err)
+	}
+}
+
+func TestUploadText(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{})
+	c := newClient(t, cloudConfig(cloud))
+	var entries []TextEntry
+	for n := range 3000 {
+		entries = append(entries, TextEntry{int64(n), format.LevelInfo, strings.Repeat("<&>", 30)})
+	}
+	receipts, err := c.PublishText(within(t, 20*time.Second), testDevice(1), entries)
+	if err != nil || len(receipts) < 3 {
+		t.Fatalf("%d receipts, %v", len(receipts), err)
+	}
+	lines := 0
+	for _, g := range cloud.Received() {
+		if g.Err != nil || g.Kind != localcloud.KindText || g.Bytes >= 128<<10 || g.DeviceSerial != "SN00001" {
+			t.Errorf("%+v", g)
+		}
+		lines += bytes.Count(g.Payload, []byte("\n")) - 1
+	}
+	if lines != len(entries) {
+		t.Errorf("%d lines, want %d", lines, len(entries))
+	}
+}
+
+func TestLogConfig(t *testing.T) {
+	all := LogConfig{Level: format.LevelError, ModuleFlags: 0xffffffff}
+	for in, want := range map[string]*LogConfig{
+		"\x03\xff\xff\xff\xff\x00\x00\x00\x00":                         &all,
+		"\x01\x06\x00\x00\x00\x3c\x00\x00\x00":                         {Level: format.LevelInfo, ModuleFlags: 6, Timeout: time.Minute},
+		`{"log_level":3}`:                                              &all,
+		`{"log_level":"ERROR"}`:                                        &all,
+		`{"log_level":1,"module_flags":6,"timeout_seconds":60,"x":[]}`: {Level: format.LevelInfo, ModuleFlags: 6, Timeout: time.Minute},
+		`{"log_level":0,"log_modules":["net","ui"]}`:                   {ModuleFlags: 0xffffffff, Modules: []string{"net", "ui"}},
+		"":                                     nil,
+		"\x05\xff\xff\xff\xff\x00\x00\x00\x00": nil,
+		"\x03\xff\xff\xff\xff\x00\x00\x00":     nil,
+		"\x03\xff\xff\xff\xff\x00\x00\x00\x00\x00": nil,
+		`{}`:                                    nil,
+		`{"log_level":5}`:                       nil,
+		`{"log_level":"metric"}`:                nil,
+		`{"log_level":-1}`:                      nil,
+		`{"log_level":1,"log_level":2}`:         nil,
+		`{"log_level":1,"module_flags":-1}`:     nil,
+		`{"log_level":1,"timeout_seconds":1e9}`: nil,
+		`{"log_level":1,"log_modules":7}`:       nil,
+		`{"log_level":1}x`:                      nil,
+	} {
+		got, err := ParseLogConfig([]byte(in))
+		if want == nil {
+			if !errors.Is(err, ErrBadData) {
+				t.Errorf("%q: %+v, %v", in, got, err)
+			}
+			continue
+		}
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(*want) {
+			t.Errorf("%q: %+v, %v", in, got, err)
+		}
+		if len(in) == 9 && string(got.Binary()) != in {
+			t.Errorf("% x back is % x", in, got.Binary())
+		}
+	}
+}
+
+func FuzzLogConfig(f *testing.F) {
+	f.Add([]byte("\x03\xff\xff\xff\xff\x00\x00\x00\x00"))
+	f.Add([]byte(`{"log_level":"info","module_flags":1,"log_modules":["a"],"timeout_seconds":4294967295}`))
+	f.Add([]byte(`{"log_level":1e400}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseLogConfig(b)
+		if err != nil {
+			return
+		}
+		again, err := ParseLogConfig(c.Binary())
+		if err != nil || again.Level != c.Level || again.ModuleFlags != c.ModuleFlags || again.Timeout != c.Timeout {
+			t.Fatalf("%q: %+v, again %+v, %v", b, c, again, err)
+		}
+	})
+}
+
+// A watcher subscribes again after a loss, and what cannot be read is reported.
+func TestWatchLogConfig(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{})
+	cfg := cloudConfig(cloud)
+	cfg.Tuning.MinBackoff = 10 * time.Millisecond
+	notices := make(chan error, 8)
+	cfg.Hooks.Event = func(e Event) {
+		if e.Kind == EventNotice {
+			notices <- e.Err
+		}
+	}
+	c := newClient(t, cfg)
+	topic := "config/v0/975773647/42/SN00001"
+	got := make(chan LogConfig, 8)
+	ended := make(chan error, 1)
+	ctx := within(t, 20*time.Second)
+	go func() {
+		for v, err := range c.WatchLogConfig(ctx, testDevice(1)) {
+			if err != nil {
+				ended <- err
+				return
+			}
+			got <- v
+		}
+		ended <- nil
+	}()
+	// Publish until it arrives: only then is the subscription known to work.
+	expect := func(level byte) {
+		t.Helper()
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if err := cloud.Publish(topic, []byte{level, 0xff, 0xff, 0xff, 0xff, 60, 0, 0, 0}); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case v := <-got:
+				if v.Level == format.Level(level) && v.Timeout == time.Minute {
+					return
+				}
+			case <-tick.C:
+			case <-ctx.Done():
+				t.Fatal("nothing arrived")
+			}
+		}
+	}
+	expect(1)
+	if err := cloud.Publish(topic, []byte{9}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-notices; !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), topic) {
+		t.Errorf("notice %v", err)
+	}
+	cloud.Disconnect()
+	expect(2)
+	c.Close()
+	if err := <-ended; !errors.Is(err, ErrClosed) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestCollector(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{NoSubscriber: true}})
+	c := newClient(t, cloudConfig(cloud))
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	reg := prometheus.NewPedanticRegistry()
+	if err := reg.Register(NewCollector(c, o)); err != nil {
+		t.Fatal(err)
+	}
+	submitLogs(t, o, 2, 2)
+	stop := deliverIn(t, c, o)
+	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	err := testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP ulogkit_mqtt_connects_total Connections that came up.
+# TYPE ulogkit_mqtt_connects_total counter
+ulogkit_mqtt_connects_total 1
+# HELP ulogkit_mqtt_no_subscriber_total Messages acknowledged although nobody was subscribed.
+# TYPE ulogkit_mqtt_no_subscriber_total counter
+ulogkit_mqtt_no_subscriber_total 4
+# HELP ulogkit_mqtt_registrations_total Boot handshakes that gave a token.
+# TYPE ulogkit_mqtt_registrations_total counter
+ulogkit_mqtt_registrations_total 2
+# HELP ulogkit_mqtt_up 1 while a connection is up.
+# TYPE ulogkit_mqtt_up gauge
+ulogkit_mqtt_up 1
+# HELP ulogkit_outbox_accepted_total Records accepted since the outbox was made.
+# TYPE ulogkit_outbox_accepted_total counter
+ulogkit_outbox_accepted_total 4
+# HELP ulogkit_outbox_delivered_total Records delivered since the outbox was made.
+# TYPE ulogkit_outbox_delivered_total counter
+ulogkit_outbox_delivered_total 4
+# HELP ulogkit_outbox_waiting_records Records to be delivered.
+# TYPE ulogkit_outbox_waiting_records gauge
+ulogkit_outbox_waiting_records 0
+`), "ulogkit_mqtt_connects_total", "ulogkit_mqtt_no_subscriber_total", "ulogkit_mqtt_registrations_total", "ulogkit_mqtt_up",
+		"ulogkit_outbox_accepted_total", "ulogkit_outbox_delivered_total", "ulogkit_outbox_waiting_records")
+	if err != nil {
+		t.Error(err)
+	}
+	list, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list {
+		if m.GetName() == "ulogkit_mqtt_puback_seconds" && m.Metric[0].Histogram.GetSampleCount() != 4 {
+			t.Errorf("histogram %v", m)
+		}
+	}
+	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{})
+	run := func(edit func(*Config, *DeviceInfo)) (good int, bad []Finding) {
+		cfg, dev := cloudConfig(cloud), testDevice(1)
+		cfg.TokenTimeout = 2 * time.Second
+		if edit != nil {
+			edit(&cfg, &dev)
+		}
+		for f := range Diagnose(within(t, 20*time.Second), cfg, dev) {
+			if f.OK {
+				good++
+			} else {
+				bad = append(bad, f)
+				if f.Remedy == "" {
+					t.Errorf("%s: no remedy for %s", f.Check, f.Detail)
+				}
+			}
+		}
+		return good, bad
+	}
+	if good, bad := run(nil); good != 8 || len(bad) != 0 {
+		t.Errorf("healthy: %d good, bad %+v", good, bad)
+	}
+	if len(cloud.Received()) != 0 {
+		t.Error("something was published")
+	}
+	for want, edit := range map[string]func(*Config, *DeviceInfo){
+		"configuration":        func(c *Config, _ *DeviceInfo) { c.CustomerID = "" },
+		"certificate and key":  func(c *Config, _ *DeviceInfo) { c.KeyFile += ".none" },
+		"name resolution":      func(c *Config, _ *DeviceInfo) { c.Broker = "no-such-host.invalid" },
+		"connection and login": func(c *Config, _ *DeviceInfo) { c.Port = 1 },
+	} {
+		if _, bad := run(edit); len(bad) != 1 || bad[0].Check != want {
+			t.Errorf("%s: %+v", want, bad)
+		}
+	}
+}
