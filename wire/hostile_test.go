@@ -137,6 +137,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		"packet of interface 9":    ng(ifaceBlock, enhanced(9, uint32(len(ip)), ip)),
 		"packet of interface 2^31": ng(ifaceBlock, enhanced(1<<31, uint32(len(ip)), ip)),
 		"packet of 256 MB":         ng(block(blockInterface, le32(nil, linkRaw, 1<<28)), enhanced(0, 1<<28, nil)),
+		"snap length of 256 MB":    ng(block(blockInterface, le32(nil, linkRaw, 1<<28)), enhanced(0, uint32(len(ip)), ip)),
 		"packet past its block":    ng(ifaceBlock, enhanced(0, uint32(len(ip))+4, ip)),
 		"packet block of 28":       ng(ifaceBlock, block(blockEnhanced, le32(nil, 0, 0, 0, 0))),
 		"simple packet lies":       ng(ifaceBlock, block(blockSimple, le32(nil, 1<<20))),

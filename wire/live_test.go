@@ -9,11 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -247,21 +247,21 @@ func checkConversation(t *testing.T, seen []seenPacket, payloads map[string][]by
 	}
 }
 
-// The same over mosquitto, another broker.
-func TestOracleMosquitto(t *testing.T) {
-	needTool(t, "tshark")
+// startMosquitto starts another broker, which ends with the test.
+func startMosquitto(t *testing.T) (address string) {
+	t.Helper()
 	needTool(t, "mosquitto")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
+	address = l.Addr().String()
 	if err := l.Close(); err != nil { // mosquitto can only be told a port
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(address)
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	if err := os.WriteFile(conf, []byte(fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n", port)), 0o600); err != nil {
+	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n", port(t, address))
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("mosquitto", "-c", conf)
@@ -272,8 +272,7 @@ func TestOracleMosquitto(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	running := make(chan bool, 1)
+	running := make(chan bool, 2)
 	go func() {
 		for s := bufio.NewScanner(logs); s.Scan(); {
 			if strings.HasSuffix(s.Text(), "running") {
@@ -282,14 +281,32 @@ func TestOracleMosquitto(t *testing.T) {
 		}
 		running <- false
 	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-running; _ = cmd.Wait() })
 	select {
 	case ok := <-running:
 		if !ok {
+			running <- false
 			t.Fatal("mosquitto did not start")
 		}
 	case <-time.After(patience):
 		t.Fatal("mosquitto said nothing")
 	}
+	return address
+}
+
+func port(t *testing.T, address string) uint16 {
+	t.Helper()
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Port()
+}
+
+// The same over mosquitto.
+func TestOracleMosquitto(t *testing.T) {
+	needTool(t, "tshark")
+	address := startMosquitto(t)
 	var file bytes.Buffer
 	tap, err := NewTap(&file)
 	if err != nil {
@@ -307,23 +324,26 @@ func TestOracleMosquitto(t *testing.T) {
 // Loopback itself, captured as a sniffer does, where rights allow.
 func TestOracleSniffer(t *testing.T) {
 	needTool(t, "tshark")
-	address := startBroker(t, func(c net.Conn) net.Conn { return c })
-	_, port, _ := net.SplitHostPort(address)
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	finish := sniff(t, uint16(number), 2)
-	payloads := livePayloads(t)
-	talkPaho(t, dial(t, address), payloads)
-	talk311(t, dial(t, address), logVectors(t)[0])
-	file := finish()
-	// The kernel leaves checksums on loopback to hardware that is not there.
-	seen := agree(t, file, "-o", "tcp.check_checksum:FALSE", "-d", "tcp.port=="+port+",mqtt")
-	checkConversation(t, seen, payloads)
-	_, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
-	if err != nil || !stats.Lossless() || int(stats.Messages) != len(seen) {
-		t.Errorf("%+v, %v", stats, err)
+	for name, start := range map[string]func(*testing.T) string{
+		"mochi":     func(t *testing.T) string { return startBroker(t, func(c net.Conn) net.Conn { return c }) },
+		"mosquitto": startMosquitto,
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := start(t)
+			finish := sniff(t, port(t, address), 2)
+			payloads := livePayloads(t)
+			talkPaho(t, dial(t, address), payloads)
+			talk311(t, dial(t, address), logVectors(t)[0])
+			file := finish()
+			// The kernel leaves checksums on loopback to hardware that is not
+			// there.
+			seen := agree(t, file, "-o", "tcp.check_checksum:FALSE", "-d", fmt.Sprintf("tcp.port==%d,mqtt", port(t, address)))
+			checkConversation(t, seen, payloads)
+			_, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
+			if err != nil || !stats.Lossless() || int(stats.Messages) != len(seen) {
+				t.Errorf("%+v, %v", stats, err)
+			}
+		})
 	}
 }
 

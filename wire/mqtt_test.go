@@ -205,6 +205,7 @@ func TestMQTTRefuses(t *testing.T) {
 		{"properties cut", 5, "30 06 0001't' 02 0200", "mqtt.properties: ends too early"},
 		{"properties longer than packet", 5, "30 04 0001't' 09", "mqtt.properties: ends too early"},
 		{"properties with an endless length", 5, "30 08 0001't' ffffffff01", "mqtt.properties: value not allowed"},
+		{"properties with a long form of their length", 5, "30 05 0001't' 8000", "mqtt.properties: value not allowed"},
 		{"subscribe to nothing", 5, "82 03 0001 00", "mqtt subscribe.topic_filter: ends too early"},
 		{"empty filter", 5, "82 06 0001 00 0000 00", "mqtt subscribe.topic_filter: value not allowed"},
 		{"qos 3 wanted", 5, "82 07 0001 00 0001'a' 03", "mqtt subscribe.options: value not allowed"},

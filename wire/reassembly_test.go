@@ -211,8 +211,32 @@ func TestReassemblyBounds(t *testing.T) {
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
 			r.add(&segment{time: epoch, src: from, dst: dst, syn: true})
 		}
-		if len(r.conns) > maxConnections {
+		if len(r.conns) != maxConnections {
 			t.Errorf("%d connections remembered", len(r.conns))
+		}
+		// The one that is heard of again stays, the others go in order.
+		old := r.oldest
+		r.add(&segment{time: epoch, src: old.src, dst: dst, seq: 1, payload: []byte("a")})
+		second := r.oldest
+		r.add(&segment{time: epoch, src: netip.MustParseAddrPort("192.0.2.9:9"), dst: dst, syn: true})
+		if r.conns[old.key] == nil || r.conns[second.key] != nil || second == old {
+			t.Error("the wrong connection was forgotten")
+		}
+	})
+	t.Run("SYN again", func(t *testing.T) {
+		r, got := start()
+		opened := 1
+		r.open = func(_, _ netip.AddrPort) streamHandler { opened++; return got }
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("a")})
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 99, syn: true})
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 101, payload: []byte("b")})
+		if got.bytes[0].String() != "ab" || opened != 1 {
+			t.Errorf("%q, %d connections", got.bytes[0].String(), opened)
+		}
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 5000, syn: true})
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 5001, payload: []byte("c")})
+		if got.bytes[0].String() != "abc" || opened != 2 || len(got.gaps[0]) > 0 {
+			t.Errorf("%q, %d connections, gaps %v", got.bytes[0].String(), opened, got.gaps)
 		}
 	})
 	t.Run("jump", func(t *testing.T) {

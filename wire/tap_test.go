@@ -205,6 +205,53 @@ func TestTapAddresses(t *testing.T) {
 	}
 }
 
+// quick is a connection whose answer is read before the question's Write
+// returns.
+type quick struct {
+	net.Conn
+	asked, read chan bool
+}
+
+func (q quick) Write(b []byte) (int, error) {
+	q.asked <- true
+	<-q.read
+	return len(b), nil
+}
+
+func (q quick) Read(b []byte) (int, error) {
+	<-q.asked
+	return copy(b, "answer"), nil
+}
+func (quick) LocalAddr() net.Addr  { return nil }
+func (quick) RemoteAddr() net.Addr { return nil }
+
+// What is asked stands before what is answered.
+func TestTapCausality(t *testing.T) {
+	var file bytes.Buffer
+	tap, err := NewTap(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := quick{asked: make(chan bool), read: make(chan bool)}
+	c := tap.Client(q)
+	go func() {
+		if _, err := c.Read(make([]byte, 10)); err != nil {
+			t.Error(err)
+		}
+		q.read <- true
+	}()
+	if _, err := c.Write([]byte("question")); err != nil {
+		t.Fatal(err)
+	}
+	if err := tap.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked, answered := bytes.Index(file.Bytes(), []byte("question")), bytes.Index(file.Bytes(), []byte("answer"))
+	if asked < 0 || answered < asked {
+		t.Errorf("question at %d, answer at %d", asked, answered)
+	}
+}
+
 // limited is a writer on a disk that fills up.
 type limited struct{ left int }
 
