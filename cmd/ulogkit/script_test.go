@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ulogkit": main})
 }
 
+// race keeps each process of a program built with the race detector from
+// sleeping a second before it ends.
+const race = "atexit_sleep_ms=10"
+
 // TestScript runs testdata/script/*.txtar, one a command of the program. They
 // find what real agents wrote as vectors/*.bin and have these commands of
 // their own:
@@ -64,6 +68,7 @@ func writeVectors(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("GORACE", race)
 	count := 0
 	for _, file := range []string{"logs.json", "coredumps.json"} {
 		b, err := os.ReadFile(filepath.Join("..", "..", "format", "testdata", file))
@@ -152,6 +157,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs("cloud")
 	cmd := exec.Command("ulogkit", append([]string{"cloud", "--listen", "127.0.0.1:0", "--dir", dir}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "GORACE="+race)
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	log, err := os.Create(ts.MkAbs("cloud.log"))
