@@ -154,8 +154,19 @@ func markdownCell(row, ref *results.Row, unit string) string {
 		text += " (" + times + ")"
 	}
 	if allocs := results.Summarize(row.Samples[results.UnitAllocs]).Center; allocs > 0 {
-		bytes := results.Summarize(row.Samples[results.UnitBytes]).Center
-		text += fmt.Sprintf(", %s B in %s allocs", quantity(bytes, results.UnitBytes), quantity(allocs, results.UnitAllocs))
+		text += ", " + allocated(results.Summarize(row.Samples[results.UnitBytes]).Center, allocs)
 	}
 	return text
+}
+
+// allocated writes what an operation allocates, bytes in full while they are few.
+func allocated(bytes, allocs float64) string {
+	amount, times := scaled(bytes, "B", above), "allocs"
+	if bytes < 10e3 {
+		amount = quantity(bytes, results.UnitBytes) + " B"
+	}
+	if allocs == 1 {
+		times = "alloc"
+	}
+	return fmt.Sprintf("%s in %s %s", amount, quantity(allocs, results.UnitAllocs), times)
 }

@@ -63,7 +63,8 @@ func quantity(x float64, unit string) string {
 	case results.UnitSpeed:
 		return scaled(x, "B/s", above)
 	case results.UnitBytes, results.UnitAllocs:
-		return strconv.FormatFloat(x, 'f', -1, 64)
+		// Counts; a median between two of them is one of the two.
+		return strconv.FormatFloat(math.Floor(x), 'f', -1, 64)
 	case unitRate:
 		return scaled(x, "op/s", above)
 	}

@@ -28,6 +28,7 @@ func TestQuantity(t *testing.T) {
 		{465e6, unitRate, "465 Mop/s"},
 		{63.26, "Mframes/s", "63.3 Mframes/s"},
 		{1469661, results.UnitBytes, "1469661"},
+		{1469659.5, results.UnitBytes, "1469659"},
 		{0, results.UnitAllocs, "0"},
 	} {
 		if got := quantity(c.x, c.unit); got != c.want {
@@ -62,6 +63,21 @@ func TestRoundStep(t *testing.T) {
 	for x, want := range map[float64]float64{1: 1, 1.1: 2, 2.1: 2.5, 3: 5, 5.1: 10, 0.03: 0.05, 2.4e10: 2.5e10} {
 		if got := roundStep(x); math.Abs(got-want) > want*1e-9 {
 			t.Errorf("step of %v is %v, want %v", x, got, want)
+		}
+	}
+}
+
+func TestAllocated(t *testing.T) {
+	for _, c := range []struct {
+		bytes, allocs float64
+		want          string
+	}{
+		{48, 1, "48 B in 1 alloc"},
+		{8099, 25, "8099 B in 25 allocs"},
+		{1469659.5, 486, "1.47 MB in 486 allocs"},
+	} {
+		if got := allocated(c.bytes, c.allocs); got != c.want {
+			t.Errorf("%v in %v is %q, want %q", c.bytes, c.allocs, got, c.want)
 		}
 	}
 }
