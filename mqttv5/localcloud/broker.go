@@ -136,14 +136,16 @@ func (h *hook) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
 func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
 	case packets.Puback:
+		// It repeats the properties of the PUBLISH.
+		pk.Properties = packets.Properties{ReasonString: pk.Properties.ReasonString}
 		if pk.ReasonCode == packets.CodeGrantedQos1.Code {
 			pk.ReasonCode = packets.CodeSuccess.Code
 			if h.cloud.cfg.Strict.NoSubscriber {
+				// Without a property it leaves out a code below 0x80.
 				pk.ReasonCode = packets.CodeNoMatchingSubscribers.Code
+				pk.Properties.ReasonString = packets.CodeNoMatchingSubscribers.Reason
 			}
 		}
-		// It repeats those of the PUBLISH.
-		pk.Properties = packets.Properties{ReasonString: pk.Properties.ReasonString}
 	case packets.Connack:
 		pk.Properties.MaximumPacketSize = h.cloud.maxPacket
 	}
