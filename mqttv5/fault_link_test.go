@@ -66,8 +66,11 @@ func TestF10SlowLinks(t *testing.T) {
 		latency   time.Duration
 		slice     int
 	}{
-		{"2 KiB/s", 2 << 10, 0, 0}, {"8 KiB/s", 8 << 10, 0, 0}, {"64 KiB/s", 64 << 10, 0, 0},
-		{"latency 5 s", 0, 5 * time.Second, 0}, {"1-byte slices", 0, 0, 1},
+		{"2 KiB/s", 2 << 10, 0, 0},
+		{"8 KiB/s", 8 << 10, 0, 0},
+		{"64 KiB/s", 64 << 10, 0, 0},
+		{"latency 5 s", 0, 5 * time.Second, 0},
+		{"1-byte slices", 0, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			withFaults(t, func(b *fakeBroker) {

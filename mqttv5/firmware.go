@@ -49,8 +49,10 @@ func (f *Firmware) validate() error {
 		max         int
 		segment     bool
 	}{
-		{"device type", f.DeviceType, maxName, true}, {"git hash", f.GitHash, maxGitHash, false},
-		{"version", f.Version, maxName, false}, {"branch", f.Branch, 255, false},
+		{"device type", f.DeviceType, maxName, true},
+		{"git hash", f.GitHash, maxGitHash, false},
+		{"version", f.Version, maxName, false},
+		{"branch", f.Branch, 255, false},
 	} {
 		if err := checkName(s.value, s.max, s.segment); err != nil {
 			return fail(fmt.Errorf("%s: %w", s.name, err))
@@ -167,8 +169,10 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (*url.URL, error) {
 		case a := <-refused:
 			return nil, c.outcome("", request, a)
 		case <-ctx.Done():
-			return nil, &Error{Op: op, Class: ErrNetwork, Err: fmt.Errorf("no answer on %s within %v", replyTopic, c.cfg.TokenTimeout),
-				Hint: "check customer and device type, and that the certificate may use these topics"}
+			return nil, &Error{
+				Op: op, Class: ErrNetwork, Err: fmt.Errorf("no answer on %s within %v", replyTopic, c.cfg.TokenTimeout),
+				Hint: "check customer and device type, and that the certificate may use these topics",
+			}
 		case <-again.C:
 		}
 	}

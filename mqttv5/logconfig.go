@@ -176,8 +176,10 @@ func (c *Client) watchOn(ctx context.Context, topic string) (*link, error) {
 			select {
 			case <-l.dead:
 			default:
-				return nil, &Error{Op: "subscribe to " + topic, Class: ErrRefused, Code: code, Err: err,
-					Hint: "the certificate's policy must allow it"}
+				return nil, &Error{
+					Op: "subscribe to " + topic, Class: ErrRefused, Code: code, Err: err,
+					Hint: "the certificate's policy must allow it",
+				}
 			}
 		}
 	}

@@ -42,14 +42,18 @@ var (
 // Describe implements prometheus.Collector.
 func (m collector) Describe(ch chan<- *prometheus.Desc) {
 	if m.c != nil {
-		for _, d := range [...]*prometheus.Desc{metricConnects, metricFailures, metricDisconnects, metricUp, metricPublished,
-			metricPayload, metricNobody, metricRefused, metricRegistered, metricLatency} {
+		for _, d := range [...]*prometheus.Desc{
+			metricConnects, metricFailures, metricDisconnects, metricUp, metricPublished,
+			metricPayload, metricNobody, metricRefused, metricRegistered, metricLatency,
+		} {
 			ch <- d
 		}
 	}
 	if m.o != nil {
-		for _, d := range [...]*prometheus.Desc{metricAccepted, metricDelivered, metricDropped, metricRetried, metricWaiting,
-			metricParked, metricDamaged, metricBytes, metricOldest} {
+		for _, d := range [...]*prometheus.Desc{
+			metricAccepted, metricDelivered, metricDropped, metricRetried, metricWaiting,
+			metricParked, metricDamaged, metricBytes, metricOldest,
+		} {
 			ch <- d
 		}
 	}

@@ -198,8 +198,10 @@ func (o *Outbox) submit(ctx context.Context, kind RecordKind, dev DeviceInfo, pa
 		}
 		return r.id(), nil
 	case <-ctx.Done():
-		return "", &Error{Op: "submit to outbox " + o.cfg.Dir, Class: ErrStorage, Err: waitError(ctx),
-			Hint: "it may or may not have been accepted"}
+		return "", &Error{
+			Op: "submit to outbox " + o.cfg.Dir, Class: ErrStorage, Err: waitError(ctx),
+			Hint: "it may or may not have been accepted",
+		}
 	}
 }
 

@@ -244,8 +244,11 @@ func TestReadText(t *testing.T) {
 	now := time.Unix(100, 0)
 	got, err := ReadText(strings.NewReader(in), now, format.LevelWarning)
 	want := []TextEntry{
-		{100, format.LevelWarning, "plain"}, {5, format.LevelError, "json"}, {100, format.LevelWarning, `{"t":5,"lv":9,"m":"no level"}`},
-		{100, format.LevelWarning, "{broken"}, {100, format.LevelWarning, "last"},
+		{100, format.LevelWarning, "plain"},
+		{5, format.LevelError, "json"},
+		{100, format.LevelWarning, `{"t":5,"lv":9,"m":"no level"}`},
+		{100, format.LevelWarning, "{broken"},
+		{100, format.LevelWarning, "last"},
 	}
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, %v", got, err)

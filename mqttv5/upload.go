@@ -86,8 +86,10 @@ func (c *Client) publish(ctx context.Context, serial string, m *message) (Receip
 		c.latency.observe(r.latency)
 		return Receipt{ID: m.id, Topic: m.topic, Bytes: len(m.payload), Code: r.code, Latency: r.latency}, nil
 	case <-ctx.Done():
-		return Receipt{}, &Error{Op: "publish to " + m.topic, Class: ErrNetwork, Err: waitError(ctx),
-			Hint: "it may or may not have arrived; sending it again is safe"}
+		return Receipt{}, &Error{
+			Op: "publish to " + m.topic, Class: ErrNetwork, Err: waitError(ctx),
+			Hint: "it may or may not have arrived; sending it again is safe",
+		}
 	}
 }
 
@@ -113,8 +115,10 @@ func (c *Client) outcome(serial string, m *message, a ack) error {
 	case errors.Is(a.err, ErrClosed):
 		return ErrClosed
 	case a.err != nil:
-		e := &Error{Op: op, Class: ErrNetwork, Code: codeOf(a.err), Err: a.err,
-			Hint: "it may or may not have arrived; sending it again is safe"}
+		e := &Error{
+			Op: op, Class: ErrNetwork, Code: codeOf(a.err), Err: a.err,
+			Hint: "it may or may not have arrived; sending it again is safe",
+		}
 		if e.Code != 0 {
 			e.Class = ErrRefused
 		}
