@@ -53,6 +53,7 @@ const smallSpec = `meta:
   id: small
   endian: le
   bit-endian: be
+  encoding: UTF-8
 doc: Every construct of the subset.
 doc-ref: FORMAT section 1
 seq:

@@ -16,12 +16,14 @@ func (r typeReader) dataType(v value) (t DataType, ok bool) {
 		return t, false
 	}
 	switch t.Name {
-	case "str":
-		t.Kind = Text
-		return t, true
-	case "strz":
-		t.Kind = TextNUL
-		return t, true
+	case "str", "strz":
+		if t.Kind = Text; t.Name == "strz" {
+			t.Kind = TextNUL
+		}
+		if r.encoding == "" {
+			r.errorf(v.pos(), v.path, "%s without encoding; set meta.encoding to UTF-8 or ASCII", t.Name)
+		}
+		return t, r.encoding != ""
 	}
 	if m := builtin.FindStringSubmatch(t.Name); m != nil {
 		return t, r.number(&t, v, m)

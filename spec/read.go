@@ -12,8 +12,7 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 	s := &Spec{File: r.file}
 	top, _ := r.mapping(value{root, ""}, "meta", "doc", "doc-ref", "seq", "instances", "types", "enums")
 	rootPos := value{root, ""}.pos()
-	endian := r.meta(s, top, rootPos)
-	b := typeReader{r, endian}
+	b := r.meta(s, top, rootPos)
 	s.Root = b.body(value{root, ""}, top, Node{ID: s.ID, Pos: rootPos, Path: topLevel})
 	if e, ok := top["types"]; ok {
 		for _, t := range r.entries(e.value) {
@@ -31,12 +30,13 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 	return s
 }
 
-// meta reads the identity of the file and returns its endianness.
-func (r *reader) meta(s *Spec, top map[string]entry, at Pos) (endian string) {
+// meta reads the identity of the file, and what its types take from there.
+func (r *reader) meta(s *Spec, top map[string]entry, at Pos) typeReader {
+	b := typeReader{reader: r}
 	e, ok := top["meta"]
 	if !ok {
 		r.errorf(at, topLevel, "no meta; it holds at least id: and endian:")
-		return ""
+		return b
 	}
 	m, _ := r.mapping(e.value, "id", "title", "license", "ks-version", "endian", "bit-endian", "encoding")
 	if v, ok := m["id"]; ok {
@@ -55,10 +55,10 @@ func (r *reader) meta(s *Spec, top map[string]entry, at Pos) (endian string) {
 	}
 	s.Title, s.License = text("title"), text("license")
 	text("ks-version")
-	endian = r.oneOf(m, "endian", "le", "be")
+	b.endian = r.oneOf(m, "endian", "le", "be")
 	r.oneOf(m, "bit-endian", "be")
-	r.oneOf(m, "encoding", "UTF-8", "ASCII")
-	return endian
+	b.encoding = r.oneOf(m, "encoding", "UTF-8", "ASCII")
+	return b
 }
 
 // oneOf returns the value of an optional key, which must be one of some words.

@@ -6,10 +6,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// typeReader reads types; endian is the file's, empty when it has none.
+// typeReader reads types. What the file says of all of them is empty when it says
+// nothing.
 type typeReader struct {
 	*reader
-	endian string
+	endian   string
+	encoding string
 }
 
 // unresolved names the enum that a field wants, until the check finds it.
