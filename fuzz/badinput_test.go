@@ -92,7 +92,7 @@ func TestBadInput(t *testing.T) {
 	if *update {
 		rewrite(t, filepath.Dir(verdictsFile), files)
 	}
-	sameFolder(t, filepath.Dir(verdictsFile), files)
+	sameFiles(t, filepath.Dir(verdictsFile), files)
 	sameVerdicts(t, table.String())
 }
 

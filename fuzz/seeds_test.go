@@ -125,7 +125,7 @@ func TestSeeds(t *testing.T) {
 			differ(t, typ.ID, b)
 		}
 	}
-	sameFolder(t, filepath.Join("testdata", "seeds"), made)
+	sameFiles(t, filepath.Join("testdata", "seeds"), made)
 }
 
 // rewrite replaces the folder by files.
@@ -145,8 +145,8 @@ func rewrite(t testing.TB, dir string, files map[string][]byte) {
 	}
 }
 
-// sameFolder makes sure that a folder holds exactly the files.
-func sameFolder(t testing.TB, dir string, files map[string][]byte) {
+// sameFiles makes sure that a folder holds exactly the files.
+func sameFiles(t testing.TB, dir string, files map[string][]byte) {
 	t.Helper()
 	found := 0
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {

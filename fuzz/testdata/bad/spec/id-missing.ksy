@@ -1,6 +1,7 @@
 meta:
   endian: le
   bit-endian: be
+  encoding: UTF-8
 doc: Every construct of the subset.
 doc-ref: FORMAT section 1
 seq:

@@ -3,6 +3,7 @@ meta:
   endian: le
   imports: [other]
   bit-endian: be
+  encoding: UTF-8
 doc: Every construct of the subset.
 doc-ref: FORMAT section 1
 seq:

@@ -1,0 +1,5 @@
+meta:
+  id: bad
+  endian: le
+  bit-endian: be
+  encoding: UT
