@@ -1,0 +1,273 @@
+package mqttv5
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// The interop suite runs against Debian's mosquitto over mTLS. It is left out
+// where there is no mosquitto, except in CI, where that is a failure.
+
+func findMosquitto(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
+		if p, err := exec.LookPath(name); err == nil {
+			return p
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("mosquitto is not installed; apt-get install mosquitto")
+	}
+	t.Skip("mosquitto is not installed")
+	return ""
+}
+
+type mosquitto struct {
+	port int
+	dir  string
+	cmd  *exec.Cmd
+	t    testing.TB
+}
+
+// startMosquitto starts a broker whose client certificates come from ca.
+func startMosquitto(t testing.TB, ca *testCA, extra string) *mosquitto {
+	t.Helper()
+	m := &mosquitto{t: t, dir: t.TempDir()}
+	if err := os.Chmod(m.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.port = l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	certPEM, keyPEM := ca.issue(9, time.Now().Add(time.Hour), "127.0.0.1", "localhost")
+	config := fmt.Sprintf(`listener %d 127.0.0.1
+cafile %s/ca.pem
+certfile %s/server.pem
+keyfile %s/server.key
+require_certificate true
+allow_anonymous true
+persistence false
+max_queued_messages 0
+%s
+`, m.port, m.dir, m.dir, m.dir, extra)
+	if os.Getuid() == 0 {
+		config += "user root\n" // else it becomes a user who cannot read the directory
+	}
+	for name, b := range map[string][]byte{"ca.pem": ca.pem, "server.pem": certPEM, "server.key": keyPEM, "mosquitto.conf": []byte(config)} {
+		if err := os.WriteFile(filepath.Join(m.dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.start()
+	t.Cleanup(m.kill)
+	return m
+}
+
+func (m *mosquitto) start() {
+	m.t.Helper()
+	m.cmd = exec.Command(findMosquitto(m.t), "-c", filepath.Join(m.dir, "mosquitto.conf"))
+	log, err := os.Create(filepath.Join(m.dir, "log"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer log.Close()
+	m.cmd.Stdout, m.cmd.Stderr = log, log
+	if err := m.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", m.port), time.Second)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(log.Name())
+			m.t.Fatalf("mosquitto does not listen: %v\n%s", err, text)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (m *mosquitto) kill() {
+	if m.cmd != nil {
+		m.cmd.Process.Kill()
+		m.cmd.Wait()
+		m.cmd = nil
+	}
+}
+
+// interopCloud answers boot requests through the broker and collects logs: what
+// the cloud does, as a client.
+func interopCloud(t testing.TB, cfg Config, topics topics) (got chan *paho.Publish) {
+	t.Helper()
+	cfg.Tuning.ClientID = "cloud-" + randomHex(4)
+	cfg.Store = nil
+	c := newClient(t, cfg)
+	got = make(chan *paho.Publish, 1000)
+	boot := make(chan *paho.Publish, 1000)
+	c.routes.add(topics.boot(42), func(p *paho.Publish) { boot <- p })
+	c.routes.add(topics.binaryLog(42), func(p *paho.Publish) { got <- p })
+	c.routes.add(topics.coreDump(), func(p *paho.Publish) { got <- p })
+	l, err := c.sup.link(within(t, 10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, filter := range []string{topics.boot(42), topics.binaryLog(42), topics.coreDump()} {
+		if err := l.subscribe(within(t, 10*time.Second), filter); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	go func() {
+		for {
+			select {
+			case p := <-boot:
+				m := &message{topic: p.Properties.ResponseTopic, payload: []byte(`{"token":99}`), correlation: p.Properties.CorrelationData}
+				l.send(context.Background(), m, func(ack, time.Duration) {})
+			case <-done:
+				return
+			}
+		}
+	}()
+	return got
+}
+
+func TestInteropMosquitto(t *testing.T) {
+	findMosquitto(t)
+	ca := newTestCA(t)
+	certFile, keyFile, caFile := ca.write(t.TempDir(), 2, time.Now().Add(time.Hour))
+	m := startMosquitto(t, ca, "max_packet_size 131500\nmax_inflight_messages 20")
+	cfg := Config{
+		Broker: "127.0.0.1", Port: m.port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
+		Tuning: Tuning{PublishesPerSecond: -1, BytesPerSecond: -1, MinBackoff: 20 * time.Millisecond},
+	}
+	got := interopCloud(t, cfg, newTopics("7", ""))
+	receive := func(n int) (payloads map[string][]byte) {
+		t.Helper()
+		payloads = map[string][]byte{}
+		for len(payloads) < n {
+			select {
+			case p := <-got:
+				id := ""
+				for _, u := range p.Properties.User {
+					if u.Key == propertyID {
+						id = u.Value
+					}
+				}
+				payloads[id] = p.Payload
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%d of %d arrived", len(payloads), n)
+			}
+		}
+		return payloads
+	}
+
+	t.Run("upload", func(t *testing.T) {
+		c := newClient(t, cfg)
+		r, err := c.UploadLog(within(t, 20*time.Second), testDevice(1), testLog(t, 1, 60_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := receive(1)
+		if b := l[r.ID]; b == nil || b[1] != 99 {
+			t.Errorf("token was not written: % x", b[:8])
+		}
+		dump := testCoreDumps(t)[0]
+		if r, err = c.PublishCoreDump(within(t, 20*time.Second), dump); err != nil {
+			t.Fatal(err)
+		}
+		if string(receive(1)[r.ID]) != string(dump) {
+			t.Error("the dump was altered")
+		}
+	})
+	t.Run("limit", func(t *testing.T) {
+		c := newClient(t, cfg)
+		if err := c.Connect(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.sup.link(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.maxPacket != 131500 || l.win.maxCount != 20 {
+			t.Errorf("limits %d bytes, %d messages", l.maxPacket, l.win.maxCount)
+		}
+		if _, err := c.PublishBinaryLog(t.Context(), testDevice(1), make([]byte, 131480)); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("over the broker's limit: %v", err)
+		}
+	})
+	t.Run("nobody subscribed", func(t *testing.T) {
+		c := newClient(t, cfg)
+		r, err := c.PublishText(within(t, 10*time.Second), testDevice(1), []TextEntry{{1, 1, "x"}})
+		if err != nil || r[0].Code != ReasonNoMatchingSubscribers {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+	t.Run("evicted", func(t *testing.T) {
+		one := cfg
+		one.Tuning.ClientID = "same"
+		evicted := make(chan Event, 100)
+		one.Hooks.Event = func(e Event) {
+			if e.Kind == EventEvicted || e.Kind == EventDisconnected {
+				evicted <- e
+			}
+		}
+		a := newClient(t, one)
+		if err := a.Connect(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		one.Hooks.Event = nil
+		b := newClient(t, one)
+		if err := b.Connect(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case e := <-evicted:
+			// Version 2.0.11 closes over TLS without saying why; the backoff keeps
+			// two such gateways from calling without end.
+			if e.Code != ReasonSessionTakenOver && e.Code != 0 {
+				t.Errorf("%+v", e)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("the eviction was not noticed")
+		}
+	})
+	t.Run("outbox over a restart of the broker", func(t *testing.T) {
+		c := newClient(t, cfg)
+		o := openOutbox(t, t.TempDir())
+		defer o.Close()
+		stop := deliverIn(t, c, o)
+		submitLogs(t, o, 4, 3)
+		if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		receive(12)
+		m.kill()
+		submitLogs(t, o, 4, 3)
+		m.start()
+		if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if s := o.Stats(); s.Delivered != 24 || s.Parked != 0 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
