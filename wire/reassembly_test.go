@@ -16,10 +16,14 @@ import (
 type recorder struct {
 	bytes [2]bytes.Buffer
 	gaps  [2][]int64
+	times []time.Time // of the data
 }
 
-func (r *recorder) started(int)                               {}
-func (r *recorder) data(direction int, _ time.Time, b []byte) { r.bytes[direction].Write(b) }
+func (r *recorder) started(int) {}
+func (r *recorder) data(direction int, t time.Time, b []byte) {
+	r.bytes[direction].Write(b)
+	r.times = append(r.times, t)
+}
 func (r *recorder) gap(direction int, _ time.Time, n int64) {
 	r.gaps[direction] = append(r.gaps[direction], n)
 }
@@ -167,6 +171,24 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("gaps %v", got.gaps[0][:2])
 		}
 	})
+	t.Run("bytes of all connections", func(t *testing.T) {
+		r, got := start()
+		b := make([]byte, 60000)
+		for i := range 100 {
+			from := netip.AddrPortFrom(src.Addr(), uint16(1000+i))
+			r.add(&segment{time: epoch, src: from, dst: dst, seq: 99, syn: true})
+			for j := range 15 {
+				r.add(&segment{time: epoch, src: from, dst: dst, seq: 105 + uint32(j*60001), payload: b})
+			}
+			if r.queued > maxQueuedTotal {
+				t.Fatalf("%d bytes queued", r.queued)
+			}
+		}
+		r.closeAll()
+		if r.queued != 0 || got.bytes[0].Len() != 100*15*len(b) {
+			t.Errorf("%d bytes queued, %d given out", r.queued, got.bytes[0].Len())
+		}
+	})
 	t.Run("pieces", func(t *testing.T) {
 		r, got := start()
 		for i := range 5000 {
@@ -186,6 +208,15 @@ func TestReassemblyBounds(t *testing.T) {
 		r.add(&segment{time: epoch.Add(maxQueuedTime + 1), src: src, dst: dst, seq: 110, payload: []byte("!")})
 		if got.bytes[0].String() != "later!" {
 			t.Errorf("%q", got.bytes[0].String())
+		}
+	})
+	t.Run("order", func(t *testing.T) {
+		r, got := start()
+		later := epoch.Add(time.Second)
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 105, payload: []byte("second")})
+		r.add(&segment{time: later, src: src, dst: dst, seq: 100, payload: []byte("first")})
+		if got.bytes[0].String() != "firstsecond" || len(got.times) != 2 || !got.times[1].Equal(later) {
+			t.Errorf("%q at %v; what waits is complete when the first byte comes", got.bytes[0].String(), got.times)
 		}
 	})
 	t.Run("answered", func(t *testing.T) {
