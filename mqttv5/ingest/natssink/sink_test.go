@@ -1,0 +1,274 @@
+package natssink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// testRecord returns the n-th record, whose every byte follows from n.
+func testRecord(n int) ingest.Record {
+	rnd := rand.New(rand.NewPCG(uint64(n), 3))
+	r := ingest.Record{
+		Time: time.Unix(1_700_000_000, int64(n)), Kind: ingest.Kind(1 + n%2),
+		Topic: fmt.Sprintf("binlog/v0/7/%d", n), Payload: make([]byte, rnd.IntN(2000)),
+	}
+	for i := range r.Payload {
+		r.Payload[i] = byte(rnd.Uint32())
+	}
+	for i := range r.Key {
+		r.Key[i] = byte(rnd.Uint32())
+	}
+	switch n % 4 {
+	case 1:
+		r.ID = "0123456789abcdef-1"
+	case 2:
+		r.Topic, r.ID, r.Reason = "a b/\r\nX: y/\u00e4%41", " \t", "it \"broke\"\n"
+	}
+	return r
+}
+
+func testRecords(first, n int) (all []ingest.Record) {
+	for i := range n {
+		all = append(all, testRecord(first+i))
+	}
+	return all
+}
+
+func open(t testing.TB, cfg Config) *Sink {
+	t.Helper()
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// readAll returns what the stream holds from a sequence number on.
+func readAll(t testing.TB, s *Sink, from uint64) (all []ingest.Record) {
+	t.Helper()
+	r, err := s.Read(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		rec, err := r.Next(t.Context())
+		if errors.Is(err, ingest.ErrEnd) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rec)
+	}
+}
+
+func TestRoundTripAndCopies(t *testing.T) {
+	c := startCluster(t, 3)
+	s := open(t, Config{URL: c.url()})
+	info, err := s.js.Stream(t.Context(), "ULOGKIT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.CachedInfo().Config; got.Storage != jetstream.FileStorage || got.Replicas != 3 || got.Duplicates != 2*time.Minute {
+		t.Errorf("stream is %+v", got)
+	}
+	const n = 600 // more than a fetch
+	for i := 0; i < n; i += 100 {
+		batch := testRecords(i, 100)
+		for range 2 { // the second time as after a lost acknowledgement
+			if err := s.Append(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, from := range []uint64{0, 1, 2, 500, 600} {
+		got := readAll(t, s, from)
+		var want []ingest.Record
+		for i := max(int(from), 1); i <= n; i++ {
+			r := testRecord(i - 1)
+			r.Sequence = uint64(i)
+			if len(r.Payload) == 0 {
+				r.Payload = got[len(want)].Payload // nil or empty
+			}
+			want = append(want, r)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("from %d: %d records differ from %d", from, len(got), len(want))
+		}
+	}
+	// A reader that is at the end goes on.
+	r, err := s.Read(t.Context(), n+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Next(t.Context()); !errors.Is(err, ingest.ErrEnd) {
+		t.Fatalf("error %v, want ErrEnd", err)
+	}
+	if err := s.Append(t.Context(), testRecords(n, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != n+1 || !bytes.Equal(rec.Payload, testRecord(n).Payload) {
+		t.Fatalf("record %d, error %v", rec.Sequence, err)
+	}
+	// Deleted records are reported, and so is what others put into the stream.
+	if err := info.DeleteMsg(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.js.Publish(t.Context(), "ULOGKIT.other", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	r2, err := s.Read(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r2.Close()
+	loss := (*ingest.LossError)(nil)
+	if _, err := r2.Next(t.Context()); !errors.As(err, &loss) || loss.First != 3 || loss.Last != 3 {
+		t.Errorf("error %v, want the loss of record 3", err)
+	}
+	if rec, err := r2.Next(t.Context()); err != nil || rec.Sequence != 4 {
+		t.Errorf("record %d, error %v", rec.Sequence, err)
+	}
+	r3, err := s.Read(t.Context(), n+2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r3.Close()
+	if _, err := r3.Next(t.Context()); !errors.As(err, &loss) || !errors.Is(err, errForeign) {
+		t.Errorf("error %v, want a loss of what is foreign", err)
+	}
+	// A stream that is there already must be what is asked for.
+	if _, err := Open(t.Context(), Config{URL: c.url(), Replicas: 1}); err == nil || !strings.Contains(err.Error(), "3 replicas, 1 are asked for") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The leader of the stream dies while records are appended, twice. The worker's
+// way of appending, again until it succeeds, loses nothing and leaves no copy.
+func TestLeaderKilledUnderLoad(t *testing.T) {
+	c := startCluster(t, 3)
+	s := open(t, Config{URL: c.url(), Timeout: time.Second})
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	const batch = 20
+	n, failures := 0, 0
+	kills := []int{30, 90}
+	for round := 0; round < 150; round++ {
+		killed := -1
+		records := testRecords(n, batch)
+		appended := make(chan error, 1)
+		appendAll := func() {
+			for {
+				err := s.Append(ctx, records)
+				if err == nil || ctx.Err() != nil {
+					appended <- err
+					return
+				}
+				failures++
+				time.Sleep(5 * time.Millisecond) // as a worker would, only longer
+			}
+		}
+		go appendAll()
+		if len(kills) > 0 && round == kills[0] {
+			kills = kills[1:]
+			killed = c.leader("ULOGKIT")
+			c.stop(killed)
+		}
+		if err := <-appended; err != nil {
+			t.Fatal(err)
+		}
+		n += batch
+		if killed >= 0 {
+			c.start(killed)
+		}
+	}
+	c.leader("ULOGKIT")
+	var got []ingest.Record
+	c.wait("all records", func() bool {
+		got = readAll(t, s, 0)
+		return len(got) >= n
+	})
+	seen := map[ingest.Key]int{}
+	for _, r := range got {
+		seen[r.Key]++
+	}
+	for i := range n {
+		want := testRecord(i)
+		if seen[want.Key] != 1 {
+			t.Fatalf("record %d is there %d times", i, seen[want.Key])
+		}
+	}
+	for _, r := range got {
+		if !strings.HasPrefix(r.Topic, "binlog") {
+			continue
+		}
+		var i int
+		fmt.Sscanf(r.Topic, "binlog/v0/7/%d", &i)
+		if !bytes.Equal(r.Payload, testRecord(i).Payload) {
+			t.Fatalf("record %d has other bytes", i)
+		}
+	}
+	t.Logf("%d records, %d failed attempts", n, failures)
+}
+
+// Without servers Append fails in time, and works again when they are back. A
+// reader survives as well.
+func TestServersAway(t *testing.T) {
+	c := startCluster(t, 1)
+	s := open(t, Config{URL: c.url(), Replicas: 1, Timeout: 500 * time.Millisecond})
+	if err := s.Append(t.Context(), testRecords(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Read(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.stop(0)
+	begin := time.Now()
+	if err := s.Append(t.Context(), testRecords(10, 10)); err == nil || !strings.Contains(err.Error(), "append to stream ULOGKIT") {
+		t.Errorf("error %v", err)
+	}
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("it took %v to fail", d)
+	}
+	c.start(0)
+	c.waitReady()
+	c.wait("appending to work again", func() bool { return s.Append(t.Context(), testRecords(10, 10)) == nil })
+	for i := 1; i < 20; i++ {
+		var rec ingest.Record
+		c.wait("the next record", func() bool {
+			rec, err = r.Next(t.Context())
+			return err == nil
+		})
+		if rec.Sequence != uint64(i+1) || rec.Key != testRecord(i).Key {
+			t.Fatalf("record %d, want %d", rec.Sequence, i+1)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if _, err := Open(t.Context(), Config{}); err == nil {
+		t.Error("no error without a URL")
+	}
+	if _, err := Open(t.Context(), Config{URL: "nats://127.0.0.1:1", Timeout: time.Second}); err == nil || !strings.HasPrefix(err.Error(), "open JetStream sink: connect: ") {
+		t.Errorf("error %v", err)
+	}
+}
