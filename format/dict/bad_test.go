@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -87,12 +91,19 @@ func badELFs() map[string]struct {
 	return files
 }
 
+// corpus is where the files are kept for others, such as the fuzz targets: good
+// ones, and bad ones by class with the verdict on each.
+const corpus = "testdata/elf"
+
 func TestBadELF(t *testing.T) {
 	good := goodELF()
 	if _, err := ReadELF(bytes.NewReader(good), int64(len(good))); err != nil {
 		t.Fatalf("the file that the bad ones are made of: %v", err)
 	}
-	for name, bad := range badELFs() {
+	var verdicts strings.Builder
+	files := badELFs()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		bad := files[name]
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "firmware.elf")
 			if err := os.WriteFile(path, bad.data, 0o600); err != nil {
@@ -102,10 +113,46 @@ func TestBadELF(t *testing.T) {
 			if !errors.Is(err, bad.want) || d != nil {
 				t.Fatalf("error is %v, want %v", err, bad.want)
 			}
-			if text := err.Error(); !strings.HasPrefix(text, path+": ") || strings.HasSuffix(text, ".") {
-				t.Errorf("error is %q", text)
+			verdict, ok := strings.CutPrefix(err.Error(), path+": ")
+			if !ok || strings.HasSuffix(verdict, ".") {
+				t.Errorf("error is %q", err)
 			}
+			file := fileName(name)
+			fmt.Fprintf(&verdicts, "%s: %s\n", file, verdict)
+			golden(t, filepath.Join(corpus, "bad", file), bad.data)
 		})
+	}
+	golden(t, filepath.Join(corpus, "verdicts.txt"), []byte(verdicts.String()))
+	golden(t, filepath.Join(corpus, "good", "sections.elf"), good)
+	golden(t, filepath.Join(corpus, "good", "segments.elf"),
+		testELF{bare: true, segments: true, sections: []testSection{rodata(0x2000, []byte("text %d\x00"))}}.bytes())
+	entries, err := os.ReadDir(filepath.Join(corpus, "bad"))
+	if err != nil || len(entries) != len(files) {
+		t.Errorf("%d files for %d classes: %v", len(entries), len(files), err)
+	}
+}
+
+func fileName(class string) string { return strings.ReplaceAll(class, " ", "-") + ".elf" }
+
+var update = flag.Bool("update", false, "write the files under testdata anew")
+
+// golden compares b with the file at path, or writes it.
+func golden(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, want) {
+		t.Errorf("%s is not current", path)
 	}
 }
 

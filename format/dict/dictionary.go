@@ -3,7 +3,9 @@ package dict
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -79,8 +81,10 @@ func read(f *os.File, size int64, ext string) (*Dictionary, error) {
 	var start [4]byte
 	n, err := f.ReadAt(start[:], 0)
 	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%w: it is empty", ErrNotELF)
 	case n == 0:
-		return nil, fmt.Errorf("%w: %w", ErrNotELF, err)
+		return nil, err
 	case bytes.HasPrefix(start[:n], []byte("{")):
 		return ReadJSON(f)
 	case ext == ".csv":

@@ -24,7 +24,7 @@ const (
 // What can be wrong with a file; every error of its contents is one of these.
 var (
 	// ErrNotELF means that the file is neither firmware nor a dictionary.
-	ErrNotELF = errors.New("not an ELF file")
+	ErrNotELF = errors.New("neither an ELF file nor a dictionary")
 	// ErrUnsupported means an ELF file that no device of ours runs.
 	ErrUnsupported = errors.New("not a linked 32-bit little-endian ELF file")
 	// ErrDamaged means a file that contradicts itself.

@@ -163,3 +163,29 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestLoadAll(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := LoadAll(dir); !errors.Is(err, ErrNoDictionary) {
+		t.Errorf("empty directory: %v", err)
+	}
+	writeFile(t, filepath.Join(dir, "b.elf"), elfWith("b"), 0)
+	writeFile(t, filepath.Join(dir, "a.json"), dictionaryWith(t, ID{}, "a"), 0)
+	writeFile(t, filepath.Join(dir, "notes.txt"), []byte("no"), 0)
+	all, err := LoadAll(dir)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d dictionaries, error %v", len(all), err)
+	}
+	for i, want := range []string{"a", "b"} {
+		if text, _ := all[i].Format(0x2000); text != want {
+			t.Errorf("dictionary %d has %q, want %q", i, text, want)
+		}
+	}
+	if one, err := LoadAll(filepath.Join(dir, "b.elf")); err != nil || len(one) != 1 {
+		t.Errorf("%d dictionaries of a file, error %v", len(one), err)
+	}
+	writeFile(t, filepath.Join(dir, "c.elf"), []byte("no"), 0)
+	if _, err := LoadAll(dir); !errors.Is(err, ErrNotELF) {
+		t.Errorf("broken file: %v", err)
+	}
+}
