@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // made is a results file made up for a test. Its figures are nobody's.
@@ -24,6 +25,21 @@ var story = []made{
 	{"2026-02-06-made-up-2-go1.26.1.txt", "2026-02-06T10:00:00Z", "go1.26.1", "Made Up 2", "bbbbbbb2", 0.7, 3},
 	{"2026-03-05-made-up-1-go1.26.2.txt", "2026-03-05T10:00:00Z", "go1.26.2", "Made Up 1", "ccccccc3", 1.25, 10},
 	{"2026-04-05-made-up-1-go1.26.2.txt", "2026-04-05T10:00:00Z", "go1.26.2", "Made Up 1", "ddddddd4", 1.12, 10},
+}
+
+// years is a run every two weeks, on one machine, ever faster.
+func years() []made {
+	day := time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
+	var runs []made
+	for i := range 30 {
+		goes := fmt.Sprintf("go1.%d.1", 26+i/12)
+		runs = append(runs, made{
+			day.Format(time.DateOnly) + "-made-up-1-" + goes + ".txt", day.Format(time.RFC3339), goes, "Made Up 1",
+			fmt.Sprintf("%07x1", i), 1 + float64(i*i)/100, 6,
+		})
+		day = day.AddDate(0, 0, 14)
+	}
+	return runs
 }
 
 // madeRows are a benchmark of each shape: cases and peers, one case, a variant

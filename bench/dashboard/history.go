@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type series struct {
 	ours   bool
 	ink    ink
 	points []point
+	taken  *labels
 }
 
 // point is one run of a series: speed relative to the series' first run.
@@ -60,11 +62,13 @@ func drawHistory(label string, runs []instant, lines []series) (template.HTML, e
 		}
 	}
 	room := (p.Y.Max - p.Y.Min) * 0.16 // for the marks
-	p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
-	p.Add(horizontals{}, versions(runs))
+	p.Y.Min, p.Y.Max = max(0, p.Y.Min-room), p.Y.Max+room
+	var taken labels
+	p.Add(horizontals{}, versions{runs, &taken})
 	for _, ours := range []bool{false, true} { // ours on top
 		for _, line := range lines {
 			if line.ours == ours {
+				line.taken = &taken
 				p.Add(line)
 			}
 		}
@@ -92,8 +96,12 @@ func (s series) Plot(c draw.Canvas, p *plot.Plot) {
 		if s.ours {
 			radius = 3.25
 			s.interval(c, path[i].X, y, at)
+			s.taken.block(path[i], radius)
 		}
 		c.DrawGlyph(draw.GlyphStyle{Color: s.ink, Radius: radius, Shape: draw.CircleGlyph{}}, path[i])
+	}
+	// The newest first, so that it is the older ones that lack room.
+	for i, at := range slices.Backward(s.points) {
 		if at.marked != "" {
 			s.mark(c, path[i].X, y, at)
 		}
@@ -112,6 +120,7 @@ func (s series) interval(c draw.Canvas, x vg.Length, y func(float64) vg.Length, 
 }
 
 // mark writes a change where the line does not go: above a rise, below a fall.
+// Where there is no room for the text, its arrow must do, and the table below.
 func (s series) mark(c draw.Canvas, x vg.Length, y func(float64) vg.Length, at point) {
 	low, high := at.speed.Center, at.speed.Center
 	if at.speed.Bounded() {
@@ -122,10 +131,37 @@ func (s series) mark(c draw.Canvas, x vg.Length, y func(float64) vg.Length, at p
 		style.Color, to = inkBetter, y(high)+10
 	}
 	style.Font.Weight = font.WeightBold
-	// At the edges the text would leave the picture.
-	half := style.Width(at.marked) / 2
-	x = min(max(x, c.Min.X+half), c.Max.X-half)
-	c.FillText(style, vg.Point{X: x, Y: to}, at.marked)
+	arrow, _, _ := strings.Cut(at.marked, " ")
+	for _, mark := range []string{at.marked, arrow} {
+		// At the edges the text would leave the picture.
+		half := style.Width(mark) / 2
+		middle := min(max(x, c.Min.X+half), c.Max.X-half)
+		if s.taken.add(middle-half, middle+half, to) {
+			c.FillText(style, vg.Point{X: middle, Y: to}, mark)
+			return
+		}
+	}
+}
+
+// labels are the places in a picture that are taken.
+type labels []vg.Rectangle
+
+// add takes the place of a text, unless some of it is taken.
+func (l *labels) add(left, right, middle vg.Length) bool {
+	const half = sizeQuiet / 2
+	place := vg.Rectangle{Min: vg.Point{X: left - 1, Y: middle - half}, Max: vg.Point{X: right + 1, Y: middle + half}}
+	for _, other := range *l {
+		if place.Min.X < other.Max.X && other.Min.X < place.Max.X && place.Min.Y < other.Max.Y && other.Min.Y < place.Max.Y {
+			return false
+		}
+	}
+	*l = append(*l, place)
+	return true
+}
+
+// block takes the place of a dot.
+func (l *labels) block(dot vg.Point, radius vg.Length) {
+	*l = append(*l, vg.Rectangle{Min: vg.Point{X: dot.X - radius, Y: dot.Y - radius}, Max: vg.Point{X: dot.X + radius, Y: dot.Y + radius}})
 }
 
 // horizontals draws a line through the picture at each tick of the y axis, and a
@@ -145,18 +181,29 @@ func (horizontals) Plot(c draw.Canvas, p *plot.Plot) {
 }
 
 // versions draws a line where the Go version changed.
-type versions []instant
+type versions struct {
+	runs  []instant
+	taken *labels
+}
 
 // Plot implements plot.Plotter.
 func (v versions) Plot(c draw.Canvas, p *plot.Plot) {
 	x, _ := p.Transforms(&c)
-	for i := range v {
-		if i == 0 || v[i].goes == v[i-1].goes {
+	style := lettering(inkQuiet, sizeQuiet, text.XLeft)
+	for i := len(v.runs) - 1; i > 0; i-- {
+		name := v.runs[i].goes
+		if name == v.runs[i-1].goes {
 			continue
 		}
 		at := x(float64(i) - 0.5)
 		c.StrokeLine2(draw.LineStyle{Color: inkQuiet, Width: 0.75, Dashes: []vg.Length{3, 3}}, at, c.Min.Y, at, c.Max.Y)
-		c.FillText(lettering(inkQuiet, sizeQuiet, text.XLeft), vg.Point{X: at + 4, Y: c.Min.Y + 8}, v[i].goes)
+		left, right := at+4, at+4+style.Width(name)
+		if right > c.Max.X {
+			left, right = at-4-style.Width(name), at-4
+		}
+		if v.taken.add(left, right, c.Min.Y+8) {
+			c.FillText(style, vg.Point{X: left, Y: c.Min.Y + 8}, name)
+		}
 	}
 }
 
@@ -185,7 +232,8 @@ type percentTicks struct{}
 func (percentTicks) Ticks(low, high float64) []plot.Tick {
 	ticks := roundTicks{}.Ticks(low, high)
 	for i := range ticks {
-		ticks[i].Label = strings.TrimSuffix(fmt.Sprintf("%.1f", ticks[i].Value*100), ".0") + " %"
+		// A tick may be at -0.
+		ticks[i].Label = strings.TrimSuffix(fmt.Sprintf("%.1f", math.Abs(ticks[i].Value)*100), ".0") + " %"
 	}
 	return ticks
 }
