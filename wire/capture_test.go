@@ -188,6 +188,47 @@ func TestCaptureGap(t *testing.T) {
 	}
 }
 
+// Inside a packet of known length a gap does not lose the place: what follows
+// is read although nothing about it is proof.
+func TestCaptureGapInside(t *testing.T) {
+	for _, size := range []int{900, maxMessage} {
+		s := talk4(t)
+		s.connect(Version5)
+		first := len(s.packets)
+		s.say(client, 1000, publish(t, "logs/v0/C/A", 0, make([]byte, size)), publish(t, "logs/v0/C/A", 0, make([]byte, 3000)), publish(t, "ab", 0, []byte("after")))
+		last := len(s.packets) - 3
+		for _, drop := range []int{first + 2, last} {
+			if size == 900 && drop == last {
+				continue
+			}
+			messages, stats := readScript(t, slices.Delete(slices.Clone(s.packets), drop, drop+1))
+			if n := len(messages); messages[n-1].Topic != "ab" || string(messages[n-1].Payload) != "after" || stats.Gaps != 1 || stats.Malformed != 0 {
+				t.Errorf("size %d, dropped %d: %v, %+v", size, drop-first, kinds(messages), stats)
+			}
+			for _, m := range messages {
+				if m.Kind == KindResync {
+					t.Errorf("size %d, dropped %d: lost the place: %s", size, drop-first, m.Trouble())
+				}
+			}
+		}
+	}
+}
+
+// A segment that is nearly MQTT everywhere does not take quadratic time.
+func TestCaptureBoundedTime(t *testing.T) {
+	s := talk4(t)
+	s.connect(Version5)
+	pings := bytes.Repeat([]byte("\xc0\x00"), 30000)
+	for range 4 {
+		s.say(client, 65000, []byte{0}, pings, []byte{0})
+	}
+	start := time.Now()
+	_, stats := readScript(t, s.packets)
+	if elapsed := time.Since(start); elapsed > 3*time.Second || stats.LostBytes != 4*60002 {
+		t.Errorf("%v, %+v", elapsed, stats)
+	}
+}
+
 // A capture that begins at any packet finds the next message.
 func TestCaptureMidStream(t *testing.T) {
 	log := logVectors(t)[0]
@@ -319,7 +360,7 @@ func TestCaptureForeign(t *testing.T) {
 		noise[i] = byte(rng.Uint32())
 	}
 	for _, handshake := range []bool{true, false} {
-		for _, b := range [][]byte{[]byte("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"), []byte("SSH-2.0-x\r\n"), []byte("\x10\x02ab"), []byte("220 mail\r\n"), noise} {
+		for _, b := range [][]byte{[]byte("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"), []byte("SSH-2.0-x\r\n"), []byte("\x10\x02ab"), []byte("220 mail\r\n"), []byte("junk\x30\x06\x00\x03a/b\x00"), noise} {
 			s := newScript(t, "192.0.2.1:40000", "192.0.2.2:8080")
 			if handshake {
 				s.handshake()

@@ -85,9 +85,6 @@ func (s *session) findPacket(b []byte) (offset int, ok bool) {
 		if s.chain(b[offset:], p, &work) {
 			return offset, true
 		}
-		if work < 0 {
-			break
-		}
 	}
 	return 0, false
 }
