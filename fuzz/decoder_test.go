@@ -177,6 +177,39 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
+// Where the header of a log is lost and the log before it, of the other version,
+// is damaged too, the frames after the lost header still come back.
+func TestDecoderLostHeader(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		patches map[int]byte // offset in the good stream, value
+		lost    int          // frames at most
+	}{
+		{"after the announced end", map[int]byte{1132: 0xe3, 1121: 0xeb}, 2},
+		{"where the end is not known", map[int]byte{0: 0x10, 351: 0x4b, 437: 0x29}, 3},
+	} {
+		good := goodStream(t)
+		stream := bytes.Clone(good)
+		for at, b := range test.patches {
+			if stream[at] == b {
+				t.Fatalf("%s: nothing is damaged at %d", test.name, at)
+			}
+			stream[at] = b
+		}
+		frames := func(stream []byte) (n int) {
+			for _, e := range decode(t, &format.Decoder{}, stream, nil) {
+				if e.kind == format.EventFrame && e.bytes == string(good[e.offset:][:len(e.bytes)]) {
+					n++
+				}
+			}
+			return n
+		}
+		if lost := frames(good) - frames(stream); lost > test.lost {
+			t.Errorf("%s: %d frames of %d are lost", test.name, lost, frames(good))
+		}
+	}
+}
+
 func sameEvents(t testing.TB, got, want []event) {
 	t.Helper()
 	for i := range min(len(got), len(want)) {
