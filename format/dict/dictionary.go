@@ -38,6 +38,7 @@ type Dictionary struct {
 	blocks  []block // by address
 	modules modules
 	thumb   bool // code is Arm Thumb
+	listed  bool // each block is one string, of a dictionary file
 
 	lines   lineTable
 	imports map[uint32][]Source // of a dictionary file
@@ -238,6 +239,14 @@ func (d *Dictionary) Contains(text string) bool {
 // are referred to by themselves.
 func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
+		if d.listed {
+			for i := range d.blocks {
+				if !yield(d.blocks[i].addr, string(d.blocks[i].text())) {
+					return
+				}
+			}
+			return
+		}
 		d.refOnce.Do(d.findRefs)
 		refs := d.refs
 		for i := range d.blocks {
@@ -247,13 +256,15 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 				from, _ := slices.BinarySearch(refs, addr)
 				to, _ := slices.BinarySearch(refs, end)
 				tails := refs[from:to]
-				if len(tails) > 0 && tails[0] == addr {
+				used := len(tails) > 0 && tails[0] == addr
+				if used {
 					tails = tails[1:]
 				} else if len(tails) > 0 && b.code {
 					// Instructions before a string can pass for its beginning.
 					s, addr, tails = s[tails[0]-addr:], tails[0], tails[1:]
 				}
-				if b.keeps(s) && !yield(addr, string(s)) {
+				// A single character is a number more often than a string.
+				if b.keeps(s) && (used || len(s) > 1) && !yield(addr, string(s)) {
 					return
 				}
 				for _, at := range tails {

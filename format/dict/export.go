@@ -208,8 +208,8 @@ func (d *Dictionary) finish() (*Dictionary, error) {
 		}
 		kept = append(kept, b)
 	}
-	d.blocks = kept
-	d.refOnce.Do(func() {}) // a dictionary lists each string that is used by itself
+	d.blocks, d.listed = kept, true
+	d.refOnce.Do(func() {}) // it lists each string that is used by itself
 	return d, nil
 }
 
