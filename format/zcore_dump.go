@@ -46,8 +46,8 @@ func (v CoreDump) Verify() error {
 func (v CoreDump) Seal() { v.Header.SetChecksum(Sum32(v.Crash)) }
 
 // AppendTo appends the bytes of v to dst. It refuses values that ParseCoreDump
-// refuses, and a length that is not that of its content, and a view that is
-// nil; it then returns nil.
+// refuses, a length that is not that of its content and a view that is nil; it
+// then returns nil.
 func (v CoreDump) AppendTo(dst []byte) (_ []byte, err error) {
 	if v.Header == nil {
 		return nil, errCoreDumpHeader

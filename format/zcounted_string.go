@@ -42,7 +42,7 @@ func ParseCountedString(b []byte) (v CountedString, rest []byte, err error) {
 }
 
 // AppendTo appends the bytes of v to dst. It refuses values that
-// ParseCountedString refuses, and a length that is not that of its content; it
+// ParseCountedString refuses and a length that is not that of its content; it
 // then returns nil.
 func (v CountedString) AppendTo(dst []byte) ([]byte, error) {
 	if v.LenText > 65533 {

@@ -36,31 +36,28 @@ var (
 // ParseDeviceInfo returns a view of the device_info that b begins with, and the
 // bytes after it.
 func ParseDeviceInfo(b []byte) (v DeviceInfo, rest []byte, err error) {
+	var ok bool
 	if len(b) < 4 {
 		return DeviceInfo{}, nil, errDeviceInfoShort
 	}
 	v.ApplicationID = binary.LittleEndian.Uint32(b[0:4])
 	rest = b[4:]
 	if len(rest) > 0 {
-		var ok bool
 		if v.DeviceSerial, rest, ok = cutNUL(rest); !ok {
 			return DeviceInfo{}, nil, errDeviceInfoDeviceSerial
 		}
 	}
 	if len(rest) > 0 {
-		var ok bool
 		if v.DeviceType, rest, ok = cutNUL(rest); !ok {
 			return DeviceInfo{}, nil, errDeviceInfoDeviceType
 		}
 	}
 	if len(rest) > 0 {
-		var ok bool
 		if v.GitVersion, rest, ok = cutNUL(rest); !ok {
 			return DeviceInfo{}, nil, errDeviceInfoGitVersion
 		}
 	}
 	if len(rest) > 0 {
-		var ok bool
 		if v.GitHash, rest, ok = cutNUL(rest); !ok {
 			return DeviceInfo{}, nil, errDeviceInfoGitHash
 		}
@@ -68,8 +65,8 @@ func ParseDeviceInfo(b []byte) (v DeviceInfo, rest []byte, err error) {
 	return v, rest, nil
 }
 
-// AppendTo appends the bytes of v to dst. It refuses text with a NUL byte or
-// after one that is missing; it then returns nil.
+// AppendTo appends the bytes of v to dst. It refuses text with a NUL byte and
+// text after one that is missing; it then returns nil.
 func (v DeviceInfo) AppendTo(dst []byte) ([]byte, error) {
 	dst = binary.LittleEndian.AppendUint32(dst, v.ApplicationID)
 	if v.DeviceSerial != nil {

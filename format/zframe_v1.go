@@ -33,8 +33,8 @@ func ParseFrameV1(b []byte) (v FrameV1, rest []byte, err error) {
 }
 
 // AppendTo appends the bytes of v to dst. It refuses values that ParseFrameV1
-// refuses, and a length that is not that of its content, and a view that is
-// nil; it then returns nil.
+// refuses, a length that is not that of its content and a view that is nil; it
+// then returns nil.
 func (v FrameV1) AppendTo(dst []byte) (_ []byte, err error) {
 	if v.Header == nil {
 		return nil, errFrameV1Header

@@ -33,8 +33,8 @@ func ParseFrameV3(b []byte) (v FrameV3, rest []byte, err error) {
 }
 
 // AppendTo appends the bytes of v to dst. It refuses values that ParseFrameV3
-// refuses, and a length that is not that of its content, and a view that is
-// nil; it then returns nil.
+// refuses, a length that is not that of its content and a view that is nil; it
+// then returns nil.
 func (v FrameV3) AppendTo(dst []byte) (_ []byte, err error) {
 	if v.Header == nil {
 		return nil, errFrameV3Header

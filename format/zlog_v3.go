@@ -46,8 +46,8 @@ func (v LogV3) Verify() error {
 func (v LogV3) Seal() { v.Header.SetChecksum(uint16(XOR8(v.Data))) }
 
 // AppendTo appends the bytes of v to dst. It refuses values that ParseLogV3
-// refuses, and a length that is not that of its content, and a view that is
-// nil; it then returns nil.
+// refuses, a length that is not that of its content and a view that is nil; it
+// then returns nil.
 func (v LogV3) AppendTo(dst []byte) (_ []byte, err error) {
 	if v.Header == nil {
 		return nil, errLogV3Header

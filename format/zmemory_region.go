@@ -45,7 +45,7 @@ func ParseMemoryRegion(b []byte) (v MemoryRegion, rest []byte, err error) {
 }
 
 // AppendTo appends the bytes of v to dst. It refuses values that
-// ParseMemoryRegion refuses, and a length that is not that of its content; it
+// ParseMemoryRegion refuses and a length that is not that of its content; it
 // then returns nil.
 func (v MemoryRegion) AppendTo(dst []byte) ([]byte, error) {
 	dst = binary.LittleEndian.AppendUint32(dst, v.Start)

@@ -34,8 +34,8 @@ func ParseStringSection(b []byte) (v StringSection, rest []byte, err error) {
 }
 
 // AppendTo appends the bytes of v to dst. It refuses values that
-// ParseStringSection refuses, and a length that is not that of its content, and
-// a view that is nil; it then returns nil.
+// ParseStringSection refuses, a length that is not that of its content and a
+// view that is nil; it then returns nil.
 func (v StringSection) AppendTo(dst []byte) (_ []byte, err error) {
 	if v.Header == nil {
 		return nil, errStringSectionHeader

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,9 @@ func (v *view) structParse(out *code) {
 	out.decl([]string{doc}, jen.Func().Id("Parse"+v.Name).Params(jen.Id("b").Index().Byte()).
 		Params(jen.Id("v").Id(v.Name), jen.Id("rest").Index().Byte(), jen.Id("err").Error()).
 		BlockFunc(func(g *jen.Group) {
+			if slices.ContainsFunc(v.fields, func(f *field) bool { return f.Type.Kind == spec.TextNUL && !f.Tail() }) {
+				g.Var().Id("ok").Bool()
+			}
 			p := parseFunc{v, g, "b"}
 			for i := 0; i < len(v.fields); {
 				if n := v.run(i); n > 0 {
@@ -200,20 +204,16 @@ func (p *parseFunc) tail(f *field) {
 // text reads up to a NUL byte; text that may be missing only while bytes are left:
 //
 //	if len(rest) > 0 {
-//		var ok bool
 //		if v.GitHash, rest, ok = cutNUL(rest); !ok {
 //			return DeviceInfo{}, nil, errDeviceInfoGitHash
 //		}
 //	}
 func (p *parseFunc) text(f *field) {
 	p.v.plan.uses["cutNUL"] = true
-	read := []jen.Code{
-		jen.Var().Id("ok").Bool(),
-		jen.If(jen.List(f.get(), jen.Id("rest"), jen.Id("ok")).Op("=").Id("cutNUL").Call(jen.Id(p.from)), jen.Op("!").Id("ok")).
-			Block(p.giveUp(p.v.fail(f.Name, f.ID, f.Offset, "ErrShort"))),
-	}
+	read := jen.If(jen.List(f.get(), jen.Id("rest"), jen.Id("ok")).Op("=").Id("cutNUL").Call(jen.Id(p.from)), jen.Op("!").Id("ok")).
+		Block(p.giveUp(p.v.fail(f.Name, f.ID, f.Offset, "ErrShort")))
 	if f.If == nil {
-		p.g.Block(read...)
+		p.g.Add(read)
 		return
 	}
 	if p.from == "b" {
@@ -222,7 +222,7 @@ func (p *parseFunc) text(f *field) {
 		p.text(f)
 		return
 	}
-	p.g.If(jen.Len(jen.Id(p.from)).Op(">").Lit(0)).Block(read...)
+	p.g.If(jen.Len(jen.Id(p.from)).Op(">").Lit(0)).Block(read)
 }
 
 // structAppend writes AppendTo:
@@ -234,7 +234,7 @@ func (p *parseFunc) text(f *field) {
 func (v *view) structAppend(out *code) {
 	doc := "AppendTo appends the bytes of v to dst."
 	if r := v.refusals(); len(r) > 0 {
-		doc += " It refuses " + strings.Join(r, ", and ") + "; it then returns nil."
+		doc += " It refuses " + listed(r) + "; it then returns nil."
 	}
 	results := []jen.Code{jen.Index().Byte(), jen.Error()}
 	for _, f := range v.fields {
@@ -253,13 +253,14 @@ func (v *view) structAppend(out *code) {
 
 // refusals says in words what AppendTo refuses.
 func (v *view) refusals() []string {
-	var values, length, missing, text bool
+	var values, length, missing, text, optional bool
 	for _, f := range v.fields {
 		inner := f.inner()
 		values = values || f.condition() != nil || inner != nil
 		length = length || f.Size != nil
 		missing = missing || inner != nil && inner.fixed
 		text = text || f.Type.Kind == spec.TextNUL
+		optional = optional || f.If != nil
 	}
 	var out []string
 	for _, r := range []struct {
@@ -269,7 +270,8 @@ func (v *view) refusals() []string {
 		{values, "values that Parse" + v.Name + " refuses"},
 		{length, "a length that is not that of its content"},
 		{missing, "a view that is nil"},
-		{text, "text with a NUL byte or after one that is missing"},
+		{text, "text with a NUL byte"},
+		{optional, "text after one that is missing"},
 	} {
 		if r.applies {
 			out = append(out, r.what)

@@ -179,3 +179,12 @@ func (f *field) allowed() string {
 		return text(v.Min) + " to " + text(v.Max)
 	}
 }
+
+// listed joins parts of a sentence: a, b and c.
+func listed(parts []string) string {
+	last := len(parts) - 1
+	if last < 1 {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+}

@@ -11,27 +11,33 @@ import (
 
 // failure is an *Error made once, so that returning it allocates nothing.
 type failure struct {
-	name     string // of the variable
+	of       string // the type in the spec
 	field    string // in the spec; empty for the whole type
 	offset   int
 	sentinel string
+	name     string // of the variable
 }
 
 // fail returns the variable for an error, which emitFailures declares.
 func (v *view) fail(suffix, field string, offset int, sentinel string) *jen.Statement {
-	name := v.errName(suffix)
-	for _, f := range v.failures {
-		if f.name == name {
-			return jen.Id(name)
+	f := failure{v.ID, field, offset, sentinel, "err" + v.Name + suffix}
+	for n := 2; ; n++ {
+		other, taken := v.plan.failures[f.name]
+		if !taken {
+			v.plan.failures[f.name] = f
+			v.failures = append(v.failures, f)
 		}
+		if !taken || other == f {
+			return jen.Id(f.name)
+		}
+		// A field named short, or a_short beside a type named a: rare enough
+		// for a number.
+		f.name = fmt.Sprintf("err%s%s%d", v.Name, suffix, n)
 	}
-	v.failures = append(v.failures, failure{name, field, offset, sentinel})
-	return jen.Id(name)
 }
 
 // emit writes the file of a view.
 func (v *view) emit(file *jen.File) {
-	v.failures = nil
 	body := &code{}
 	if v.fixed {
 		v.fixedType(file)

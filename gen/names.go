@@ -72,6 +72,3 @@ func (p *plan) clashes() {
 func (p *plan) constant(v *spec.EnumValue) string {
 	return p.byEnum[v.Enum].Name + p.goName(v.ID)
 }
-
-// unexported names an unexported variable for an error about v.
-func (v *view) errName(suffix string) string { return "err" + v.Name + suffix }

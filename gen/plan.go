@@ -17,8 +17,9 @@ type plan struct {
 	enums      []*enum
 	byType     map[*spec.Type]*view
 	byEnum     map[*spec.Enum]*enum
-	algorithms []string // of checksums, sorted
-	uses       map[string]bool
+	algorithms []string           // of checksums, sorted
+	uses       map[string]bool    // helpers that the views call
+	failures   map[string]failure // by the name of the variable
 	errs       spec.Errors
 }
 
@@ -53,6 +54,7 @@ func newPlan(s *spec.Spec, c Config) (*plan, error) {
 	p := &plan{
 		Config: c, spec: s,
 		byType: map[*spec.Type]*view{}, byEnum: map[*spec.Enum]*enum{}, uses: map[string]bool{},
+		failures: map[string]failure{},
 	}
 	for _, e := range s.Enums {
 		g := &enum{Enum: e, Name: c.goName(e.ID), bits: 8}

@@ -159,6 +159,9 @@ func (v *view) constant(e spec.Expr) *jen.Statement {
 //
 //	int64(v.Header.LenTotal()) - 264
 func (v *view) compute(e spec.Expr, as string) *jen.Statement {
+	if _, constant := spec.Const(e); constant {
+		return v.constant(e)
+	}
 	switch e := e.(type) {
 	case *spec.FieldRef:
 		return jen.Id(as).Parens(v.ref(e))
@@ -170,13 +173,14 @@ func (v *view) compute(e spec.Expr, as string) *jen.Statement {
 	return v.constant(e)
 }
 
+// operand is e in parentheses when it is an operation, or a negative number: two
+// minus signs would be an operator of its own.
 func (v *view) operand(e spec.Expr, as string) *jen.Statement {
-	if _, simple := e.(*spec.FieldRef); !simple {
-		if _, constant := spec.Const(e); !constant {
-			return jen.Parens(v.compute(e, as))
-		}
+	n, constant := spec.Const(e)
+	if _, simple := e.(*spec.FieldRef); simple || constant && n.Sign() >= 0 {
+		return v.compute(e, as)
 	}
-	return v.compute(e, as)
+	return jen.Parens(v.compute(e, as))
 }
 
 // lengthType is int where no part of e can leave 32 bits, so that it is right on

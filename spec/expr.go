@@ -180,8 +180,8 @@ func operand(e Expr) string {
 	return e.String()
 }
 
-// Const returns the value of an integer or enum constant: a literal, an enum
-// name, or a negated literal.
+// Const returns the value of an integer expression that is made of constants
+// alone; ok is false when e is none.
 func Const(e Expr) (n *big.Int, ok bool) {
 	switch e := e.(type) {
 	case *IntLit:
@@ -191,10 +191,18 @@ func Const(e Expr) (n *big.Int, ok bool) {
 			return nil, false
 		}
 		return new(big.Int).SetUint64(e.Of.Value), true
-	case *Unary:
-		if lit, isLit := e.X.(*IntLit); isLit && e.Op == OpNeg {
-			n := new(big.Int).SetUint64(lit.N)
-			return n.Neg(n), true
+	case *Unary, *Binary: // the check has computed its range: one number
+		constant := true
+		Walk(e, func(e Expr) {
+			switch e.(type) {
+			case *IntLit, *EnumLit, *Unary, *Binary:
+			default:
+				constant = false
+			}
+		})
+		v := e.Value()
+		if constant && v.Kind == IntValue && v.Lo.Cmp(v.Hi) == 0 {
+			return new(big.Int).Set(v.Lo), true
 		}
 	}
 	return nil, false
