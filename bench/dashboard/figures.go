@@ -16,13 +16,17 @@ func title(name, where string) string {
 	if where == "" {
 		return name
 	}
+	return name + ", " + words(where)
+}
+
+func words(where string) string {
 	parts := strings.Split(where, "/")
 	for i, part := range parts {
 		if size, ok := strings.CutPrefix(part, "size="); ok {
 			parts[i] = size + " B"
 		}
 	}
-	return name + ", " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 var notInID = regexp.MustCompile(`[^A-Za-z0-9]+`)
@@ -65,7 +69,7 @@ func barFigure(run *results.Run, g group) (figure, error) {
 	for _, row := range rows {
 		b := bar{name: row.Impl, speed: results.Summarize(speed(row, unit)), unit: unit, ink: inkPeer}
 		if byCase {
-			b.name = row.Case
+			b.name = words(row.Case)
 		}
 		b.name = orDefault(b.name, row.Bench)
 		if row.Ours() {
@@ -141,7 +145,7 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 	machine := runs[0].Machine()
 	lead := "Speed through the runs"
 	if named {
-		lead += ", " + where
+		lead += ", " + words(where)
 	}
 	f := figure{
 		ID:      id(name, where, "history", machine),
@@ -194,7 +198,7 @@ func elsewhereFigure(runs []*results.Run, name string, g group) figure {
 			}
 			what := row.Impl
 			if len(g.cases) > 1 {
-				what = row.Case
+				what = words(row.Case)
 			}
 			now := results.Summarize(row.Samples[results.UnitTime])
 			f.Lines = append(f.Lines, line{Ours: true, Cells: []cell{

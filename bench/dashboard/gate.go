@@ -66,7 +66,7 @@ func printCosts(w io.Writer, verdicts []gate.CostVerdict) (failures int) {
 			kept++
 		}
 	}
-	fmt.Fprintf(w, "\n%d rows allocate exactly what is promised\n", kept)
+	fmt.Fprintf(w, "\n%d rows allocate what is promised\n", kept)
 	return failures
 }
 

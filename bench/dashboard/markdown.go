@@ -124,8 +124,7 @@ func markdownBench(b *strings.Builder, run *results.Run, name string) {
 	b.WriteString("\n|---|" + strings.Repeat("---:|", len(impls)) + "\n")
 	for _, where := range order {
 		rows := slices.DeleteFunc(slices.Clone(all), func(r *results.Row) bool { return r.Case != where })
-		_, words, _ := strings.Cut(title("", where), ", ")
-		fmt.Fprintf(b, "| %s |", words)
+		fmt.Fprintf(b, "| %s |", words(where))
 		for _, impl := range impls {
 			i := slices.IndexFunc(rows, func(r *results.Row) bool { return r.Impl == impl })
 			if i < 0 {

@@ -76,6 +76,7 @@ var about = map[string]string{
 	"Checksum": "The XOR-8 checksum of a log, beside the naive loop and beside what touches every byte as fast as the standard library can.",
 	"Header":   "All fields of a version 3 log header.",
 	"Walk":     "A full log from bytes to arguments: checksum, frames, records, every integer argument summed.",
+	"Render":   "A record to text: alone from its payload, and from a file of logs to lines or JSON with all that comes before and after.",
 	"MQTT":     "One MQTT PUBLISH from bytes to topic and payload, which is not copied.",
 	"Capture":  "Logs of 64 KiB out of a capture file: TCP reassembly, MQTT, checksum.",
 	"Tap":      "What it costs to write a publish of 64 KiB through a connection that is tapped.",
@@ -222,10 +223,11 @@ type group struct {
 	rows  []*results.Row // of the newest run
 }
 
-// groups returns the groups of a benchmark, with all its cases of all runs.
+// groups returns the groups of a benchmark, with all its cases of all runs: one
+// for each case that has peers, then one with the cases that have none.
 func groups(runs []*results.Run, name string) []group {
 	var found []string
-	peers := false
+	peers := map[string]bool{} // by case
 	for _, run := range slices.Backward(runs) {
 		impls := map[string]string{}
 		for _, row := range run.Rows {
@@ -236,25 +238,34 @@ func groups(runs []*results.Run, name string) []group {
 				found = append(found, row.Case)
 			}
 			if first, ok := impls[row.Case]; ok && first != row.Impl {
-				peers = true
+				peers[row.Case] = true
 			}
 			impls[row.Case] = row.Impl
 		}
 	}
-	byCase := map[string][]*results.Row{}
-	var all []*results.Row
-	for _, row := range runs[len(runs)-1].Rows {
-		if row.Bench == name {
-			byCase[row.Case] = append(byCase[row.Case], row)
-			all = append(all, row)
+	var gs []group
+	alone := group{title: title(name, "")}
+	for _, where := range found {
+		if peers[where] {
+			gs = append(gs, group{title: title(name, where), cases: []string{where}})
+		} else {
+			alone.cases = append(alone.cases, where)
 		}
 	}
-	if !peers {
-		return []group{{title(name, ""), found, all}}
+	if len(alone.cases) == 1 {
+		alone.title = title(name, alone.cases[0])
+	} else if len(gs) > 0 {
+		alone.title += ", without peers"
 	}
-	var gs []group
-	for _, where := range found {
-		gs = append(gs, group{title(name, where), []string{where}, byCase[where]})
+	if len(alone.cases) > 0 {
+		gs = append(gs, alone)
+	}
+	for _, row := range runs[len(runs)-1].Rows {
+		for i := range gs {
+			if row.Bench == name && slices.Contains(gs[i].cases, row.Case) {
+				gs[i].rows = append(gs[i].rows, row)
+			}
+		}
 	}
 	return gs
 }

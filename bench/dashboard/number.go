@@ -38,6 +38,10 @@ func tickText(x float64, unit string) string {
 		name, prefixes = "B/s", above
 	case unitRate:
 		name, prefixes = "op/s", above
+	default:
+		if large(x, unit) {
+			name, prefixes = " "+unit, above
+		}
 	}
 	for _, p := range prefixes {
 		if x >= p.factor*0.9995 || p == prefixes[len(prefixes)-1] {
@@ -68,8 +72,15 @@ func quantity(x float64, unit string) string {
 	case unitRate:
 		return scaled(x, "op/s", above)
 	}
+	if large(x, unit) {
+		return scaled(x, " "+unit, above)
+	}
 	return digits(x) + " " + unit
 }
+
+// large tells that a rate in a unit of its own wants a prefix. Names of units
+// may begin with one: that of "Mframes/s" is not to be doubled.
+func large(x float64, unit string) bool { return x >= 9.995e3 && strings.HasSuffix(unit, "/s") }
 
 // ratio writes how many times.
 func ratio(x float64) string {

@@ -27,6 +27,8 @@ func TestQuantity(t *testing.T) {
 		{12, results.UnitSpeed, "12.0 B/s"},
 		{465e6, unitRate, "465 Mop/s"},
 		{63.26, "Mframes/s", "63.3 Mframes/s"},
+		{15025553, "records/s", "15.0 M records/s"},
+		{9990, "records/s", "9990 records/s"},
 		{1469661, results.UnitBytes, "1469661"},
 		{1469659.5, results.UnitBytes, "1469659"},
 		{0, results.UnitAllocs, "0"},

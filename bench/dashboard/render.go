@@ -67,7 +67,7 @@ func (p *page) Held() string {
 			kept++
 		}
 	}
-	text := fmt.Sprintf("%d rows allocate exactly what is promised", kept)
+	text := fmt.Sprintf("%d rows allocate what is promised", kept)
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
 		return text + ", but " + strings.Join(wrong, "; ") + "."

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ulogkit/ulogkit/bench/internal/results"
 )
@@ -112,14 +113,17 @@ func exact(row *results.Row, cost Cost) (Status, string) {
 	for _, unit := range []struct {
 		name string
 		want float64
-		free bool
-	}{{results.UnitAllocs, cost.Allocs, false}, {results.UnitBytes, cost.Bytes, cost.BytesVary != ""}} {
+	}{{results.UnitAllocs, cost.Allocs}, {results.UnitBytes, cost.Bytes}} {
 		s := results.Summarize(row.Samples[unit.name])
-		switch {
-		case s.N == 0:
+		if s.N == 0 {
 			return Missing, "has no " + unit.name + "; run with -benchmem"
-		case !unit.free && s.Center != unit.want:
-			return Broken, fmt.Sprintf("has %v %s, promised are exactly %v", s.Center, unit.name, unit.want)
+		}
+		allowed, how := 0.0, "exactly"
+		if cost.Near != "" {
+			allowed, how = unit.want*Nearness, "about"
+		}
+		if math.Abs(s.Center-unit.want) > allowed {
+			return Broken, fmt.Sprintf("has %v %s, promised are %s %v", s.Center, unit.name, how, unit.want)
 		}
 	}
 	return Kept, ""

@@ -129,11 +129,14 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-func TestAllocationsThatVary(t *testing.T) {
-	costs := []Cost{{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 3, BytesVary: "a buffer grows"}}
-	for allocs, want := range map[float64]Status{3: Kept, 4: Broken} {
-		if verdicts := Allocations(run(t, row("Tap/impl=wire", 1, 900, allocs)), costs); len(verdicts) != 1 || verdicts[0].Status != want {
-			t.Errorf("%v allocations: %+v", allocs, verdicts)
+func TestAllocationsThatAreNear(t *testing.T) {
+	costs := []Cost{{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 100, Bytes: 2000, Near: "a buffer grows"}}
+	for _, c := range []struct {
+		bytes, allocs float64
+		want          Status
+	}{{2000, 100, Kept}, {2059, 103, Kept}, {2061, 100, Broken}, {2000, 104, Broken}, {1930, 100, Broken}} {
+		if verdicts := Allocations(run(t, row("Tap/impl=wire", 1, c.bytes, c.allocs)), costs); len(verdicts) != 1 || verdicts[0].Status != c.want {
+			t.Errorf("%v B, %v allocations: %+v", c.bytes, c.allocs, verdicts)
 		}
 	}
 }

@@ -38,8 +38,11 @@ type Cost struct {
 	Case        string // "*": every case
 	Allocs      float64
 	Bytes       float64
-	BytesVary   string // why the bytes are not held, "" when they are
+	Near        string // why both are held to Nearness only, "" when they are exact
 }
+
+// Nearness is how far a cost that cannot be exact may be off.
+const Nearness = 0.03
 
 // Costs has every row of ours. One that is missing here is broken, so that a
 // new benchmark cannot go without.
@@ -49,13 +52,15 @@ var Costs = []Cost{
 	{Bench: "Walk", Impl: "format", Case: "*"},
 	{Bench: "Walk", Impl: "format-iter", Case: "*"},
 	{Bench: "Render", Impl: "format", Case: "from=payload"},
-	{Bench: "Render", Impl: "format", Case: "from=file/to=lines", Allocs: 170, BytesVary: "the output buffer grows once and serves all logs after"},
-	{Bench: "Render", Impl: "format", Case: "from=file/to=json", Allocs: 178, BytesVary: "the output buffer grows once and serves all logs after"},
+	{Bench: "Render", Impl: "format", Case: "from=file/to=lines", Allocs: 170, Bytes: 2829230, Near: nearPools},
+	{Bench: "Render", Impl: "format", Case: "from=file/to=json", Allocs: 177, Bytes: 8563630, Near: nearPools},
 	{Bench: "MQTT", Impl: "wire", Case: "*"},
 	{Bench: "MQTT", Impl: "wire-parser", Case: "*"},
-	{Bench: "Capture", Impl: "wire", Case: "*", Allocs: 486, BytesVary: "maps grow by chance"},
-	{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 23, BytesVary: "a buffer grows once and serves all operations after"},
+	{Bench: "Capture", Impl: "wire", Case: "*", Allocs: 486, Bytes: 1469660, Near: "maps grow by chance"},
+	{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 23, Bytes: 2476, Near: "a buffer grows now and then"},
 }
+
+const nearPools = "buffers come from pools, which the garbage collector empties"
 
 // costOf returns the first entry that fits.
 func costOf(costs []Cost, bench, impl, where string) (Cost, bool) {
