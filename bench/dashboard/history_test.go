@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -77,5 +78,25 @@ func TestHistoryShowsVersions(t *testing.T) {
 		if n := strings.Count(svg, ">2026-0"); n != 4 {
 			t.Errorf("a picture names %d runs", n)
 		}
+	}
+}
+
+// Cases with peers have a picture each; those without share one.
+func TestGroups(t *testing.T) {
+	text := "date: 2026-01-01T00:00:00Z\ngo: go1\ncpu: c\n"
+	for _, name := range []string{"impl=format/from=a", "impl=fmt/from=a", "impl=format/from=b/to=x", "impl=format/from=b/to=y", "impl=format/from=c", "impl=fmt/from=c"} {
+		text += "BenchmarkR/" + name + " 1 5 ns/op\n"
+	}
+	r, err := results.Read(strings.NewReader(text), "x.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, g := range groups([]*results.Run{r}, "R") {
+		got = append(got, fmt.Sprint(g.title, " ", g.cases, " ", len(g.rows)))
+	}
+	want := "R, from=a [from=a] 2; R, from=c [from=c] 2; R, without peers [from=b/to=x from=b/to=y] 2"
+	if s := strings.Join(got, "; "); s != want {
+		t.Errorf("groups are %s, want %s", s, want)
 	}
 }
