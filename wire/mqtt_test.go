@@ -262,5 +262,9 @@ func TestMQTTSerializeRefuses(t *testing.T) {
 		if got, err := test.m.AppendTo(nil); !errors.Is(err, test.want) || got != nil {
 			t.Errorf("%s: %x, %v, want %v", test.name, got, err, test.want)
 		}
+		buf := gopacket.NewSerializeBuffer()
+		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &test.m, gopacket.Payload(test.m.Payload)); !errors.Is(err, test.want) {
+			t.Errorf("%s: %x, %v, want %v", test.name, buf.Bytes(), err, test.want)
+		}
 	}
 }

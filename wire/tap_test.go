@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,6 +250,31 @@ func TestTapCausality(t *testing.T) {
 	asked, answered := bytes.Index(file.Bytes(), []byte("question")), bytes.Index(file.Bytes(), []byte("answer"))
 	if asked < 0 || answered < asked {
 		t.Errorf("question at %d, answer at %d", asked, answered)
+	}
+}
+
+// A tapped connection can be locked by who writes in pieces, and the lock is
+// the connection's own if it has one.
+func TestTapLock(t *testing.T) {
+	tap, err := NewTap(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := tap.Client(quick{}).(sync.Locker); !ok {
+		t.Error("cannot be locked")
+	}
+	own := &struct {
+		quick
+		sync.Mutex
+	}{}
+	c := tap.Client(own).(sync.Locker)
+	c.Lock()
+	if own.TryLock() {
+		t.Error("the connection's own lock is free")
+	}
+	c.Unlock()
+	if !own.TryLock() {
+		t.Error("the connection's own lock is held")
 	}
 }
 
