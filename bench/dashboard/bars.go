@@ -46,6 +46,7 @@ func drawBars(label, head string, bars []bar) (template.HTML, error) {
 	name, value := lettering(inkText, sizeText, text.XLeft), lettering(inkText, sizeText, text.XRight)
 	for _, b := range bars {
 		p.X.Max = max(p.X.Max, b.speed.Center, top(b.speed))
+		name.Font.Weight = weight(b.ink)
 		left = max(left, name.Width(b.name))
 		middle = max(middle, value.Width(quantity(b.speed.Center, b.unit)))
 		right = max(right, value.Width(b.ratio))
@@ -122,16 +123,14 @@ func (verticals) Plot(c draw.Canvas, p *plot.Plot) {
 // roundTicks puts two to four ticks at round values.
 type roundTicks struct{ unit string }
 
-// Ticks implements plot.Ticker.
+// Ticks implements plot.Ticker. The last one has the unit, which goes for all.
 func (t roundTicks) Ticks(low, high float64) []plot.Tick {
 	step := roundStep((high - low) / 3)
+	last := math.Floor(high/step+1e-9) * step
 	var ticks []plot.Tick
-	for x := math.Ceil(low/step-1e-9) * step; x <= high*(1+1e-9); x += step {
-		label := "0"
-		if x != 0 {
-			label = tickText(x, t.unit)
-		}
-		ticks = append(ticks, plot.Tick{Value: x, Label: label})
+	for i := int(math.Ceil(low/step - 1e-9)); float64(i)*step <= last*(1+1e-9); i++ {
+		x := float64(i) * step
+		ticks = append(ticks, plot.Tick{Value: x, Label: tickText(x, last, t.unit)})
 	}
 	return ticks
 }

@@ -232,8 +232,7 @@ type percentTicks struct{}
 func (percentTicks) Ticks(low, high float64) []plot.Tick {
 	ticks := roundTicks{}.Ticks(low, high)
 	for i := range ticks {
-		// A tick may be at -0.
-		ticks[i].Label = strings.TrimSuffix(fmt.Sprintf("%.1f", math.Abs(ticks[i].Value)*100), ".0") + " %"
+		ticks[i].Label = strings.TrimSuffix(fmt.Sprintf("%.1f", ticks[i].Value*100), ".0") + " %"
 	}
 	return ticks
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,25 +31,24 @@ var (
 	above = []prefix{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}}
 )
 
-// tickText writes a round value at an axis.
-func tickText(x float64, unit string) string {
-	name, prefixes := unit, []prefix{{1, ""}}
-	switch unit {
-	case results.UnitSpeed:
+// tickText writes a round value at an axis, in the unit that suits the last
+// value. Only that one bears it.
+func tickText(x, last float64, unit string) string {
+	name, prefixes := " "+unit, []prefix{{1, ""}}
+	switch {
+	case unit == results.UnitSpeed:
 		name, prefixes = "B/s", above
-	case unitRate:
+	case unit == unitRate:
 		name, prefixes = "op/s", above
-	default:
-		if large(x, unit) {
-			name, prefixes = " "+unit, above
-		}
+	case large(last, unit):
+		prefixes = above
 	}
-	for _, p := range prefixes {
-		if x >= p.factor*0.9995 || p == prefixes[len(prefixes)-1] {
-			return strings.TrimSpace(strconv.FormatFloat(x/p.factor, 'g', 4, 64) + " " + p.name + name)
-		}
+	i := max(0, slices.IndexFunc(prefixes, func(p prefix) bool { return last >= p.factor*0.9995 }))
+	text := strconv.FormatFloat(x/prefixes[i].factor, 'g', 4, 64)
+	if x < last*(1-1e-9) {
+		return text
 	}
-	return ""
+	return text + " " + strings.TrimSpace(prefixes[i].name+name)
 }
 
 // digits writes a number with three significant digits, without exponent.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/ulogkit/ulogkit/bench/internal/results"
@@ -80,6 +81,30 @@ func TestAllocated(t *testing.T) {
 	} {
 		if got := allocated(c.bytes, c.allocs); got != c.want {
 			t.Errorf("%v in %v is %q, want %q", c.bytes, c.allocs, got, c.want)
+		}
+	}
+}
+
+func TestTicks(t *testing.T) {
+	for _, c := range []struct {
+		high float64
+		unit string
+		want string
+	}{
+		{70.7e9, results.UnitSpeed, "0, 25, 50 GB/s"},
+		{1.62e9, results.UnitSpeed, "0, 1 GB/s"},
+		{1.2e9, results.UnitSpeed, "0, 0.5, 1 GB/s"},
+		{465e6, unitRate, "0, 200, 400 Mop/s"},
+		{6.1e6, "records/s", "0, 2.5, 5 M records/s"},
+		{63, "Mframes/s", "0, 25, 50 Mframes/s"},
+		{5, unitRate, "0, 2, 4 op/s"},
+	} {
+		var labels []string
+		for _, tick := range (roundTicks{c.unit}).Ticks(0, c.high) {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, ", "); got != c.want {
+			t.Errorf("ticks up to %v %s are %s, want %s", c.high, c.unit, got, c.want)
 		}
 	}
 }
