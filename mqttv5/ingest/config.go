@@ -130,7 +130,7 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c Config) check() error {
 	if c.Group == "" {
-		return errors.New("Group is empty; all workers that share the work have the same one")
+		return errors.New("no Group given; all workers that share the work have the same one")
 	}
 	for _, f := range [...]struct{ name, value string }{{"Group", c.Group}, {"Name", c.Name}} {
 		if err := checkSegment(f.value); err != nil {
@@ -138,7 +138,7 @@ func (c Config) check() error {
 		}
 	}
 	if c.Sink == nil {
-		return errors.New("Sink is missing; nothing may be acknowledged that is not stored")
+		return errors.New("no Sink given; nothing may be acknowledged that is not stored")
 	}
 	if len(c.Filters) > maxFilters {
 		return fmt.Errorf("%d Filters, brokers take %d", len(c.Filters), maxFilters)

@@ -169,3 +169,40 @@ func TestKeyIgnoresTheTokenOfALogWithAnID(t *testing.T) {
 		t.Error("the token does not count without an id")
 	}
 }
+
+func TestGapsBetweenLogs(t *testing.T) {
+	var g Gaps
+	for i, c := range []struct {
+		token          uint32
+		sequences      []uint16
+		inside, before int
+	}{
+		{1, []uint16{0, 1, 2}, 0, 0},
+		{2, []uint16{10, 12}, 1, 0},
+		{1, []uint16{3, 4}, 0, 0},
+		{1, nil, 0, 0},
+		{1, []uint16{8, 9}, 0, 3},
+		{2, []uint16{14}, 0, 1},
+		{1, []uint16{0}, 0, 0}, // restarted
+		{1, []uint16{1}, 0, 0},
+	} {
+		b, err := format.NewLogBuilder(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.SessionToken = c.token
+		for _, s := range c.sequences {
+			if err := b.Add(&format.Record{Sequence: s}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log, err := b.AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Record{Kind: KindLog, Topic: "binlog/v0/7/1", Payload: log}
+		if inside, before := g.Observe(&r); inside != c.inside || before != c.before {
+			t.Errorf("log %d: %d inside, %d before, want %d and %d", i, inside, before, c.inside, c.before)
+		}
+	}
+}

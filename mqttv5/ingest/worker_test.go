@@ -451,10 +451,10 @@ func TestConfig(t *testing.T) {
 		edit func(*Config)
 		want string
 	}{
-		{"no group", func(c *Config) { c.Group = "" }, "Group is empty"},
+		{"no group", func(c *Config) { c.Group = "" }, "no Group"},
 		{"group", func(c *Config) { c.Group = "a/b" }, "Group"},
 		{"name", func(c *Config) { c.Name = "a#" }, "Name"},
-		{"no sink", func(c *Config) { c.Sink = nil }, "Sink is missing"},
+		{"no sink", func(c *Config) { c.Sink = nil }, "no Sink"},
 		{"customer", func(c *Config) { c.Connection.CustomerID = "" }, "CustomerID"},
 		{"broker", func(c *Config) { c.Connection.Broker = "mqtt://x" }, "Broker"},
 		{"filter", func(c *Config) { c.Filters = []string{"$share/x/y"} }, "filter"},

@@ -1,0 +1,160 @@
+package otlp
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text"
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// Device is what is known of the device that a message comes from. Info has no
+// serial number if it is not known.
+type Device struct {
+	CustomerID    string
+	GroupID       string
+	ApplicationID uint32
+	Token         uint32 // of the session; 0 for a crash dump
+	Info          mqttv5.DeviceInfo
+}
+
+// deviceOf takes a log's topic apart: binlog/v0/CUSTOMER[/GROUP]/APPLICATION.
+func deviceOf(topic string, token uint32, lookup func(application, token uint32) (mqttv5.DeviceInfo, bool)) Device {
+	d := Device{Token: token}
+	s := strings.Split(topic, "/")
+	if len(s) < 4 {
+		return d
+	}
+	d.CustomerID = s[2]
+	if len(s) > 4 {
+		d.GroupID = s[3]
+	}
+	n, err := strconv.ParseUint(s[len(s)-1], 10, 32)
+	if err != nil {
+		return d
+	}
+	d.ApplicationID = uint32(n)
+	if lookup != nil {
+		if info, ok := lookup(d.ApplicationID, token); ok {
+			d.Info = info
+		}
+	}
+	return d
+}
+
+// deviceOfCrash returns the device that a crash dump's header names; its topic is
+// core-dump/v0/CUSTOMER[/GROUP].
+func deviceOfCrash(topic string, h *format.CoreDumpHeader) Device {
+	d := Device{ApplicationID: h.ApplicationID(), Info: mqttv5.DeviceInfo{
+		ApplicationID: h.ApplicationID(), DeviceSerial: valid(h.DeviceSerial()), DeviceType: valid(h.DeviceType()),
+		GitVersion: valid(h.VersionString()), GitHash: valid(h.GitHash()),
+	}}
+	s := strings.Split(topic, "/")
+	if len(s) > 2 {
+		d.CustomerID = s[2]
+	}
+	if len(s) > 3 {
+		d.GroupID = s[3]
+	}
+	return d
+}
+
+func (d Device) resource() *resource.Resource {
+	instance := d.Info.DeviceSerial
+	if instance == "" {
+		instance = fmt.Sprintf("session %d", d.Token)
+	}
+	r := &resource.Resource{Attributes: []*common.KeyValue{
+		{Key: "service.name", Value: str("ulogger")},
+		{Key: "service.instance.id", Value: str(instance)},
+		{Key: "ulogger.application_id", Value: whole(int64(d.ApplicationID))},
+	}}
+	if d.Token != 0 {
+		r.Attributes = append(r.Attributes, intAttr("ulogger.session_token", int64(d.Token)))
+	}
+	for _, f := range [...]struct{ key, value string }{
+		{"ulogger.customer_id", d.CustomerID},
+		{"ulogger.group_id", d.GroupID},
+		{"device.id", d.Info.DeviceSerial},
+		{"device.model.identifier", d.Info.DeviceType},
+		{"service.version", d.Info.GitVersion},
+		{"vcs.ref.head.revision", d.Info.GitHash},
+	} {
+		if f.value != "" {
+			r.Attributes = append(r.Attributes, &common.KeyValue{Key: f.key, Value: str(f.value)})
+		}
+	}
+	return r
+}
+
+// Bounds of what is remembered; foreign input can name any number of either.
+const (
+	maxDictionaries = 1 << 12
+	maxTemplates    = 1 << 16
+)
+
+// texts finds the format strings of devices.
+type texts struct {
+	cfg *Config
+	buf []byte
+	all map[Dictionary]*printfs
+}
+
+// printfs are the parsed format strings of one firmware.
+type printfs struct {
+	dict   Dictionary // or nil
+	parsed map[uint32]*text.Template
+}
+
+func (t *texts) init(cfg *Config) { t.cfg, t.all = cfg, map[Dictionary]*printfs{} }
+
+// of returns the format strings of a device's firmware.
+func (t *texts) of(d Device) *printfs {
+	if t.cfg.Dictionary == nil {
+		return &printfs{}
+	}
+	dict := t.cfg.Dictionary(d)
+	if dict == nil {
+		return &printfs{}
+	}
+	p := t.all[dict]
+	if p == nil {
+		if len(t.all) >= maxDictionaries {
+			clear(t.all)
+		}
+		p = &printfs{dict: dict, parsed: map[uint32]*text.Template{}}
+		t.all[dict] = p
+	}
+	return p
+}
+
+// template returns the format string at an address, or nil.
+func (p *printfs) template(addr uint32) *text.Template {
+	if p.dict == nil {
+		return nil
+	}
+	t, ok := p.parsed[addr]
+	if !ok {
+		if s, found := p.dict.Format(addr); found {
+			t = text.Parse(s)
+		}
+		if len(p.parsed) >= maxTemplates {
+			clear(p.parsed)
+		}
+		p.parsed[addr] = t
+	}
+	return t
+}
+
+func (p *printfs) module(n uint8) string {
+	if p.dict == nil {
+		return ""
+	}
+	name, _ := p.dict.Module(n)
+	return valid([]byte(name))
+}

@@ -1,0 +1,49 @@
+// Package otlp exports what an ingest sink holds to any receiver of OpenTelemetry's
+// protocol over HTTP: the records of logs as log records, metric frames as metrics,
+// crash dumps as log records of the highest severity.
+//
+// An [Exporter] reads a sink from the position it stored last. [Exporter.Drain]
+// exports what there is, [Exporter.Run] goes on as more arrives.
+//
+// # What becomes what
+//
+// There is one resource for each device. A log tells its session token and, by its
+// topic, customer, group and application; Config.Device can name the device that
+// the token belongs to.
+//
+//	service.name                "ulogger"
+//	service.instance.id         serial, or "session TOKEN" where it is not known
+//	service.version             git version
+//	vcs.ref.head.revision       git hash
+//	device.id                   serial
+//	device.model.identifier     device type
+//	ulogger.customer_id, ulogger.group_id, ulogger.application_id, ulogger.session_token
+//
+// A log record has the text as its body, rendered as the device would have, and as
+// attributes ulogger.template, ulogger.args, ulogger.module, ulogger.module_name,
+// ulogger.fmt_addr, ulogger.frame (the number within its log), ulogger.key (the
+// same for copies of one log) and, of a version 1 log, ulogger.sequence. Without a
+// dictionary for its firmware the body is the address and the arguments; exporting
+// again later from position 0 with the dictionary makes up for it.
+//
+// The observed time is when the worker received the log. Devices have no clock of
+// the day: the time of a record is the observed time less the ticks that followed
+// it in its log, as if the last frame had been logged when the log was received. It
+// is left out where the device has no tick rate. ulogger.uptime_seconds is the
+// device's own time by the same reckoning.
+//
+// A metric frame, "metric_NAME=VALUE" with level 5 (FORMAT section 2), is a data
+// point of the gauge ulogger.NAME. One that cannot be read as such is exported as a
+// log record.
+//
+// # Guarantees
+//
+// The position is stored after the receiver has taken everything up to it, so that
+// a crash or an outage exports some records again and leaves none out. Copies that
+// workers left in the sink are dropped. What the receiver asks to be tried later
+// (status 429, 502, 503, 504) and what fails on the network is tried again, with
+// growing waits, for ever or for as long as its Retry-After says. Any other refusal
+// ends the export with an error and without moving the position: what was refused
+// stays in the sink. Records that the receiver takes a request but rejects are counted in
+// Stats and logged; its specification forbids to send them again.
+package otlp

@@ -1,0 +1,240 @@
+package otlp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// Dictionary tells the format strings and module names of a firmware. The
+// dictionaries of package dict are such.
+type Dictionary interface {
+	Format(addr uint32) (text string, ok bool)
+	Module(n uint8) (name string, ok bool)
+}
+
+// Config says what is exported, where to, and from where on.
+type Config struct {
+	// URL is the receiver's base, such as http://localhost:4318; /v1/logs and
+	// /v1/metrics are added. Default: none, required.
+	URL string
+
+	// Headers are sent with every request, for authorization. Default: none.
+	Headers map[string]string
+
+	// Source is what is read. Default: none, required.
+	Source ingest.Source
+
+	// PositionFile keeps the position. Default: none, each run begins at the first
+	// record.
+	PositionFile string
+
+	// Device names the device that a session token of an application belongs to.
+	// Default: none are known.
+	Device func(application, token uint32) (mqttv5.DeviceInfo, bool)
+
+	// Dictionary returns what a device's firmware says, or nil. Default: nil.
+	Dictionary func(Device) Dictionary
+
+	// BatchRecords is the number of log records or data points from which a request
+	// is sent. Default: 1000.
+	BatchRecords int
+
+	// Window is the number of messages among which copies are recognised, also
+	// those before the position. Default: 65536.
+	Window int
+
+	// Poll is how often Run looks for more. Default: 1 s.
+	Poll time.Duration
+
+	// Timeout bounds one request. Default: 30 s.
+	Timeout time.Duration
+
+	// Client makes the requests. Default: one that follows no redirects.
+	Client *http.Client
+
+	// Logger gets what goes wrong. Default: discards.
+	Logger *slog.Logger
+}
+
+// Stats says what was exported.
+type Stats struct {
+	Messages    int    // logs and crash dumps
+	LogRecords  int    // sent and not rejected
+	DataPoints  int    // of metrics
+	Rejected    int    // that the receiver did not want
+	Undecoded   int    // log records without a format string
+	Missing     int    // frames that never arrived, by their sequence numbers
+	Quarantined int    // messages left out, since they are not intact
+	Lost        uint64 // records that the sink could not return
+	Retries     int
+	Position    uint64 // of the next record
+}
+
+// Exporter exports a sink. It is not safe for concurrent use.
+type Exporter struct {
+	cfg   Config
+	batch batch
+	gaps  ingest.Gaps
+	stats Stats
+
+	minWait, maxWait time.Duration // between attempts
+}
+
+// New checks the configuration and reads the position.
+func New(cfg Config) (*Exporter, error) {
+	if cfg.BatchRecords == 0 {
+		cfg.BatchRecords = 1000
+	}
+	if cfg.Window == 0 {
+		cfg.Window = 1 << 16
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = time.Second
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	if cfg.Client == nil {
+		// A redirect would carry the headers to another host.
+		cfg.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	u, err := url.Parse(cfg.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("new OTLP exporter: %q is not of the form http://HOST:PORT", cfg.URL)
+	case cfg.Source == nil:
+		return nil, errors.New("new OTLP exporter: no Source given; there is nothing to export")
+	case cfg.BatchRecords < 1 || cfg.Window < 1 || cfg.Poll < 0 || cfg.Timeout < 0:
+		return nil, errors.New("new OTLP exporter: BatchRecords, Window, Poll and Timeout must be positive")
+	}
+	cfg.URL = strings.TrimSuffix(cfg.URL, "/")
+	e := &Exporter{cfg: cfg, minWait: time.Second, maxWait: 30 * time.Second}
+	e.batch.init(&e.cfg, &e.stats)
+	if e.stats.Position, err = loadPosition(cfg.PositionFile); err != nil {
+		return nil, fmt.Errorf("new OTLP exporter: %w", err)
+	}
+	return e, nil
+}
+
+// Stats returns what was exported so far.
+func (e *Exporter) Stats() Stats { return e.stats }
+
+// Drain exports what the sink holds now.
+func (e *Exporter) Drain(ctx context.Context) error { return e.export(ctx, false) }
+
+// Run exports what the sink holds and goes on as more arrives, until ctx ends; it
+// then returns nil.
+func (e *Exporter) Run(ctx context.Context) error {
+	err := e.export(ctx, true)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+func (e *Exporter) export(ctx context.Context, follow bool) error {
+	e.batch.reset() // of what an earlier call did not get rid of
+	start := max(e.stats.Position, 1)
+	// Reading begins a window earlier, to recognise copies of what was exported.
+	r, err := e.cfg.Source.Read(ctx, start-min(start-1, uint64(e.cfg.Window)))
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	unique := ingest.Deduplicate(r, e.cfg.Window)
+	defer unique.Close()
+	for {
+		rec, err := unique.Next(ctx)
+		loss := (*ingest.LossError)(nil)
+		switch {
+		case err == nil:
+			if rec.Sequence < start {
+				continue
+			}
+			if err := e.add(ctx, &rec); err != nil {
+				return err
+			}
+		case errors.As(err, &loss):
+			if loss.Last >= start {
+				e.stats.Lost += loss.Last - max(loss.First, start) + 1
+				e.cfg.Logger.Error("records of the sink are lost", "error", err)
+			}
+		case errors.Is(err, ingest.ErrEnd):
+			if err := e.flush(ctx); err != nil {
+				return err
+			}
+			if !follow {
+				return nil
+			}
+			if err := sleep(ctx, e.cfg.Poll); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+}
+
+// add adds what a record holds to the batch and sends the batch when it is full.
+func (e *Exporter) add(ctx context.Context, r *ingest.Record) error {
+	split := false
+	if r.Reason != "" {
+		e.stats.Quarantined++
+	} else {
+		e.stats.Messages++
+		inside, before := e.gaps.Observe(r)
+		e.stats.Missing += inside + before
+		for full := range e.batch.add(r) {
+			// A large log may fill a request before its end; the position then
+			// stays in front of it.
+			if full {
+				if err := e.send(ctx); err != nil {
+					return err
+				}
+				split = true
+			}
+		}
+	}
+	e.batch.next = r.Sequence + 1
+	if split || e.batch.full() {
+		return e.flush(ctx)
+	}
+	return nil
+}
+
+// flush sends the batch and stores the position behind it.
+func (e *Exporter) flush(ctx context.Context) error {
+	if err := e.send(ctx); err != nil {
+		return err
+	}
+	if e.batch.next <= e.stats.Position {
+		return nil
+	}
+	if err := storePosition(e.cfg.PositionFile, e.batch.next); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	e.stats.Position = e.batch.next
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
