@@ -45,7 +45,7 @@ FW is the firmware's ELF file, a dictionary that "ulogkit dictionary" made of
 one, or a directory of these; with several, each FILE is decoded with the one
 that fits it. A FILE whose records are not those of the firmware is refused with
 the evidence, unless --force is given. Without --elf the records keep address
-and arguments.
+and arguments; a FILE of such records, written with --json, can be decoded later.
 
 An argument that the device did not record shows as <missing>, one too many is
 appended as <type value>. What was lost is told on standard error: damaged

@@ -92,8 +92,9 @@ const (
 )
 
 // Decode decodes the logs in r, back to back, and writes them to w as r gives
-// them. file is its name in the output. The report tells what was lost, also
-// where the error is not nil.
+// them. file is its name in the output. In place of logs r may hold the JSON of
+// an earlier run, to be rendered again, with a dictionary that was missing
+// then. The report tells what was lost, also where the error is not nil.
 func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Writer) (Report, error) {
 	s := &stream{cfg: &d.cfg, stats: &d.stats, file: file, ctx: ctx, w: w, judge: newJudge(&d.cfg)}
 	s.use(nil)
@@ -116,6 +117,7 @@ type stream struct {
 	out   renderer
 	judge *judge
 
+	rows    *rows           // set where the file holds JSON of an earlier run
 	changes int             // of the dictionary
 	damage  *format.Decoder // reads damaged input, where there is some
 	fed     int             // how much of buf it has been given
@@ -152,6 +154,9 @@ func (s *stream) run(r io.Reader) error {
 			}
 		}
 		s.buf = block
+		if s.base == 0 && s.rows == nil && len(block) > 0 && block[0] == '{' {
+			s.rows = &rows{}
+		}
 		if err := s.judge.look(s, block); err != nil {
 			return err
 		}
@@ -198,6 +203,9 @@ func (s *stream) write() error {
 
 // consume decodes what is whole in s.buf and leaves the rest there.
 func (s *stream) consume(p *pool, eof bool) error {
+	if s.rows != nil {
+		return s.consumeRows(eof)
+	}
 	for len(s.buf) > 0 {
 		if s.damage == nil {
 			n, err := s.consumeGood(p)

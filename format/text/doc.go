@@ -3,17 +3,19 @@
 // files of logs to lines or JSON.
 //
 // [Parse] reads a format once, [Template.Append] renders a record with it.
-// [Decoder] does the rest for files: it finds the logs, filters, renders, and
-// reports what was lost on the way.
+// [Decoder] does the rest for files: it finds the logs, chooses the firmware that
+// they are of or refuses a wrong one, filters, renders, sums up the device's
+// ticks, and reports what was lost on the way. [Follow] gives it a file that
+// still grows.
 //
 // # Which printf
 //
 // The output is that of newlib, the C library of the devices, in the C locale:
 // flags - + space # 0 ', width, precision, the length modifiers h hh l ll j z t
 // L, and the conversions d i u x X o c s p f F e E g G a A and %%. Widths and
-// precisions above [MaxWidth] are cut to it. What newlib leaves undefined is
-// written as it stands in the format: an unknown conversion (%y, %n, a single %
-// at the end) stays visible. glibc differs from it in these points:
+// precisions above [MaxWidth] are cut to it. In one thing we differ from newlib: a
+// mistake in the format (%y, %n, a single % at the end) stays visible as it stands
+// there. glibc differs from newlib in these points:
 //
 //   - %p of 0 is "0x0", glibc writes "(nil)"; %p knows no sign flag.
 //   - a zero flag pads %s and %c with zeros, glibc pads with spaces.
@@ -38,6 +40,14 @@
 // shown with a question mark, and so is every argument after it: "5?".
 //
 // Source: FORMAT section 2; the vectors' newlib_text_hex.
+//
+// # Time
+//
+// A frame tells the ticks since the frame before it, so times are summed up from
+// the first record of a file: seconds since boot if the file begins there, else
+// since its first record. The sum does not wrap. When a header's tick counter
+// goes back by less than half its range, the device has restarted and the sum
+// begins anew. After lost frames times are early by what they took.
 //
 // # Guarantees
 //

@@ -78,11 +78,7 @@ func (f *Filter) head(moduleLevel byte) bool {
 
 func (f *Filter) hasTime() bool { return f.Since != 0 || f.Until != 0 }
 
-// time reports whether a record at this tick passes.
-func (f *Filter) time(tick uint64, rate uint32) bool {
-	if rate == 0 {
-		return false
-	}
-	seconds := float64(tick) / float64(rate)
+// time reports whether a record at this time passes.
+func (f *Filter) time(seconds float64) bool {
 	return seconds >= f.Since && (f.Until == 0 || seconds <= f.Until)
 }

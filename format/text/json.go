@@ -20,9 +20,8 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 	dst = appendKey(dst, `,"index":`, uint64(r.index))
 	if r.v3 {
 		dst = appendKey(dst, `,"tick":`, r.tick)
-		if r.rate != 0 {
-			dst = append(dst, `,"seconds":`...)
-			dst = appendSeconds(dst, r.tick, r.rate)
+		if r.hasTime() {
+			dst = r.appendSeconds(append(dst, `,"seconds":`...))
 		}
 	} else {
 		dst = appendKey(dst, `,"sequence":`, uint64(r.seq))

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -96,13 +97,13 @@ func (j *judge) look(s *stream, b []byte) error {
 		}
 	}
 	before := j.records
-	var d format.Decoder
-	for e := range d.Feed(b) {
-		if e.Kind != format.EventFrame || !e.Verified {
-			continue
-		}
+	payloads := goodPayloads
+	if s.rows != nil {
+		payloads = rowPayloads
+	}
+	for p := range payloads(b) {
 		for i := range j.files {
-			j.files[i].hear(e.Payload)
+			j.files[i].hear(p)
 		}
 		if j.records++; j.records >= maxJudged {
 			j.done = !j.changed
@@ -124,6 +125,18 @@ func (j *judge) look(s *stream, b []byte) error {
 		j.files = []candidate{best}
 	}
 	return nil
+}
+
+// goodPayloads iterates over the records of the good logs in b.
+func goodPayloads(b []byte) iter.Seq[format.Payload] {
+	return func(yield func(format.Payload) bool) {
+		var d format.Decoder
+		for e := range d.Feed(b) {
+			if e.Kind == format.EventFrame && e.Verified && !yield(e.Payload) {
+				return
+			}
+		}
+	}
 }
 
 // hear takes a record as evidence.

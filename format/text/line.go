@@ -124,6 +124,7 @@ type record struct {
 	index   int64
 	tick    uint64
 	rate    uint32 // ticks a second, 0 without a clock
+	seconds string // in place of the rate, where the record was JSON
 	seq     uint16
 	v3      bool
 	damaged bool
@@ -171,8 +172,8 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 		case fieldTime:
 			dst = r.appendTime(dst)
 		case fieldSeconds:
-			if r.rate != 0 {
-				dst = appendSeconds(dst, r.tick, r.rate)
+			if r.hasTime() {
+				dst = r.appendSeconds(dst)
 			}
 		case fieldTick:
 			if r.v3 {
@@ -254,12 +255,31 @@ const colourEnd = "\x1b[0m"
 // appendTime appends when r was logged, in the unit that its log has.
 func (r *record) appendTime(dst []byte) []byte {
 	switch {
-	case r.rate != 0:
-		return appendSeconds(dst, r.tick, r.rate)
+	case r.hasTime():
+		return r.appendSeconds(dst)
 	case r.v3:
 		return append(appendUnsigned(dst, r.tick), 't')
 	}
 	return appendUnsigned(append(dst, '#'), uint64(r.seq))
+}
+
+func (r *record) hasTime() bool { return r.rate != 0 || r.seconds != "" }
+
+func (r *record) appendSeconds(dst []byte) []byte {
+	if r.rate == 0 {
+		return append(dst, r.seconds...)
+	}
+	return appendSeconds(dst, r.tick, r.rate)
+}
+
+// time returns when r was logged in seconds since boot, and whether that is
+// known.
+func (r *record) time() (seconds float64, ok bool) {
+	if r.rate != 0 {
+		return float64(r.tick) / float64(r.rate), true
+	}
+	seconds, err := strconv.ParseFloat(r.seconds, 64)
+	return seconds, err == nil
 }
 
 // appendSeconds appends a number of ticks as seconds with six decimals, cut

@@ -6,6 +6,9 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
+// damagedMark goes before the text of a record that may be wrong.
+const damagedMark = "(damaged) "
+
 var errShortRecord = errors.New("the record ends before its format")
 
 // renderer turns the records of a stream, or of a part of it, into output.
@@ -76,51 +79,59 @@ func (o *renderer) event(e *format.Event, offset int64, t *track) {
 func (o *renderer) frame(f *format.Frame, offset int64, t *track, damaged bool) {
 	index := t.index
 	t.frame(f, offset, &o.report)
-	if len(f.Payload) < format.PayloadHeaderSize {
-		o.bad(f, index, t, errShortRecord)
+	o.record(&record{index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, damaged: damaged}, f.Payload)
+}
+
+// record renders r, whose payload is not decoded yet, if the filter lets it
+// pass. What can be decided on the undecoded bytes comes first.
+func (o *renderer) record(r *record, payload []byte) {
+	if len(payload) < format.PayloadHeaderSize {
+		o.bad(r, payload, errShortRecord)
 		return
 	}
-	// What can be decided on the undecoded bytes comes first.
 	filter := &o.cfg.Filter
-	if !filter.head(f.Payload[0]) {
+	if !filter.head(payload[0]) {
 		o.report.Records++
 		return
 	}
-	if filter.hasTime() && !filter.time(t.tick, t.rate) {
-		o.report.Records++
-		if t.rate == 0 {
+	if filter.hasTime() {
+		seconds, ok := r.time()
+		if !ok {
 			o.report.NoTime++
 		}
-		return
+		if !ok || !filter.time(seconds) {
+			o.report.Records++
+			return
+		}
 	}
-	stmt := o.stmts.at(uint32(f.Payload[1]) | uint32(f.Payload[2])<<8 | uint32(f.Payload[3])<<16 | uint32(f.Payload[4])<<24)
-	grep := stmt.grep
-	if grep == unknown && f.Payload[5] == 0 {
-		grep = stmt.grepNone
+	r.stmt = o.stmts.at(uint32(payload[1]) | uint32(payload[2])<<8 | uint32(payload[3])<<16 | uint32(payload[4])<<24)
+	grep := r.stmt.grep
+	if grep == unknown && payload[5] == 0 {
+		grep = r.stmt.grepNone
 	}
 	if grep == never {
 		o.report.Records++
 		return
 	}
-	p, err := format.ParsePayload(f.Payload)
+	p, err := format.ParsePayload(payload)
 	if err != nil {
-		o.bad(f, index, t, err)
+		o.bad(r, payload, err)
 		return
 	}
 	o.report.Records++
-	r := record{stmt: stmt, p: p, index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, damaged: damaged}
-	if stmt.template != nil {
-		var left lost
-		o.text, left = stmt.template.append(o.text[:0], p)
-		o.report.DroppedStrings += int64(left.dropped)
-		o.report.NotRecorded += int64(left.notRecorded)
+	r.p = p
+	var left lost
+	if t := r.stmt.template; t != nil {
+		o.text, left = t.append(o.text[:0], p)
 	} else {
-		o.text = o.appendRaw(o.text[:0], p)
+		o.text, left = appendRaw(o.text[:0], p)
 	}
 	if filter.Grep != nil && grep == unknown && !filter.Grep.Match(o.text) {
 		return
 	}
-	o.show(&r, f.Payload)
+	o.report.DroppedStrings += int64(left.dropped)
+	o.report.NotRecorded += int64(left.notRecorded)
+	o.show(r, payload)
 }
 
 // show writes the record whose text is in o.text.
@@ -144,40 +155,42 @@ func (o *renderer) show(r *record, payload []byte) {
 	case o.cfg.Quiet:
 	case o.cfg.JSON:
 		o.buf = r.appendJSON(o.buf, o, o.text, reason)
-	case isPrintable(o.text):
+	case isPrintable(o.text) && !r.damaged:
 		o.buf = o.appendLine(o.buf, r, o.text)
 	default:
 		n := len(o.text)
-		o.text = appendPrintable(o.text, o.text)
+		if r.damaged {
+			o.text = append(o.text, damagedMark...)
+		}
+		o.text = appendPrintable(o.text, o.text[:n])
 		o.buf = o.appendLine(o.buf, r, o.text[n:])
 	}
 }
 
 // bad writes a record that cannot be read.
-func (o *renderer) bad(f *format.Frame, index int64, t *track, err error) {
+func (o *renderer) bad(r *record, payload []byte, err error) {
 	o.report.Unreadable++
-	if o.cfg.Quiet {
-		return
-	}
-	r := &record{index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, bad: err, raw: f.Payload}
-	if o.cfg.JSON {
+	r.bad, r.raw = err, payload
+	switch {
+	case o.cfg.Quiet:
+	case o.cfg.JSON:
 		o.buf = r.appendJSON(o.buf, o, nil, "")
-		return
+	default:
+		o.text = append(append(append(o.text[:0], "<unreadable: "...), err.Error()...), '>')
+		o.buf = o.appendLine(o.buf, r, o.text)
 	}
-	o.text = append(append(append(o.text[:0], "<unreadable: "...), err.Error()...), '>')
-	o.buf = o.appendLine(o.buf, r, o.text)
 }
 
 // appendRaw shows a record without its format: the address and the arguments.
-func (o *renderer) appendRaw(dst []byte, p format.Payload) []byte {
+func appendRaw(dst []byte, p format.Payload) (_ []byte, left lost) {
 	dst = appendAddr(dst, p.FmtAddr())
 	args := p.Args()
 	for args.Next() {
 		a := args.Arg()
 		if !a.Stored() {
-			o.report.DroppedStrings++
+			left.dropped++
 		}
 		dst = appendMarked(append(dst, ' '), &a)
 	}
-	return dst
+	return dst, left
 }

@@ -85,6 +85,9 @@ func TestDamagedShown(t *testing.T) {
 	if strings.Count(out, `"damaged":true`) != 3 || report.DamagedCount != 1 || report.Damages[0].Records != 0 || !report.Lost() {
 		t.Errorf("output %q, report %+v", out, report)
 	}
+	if out, _ = decode(t, Config{Damaged: true}, b); strings.Count(out, " (damaged) 0x00001000\n") != 3 {
+		t.Errorf("output %q", out)
+	}
 }
 
 // TestManyGaps lists the first ones and sums up the others.

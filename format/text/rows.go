@@ -1,0 +1,188 @@
+package text
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strconv"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// maxRow is the longest row of JSON that is read, in bytes. The longest record
+// has 64 KiB, of which each byte can take six characters in several keys.
+const maxRow = 4 << 20
+
+var errNoRow = errors.New("not a record that decode wrote")
+
+// rows reads records from the JSON of an earlier run.
+type rows struct {
+	line    int64
+	payload []byte
+}
+
+// row is a record as JSON, as far as it is read.
+type row struct {
+	V        int         `json:"v"`
+	Index    int64       `json:"index"`
+	Tick     *uint64     `json:"tick"`
+	Seconds  json.Number `json:"seconds"`
+	Sequence *uint16     `json:"sequence"`
+	Damaged  bool        `json:"damaged"`
+	Level    string      `json:"level"`
+	Module   uint8       `json:"module"`
+	FmtAddr  uint32      `json:"fmt_addr"`
+	Args     []rowArg    `json:"args"`
+	Payload  *string     `json:"payload_hex"`
+}
+
+type rowArg struct {
+	Type  string          `json:"type"`
+	Value json.RawMessage `json:"value"`
+	Bits  string          `json:"bits"`
+	Hex   *string         `json:"hex"`
+}
+
+// consumeRows renders the rows that are whole in s.buf.
+func (s *stream) consumeRows(eof bool) error {
+	for len(s.buf) > 0 {
+		n := bytes.IndexByte(s.buf, '\n') + 1
+		if n == 0 {
+			if !eof && len(s.buf) < maxRow {
+				break
+			}
+			n = len(s.buf)
+		}
+		s.rows.line++
+		if err := s.rows.render(s.buf[:n], &s.out); err != nil {
+			s.out.report.damage(Damage{Offset: s.base, Len: int64(n), Reason: fmt.Sprintf("row %d: %v", s.rows.line, err)})
+		}
+		s.advance(n)
+		if len(s.out.buf) >= lenOutput {
+			if err := s.write(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.write()
+}
+
+// render renders one row.
+func (w *rows) render(b []byte, o *renderer) error {
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil
+	}
+	var in row
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	var err error
+	if w.payload, err = in.appendPayload(w.payload[:0]); err != nil {
+		return err
+	}
+	r := record{index: in.Index, seconds: in.Seconds.String(), damaged: in.Damaged}
+	if in.Tick != nil {
+		r.v3, r.tick = true, *in.Tick
+	} else if in.Sequence != nil {
+		r.seq = *in.Sequence
+	}
+	o.record(&r, w.payload)
+	return nil
+}
+
+// rowPayloads iterates over the records of the rows in b.
+func rowPayloads(b []byte) iter.Seq[format.Payload] {
+	return func(yield func(format.Payload) bool) {
+		for line := range bytes.Lines(b) {
+			var in row
+			if json.Unmarshal(line, &in) != nil {
+				continue
+			}
+			payload, err := in.appendPayload(nil)
+			if err != nil {
+				continue
+			}
+			if p, err := format.ParsePayload(payload); err == nil && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// appendPayload appends the record as the device sent it.
+func (in *row) appendPayload(dst []byte) ([]byte, error) {
+	if in.Payload != nil {
+		return hex.AppendDecode(dst, []byte(*in.Payload))
+	}
+	if in.V != 1 || in.Tick == nil && in.Sequence == nil {
+		return dst, errNoRow
+	}
+	r := format.Record{Level: 8, Module: in.Module, FmtAddr: in.FmtAddr}
+	for i, name := range levelNames {
+		if in.Level == name {
+			r.Level = format.Level(i)
+		}
+	}
+	if r.Level == 8 {
+		return dst, fmt.Errorf("%w: level %.20q", errNoRow, in.Level)
+	}
+	if len(in.Args) > maxRecorded {
+		return dst, fmt.Errorf("%w: %d arguments", errNoRow, len(in.Args))
+	}
+	for i := range in.Args {
+		a, err := in.Args[i].arg()
+		if err != nil {
+			return dst, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		r.Args = append(r.Args, a)
+	}
+	return r.AppendTo(dst)
+}
+
+// arg returns the argument as the device recorded it.
+func (in *rowArg) arg() (format.Arg, error) {
+	value := string(in.Value)
+	switch in.Type {
+	case "i32":
+		x, err := strconv.ParseInt(value, 10, 32)
+		return format.ArgI32(int32(x)), err
+	case "i64":
+		x, err := strconv.ParseInt(value, 10, 64)
+		return format.ArgI64(x), err
+	case "u32", "ptr":
+		x, err := strconv.ParseUint(value, 10, 32)
+		if in.Type == "ptr" {
+			return format.ArgPointer(uint32(x)), err
+		}
+		return format.ArgU32(uint32(x)), err
+	case "u64":
+		x, err := strconv.ParseUint(value, 10, 64)
+		return format.ArgU64(x), err
+	case "char":
+		x, err := strconv.ParseUint(value, 10, 8)
+		return format.ArgChar(byte(x)), err
+	case "double":
+		if in.Bits != "" {
+			x, err := strconv.ParseUint(in.Bits, 16, 64)
+			return format.ArgDouble(math.Float64frombits(x)), err
+		}
+		x, err := strconv.ParseFloat(value, 64)
+		return format.ArgDouble(x), err
+	case "string":
+		if in.Hex != nil {
+			b, err := hex.DecodeString(*in.Hex)
+			return format.ArgString(string(b)), err
+		}
+		if value == "null" {
+			return format.ArgDropped(), nil
+		}
+		var s string
+		err := json.Unmarshal(in.Value, &s)
+		return format.ArgString(s), err
+	}
+	return format.Arg{}, fmt.Errorf("%w: type %.20q", errNoRow, in.Type)
+}

@@ -1,0 +1,93 @@
+package text
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestRowsAgain renders records later: decoded without firmware to JSON, and
+// that with it, they are what they would have been at once.
+func TestRowsAgain(t *testing.T) {
+	mixed, d := mixedFile(t, 5, 40, true)
+	files := map[string]struct {
+		b    []byte
+		dict Dictionary
+	}{
+		"mixed": {mixed, d},
+		"old":   {vectorLog(t, "agent-1.0.2"), vectorDictionary(t, "agent-1.0.2")},
+		"new":   {vectorLog(t, "agent-1.2.2"), vectorDictionary(t, "agent-1.2.2")},
+	}
+	for name, f := range files {
+		rows, _ := decode(t, Config{JSON: true}, f.b)
+		for _, asJSON := range []bool{false, true} {
+			cfg := Config{Dictionaries: []Dictionary{f.dict}, JSON: asJSON, Filter: Filter{Since: 0.001}}
+			if name != "new" {
+				cfg.Filter = Filter{}
+			}
+			// What is damaged is found by its looks; without firmware other
+			// addresses pass.
+			want, _ := decode(t, cfg, f.b)
+			if name == "mixed" {
+				good, _ := mixedFile(t, 5, 40, false)
+				want, _ = decode(t, cfg, good)
+				rows, _ = decode(t, Config{JSON: true}, good)
+			}
+			got, report := decode(t, cfg, []byte(rows))
+			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Errorf("%s, JSON %v: %.2000s", name, asJSON, diff)
+			}
+			if report.DamagedCount != 0 || report.Bytes != int64(len(rows)) {
+				t.Errorf("%s: report %+v", name, report)
+			}
+			if pieces, _, err := tryDecode(t, cfg, &slowReader{b: []byte(rows), n: 1000}); err != nil || pieces != got {
+				t.Errorf("%s: in pieces it differs: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestRowsWrongDictionary judges rows as it does logs.
+func TestRowsWrongDictionary(t *testing.T) {
+	rows, _ := decode(t, Config{JSON: true}, vectorLog(t, "agent-1.2.2"))
+	_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, "agent-1.0.2")}}, bytes.NewReader([]byte(rows)))
+	if err == nil {
+		t.Error("the wrong dictionary is taken")
+	}
+}
+
+func TestBadRows(t *testing.T) {
+	good := `{"v":1,"index":7,"sequence":3,"level":"info","module":2,"fmt_addr":4096,"args":[{"type":"i32","value":-5}]}` + "\n"
+	tests := []struct{ row, want string }{
+		{`{`, "unexpected end of JSON input"},
+		{`{}`, "not a record that decode wrote"},
+		{`{"v":2,"sequence":1,"level":"info"}`, "not a record that decode wrote"},
+		{`{"v":1,"sequence":1,"level":"loud"}`, `not a record that decode wrote: level "loud"`},
+		{`{"v":1,"sequence":1,"level":"info","module":32}`, "module"},
+		{`{"v":1,"sequence":70000,"level":"info"}`, "sequence"},
+		{`{"v":1,"sequence":1,"level":"info","fmt_addr":4294967296}`, "fmt_addr"},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"i32","value":1e400}]}`, "argument 1: "},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"i32","value":2147483648}]}`, "argument 1: "},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"pigs","value":1}]}`, `argument 1: not a record that decode wrote: type "pigs"`},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"string","value":5}]}`, "argument 1: "},
+		{`{"v":1,"sequence":1,"level":"info","args":[` + strings.Repeat(`{"type":"u32","value":1},`, 8) + `{"type":"u32","value":1}]}`, "9 arguments"},
+		{`{"v":1,"sequence":1,"payload_hex":"zz"}`, "invalid byte"},
+		{strings.Repeat(`{"v":`, 20_000), "row 2: "},
+	}
+	for _, tt := range tests {
+		out, report := decode(t, Config{}, []byte(good+tt.row+"\n"+good))
+		if want := strings.Repeat("          #3 info     2        0x00001000 <i32 -5>\n", 2); out != want {
+			t.Errorf("%.60s: output %q", tt.row, out)
+		}
+		if report.DamagedCount != 1 || !strings.Contains(report.Damages[0].Reason, tt.want) || report.Damages[0].Offset != int64(len(good)) {
+			t.Errorf("%.60s: report %+v, want %s", tt.row, report, tt.want)
+		}
+	}
+	// A row without an end is given up, not collected.
+	long := good + `{"v":1,"level":"` + strings.Repeat("x", 2*maxRow)
+	if _, report := decode(t, Config{}, []byte(long)); !report.Lost() || report.Bytes != int64(len(long)) {
+		t.Errorf("report %+v", report)
+	}
+}
