@@ -51,7 +51,7 @@ var importTable = []rule{
 	// The stand-in cloud is part of the uploader's package tree.
 	{dir: "mqttv5/localcloud", allowed: []string{"format", "mqttv5", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers.
-	{dir: "mqttv5/ingest", allowed: []string{"format", "mqttv5", paho, bbolt, metrics, xtime, nats, otlp, protobuf}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "format/text", "mqttv5", paho, bbolt, metrics, xtime, nats, otlp, protobuf}},
 	{dir: "mqttv5", allowed: []string{"format", paho, bbolt, flock, metrics, xtime, xsys}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},

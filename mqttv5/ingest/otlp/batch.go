@@ -75,7 +75,7 @@ func (b *batch) add(r *ingest.Record) iter.Seq[bool] {
 			return // ingest stores intact logs only
 		}
 		d := deviceOf(r.Topic, l.SessionToken(), b.cfg.Device)
-		printf := b.texts.of(d)
+		printf := b.texts.of(d, l)
 		clock := newClock(l, r.Time)
 		frames := l.Frames()
 		for index := 0; frames.Next(); index++ {

@@ -113,12 +113,12 @@ type printfs struct {
 
 func (t *texts) init(cfg *Config) { t.cfg, t.all = cfg, map[Dictionary]*printfs{} }
 
-// of returns the format strings of a device's firmware.
-func (t *texts) of(d Device) *printfs {
+// of returns the format strings of the firmware that a log is of.
+func (t *texts) of(d Device, l format.Log) *printfs {
 	if t.cfg.Dictionary == nil {
 		return &printfs{}
 	}
-	dict := t.cfg.Dictionary(d)
+	dict := t.cfg.Dictionary(d, l)
 	if dict == nil {
 		return &printfs{}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
@@ -41,8 +42,9 @@ type Config struct {
 	// Default: none are known.
 	Device func(application, token uint32) (mqttv5.DeviceInfo, bool)
 
-	// Dictionary returns what a device's firmware says, or nil. Default: nil.
-	Dictionary func(Device) Dictionary
+	// Dictionary returns what the firmware says that a log is of, or nil; BestOf
+	// makes one. Default: nil.
+	Dictionary func(Device, format.Log) Dictionary
 
 	// BatchRecords is the number of log records or data points from which a request
 	// is sent. Default: 1000.

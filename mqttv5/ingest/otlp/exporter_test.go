@@ -45,7 +45,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 		Device: func(app, token uint32) (mqttv5.DeviceInfo, bool) {
 			return mqttv5.DeviceInfo{ApplicationID: app, DeviceSerial: "SN1", DeviceType: "lamp", GitVersion: "v1", GitHash: "abcdef0"}, token == 77
 		},
-		Dictionary: func(d2 Device) Dictionary {
+		Dictionary: func(d2 Device, _ format.Log) Dictionary {
 			if d2.Info.GitHash != "abcdef0" {
 				return nil
 			}
@@ -343,6 +343,38 @@ func TestRunFollows(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestBestOf(t *testing.T) {
+	var dicts []Dictionary
+	for _, texts := range []map[uint32]string{
+		{0x1000: "%s", 0x2000: "%s"}, {0x1000: "%d", 0x2000: "%s"}, {0x1000: "%d", 0x2000: "%u"}, {0x1000: "%i", 0x2000: "%x"},
+	} {
+		d, err := dict.FromStrings(texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dicts = append(dicts, d)
+	}
+	choose := BestOf(dicts)
+	for _, c := range []struct {
+		args []format.Arg // at 0x1000, at 0x2000
+		want Dictionary
+	}{
+		{[]format.Arg{format.ArgI32(1), format.ArgU32(1)}, dicts[2]},
+		{[]format.Arg{format.ArgString("a"), format.ArgString("b")}, dicts[0]},
+		{[]format.Arg{format.ArgI32(1), format.ArgString("b")}, dicts[1]},
+		{[]format.Arg{format.ArgDouble(1), format.ArgDouble(1)}, nil},
+	} {
+		r := logRecord(t, 1, 3, 1, &format.Record{FmtAddr: 0x1000, Args: c.args[:1]}, &format.Record{FmtAddr: 0x2000, Args: c.args[1:]})
+		l, _, err := format.ParseLog(r.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := choose(Device{}, l); got != c.want {
+			t.Errorf("%v: dictionary %v", c.args, got)
+		}
 	}
 }
 
