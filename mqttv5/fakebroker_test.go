@@ -1,6 +1,7 @@
 package mqttv5
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net"
@@ -25,6 +26,7 @@ type fakeBroker struct {
 	wrap      func(net.Conn) net.Conn // the client's end
 
 	silentBoot bool
+	bootDelay  time.Duration
 	token      uint32
 
 	wg sync.WaitGroup
@@ -121,7 +123,14 @@ func (c *fakeConn) publish(m *packets.Publish) {
 		c.b.boots++
 		c.b.mu.Unlock()
 		c.puback(m.PacketID, 0)
-		if !c.b.silentBoot {
+		switch {
+		case c.b.silentBoot:
+		case c.b.bootDelay > 0:
+			c.b.wg.Go(func() {
+				time.Sleep(c.b.bootDelay)
+				c.bootReply(m, c.b.token)
+			})
+		default:
 			c.bootReply(m, c.b.token)
 		}
 		return
@@ -139,7 +148,11 @@ func (c *fakeConn) publish(m *packets.Publish) {
 }
 
 // send writes one packet; a closed pipe is the test's business.
-func (c *fakeConn) send(p packets.Packet) { p.WriteTo(c.Conn) }
+func (c *fakeConn) send(p packets.Packet) {
+	var b bytes.Buffer // in one piece: several goroutines send
+	p.WriteTo(&b)
+	c.Write(b.Bytes())
+}
 
 func (c *fakeConn) puback(id uint16, code byte) {
 	c.send(&packets.Puback{PacketID: id, ReasonCode: code, Properties: &packets.Properties{}})

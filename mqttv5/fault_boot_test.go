@@ -151,6 +151,7 @@ func TestF23LateAndTwice(t *testing.T) {
 func TestBootMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBroker(t)
+		b.bootDelay = 100 * time.Millisecond // all callers come meanwhile
 		var mu sync.Mutex
 		subscribed, most, filters := map[string]bool{}, 0, 0
 		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-
-	"github.com/ulogkit/ulogkit/format"
 )
 
 // soakHours is how long F28 lasts in the time of its bubble: ULOGKIT_SOAK_HOURS,
@@ -95,7 +93,7 @@ func TestF28Soak(t *testing.T) {
 	}, nil, func(t *testing.T, f *faults) {
 		f.deliver()
 		for d := range devices { // every device at least once
-			f.or.one(t, f.o, d, 0)
+			f.or.one(t, f.o, d, 0, "first")
 		}
 		settle := func() {
 			t.Helper()
@@ -108,7 +106,7 @@ func TestF28Soak(t *testing.T) {
 		heap, goroutines, descriptors := usage()
 		for hour := range hours {
 			for n := range 150 {
-				f.or.one(t, f.o, dice(devices), hour*1000+n)
+				f.or.one(t, f.o, dice(devices), hour*1000+n, "more")
 				if n%10 == 0 {
 					time.Sleep(time.Duration(dice(120)) * time.Second)
 				}
@@ -148,21 +146,6 @@ func TestF28Soak(t *testing.T) {
 		}
 		t.Logf("%d hours, %d records, %d sendings, %d connections, %d parked", hours, len(f.or.accepted), published, lost, len(f.parked))
 	})
-}
-
-// one submits one record of a device.
-func (or *oracle) one(t testing.TB, o *Outbox, device, n int) {
-	t.Helper()
-	dev := testDevice(device)
-	batch, err := textBatches(dev, []TextEntry{{int64(n), format.LevelInfo, dev.DeviceSerial}}, maxTextBatch, &o.texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := o.submit(t.Context(), RecordText, dev, batch[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	or.put(id, batch[0])
 }
 
 func usage() (heap uint64, goroutines, descriptors int) {

@@ -106,9 +106,8 @@ func TestF15TLS(t *testing.T) {
 			if len(b.times()) != 0 {
 				t.Error("a CONNECT was sent")
 			}
-			close(hold)
-			for n := range hold {
-				n.Close()
+			for len(hold) > 0 {
+				(<-hold).Close()
 			}
 		})
 	}

@@ -29,9 +29,10 @@ type link struct {
 	maxPacket  uint32 // the broker's Maximum Packet Size; 0 when it named none
 	opened     time.Time
 
-	once  sync.Once
-	cause error         // why it ended; valid once dead is closed
-	dead  chan struct{} // closed when the link can no longer be used
+	once   sync.Once
+	cause  error         // why it ended; valid once dead is closed
+	dead   chan struct{} // closed when the link can no longer be used
+	judged chan struct{} // closed when the supervisor knows what follows from it
 }
 
 var errNoAck = errors.New("broker did not acknowledge in time")
@@ -54,7 +55,7 @@ func (e *connectError) Error() string {
 func openLink(ctx context.Context, raw net.Conn, cfg *Config, rate *throttle, route func(*paho.Publish)) (*link, error) {
 	l := &link{
 		rate: rate, ackTimeout: cfg.Tuning.AckTimeout, maxPayload: cfg.Tuning.MaxMessage,
-		dead: make(chan struct{}),
+		dead: make(chan struct{}), judged: make(chan struct{}),
 	}
 	l.conn = newWireConn(raw, l.fail)
 	l.sess = newSession(l.fail)

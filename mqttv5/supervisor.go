@@ -48,6 +48,7 @@ type attempt struct {
 
 // link returns the connection that is up, or opens one. It makes one attempt.
 func (s *supervisor) link(ctx context.Context) (*link, error) {
+	s.settled(ctx)
 	s.mu.Lock()
 	if s.stopped != nil {
 		defer s.mu.Unlock()
@@ -77,10 +78,26 @@ func (s *supervisor) link(ctx context.Context) (*link, error) {
 	}
 }
 
+// settled waits until it is known what follows from the end of the last
+// connection: without it the next one could come too soon.
+func (s *supervisor) settled(ctx context.Context) {
+	s.mu.Lock()
+	l := s.current
+	s.mu.Unlock()
+	if l == nil || l.alive() {
+		return
+	}
+	select {
+	case <-l.judged:
+	case <-ctx.Done():
+	}
+}
+
 // linkPatiently returns a connection that is up, with as many attempts as it
 // takes. It gives up when ctx ends or the client stops.
 func (s *supervisor) linkPatiently(ctx context.Context) (*link, error) {
 	for {
+		s.settled(ctx)
 		s.mu.Lock()
 		wait, err := time.Until(s.retryAt), s.lastErr
 		if s.attempt != nil || (s.current != nil && s.current.alive()) {
@@ -175,6 +192,7 @@ func (s *supervisor) run(a *attempt) {
 
 	<-l.dead
 	s.ended(l)
+	close(l.judged)
 	<-l.paho.Done()
 }
 
