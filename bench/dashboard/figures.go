@@ -227,7 +227,7 @@ func before(runs []*results.Run, row *results.Row) *results.Row {
 
 // follow makes the series of the row's implementation.
 func follow(runs []*results.Run, first *results.Row) series {
-	s := series{name: first.Impl, ours: first.Ours(), ink: inkPeer}
+	s := series{ours: first.Ours(), ink: inkPeer}
 	if s.ours {
 		s.ink = inkOurs
 		if strings.Contains(first.Impl, "-") {

@@ -19,7 +19,6 @@ import (
 
 // series is one implementation through the runs of one machine.
 type series struct {
-	name   string
 	ours   bool
 	ink    ink
 	points []point

@@ -26,6 +26,9 @@ var Promises = []Promise{
 	{"Walk", "format", "gopacket", []string{"size=65535"}, 2.5},
 	// Ranging over an iterator costs at most 15 % more than the loop.
 	{"Walk", "format-iter", "format", []string{"size=65535"}, 1 / 1.15},
+	{"Render", "format", "fmt", []string{"from=payload"}, 2},
+	{"MQTT", "wire", "mochi", []string{"size=64"}, 1.5},
+	{"MQTT", "wire", "paho", []string{"size=64"}, 40},
 }
 
 // Tolerance is how far below its promise a ratio may fall before it is broken:
