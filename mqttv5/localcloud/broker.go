@@ -20,7 +20,8 @@ const listenerID = "loopback"
 // Largest packet taken, in bytes: 128 KiB and its topic, as the real cloud.
 const defaultMaxPacket = 132 << 10
 
-// newBroker returns the embedded broker with the cloud's hook in it. Where the
+// newBroker returns the embedded broker with the cloud's hook in it; Serve starts
+// it. Where the
 // broker differs from the specification, MQTT facts ("Brokers to test against")
 // has the list, the hook and the guarded listener put it right.
 func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server, error) {
@@ -49,7 +50,7 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	if err := s.AddListener(listeners.NewNet(listenerID, l)); err != nil {
 		return nil, err
 	}
-	return s, s.Serve()
+	return s, nil
 }
 
 // guardedListener keeps from the broker what would crash it.

@@ -141,8 +141,10 @@ func (c *Cloud) open() (err error) {
 			return err
 		}
 	}
-	c.broker, err = newBroker(c, c.listener, serverTLS)
-	return err
+	if c.broker, err = newBroker(c, c.listener, serverTLS); err != nil {
+		return err
+	}
+	return c.broker.Serve() // the first client may come before it returns
 }
 
 // Close stops the cloud, closes its connections and removes its temporary files.
