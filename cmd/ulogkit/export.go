@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
+	"github.com/ulogkit/ulogkit/format/dict"
+	exporting "github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+)
+
+func newExport() *cobra.Command {
+	var cfg exporting.Config
+	var from, elfDir string
+	var headers []string
+	var replicas int
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "export --from SINK --otlp URL --elf-dir DIR",
+		Short: "Send what was ingested to an OTLP backend",
+		Long: `export reads what "ulogkit ingest" has stored in SINK, file:DIR or nats://HOST,
+decodes it and sends it to an OpenTelemetry receiver at URL over HTTP: records of
+logs and crash dumps as log records, metric frames as metrics, one resource for
+each device.
+
+The firmware of a log is the one in DIR, of its ELF files and dictionaries, whose
+format strings fit the log's records. A log of which there is none is sent with
+addresses and arguments.
+
+What was sent is remembered in the file of --position, so that the next export
+goes on there; without an entry in it, all is sent. After a crash some records may
+be sent twice, and none is left out. A refusal ends the export with exit code 3,
+and loses nothing. Exit code 1 means that SINK has lost records.`,
+		Example: `  ulogkit export --from file:/var/lib/ulogkit --otlp http://localhost:4318 --elf-dir builds/
+  ulogkit export --from nats://10.0.0.1 --position otlp.position --otlp https://otlp.example.com \
+    --header 'Authorization: Bearer TOKEN' --elf-dir builds/ --follow`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from == "" || cfg.URL == "" {
+				return usage(errors.New("give --from and --otlp"))
+			}
+			for _, h := range headers {
+				name, value, ok := strings.Cut(h, ":")
+				if !ok {
+					return usage(errors.New("--header is not of the form 'Name: value'"))
+				}
+				if cfg.Headers == nil {
+					cfg.Headers = map[string]string{}
+				}
+				cfg.Headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			}
+			if elfDir != "" {
+				all, err := dict.LoadAll(elfDir)
+				if err != nil {
+					return err
+				}
+				dicts := make([]exporting.Dictionary, len(all))
+				for i, d := range all {
+					dicts[i] = d
+				}
+				cfg.Dictionary = exporting.BestOf(dicts)
+			}
+			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			return runExport(cmd, cfg, from, replicas, follow)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
+	cmd.Flags().StringVar(&cfg.URL, "otlp", "", "`URL` of the receiver, without /v1/logs")
+	cmd.Flags().StringVar(&elfDir, "elf-dir", "", "`DIR`ectory of ELF files and dictionaries")
+	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: DIR/otlp.position for file:DIR)")
+	cmd.Flags().StringArrayVar(&headers, "header", nil, "`'Name: value'` to send along; may be repeated")
+	cmd.Flags().IntVar(&replicas, "replicas", sinks.Replicas, "number of servers that keep the stream")
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on as more is stored, until interrupted")
+	return cmd
+}
+
+// runExport exports and prints what was done.
+func runExport(cmd *cobra.Command, cfg exporting.Config, from string, replicas int, follow bool) (err error) {
+	source, err := sinks.Read(cmd.Context(), from, replicas)
+	if err != nil {
+		return sinkFailure(from, err)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	cfg.Source = source
+	if cfg.PositionFile == "" {
+		cfg.PositionFile = source.Position
+	}
+	if cfg.PositionFile == "" {
+		return usage(errors.New("--position is missing; it names the file that remembers what was sent"))
+	}
+	exporter, err := exporting.New(cfg)
+	if err != nil {
+		return usage(err)
+	}
+	run := exporter.Drain
+	if follow {
+		run = exporter.Run
+	}
+	if err := run(cmd.Context()); err != nil {
+		return network(err)
+	}
+	st := exporter.Stats()
+	fmt.Fprintf(cmd.OutOrStdout(), "%d messages exported: %d log records, %d data points\n", st.Messages, st.LogRecords, st.DataPoints)
+	for _, c := range [...]struct {
+		n    uint64
+		what string
+	}{
+		{uint64(st.Undecoded), "log records without a format string, as address and arguments"},
+		{uint64(st.Missing), "frames never arrived, by their sequence numbers"},
+		{uint64(st.Quarantined), "messages left out, since they are not intact"},
+		{uint64(st.Rejected), "records rejected by the receiver"},
+		{st.Lost, "records lost in the sink"},
+	} {
+		if c.n > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d %s\n", c.n, c.what)
+		}
+	}
+	if st.Lost > 0 || st.Rejected > 0 {
+		return errors.New("not everything was exported")
+	}
+	return nil
+}

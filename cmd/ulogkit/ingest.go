@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
+	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+func newIngest() *cobra.Command {
+	var s settings.Settings
+	var cfg ingest.Config
+	var sink, listen string
+	var replicas int
+	cmd := &cobra.Command{
+		Use:   "ingest --group G --sink file:DIR|nats://HOST",
+		Short: "Take uploads from a broker into durable storage",
+		Long: `ingest is a worker that takes the logs and crash dumps that gateways upload from a
+broker and stores them: in files below DIR, or in a JetStream stream with three
+replicas. It acknowledges a message when it is durable. All workers with the same
+--group share the work, and each needs a --name of its own, for ever: the broker
+keeps for it what it had not acknowledged when it crashed.
+
+What is no intact log or crash dump goes to DIR/quarantine, or to the stream
+ULOGKIT_QUARANTINE, with the reason. While the sink fails nothing is acknowledged.
+The worker ends when it is interrupted; with --leave it then gives up its part in
+the group for good.
+
+At --listen there are /metrics for Prometheus and /healthz, which answers 503
+while the worker is not connected or its sink fails.` + settings.Help,
+		Example: `  ulogkit ingest --group archive --name 1 --sink file:/var/lib/ulogkit --listen 127.0.0.1:9100
+  ulogkit ingest --group archive --name 2 --sink nats://10.0.0.1,nats://10.0.0.2`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// An account's group, which a configuration file may hold, is another.
+			if !cmd.Flags().Changed("group") {
+				return usage(errors.New("--group is missing; it is the name that the workers share"))
+			}
+			if sink == "" {
+				return usage(errors.New("--sink is missing; it is file:DIR or nats://HOST"))
+			}
+			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
+				return usage(err)
+			}
+			var err error
+			if cfg.Connection, err = s.Client(); err != nil {
+				return usage(err)
+			}
+			cfg.Group, cfg.Connection.GroupID = cfg.Connection.GroupID, ""
+			cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			return runIngest(cmd, cfg, sink, listen, replicas)
+		},
+	}
+	s.AddConnectionFlags(cmd.Flags())
+	group := cmd.Flags().Lookup("group")
+	group.Usage = "the `name` that all workers share; uploads with and without an account's group are taken"
+	cmd.Flags().StringVar(&cfg.Name, "name", "", "the worker's own `name`, the same after a restart (default the host's name)")
+	cmd.Flags().StringVar(&sink, "sink", "", "where to store: `file:DIR` or nats://HOST, several with commas")
+	cmd.Flags().IntVar(&replicas, "replicas", sinks.Replicas, "number of servers that keep a stream")
+	cmd.Flags().IntVar(&cfg.ReceiveMaximum, "receive-maximum", 128, "the most messages that are not acknowledged at one time")
+	cmd.Flags().BoolVar(&cfg.Leave, "leave", false, "when interrupted, leave the group for good")
+	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
+	return cmd
+}
+
+// runIngest runs a worker until the context ends.
+func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, replicas int) (err error) {
+	ctx := cmd.Context()
+	pair, err := sinks.Open(ctx, name, replicas)
+	if err != nil {
+		return sinkFailure(name, err)
+	}
+	defer func() { err = errors.Join(err, pair.Close()) }()
+	registry := prometheus.NewRegistry()
+	cfg.Sink, cfg.Quarantine, cfg.Metrics = pair.Good, pair.Bad, registry
+	worker, err := ingest.New(cfg)
+	if err != nil {
+		if e := (*mqttv5.Error)(nil); errors.As(err, &e) {
+			return network(err)
+		}
+		return usage(err)
+	}
+	if listen != "" {
+		stop, address, err := serve(listen, registry, worker)
+		if err != nil {
+			return &failure{exitNetwork, err}
+		}
+		defer stop()
+		fmt.Fprintf(cmd.ErrOrStderr(), "metrics and health at http://%s\n", address)
+	}
+	return network(worker.Run(ctx))
+}
+
+// sinkFailure gives an error of opening a sink its exit code.
+func sinkFailure(name string, err error) error {
+	switch {
+	case errors.Is(err, sinks.ErrName):
+		return usage(err)
+	case strings.HasPrefix(name, "file:"):
+		return err
+	}
+	return &failure{exitNetwork, err}
+}
+
+// serve serves metrics and health until stop is called.
+func serve(listen string, registry *prometheus.Registry, worker http.Handler) (stop func(), address net.Addr, err error) {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /healthz", worker)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		server.Serve(listener) // ends with Shutdown
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+		<-done
+	}, listener.Addr(), nil
+}
