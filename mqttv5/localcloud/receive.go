@@ -64,7 +64,7 @@ func (c *Cloud) allowed(topic string, write bool) bool {
 		_, topic, _ = strings.Cut(rest, "/")
 	}
 	s := strings.Split(topic, "/")
-	return len(s) > 3 && s[2] == c.cfg.CustomerID
+	return len(s) > 2 && s[2] == c.cfg.CustomerID
 }
 
 // receive takes one message. It returns the code of a refusal, or nil.

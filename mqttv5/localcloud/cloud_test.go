@@ -1,0 +1,336 @@
+package localcloud
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	mochi "github.com/mochi-mqtt/server/v2/packets"
+	"go.uber.org/goleak"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func start(t *testing.T, cfg Config) *Cloud {
+	t.Helper()
+	c, err := Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// peer speaks MQTT by hand: what the cloud answers is looked at byte by byte.
+type peer struct {
+	net.Conn
+	t *testing.T
+	r *bufio.Reader
+}
+
+func dial(t *testing.T, c *Cloud) *peer {
+	t.Helper()
+	n, err := net.Dial("tcp", c.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	n.SetDeadline(time.Now().Add(20 * time.Second))
+	p := &peer{n, t, bufio.NewReader(n)}
+	p.send(&packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "peer", CleanStart: true, KeepAlive: 60, Properties: &packets.Properties{}})
+	return p
+}
+
+func (p *peer) send(m packets.Packet) {
+	p.t.Helper()
+	if _, err := m.WriteTo(p); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func receive[T packets.Packet](p *peer) T {
+	p.t.Helper()
+	m, err := packets.ReadPacket(p.r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	v, ok := m.Content.(T)
+	if !ok {
+		p.t.Fatalf("got %s", m.PacketType())
+	}
+	return v
+}
+
+func (p *peer) publish(topic string, payload []byte, id string) byte {
+	p.t.Helper()
+	m := &packets.Publish{Topic: topic, Payload: payload, QoS: 1, PacketID: 5, Properties: &packets.Properties{}}
+	if id != "" {
+		m.Properties.User = []packets.User{{Key: "ulogkit-id", Value: id}}
+	}
+	p.send(m)
+	return receive[*packets.Puback](p).ReasonCode
+}
+
+// register runs the boot handshake and returns the token that was given.
+func (p *peer) register(c *Cloud, serial string) uint32 {
+	p.t.Helper()
+	p.send(&packets.Subscribe{PacketID: 1, Properties: &packets.Properties{}, Subscriptions: []packets.SubOptions{{Topic: "boot/v0/7/42/" + serial, QoS: 1}}})
+	receive[*packets.Suback](p)
+	p.publish("boot/v0/7/42", []byte(`{"device_type":"d","git":"g","serial":"`+serial+`","version":"1"}`), "")
+	m := receive[*packets.Publish](p)
+	if !strings.HasPrefix(string(m.Payload), `{"token":`) || m.Topic != "boot/v0/7/42/"+serial {
+		p.t.Fatalf("reply %s on %s", m.Payload, m.Topic)
+	}
+	token, ok := c.Token(42, serial)
+	if !ok {
+		p.t.Fatal("no token is known")
+	}
+	return token
+}
+
+func sample(t *testing.T, token uint32) []byte {
+	t.Helper()
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.SessionToken = token
+	if err := b.Add(&format.Record{Level: format.LevelInfo, Args: []format.Arg{format.ArgU32(7)}}); err != nil {
+		t.Fatal(err)
+	}
+	buf, err := b.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buf
+}
+
+func TestVerifies(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, Config{Plaintext: true, Dir: dir, CustomerID: "7"})
+	p := dial(t, c)
+	ca := receive[*packets.Connack](p)
+	if ca.ReasonCode != 0 || ca.Properties.MaximumPacketSize == nil || *ca.Properties.MaximumPacketSize != defaultMaxPacket {
+		t.Errorf("CONNACK %+v", ca)
+	}
+	token := p.register(c, "..")
+	good := sample(t, token)
+	bad := append([]byte(nil), good...)
+	bad[len(bad)-1] ^= 1
+	for _, s := range []struct {
+		topic   string
+		payload []byte
+		id      string
+		code    byte
+		err     string // of what was received; "-" when nothing was
+	}{
+		{"binlog/v0/7/42", good, "a", 0, ""},
+		{"binlog/v0/7/42", good, "a", 0, ""}, // a duplicate
+		{"binlog/v0/7/g/42", good, "b", 0, ""},
+		{"binlog/v0/7/42", bad, "c", 0, "checksum"},
+		{"binlog/v0/7/42", sample(t, token+1), "d", 0, "not given out"},
+		{"binlog/v0/7/43", good, "e", 0, "application 42"},
+		{"binlog/v0/7/42", nil, "f", 0, "empty"},
+		{"core-dump/v0/7", []byte("x"), "g", 0, "ends too early"},
+		{"logs/v0/7/42", []byte("{\"sequence\":1,\"serial\":\"s\"}\n{\"t\":1,\"lv\":2,\"m\":\"x\"}\n"), "h", 0, ""},
+		{"logs/v0/7/42", []byte("{\"sequence\":1}\n{\"t\":1,\"lv\":9,\"m\":\"x\"}\n"), "", 0x99, "-"},
+		{"binlog/v0/8/42", good, "", 0x87, "-"}, // another customer
+		{"else/v0/7", good, "", 0x87, "-"},
+	} {
+		before := len(c.Received())
+		if code := p.publish(s.topic, s.payload, s.id); code != s.code {
+			t.Errorf("%s: PUBACK 0x%02x, want 0x%02x", s.topic, code, s.code)
+		}
+		all := c.Received()
+		if s.err == "-" {
+			if len(all) != before {
+				t.Errorf("%s: received", s.topic)
+			}
+			continue
+		}
+		r := all[len(all)-1]
+		if r.ID != s.id || r.Topic != s.topic || (r.Err == nil) != (s.err == "") || (r.Err != nil && !strings.Contains(r.Err.Error(), s.err)) {
+			t.Errorf("%s: %+v, want error %q", s.topic, r, s.err)
+		}
+		// Whatever the device calls itself, the file lies in the directory.
+		b, err := os.ReadFile(r.File)
+		if err != nil || string(b) != string(s.payload) || filepath.Dir(r.File) != filepath.Join(dir, "received") {
+			t.Errorf("file %s: %v", r.File, err)
+		}
+	}
+	if all := c.Received(); all[0].Duplicate || !all[1].Duplicate || all[0].DeviceSerial != ".." {
+		t.Errorf("%+v", all[:2])
+	}
+	if _, err := c.WaitReceived(t.Context(), 8); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if got, err := c.WaitReceived(ctx, 9); !errors.Is(err, context.DeadlineExceeded) || len(got) != 9 {
+		t.Errorf("%d received, %v", len(got), err)
+	}
+}
+
+// The traps of the embedded broker (MQTT facts, "Brokers to test against").
+func TestBrokerTraps(t *testing.T) {
+	c := start(t, Config{Plaintext: true, Strict: Strict{MaxPacket: 1000}})
+	// Eight bytes of SUBSCRIBE crash it.
+	p := dial(t, c)
+	receive[*packets.Connack](p)
+	if _, err := p.Write([]byte{0x82, 6, 0, 1, 0, 0, 1, 'a'}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := packets.ReadPacket(p.r); err == nil && m.Type != packets.DISCONNECT {
+		t.Errorf("answered %s", m.PacketType())
+	}
+	// It is still there; the limit is named and enforced, and success is 0x00.
+	p = dial(t, c)
+	if ca := receive[*packets.Connack](p); *ca.Properties.MaximumPacketSize != 1000 {
+		t.Errorf("Maximum Packet Size %d", *ca.Properties.MaximumPacketSize)
+	}
+	if code := p.publish("core-dump/v0/7", []byte("x"), "id"); code != 0 {
+		t.Errorf("PUBACK 0x%02x", code)
+	}
+	m := &packets.Publish{Topic: "core-dump/v0/7", Payload: make([]byte, 2000), QoS: 1, PacketID: 6, Properties: &packets.Properties{}}
+	m.WriteTo(p)
+	if got, err := packets.ReadPacket(p.r); err == nil && got.Type != packets.DISCONNECT {
+		t.Errorf("oversize was answered with %s", got.PacketType())
+	}
+}
+
+func TestStrict(t *testing.T) {
+	c := start(t, Config{Plaintext: true, Strict: Strict{PublishesPerSecond: 3, CheckTokens: true, ReceiveMaximum: 9}})
+	p := dial(t, c)
+	if ca := receive[*packets.Connack](p); ca.Properties.ReceiveMaximum == nil || *ca.Properties.ReceiveMaximum != 9 {
+		t.Errorf("CONNACK %+v", ca.Properties)
+	}
+	if code := p.publish("binlog/v0/7/42", sample(t, 5), ""); code != 0x87 {
+		t.Errorf("unknown token: PUBACK 0x%02x", code)
+	}
+	codes := map[byte]int{}
+	for range 6 {
+		codes[p.publish("core-dump/v0/7", []byte("x"), "")]++
+	}
+	if codes[0x97] < 3 || codes[0] == 0 {
+		t.Errorf("codes %v", codes)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, Config{Dir: dir})
+	fi, err := os.Stat(c.KeyFile())
+	if err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("key has mode %v, %v", fi.Mode(), err)
+	}
+	pem, err := os.ReadFile(c.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	cfg := &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
+	try := func() error {
+		n, err := tls.Dial("tcp", c.Addr(), cfg)
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		n.SetDeadline(time.Now().Add(5 * time.Second))
+		m := &packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "x", CleanStart: true, Properties: &packets.Properties{}}
+		if _, err := m.WriteTo(n); err != nil {
+			return err
+		}
+		_, err = packets.ReadPacket(n)
+		return err
+	}
+	if err := try(); err == nil {
+		t.Error("a client without a certificate was let in")
+	}
+	pair, err := tls.LoadX509KeyPair(c.CertFile(), c.KeyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	if err := try(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	for _, listen := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "nonsense"} {
+		if c, err := Start(t.Context(), Config{Listen: listen}); err == nil {
+			c.Close()
+			t.Errorf("%s was accepted", listen)
+		}
+	}
+}
+
+// It ends with its context, and leaves nothing behind.
+func TestEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := Start(ctx, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := c.WaitReceived(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("%v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(c.CAFile()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("certificates were left: %v", err)
+	}
+}
+
+func TestKeepBytes(t *testing.T) {
+	b := newInbox("", 250)
+	for n := range 5 {
+		if err := b.add(&Received{ID: string(rune('a' + n)), Payload: make([]byte, 100)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := 0
+	for i, r := range b.all() {
+		if r.Payload != nil {
+			kept++
+			if i < 3 {
+				t.Errorf("payload %d was kept", i)
+			}
+		}
+	}
+	if kept != 2 || b.kept != 200 {
+		t.Errorf("%d payloads of %d bytes were kept", kept, b.kept)
+	}
+}
+
+func FuzzCheckSubscribe(f *testing.F) {
+	f.Add([]byte{0, 1, 0, 0, 1, 'a', 1})
+	f.Add([]byte{0, 1, 0, 0, 1, 'a'})
+	f.Add([]byte{0, 1, 2, 0x0b, 1, 0, 1, 'a', 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if checkSubscribe(0x82, b) != nil {
+			return
+		}
+		// What is let through does not make the broker panic.
+		pk := mochi.Packet{ProtocolVersion: 5, FixedHeader: mochi.FixedHeader{Type: mochi.Subscribe, Qos: 1}}
+		_ = pk.SubscribeDecode(b)
+	})
+}
