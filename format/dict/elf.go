@@ -14,9 +14,10 @@ const (
 	// MaxFile is the largest file that is opened, in bytes. Debug information
 	// makes most of it; a device has a few MiB.
 	MaxFile = 512 << 20
-	// MaxLoaded is the largest sum of the sections that are kept, in bytes, and
-	// the largest line table.
-	MaxLoaded = 64 << 20
+	// MaxLoaded is the largest sum of what is read of a file, in bytes: what is
+	// loaded to the device, symbols and lines. Sections on top of each other
+	// cannot multiply the file beyond it.
+	MaxLoaded = 128 << 20
 	// MaxString is the length of the longest string, in bytes.
 	MaxString = 1<<16 - 1
 )
@@ -66,7 +67,7 @@ type elfFile struct {
 	machine  uint16
 	sections []section
 	names    []byte
-	loaded   int64 // bytes of all that was read, against MaxLoaded
+	loaded   int64 // bytes that were read
 }
 
 // ReadELF reads the firmware of size bytes in r, which is not used after the
@@ -162,8 +163,8 @@ func (f *elfFile) read(offset, n int64) ([]byte, error) {
 	if offset < 0 || n < 0 || offset > f.size || n > f.size-offset {
 		return nil, fmt.Errorf("%w: %d bytes at offset %d lie outside of its %d", ErrDamaged, n, offset, f.size)
 	}
-	if f.loaded += n; f.loaded > 2*MaxLoaded {
-		return nil, fmt.Errorf("%w: its tables add up to more than %d bytes", ErrTooLarge, 2*MaxLoaded)
+	if f.loaded += n; f.loaded > MaxLoaded {
+		return nil, fmt.Errorf("%w: its sections add up to more than %d bytes", ErrTooLarge, MaxLoaded)
 	}
 	b := make([]byte, n)
 	if got, err := f.r.ReadAt(b, offset); got < len(b) {
@@ -183,13 +184,12 @@ func (f *elfFile) is(s *section, name string) bool {
 
 // loadSections reads all sections that are loaded to the device.
 func (f *elfFile) loadSections(d *Dictionary) error {
-	total := int64(0)
 	for i := range f.sections {
 		s := &f.sections[i]
 		if s.flags&flagAlloc == 0 || s.typ == sectionNoBits || s.typ == 0 || s.size == 0 {
 			continue
 		}
-		b, err := f.loadBlock(s.addr, s.offset, s.size, &total)
+		b, err := f.loadBlock(s.addr, s.offset, s.size)
 		if err != nil {
 			return fmt.Errorf("section %d: %w", i, err)
 		}
@@ -213,7 +213,6 @@ func (f *elfFile) loadSegments(phoff uint32, phentsize, phnum uint16) (blocks []
 	if err != nil {
 		return nil, fmt.Errorf("table of %d segments: %w", phnum, err)
 	}
-	total := int64(0)
 	le := binary.LittleEndian
 	for i := range int(phnum) {
 		b := table[i*int(phentsize):]
@@ -221,7 +220,7 @@ func (f *elfFile) loadSegments(phoff uint32, phentsize, phnum uint16) (blocks []
 		if le.Uint32(b) != segmentLoad || size == 0 {
 			continue
 		}
-		loaded, err := f.loadBlock(le.Uint32(b[8:]), le.Uint32(b[4:]), size, &total)
+		loaded, err := f.loadBlock(le.Uint32(b[8:]), le.Uint32(b[4:]), size)
 		if err != nil {
 			return nil, fmt.Errorf("segment %d: %w", i, err)
 		}
@@ -231,14 +230,10 @@ func (f *elfFile) loadSegments(phoff uint32, phentsize, phnum uint16) (blocks []
 	return blocks, nil
 }
 
-// loadBlock reads what lies at an address. total sums up the sizes, so that
-// sections on top of each other cannot multiply the file.
-func (f *elfFile) loadBlock(addr, offset, size uint32, total *int64) (block, error) {
+// loadBlock reads what lies at an address.
+func (f *elfFile) loadBlock(addr, offset, size uint32) (block, error) {
 	if uint64(addr)+uint64(size) > math.MaxUint32+1 {
 		return block{}, fmt.Errorf("%w: %d bytes at address %#x pass the end of memory", ErrDamaged, size, addr)
-	}
-	if *total += int64(size); *total > MaxLoaded {
-		return block{}, fmt.Errorf("%w: what is loaded to the device adds up to more than %d bytes", ErrTooLarge, MaxLoaded)
 	}
 	data, err := f.read(int64(offset), int64(size))
 	return block{addr: addr, data: data}, err
@@ -271,7 +266,7 @@ func (f *elfFile) loadLines(d *Dictionary) error {
 		lineStrings, strings := f.is(s, ".debug_line_str"), f.is(s, ".debug_str")
 		// Source lines are a convenience: a table that is compressed or too
 		// large is left out rather than an error.
-		if !program && !lineStrings && !strings || s.flags&flagCompressed != 0 || s.typ == sectionNoBits || int64(s.size) > MaxLoaded/4 {
+		if !program && !lineStrings && !strings || s.flags&flagCompressed != 0 || s.typ == sectionNoBits || int64(s.size) > MaxLoaded/8 {
 			continue
 		}
 		b, err := f.read(int64(s.offset), int64(s.size))
@@ -296,11 +291,11 @@ func (f *elfFile) findSymbols(names ...string) (map[string]uint32, error) {
 	le := binary.LittleEndian
 	for i := range f.sections {
 		s := &f.sections[i]
-		if s.typ != sectionSymbols || int64(s.link) >= int64(len(f.sections)) || int64(s.size) > MaxLoaded/4 {
+		if s.typ != sectionSymbols || int64(s.link) >= int64(len(f.sections)) || int64(s.size) > MaxLoaded/8 {
 			continue
 		}
 		text := &f.sections[s.link]
-		if text.typ == sectionNoBits || int64(text.size) > MaxLoaded/4 {
+		if text.typ == sectionNoBits || int64(text.size) > MaxLoaded/8 {
 			continue
 		}
 		table, err := f.read(int64(s.offset), int64(s.size))

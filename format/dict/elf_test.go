@@ -225,6 +225,8 @@ func TestModules(t *testing.T) {
 		{"stripped, count elsewhere", entries, nil, 3},
 		{"symbols, fewer than there is room for", append([]uint32{2}, entries...), symbols(0x3004, 0x3000), 2},
 		{"symbols outside, then guessed", first, symbols(0x9000, 0x9004), 3},
+		{"stripped, count last, aligned to 8", append(append([]uint32(nil), entries...), 3, 0), nil, 3},
+		{"count less than the section has", append([]uint32{1}, entries...), nil, 0},
 		{"count lies", append([]uint32{4}, entries...), nil, 0},
 		{"count huge", append([]uint32{0xffffffff}, entries...), symbols(0x3004, 0x3000), 0},
 		{"mask of two bits", []uint32{1, 0x2000, 3}, nil, 0},

@@ -14,6 +14,9 @@ import (
 	"unicode/utf8"
 )
 
+// MaxDictionary is the largest dictionary file that is read, in bytes.
+const MaxDictionary = 64 << 20
+
 // fileKind marks a dictionary file, fileVersion its version.
 const (
 	fileKind    = "ulogkit-dictionary"
@@ -105,9 +108,9 @@ func ReadJSON(r io.Reader) (*Dictionary, error) {
 }
 
 func readAll(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, MaxLoaded+1))
-	if err == nil && len(b) > MaxLoaded {
-		err = fmt.Errorf("%w: a dictionary has %d bytes at most", ErrTooLarge, MaxLoaded)
+	b, err := io.ReadAll(io.LimitReader(r, MaxDictionary+1))
+	if err == nil && len(b) > MaxDictionary {
+		err = fmt.Errorf("%w: a dictionary has %d bytes at most", ErrTooLarge, MaxDictionary)
 	}
 	return b, err
 }

@@ -49,13 +49,14 @@ func (f *elfFile) loadModules(d *Dictionary) error {
 }
 
 // guessModules finds array and count without symbols. Compilers have written
-// them in both orders.
+// them in both orders. An array that comes first ends where the entries stop to
+// make sense, unless the count is aligned like the array.
 func (d *Dictionary) guessModules(b []byte) (names modules) {
 	size := int64(len(b)) &^ 3
 	for _, at := range [][2]int64{
-		{4, 0}, {0, size - 4}, // array, count
-		{8, 0}, {0, size - 8}, // the same, aligned to 8
-		{0, -1}, // the count is elsewhere
+		{4, 0}, {8, 0}, // array, count
+		{0, size - 8},
+		{0, -1}, // it fills the section, but for what is no entry
 	} {
 		if names, ok := d.readModules(b, at[0], at[1], true); ok {
 			return names
