@@ -54,7 +54,8 @@ func (f *elfFile) loadModules(d *Dictionary) error {
 func (d *Dictionary) guessModules(b []byte) (names modules) {
 	size := int64(len(b)) &^ 3
 	for _, at := range [][2]int64{
-		{4, 0}, {8, 0}, // array, count
+		{4, 0},
+		{8, 0}, // array, count
 		{0, size - 8},
 		{0, -1}, // it fills the section, but for what is no entry
 	} {
