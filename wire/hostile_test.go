@@ -83,6 +83,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 	}
 	old := func(data ...[]byte) []byte { return slices.Concat(append([][]byte{pcapHeader}, data...)...) }
 	ip := tcp4(t, []byte("\xc0\x00"))
+	said := tcp4(t, publish(t, "logs/v0/C/A", 0, nil))
 	link := func(typ uint32, data []byte) []byte {
 		return ng(block(blockInterface, le32(nil, typ, 0)), enhanced(0, uint32(len(data)), data))
 	}
@@ -132,7 +133,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		"interface unit 2^127":     ng(ifaceWith(option(9, 1, "\xff")), enhanced(0, uint32(len(ip)), ip)),
 		"interface unit 10^64":     ng(ifaceWith(option(9, 1, "\x40")), enhanced(0, uint32(len(ip)), ip)),
 		"interface offset of 4":    ng(ifaceWith(option(14, 4, "1234"))),
-		"interface offset of 2^60": ng(ifaceWith(option(14, 8, "\x00\x00\x00\x00\x00\x00\x00\x10")), enhanced(0, uint32(len(ip)), ip)),
+		"interface offset of 2^60": ng(ifaceWith(option(14, 8, "\x00\x00\x00\x00\x00\x00\x00\x10")), enhanced(0, uint32(len(said)), said)),
 		"packet before interface":  ng(enhanced(0, uint32(len(ip)), ip)),
 		"packet of interface 9":    ng(ifaceBlock, enhanced(9, uint32(len(ip)), ip)),
 		"packet of interface 2^31": ng(ifaceBlock, enhanced(1<<31, uint32(len(ip)), ip)),
