@@ -27,7 +27,10 @@ func newDemo() *cobra.Command {
 		Long: `demo starts the stand-in cloud on loopback with throwaway certificates, simulates
 devices with agents old and new, registers them, uploads their logs and a crash
 dump over mutual TLS, waits until the cloud holds every byte, and prints what it
-holds. Exit code 0 means that all arrived.`,
+holds. Exit code 0 means that all arrived.
+
+With --ingest two ingest workers take the uploads from the broker into files, and
+what is printed is decoded from these.`,
 		Example: "  ulogkit demo\n  ulogkit demo --devices 50 --logs 20",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,8 +50,15 @@ holds. Exit code 0 means that all arrived.`,
 				}
 				fmt.Fprintf(out, "%s %s, header version %d, session token %d\n", d.DeviceType, d.DeviceSerial, d.Version, d.Token)
 			}
-			for _, r := range result.Received {
+			received := result.Received
+			if cfg.Ingest {
+				received = result.FromFiles()
+			}
+			for _, r := range received {
 				printDecoded(out, r)
+			}
+			if err == nil && cfg.Ingest {
+				fmt.Fprintf(out, "\n%d messages stored by two ingest workers of one group, each exactly once; the above is read from their files.\n", len(result.Stored))
 			}
 			if err == nil {
 				fmt.Fprintf(out, "\n%s over mutual TLS at %s in %v: %d devices, %d uploads, %d bytes; the far side holds each byte, by SHA-256.\n",
@@ -66,6 +76,7 @@ holds. Exit code 0 means that all arrived.`,
 			return network(err)
 		},
 	}
+	cmd.Flags().BoolVar(&cfg.Ingest, "ingest", false, "store the uploads with two ingest workers, and decode them from their files")
 	cmd.Flags().IntVar(&cfg.Devices, "devices", 3, "number of devices")
 	cmd.Flags().IntVar(&cfg.Logs, "logs", 2, "number of logs of each device")
 	cmd.Flags().IntVar(&cfg.Frames, "frames", 10, "number of frames of each log")

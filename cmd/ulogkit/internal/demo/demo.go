@@ -15,6 +15,7 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	Devices int // at least 1
 	Logs    int // of each device, at least 1
 	Frames  int // of each log
+
+	// Ingest has two ingest workers store what is uploaded. Default: false.
+	Ingest bool
 
 	// Uploaded is called after each confirmed upload, from any goroutine.
 	// Default: none.
@@ -62,6 +66,7 @@ type Result struct {
 	Broker    string // host:port
 	Devices   []Device
 	Received  []localcloud.Received // what the far side holds, in order of arrival
+	Stored    []ingest.Record       // what the ingest workers stored, in order
 	Bytes     int                   // uploaded
 	Confirmed int                   // uploads whose bytes the far side holds
 	Uploads   int
@@ -95,16 +100,24 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, cloud.Close()) }()
-	client, err := mqttv5.New(mqttv5.Config{
+	connection := mqttv5.Config{
 		Broker: cloud.Host(), Port: cloud.Port(), CertFile: cloud.CertFile(), KeyFile: cloud.KeyFile(), CAFile: cloud.CAFile(),
 		CustomerID: customer,
 		// Nobody shares this cloud, so nobody suffers from haste.
 		Tuning: mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
-	})
+	}
+	client, err := mqttv5.New(connection)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
+	var w *workers
+	if cfg.Ingest {
+		if w, err = startWorkers(ctx, connection); err != nil {
+			return Result{}, err
+		}
+		defer func() { err = errors.Join(err, w.close()) }()
+	}
 
 	result = Result{Broker: cloud.Addr(), Uploads: cfg.Uploads()}
 	uploads := make([][]upload, cfg.Devices)
@@ -124,6 +137,14 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 	result.Received, err = cloud.WaitReceived(ctx, result.Uploads)
 	if err != nil {
 		return result, err
+	}
+	if w != nil {
+		if result.Stored, err = w.stored(ctx, result.Uploads); err != nil {
+			return result, err
+		}
+		if err := result.compareStored(uploads); err != nil {
+			return result, err
+		}
 	}
 	result.Elapsed = time.Since(begin)
 	return result, result.compare(uploads)
