@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/spec"
 )
 
 // The inputs of TestKaitai beside the vectors, the seeds and the bad input.
@@ -23,6 +25,33 @@ const (
 type kaitaiInput struct {
 	typ, want string
 	bytes     []byte
+	params    string // the values of its parameters, in the first bytes
+	skip      int    // how many bytes those are
+}
+
+// expect adds to list what the interpreter makes of b, unless a parameter of the
+// type is missing.
+func expect(list []kaitaiInput, s *spec.Spec, typ string, b []byte) (_ []kaitaiInput, good bool) {
+	in := kaitaiInput{typ: typ, bytes: b}
+	tree, failed, skip := readType(s, typ, b, false)
+	if tree == nil {
+		return list, false
+	}
+	in.params, in.skip = "-", skip
+	if skip > 0 {
+		in.params = tree.kids[0].n.String()
+	}
+	switch {
+	case failed == nil:
+		var text strings.Builder
+		tree.text(&text)
+		in.want = fmt.Sprintf("ok %d %s", tree.end, &text)
+	case failed.class == classShort:
+		in.want = "short"
+	default:
+		in.want = string(failed.class) + " " + failed.source
+	}
+	return append(list, in), failed == nil
 }
 
 // TestKaitai has the official compiler make a parser of the spec, in JavaScript,
@@ -33,27 +62,15 @@ type kaitaiInput struct {
 // Where a value is refused, its place in the spec is compared. Where bytes end
 // too early, Kaitai's runtime does not say where.
 func TestKaitai(t *testing.T) {
-	parser := compileKaitai(t)
+	parser := compileKaitai(t, "../spec/ulogger.ksy")
 	var inputs []kaitaiInput
 	good := 0
 	add := func(typ string, b []byte) {
-		in := kaitaiInput{typ: typ, bytes: b}
-		tree, failed, _ := readType(ulogger, typ, b, false)
-		switch {
-		case failed == nil:
-			var text strings.Builder
-			tree.text(&text)
-			in.want = fmt.Sprintf("ok %d %s", tree.end, &text)
-			good++
-		case tree == nil:
-			return // a parameter is missing
-		case failed.class == classShort:
-			in.want = "short"
-		default:
-			in.want = string(failed.class) + " " + failed.source
-		}
 		differ(t, typ, b)
-		inputs = append(inputs, in)
+		var ok bool
+		if inputs, ok = expect(inputs, ulogger, typ, b); ok {
+			good++
+		}
 	}
 	for _, v := range agentVectors(t) {
 		add(v.typ, v.bytes)
@@ -84,8 +101,50 @@ func TestKaitai(t *testing.T) {
 			add(typ.ID, b)
 		}
 	}
+	wrong := compareKaitai(t, parser, inputs)
+	t.Logf("%d inputs, %d of them good, %d disagreements", len(inputs), good, wrong)
+	if good < kaitaiLogs/2 || len(inputs)-good < kaitaiLogs/4 {
+		t.Errorf("%d of %d inputs are good; both kinds must be many", good, len(inputs))
+	}
+}
+
+// TestKaitaiSmall compares the interpreter with the official compiler on the
+// constructs that ulogger.ksy does without: each type of smallSpec on the bytes
+// of TestInterpreter, cut, and on random ones.
+func TestKaitaiSmall(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "small.ksy")
+	if err := os.WriteFile(file, []byte(smallSpec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parser := compileKaitai(t, file)
+	s, err := spec.Parse("small.ksy", []byte(smallSpec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inputs []kaitaiInput
+	add := func(typ string, b []byte) { inputs, _ = expect(inputs, s, typ, b) }
+	for _, test := range interpreterCases(t) {
+		for n := range len(test.bytes) + 1 {
+			add(test.typ, test.bytes[:n])
+		}
+	}
+	rng := rand.New(rand.NewPCG(2, 2))
+	for range 1000 {
+		for _, typ := range s.Types {
+			b := make([]byte, rng.IntN(40))
+			for i := range b {
+				b[i] = byte(rng.Uint32() >> rng.IntN(32)) // small ones too
+			}
+			add(typ.ID, b)
+		}
+	}
+	t.Logf("%d inputs, %d disagreements", len(inputs), compareKaitai(t, parser, inputs))
+}
+
+// compareKaitai reports where Kaitai's parser and the interpreter differ.
+func compareKaitai(t *testing.T, parser string, inputs []kaitaiInput) (wrong int) {
+	t.Helper()
 	got := runKaitai(t, parser, inputs)
-	wrong := 0
 	for i, in := range inputs {
 		if got[i] != in.want {
 			if wrong++; wrong <= 10 {
@@ -93,15 +152,12 @@ func TestKaitai(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d inputs, %d of them good, %d disagreements", len(inputs), good, wrong)
-	if good < kaitaiLogs/2 || len(inputs)-good < kaitaiLogs/4 {
-		t.Errorf("%d of %d inputs are good; both kinds must be many", good, len(inputs))
-	}
+	return wrong
 }
 
-// compileKaitai returns the parser that the official compiler makes of the spec.
+// compileKaitai returns the parser that the official compiler makes of a spec.
 // Without node or its packages the test is skipped, except in CI.
-func compileKaitai(t *testing.T) string {
+func compileKaitai(t *testing.T, file string) string {
 	t.Helper()
 	missing := func(what string) {
 		t.Helper()
@@ -117,11 +173,15 @@ func compileKaitai(t *testing.T) string {
 		missing("the Kaitai compiler is not installed; run .ci/kaitai/check first")
 	}
 	dir := t.TempDir()
-	out, err := exec.Command("node", filepath.Join(kaitaiScripts, "compile.js"), "--out", dir).CombinedOutput()
+	out, err := exec.Command("node", filepath.Join(kaitaiScripts, "compile.js"), "--out", dir, file).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	return filepath.Join(dir, "Ulogger.js")
+	made, err := filepath.Glob(filepath.Join(dir, "*.js"))
+	if err != nil || len(made) != 1 {
+		t.Fatalf("the compiler made %v, %v", made, err)
+	}
+	return made[0]
 }
 
 // runKaitai returns a line for each input.
@@ -129,11 +189,7 @@ func runKaitai(t *testing.T, parser string, inputs []kaitaiInput) []string {
 	t.Helper()
 	var list bytes.Buffer
 	for _, in := range inputs {
-		params, skip := "-", 0
-		if tree, _, n := readType(ulogger, in.typ, in.bytes, false); n > 0 {
-			params, skip = tree.kids[0].n.String(), n
-		}
-		fmt.Fprintf(&list, "%s %s %x\n", in.typ, params, in.bytes[skip:])
+		fmt.Fprintf(&list, "%s %s %x\n", in.typ, in.params, in.bytes[in.skip:])
 	}
 	file := filepath.Join(t.TempDir(), "inputs")
 	if err := os.WriteFile(file, list.Bytes(), 0o600); err != nil {

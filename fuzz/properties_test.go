@@ -390,7 +390,8 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 		sent = append(sent, c)
 		complete := false
 		switch rapid.IntRange(0, 4).Draw(t, "what happens") {
-		case 0: // lost
+		case 0: // lost, and so there is no answer
+			continue
 		case 1: // repeated
 			complete = deliver(c)
 			complete = deliver(c) || complete

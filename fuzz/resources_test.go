@@ -1,9 +1,14 @@
 package fuzz
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"runtime/metrics"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/ulogkit/ulogkit/format"
 )
 
 // limits are what a piece of code may use for an input.
@@ -70,5 +75,43 @@ func TestWithinNotices(t *testing.T) {
 	within(r, parserLimits, 10, func() {})
 	if r.failed {
 		t.Error("nothing is too much")
+	}
+}
+
+// Large hostile inputs cost no more for each byte than small ones.
+func TestLargeInputs(t *testing.T) {
+	const size = 1 << 18
+	rng := rand.New(rand.NewPCG(7, 7))
+	random := make([]byte, size)
+	for i := range random {
+		random[i] = byte(rng.Uint32())
+	}
+	good := goodStream(t)
+	damaged := bytes.Repeat(good, size/len(good)+1)
+	for i := 0; i < len(damaged); i += 50 {
+		damaged[i] ^= 0x55
+	}
+	record := []byte{0x06, 0, 0, 0, 0, 0} // a record without arguments, and the shortest frame of it
+	frame := append([]byte{6, 0, 0, 0, 0, 0}, record...)
+	for name, b := range map[string][]byte{
+		"zeros":          make([]byte, size),
+		"ones":           bytes.Repeat([]byte{0xff}, size),
+		"version bytes":  bytes.Repeat([]byte{3}, size),
+		"random":         random,
+		"damaged logs":   damaged,
+		"headers":        bytes.Repeat([]byte{3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}, size/17),
+		"frames":         bytes.Repeat(frame, size/len(frame)),
+		"headers+frames": bytes.Repeat(slices.Concat([]byte{3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 0}, frame, frame, frame), size/53),
+		"texts":          slices.Concat([]byte{0x06, 0, 0, 0, 0, 0, 0xfc, 0x7f, 0xfc, 0xff}, make([]byte, 65532)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, typ := range ulogger.Types {
+				differ(t, typ.ID, b)
+			}
+			within(t, parserLimits, len(b), func() { parseAll(b) })
+			start := time.Now()
+			within(t, decoderLimits, len(b), func() { decode(t, &format.Decoder{}, b, nil) })
+			t.Logf("decoded %d KiB in %v", len(b)/1024, time.Since(start))
+		})
 	}
 }

@@ -131,6 +131,15 @@ types:
           expr: '_ < 100 ? true : _io.pos > 3'
         doc: The list.
       - {id: name, type: strz, size: 4, doc: A padded name.}
+  sums:
+    doc: Operators.
+    doc-ref: FORMAT section 1
+    seq:
+      - {id: x, type: u1, valid: {min: 0, max: 255}, doc: Operand.}
+      - {id: y, size: '((x << 2 | 1) ^ x & 3) % 7 / 2 + 1', doc: Some bytes.}
+      - {id: z, type: u1, if: '-x + 1 < 0 or x == 0', doc: A byte for most x.}
+      - {id: list, type: b8, doc: A whole byte of bits.}
+      - {id: eights, type: s1, repeat: eos, valid: {any-of: [-8, 8]}, doc: Eights.}
 enums:
   kind:
     0: none
@@ -144,6 +153,30 @@ func TestInterpreter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, test := range interpreterCases(t) {
+		tree, failed, _ := readType(s, test.typ, test.bytes, false)
+		var got strings.Builder
+		if failed != nil {
+			fmt.Fprintf(&got, "%s.%s at %d: %s", failed.typ, failed.field, failed.offset, failed.class)
+		} else {
+			tree.text(&got)
+		}
+		if got.String() != test.want {
+			t.Errorf("%s of % x is %s, want %s", test.typ, test.bytes, &got, test.want)
+		}
+	}
+}
+
+// interpreterCase is what bytes of a type of smallSpec must become.
+type interpreterCase struct {
+	typ   string
+	bytes []byte
+	want  string
+}
+
+func interpreterCases(t testing.TB) []interpreterCase {
+	t.Helper()
+	var out []interpreterCase
 	for _, test := range []struct{ typ, in, want string }{
 		{
 			"numbers", "0102 feff fffffffe ffffffffffffffff 0000803f 3ff0000000000000",
@@ -174,22 +207,17 @@ func TestInterpreter(t *testing.T) {
 		{"until", "01020364 00 61626364", "{list:[1,2,3,100,0],name:x61626364}"},
 		{"until", "0102", "until.name at 2: short"},
 		{"until", "", "until.list at 0: short"},
+		{"sums", "05 01020304 09 80", "{x:5,y:x01020304,z:9,list:128,eights:[]}"},
+		{"sums", "00 01 09 80 f808", "{x:0,y:x01,z:9,list:128,eights:[-8,8]}"},
+		{"sums", "01 010203 80 0807", "sums.eights at 5: value"},
 	} {
-		in, err := hex.DecodeString(strings.ReplaceAll(test.in, " ", ""))
+		b, err := hex.DecodeString(strings.ReplaceAll(test.in, " ", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, failed, _ := readType(s, test.typ, in, false)
-		var got strings.Builder
-		if failed != nil {
-			fmt.Fprintf(&got, "%s.%s at %d: %s", failed.typ, failed.field, failed.offset, failed.class)
-		} else {
-			tree.text(&got)
-		}
-		if got.String() != test.want {
-			t.Errorf("%s of %s is %s, want %s", test.typ, test.in, &got, test.want)
-		}
+		out = append(out, interpreterCase{test.typ, b, test.want})
 	}
+	return out
 }
 
 // A spec may allow more values than its input has bytes; the interpreter gives

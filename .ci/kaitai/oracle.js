@@ -1,7 +1,7 @@
 // Reads bytes with the parser that the official Kaitai Struct compiler makes of
 // a spec file, for comparison with the project's own code:
 //
-//   NODE_PATH=node_modules node oracle.js Ulogger.js INPUTS
+//   NODE_PATH=node_modules node oracle.js PARSER.js INPUTS
 //
 // Each line of INPUTS is a type, its parameters and the bytes in hex, separated
 // by spaces; parameters by commas, "-" where there are none. For each, a line
@@ -18,15 +18,17 @@ const KaitaiStream = require('kaitai-struct/KaitaiStream');
 // which it keeps not all. Nothing in the spec computes with these values, so they
 // are passed on as they are.
 const view = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-KaitaiStream.prototype.readU8le = function () {
-  return view(this.readBytes(8)).getBigUint64(0, true);
-};
-KaitaiStream.prototype.readS8le = function () {
-  return view(this.readBytes(8)).getBigInt64(0, true);
-};
-KaitaiStream.prototype.readF8le = function () {
-  return { bits: view(this.readBytes(8)).getBigUint64(0, true) };
-};
+for (const [end, little] of [['le', true], ['be', false]]) {
+  const read = (name, size, value) => {
+    KaitaiStream.prototype[name + end] = function () {
+      return value(view(this.readBytes(size)));
+    };
+  };
+  read('readU8', 8, (v) => v.getBigUint64(0, little));
+  read('readS8', 8, (v) => v.getBigInt64(0, little));
+  read('readF4', 4, (v) => ({ bits: v.getUint32(0, little) }));
+  read('readF8', 8, (v) => ({ bits: v.getBigUint64(0, little) }));
+}
 KaitaiStream.bytesToStr = (bytes) => bytes;
 
 // The runtime takes a length for a signed number of 32 bits.
@@ -89,7 +91,7 @@ function read(types, line) {
   }
 }
 
-const types = require(path.resolve(process.argv[2])).Ulogger;
+const [types] = Object.values(require(path.resolve(process.argv[2])));
 const lines = fs.readFileSync(process.argv[3], 'utf8').split('\n');
 if (lines.pop() !== '') {
   throw new Error('the last line is cut short');

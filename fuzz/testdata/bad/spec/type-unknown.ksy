@@ -80,6 +80,15 @@ types:
           expr: '_ < 100 ? true : _io.pos > 3'
         doc: The list.
       - {id: name, type: strz, size: 4, doc: A padded name.}
+  sums:
+    doc: Operators.
+    doc-ref: FORMAT section 1
+    seq:
+      - {id: x, type: u1, valid: {min: 0, max: 255}, doc: Operand.}
+      - {id: y, size: '((x << 2 | 1) ^ x & 3) % 7 / 2 + 1', doc: Some bytes.}
+      - {id: z, type: u1, if: '-x + 1 < 0 or x == 0', doc: A byte for most x.}
+      - {id: list, type: b8, doc: A whole byte of bits.}
+      - {id: eights, type: s1, repeat: eos, valid: {any-of: [-8, 8]}, doc: Eights.}
 enums:
   kind:
     0: none
