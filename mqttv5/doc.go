@@ -1,29 +1,77 @@
-// Package mqttv5 takes uLogger binary logs, crash dumps and text logs to the
-// cloud over MQTT 5.
+// Package mqttv5 takes uLogger binary logs, crash dumps, text logs and firmware to
+// the cloud over MQTT 5.
 //
-// A Client holds one connection for any number of uploads and devices. New
-// checks the Config without touching the network; the first call that needs the
-// broker connects, and Close says goodbye. UploadLog does the whole job for one
-// buffer: it verifies the checksum, gets the device's session token (from the
-// SessionStore or by the boot handshake), writes the token into the buffer,
-// publishes it and waits for the broker's acknowledgement. GetSessionToken,
-// GetOrFetchToken, PublishBinaryLog and PublishCoreDump are its parts.
+// A [Client] holds one connection for any number of uploads and devices. [New]
+// checks the [Config] without touching the network; the first call that needs the
+// broker connects, and Close says goodbye. There are two ways to send:
+//
+//   - Client.UploadLog, PublishCoreDump and PublishText send now and return when
+//     the broker has acknowledged. UploadLog does the whole job for one buffer: it
+//     verifies the checksum, gets the device's session token (from the
+//     [SessionStore], or by the boot handshake), writes it into a copy of the
+//     buffer and publishes that. GetSessionToken, GetOrFetchToken and
+//     PublishBinaryLog are its parts.
+//   - [Outbox] keeps records on disk until they have been acknowledged: SubmitLog,
+//     SubmitCoreDump and SubmitText accept, Client.Deliver delivers.
+//
+// Client.WatchLogConfig yields what the cloud wants a device to log,
+// Client.UploadFirmware stores an ELF file through a presigned address, and
+// [Diagnose] finds out what keeps an upload from working.
 //
 // # Guarantees
 //
-// A call that returns nil has been acknowledged by the broker with a success
-// code. A call that fails makes one attempt and says so: after ErrNetwork the
-// message may or may not have arrived, and sending it again is safe because the
-// record id (user property "ulogkit-id") is derived from the content.
+// The outbox's Submit calls return nil only after the record is durable on disk.
+// From then on it is delivered at least once, through any crash, outage or restart;
+// it is never silently dropped (an outbox that is full refuses, with
+// [ErrOutboxFull]) and never altered (each record carries a CRC-32C). A record
+// leaves the outbox only by an acknowledgement of success, or by Drop; one that the
+// cloud refuses for good is parked with the reason, and the others go on. The
+// records of one device are delivered in the order they were accepted, one at a
+// time; devices do not wait for each other.
 //
-// A buffer whose checksum is wrong is refused before anything is sent. A message
-// that the broker would refuse for its size is refused before anything is sent.
-// Names that come from devices cannot leave their topic segment.
+// A direct call that returns nil has been acknowledged with success. It makes one
+// attempt and says so when that fails: after [ErrNetwork] the message may or may
+// not have arrived.
+//
+// At least once means that copies happen: at most one more for each connection
+// lost, or process ended, while the record was not acknowledged. Each message
+// carries a record id as the user property "ulogkit-id", the same on every copy, by
+// which a consumer drops them. In the outbox it is the identity of the outbox and a
+// sequence number; for a direct call it is a hash of the content, so that repeating
+// the call repeats the id.
+//
+// A log or dump whose checksum is wrong is refused before anything is sent or
+// accepted, and so is a message larger than the cloud or the broker takes. Names
+// that come from devices cannot leave their topic segment. Tokens, keys, payloads
+// and presigned addresses appear in no error, event or log.
+//
+// # The connection
+//
+// The session ends with the connection (Clean Start, expiry 0): what is not
+// acknowledged is the outbox's to send again and nobody else's. An acknowledgement
+// that is overdue ends the connection, since the broker would hold its place in the
+// Receive Maximum for ever. The flow window begins with one blob and grows with
+// what the link carries. Reconnects wait with full jitter between 1 and 120 s,
+// never less than a second, and reset only after 30 s of service; the reason code
+// of a DISCONNECT decides what else follows:
+//
+//	Session taken over (0x8E)      wait 10 s; the third time in a minute, stop and report
+//	Quota exceeded, Rate too high  wait 30 s; half the rate, which recovers by doubling each minute
+//	Packet too large, Payload      the record is parked; of several in flight they go
+//	format invalid, Topic name     one at a time until the one is known
+//	Not authorized and other       wait the longest backoff, and tell the hooks
+//	refusals of the client
+//
+// Of negative acknowledgements, Quota exceeded is tried again, more slowly; Topic
+// name invalid, Payload format invalid and Packet too large park the record; Not
+// authorized leads to one new registration, then to parking at the third refusal;
+// any other code parks at the tenth.
 //
 // # Errors
 //
-// Every error is an *Error or wraps one; errors.Is tells what to do about it:
+// Every error is an [*Error] or wraps one; errors.Is tells what to do about it:
 // ErrBadData (repair the data), ErrConfig (repair the call or the Config),
-// ErrCredentials (repair the certificate or key), ErrNetwork (try again later),
-// ErrRefused (the server said no; the text names its reason code).
+// ErrCredentials (repair the certificate or key), ErrStorage and ErrOutboxFull (see
+// to the disk), ErrNetwork (try again later), ErrRefused (the server said no; the
+// text and Error.Code have its reason).
 package mqttv5

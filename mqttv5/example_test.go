@@ -101,3 +101,51 @@ func ExampleDeviceInfo_Validate() {
 	fmt.Println(mqttv5.DeviceInfo{DeviceSerial: "#"}.Validate())
 	// Output: check device: device serial: character '#' at byte 0 is not allowed in a topic segment
 }
+
+// Records that must not be lost go through an outbox.
+func ExampleOutbox() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer cloud.Close()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: dir})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer outbox.Close()
+
+	// Accepting needs no network: the record is on disk when SubmitLog returns.
+	device := mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "ABC123"}
+	if _, err := outbox.SubmitLog(ctx, device, sampleLog()); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	client, err := mqttv5.New(mqttv5.Config{Broker: cloud.Host(), Port: cloud.Port(), CustomerID: "7", InsecurePlaintext: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	delivering, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- client.Deliver(delivering, outbox) }()
+	err = outbox.WaitEmpty(ctx)
+	stop()
+	fmt.Println(err, <-done)
+	fmt.Println(len(cloud.Received()), "received,", outbox.Stats().Waiting, "wait")
+	// Output:
+	// <nil> <nil>
+	// 1 received, 0 wait
+}

@@ -47,6 +47,7 @@ func TestF23BootReplies(t *testing.T) {
 		{"number", own, `7`},
 		{"empty", own, ``},
 		{"trailing data", own, `{"token":7}{"token":8}`},
+		{"stray bracket", own, `{"token":7}}`},
 		{"cut off", own, `{"token":7`},
 		{"deep", own, `{"x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `,"token":7}`},
 		{"huge", own, `{"token":7,"x":"` + strings.Repeat("x", 100_000) + `"}`},
@@ -280,7 +281,7 @@ func TestBootSubscriptionRefused(t *testing.T) {
 }
 
 func FuzzBootReply(f *testing.F) {
-	for _, s := range []string{`{"token":7}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`, `{"token":7,"token":8}`, `{"a":[[[[`} {
+	for _, s := range []string{`{"token":7}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`, `{"token":7,"token":8}`, `{"a":[[[[`, `{"token":472}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

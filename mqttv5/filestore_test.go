@@ -148,7 +148,7 @@ func TestFileStoreDamaged(t *testing.T) {
 	good := `{"version":1,"sessions":[{"broker":"b:1","customer_id":"7","application_id":42,"device_serial":"SN1","git_hash":"abc","token":5}]}`
 	for name, content := range map[string]string{
 		"empty": "", "half": good[:len(good)/2], "array": `[1,2]`, "number": "7", "NUL": "\x00\x00",
-		"trailing": good + good, "version": `{"version":2,"sessions":[]}`, "token 0": strings.Replace(good, `"token":5`, `"token":0`, 1),
+		"trailing": good + good, "stray bracket": good + "]", "version": `{"version":2,"sessions":[]}`, "token 0": strings.Replace(good, `"token":5`, `"token":0`, 1),
 		"token -1": strings.Replace(good, `"token":5`, `"token":-1`, 1), "token 2^32": strings.Replace(good, `"token":5`, `"token":4294967296`, 1),
 		"deep": strings.Repeat("[", 100_000), "no serial": strings.Replace(good, `"SN1"`, `""`, 1),
 	} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // Longest JSON message from the cloud that is looked at, in bytes.
@@ -43,8 +44,15 @@ func eachMember(b []byte, f func(key string, value json.RawMessage) error) error
 	if _, err := d.Token(); err != nil {
 		return errors.New("broken JSON")
 	}
-	if d.More() {
+	if !atEnd(d) {
 		return errors.New("something follows the JSON object")
 	}
 	return nil
+}
+
+// atEnd reports whether nothing but white space is left. More would not do: it is
+// false before a stray bracket as well.
+func atEnd(d *json.Decoder) bool {
+	_, err := d.Token()
+	return errors.Is(err, io.EOF)
 }

@@ -68,7 +68,7 @@ func decodeTokens(b []byte, limit int) (recent, error) {
 		}
 		return recent{}, err
 	}
-	if d.More() {
+	if !atEnd(d) {
 		return recent{}, errors.New("something follows the JSON object")
 	}
 	if f.Version != tokenFileVersion {
