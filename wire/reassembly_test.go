@@ -235,6 +235,24 @@ func TestReassemblyBounds(t *testing.T) {
 		if got.bytes[0].String() != "question" || len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
 			t.Errorf("%q, gaps %v", got.bytes[0].String(), got.gaps)
 		}
+		r, got = start()
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("question")})
+		r.add(&segment{time: epoch, src: src, dst: dst, seq: 128, fin: true})
+		r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 129})
+		r.closeAll()
+		if len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
+			t.Errorf("before a FIN: gaps %v", got.gaps)
+		}
+		// One byte more was a FIN, captured or not.
+		for _, fin := range []bool{false, true} {
+			r, got := start()
+			r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("question"), fin: fin})
+			r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 109})
+			r.closeAll()
+			if len(got.gaps[0]) != 0 {
+				t.Errorf("FIN captured: %v, gaps %v", fin, got.gaps)
+			}
+		}
 	})
 	t.Run("connections", func(t *testing.T) {
 		r, _ := start()
