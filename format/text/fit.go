@@ -13,15 +13,15 @@ const maxRecorded = 8
 // file is not the device's; true says little about a format without arguments.
 func (t *Template) Fits(p format.Payload) bool {
 	n := p.NumArgs()
-	if n > t.numArgs || n < min(t.numSure, maxRecorded) && n != 0 {
+	if n > t.numArgs {
 		return false
 	}
-	// Agents that meet a conversion which stops them record nothing at all.
-	if n == 0 && t.numSure == t.numArgs && t.numArgs > 0 {
-		return false
-	}
-	if n < t.numArgs && n != maxRecorded && t.numSure == t.numArgs {
-		return false
+	if n != min(t.numArgs, maxRecorded) {
+		// Some were left out: all, or those from the conversion on that stops
+		// agents from recording.
+		if stops := t.numSure < t.numArgs; !stops || n != 0 && n < min(t.numSure, maxRecorded) {
+			return false
+		}
 	}
 	args := p.Args()
 	for i := range t.convs {

@@ -84,6 +84,19 @@ func TestPrintable(t *testing.T) {
 	})
 }
 
+// TestPrintableEverywhere has each byte at each place of a text.
+func TestPrintableEverywhere(t *testing.T) {
+	for at := range 20 {
+		for c := range 256 {
+			b := []byte("the quick brown fox!")
+			b[at] = byte(c)
+			if want := c >= ' ' && c < 0x7f; isPrintable(b) != want {
+				t.Errorf("%q: printable is %v", b, !want)
+			}
+		}
+	}
+}
+
 // TestJSONString holds the strings to encoding/json's reading of them.
 func TestJSONString(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -41,6 +41,7 @@ func TestLoss(t *testing.T) {
 			"x: frames lost before byte 66: 2; the sequence goes from 6 to 9\n"},
 		{"gap across the wrap", [][]byte{numbered(t, 65534, 2)}, true, "x: frames lost before byte 23: 3; the sequence goes from 65534 to 2\n"},
 		{"restart", [][]byte{numbered(t, 700, 701), numbered(t, 0, 1)}, false, "x: the device restarted or repeated frames once\n"},
+		{"restart after many", [][]byte{numbered(t, 40_000, 40_001), numbered(t, 0, 1)}, false, "x: the device restarted or repeated frames once\n"},
 		{"sent twice", [][]byte{numbered(t, 7, 8), numbered(t, 7, 8, 9)}, false, "x: the device restarted or repeated frames once\n"},
 		{"header alone", [][]byte{good, good[:17]}, true, "x: bytes 53 to 70 are damaged: log_v3.data at offset 17: ends too early\n"},
 		{
@@ -87,6 +88,16 @@ func TestDamagedShown(t *testing.T) {
 	}
 	if out, _ = decode(t, Config{Damaged: true}, b); strings.Count(out, " (damaged) 0x00001000\n") != 3 {
 		t.Errorf("output %q", out)
+	}
+}
+
+// TestMisfits has a record among good ones whose argument is another.
+func TestMisfits(t *testing.T) {
+	d := dictionaryOf(t, map[uint32]string{0x1000: "number %d of %d", 0x1100: "word %s"})
+	one, big, s := format.ArgI32(1), format.ArgI32(1<<20), format.ArgString("s")
+	b := logOf(t, 3, record1(0x1000, one, one), record1(0x1000, one, s), record1(0x1000, big, one), record1(0x1000, one), record1(0x1100, s), record1(0x1100, one), record1(0x1100, s))
+	if _, report := decode(t, Config{Dictionaries: []Dictionary{d}, Force: true}, b); report.Misfits != 3 {
+		t.Errorf("report %+v", report)
 	}
 }
 

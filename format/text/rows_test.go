@@ -2,6 +2,8 @@ package text
 
 import (
 	"bytes"
+	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -85,9 +87,20 @@ func TestBadRows(t *testing.T) {
 			t.Errorf("%.60s: report %+v, want %s", tt.row, report, tt.want)
 		}
 	}
-	// A row without an end is given up, not collected.
-	long := good + `{"v":1,"level":"` + strings.Repeat("x", 2*maxRow)
-	if _, report := decode(t, Config{}, []byte(long)); !report.Lost() || report.Bytes != int64(len(long)) {
-		t.Errorf("report %+v", report)
+}
+
+// TestEndlessRow has a row without an end, which is given up, not collected.
+func TestEndlessRow(t *testing.T) {
+	const size = 64 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r := io.MultiReader(strings.NewReader(`{"v":1,"level":"`), &endless{b: bytes.Repeat([]byte("x"), 4096), n: size})
+	_, report, err := tryDecode(t, Config{}, r)
+	runtime.ReadMemStats(&after)
+	if err != nil || !report.Lost() || report.Bytes < size {
+		t.Errorf("error %v, report %+v", err, report)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > size {
+		t.Errorf("%d bytes were allocated for %d", used, size)
 	}
 }
