@@ -510,6 +510,18 @@ func TestCaptureSubscribe(t *testing.T) {
 	}
 }
 
+// A clock that steps back makes no answer precede its question.
+func TestCaptureClock(t *testing.T) {
+	s := talk4(t)
+	s.say(client, 1400, s.packet(MQTT{Type: PacketConnect}))
+	s.now = s.now.Add(-time.Hour)
+	s.say(server, 1400, s.packet(MQTT{Type: PacketConnack}))
+	messages, _ := readScript(t, s.packets)
+	if len(messages) != 2 || messages[1].Latency != 0 {
+		t.Errorf("%+v", messages)
+	}
+}
+
 // An alias stands for its topic.
 func TestCaptureAlias(t *testing.T) {
 	s := talk4(t)

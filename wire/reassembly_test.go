@@ -24,6 +24,7 @@ func (r *recorder) data(direction int, t time.Time, b []byte) {
 	r.bytes[direction].Write(b)
 	r.times = append(r.times, t)
 }
+
 func (r *recorder) gap(direction int, _ time.Time, n int64) {
 	r.gaps[direction] = append(r.gaps[direction], n)
 }
