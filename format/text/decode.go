@@ -116,6 +116,7 @@ type stream struct {
 	track track
 	out   renderer
 	judge *judge
+	block *block // that buf lies in, with several goroutines
 
 	rows    *rows           // set where the file holds JSON of an earlier run
 	changes int             // of the dictionary
@@ -136,11 +137,15 @@ func (s *stream) use(dict Dictionary) {
 
 // run reads, decodes and writes until the end of r.
 func (s *stream) run(r io.Reader) error {
-	block := make([]byte, 0, lenBuffer)
+	var block []byte
 	var pool *pool
-	if s.cfg.Parallel > 1 {
+	if s.cfg.Parallel == 1 {
+		block = make([]byte, 0, lenBuffer)
+	} else {
 		pool = newPool(s)
 		defer pool.close()
+		s.block = pool.block(nil, nil)
+		block = s.block.buf
 	}
 	for {
 		if len(block) == cap(block) { // only damaged input keeps that much
@@ -175,7 +180,8 @@ func (s *stream) run(r io.Reader) error {
 		}
 		if used := cap(block) - cap(s.buf); pool != nil && used > 0 {
 			// The workers read from the block: go on in another.
-			block = append(make([]byte, 0, max(lenBuffer, 2*len(s.buf))), s.buf...)
+			s.block = pool.block(s.block, s.buf)
+			block = s.block.buf
 		} else {
 			block = block[:copy(block, s.buf)]
 		}

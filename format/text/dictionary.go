@@ -28,6 +28,7 @@ type statement struct {
 	source   string    // "file:line", or empty
 	grep     verdict   // of the pattern on the text, whatever the arguments
 	grepNone verdict   // of the pattern on the text without arguments
+	keys     []byte    // as JSON, once they were asked for
 	fitting  []byte    // number and types of arguments that were found to fit
 	tally    tally
 }

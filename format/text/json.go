@@ -15,9 +15,8 @@ import (
 // appendJSON appends r as one JSON object and a newline. rendered is its text,
 // nil where it cannot be rendered.
 func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason string) []byte {
-	dst = append(dst, `{"v":1,"file":`...)
-	dst = appendJSONString(dst, o.file)
-	dst = appendKey(dst, `,"index":`, uint64(r.index))
+	dst = append(dst, o.jsonHead...)
+	dst = appendUnsigned(dst, uint64(r.index))
 	if r.v3 {
 		dst = appendKey(dst, `,"tick":`, r.tick)
 		if r.hasTime() {
@@ -36,26 +35,8 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = appendJSONString(dst, r.bad.Error())
 		return append(dst, '}', '\n')
 	}
-	dst = append(dst, `,"level":"`...)
-	dst = append(dst, levelNames[r.p.Level()&7]...)
-	dst = append(dst, '"')
-	dst = appendKey(dst, `,"module":`, uint64(r.p.Module()))
-	if o.dict != nil {
-		if name, ok := o.dict.Module(r.p.Module()); ok {
-			dst = append(dst, `,"module_name":`...)
-			dst = appendJSONString(dst, name)
-		}
-	}
-	dst = appendKey(dst, `,"fmt_addr":`, uint64(r.p.FmtAddr()))
-	if t := r.stmt.template; t != nil {
-		dst = append(dst, `,"fmt":`...)
-		dst = appendJSONString(dst, t.format)
-	}
-	if r.stmt.source != "" {
-		dst = append(dst, `,"source":`...)
-		dst = appendJSONString(dst, r.stmt.source)
-	}
-	dst = append(dst, `,"args":[`...)
+	dst = append(dst, o.jsonModule(r.p.Level(), r.p.Module())...)
+	dst = append(dst, r.stmt.json()...)
 	args := r.p.Args()
 	for n := 0; args.Next(); n++ {
 		if n > 0 {
@@ -80,6 +61,43 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = appendMetric(dst, rendered)
 	}
 	return append(dst, '}', '\n')
+}
+
+// newJSONHead returns what every object begins with, up to the record's index.
+func newJSONHead(file string) string {
+	return string(appendJSONString([]byte(`{"v":1,"file":`), file)) + `,"index":`
+}
+
+// jsonModule returns the keys of level and module, which are made once for each
+// pair of them.
+func (o *renderer) jsonModule(level format.Level, module uint8) string {
+	cell := &o.jsonModules[level&7][module&31]
+	if *cell == "" {
+		b := append([]byte(`,"level":"`), levelNames[level&7]...)
+		b = appendKey(append(b, '"'), `,"module":`, uint64(module))
+		if o.dict != nil {
+			if name, ok := o.dict.Module(module); ok {
+				b = appendJSONString(append(b, `,"module_name":`...), name)
+			}
+		}
+		*cell = string(b)
+	}
+	return *cell
+}
+
+// json returns the keys of the statement, up to the arguments, made once.
+func (st *statement) json() []byte {
+	if st.keys == nil {
+		b := appendKey(nil, `,"fmt_addr":`, uint64(st.addr))
+		if st.template != nil {
+			b = appendJSONString(append(b, `,"fmt":`...), st.template.format)
+		}
+		if st.source != "" {
+			b = appendJSONString(append(b, `,"source":`...), st.source)
+		}
+		st.keys = append(b, `,"args":[`...)
+	}
+	return st.keys
 }
 
 func appendKey(dst []byte, key string, v uint64) []byte {

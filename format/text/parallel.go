@@ -1,7 +1,9 @@
 package text
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ulogkit/ulogkit/format"
 )
@@ -18,7 +20,14 @@ type batch struct {
 	changes int // that this dictionary was the result of
 	out     []byte
 	report  Report
+	from    *block
 	done    chan struct{}
+}
+
+// block is memory for the bytes of a file, used again once no batch lies in it.
+type block struct {
+	buf   []byte
+	users atomic.Int32 // the stream while it reads into the block, and the batches
 }
 
 // pool renders good logs by several goroutines and writes the output in order.
@@ -28,7 +37,8 @@ type pool struct {
 	order   chan *batch
 	ended   sync.WaitGroup // goroutines
 	pending sync.WaitGroup // batches
-	spare   sync.Pool      // of output buffers
+	blocks  chan *block    // that are free
+	outputs chan []byte    // the same of output buffers
 
 	mu     sync.Mutex // over what follows
 	report Report     // of the batches written
@@ -37,7 +47,10 @@ type pool struct {
 
 func newPool(s *stream) *pool {
 	n := s.cfg.Parallel
-	p := &pool{s: s, work: make(chan *batch, n), order: make(chan *batch, 2*n)}
+	p := &pool{
+		s: s, work: make(chan *batch, n), order: make(chan *batch, 2*n),
+		blocks: make(chan *block, 2*n), outputs: make(chan []byte, 3*n),
+	}
 	for range n {
 		p.ended.Go(p.render)
 	}
@@ -50,6 +63,34 @@ func (p *pool) close() {
 	close(p.work)
 	close(p.order)
 	p.ended.Wait()
+}
+
+// block returns a block that holds what was kept of the last one, which is then
+// left to its batches.
+func (p *pool) block(last *block, kept []byte) *block {
+	var b *block
+	select {
+	case b = <-p.blocks:
+	default:
+		b = &block{}
+	}
+	b.buf = slices.Grow(b.buf[:0], max(lenBuffer, 2*len(kept)))
+	b.buf = append(b.buf, kept...)
+	b.users.Store(1)
+	if last != nil {
+		p.release(last)
+	}
+	return b
+}
+
+func (p *pool) release(b *block) {
+	if b.users.Add(-1) > 0 {
+		return
+	}
+	select {
+	case p.blocks <- b:
+	default:
+	}
 }
 
 // submit has the good logs that the stream's buffer begins with rendered, and
@@ -105,7 +146,8 @@ func (t *track) pass(l format.Log, r *Report) bool {
 }
 
 func (p *pool) send(s *stream, begin, end int, at track) {
-	b := &batch{logs: s.buf[begin:end:end], offset: s.base + int64(begin), track: at, dict: s.out.dict, changes: s.changes, done: make(chan struct{})}
+	b := &batch{logs: s.buf[begin:end:end], offset: s.base + int64(begin), track: at, dict: s.out.dict, changes: s.changes, from: s.block, done: make(chan struct{})}
+	b.from.users.Add(1)
 	p.pending.Add(1)
 	p.order <- b // has room for a few, which bounds the memory
 	p.work <- b
@@ -122,8 +164,10 @@ func (p *pool) render() {
 			changes = b.changes
 		}
 		out.report = Report{}
-		if spare, ok := p.spare.Get().(*[]byte); ok {
-			out.buf = (*spare)[:0]
+		select {
+		case spare := <-p.outputs:
+			out.buf = spare[:0]
+		default:
 		}
 		for rest := b.logs; len(rest) > 0; {
 			offset := b.offset + int64(len(b.logs)-len(rest))
@@ -152,7 +196,11 @@ func (p *pool) write() {
 		p.err = err
 		p.report.merge(&b.report)
 		p.mu.Unlock()
-		p.spare.Put(&b.out)
+		select {
+		case p.outputs <- b.out:
+		default:
+		}
+		p.release(b.from)
 		p.pending.Done()
 	}
 }

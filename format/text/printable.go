@@ -66,6 +66,13 @@ func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
+		plain := i
+		for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
+			i++
+		}
+		if dst = append(dst, s[plain:i]...); i == len(s) {
+			break
+		}
 		c := s[i]
 		switch {
 		case c == '"' || c == '\\':
@@ -78,8 +85,6 @@ func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 			dst = append(dst, '\\', 't')
 		case c < ' ' || c == 0x7f:
 			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
 		default:
 			var buf [utf8.UTFMax]byte
 			n := copy(buf[:], s[i:min(len(s), i+utf8.UTFMax)])

@@ -13,20 +13,22 @@ var errShortRecord = errors.New("the record ends before its format")
 
 // renderer turns the records of a stream, or of a part of it, into output.
 type renderer struct {
-	cfg    *Config
-	file   string
-	dict   Dictionary // or nil
-	cells  cells
-	stmts  *statements
-	buf    []byte // output
-	text   []byte // of the record at hand
-	reason string // why the damaged range that begins is damaged
-	report Report
+	cfg         *Config
+	file        string
+	dict        Dictionary // or nil
+	cells       cells
+	stmts       *statements
+	buf         []byte // output
+	text        []byte // of the record at hand
+	jsonHead    string
+	jsonModules [8][32]string
+	reason      string // why the damaged range that begins is damaged
+	report      Report
 }
 
 func newRenderer(cfg *Config, file string, dict Dictionary) renderer {
 	return renderer{
-		cfg: cfg, file: file, dict: dict, cells: newCells(cfg.Line, dict),
+		cfg: cfg, file: file, jsonHead: newJSONHead(file), dict: dict, cells: newCells(cfg.Line, dict),
 		stmts: newStatements(dict, &cfg.Filter, cfg.Line.source || cfg.JSON && cfg.Sources),
 	}
 }
