@@ -109,7 +109,7 @@ func TestMutations(t *testing.T) {
 	}
 	check := checkTypes(t)
 	accepted := 0
-	for range 12000 {
+	for range 5000 {
 		s := slices.Clone(seeds[rnd.IntN(len(seeds))])
 		for range 1 + rnd.IntN(3) {
 			i, j := rnd.IntN(len(s)), rnd.IntN(len(s))
@@ -138,7 +138,7 @@ func TestMutations(t *testing.T) {
 			t.Fatalf("%v\n%s", err, text)
 		}
 	}
-	if accepted < 100 {
+	if accepted < 80 {
 		t.Errorf("only %d mutated specs were accepted: the test has lost its point", accepted)
 	}
 }

@@ -11,6 +11,8 @@ type checker struct {
 	*Spec
 	errs       Errors
 	done       []*Type // in dependency order, the root last
+	typeIDs    []string
+	enumIDs    []string
 	referenced map[*Attr]Expr
 	lengths    map[*Param]bool // parameters that a length depends on
 }
@@ -28,6 +30,14 @@ func (c *checker) at(n *Node, key, format string, args ...any) {
 
 func (c *checker) check() {
 	c.referenced, c.lengths = map[*Attr]Expr{}, map[*Param]bool{}
+	c.types, c.enums = map[string]*Type{}, map[string]*Enum{}
+	for _, t := range c.Types {
+		c.types[t.ID] = t
+	}
+	for _, e := range c.Enums {
+		c.enums[e.ID] = e
+	}
+	c.typeIDs, c.enumIDs = ids(c.Types), ids(c.Enums)
 	all := append(c.Types[:len(c.Types):len(c.Types)], c.Root)
 	for _, t := range all {
 		c.names(t)
@@ -64,21 +74,35 @@ func (t *Type) fields(f func(Field)) {
 	}
 }
 
+// fieldIDs lists the fields of t for a message.
+func (t *Type) fieldIDs() (out []string) {
+	t.fields(func(f Field) {
+		if len(out) <= maxHints {
+			out = append(out, f.node().ID)
+		}
+	})
+	return out
+}
+
 // names refuses two fields of one name, and a type named like a built-in one.
 func (c *checker) names(t *Type) {
-	first := map[string]Pos{}
+	t.byID = map[string]Field{}
 	t.fields(func(f Field) {
 		n := f.node()
 		if n.ID == "" {
 			return
 		}
-		if at, dup := first[n.ID]; dup {
+		if first, dup := t.byID[n.ID]; dup {
+			at, _ := first.node().At("id")
 			pos, path := n.At("id")
 			c.errorf(pos, path, "id %s is taken; first at %d:%d", n.ID, at.Line, at.Col)
 			return
 		}
-		first[n.ID], _ = n.At("id")
+		t.byID[n.ID] = f
 	})
+	for i, a := range t.Seq {
+		a.index = i
+	}
 	switch {
 	case t == c.Root:
 	case t.ID == "str" || t.ID == "strz" || builtin.MatchString(t.ID):
@@ -128,13 +152,20 @@ func (c *checker) enum(n *Node, named *Enum) *Enum {
 	}
 	e := c.Enum(named.ID)
 	if e == nil {
-		c.at(n, "enum", "unknown enum %s%s", quote(named.ID), hint(named.ID, ids(c.Enums)))
+		c.at(n, "enum", "unknown enum %s%s", quote(named.ID), hint(named.ID, c.enumIDs))
 	}
 	return e
 }
 
+// maxHints is how many names a message is chosen from: looking through those of a
+// hostile file for each of its mistakes would take long.
+const maxHints = 500
+
 // hint lists what there is instead of a name that is not there.
 func hint(name string, known []string) string {
+	if len(known) > maxHints {
+		return ""
+	}
 	if near := nearest(name, known); near != "" {
 		return "; did you mean " + near + "?"
 	}
@@ -154,7 +185,7 @@ func (c *checker) linkType(n *Node, key string, d *DataType) {
 		if d.User = c.Type(d.Name); d.User == nil {
 			_, path := n.At(key)
 			n.broken = true
-			c.errorf(d.Pos, path, "unknown type %s%s", quote(d.Name), hint(d.Name, ids(c.Types)))
+			c.errorf(d.Pos, path, "unknown type %s%s", quote(d.Name), hint(d.Name, c.typeIDs))
 		}
 	case Switch:
 		for i := range d.Cases {
@@ -164,7 +195,7 @@ func (c *checker) linkType(n *Node, key string, d *DataType) {
 			}
 			if cs.Type.User = c.Type(cs.Type.Name); cs.Type.User == nil {
 				n.broken = true
-				c.errorf(cs.Type.Pos, casePath(n, cs), "unknown type %s%s", quote(cs.Type.Name), hint(cs.Type.Name, ids(c.Types)))
+				c.errorf(cs.Type.Pos, casePath(n, cs), "unknown type %s%s", quote(cs.Type.Name), hint(cs.Type.Name, c.typeIDs))
 			}
 		}
 	}

@@ -1,9 +1,6 @@
 package spec
 
-import (
-	"math/big"
-	"slices"
-)
+import "math/big"
 
 // maxFixed bounds a field or type of fixed size: it becomes a Go array.
 const maxFixed = 1 << 20
@@ -144,10 +141,11 @@ func (c *checker) args(sc *scope, key string, d *DataType) {
 	case Switch:
 		sc.key = key + ".switch-on"
 		on := c.typed(sc, d.On, IntValue)
+		seen := map[string]bool{}
 		for i := range d.Cases {
 			cs := &d.Cases[i]
 			sc.key = casePath(&Node{}, cs)[len("."):]
-			c.caseValue(sc, cs, on, d.Cases[:i])
+			c.caseValue(sc, cs, on, seen)
 			if cs.Type.Kind == User {
 				c.call(sc, &cs.Type)
 			}
@@ -156,7 +154,7 @@ func (c *checker) args(sc *scope, key string, d *DataType) {
 }
 
 // caseValue makes sure that a case can come about, and only once.
-func (c *checker) caseValue(sc *scope, cs *Case, on ValueType, before []Case) {
+func (c *checker) caseValue(sc *scope, cs *Case, on ValueType, seen map[string]bool) {
 	if cs.Value == nil || on.Kind != IntValue {
 		return
 	}
@@ -170,11 +168,10 @@ func (c *checker) caseValue(sc *scope, cs *Case, on ValueType, before []Case) {
 		c.fail(sc, cs.Value, "%s is %s, but switch-on is %s", cs.Value, v.describe(), on.describe())
 	case !spanOf(on).holds(n):
 		c.fail(sc, cs.Value, "%s never comes about: switch-on is %s", cs.Value, spanOf(on))
-	case slices.ContainsFunc(before, func(b Case) bool {
-		m, ok := Const(b.Value)
-		return ok && m.Cmp(n) == 0
-	}):
+	case seen[n.String()]:
 		c.fail(sc, cs.Value, "%s is a case already", cs.Value)
+	default:
+		seen[n.String()] = true
 	}
 }
 
@@ -224,8 +221,8 @@ func (c *checker) valid(sc *scope, v *Valid, d *DataType, base ValueType) {
 	own := sc.own
 	sc.own, sc.self = nil, nil // a bound is not a condition on the value itself
 	defer func() { sc.own = own }()
-	bounds := append([]Expr{v.Eq, v.Min, v.Max}, v.AnyOf...)
-	for i, e := range bounds {
+	seen := map[string]bool{}
+	for i, e := range append([]Expr{v.Eq, v.Min, v.Max}, v.AnyOf...) {
 		if e == nil {
 			continue
 		}
@@ -238,8 +235,10 @@ func (c *checker) valid(sc *scope, v *Valid, d *DataType, base ValueType) {
 			c.fail(sc, e, "%s is out of reach: the field holds %s", e, spanOf(base))
 		case i > 2 && !constant:
 			c.fail(sc, e, "any-of lists constants")
-		case i > 2 && slices.ContainsFunc(bounds[3:i], func(o Expr) bool { return same(o, e) }):
+		case i > 2 && seen[n.String()]:
 			c.fail(sc, e, "%s is listed already", e)
+		case i > 2:
+			seen[n.String()] = true
 		}
 	}
 	if s := spanOf(v.narrow(base)); !sc.n.broken && base.Kind == IntValue && s.lo.Cmp(s.hi) > 0 {

@@ -61,7 +61,10 @@ func (c *checker) length(n *Node, key string, e Expr) {
 			c.lengths[f] = true
 		case *Instance:
 			if f.Calc != nil {
-				c.length(&f.Node, "value", f.Calc)
+				if !f.bound { // once: instances of instances would take for ever
+					f.bound = true
+					c.length(&f.Node, "value", f.Calc)
+				}
 			} else if !f.Valid.bounded() {
 				c.errorf(ref.Position(), path, "a length from %s, which has no bounds; give %s valid: with min and max", f.ID, f.Path)
 			}

@@ -13,27 +13,16 @@ type Spec struct {
 	Root    *Type  // the top-level seq, with ID as its name
 	Types   []*Type
 	Enums   []*Enum
+
+	types map[string]*Type
+	enums map[string]*Enum
 }
 
 // Type finds a type by name; nil when there is none. The root is not among them.
-func (s *Spec) Type(id string) *Type {
-	for _, t := range s.Types {
-		if t.ID == id {
-			return t
-		}
-	}
-	return nil
-}
+func (s *Spec) Type(id string) *Type { return s.types[id] }
 
 // Enum finds an enum by name; nil when there is none.
-func (s *Spec) Enum(id string) *Enum {
-	for _, e := range s.Enums {
-		if e.ID == id {
-			return e
-		}
-	}
-	return nil
-}
+func (s *Spec) Enum(id string) *Enum { return s.enums[id] }
 
 // Node is what has an id in a spec file.
 type Node struct {
@@ -71,27 +60,11 @@ type Type struct {
 	Greedy bool
 
 	order int // position in dependency order; 0 while unresolved
+	byID  map[string]Field
 }
 
 // Lookup finds an attribute, parameter or instance by id; nil when there is none.
-func (t *Type) Lookup(id string) Field {
-	for _, p := range t.Params {
-		if p.ID == id {
-			return p
-		}
-	}
-	for _, a := range t.Seq {
-		if a.ID == id {
-			return a
-		}
-	}
-	for _, i := range t.Instances {
-		if i.ID == id {
-			return i
-		}
-	}
-	return nil
-}
+func (t *Type) Lookup(id string) Field { return t.byID[id] }
 
 // Field is what an expression can refer to by name: *Attr, *Param or *Instance.
 type Field interface {
@@ -122,6 +95,7 @@ type Attr struct {
 	Offset, Bit int
 
 	value ValueType
+	index int // in the seq
 }
 
 // Value implements Field.
@@ -155,8 +129,9 @@ type Instance struct {
 	Valid *Valid   // optional
 
 	value ValueType
-	state int // of typing: 0 not begun, 1 under way, 2 done
-	needs int // index after the last seq field that it depends on
+	state int  // of typing: 0 not begun, 1 under way, 2 done
+	bound bool // its length has been looked at
+	needs int  // index after the last seq field that it depends on
 }
 
 // Value implements Field.

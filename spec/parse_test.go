@@ -224,51 +224,11 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A bomb is refused at once, with few words.
-func TestBombs(t *testing.T) {
-	deep := strings.Repeat("(", 1e5)
-	for name, src := range map[string]string{
-		"size":      strings.Repeat("#", maxSource+1),
-		"flow":      strings.Repeat("[", 1e5),
-		"block":     strings.Repeat("- ", 1e5),
-		"mapping":   strings.Repeat("{a: ", 1e5),
-		"alias":     "a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: &d [*c, *c]\n",
-		"self":      "a: &a {b: *a}\n",
-		"keys":      "meta:\n" + strings.Repeat("  k: 1\n", 1e5),
-		"expr":      strings.Replace(string(Source), "header.len_data", deep, 1),
-		"operators": strings.Replace(string(Source), "header.len_data", strings.Repeat("- ", 1e5)+"1", 1),
-		"chain":     strings.Replace(string(Source), "header.len_data", "1"+strings.Repeat(" + 1", 1e5), 1),
-		"members":   strings.Replace(string(Source), "header.len_data", "a"+strings.Repeat(".a", 1e5), 1),
-		"nots":      strings.Replace(string(Source), "not _io.eof", strings.Repeat("not ", 1e5)+"true", 1),
-		"cond":      strings.Replace(string(Source), "not _io.eof", strings.Repeat("true ? ", 1e5), 1),
-		"id":        strings.Replace(string(Source), "id: log\n", "id: "+strings.Repeat("a", 1e5)+"\n", 1),
-		"types":     "meta: {id: t, endian: le}\ntypes:\n" + chain(3000),
-	} {
-		_, err := Parse("t.ksy", []byte(src))
-		if err == nil {
-			t.Errorf("%s: accepted", name)
-			continue
-		}
-		if len(err.Error()) > 21*400 {
-			t.Errorf("%s: %d characters of errors", name, len(err.Error()))
-		}
-	}
-}
-
-// chain is a chain of n types, each within the next, without docs.
-func chain(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "  t%d: {seq: [{id: x, type: t%d}]}\n", i, (i+1)%n)
-	}
-	return b.String()
-}
-
 // No bytes make Parse panic, and each error is one line with a place. The fuzz
 // targets look further; this keeps the promise in every test run.
 func TestParseAnything(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for range 3000 {
+	for range 1000 {
 		b := bytes.Clone(Source[:1+rnd.IntN(len(Source))])
 		for range rnd.IntN(4) {
 			switch i := rnd.IntN(len(b)); rnd.IntN(3) {

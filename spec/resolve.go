@@ -1,7 +1,5 @@
 package spec
 
-import "slices"
-
 // scope is what an expression can see.
 type scope struct {
 	t     *Type
@@ -105,7 +103,7 @@ func mustHull(e *IntLit) span { n, _ := Const(e); return span{n, n} }
 func (c *checker) enumLit(sc *scope, e *EnumLit) ValueType {
 	enum := c.Enum(e.Enum)
 	if enum == nil {
-		return c.fail(sc, e, "unknown enum %s%s", quote(e.Enum), hint(e.Enum, ids(c.Enums)))
+		return c.fail(sc, e, "unknown enum %s%s", quote(e.Enum), hint(e.Enum, c.enumIDs))
 	}
 	if e.Of = enum.Lookup(e.Name); e.Of == nil {
 		if enum.broken {
@@ -132,9 +130,7 @@ func (c *checker) fieldRef(sc *scope, e *FieldRef) ValueType {
 		if t.broken {
 			return ValueType{}
 		}
-		var known []string
-		t.fields(func(f Field) { known = append(known, f.node().ID) })
-		return c.fail(sc, e, "type %s has no field %s%s", t.ID, quote(e.Name), hint(e.Name, known))
+		return c.fail(sc, e, "type %s has no field %s%s", t.ID, quote(e.Name), hint(e.Name, t.fieldIDs()))
 	}
 	e.To = f
 	switch f := f.(type) {
@@ -167,8 +163,7 @@ func (sc *scope) need(upto int) {
 
 func (c *checker) attrRef(sc *scope, e *FieldRef, a *Attr) ValueType {
 	if e.X == nil {
-		i := slices.Index(sc.t.Seq, a)
-		if sc.need(i + 1); i >= sc.upto && a != sc.own {
+		if sc.need(a.index + 1); a.index >= sc.upto && a != sc.own {
 			if a.Path == sc.n.Path {
 				return c.fail(sc, e, "%s refers to itself", e.Name)
 			}

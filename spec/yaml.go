@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxSource = 1 << 20 // bytes; ulogger.ksy has 20 thousand
+	maxSource = 1 << 18 // bytes; ulogger.ksy has 20 thousand
 	maxDepth  = 24      // of nested YAML collections; a spec needs 10
 )
 
@@ -23,7 +23,7 @@ const (
 type reader struct {
 	file  string
 	src   []byte
-	lines []string
+	lines [][]rune
 	errs  Errors
 }
 
@@ -60,7 +60,9 @@ func (r *reader) load() *yaml.Node {
 	if !r.text() {
 		return nil
 	}
-	r.lines = strings.Split(string(r.src), "\n")
+	for line := range strings.SplitSeq(string(r.src), "\n") {
+		r.lines = append(r.lines, []rune(line))
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(r.src),
 		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
@@ -151,7 +153,7 @@ func (r *reader) syntax(err error) {
 // where the YAML parser sees the trouble with a file that stops short.
 func (r *reader) inside(pos Pos) Pos {
 	if last := len(r.lines); pos.Line > last {
-		pos = Pos{last, utf8.RuneCountInString(r.lines[last-1]) + 1}
+		pos = Pos{last, len(r.lines[last-1]) + 1}
 	}
 	return pos
 }
@@ -289,8 +291,9 @@ func (r *reader) place(v value) func(at int) Pos {
 		start.Col++
 	}
 	if start.Line <= len(r.lines) {
-		line := []rune(r.lines[start.Line-1])
-		if from := start.Col - 1; from <= len(line) && strings.HasPrefix(string(line[from:]), v.Value) {
+		line, text := r.lines[start.Line-1], []rune(v.Value)
+		from := start.Col - 1
+		if to := from + len(text); to <= len(line) && slices.Equal(line[from:to], text) {
 			return func(at int) Pos { return Pos{start.Line, start.Col + at} }
 		}
 	}
