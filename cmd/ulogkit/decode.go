@@ -60,7 +60,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 		Example: `  ulogkit decode --elf firmware.elf log.bin
   ulogkit decode --elf firmware.elf --level warning --module SENSOR --grep 'temp=[3-9]' log.bin
   ulogkit decode --elf builds/ --follow --format '{time} {source} {text}' log.bin
-  ulogkit sample -o - | ulogkit decode --json - | jq .args`,
+  ulogkit dictionary --sample -o sample.json && ulogkit sample -o - | ulogkit decode --elf sample.json -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}

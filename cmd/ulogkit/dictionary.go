@@ -7,24 +7,35 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
 	"github.com/ulogkit/ulogkit/format/dict"
 )
 
 func newDictionary() *cobra.Command {
 	var id dict.ID
-	var asCSV bool
+	var asCSV, ofSample bool
 	var out string
 	cmd := &cobra.Command{
-		Use:   "dictionary [--csv] -o FILE FW",
+		Use:   "dictionary [--csv] -o FILE FW|--sample",
 		Short: "Write the format strings of a firmware, to decode without it",
 		Long: `dictionary writes the strings, module names and source lines of the firmware FW to
 a small file that "ulogkit decode --elf" takes in its place, so that the firmware
 itself need not be handed out. With --csv it is a table of the strings alone.
-FW may be such a file itself.`,
+FW may be such a file itself. With --sample it is the firmware of the devices
+that "ulogkit sample" simulates.`,
 		Example: "  ulogkit dictionary --git-version v1.4.0 -o v1.4.0.json firmware.elf\n  ulogkit dictionary --csv -o - firmware.elf | column -s, -t",
-		Args:    cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if ofSample {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := dict.Load(args[0])
+			load := sample.Dictionary
+			if !ofSample {
+				load = func() (*dict.Dictionary, error) { return dict.Load(args[0]) }
+			}
+			d, err := load()
 			if err != nil {
 				return err
 			}
@@ -50,6 +61,7 @@ FW may be such a file itself.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "a table of addresses, strings and source lines")
+	cmd.Flags().BoolVar(&ofSample, "sample", false, "the firmware of the devices that sample simulates")
 	cmd.Flags().StringVar(&id.GitHash, "git-hash", "", "`hash` of the commit that the firmware was built from")
 	cmd.Flags().StringVar(&id.Version, "git-version", "", "`version` of the firmware")
 	cmd.Flags().StringVar(&id.DeviceType, "device-type", "", "`type` of the devices that run it")

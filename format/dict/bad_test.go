@@ -192,6 +192,26 @@ func TestStackedSections(t *testing.T) {
 	}
 }
 
+// TestManyTails has firmware that refers to every byte of a long string: the
+// list of strings must not grow with the square of its length.
+func TestManyTails(t *testing.T) {
+	const n = 60_000
+	var words []uint32
+	for i := range uint32(n) {
+		words = append(words, 0x2000+i)
+	}
+	d := readTestELF(t, testELF{sections: []testSection{
+		rodata(0x2000, append(bytes.Repeat([]byte("x"), n), 0)), code(0x100_0000, wordBytes(words...)),
+	}})
+	total := 0
+	for _, text := range d.Strings() {
+		total += len(text)
+	}
+	if total < n || total > 10*n {
+		t.Errorf("strings of %d bytes for one of %d", total, n)
+	}
+}
+
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Load(filepath.Join(dir, "missing.elf")); !errors.Is(err, os.ErrNotExist) {

@@ -267,8 +267,14 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 				if b.keeps(s) && (used || len(s) > 1) && !yield(addr, string(s)) {
 					return
 				}
+				// Foreign input could refer to each byte of a long string.
+				budget := maxTails * len(s)
 				for _, at := range tails {
-					if tail := s[at-addr:]; b.keeps(tail) && !yield(at, string(tail)) {
+					tail := s[at-addr:]
+					if budget -= len(tail); budget < 0 {
+						break
+					}
+					if b.keeps(tail) && !yield(at, string(tail)) {
 						return
 					}
 				}
@@ -276,6 +282,10 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 		}
 	}
 }
+
+// maxTails is how many times its own length the listed ends of a string have
+// together at most.
+const maxTails = 8
 
 // minInCode is the least length of what passes for a string among
 // instructions, where short ones occur by chance.
