@@ -38,7 +38,7 @@ type delivery struct {
 type link struct {
 	conn  *guarded
 	paho  *paho.Client
-	queue chan delivery // never full unless the broker exceeds the Receive Maximum
+	queue chan delivery // holds a Receive Maximum
 
 	once   sync.Once
 	cause  error             // why it ended; valid once dead is closed
@@ -61,15 +61,12 @@ type guarded struct {
 
 func (c *guarded) Read(p []byte) (int, error) { return c.in.Read(p) }
 
-var errReceiveMaximum = errors.New("broker sent more messages than the Receive Maximum allows")
-
 // openLink logs in. ctx bounds the login alone. On an error the connection is
 // closed, and code is the CONNACK's.
 func openLink(ctx context.Context, raw net.Conn, cfg *Config) (_ *link, code mqttv5.ReasonCode, err error) {
 	l := &link{
-		conn: &guarded{Conn: raw, in: guard.New(raw, cfg.MaxPayload+room)},
-		// Twice, for messages of QoS 0, which no Receive Maximum holds back.
-		queue:   make(chan delivery, 2*cfg.ReceiveMaximum),
+		conn:    &guarded{Conn: raw, in: guard.New(raw, cfg.MaxPayload+room)},
+		queue:   make(chan delivery, cfg.ReceiveMaximum),
 		dead:    make(chan struct{}),
 		waiting: make(map[uint16]chan<- packets.ControlPacket),
 	}
@@ -191,24 +188,21 @@ func (l *link) goodbye(leaving bool) {
 	d.WriteTo(l.conn) // the connection ends in any case
 }
 
+// receive queues a message. It blocks when there are more than a Receive Maximum
+// allows, and with it the reading of the connection, so that memory stays bounded:
+// nothing holds back messages of QoS 0, and mosquitto 2.0 with max_inflight_messages
+// 0 forgets the limit when it resumes a session.
 func (l *link) receive(p *packets.Publish) {
 	d := delivery{topic: p.Topic, payload: p.Payload, props: p.Properties, at: time.Now()}
-	if p.QoS == 0 {
-		select {
-		case l.queue <- d:
-		case <-l.dead:
+	if p.QoS > 0 {
+		if d.id = p.PacketID; p.QoS != 1 || d.id == 0 {
+			l.fail(errors.New("broker sent a message of QoS 2 or without an identifier; nothing was subscribed so"))
+			return
 		}
-		return
-	}
-	d.id = p.PacketID
-	if p.QoS != 1 || p.PacketID == 0 {
-		l.fail(errors.New("broker sent a message of QoS 2 or without an identifier; nothing was subscribed so"))
-		return
 	}
 	select {
 	case l.queue <- d:
-	default:
-		l.fail(errReceiveMaximum)
+	case <-l.dead:
 	}
 }
 

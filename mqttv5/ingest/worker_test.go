@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,20 +298,37 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
-// A broker that ignores the Receive Maximum does not fill the memory.
+// A broker that ignores the Receive Maximum does not fill the memory: it is not
+// read from any more, until the sink works again.
 func TestReceiveMaximumExceeded(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.gate = make(chan struct{})
 	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 5})
 	c := b.next()
-	for i := range 30 {
-		c.publish(uint16(i+1), topic(1), "", testLog(t, i, 50))
+	const n, size = 1200, 60_000 // 72 MB, far more than sockets hold
+	var sent atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range n {
+			c.publish(uint16(i+1), topic(1), "", testLog(t, i, size))
+			sent.Add(1)
+		}
+	}()
+	// Once nothing moves any more, what was sent is what sockets and worker hold.
+	last, since := int64(-1), time.Now()
+	waitFor(t, "the worker to stop reading", func() bool {
+		if now := sent.Load(); now != last {
+			last, since = now, time.Now()
+		}
+		return last > 5 && time.Since(since) > 300*time.Millisecond
+	})
+	if last > n/2 {
+		t.Errorf("%d messages of %d bytes were read with a Receive Maximum of 5", last, size)
 	}
-	c.expectClosed()
 	close(sink.gate)
-	c = b.next() // and it tries again
-	c.publish(1, topic(1), "", testLog(t, 99, 50))
-	c.expectAcks(1, 1)
+	c.expectAcks(1, n)
+	<-done
 }
 
 func TestHostileBytes(t *testing.T) {
