@@ -2,7 +2,8 @@ package mqttv5
 
 import (
 	"net"
-	"sync/atomic"
+	"runtime"
+	"sync"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
@@ -17,23 +18,28 @@ const flushAt = 64 << 10
 // wireConn is the connection that paho writes packets to. It guards what is read,
 // and it collects what is written: paho locks a connection around each packet and
 // hands it over in three or four pieces, each of which would be a system call and
-// a TLS record. Nothing is written until the last waiting writer unlocks.
+// a TLS record. Whoever completes a packet while nobody writes to the network
+// writes, and goes on with what others complete meanwhile; they do not wait. What
+// is collected is bounded by the flow window.
 type wireConn struct {
 	net.Conn
 	in *guard.Reader
 
 	fail func(error) // told the first error of either direction; must not block
 
-	// The lock is a channel: it is held while the network is slow, and a test
-	// with fake time can see through a channel that everybody waits.
-	lock    chan struct{}
-	waiting atomic.Int32 // writers that wait for the lock, or will certainly write again
-	buf     []byte       // guarded by the lock
-	err     error        // guarded by the lock; ends all writing
+	mu       sync.Mutex // never held while the network is waited for
+	idle     sync.Cond  // nobody writes to the network
+	buf      []byte     // complete packets, but for the one being added
+	spare    []byte
+	flushing bool
+	corks    int
+	err      error // ends all writing
 }
 
 func newWireConn(c net.Conn, fail func(error)) *wireConn {
-	return &wireConn{Conn: c, in: guard.New(c, maxIncoming), fail: fail, lock: make(chan struct{}, 1)}
+	w := &wireConn{Conn: c, in: guard.New(c, maxIncoming), fail: fail}
+	w.idle.L = &w.mu
+	return w
 }
 
 // Read implements net.Conn.
@@ -46,39 +52,58 @@ func (c *wireConn) Read(p []byte) (int, error) {
 }
 
 // Lock implements sync.Locker, which paho looks for.
-func (c *wireConn) Lock() {
-	c.waiting.Add(1)
-	c.lock <- struct{}{}
-	c.waiting.Add(-1)
-}
+func (c *wireConn) Lock() { c.mu.Lock() }
 
-// Unlock writes what was collected unless another writer is about to add to it.
+// Unlock ends a packet.
 func (c *wireConn) Unlock() {
-	if c.waiting.Load() == 0 || len(c.buf) >= flushAt {
+	if c.corks == 0 || len(c.buf) >= flushAt {
 		c.flush()
 	}
-	<-c.lock
+	c.mu.Unlock()
+}
+
+// publish adds a PUBLISH packet.
+func (c *wireConn) publish(m *message, id uint16) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.buf = m.appendTo(c.buf, id)
+	}
+	c.Unlock()
 }
 
 // cork holds back writing until uncork, for a caller with more packets to come.
-func (c *wireConn) cork() { c.waiting.Add(1) }
+func (c *wireConn) cork() {
+	c.mu.Lock()
+	c.corks++
+	c.mu.Unlock()
+}
 
 func (c *wireConn) uncork() {
-	c.lock <- struct{}{}
-	if c.waiting.Add(-1) == 0 {
+	c.mu.Lock()
+	if c.corks--; c.corks == 0 {
 		c.flush()
 	}
-	<-c.lock
+	c.mu.Unlock()
 }
 
 // push writes what was collected although more may follow.
 func (c *wireConn) push() {
-	c.lock <- struct{}{}
+	c.mu.Lock()
 	c.flush()
-	<-c.lock
+	c.mu.Unlock()
 }
 
-// Write adds to the buffer; the caller holds the lock.
+// drain waits until everything is written, or nothing can be.
+func (c *wireConn) drain() {
+	c.mu.Lock()
+	c.flush()
+	for c.flushing {
+		c.idle.Wait()
+	}
+	c.mu.Unlock()
+}
+
+// Write adds to the packet; the caller holds the lock.
 func (c *wireConn) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
@@ -87,15 +112,32 @@ func (c *wireConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// flush writes until nothing is left, unless somebody does already. The caller
+// holds the lock, which is released for each write.
 func (c *wireConn) flush() {
-	if len(c.buf) == 0 || c.err != nil {
+	if c.flushing || len(c.buf) == 0 || c.err != nil {
 		return
 	}
-	if _, c.err = c.Conn.Write(c.buf); c.err != nil {
-		c.fail(c.err)
+	c.flushing = true
+	// Let those who are ready to send add to this write: it costs a lone sender
+	// nothing, and many senders save most of their system calls.
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	for len(c.buf) > 0 && c.err == nil {
+		out := c.buf
+		c.buf, c.spare = c.spare, nil
+		c.mu.Unlock()
+		_, err := c.Conn.Write(out)
+		c.mu.Lock()
+		if err != nil {
+			c.err = err
+			c.fail(err)
+		}
+		if cap(out) <= 4*flushAt { // a burst must not hold its memory for ever
+			c.spare = out[:0]
+		}
 	}
-	if cap(c.buf) > 4*flushAt {
-		c.buf = nil // a burst must not hold its memory for ever
-	}
-	c.buf = c.buf[:0]
+	c.flushing = false
+	c.idle.Broadcast()
 }

@@ -199,9 +199,7 @@ func (l *link) send(ctx context.Context, m *message, done func(ack, time.Duratio
 		l.win.release(size)
 		return err
 	}
-	p := m.packet()
-	p.PacketID = id
-	p.WriteTo(l.conn) // its error ends the link, which ends the exchange
+	l.conn.publish(m, id) // its error ends the link, which ends the exchange
 	l.ping.PacketSent()
 	return nil
 }
@@ -283,6 +281,7 @@ func (l *link) close(ctx context.Context) {
 		l.conn.SetWriteDeadline(time.Now().Add(time.Second))
 		d := packets.Disconnect{Properties: &packets.Properties{}}
 		d.WriteTo(l.conn)
+		l.conn.drain()
 		l.fail(ErrClosed)
 	}
 	<-l.sess.ended

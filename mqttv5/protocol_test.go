@@ -125,8 +125,9 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 	}
 }
 
-// The size that is checked is the size that is sent.
-func TestMessageSize(t *testing.T) {
+// Our encoder against paho's; and the size that is checked is the size that is
+// sent.
+func TestMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &message{
 			topic:       rapid.StringMatching(`[a-z/]{1,300}`).Draw(t, "topic"),
@@ -137,14 +138,23 @@ func TestMessageSize(t *testing.T) {
 			expiry:      rapid.Uint32Max(1).Draw(t, "expiry"),
 			correlation: make([]byte, rapid.IntRange(0, 20).Draw(t, "correlation")),
 		}
-		p := m.packet()
-		p.PacketID = 7
+		props := &packets.Properties{ContentType: m.contentType, ResponseTopic: m.replyTopic, CorrelationData: m.correlation}
+		if m.id != "" {
+			props.User = []packets.User{{Key: propertyID, Value: m.id}}
+		}
+		if m.expiry > 0 {
+			props.MessageExpiry = &m.expiry
+		}
+		p := &packets.Publish{Topic: m.topic, Payload: m.payload, QoS: 1, PacketID: 0x1234, Properties: props}
 		var b bytes.Buffer
 		if _, err := p.WriteTo(&b); err != nil {
 			t.Fatal(err)
 		}
 		if b.Len() != m.size() {
 			t.Fatalf("%d bytes on the wire, size says %d", b.Len(), m.size())
+		}
+		if got := m.appendTo([]byte("x"), 0x1234); !bytes.Equal(got[1:], b.Bytes()) {
+			t.Fatalf("got  % x\nwant % x", got[1:], b.Bytes())
 		}
 	})
 }

@@ -3,6 +3,7 @@ package mqttv5
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,6 +18,8 @@ const throttleRecovery = time.Minute
 type throttle struct {
 	messages, bytes *rate.Limiter
 	full            [2]rate.Limit
+
+	free atomic.Bool // no limit at all
 
 	mu      sync.Mutex
 	divisor float64 // 1 is full speed
@@ -33,12 +36,18 @@ func newThrottle(perSecond, bytesPerSecond float64) *throttle {
 	t := &throttle{divisor: 1, full: [2]rate.Limit{limit(perSecond), limit(bytesPerSecond)}}
 	// A burst of a quarter second, but never less than one message.
 	t.messages = rate.NewLimiter(t.full[0], max(1, int(min(perSecond, 1e9)/4)))
+	t.free.Store(t.unlimited())
 	t.bytes = rate.NewLimiter(t.full[1], max(maxIncoming, int(min(bytesPerSecond, 1e9)/4)))
 	return t
 }
 
+func (t *throttle) unlimited() bool { return t.full[0] == rate.Inf && t.full[1] == rate.Inf }
+
 // wait waits until one message of n bytes may be sent.
 func (t *throttle) wait(ctx context.Context, n int) error {
+	if t.free.Load() {
+		return ctx.Err()
+	}
 	t.recover()
 	if err := t.messages.Wait(ctx); err != nil {
 		return err
@@ -48,7 +57,7 @@ func (t *throttle) wait(ctx context.Context, n int) error {
 
 // ready reports whether wait would return at once.
 func (t *throttle) ready(n int) bool {
-	return t.messages.Tokens() >= 1 && t.bytes.Tokens() >= float64(n)
+	return t.free.Load() || t.messages.Tokens() >= 1 && t.bytes.Tokens() >= float64(n)
 }
 
 // halve halves the rates, down to a 64th.
@@ -72,6 +81,7 @@ func (t *throttle) recover() {
 
 func (t *throttle) set(divisor float64) {
 	t.divisor = divisor
+	t.free.Store(divisor == 1 && t.unlimited())
 	for i, l := range [...]*rate.Limiter{t.messages, t.bytes} {
 		full := t.full[i]
 		if full == rate.Inf {

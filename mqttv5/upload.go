@@ -110,22 +110,22 @@ func (c *Client) sendError(ctx context.Context, m *message, err error) error {
 
 // outcome counts an acknowledgement and returns what is wrong with it.
 func (c *Client) outcome(serial string, m *message, a ack) error {
-	op := "publish to " + m.topic
 	switch {
+	case a.err == nil && !a.code.Failed():
 	case errors.Is(a.err, ErrClosed):
 		return ErrClosed
 	case a.err != nil:
 		e := &Error{
-			Op: op, Class: ErrNetwork, Code: codeOf(a.err), Err: a.err,
+			Op: "publish to " + m.topic, Class: ErrNetwork, Code: codeOf(a.err), Err: a.err,
 			Hint: "it may or may not have arrived; sending it again is safe",
 		}
 		if e.Code != 0 {
 			e.Class = ErrRefused
 		}
 		return e
-	case a.code.Failed():
+	default:
 		c.count.refused.Add(1)
-		e := &Error{Op: op, Class: ErrRefused, Code: a.code, Hint: refusalHint(a.code)}
+		e := &Error{Op: "publish to " + m.topic, Class: ErrRefused, Code: a.code, Hint: refusalHint(a.code)}
 		if a.reason != "" {
 			e.Err = errors.New(a.code.String() + ": " + a.reason)
 		}
