@@ -227,7 +227,7 @@ func FuzzRender(f *testing.F) {
 // byte by byte, with the same result. Each row is JSON.
 func FuzzDecode(f *testing.F) {
 	addTextSeeds(f, "decode")
-	addSeeds(f, "log")
+	addSeeds(f, "log", "core_dump")
 	d, err := dict.FromStrings(vectorStrings(f))
 	if err != nil {
 		f.Fatal(err)

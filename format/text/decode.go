@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 // ErrWrongDictionary means that the records of a file are not those of the
 // dictionary's firmware.
 var ErrWrongDictionary = errors.New("the firmware file is not the one of this log")
+
+var errCrashDump = errors.New("the file is a crash dump, not a log")
 
 // Config says what a [Decoder] writes. The zero Config writes every record as a
 // line with its address and arguments.
@@ -228,6 +231,14 @@ func (s *stream) consume(p *pool, eof bool) error {
 			if err == nil {
 				err = format.CheckLog(l.Bytes())
 			}
+			if s.base == 0 && errors.Is(err, format.ErrVersion) {
+				if len(s.buf) < lenDumpStart && !eof {
+					break
+				}
+				if isDump(s.buf) {
+					err = errCrashDump
+				}
+			}
 			s.enterDamage(err)
 		}
 		if p != nil {
@@ -276,6 +287,18 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 	}
 	s.advance(n)
 	return n, nil
+}
+
+// lenDumpStart is how many bytes tell a crash dump: its header and the
+// signature of CrashCatcher.
+const lenDumpStart = format.CoreDumpHeaderSize + 4
+
+// isDump reports whether a file that begins with b is a crash dump.
+//
+// Source: FORMAT section 3.
+func isDump(b []byte) bool {
+	h, rest, err := format.ParseCoreDumpHeader(b)
+	return err == nil && h.Version() == 1 && bytes.HasPrefix(rest, []byte("cC\x03\x00"))
 }
 
 // isSound reports whether the checksum of l is right and its frames fill it.
