@@ -337,13 +337,13 @@ func BenchmarkIngest(b *testing.B) {
 	}
 	for _, size := range []int{256, 1024, 16384} {
 		run(fmt.Sprintf("impl=paho/size=%d", size), size, 1, paho)
-		run(fmt.Sprintf("impl=worker/sink=memory/size=%d", size), size, 1, inMemory(1))
-		run(fmt.Sprintf("impl=worker/sink=file/size=%d", size), size, 1, onFiles(1))
+		run(fmt.Sprintf("impl=ingest-memory/size=%d", size), size, 1, inMemory(1))
+		run(fmt.Sprintf("impl=ingest-file/size=%d", size), size, 1, onFiles(1))
 	}
-	run("impl=worker/sink=memory/size=1024/devices=1000", 1024, 1000, inMemory(1))
+	run("impl=ingest-memory/size=1024/devices=1000", 1024, 1000, inMemory(1))
 	for n := 2; n <= 3; n++ {
-		run(fmt.Sprintf("impl=worker/sink=memory/size=1024/workers=%d", n), 1024, 1, inMemory(n))
-		run(fmt.Sprintf("impl=worker/sink=file/size=1024/workers=%d", n), 1024, 1, onFiles(n))
+		run(fmt.Sprintf("impl=ingest-memory/size=1024/workers=%d", n), 1024, 1, inMemory(n))
+		run(fmt.Sprintf("impl=ingest-file/size=1024/workers=%d", n), 1024, 1, onFiles(n))
 	}
 }
 

@@ -79,11 +79,11 @@ func barFigure(run *results.Run, g group) (figure, error) {
 			}
 		}
 		if ref != nil && row != ref {
-			times := results.Ratio(ref, row).Center
+			times := advantage(ref, row, unit).Center
 			b.ratio, b.lost = ratio(times), times < 1
 		}
 		bars = append(bars, b)
-		f.Lines = append(f.Lines, barLine(b.name, row, ref, extras))
+		f.Lines = append(f.Lines, barLine(b.name, row, ref, unit, extras))
 	}
 	var err error
 	head := ""
@@ -107,7 +107,7 @@ func units(rows []*results.Row) []string {
 	return found
 }
 
-func barLine(name string, row, ref *results.Row, extras []string) line {
+func barLine(name string, row, ref *results.Row, unit string, extras []string) line {
 	l := line{Ours: row.Ours()}
 	add := func(text, class string) { l.Cells = append(l.Cells, cell{text, class}) }
 	median := func(unit string) string {
@@ -129,7 +129,7 @@ func barLine(name string, row, ref *results.Row, extras []string) line {
 	case row == ref:
 		add("\u2014", "quiet")
 	default:
-		s := results.Ratio(ref, row)
+		s := advantage(ref, row, unit)
 		class := ""
 		if s.Center < 1 {
 			class = "lost"
@@ -156,15 +156,19 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 	for _, run := range runs {
 		instants = append(instants, instant{run.Date, run.Go})
 	}
-	var lines []series
+	var firsts []*results.Row // of each implementation
 	seen := map[string]bool{}
 	for _, run := range runs {
 		for _, row := range run.Rows {
 			if row.Bench == name && row.Case == where && !seen[row.Impl] {
 				seen[row.Impl] = true
-				lines = append(lines, follow(runs, row))
+				firsts = append(firsts, row)
 			}
 		}
+	}
+	var lines []series
+	for _, row := range firsts {
+		lines = append(lines, follow(runs, row, row != reference(firsts)))
 	}
 	ours := slices.DeleteFunc(slices.Clone(lines), func(s series) bool { return !s.ours })
 	several := len(ours) > 1
@@ -225,12 +229,13 @@ func before(runs []*results.Run, row *results.Row) *results.Row {
 	return nil
 }
 
-// follow makes the series of the row's implementation.
-func follow(runs []*results.Run, first *results.Row) series {
+// follow makes the series of the row's implementation. variant tells that it is
+// one of ours, but not the one that the others are compared with.
+func follow(runs []*results.Run, first *results.Row, variant bool) series {
 	s := series{ours: first.Ours(), ink: inkPeer}
 	if s.ours {
 		s.ink = inkOurs
-		if strings.Contains(first.Impl, "-") {
+		if variant {
 			s.ink = inkVariant
 		}
 	}

@@ -18,7 +18,7 @@ func TestFollow(t *testing.T) {
 	if len(first) != 4 || first[0].CPU != "Made Up 1" {
 		t.Fatalf("the newest machine has %d runs", len(first))
 	}
-	s := follow(first, first[0].Find("Walk", "format", "size=65535"))
+	s := follow(first, first[0].Find("Walk", "format", "size=65535"), false)
 	if !s.ours || s.ink != inkOurs || len(s.points) != 4 {
 		t.Fatalf("series is %+v", s)
 	}
@@ -35,7 +35,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("point %d is marked %q, better %v", i, at.marked, at.better)
 		}
 	}
-	peer := follow(first, first[0].Find("Walk", "gopacket", "size=65535"))
+	peer := follow(first, first[0].Find("Walk", "gopacket", "size=65535"), false)
 	if peer.ours || peer.ink != inkPeer {
 		t.Errorf("a peer is drawn as ours: %+v", peer)
 	}
@@ -59,7 +59,7 @@ func TestFollowGaps(t *testing.T) {
 		}
 		runs = append(runs, r)
 	}
-	s := follow(runs, runs[1].Find("A", "format", ""))
+	s := follow(runs, runs[1].Find("A", "format", ""), false)
 	if len(s.points) != 2 || s.points[0].run != 1 || s.points[1].run != 3 || s.points[1].speed.Center != 0.5 || s.points[1].marked != "\u25bc -50.0 %" {
 		t.Errorf("series is %+v", s)
 	}

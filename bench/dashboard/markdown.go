@@ -87,7 +87,7 @@ func markdown(run *results.Run) string {
 	if len(run.Loads) > 0 {
 		fmt.Fprintf(&b, "; %s", loads(run))
 	}
-	b.WriteString(".\n")
+	b.WriteString(".\nIn brackets: how many times as fast the bold one is, below 1 where it is slower.\n")
 	for _, name := range benchNames([]*results.Run{run}) {
 		markdownBench(&b, run, name)
 	}
@@ -149,7 +149,7 @@ func markdownCell(row, ref *results.Row, unit string) string {
 	case row == ref:
 		text = "**" + text + "**"
 	default:
-		times := ratio(results.Ratio(ref, row).Center)
+		times := ratio(advantage(ref, row, unit).Center)
 		text += " (" + times + ")"
 	}
 	if allocs := results.Summarize(row.Samples[results.UnitAllocs]).Center; allocs > 0 {

@@ -79,12 +79,13 @@ var about = map[string]string{
 	"Render":   "A record to text: alone from its payload, and from a file of logs to lines or JSON with all that comes before and after.",
 	"MQTT":     "One MQTT PUBLISH from bytes to topic and payload, which is not copied.",
 	"Capture":  "Logs of 64 KiB out of a capture file: TCP reassembly, MQTT, checksum.",
+	"Ingest":   "Messages that wait at mosquitto, into a worker whose sink is memory or files, beside a bare paho subscriber that only acknowledges.",
 	"Tap":      "What it costs to write a publish of 64 KiB through a connection that is tapped.",
 }
 
-// perOperation are the benchmarks whose sizes are not work: bytes a second would
-// count bytes that nobody touches.
-var perOperation = []string{"MQTT"}
+// perOperation are the benchmarks in which a message costs what it costs, almost
+// whatever its size: bytes a second would count bytes that nobody touches.
+var perOperation = []string{"MQTT", "Ingest"}
 
 // unitRate is operations per second, made from the time of one.
 const unitRate = "op/s"
@@ -121,6 +122,14 @@ func speed(row *results.Row, unit string) []float64 {
 		}
 	}
 	return rates
+}
+
+// advantage is how many times as fast ours is, by the unit that is shown.
+func advantage(ours, peer *results.Row, unit string) results.Summary {
+	if unit == unitRate {
+		unit = results.UnitTime
+	}
+	return results.Ratio(ours, peer, unit)
 }
 
 // newPage makes the page of the runs, oldest first. link tells where a results

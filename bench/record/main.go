@@ -2,7 +2,7 @@
 // needed to judge it: commit, date, Go version, processor, and the load of the
 // machine before each pass.
 //
-//	go run ./bench/record [-count 10] [-benchtime 500ms] [-bench .] [-o FILE]
+//	go run ./bench/record [-count 10] [-benchtime 300ms] [-bench .] [-skip REGEXP] [-o FILE]
 //
 // It runs the whole suite -count times, each time in a new process and in
 // another order of benchmarks, instead of each benchmark -count times in a row.
@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-const usage = "usage: go run ./bench/record [-count N] [-benchtime D] [-bench REGEXP] [-o FILE], from the top of the module"
+const usage = "usage: go run ./bench/record [-count N] [-benchtime D] [-bench REGEXP] [-skip REGEXP] [-o FILE], from the top of the module"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,8 +42,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	s := suite{dir: "bench", results: "bench/results", log: stderr, now: time.Now}
 	flags.IntVar(&s.count, "count", 10, "passes over the whole suite")
-	flags.StringVar(&s.benchtime, "benchtime", "500ms", "how long to run each benchmark in a pass")
+	flags.StringVar(&s.benchtime, "benchtime", "300ms", "how long to run each benchmark in a pass")
 	flags.StringVar(&s.bench, "bench", ".", "run only benchmarks that match the regular expression")
+	flags.StringVar(&s.skip, "skip", "", "leave out benchmarks that match the regular expression")
 	flags.StringVar(&s.output, "o", "", "write to `FILE` (default bench/results/DATE-CPU-GOVERSION.txt)")
 	if flags.Parse(args) != nil {
 		return 2

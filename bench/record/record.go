@@ -27,6 +27,7 @@ type suite struct {
 	count     int
 	benchtime string
 	bench     string
+	skip      string
 	output    string // "" for a name in results
 	log       io.Writer
 	now       func() time.Time
@@ -84,7 +85,7 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 // pass runs the suite once.
 func (s *suite) pass(ctx context.Context, binary string, pass int) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.bench="+s.bench, "-test.benchmem",
+	cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.bench="+s.bench, "-test.skip="+s.skip, "-test.benchmem",
 		"-test.benchtime="+s.benchtime, "-test.count=1", "-test.shuffle="+strconv.Itoa(pass))
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -110,7 +111,11 @@ func (s *suite) header(w io.Writer, started time.Time, where commit, cpu string)
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		fmt.Fprintf(w, "kernel: %s\n", bytes.TrimSpace(release))
 	}
-	fmt.Fprintf(w, "command: go run ./bench/record -count %d -benchtime %s -bench %s\n", s.count, s.benchtime, s.bench)
+	fmt.Fprintf(w, "command: go run ./bench/record -count %d -benchtime %s -bench %s", s.count, s.benchtime, s.bench)
+	if s.skip != "" {
+		fmt.Fprintf(w, " -skip %s", s.skip)
+	}
+	fmt.Fprintln(w)
 }
 
 // path says where the results go. It is asked after the first pass, which tells

@@ -166,10 +166,13 @@ func TestRecordModified(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	if code := run(t.Context(), []string{"-count", "1", "-benchtime", "1x", "-o", "out.txt"}, &log); code != 0 {
+	if code := run(t.Context(), []string{"-count", "1", "-benchtime", "1x", "-skip", "Other", "-o", "out.txt"}, &log); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &log)
 	}
 	r, err := results.ReadFile("out.txt")
+	if err == nil && (len(r.Rows) != 1 || !strings.HasSuffix(r.Command, " -bench . -skip Other")) {
+		t.Errorf("%d rows, command %q", len(r.Rows), r.Command)
+	}
 	if err != nil || !r.Modified || !strings.HasSuffix(r.ShortCommit(), " and changes") {
 		t.Errorf("run %+v, error %v", r, err)
 	}

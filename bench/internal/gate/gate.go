@@ -45,7 +45,7 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 			v := Verdict{Promise: p, Case: where, Status: Missing}
 			ours, peer := run.Find(p.Bench, p.Of, where), run.Find(p.Bench, p.Peer, where)
 			if ours != nil && peer != nil {
-				v.Ratio = results.Ratio(ours, peer)
+				v.Ratio = results.Ratio(ours, peer, results.UnitTime)
 				v.Status = judge(v.Ratio, p.Ratio)
 			}
 			verdicts = append(verdicts, v)
@@ -78,7 +78,7 @@ type CostVerdict struct {
 	Reason string // empty when kept
 }
 
-// Allocations checks what our rows allocate.
+// Allocations checks what our rows allocate, but for those that are free.
 func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 	var verdicts []CostVerdict
 	seen := map[string]bool{}
@@ -90,15 +90,18 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 		v := CostVerdict{Row: row}
 		cost, ok := costOf(costs, row.Bench, row.Impl, row.Case)
 		v.Cost = cost
-		if ok {
-			v.Status, v.Reason = exact(row, cost)
-		} else {
+		switch {
+		case !ok:
 			v.Status, v.Reason = Missing, "has no entry in gate.Costs; add one"
+		case cost.Free != "":
+			continue
+		default:
+			v.Status, v.Reason = exact(row, cost)
 		}
 		verdicts = append(verdicts, v)
 	}
 	for _, c := range costs {
-		if key := c.Bench + "/" + c.Impl; !seen[key] {
+		if key := c.Bench + "/" + c.Impl; !seen[key] && c.Free == "" {
 			seen[key] = true
 			row := &results.Row{Bench: c.Bench, Impl: c.Impl}
 			verdicts = append(verdicts, CostVerdict{row, c, Missing, "is promised but not in the results"})

@@ -140,3 +140,13 @@ func TestAllocationsThatAreNear(t *testing.T) {
 		}
 	}
 }
+
+func TestAllocationsThatAreFree(t *testing.T) {
+	costs := []Cost{{Bench: "Walk", Impl: "format", Case: "*"}, {Bench: "Ingest", Impl: "ingest", Case: "*", Free: "the network decides"}}
+	walk := row("Walk/impl=format", 1, 0, 0)
+	for _, rows := range [][]string{{walk}, {walk, row("Ingest/impl=ingest", 1, 900, 12)}} {
+		if verdicts := Allocations(run(t, rows...), costs); len(verdicts) != 1 || verdicts[0].Status != Kept || verdicts[0].Row.Bench != "Walk" {
+			t.Errorf("verdicts are %+v", verdicts)
+		}
+	}
+}

@@ -162,7 +162,11 @@ func TestRatioWithinPasses(t *testing.T) {
 		ours.Samples[UnitTime] = append(ours.Samples[UnitTime], 10*slow)
 		peer.Samples[UnitTime] = append(peer.Samples[UnitTime], 40*slow)
 	}
-	if s := Ratio(ours, peer); s.Center != 4 || s.Lo != 4 || s.Hi != 4 || s.N != 8 {
+	if s := Ratio(ours, peer, UnitTime); s.Center != 4 || s.Lo != 4 || s.Hi != 4 || s.N != 8 {
 		t.Errorf("ratio is %+v", s)
+	}
+	ours.Samples["msgs/s"], peer.Samples["msgs/s"] = []float64{30}, []float64{10}
+	if s := Ratio(ours, peer, "msgs/s"); s.Center != 3 || s.N != 1 {
+		t.Errorf("ratio of rates is %+v", s)
 	}
 }

@@ -67,16 +67,19 @@ func sample(values []float64) *benchmath.Sample {
 	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
 }
 
-// Ratio returns how many times as fast a is as b, by time per operation. Each
-// pass gives one ratio, so that what slows the machine down for a while slows
-// both and cancels out.
-func Ratio(a, b *Row) Summary {
-	times, peers := a.Samples[UnitTime], b.Samples[UnitTime]
-	n := min(len(times), len(peers))
+// Ratio returns how many times as fast a is as b, by the unit: less time, or more
+// of anything else. Each pass gives one ratio, so that what slows the machine
+// down for a while slows both and cancels out.
+func Ratio(a, b *Row, unit string) Summary {
+	more, less := a.Samples[unit], b.Samples[unit]
+	if unit == UnitTime {
+		more, less = less, more
+	}
+	n := min(len(more), len(less))
 	ratios := make([]float64, 0, n)
 	for i := range n {
-		if times[i] > 0 {
-			ratios = append(ratios, peers[i]/times[i])
+		if less[i] > 0 {
+			ratios = append(ratios, more[i]/less[i])
 		}
 	}
 	return Summarize(ratios)
