@@ -29,9 +29,6 @@ const argKnown argKind = 0x10
 // size returns the number of value bytes.
 func (k argKind) size() int { return int(k & 0x0f) }
 
-// packedString is the packed type of a string.
-const packedString = byte(ArgTypeString) << 4
-
 // Arg is a view of one recorded argument of a log call. Which of Int, Uint,
 // Float and Text tells its value, Type says. An Arg stays small enough to be
 // passed in registers, so it looks up its value when asked.
@@ -54,10 +51,10 @@ func (a Arg) Type() ArgType { return ArgType(a.packed >> 4) }
 func (a Arg) bits() uint64 {
 	end := int(a.end)
 	if end < 8 || end > len(a.b) {
-		return 0 // a string, or the zero Arg
+		return 0 // the zero Arg
 	}
 	word := binary.LittleEndian.Uint64(a.b[end-8 : end])
-	shift := (64 - 8*uint(a.packed&0x0f)) & 63
+	shift := 64 - 8*uint(a.packed&0x0f) // 64 for a string, which leaves 0
 	if a.packed&0xd0 == 0x10 { // i32 or i64
 		return uint64(int64(word) >> shift)
 	}

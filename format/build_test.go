@@ -110,6 +110,14 @@ func TestBuildVectors(t *testing.T) {
 	}
 }
 
+// A number asked of a string is 0, and a text of a number nil.
+func TestArgOfOtherType(t *testing.T) {
+	s := ArgString("text")
+	if s.Int() != 0 || s.Uint() != 0 || s.Float() != 0 || ArgI32(7).Text() != nil || (Arg{}).Int() != 0 {
+		t.Errorf("string as number: %d, %d, %v; number as text: %q", s.Int(), s.Uint(), s.Float(), ArgI32(7).Text())
+	}
+}
+
 func TestBuildDropsNinthArgument(t *testing.T) {
 	r := Record{}
 	for i := range 9 {

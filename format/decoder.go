@@ -101,7 +101,7 @@ func (e *Event) HeaderV3() *HeaderV3 {
 // that lead to further frames, a header, or the end. What lies between is
 // reported as skipped. See [Event] for what that is worth.
 //
-// The zero Decoder is ready for use. It holds on to at most 262,208 bytes of the
+// The zero Decoder is ready for use. It holds on to at most 393,312 bytes of the
 // stream, and to more only if a loop over Feed is left early. The events do not
 // depend on where the stream was cut.
 type Decoder struct {
@@ -111,8 +111,10 @@ type Decoder struct {
 	// otherwise. Set it before the first Feed.
 	ValidAddr func(fmtAddr uint32) bool
 
-	kept   []byte // bytes fed but not yet consumed
-	offset int64  // of the next byte to be consumed
+	kept   []byte // bytes fed, from done on not yet consumed
+	done   int
+	offset int64 // of the next byte to be consumed
+	wrong  bool  // no sound log begins there, so do not look again
 
 	// The log that the next byte lies in, when inside is set.
 	inside   bool
@@ -139,15 +141,18 @@ func (d *Decoder) Close() iter.Seq[Event] {
 // run steps through what was kept, then through the chunk. It reports whether
 // all events were taken.
 func (d *Decoder) run(chunk []byte, eof bool, yield func(Event) bool) bool {
-	for len(d.kept) > 0 {
-		held, n := len(d.kept), min(len(chunk), lookahead)
+	for len(d.kept) > d.done {
+		held, n := len(d.kept)-d.done, min(len(chunk), lookahead)
 		d.kept = append(d.kept, chunk[:n]...)
-		used, more := d.steps(d.kept, eof, yield)
+		used, more := d.steps(d.kept[d.done:], eof, yield)
 		if used >= held {
 			// All that was held is consumed: go on in the chunk itself.
-			d.kept, chunk = d.kept[:0], chunk[used-held:]
+			d.kept, d.done, chunk = d.kept[:0], 0, chunk[used-held:]
 		} else {
-			d.kept, chunk = d.kept[:copy(d.kept, d.kept[used:])], chunk[n:]
+			d.done, chunk = d.done+used, chunk[n:]
+			if d.done >= lookahead { // seldom, or small chunks would move it all each time
+				d.kept, d.done = d.kept[:copy(d.kept, d.kept[d.done:])], 0
+			}
 		}
 		if !more {
 			d.kept = append(d.kept, chunk...)
@@ -158,7 +163,7 @@ func (d *Decoder) run(chunk []byte, eof bool, yield func(Event) bool) bool {
 		}
 	}
 	used, more := d.steps(chunk, eof, yield)
-	d.kept = append(d.kept, chunk[used:]...)
+	d.kept, d.done = append(d.kept[:0], chunk[used:]...), 0
 	return more
 }
 
@@ -170,6 +175,7 @@ func (d *Decoder) steps(b []byte, eof bool, yield func(Event) bool) (used int, m
 		if n == 0 {
 			return used, true
 		}
+		d.wrong = false
 		event.Offset = d.offset
 		event.Bytes = b[used : used+n : used+n]
 		used += n
@@ -191,7 +197,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 		return Event{}, 0
 	case d.inside && d.verified:
 		return d.stepVerified(b)
-	case !d.inside:
+	case !d.inside && !d.wrong:
 		l, _, err := ParseLog(b)
 		if err == nil && isSound(l) {
 			d.enter(l.Version(), true, d.offset+int64(len(l.Bytes())))
@@ -200,6 +206,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 		if errors.Is(err, ErrShort) && !eof {
 			return Event{}, 0 // at most maxLog bytes are waited for
 		}
+		d.wrong = true
 	}
 	if len(b) >= lookahead {
 		b, eof = b[:lookahead], eof && len(b) == lookahead

@@ -13,7 +13,7 @@ var (
 	ErrValue    = errors.New("value not allowed")
 	ErrChecksum = errors.New("checksum mismatch")
 	ErrLength   = errors.New("length field and content differ")
-	ErrTooLong  = errors.New("text too long or with a NUL byte")
+	ErrTooLong  = errors.New("does not fit")
 )
 
 // Error says which field of which type is wrong. The functions of this package

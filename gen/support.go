@@ -39,7 +39,7 @@ func emitSentinels(out *code) {
 				{"ErrValue", "value not allowed"},
 				{"ErrChecksum", "checksum mismatch"},
 				{"ErrLength", "length field and content differ"},
-				{"ErrTooLong", "text too long or with a NUL byte"},
+				{"ErrTooLong", "does not fit"},
 			} {
 				g.Id(s[0]).Op("=").Qual("errors", "New").Call(jen.Lit(s[1]))
 			}
