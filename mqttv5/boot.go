@@ -143,8 +143,11 @@ func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
 		replyTopic: replyTopic, correlation: correlation,
 	}
 	again := max(c.cfg.TokenTimeout/5, 10*time.Millisecond)
-	for {
+	for asked := false; ; asked = true {
 		l, err := c.sup.link(ctx)
+		if err != nil && asked && ctx.Err() != nil {
+			return 0, c.bootError(ctx, dev, last.get())
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -205,7 +208,7 @@ func (c *Client) ask(ctx context.Context, l *link, request *message, again time.
 // bootFinal returns the error that ends a handshake, or nil when only the link
 // was lost and there is time for another.
 func (c *Client) bootFinal(ctx context.Context, l *link, dev DeviceInfo, err error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		return c.bootError(ctx, dev, err)
 	}
 	select {

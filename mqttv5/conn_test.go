@@ -274,6 +274,28 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
+// overdue is a context whose deadline has passed and whose timer is late, as on a
+// busy machine.
+type overdue struct{ context.Context }
+
+func (overdue) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+// The limiter sees a deadline before the context does; callers must not have to
+// tell its sentence from the context's.
+func TestThrottleDeadline(t *testing.T) {
+	th := newThrottle(100, 512<<10)
+	if err := th.wait(overdue{t.Context()}, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	th.messages.AllowN(time.Now(), th.messages.Burst())
+	th.messages.SetLimit(0.001)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := th.wait(ctx, 1); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
+	}
+}
+
 func TestReasonNames(t *testing.T) {
 	for code, want := range map[ReasonCode]string{
 		0: "Success (0x00)", 0x10: "No matching subscribers (0x10)", 0x97: "Quota exceeded (0x97)",

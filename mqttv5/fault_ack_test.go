@@ -118,15 +118,21 @@ func TestF04SessionNotPresent(t *testing.T) {
 func TestF05QuotaExceeded(t *testing.T) {
 	var mu sync.Mutex
 	left := 5
+	refused := map[string]time.Time{}
 	var divisor float64
 	withFaults(t, func(b *fakeBroker) {
 		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
 			mu.Lock()
 			defer mu.Unlock()
+			id := publishID(p)
+			if at, ok := refused[id]; ok && time.Since(at) < time.Second {
+				t.Errorf("%s came again after %v", id, time.Since(at))
+			}
 			if left == 0 {
 				return false
 			}
 			left--
+			refused[id] = time.Now()
 			c.puback(p.PacketID, byte(ReasonQuotaExceeded))
 			return true
 		}

@@ -298,3 +298,44 @@ func FuzzBootReply(f *testing.F) {
 		}
 	})
 }
+
+// A topic that is silent gives the same sentence whatever is late: the answer, an
+// acknowledgement, or the context's own timer.
+func TestF23SilentTopic(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		swallow func(p *packets.ControlPacket) bool
+	}{
+		{"no SUBACK", func(p *packets.ControlPacket) bool { _, ok := p.Content.(*packets.Subscribe); return ok }},
+		{"no PUBACK", func(p *packets.ControlPacket) bool { _, ok := p.Content.(*packets.Publish); return ok }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newFakeBroker(t)
+				b.onPacket = func(_ *fakeConn, p *packets.ControlPacket) bool { return c.swallow(p) }
+				client := fakeClient(t, b, func(cfg *Config) { cfg.TokenTimeout, cfg.Tuning.AckTimeout = 1900*time.Millisecond, time.Second })
+				_, err := client.GetSessionToken(t.Context(), testDevice(1))
+				if err == nil || !strings.Contains(err.Error(), "no answer to the boot request on boot/v0/7/42/SN00001 within 1.9s") {
+					t.Errorf("%v", err)
+				}
+				client.Close()
+				b.stop()
+			})
+		})
+	}
+	t.Run("late timer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newFakeBroker(t)
+			client := fakeClient(t, b, func(cfg *Config) { cfg.Tuning.PublishesPerSecond = 100 })
+			if err := client.Connect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			_, err := client.boot(overdue{t.Context()}, testDevice(1))
+			if err == nil || !strings.Contains(err.Error(), "no answer to the boot request on boot/v0/7/42/SN00001") {
+				t.Errorf("%v", err)
+			}
+			client.Close()
+			b.stop()
+		})
+	})
+}

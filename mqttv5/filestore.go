@@ -41,6 +41,7 @@ type FileStore struct {
 	path  string
 	limit int
 	log   *slog.Logger
+	sync  func(*os.File) error // tests count it
 
 	mu      sync.Mutex
 	list    recent
@@ -50,7 +51,7 @@ type FileStore struct {
 
 // OpenFileStore returns a store on a file, which need not exist yet.
 func OpenFileStore(cfg FileStoreConfig) (*FileStore, error) {
-	s := &FileStore{path: cfg.Path, limit: cfg.Limit, log: cfg.Logger, list: newRecent(cfg.Limit)}
+	s := &FileStore{path: cfg.Path, limit: cfg.Limit, log: cfg.Logger, sync: (*os.File).Sync, list: newRecent(cfg.Limit)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -217,7 +218,7 @@ func (s *FileStore) write() (err error) {
 	if _, err = f.Write(encodeTokens(&s.list)); err != nil {
 		return err
 	}
-	if err = f.Sync(); err != nil {
+	if err = s.sync(f); err != nil {
 		return err
 	}
 	fi, err := f.Stat()
@@ -231,17 +232,17 @@ func (s *FileStore) write() (err error) {
 		return err
 	}
 	s.seen = fi
-	return syncDir(dir)
+	return syncDir(dir, s.sync)
 }
 
 // syncDir makes a rename durable.
-func syncDir(dir string) error {
+func syncDir(dir string, sync func(*os.File) error) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return d.Sync()
+	return sync(d)
 }
 
 func kindOf(fi os.FileInfo) string {

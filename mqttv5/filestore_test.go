@@ -236,6 +236,39 @@ func TestFileStoreLeftovers(t *testing.T) {
 	}
 }
 
+// The new file is synced before it takes its place, and the directory after.
+func TestFileStoreSyncs(t *testing.T) {
+	s, err := OpenFileStore(FileStoreConfig{Path: filepath.Join(t.TempDir(), "tokens.json")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var synced []string
+	s.sync = func(f *os.File) error {
+		_, err := os.Stat(s.path)
+		synced = append(synced, fmt.Sprintf("%s %v", filepath.Base(f.Name()), err == nil))
+		return f.Sync()
+	}
+	if err := s.SetToken(t.Context(), storeKey(1), 5); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"tokens.json.tmp false", filepath.Base(filepath.Dir(s.path)) + " true"}
+	if fmt.Sprint(synced) != fmt.Sprint(want) {
+		t.Errorf("synced %v, want %v", synced, want)
+	}
+	// A sync that fails is an error, and the old file stays.
+	s.sync = func(*os.File) error { return errors.New("disk") }
+	if err := s.SetToken(t.Context(), storeKey(1), 6); !errors.Is(err, ErrStorage) {
+		t.Errorf("failed sync: %v", err)
+	}
+	again, err := OpenFileStore(FileStoreConfig{Path: s.path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, _, _ := again.Token(t.Context(), storeKey(1)); token != 5 {
+		t.Errorf("token %d, want the old one", token)
+	}
+}
+
 func TestDefaultStorePath(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	s, err := OpenFileStore(FileStoreConfig{})

@@ -110,7 +110,7 @@ func (o *Outbox) open() error {
 	if err := os.Rename(o.path, aside); err != nil {
 		return err
 	}
-	if err := syncDir(o.cfg.Dir); err != nil {
+	if err := syncDir(o.cfg.Dir, (*os.File).Sync); err != nil {
 		return err
 	}
 	o.log.Error("outbox was damaged and has been set aside; what can be read is brought over", "kept", aside, "reason", damage)

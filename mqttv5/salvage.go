@@ -74,7 +74,7 @@ func (o *Outbox) salvage(from string) (found int, err error) {
 	if err := os.Rename(temp, o.path); err != nil {
 		return 0, err
 	}
-	return found, syncDir(o.cfg.Dir)
+	return found, syncDir(o.cfg.Dir, (*os.File).Sync)
 }
 
 // carve calls f with each intact record in a stream of bytes.

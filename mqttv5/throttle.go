@@ -49,10 +49,16 @@ func (t *throttle) wait(ctx context.Context, n int) error {
 		return ctx.Err()
 	}
 	t.recover()
-	if err := t.messages.Wait(ctx); err != nil {
-		return err
+	err := t.messages.Wait(ctx)
+	if err == nil {
+		err = t.bytes.WaitN(ctx, n)
 	}
-	return t.bytes.WaitN(ctx, n)
+	if _, ok := ctx.Deadline(); err != nil && ok && ctx.Err() == nil {
+		// The limiter's own sentence: it sees that the deadline would pass, or
+		// has passed, before the context's timer does.
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // ready reports whether wait would return at once.
