@@ -50,11 +50,11 @@ func (a Arg) Type() ArgType { return ArgType(a.packed >> 4) }
 // bytes.
 func (a Arg) bits() uint64 {
 	end := int(a.end)
-	if end < 8 || end > len(a.b) {
-		return 0 // the zero Arg
+	if end < 8 || end > len(a.b) || a.packed&0x0f == 0 {
+		return 0 // a string, or the zero Arg
 	}
 	word := binary.LittleEndian.Uint64(a.b[end-8 : end])
-	shift := 64 - 8*uint(a.packed&0x0f) // 64 for a string, which leaves 0
+	shift := (64 - 8*uint(a.packed&0x0f)) & 63
 	if a.packed&0xd0 == 0x10 { // i32 or i64
 		return uint64(int64(word) >> shift)
 	}
