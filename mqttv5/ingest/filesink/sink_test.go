@@ -184,8 +184,16 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 		t.Fatalf("%d syncs for 2 batches", len(synced))
 	}
 	fail = true
+	before, err := os.Stat(synced[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Append(t.Context(), testRecords(5, 2)); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want that of the sync", err)
+	}
+	// Nothing of the batch stays in the file, where it would take room.
+	if after, err := os.Stat(synced[0]); err != nil || after.Size() != before.Size() {
+		t.Errorf("the segment has %d bytes after a failure, %d before, error %v", after.Size(), before.Size(), err)
 	}
 	got, lost := readAll(t, dir, 1)
 	if len(lost) > 0 {
