@@ -383,9 +383,9 @@ func TestFlat(t *testing.T) {
 			}
 		})
 	}
-	short, long := allocs(1<<20), allocs(16<<20)
+	short, long := allocs(1<<20), allocs(6<<20)
 	if long > short+20 {
-		t.Errorf("16 MiB took %v allocations, 1 MiB %v", long, short)
+		t.Errorf("6 MiB took %v allocations, 1 MiB %v", long, short)
 	}
 }
 

@@ -91,7 +91,7 @@ func TestBadRows(t *testing.T) {
 
 // TestEndlessRow has a row without an end, which is given up, not collected.
 func TestEndlessRow(t *testing.T) {
-	const size = 64 << 20
+	const size = 32 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	r := io.MultiReader(strings.NewReader(`{"v":1,"level":"`), &endless{b: bytes.Repeat([]byte("x"), 4096), n: size})
