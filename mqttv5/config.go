@@ -163,7 +163,7 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c Config) check() error {
 	if c.CustomerID == "" {
-		return errors.New("CustomerID is empty; it is the number of your uLogger account")
+		return errors.New("field CustomerID is empty; it is the number of your uLogger account")
 	}
 	for _, f := range [...]struct {
 		name, value string
@@ -173,16 +173,16 @@ func (c Config) check() error {
 		}
 	}
 	if err := checkName(c.Tuning.ClientID, 128, false); err != nil {
-		return fmt.Errorf("Tuning.ClientID: %w", err)
+		return fmt.Errorf("field Tuning.ClientID: %w", err)
 	}
 	if strings.ContainsAny(c.Broker, "/@ \t\r\n") {
-		return fmt.Errorf("Broker %q is not a host name; leave out the scheme and path", c.Broker)
+		return fmt.Errorf("field Broker %q is not a host name; leave out the scheme and path", c.Broker)
 	}
 	if host, _, err := net.SplitHostPort(c.Broker); err == nil {
-		return fmt.Errorf("Broker %q holds a port; set Broker to %q and Port to the number", c.Broker, host)
+		return fmt.Errorf("field Broker %q holds a port; set Broker to %q and Port to the number", c.Broker, host)
 	}
 	if c.Port < 1 || c.Port > 65535 {
-		return fmt.Errorf("Port %d is not between 1 and 65535", c.Port)
+		return fmt.Errorf("field Port %d is not between 1 and 65535", c.Port)
 	}
 	t := c.Tuning
 	for _, f := range [...]struct {
@@ -201,22 +201,22 @@ func (c Config) check() error {
 		}
 	}
 	if t.MaxInFlight < 1 || t.MaxInFlight > 65535 {
-		return fmt.Errorf("Tuning.MaxInFlight %d is not between 1 and 65535", t.MaxInFlight)
+		return fmt.Errorf("field Tuning.MaxInFlight %d is not between 1 and 65535", t.MaxInFlight)
 	}
 	if t.MaxMessage < 1 || t.MaxMessage > DefaultMaxMessage {
-		return fmt.Errorf("Tuning.MaxMessage %d is not between 1 and %d", t.MaxMessage, DefaultMaxMessage)
+		return fmt.Errorf("field Tuning.MaxMessage %d is not between 1 and %d", t.MaxMessage, DefaultMaxMessage)
 	}
 	if c.InsecurePlaintext {
 		if !isLoopback(c.Broker) {
-			return fmt.Errorf("InsecurePlaintext is for loopback only, and %q is not a loopback address", c.Broker)
+			return fmt.Errorf("field InsecurePlaintext is for loopback only, and %q is not a loopback address", c.Broker)
 		}
 		return nil
 	}
 	if c.CertFile == "" {
-		return errors.New("CertFile is empty; it names the client certificate the cloud gave you")
+		return errors.New("field CertFile is empty; it names the client certificate the cloud gave you")
 	}
 	if c.KeyFile == "" {
-		return errors.New("KeyFile is empty; it names the private key that belongs to the certificate")
+		return errors.New("field KeyFile is empty; it names the private key that belongs to the certificate")
 	}
 	return nil
 }

@@ -36,7 +36,6 @@ type fakeBroker struct {
 	connects  []time.Time
 	published []*packets.Publish // boot requests left out, in order
 	boots     int
-	open      int
 }
 
 type fakeConn struct {

@@ -80,7 +80,7 @@ func TestF27PresignedAddress(t *testing.T) {
 		{"403 for ever", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, "", maxUploads, ErrRefused, "403"},
 		{"400", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(400) }, "", 1, ErrRefused, "400"},
 		{"redirect", func(_ int, w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://elsewhere.invalid/?"+secret, 307)
+			http.Redirect(w, r, "https://elsewhere.invalid/?"+secret, http.StatusTemporaryRedirect)
 		}, "", 1, ErrRefused, "redirection"},
 		{"http:", nil, "http://", 0, ErrRefused, "only https:"},
 		{"cut", func(n int, w http.ResponseWriter, r *http.Request) {

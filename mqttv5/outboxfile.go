@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Buckets of the file: records by sequence number; why some are parked; the bytes
@@ -124,7 +125,7 @@ func (o *Outbox) open() error {
 
 // isDamage tells a broken file from one that cannot be used now.
 func isDamage(err error) bool {
-	return errors.Is(err, errStructure) || errors.Is(err, bolt.ErrInvalid) || errors.Is(err, bolt.ErrChecksum) || errors.Is(err, bolt.ErrVersionMismatch)
+	return errors.Is(err, errStructure) || errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch)
 }
 
 func (o *Outbox) openFile() error {
