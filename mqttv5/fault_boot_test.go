@@ -249,6 +249,27 @@ func TestF24TokenRejected(t *testing.T) {
 	}
 }
 
+// A single upload registers anew too, once, when its kept token is refused.
+func TestF24UploadTokenRejected(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{CheckTokens: true}})
+	c := newClient(t, cloudConfig(cloud))
+	dev, buf := testDevice(1), testLog(t, 1, 200)
+	for range 2 {
+		if _, err := c.UploadLog(within(t, 20*time.Second), dev, buf); err != nil {
+			t.Fatal(err)
+		}
+		cloud.ForgetTokens()
+	}
+	for _, r := range cloud.Received() {
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+	}
+	if n := len(cloud.Received()); n != 2 {
+		t.Errorf("cloud received %d logs, want 2", n)
+	}
+}
+
 // The first reply is lost, as when a SUBACK comes before the subscription works.
 func TestBootAsksAgain(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{LoseFirstReply: true}})

@@ -28,7 +28,8 @@ func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byt
 
 // UploadLog verifies one binary log, writes the device's session token into it,
 // publishes it and waits for the acknowledgement. Nothing is sent if the checksum
-// is wrong. buf itself is not changed: the token goes into a copy.
+// is wrong. When the server refuses a token that was kept, the device is
+// registered anew, once. buf itself is not changed: the token goes into a copy.
 func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
 	if err := dev.Validate(); err != nil {
 		return Receipt{}, err
@@ -36,10 +37,27 @@ func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Rec
 	if err := checkLog(buf); err != nil {
 		return Receipt{}, err
 	}
+	kept, stored, err := c.cfg.Store.Token(ctx, c.sessionKey(dev))
+	if err == nil && stored {
+		receipt, err := c.uploadWith(ctx, dev, buf, kept)
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Code != ReasonNotAuthorized {
+			return receipt, err
+		}
+		// The session may have been forgotten.
+		if err := c.dropToken(ctx, dev, kept); err != nil {
+			return Receipt{}, err
+		}
+	}
 	token, err := c.GetOrFetchToken(ctx, dev)
 	if err != nil {
 		return Receipt{}, err
 	}
+	return c.uploadWith(ctx, dev, buf, token)
+}
+
+// uploadWith publishes a copy of buf with the session token in it.
+func (c *Client) uploadWith(ctx context.Context, dev DeviceInfo, buf []byte, token uint32) (Receipt, error) {
 	patched, err := withToken(buf, token)
 	if err != nil {
 		return Receipt{}, err

@@ -30,7 +30,9 @@ func newCloud() *cobra.Command {
 		Long: `cloud runs an MQTT 5 broker and a stand-in for the uLogger cloud on loopback until
 it is interrupted. It gives tokens to devices that boot, and checks what it
 receives and writes it below DIR, where it also keeps its throwaway certificates.
-It prints a command line that uploads to it, then a line for each message.`,
+It prints a command line that uploads to it, then a line for each message. A log
+whose session token it has not given out is refused, as after a restart; the
+gateway is then to register the device anew.`,
 		Example: "  ulogkit cloud --listen 127.0.0.1:8883 --dir ./cloud",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -67,6 +69,7 @@ It prints a command line that uploads to it, then a line for each message.`,
 			return nil
 		},
 	}
+	cfg.Strict.CheckTokens = true
 	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:8883", "loopback `ADDR`ess, host:port; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.Dir, "dir", "ulogkit-cloud", "`DIR`ectory for what is received and for the certificates")
 	cmd.Flags().StringVar(&cfg.CustomerID, "customer", "", "the only customer `id` to serve (default: any)")

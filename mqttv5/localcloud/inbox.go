@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -59,7 +60,28 @@ type inbox struct {
 }
 
 func newInbox(dir string, keepBytes int) *inbox {
-	return &inbox{dir: dir, keepBytes: keepBytes, seen: make(map[string]struct{}), changed: make(chan struct{})}
+	b := &inbox{dir: dir, keepBytes: keepBytes, seen: make(map[string]struct{}), changed: make(chan struct{})}
+	b.number = lastNumber(dir)
+	return b
+}
+
+// lastNumber returns the highest number of a file that an earlier run wrote: what
+// was received is never written over.
+func lastNumber(dir string) (last int) {
+	if dir == "" {
+		return 0
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0 // writing will tell
+	}
+	for _, f := range files {
+		number, _, _ := strings.Cut(f.Name(), "-")
+		if n, err := strconv.Atoi(number); err == nil {
+			last = max(last, n)
+		}
+	}
+	return last
 }
 
 // add writes and remembers one message. The payload is the caller's to keep.
