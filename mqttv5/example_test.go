@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
@@ -148,4 +150,69 @@ func ExampleOutbox() {
 	// Output:
 	// <nil> <nil>
 	// 1 received, 0 wait
+}
+
+// What keeps an upload from working is found step by step.
+func ExampleDiagnose() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cfg := mqttv5.Config{CustomerID: "975773647", CertFile: "/etc/ulogger/certificate.pem.crt", KeyFile: "/etc/ulogger/none.pem.key"}
+	for f := range mqttv5.Diagnose(ctx, cfg, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "ABC123"}) {
+		fmt.Println(f.OK, f.Check)
+		if !f.OK {
+			fmt.Println(f.Remedy)
+		}
+	}
+	// Output:
+	// true configuration
+	// false certificate and key
+	// give the name of the file the cloud sent you
+}
+
+// Each log configuration that the cloud sends for a device.
+func ExampleClient_WatchLogConfig() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer cloud.Close()
+	client, err := mqttv5.New(mqttv5.Config{Broker: cloud.Host(), Port: cloud.Port(), CustomerID: "7", InsecurePlaintext: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	go func() { // the cloud's side, until the device has heard it
+		for ctx.Err() == nil {
+			cloud.Publish("config/v0/7/42/ABC123", mqttv5.LogConfig{Level: format.LevelDebug, ModuleFlags: 6, Timeout: time.Minute}.Binary())
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	for config, err := range client.WatchLogConfig(ctx, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "ABC123"}) {
+		fmt.Println(config.Level, config.ModuleFlags, config.Timeout, err)
+		break
+	}
+	// Output: debug 6 1m0s <nil>
+}
+
+// The counters go into the caller's own registry.
+func ExampleNewCollector() {
+	client, err := mqttv5.New(mqttv5.Config{Broker: "127.0.0.1", CustomerID: "7", InsecurePlaintext: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(mqttv5.NewCollector(client, nil))
+	families, err := registry.Gather()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(families), families[0].GetName(), families[0].Metric[0].GetCounter().GetValue())
+	// Output: 10 ulogkit_mqtt_connect_failures_total 0
 }

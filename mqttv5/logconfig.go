@@ -108,7 +108,8 @@ func parseLevel(value json.RawMessage) (format.Level, error) {
 // WatchLogConfig yields each log configuration that the cloud sends for a device,
 // until ctx ends. It subscribes again after each loss of the connection. One that
 // cannot be read is reported to the hooks and left out; a consumer that is slow
-// misses the oldest. An error is the last thing it yields: the client was closed
+// misses the oldest. Each device takes one of the subscriptions that the broker
+// allows to a connection (50 at AWS, of which handshakes use up to 32). An error is the last thing it yields: the client was closed
 // or the server refused the subscription.
 func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[LogConfig, error] {
 	return func(yield func(LogConfig, error) bool) {

@@ -73,7 +73,9 @@ func TestSecretsNeverShown(t *testing.T) {
 	must(o.WaitEmpty(ctx))
 	// And badly.
 	cloud.ForgetTokens()
-	_, err = c.UploadLog(ctx, dev, buf)
+	old, err := withToken(buf, token)
+	must(err)
+	_, err = c.PublishBinaryLog(ctx, dev, old)
 	if !errors.Is(err, ErrRefused) {
 		t.Errorf("forgotten session: %v", err)
 	}
