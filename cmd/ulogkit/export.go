@@ -110,7 +110,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from string, replicas i
 		what string
 	}{
 		{uint64(st.Undecoded), "log records without a format string, as address and arguments"},
-		{uint64(st.Missing), "frames never arrived, by their sequence numbers"},
+		{uint64(st.Missing), "frames are missing, by their sequence numbers; they never arrived, or are in another worker's SINK"},
 		{uint64(st.Quarantined), "messages left out, since they are not intact"},
 		{uint64(st.Rejected), "records rejected by the receiver"},
 		{st.Lost, "records lost in the sink"},

@@ -45,6 +45,25 @@ func TestIngestScript(t *testing.T) {
 	})
 }
 
+// The contract names these flags; scripts rely on them.
+func TestIngestContract(t *testing.T) {
+	for name, flags := range map[string]string{
+		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas",
+		"export": "from otlp elf-dir position header follow replicas",
+		"demo":   "ingest",
+	} {
+		cmd, _, err := newRoot().Find([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range strings.Fields(flags) {
+			if cmd.Flags().Lookup(flag) == nil {
+				t.Errorf("%s has no --%s", name, flag)
+			}
+		}
+	}
+}
+
 func worker(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command("ulogkit", append([]string{"ingest"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")

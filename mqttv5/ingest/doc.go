@@ -34,8 +34,9 @@
 // is the broker's choice: with a shared subscription it deals out messages, not
 // devices.
 //
-// Memory is bounded by ReceiveMaximum messages of MaxPayload bytes. While the
-// sink fails, the worker tries the same batch again, acknowledges nothing, and
+// Memory is bounded by ReceiveMaximum messages of MaxPayload bytes, or twice that
+// with a broker that sends more than it may or messages of QoS 0: the worker then
+// stops reading. While the sink fails, the worker tries the same batch again, acknowledges nothing, and
 // says so in its log, in its metrics and in [Worker.Health]; the broker then
 // stops giving it messages.
 //
@@ -46,7 +47,8 @@
 // Config.Name that is its own and survives its restart, such as the ordinal of a
 // replica. What is left in a session when it expires, some brokers give to
 // another worker, as MQTT 5 section 4.8.2 suggests, and some discard: mosquitto
-// 2.0 discards it. To take a worker away for good, end it with Config.Leave.
+// 2.0 does, and what gateways saw confirmed is lost then. A worker must be back
+// before its session expires. To take it away for good, end it with Config.Leave.
 //
 // Mosquitto needs max_queued_messages 0, or it drops what does not fit its queue
 // of 1,000, and max_inflight_messages no less than ReceiveMaximum to be fast.

@@ -181,6 +181,12 @@ func (u *uploads) waitStored(t *testing.T, dirs ...string) {
 // worker runs a worker on a file sink in dir until the test ends or stop is called.
 func worker(t *testing.T, port int, name, dir string, wrap func(ingest.Sink) ingest.Sink) (w *ingest.Worker, stop func()) {
 	t.Helper()
+	return configured(t, ingest.Config{Connection: plain(port), Group: "g", Name: name}, dir, wrap)
+}
+
+// configured is worker with a configuration.
+func configured(t *testing.T, cfg ingest.Config, dir string, wrap func(ingest.Sink) ingest.Sink) (w *ingest.Worker, stop func()) {
+	t.Helper()
 	file, err := filesink.Open(filesink.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +195,8 @@ func worker(t *testing.T, port int, name, dir string, wrap func(ingest.Sink) ing
 	if wrap != nil {
 		sink = wrap(sink)
 	}
-	w, err = ingest.New(ingest.Config{Connection: plain(port), Group: "g", Name: name, Sink: sink})
+	cfg.Sink = sink
+	w, err = ingest.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,5 +365,34 @@ func TestSinkDownForAWhile(t *testing.T) {
 	u.check(t, byKey)
 	if copies > 0 {
 		t.Errorf("%d copies", copies)
+	}
+}
+
+// What a worker that left for good would have got goes to the others; what one that
+// merely stopped would have got waits for it.
+func TestLeavingAndStopping(t *testing.T) {
+	t.Parallel()
+	broker := startMosquitto(t)
+	a, b, c := dirs(t)
+	_, leave := configured(t, ingest.Config{Connection: plain(broker.Port), Group: "g", Name: "a", Leave: true}, a, nil)
+	_, stop := worker(t, broker.Port, "b", b, nil)
+	worker(t, broker.Port, "c", c, nil)
+	u := newUploads(t, broker.Port)
+	u.burst(t, 30)
+	u.waitStored(t, a, b, c)
+	leave()
+	stop()
+	before, _ := stored(t, a)
+	u.burst(t, 30)
+	waiting, _ := stored(t, a, b, c)
+	worker(t, broker.Port, "b", b, nil)
+	u.waitStored(t, a, b, c)
+	byKey, copies := stored(t, a, b, c)
+	u.check(t, byKey)
+	if after, _ := stored(t, a); len(after) != len(before) {
+		t.Errorf("the worker that left got %d messages more", len(after)-len(before))
+	}
+	if copies > 0 || len(waiting) >= 60 {
+		t.Errorf("%d copies; %d messages did not wait for the worker that stopped", copies, len(waiting))
 	}
 }

@@ -5,23 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
-
-// Tests run themselves as a child process to be killed or to run out of disk.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("FILESINK_CHILD"); dir != "" {
-		os.Exit(child(dir))
-	}
-	goleak.VerifyTestMain(m)
-}
 
 // testRecord returns the n-th record, whose every byte follows from n.
 func testRecord(n uint64) ingest.Record {

@@ -13,7 +13,17 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+// Tests run themselves as a child process to be killed or to run out of disk.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("FILESINK_CHILD"); dir != "" {
+		os.Exit(child(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // child appends batches for ever and prints the number of records after each one
 // that was stored. With FILESINK_LIMIT no file can grow beyond that many bytes

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
@@ -156,6 +157,35 @@ func TestFlippedByte(t *testing.T) {
 	}
 	open(t, Config{Dir: dir}).Close()
 	check("no index", 0, 0)
+}
+
+// An index that is right is left alone, and one that ends within an entry is made
+// anew, or what follows would be shifted.
+func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(1, 3))
+	s.Close()
+	name := indexName(dir, 1)
+	if err := os.Chtimes(name, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	open(t, Config{Dir: dir}).Close()
+	if info, err := os.Stat(name); err != nil || !info.ModTime().Equal(time.Unix(1, 0)) {
+		t.Errorf("a good index was written again: %v, error %v", info.ModTime(), err)
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, name, append(content, 1, 2, 3))
+	s = open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(4, 2))
+	got, lost := readAll(t, dir, 1)
+	if len(lost) > 0 {
+		t.Fatal(lost)
+	}
+	same(t, got, want(1, 5))
 }
 
 // What a payload holds is never taken for a record.

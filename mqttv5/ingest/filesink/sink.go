@@ -1,6 +1,7 @@
 package filesink
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -133,11 +134,7 @@ func (s *Sink) recover() error {
 		}
 	}
 	s.next = first + uint64(len(found.entries))
-	var b []byte
-	for _, e := range found.entries {
-		b = e.appendTo(b)
-	}
-	if err := os.WriteFile(indexName(s.cfg.Dir, first), b, 0o600); err != nil {
+	if err := makeIndex(indexName(s.cfg.Dir, first), found.entries); err != nil {
 		seg.Close()
 		return err
 	}
@@ -152,6 +149,19 @@ func (s *Sink) recover() error {
 	s.seg, s.first, s.marker, s.size = seg, first, m, found.end
 	s.idx, err = os.OpenFile(indexName(s.cfg.Dir, first), os.O_WRONLY|os.O_APPEND, 0)
 	return err
+}
+
+// makeIndex writes an index, unless there is the same already: a full disk must not
+// keep a worker from starting.
+func makeIndex(name string, entries []entry) error {
+	var b []byte
+	for _, e := range entries {
+		b = e.appendTo(b)
+	}
+	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, b) {
+		return nil
+	}
+	return os.WriteFile(name, b, 0o600)
 }
 
 // Append implements ingest.Sink. The context is looked at before writing begins

@@ -74,7 +74,7 @@ type Stats struct {
 	DataPoints  int    // of metrics
 	Rejected    int    // that the receiver did not want
 	Undecoded   int    // log records without a format string
-	Missing     int    // frames that never arrived, by their sequence numbers
+	Missing     int    // frames that the source does not have, by the sequence numbers of version 1 logs; with a sink for each worker, another may have them
 	Quarantined int    // messages left out, since they are not intact
 	Lost        uint64 // records that the sink could not return
 	Retries     int
