@@ -82,13 +82,16 @@ func scan(f io.ReaderAt, m marker, first uint64) (scanned, error) {
 	s := scanned{end: int64(segmentHead)}
 	var buf []byte
 	bad := false
+	next := func() uint64 { return first + uint64(len(s.entries)) }
 	for off := s.end; ; {
 		size, seq, err := readAt(f, m, off, &buf)
 		switch {
 		case err != nil:
 			return s, err
-		case size > 0 && seq >= first+uint64(len(s.entries)) && seq-first < math.MaxUint32/indexEntry:
-			for first+uint64(len(s.entries)) < seq {
+		// Missing records have left the bytes where they were, so that a number
+		// far ahead is none of ours.
+		case size > 0 && seq >= next() && seq-next() <= uint64(off-s.end)/recordHead:
+			for next() < seq {
 				s.entries = append(s.entries, entry{})
 			}
 			s.entries = append(s.entries, entry{uint32(off), uint32(size)})
