@@ -186,6 +186,44 @@ func TestConnectPacket(t *testing.T) {
 	})
 }
 
+// The keep-alive that the server names is kept, and one that takes no QoS 1 is
+// refused.
+func TestServerProperties(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		keepAlive := uint16(10)
+		b.onConnack = func(_ *fakeConn, ca *packets.Connack) { ca.Properties.ServerKeepAlive = &keepAlive }
+		pinged := make(chan time.Time, 100)
+		b.onPacket = func(_ *fakeConn, p *packets.ControlPacket) bool {
+			if p.Type == packets.PINGREQ {
+				pinged <- time.Now()
+			}
+			return false
+		}
+		c := fakeClient(t, b, nil)
+		if err := c.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if d := (<-pinged).Sub(start); d > 10*time.Second {
+			t.Errorf("first ping after %v", d)
+		}
+		c.Close()
+		b.stop()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker(t)
+		qos := byte(0)
+		b.onConnack = func(_ *fakeConn, ca *packets.Connack) { ca.Properties.MaximumQOS = &qos }
+		c := fakeClient(t, b, nil)
+		if err := c.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "QoS 1") {
+			t.Errorf("%v", err)
+		}
+		c.Close()
+		b.stop()
+	})
+}
+
 func TestLoginRefused(t *testing.T) {
 	for _, code := range []ReasonCode{ReasonBadClientID, ReasonNotAuthorized, ReasonUnsupportedVersion, ReasonServerBusy} {
 		synctest.Test(t, func(t *testing.T) {
