@@ -147,6 +147,7 @@ func FuzzBroker(f *testing.F) {
 		g := guard.New(bytes.NewReader(b), maxIncoming)
 		s := newSession(func(error) {})
 		s.ConAckReceived(io.Discard, nil, nil)
+		g.Take(packets.PUBACK<<4, s.takePuback)
 		publishes := make(chan *packets.Publish, 1)
 		for {
 			p, err := packets.ReadPacket(g)

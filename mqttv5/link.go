@@ -61,6 +61,10 @@ func openLink(ctx context.Context, raw net.Conn, cfg *Config, rate *throttle, ro
 	l.sess = newSession(l.fail)
 	l.win = newWindow(cfg.Tuning.MaxInFlight)
 	l.ping = newPinger(l.win.inFlight, l.fail)
+	l.conn.in.Take(packets.PUBACK<<4, func(b []byte) bool {
+		l.ping.PacketReceived()
+		return l.sess.takePuback(b)
+	})
 	l.paho = paho.NewClient(paho.ClientConfig{
 		Conn:        l.conn,
 		Session:     l.sess,

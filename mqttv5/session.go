@@ -2,6 +2,7 @@ package mqttv5
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
@@ -175,6 +176,20 @@ func (s *session) PacketReceived(p *packets.ControlPacket, publishes chan<- *pac
 		s.fail(errors.New("broker sent a packet of QoS 2; nothing was subscribed so"))
 	}
 	return nil
+}
+
+// takePuback takes the acknowledgements that say no more than a code, without the
+// objects that paho makes of each packet. It reports whether it did.
+func (s *session) takePuback(b []byte) bool {
+	if len(b) < 2 || (len(b) == 4 && b[3] != 0) {
+		return false // properties follow, or nothing that makes sense
+	}
+	a := ack{}
+	if len(b) > 2 {
+		a.code = ReasonCode(b[2])
+	}
+	s.settle(binary.BigEndian.Uint16(b), packets.PUBLISH, a)
+	return true
 }
 
 // Ack implements SessionManager.

@@ -21,6 +21,8 @@ type Reader struct {
 	max     int
 	inspect func(first byte, body []byte) error
 	types   uint16
+	take    func(body []byte) bool
+	taken   byte
 
 	state  int // bytes of the fixed header seen: 0 is none, 1 the type, 2-5 the length
 	first  byte
@@ -44,6 +46,33 @@ func (g *Reader) Inspect(types uint16, f func(first byte, body []byte) error) {
 	g.types, g.inspect = types, f
 }
 
+// maxTaken is the longest body that Take sees, in bytes.
+const maxTaken = 4
+
+// Take offers each short packet whose first byte is first to f, which may keep it:
+// then its bytes are not passed on. It is for acknowledgements, which come in
+// numbers. It must be called before the first Read.
+func (g *Reader) Take(first byte, f func(body []byte) bool) { g.taken, g.take = first, f }
+
+// takeAll removes the packets that Take's function keeps.
+func (g *Reader) takeAll() error {
+	for {
+		head, err := g.r.Peek(2)
+		if err != nil || head[0] != g.taken || head[1] > maxTaken {
+			if len(head) > 0 {
+				err = nil // there is a byte to pass on
+			}
+			return err
+		}
+		n := 2 + int(head[1])
+		packet, err := g.r.Peek(n)
+		if err != nil || !g.take(packet[2:]) {
+			return nil
+		}
+		g.r.Discard(n)
+	}
+}
+
 // Read implements io.Reader. After an error it returns that error for ever.
 func (g *Reader) Read(p []byte) (int, error) {
 	if g.err != nil {
@@ -62,6 +91,11 @@ func (g *Reader) Read(p []byte) (int, error) {
 func (g *Reader) read(p []byte) (int, error) {
 	if g.state == bodyState {
 		return g.readBody(p)
+	}
+	if g.state == 0 && g.take != nil {
+		if err := g.takeAll(); err != nil {
+			return 0, err
+		}
 	}
 	c, err := g.r.ReadByte()
 	if err != nil {

@@ -70,6 +70,39 @@ func TestReaderInspects(t *testing.T) {
 	}
 }
 
+func TestReaderTakes(t *testing.T) {
+	long := append([]byte{0x40, 6}, make([]byte, 6)...)
+	var stream []byte
+	for _, p := range [][]byte{{0x40, 2, 0, 1}, {0xD0, 0}, {0x40, 3, 0, 2, 0x97}, {0x40, 2, 0, 3}, long, {0x40, 2, 9, 9}, {0x30, 2, 0x40, 2}, {0x40, 2, 0, 4}} {
+		stream = append(stream, p...)
+	}
+	want := append(append([]byte{0xD0, 0}, long...), 0x40, 2, 9, 9, 0x30, 2, 0x40, 2)
+	for name, r := range map[string]io.Reader{"whole": bytes.NewReader(stream), "bytes": iotest.OneByteReader(bytes.NewReader(stream))} {
+		var taken []string
+		g := New(r, 100)
+		g.Take(0x40, func(b []byte) bool {
+			if b[0] == 9 {
+				return false
+			}
+			taken = append(taken, string(b))
+			return true
+		})
+		got, err := io.ReadAll(g)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: passed on % x, %v; want % x", name, got, err, want)
+		}
+		if len(taken) != 4 || taken[1] != "\x00\x02\x97" {
+			t.Errorf("%s: took %q", name, taken)
+		}
+	}
+	// A packet that is cut off is passed on, as far as it goes.
+	g := New(bytes.NewReader([]byte{0x40, 2, 0}), 100)
+	g.Take(0x40, func([]byte) bool { t.Error("took half a packet"); return true })
+	if got, err := io.ReadAll(g); err != nil || len(got) != 3 {
+		t.Errorf("% x, %v", got, err)
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add([]byte{0x20, 3, 0, 0, 0}, 5)
 	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x0f}, 1)
