@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"path/filepath"
 	"strings"
@@ -17,12 +18,14 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 func newCloud() *cobra.Command {
 	var cfg localcloud.Config
 	var verbose bool
+	var logLevel string
 	var tap tapFile
 	cmd := &cobra.Command{
 		Use:   "cloud [--listen ADDR] [--dir DIR]",
@@ -42,6 +45,13 @@ gateway is then to register the device anew.`,
 				level = slog.LevelDebug
 			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+			if logLevel != "" {
+				level, err := parseLevelOf("log-level", logLevel)
+				if err != nil {
+					return usage(err)
+				}
+				cfg.LogConfig = mqttv5.LogConfig{Level: level, ModuleFlags: math.MaxUint32}.Binary()
+			}
 			// The command line that it prints works in any folder.
 			if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 				return err
@@ -75,6 +85,7 @@ gateway is then to register the device anew.`,
 	cmd.Flags().StringVar(&cfg.CustomerID, "customer", "", "the only customer `id` to serve (default: any)")
 	cmd.Flags().BoolVar(&cfg.Plaintext, "insecure-plaintext", false, "no TLS")
 	cmd.Flags().BoolVar(&cfg.Strict.SilentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
+	cmd.Flags().StringVar(&logLevel, "log-level", "", "send this log `level` to each device, or gateway, that subscribes to its log configuration")
 	tap.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log connections to standard error")
 	return cmd

@@ -35,7 +35,7 @@ func network(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, mqttv5.ErrBadData), errors.Is(err, mqttv5.ErrStorage), errors.Is(err, context.Canceled):
+	case errors.Is(err, mqttv5.ErrBadData), errors.Is(err, mqttv5.ErrStorage), errors.Is(err, mqttv5.ErrOutboxFull), errors.Is(err, context.Canceled):
 		return &failure{exitData, err}
 	case errors.Is(err, mqttv5.ErrConfig):
 		return &failure{exitUsage, err}
@@ -61,7 +61,7 @@ server refused.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newRegister(), newUpload(), newIngest(), newExport(), newCapture(),
+		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newRegister(), newUpload(), newOutbox(), newWatchConfig(), newDoctor(), newIngest(), newExport(), newCapture(),
 		newCompletion(), newMan(),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -84,14 +84,19 @@ func version() string {
 // run runs a command line and returns the exit code.
 func run(ctx context.Context, root *cobra.Command, args []string) int {
 	started := false
-	for _, cmd := range root.Commands() {
-		if f := cmd.RunE; f != nil {
-			cmd.RunE = func(cmd *cobra.Command, args []string) error {
-				started = true
-				return f(cmd, args)
+	var watch func(*cobra.Command)
+	watch = func(parent *cobra.Command) {
+		for _, cmd := range parent.Commands() {
+			watch(cmd)
+			if f := cmd.RunE; f != nil {
+				cmd.RunE = func(cmd *cobra.Command, args []string) error {
+					started = true
+					return f(cmd, args)
+				}
 			}
 		}
 	}
+	watch(root)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -52,12 +52,15 @@ The session token is 0, as in a log that no gateway has seen.`,
 	return cmd
 }
 
-// parseLevel returns the level with the name or number.
-func parseLevel(s string) (format.Level, error) {
+// parseLevel returns the level with the name or number that --level gives.
+func parseLevel(s string) (format.Level, error) { return parseLevelOf("level", s) }
+
+// parseLevelOf is parseLevel for a flag of another name.
+func parseLevelOf(flag, s string) (format.Level, error) {
 	for level := format.LevelDebug; level <= format.LevelMetric; level++ {
 		if s == level.String() || s == strconv.Itoa(int(level)) {
 			return level, nil
 		}
 	}
-	return 0, fmt.Errorf("--level %q: not debug, info, warning, error, critical or metric", s)
+	return 0, fmt.Errorf("--%s %q: not debug, info, warning, error, critical or metric", flag, s)
 }

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ulogkit/ulogkit/format"
 )
 
 func TestMain(m *testing.M) {
@@ -48,6 +50,8 @@ const race = "atexit_sleep_ms=10"
 //	stopcloud                   interrupt it; it must end with exit code 0
 //	received COUNT              that many files below cloud/received; $RECEIVED is the first
 //	mkcert NAME                 write NAME.pem, a certificate of nobody known, and NAME.key
+//	await FILE TEXT             wait until the file, which a process writes, holds the text
+//	dump FILE SIZE              write a good crash dump of that many bytes
 //	mute                        listen on $BROKER and never say a word
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -56,7 +60,7 @@ func TestScript(t *testing.T) {
 		Setup:              writeVectors,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
-			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert,
+			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert, "await": await, "dump": dump,
 		},
 	})
 }
@@ -240,4 +244,39 @@ func mute(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Defer(func() { listener.Close() })
 	ts.Setenv("BROKER", listener.Addr().String())
+}
+
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(b), args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not hold %q: %v\n%s", args[0], args[1], err, b)
+		}
+		time.Sleep(10 * time.Millisecond) // nobody tells
+	}
+}
+
+func dump(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var head format.CrashHeader
+	head.SetMagic()
+	crash := append(head[:], make([]byte, format.RegistersSize)...)
+	memory := uint32(size - format.CoreDumpHeaderSize - len(crash) - 8)
+	crash, err = (&format.MemoryRegion{Start: 0x2000_0000, End: 0x2000_0000 + memory, Data: make([]byte, memory)}).AppendTo(crash)
+	ts.Check(err)
+	d := format.CoreDump{Header: new(format.CoreDumpHeader), Crash: crash}
+	d.Header.SetLenTotal(uint32(size))
+	d.Header.SetVersion(1)
+	d.Header.SetApplicationID(7)
+	ts.Check(d.Header.SetDeviceSerial("SN-1"))
+	ts.Check(d.Header.SetDeviceType("lamp"))
+	d.Seal()
+	b, err := d.AppendTo(nil)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 }

@@ -1,81 +1,192 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/delivery"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
-func newUpload() *cobra.Command {
-	var s settings.Settings
-	var core string
-	var tap tapFile
-	cmd := &cobra.Command{
-		Use:   "upload FILE... | upload --core FILE",
-		Short: "Upload logs or a crash dump to the cloud",
-		Long: `upload takes binary logs, or with --core a crash dump, to the cloud and waits
-until the cloud has confirmed each. For logs it gets the device's session token,
-by the boot handshake if it has none yet, and writes it into what it sends; the
-files stay as they are.
+// uploader is the command's flags.
+type uploader struct {
+	settings.Settings
+	tap    tapFile
+	core   string
+	text   string
+	level  string
+	elf    string
+	branch string
+	outbox string
+}
 
-All files are checked before anything is sent, and if one is bad nothing is.` + settings.Help,
+func newUpload() *cobra.Command {
+	var u uploader
+	cmd := &cobra.Command{
+		Use:   "upload FILE... | upload --core FILE | upload --text FILE | upload --firmware ELF",
+		Short: "Upload logs, a crash dump, text or firmware to the cloud",
+		Long: `upload takes binary logs to the cloud, or with --core a crash dump, with --text a
+file of text, with --firmware the ELF file that the cloud decodes logs with, and
+waits until the cloud has confirmed each. For binary logs it gets the device's
+session token, by the boot handshake if it has none yet, and writes it into what it
+sends; the files stay as they are. All files are checked before anything is sent,
+and if one is bad nothing is.
+
+Of --text, each line is one entry. A line that is a JSON object with "t" (a number,
+such as seconds since 1970), "lv" (1 for debug to 5 for critical) and "m" is taken
+as it is; any other is text of this moment and of --level. Empty lines are left out.
+
+With --outbox what is given is first kept on disk, in DIR, and is safe there from
+crashes and outages; then it and all that waits in DIR is delivered, until nothing
+waits or upload is interrupted. Without a FILE, what waits is delivered. A record
+that the cloud refuses for good is parked: "ulogkit outbox" shows the reason.` + settings.Help,
 		Example: `  ulogkit upload --customer 42 --cert gateway.crt --key gateway.key \
     --application 7 --serial SN-1 --device-type lamp --git-version v1.0.0 --git-hash 3f2c9a1 log.bin
-  ulogkit upload --core core.bin`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if (core == "") == (len(args) == 0) {
-				return errors.New("give the logs to upload, or --core and a crash dump")
-			}
-			return nil
-		},
+  ulogkit upload --core core.bin
+  journalctl -o cat | ulogkit upload --level warning --text -
+  ulogkit upload --application 7 --device-type lamp --git-hash 3f2c9a1 --firmware build/lamp.elf
+  ulogkit upload --outbox ./outbox log.bin
+  ulogkit upload --outbox ./outbox`,
+		Args: func(_ *cobra.Command, args []string) error { return u.check(args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
+			if err := u.Load(cmd.Flags(), os.Getenv); err != nil {
 				return usage(err)
 			}
-			if core != "" {
-				return uploadCore(cmd, &s, &tap, core)
+			if u.elf != "" {
+				return u.uploadFirmware(cmd)
 			}
-			return uploadLogs(cmd, &s, &tap, args)
+			j, err := u.job(cmd, args)
+			if err != nil {
+				return err
+			}
+			if u.outbox != "" {
+				return u.deliver(cmd, j)
+			}
+			return u.send(cmd, j)
 		},
 	}
-	s.AddConnectionFlags(cmd.Flags())
-	s.AddDeviceFlags(cmd.Flags())
-	cmd.Flags().StringVar(&core, "core", "", "upload the crash dump `FILE`")
-	tap.addFlag(cmd.Flags())
+	u.AddConnectionFlags(cmd.Flags())
+	u.AddDeviceFlags(cmd.Flags())
+	cmd.Flags().StringVar(&u.core, "core", "", "upload the crash dump `FILE`")
+	cmd.Flags().StringVar(&u.text, "text", "", "upload the lines of the text `FILE`")
+	cmd.Flags().StringVar(&u.level, "level", "info", "`level` of lines of --text that name none: debug, info, warning, error or critical")
+	cmd.Flags().StringVar(&u.elf, "firmware", "", "upload the firmware `ELF` file")
+	cmd.Flags().StringVar(&u.branch, "branch", "", "git `branch` of --firmware, for people")
+	cmd.Flags().StringVar(&u.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
+	u.tap.addFlag(cmd.Flags())
 	return cmd
 }
 
-func uploadCore(cmd *cobra.Command, s *settings.Settings, tap *tapFile, name string) error {
-	payloads, err := readGood(cmd, []string{name}, format.CheckCoreDump)
-	if err != nil {
-		return err
+// check reports whether the flags and arguments say one thing to upload.
+func (u *uploader) check(args []string) error {
+	given := 0
+	for _, s := range []string{u.core, u.text, u.elf, strings.Join(args, "")} {
+		if s != "" {
+			given++
+		}
 	}
-	return send(cmd, s, tap, []string{name}, payloads, false, func(ctx context.Context, client *mqttv5.Client, b []byte) (mqttv5.Receipt, error) {
-		return client.PublishCoreDump(ctx, b)
-	})
+	switch {
+	case given > 1, given == 0 && u.outbox == "":
+		return errors.New("give the logs to upload, or one of --core, --text and --firmware with its file, or --outbox for what waits in it")
+	case u.elf != "" && u.outbox != "":
+		return errors.New("--firmware goes straight to storage; an outbox does not take it")
+	}
+	return nil
 }
 
-func uploadLogs(cmd *cobra.Command, s *settings.Settings, tap *tapFile, names []string) error {
-	device, err := deviceOf(cmd, s)
-	if err != nil {
-		return err
+// job is what there is to upload and how.
+type job struct {
+	names    []string
+	payloads [][]byte
+	tokens   bool // session tokens are needed
+	send     func(context.Context, *mqttv5.Client, []byte) ([]mqttv5.Receipt, error)
+	submit   func(context.Context, *mqttv5.Outbox, []byte) (ids []string, err error)
+}
+
+// job reads and checks what the command line names.
+func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
+	switch {
+	case u.core != "":
+		j.names = []string{u.core}
+		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+			return one(client.PublishCoreDump(ctx, b))
+		}
+		j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
+			return one(outbox.SubmitCoreDump(ctx, b))
+		}
+		j.payloads, err = readGood(cmd, j.names, format.CheckCoreDump)
+	case u.text != "":
+		return u.textJob(cmd)
+	case len(args) > 0:
+		device, err := deviceOf(cmd, &u.Settings)
+		if err != nil {
+			return j, err
+		}
+		j.names, j.tokens = args, true
+		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+			return one(client.UploadLog(ctx, device, b))
+		}
+		j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
+			return one(outbox.SubmitLog(ctx, device, b))
+		}
+		j.payloads, err = readGood(cmd, j.names, format.CheckLog)
+		return j, err
 	}
-	payloads, err := readGood(cmd, names, format.CheckLog)
+	return j, err
+}
+
+func (u *uploader) textJob(cmd *cobra.Command) (j job, err error) {
+	device, err := deviceOf(cmd, &u.Settings)
 	if err != nil {
-		return err
+		return j, err
 	}
-	return send(cmd, s, tap, names, payloads, true, func(ctx context.Context, client *mqttv5.Client, b []byte) (mqttv5.Receipt, error) {
-		return client.UploadLog(ctx, device, b)
+	level, err := parseLevel(u.level)
+	if err == nil && level == format.LevelMetric {
+		err = errors.New("--level: text has no metrics")
+	}
+	if err != nil {
+		return j, usage(err)
+	}
+	now := time.Now()
+	entries := func(b []byte) ([]mqttv5.TextEntry, error) { return mqttv5.ReadText(bytes.NewReader(b), now, level) }
+	j.names = []string{u.text}
+	j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+		list, err := entries(b)
+		if err != nil {
+			return nil, err
+		}
+		return client.PublishText(ctx, device, list)
+	}
+	j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
+		list, err := entries(b)
+		if err != nil {
+			return nil, err
+		}
+		return outbox.SubmitText(ctx, device, list)
+	}
+	j.payloads, err = readGood(cmd, j.names, func(b []byte) error {
+		_, err := entries(b)
+		return err
 	})
+	return j, err
+}
+
+// one returns a result as the only one, and none with an error.
+func one[T any](x T, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []T{x}, nil
 }
 
 // readGood returns the content of the files if all are good.
@@ -95,34 +206,77 @@ func readGood(cmd *cobra.Command, names []string, check func([]byte) error) ([][
 	return payloads, errors.Join(bad...)
 }
 
-// send uploads the files over one connection and prints a line for each one
-// that was confirmed.
-func send(cmd *cobra.Command, s *settings.Settings, tap *tapFile, names []string, payloads [][]byte, withStore bool,
-	upload func(context.Context, *mqttv5.Client, []byte) (mqttv5.Receipt, error),
-) (err error) {
-	if err := tap.open(); err != nil {
-		return err
+// connect opens the tap and returns a client, and what ends both.
+func (u *uploader) connect(withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, func() error, error) {
+	if err := u.tap.open(); err != nil {
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, tap.close()) }()
-	client, err := dial(s, withStore, tap.client())
+	hooks.WrapConn = u.tap.client()
+	client, err := dial(&u.Settings, withStore, hooks)
+	if err != nil {
+		return nil, nil, errors.Join(err, u.tap.close())
+	}
+	return client, func() error { return errors.Join(network(client.Close()), u.tap.close()) }, nil
+}
+
+// send uploads the files over one connection and prints a line for each message
+// that was confirmed.
+func (u *uploader) send(cmd *cobra.Command, j job) (err error) {
+	client, end, err := u.connect(j.tokens, mqttv5.Hooks{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, network(client.Close())) }()
-	for i, name := range names {
-		receipt, err := upload(cmd.Context(), client, payloads[i])
+	defer func() { err = errors.Join(err, end()) }()
+	for i, name := range j.names {
+		receipts, err := j.send(cmd.Context(), client, j.payloads[i])
+		for _, r := range receipts {
+			if err := printReceipt(cmd, name, r); err != nil {
+				return err
+			}
+		}
 		if err != nil {
-			if len(names) > 1 {
-				err = fmt.Errorf("%w (%d of %d files confirmed)", err, i, len(names))
+			if len(j.names) > 1 {
+				err = fmt.Errorf("%w (%d of %d files confirmed)", err, i, len(j.names))
 			}
 			return network(fmt.Errorf("%s: %w", name, err))
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", name, receipt.Bytes, receipt.Topic, receipt.Latency.Round(100*time.Microsecond)); err != nil {
-			return err
-		}
-		if receipt.Code == mqttv5.ReasonNoMatchingSubscribers {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s: the broker took it, but nobody was subscribed to %s\n", name, receipt.Topic)
-		}
 	}
 	return nil
+}
+
+func printReceipt(cmd *cobra.Command, name string, r mqttv5.Receipt) error {
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", name, r.Bytes, r.Topic, r.Latency.Round(100*time.Microsecond))
+	if r.Code == mqttv5.ReasonNoMatchingSubscribers {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: the broker took it, but nobody was subscribed to %s\n", name, r.Topic)
+	}
+	return err
+}
+
+// deliver accepts the files into the outbox and delivers what waits in it.
+func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
+	events := newEventPrinter(cmd)
+	client, end, err := u.connect(true, events.hooks())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	defer events.mute()
+	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: u.outbox, Logger: events.logger()})
+	if err != nil {
+		return network(err)
+	}
+	defer func() { err = errors.Join(err, network(outbox.Close())) }()
+	for i, name := range j.names {
+		ids, err := j.submit(cmd.Context(), outbox, j.payloads[i])
+		for _, id := range ids {
+			events.printf("%s: accepted as %s\n", name, id)
+		}
+		if err != nil {
+			if len(j.names) > 1 {
+				err = fmt.Errorf("%w (%d of %d files accepted)", err, i, len(j.names))
+			}
+			return network(fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return network(delivery.Run(cmd.Context(), client, outbox))
 }

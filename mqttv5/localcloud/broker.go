@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -118,7 +119,7 @@ func (h *hook) ID() string { return "localcloud" }
 // Provides implements mochi.Hook.
 func (h *hook) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished:
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished, mochi.OnSubscribed:
 		return true
 	}
 	return false
@@ -169,6 +170,23 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 func (h *hook) OnPublished(cl *mochi.Client, pk packets.Packet) {
 	if !cl.Net.Inline {
 		h.cloud.answer(pk)
+	}
+}
+
+// OnSubscribed implements mochi.Hook: a log configuration goes to whoever asks
+// for it.
+func (h *hook) OnSubscribed(cl *mochi.Client, pk packets.Packet, codes []byte) {
+	if cl.Net.Inline || len(h.cloud.cfg.LogConfig) == 0 {
+		return
+	}
+	for i, f := range pk.Filters {
+		topic := f.Filter
+		if i >= len(codes) || codes[i] >= packets.ErrUnspecifiedError.Code || !strings.HasPrefix(topic, "config/") || strings.ContainsAny(topic, "#+") {
+			continue
+		}
+		if err := h.cloud.Publish(topic, h.cloud.cfg.LogConfig); err != nil {
+			h.cloud.log.Error("log configuration", "topic", topic, "error", err)
+		}
 	}
 }
 

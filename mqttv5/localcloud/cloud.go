@@ -35,6 +35,10 @@ type Config struct {
 	// from several goroutines. Default: none.
 	OnReceive func(Received)
 
+	// LogConfig is sent to each subscriber to the log configuration of a device,
+	// when it subscribes. Default: none.
+	LogConfig []byte
+
 	// Strict imitates limits and habits of the real cloud. Default: none.
 	Strict Strict
 

@@ -300,6 +300,32 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// A log configuration goes to each subscription to one device's, and to no other.
+func TestLogConfig(t *testing.T) {
+	want := []byte{1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
+	p := dial(t, start(t, Config{Plaintext: true, LogConfig: want}))
+	receive[*packets.Connack](p)
+	for i, topic := range []string{"boot/v0/1/2/S", "config/v0/1/2/+", "config/v0/1/2/S"} {
+		p.send(&packets.Subscribe{PacketID: uint16(i + 1), Properties: &packets.Properties{}, Subscriptions: []packets.SubOptions{{Topic: topic, QoS: 1}}})
+		if i < 2 {
+			receive[*packets.Suback](p)
+		}
+	}
+	for range 3 { // the acknowledgement may come after it, and "+" fits as well
+		m, err := packets.ReadPacket(p.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pub, ok := m.Content.(*packets.Publish); ok {
+			if pub.Topic != "config/v0/1/2/S" || string(pub.Payload) != string(want) {
+				t.Errorf("%s, % x", pub.Topic, pub.Payload)
+			}
+			return
+		}
+	}
+	t.Error("no log configuration came")
+}
+
 func TestKeepBytes(t *testing.T) {
 	b := newInbox("", 250)
 	for n := range 5 {

@@ -199,34 +199,53 @@ func (s *Settings) Store() (mqttv5.SessionStore, error) {
 // says, unless a flag, variable or line of the configuration file says
 // otherwise.
 func (s *Settings) Device(flags *pflag.FlagSet) (mqttv5.DeviceInfo, error) {
-	d := s.device
-	if s.deviceFile != "" {
-		b, err := os.ReadFile(s.deviceFile)
-		if err != nil {
-			return mqttv5.DeviceInfo{}, fmt.Errorf("--device: %w", err)
-		}
-		if d, err = mqttv5.ParseDeviceInfo(b); err != nil {
-			return mqttv5.DeviceInfo{}, fmt.Errorf("--device %s: %w", s.deviceFile, err)
-		}
-		for name, set := range map[string]func(){
-			"application": func() { d.ApplicationID = s.device.ApplicationID },
-			"serial":      func() { d.DeviceSerial = s.device.DeviceSerial },
-			"device-type": func() { d.DeviceType = s.device.DeviceType },
-			"git-version": func() { d.GitVersion = s.device.GitVersion },
-			"git-hash":    func() { d.GitHash = s.device.GitHash },
-		} {
-			if flags.Changed(name) {
-				set()
-			}
-		}
-		return d, d.Validate()
-	}
-	for _, name := range []string{"application", "serial", "git-hash"} {
-		if !flags.Changed(name) {
-			return mqttv5.DeviceInfo{}, fmt.Errorf("--%s is missing; --application, --serial and --git-hash say which device and firmware the data comes from", name)
-		}
+	d, err := s.named(flags, "say which device and firmware the data comes from", "application", "serial", "git-hash")
+	if err != nil {
+		return mqttv5.DeviceInfo{}, err
 	}
 	return d, d.Validate()
+}
+
+// Firmware returns what is said about a firmware, by the same means.
+func (s *Settings) Firmware(flags *pflag.FlagSet) (mqttv5.Firmware, error) {
+	d, err := s.named(flags, "say which firmware it is", "application", "device-type", "git-hash")
+	if err != nil {
+		return mqttv5.Firmware{}, err
+	}
+	return mqttv5.Firmware{ApplicationID: d.ApplicationID, DeviceType: d.DeviceType, GitHash: d.GitHash, Version: d.GitVersion}, nil
+}
+
+// named returns what the file of --device and the flags say. Without the file
+// the required flags must be there; their purpose is for the error.
+func (s *Settings) named(flags *pflag.FlagSet, purpose string, required ...string) (mqttv5.DeviceInfo, error) {
+	d := s.device
+	if s.deviceFile == "" {
+		for _, name := range required {
+			if !flags.Changed(name) {
+				return mqttv5.DeviceInfo{}, fmt.Errorf("--%s is missing; --%s, --%s and --%s %s", name, required[0], required[1], required[2], purpose)
+			}
+		}
+		return d, nil
+	}
+	b, err := os.ReadFile(s.deviceFile)
+	if err != nil {
+		return mqttv5.DeviceInfo{}, fmt.Errorf("--device: %w", err)
+	}
+	if d, err = mqttv5.ParseDeviceInfo(b); err != nil {
+		return mqttv5.DeviceInfo{}, fmt.Errorf("--device %s: %w", s.deviceFile, err)
+	}
+	for name, set := range map[string]func(){
+		"application": func() { d.ApplicationID = s.device.ApplicationID },
+		"serial":      func() { d.DeviceSerial = s.device.DeviceSerial },
+		"device-type": func() { d.DeviceType = s.device.DeviceType },
+		"git-version": func() { d.GitVersion = s.device.GitVersion },
+		"git-hash":    func() { d.GitHash = s.device.GitHash },
+	} {
+		if flags.Changed(name) {
+			set()
+		}
+	}
+	return d, nil
 }
 
 // Help is the part of a command's help about settings.

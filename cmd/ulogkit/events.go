@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// eventPrinter prints what happens on a connection that lasts: deliveries to
+// standard output, trouble to standard error.
+type eventPrinter struct {
+	mu        sync.Mutex
+	out, errs io.Writer
+	last      string // trouble comes in numbers: the same is said once
+	muted     bool
+}
+
+func newEventPrinter(cmd *cobra.Command) *eventPrinter {
+	return &eventPrinter{out: cmd.OutOrStdout(), errs: cmd.ErrOrStderr()}
+}
+
+func (p *eventPrinter) hooks() mqttv5.Hooks { return mqttv5.Hooks{Event: p.print} }
+
+// logger is for warnings of what has no events.
+func (p *eventPrinter) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// mute ends the printing: a connection that is closed on purpose is no trouble.
+func (p *eventPrinter) mute() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = true
+}
+
+func (p *eventPrinter) print(e mqttv5.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.muted {
+		return
+	}
+	switch e.Kind {
+	case mqttv5.EventDelivered:
+		p.last = ""
+		fmt.Fprintf(p.out, "%s: delivered\n", e.ID)
+	case mqttv5.EventNoSubscriber:
+		fmt.Fprintf(p.out, "%s: delivered\n", e.ID)
+		fmt.Fprintf(p.errs, "%s: the broker took it, but nobody was subscribed\n", e.ID)
+	case mqttv5.EventParked:
+		fmt.Fprintf(p.errs, "%s: parked: %v\n", e.ID, e.Err)
+	case mqttv5.EventDisconnected, mqttv5.EventRetried, mqttv5.EventEvicted, mqttv5.EventNotice:
+		if e.Err == nil || e.Err.Error() == p.last {
+			return
+		}
+		p.last = e.Err.Error()
+		fmt.Fprintf(p.errs, "%s; trying again\n", p.last)
+	}
+}
+
+// printf prints a result between those of events.
+func (p *eventPrinter) printf(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.out, format, args...)
+}

@@ -1,0 +1,70 @@
+// Package delivery delivers an outbox to its end.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// Run delivers what waits in an outbox until nothing does or ctx ends. The error
+// says how many records still wait, were refused or are damaged.
+func Run(ctx context.Context, client *mqttv5.Client, outbox *mqttv5.Outbox) error {
+	fail := func(class, err error, hint string) error {
+		return &mqttv5.Error{Op: "deliver outbox " + outbox.Dir(), Class: class, Err: err, Hint: hint}
+	}
+	before := outbox.Stats()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		defer stop()
+		ended <- client.Deliver(ctx, outbox)
+	}()
+	waited := outbox.WaitEmpty(ctx)
+	stop()
+	var errs []error
+	if err := <-ended; err != nil {
+		errs = append(errs, err)
+	}
+	after := outbox.Stats()
+	if after.Waiting > 0 {
+		errs = append(errs, fail(mqttv5.ErrNetwork, fmt.Errorf("%d records wait, safe on disk: %w", after.Waiting, context.Canceled), "the next delivery goes on with them"))
+	} else if waited != nil && !errors.Is(waited, context.Canceled) {
+		errs = append(errs, waited)
+	}
+	if n := after.Parked - before.Parked; n > 0 {
+		errs = append(errs, fail(mqttv5.ErrRefused, fmt.Errorf("%d records were refused and are parked", n), "see the list of records for the reasons"))
+	}
+	if n := after.Damaged; n > 0 {
+		errs = append(errs, fail(mqttv5.ErrStorage, fmt.Errorf("%d records are damaged", n), "see the list of records, and drop them"))
+	}
+	return errors.Join(errs...)
+}
+
+// OpenExisting opens an outbox that must be there already.
+func OpenExisting(cfg mqttv5.OutboxConfig) (*mqttv5.Outbox, error) {
+	if _, err := os.Stat(filepath.Join(cfg.Dir, "outbox.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, &mqttv5.Error{Op: "open outbox " + cfg.Dir, Class: mqttv5.ErrStorage, Err: errors.New("there is none")}
+	}
+	return mqttv5.OpenOutbox(cfg)
+}
+
+// Aside returns the ids of all records that are parked, and of those that are
+// damaged if these are wanted too.
+func Aside(outbox *mqttv5.Outbox, damaged bool) (ids []string, err error) {
+	for r, err := range outbox.Records() {
+		if err != nil {
+			return nil, err
+		}
+		if r.State == mqttv5.StateParked || damaged && r.State == mqttv5.StateDamaged {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/delivery"
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+func newOutbox() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "outbox list|retry|drop --outbox DIR",
+		Short: "Show what waits in an outbox, and decide about what was refused",
+		Long: `outbox looks after the records that "ulogkit upload --outbox DIR" has accepted and
+not yet delivered. A record that the cloud refused for good is parked, with the
+reason; retry returns it to its place in the queue, drop removes it. An outbox
+that is being delivered is open to no other process.`,
+		Example: "  ulogkit outbox list --outbox ./outbox",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newOutboxList(), newOutboxRetry(), newOutboxDrop())
+	return cmd
+}
+
+// outboxFlag adds the flag that names the directory.
+func outboxFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "outbox", "", "`DIR`ectory of the outbox")
+	cmd.MarkFlagRequired("outbox")
+}
+
+// withOutbox opens an outbox for f.
+func withOutbox(cmd *cobra.Command, dir string, f func(*mqttv5.Outbox) error) (err error) {
+	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	outbox, err := delivery.OpenExisting(mqttv5.OutboxConfig{Dir: dir, Logger: logger})
+	if err != nil {
+		return network(err)
+	}
+	defer func() { err = errors.Join(err, outbox.Close()) }()
+	return f(outbox)
+}
+
+func newOutboxList() *cobra.Command {
+	var dir string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list --outbox DIR [--json]",
+		Short: "List what waits, what is parked and why",
+		Long: `list prints each record of an outbox in the order it was accepted: its id, its state
+(waiting, parked or damaged), what it is, of which device, its length in bytes, when
+it was accepted and, if it is set aside, why.
+
+With --json there is one JSON object a line, with id, state, kind, serial,
+application, git_hash, bytes, accepted, and for what is set aside reason, code (the
+server's, if it gave one), attempts and parked.`,
+		Example: "  ulogkit outbox list --outbox ./outbox\n  ulogkit outbox list --json --outbox ./outbox | jq -r 'select(.state == \"parked\") | .reason'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withOutbox(cmd, dir, func(outbox *mqttv5.Outbox) error {
+				out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				print := printRecord
+				if asJSON {
+					print = func(_ io.Writer, r mqttv5.RecordInfo) { printJSON(cmd.OutOrStdout(), recordRow(r)) }
+				}
+				for r, err := range outbox.Records() {
+					if err != nil {
+						return network(errors.Join(out.Flush(), err))
+					}
+					print(out, r)
+				}
+				return out.Flush()
+			})
+		},
+	}
+	outboxFlag(cmd, &dir)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func printRecord(w io.Writer, r mqttv5.RecordInfo) {
+	kind, accepted := r.Kind.String(), r.Accepted.Local().Format(time.DateTime)
+	if r.State == mqttv5.StateDamaged {
+		kind, accepted = "-", "-"
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%s\t%s\n", r.ID, r.State, kind, cmp.Or(r.Device.DeviceSerial, "-"), r.Bytes, accepted, r.Reason)
+}
+
+// recordJSON has the keys of "outbox list --json".
+type recordJSON struct {
+	ID          string     `json:"id"`
+	State       string     `json:"state"`
+	Kind        string     `json:"kind,omitempty"`
+	Serial      string     `json:"serial,omitempty"`
+	Application *uint32    `json:"application,omitempty"`
+	GitHash     string     `json:"git_hash,omitempty"`
+	Bytes       int        `json:"bytes"`
+	Accepted    *time.Time `json:"accepted,omitempty"`
+	Reason      string     `json:"reason,omitempty"`
+	Code        int        `json:"code,omitempty"`
+	Attempts    int        `json:"attempts,omitempty"`
+	Parked      *time.Time `json:"parked,omitempty"`
+}
+
+func recordRow(r mqttv5.RecordInfo) recordJSON {
+	row := recordJSON{
+		ID: r.ID, State: string(r.State), Serial: r.Device.DeviceSerial, GitHash: r.Device.GitHash, Bytes: r.Bytes,
+		Reason: r.Reason, Code: int(r.Code), Attempts: r.Attempts,
+	}
+	if r.State != mqttv5.StateDamaged {
+		row.Kind, row.Application, row.Accepted = r.Kind.String(), &r.Device.ApplicationID, &r.Accepted
+	}
+	if r.State == mqttv5.StateParked {
+		row.Parked = &r.Parked
+	}
+	return row
+}
+
+func newOutboxRetry() *cobra.Command {
+	return newOutboxChange(
+		"retry --outbox DIR ID...|--all", "Return parked records to their place in the queue",
+		"retry returns parked records, each to its place in the queue of its device. The\nnext delivery sends them again. It prints the id of each.",
+		"return every parked record", false, (*mqttv5.Outbox).Retry,
+	)
+}
+
+func newOutboxDrop() *cobra.Command {
+	return newOutboxChange(
+		"drop --outbox DIR ID...|--all", "Remove records for good",
+		"drop removes records from an outbox without delivering them. What they hold is lost.\nWith --all it removes what is parked or damaged; what waits is only dropped by its\nid. It prints the id of each.",
+		"drop every record that is parked or damaged", true, (*mqttv5.Outbox).Drop,
+	)
+}
+
+// newOutboxChange returns a command that does something to records.
+func newOutboxChange(use, short, long, allUsage string, damaged bool, change func(*mqttv5.Outbox, string) error) *cobra.Command {
+	var dir string
+	var all bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long,
+		Args: func(_ *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return errors.New("give the ids of records, or --all")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return withOutbox(cmd, dir, func(outbox *mqttv5.Outbox) (err error) {
+				if all {
+					if ids, err = delivery.Aside(outbox, damaged); err != nil {
+						return network(err)
+					}
+				}
+				for _, id := range ids {
+					if err := change(outbox, id); err != nil {
+						return network(err)
+					}
+					fmt.Fprintln(cmd.OutOrStdout(), id)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Example = "  ulogkit outbox " + cmd.Name() + " --outbox ./outbox 00c0ffee00c0ffee-17\n  ulogkit outbox " + cmd.Name() + " --outbox ./outbox --all"
+	outboxFlag(cmd, &dir)
+	cmd.Flags().BoolVar(&all, "all", false, allUsage)
+	return cmd
+}
