@@ -11,7 +11,7 @@ RACE = $(if $(or $(CI),$(filter 1,$(shell $(GO) env CGO_ENABLED))),-race)
 # A fingerprint of the generated files: their names and contents.
 FINGERPRINT = cksum format/z*.go
 
-.PHONY: help demo generate check test fuzz bench bench-quick
+.PHONY: help demo generate check test fuzz soak bench bench-quick
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ check: ## generated files are current, formatting, vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 test: ## run all tests, with the race detector where there is a C compiler
-	$(GO) test $(RACE) ./...
+	$(GO) test $(RACE) -timeout 20m ./...
 
 fuzz: ## run every fuzz target for FUZZTIME inputs
 	@for package in $$($(GO) list ./...); do \
@@ -43,6 +43,9 @@ fuzz: ## run every fuzz target for FUZZTIME inputs
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$package || exit 1; \
 		done; \
 	done
+
+soak: ## a week of faults in fake time for 1,000 devices, and 3,000 kills; some 10 minutes
+	ULOGKIT_SOAK_HOURS=168 ULOGKIT_KILL_CYCLES=3000 $(GO) test -v -timeout 2h -run 'TestF18|TestF28' ./mqttv5
 
 bench: ## measure everything ten times over into bench/results, in under 15 minutes
 	$(GO) run ./bench/record -bench '$(BENCH)'

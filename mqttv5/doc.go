@@ -31,7 +31,8 @@
 //
 // A direct call that returns nil has been acknowledged with success. It makes one
 // attempt and says so when that fails: after [ErrNetwork] the message may or may
-// not have arrived.
+// not have arrived. UploadLog alone tries again, once and with a new session token,
+// when the server refuses one that was kept.
 //
 // At least once means that copies happen: at most one more for each connection
 // lost, or process ended, while the record was not acknowledged. Each message
