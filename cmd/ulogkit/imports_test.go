@@ -50,8 +50,11 @@ var importTable = []rule{
 	{dir: "wire", allowed: []string{"format", gopacket}},
 	// The stand-in cloud is part of the uploader's package tree.
 	{dir: "mqttv5/localcloud", allowed: []string{"format", "mqttv5", mochi, xtime}},
-	// Sinks and exporters are the only ones to know their servers.
-	{dir: "mqttv5/ingest", allowed: []string{"format", "format/text", "mqttv5", paho, bbolt, metrics, xtime, nats, otlp, protobuf}},
+	// Sinks and exporters are the only ones to know their servers, and a worker
+	// knows none of them.
+	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
+	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "mqttv5", "mqttv5/ingest", otlp, protobuf}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "mqttv5", paho, metrics}},
 	{dir: "mqttv5", allowed: []string{"format", paho, bbolt, flock, metrics, xtime, xsys}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},
@@ -90,7 +93,7 @@ func TestImportTable(t *testing.T) {
 			}
 		}
 	}
-	for _, dir := range []string{"spec", "format", "mqttv5", "wire"} {
+	for _, dir := range []string{"spec", "format", "mqttv5", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
 		if !checked[dir] {
 			t.Errorf("found no package in %s", dir)
 		}
@@ -188,7 +191,18 @@ func TestImportRules(t *testing.T) {
 		{"mqttv5", modulePath + "/mqttv5/internal/guard", true},
 		{"mqttv5", modulePath + "/mqttv5/ingest", false},
 		{"mqttv5/ingest", modulePath + "/mqttv5", true},
-		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/sink", true},
+		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/filesink", true},
+		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/natssink", false},
+		{"mqttv5/ingest", nats + "/nats.go", false},
+		{"mqttv5/ingest", otlp + "/logs/v1", false},
+		{"mqttv5/ingest", protobuf + "/proto", false},
+		{"mqttv5/ingest/natssink", nats + "/nats.go/jetstream", true},
+		{"mqttv5/ingest/natssink", protobuf + "/proto", false},
+		{"mqttv5/ingest/natssink", modulePath + "/mqttv5/ingest/otlp", false},
+		{"mqttv5/ingest/otlp", otlp + "/logs/v1", true},
+		{"mqttv5/ingest/otlp", protobuf + "/proto", true},
+		{"mqttv5/ingest/otlp", nats + "/nats.go", false},
+		{"mqttv5/ingest/otlp", modulePath + "/format/dict", false},
 		{"mqttv5", mochi + "/v2", false},
 		{"bench", nats + "/nats.go", true},
 		{"bench", modulePath + "/format", true},
