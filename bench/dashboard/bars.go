@@ -28,12 +28,13 @@ const (
 	barHeight = 13
 	barFoot   = 24 // the axis
 	barHead   = 16
+	barLeast  = 56 // a single bar is a picture too
 )
 
 // drawBars draws one bar a row, from zero, with its interval and, at its right,
 // its value and, under the head, its ratio.
 func drawBars(label, head string, bars []bar) (template.HTML, error) {
-	height := vg.Length(len(bars))*barPitch + barFoot
+	height := max(barLeast, vg.Length(len(bars))*barPitch+barFoot)
 	if head != "" {
 		height += barHead
 	}
