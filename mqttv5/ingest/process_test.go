@@ -18,9 +18,12 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 )
 
-// Tests run themselves as a child process to be killed.
+// Tests run themselves as a child process to be killed or to run out of disk.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("INGEST_CHILD_DIR"); dir != "" {
+		if limit := os.Getenv("INGEST_CHILD_LIMIT"); limit != "" {
+			os.Exit(starved(dir, limit))
+		}
 		os.Exit(child(dir))
 	}
 	goleak.VerifyTestMain(m)
