@@ -111,7 +111,7 @@ func childWork(args []string) error {
 					panic(err)
 				}
 				var id string
-				sum := sha256.Sum256(withoutToken(b))
+				sum := sha256.Sum256(withoutTokenOf(b))
 				if d%2 == 0 {
 					id, err = o.SubmitLog(context.Background(), testDevice(d), b)
 				} else {

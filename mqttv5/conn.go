@@ -15,6 +15,10 @@ const maxIncoming = 132 << 10
 // A buffer of this many bytes is written even when more is about to follow.
 const flushAt = 64 << 10
 
+// A buffer of up to this many bytes is used again: a burst of many blobs must not
+// hold its memory for ever, but sixteen of them are not one.
+const keepBuffer = 2 << 20
+
 // wireConn is the connection that paho writes packets to. It guards what is read,
 // and it collects what is written: paho locks a connection around each packet and
 // hands it over in three or four pieces, each of which would be a system call and
@@ -134,7 +138,7 @@ func (c *wireConn) flush() {
 			c.err = err
 			c.fail(err)
 		}
-		if cap(out) <= 4*flushAt { // a burst must not hold its memory for ever
+		if cap(out) <= keepBuffer {
 			c.spare = out[:0]
 		}
 	}

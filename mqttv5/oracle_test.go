@@ -1,6 +1,7 @@
 package mqttv5
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"sync"
@@ -63,7 +64,7 @@ func withoutTokenOf(b []byte) []byte {
 	if len(b) > 0 && b[0] == '{' {
 		return b
 	}
-	return withoutToken(b)
+	return bytes.Join(aroundToken(b), nil)
 }
 
 // check compares what a broker got. skip holds ids that must not be delivered.

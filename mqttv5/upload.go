@@ -22,7 +22,7 @@ func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byt
 	}
 	return c.publish(ctx, dev.DeviceSerial, &message{
 		topic: c.topics.binaryLog(dev.ApplicationID), payload: buf,
-		id: contentID("log", dev.DeviceSerial, withoutToken(buf)), contentType: contentLog,
+		id: contentID("log", dev.DeviceSerial, aroundToken(buf)...), contentType: contentLog,
 	})
 }
 
@@ -221,20 +221,22 @@ func withToken(buf []byte, token uint32) ([]byte, error) {
 	return b, nil
 }
 
-// withoutToken returns the bytes of a log that do not depend on its session. The
+// aroundToken returns the parts of a log that do not depend on its session. The
 // token sits behind the version byte in every known version (FORMAT section 1).
-func withoutToken(buf []byte) []byte {
+func aroundToken(buf []byte) [][]byte {
 	if len(buf) < 5 {
-		return buf
+		return [][]byte{buf}
 	}
-	return append(append(make([]byte, 0, len(buf)-4), buf[0]), buf[5:]...)
+	return [][]byte{buf[:1], buf[5:]}
 }
 
 // contentID derives a record id from what is sent, so that sending it again, even
 // by another process, gives the same id.
-func contentID(kind, serial string, content []byte) string {
+func contentID(kind, serial string, content ...[]byte) string {
 	h := sha256.New()
 	h.Write([]byte(kind + "\x00" + serial + "\x00"))
-	h.Write(content)
+	for _, part := range content {
+		h.Write(part)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
