@@ -79,13 +79,15 @@ var about = map[string]string{
 	"Render":   "A record to text: alone from its payload, and from a file of logs to lines or JSON with all that comes before and after.",
 	"MQTT":     "One MQTT PUBLISH from bytes to topic and payload, which is not copied.",
 	"Capture":  "Logs of 64 KiB out of a capture file: TCP reassembly, MQTT, checksum.",
+	"Publish":  "Messages that the broker has acknowledged, from the client and from a bare loop over a socket.",
+	"Outbox":   "Logs of 1 KiB that are durable on disk when their callers go on, beside one fsync.",
 	"Ingest":   "Messages that wait at mosquitto, into a worker whose sink is memory or files, beside a bare paho subscriber that only acknowledges.",
 	"Tap":      "What it costs to write a publish of 64 KiB through a connection that is tapped.",
 }
 
 // perOperation are the benchmarks in which a message costs what it costs, almost
 // whatever its size: bytes a second would count bytes that nobody touches.
-var perOperation = []string{"MQTT", "Ingest"}
+var perOperation = []string{"MQTT", "Publish", "Ingest"}
 
 // unitRate is operations per second, made from the time of one.
 const unitRate = "op/s"

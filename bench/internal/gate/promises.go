@@ -61,6 +61,8 @@ var Costs = []Cost{
 	{Bench: "MQTT", Impl: "wire", Case: "*"},
 	{Bench: "MQTT", Impl: "wire-parser", Case: "*"},
 	{Bench: "Capture", Impl: "wire", Case: "*", Allocs: 486, Bytes: 1469660, Near: "maps grow by chance"},
+	{Bench: "Publish", Impl: "mqttv5", Case: "*", Free: "they depend on how packets meet"},
+	{Bench: "Outbox", Impl: "mqttv5", Case: "*", Free: "they depend on how callers meet in a commit"},
 	{Bench: "Ingest", Impl: "ingest-memory", Case: "*", Free: freeBroker},
 	{Bench: "Ingest", Impl: "ingest-file", Case: "*", Free: freeBroker},
 	{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 23, Bytes: 2476, Near: "a buffer grows now and then"},
