@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ulogkit/ulogkit/bench/internal/results"
 )
@@ -33,7 +34,8 @@ type Verdict struct {
 	Status Status
 }
 
-// Speed checks the promises of speed.
+// Speed checks the promises of speed, but for benchmarks that are measured apart
+// and are not in the run at all.
 func Speed(run *results.Run, promises []Promise) []Verdict {
 	var verdicts []Verdict
 	for _, p := range promises {
@@ -47,11 +49,20 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 			if ours != nil && peer != nil {
 				v.Ratio = results.Ratio(ours, peer, results.UnitTime)
 				v.Status = judge(v.Ratio, p.Ratio)
+			} else if apart(run, p, where) {
+				continue
 			}
 			verdicts = append(verdicts, v)
 		}
 	}
 	return verdicts
+}
+
+// apart reports whether a promise is about rows that may be missing, and the run
+// has none of its benchmark.
+func apart(run *results.Run, p Promise, where string) bool {
+	cost, ok := costOf(Costs, p.Bench, p.Of, where)
+	return ok && cost.Free != "" && !slices.ContainsFunc(run.Rows, func(r *results.Row) bool { return r.Bench == p.Bench })
 }
 
 // judge takes the upper end of the interval for what fails, so that noise alone

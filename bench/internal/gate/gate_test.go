@@ -53,6 +53,17 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
+// A benchmark that is measured apart may be missing, but not half of it.
+func TestSpeedApart(t *testing.T) {
+	promises := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9}}
+	if v := Speed(run(t, row("Walk/impl=format", 1, 0, 0)), promises); len(v) != 0 {
+		t.Errorf("verdicts are %+v", v)
+	}
+	if v := Speed(run(t, row("Publish/impl=mqttv5/size=1024", 1, 0, 0)), promises); len(v) != 1 || v[0].Status != Missing {
+		t.Errorf("verdicts are %+v", v)
+	}
+}
+
 // One slow sample of ten is not a broken promise.
 func TestSpeedIgnoresOutlier(t *testing.T) {
 	var rows []string

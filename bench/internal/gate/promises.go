@@ -27,8 +27,13 @@ var Promises = []Promise{
 	// Ranging over an iterator costs at most 15 % more than the loop.
 	{"Walk", "format-iter", "format", []string{"size=65535"}, 1 / 1.15},
 	{"Render", "format", "fmt", []string{"from=payload"}, 2},
-	{"MQTT", "wire", "mochi", []string{"size=64"}, 1.5},
+	{"MQTT", "wire", "mochi", []string{"size=64"}, 1.2},
 	{"MQTT", "wire", "paho", []string{"size=64"}, 40},
+	// Many small messages on a plain connection, and blobs over mutual TLS.
+	{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9},
+	{"Publish", "mqttv5", "raw", []string{"size=65536"}, 0.8},
+	// Callers share commits: many are served like so many disks.
+	{"Outbox", "mqttv5", "fsync", []string{"callers=32"}, 0.5},
 }
 
 // Tolerance is how far below its promise a ratio may fall before it is broken:
