@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -332,6 +333,41 @@ func TestDecoderEveryByte(t *testing.T) {
 				if int64(i) >= start && int64(i) < start+int64(n) && same != len(frames) {
 					t.Errorf("byte %d ^ %#x in a header: %d frames of %d came back", i, mask, same, len(frames))
 				}
+			}
+		}
+	}
+}
+
+// A whole log with its right checksum is found between junk, however few frames
+// it has.
+func TestDecoderShortLog(t *testing.T) {
+	junk := bytes.Repeat([]byte{0xee}, 50)
+	for _, version := range []uint8{1, 3} {
+		for frames := 1; frames <= minChain; frames++ {
+			b, err := NewLogBuilder(version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range frames {
+				if err := b.Add(&Record{FmtAddr: 0x8000, Args: []Arg{ArgI32(5)}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stream, err := b.AppendTo(bytes.Clone(junk))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var d Decoder
+			var kinds []EventKind
+			decode(&d, append(stream, junk...), whole, func(e Event) {
+				kinds = append(kinds, e.Kind)
+				if e.Verified != (e.Kind != EventSkipped) {
+					t.Errorf("version %d, %d frames: %v at %d has Verified %v", version, frames, e.Kind, e.Offset, e.Verified)
+				}
+			})
+			want := append([]EventKind{EventSkipped, EventLog}, slices.Repeat([]EventKind{EventFrame}, frames)...)
+			if want = append(want, EventSkipped); !slices.Equal(kinds, want) {
+				t.Errorf("version %d, %d frames: events %v, want %v", version, frames, kinds, want)
 			}
 		}
 	}

@@ -62,7 +62,7 @@ func (d *Decoder) leadsToFrame(b []byte, lenHead int) bool {
 // frames, so the checksum has to be right or the announced end too.
 func (d *Decoder) foundHeader(b []byte, eof bool) bool {
 	_, lenHead, lenLog := headerHint(b)
-	if lenHead == 0 || !d.chain(b[lenHead:], lenHead, lenHead == HeaderV3Size, eof) {
+	if lenHead == 0 || !d.chain(b[lenHead:], int64(lenLog-lenHead), lenHead == HeaderV3Size, eof) {
 		return false
 	}
 	l, _, err := ParseLog(b)
@@ -107,9 +107,9 @@ func (d *Decoder) plausible(b []byte, v3 bool) (Frame, int) {
 }
 
 // chain reports whether frames begin at the start of b: several plausible ones
-// in a row, or fewer that lead to a header, to the announced end of the log, or
-// to the end of the stream. skipped is what lies before b.
-func (d *Decoder) chain(b []byte, skipped int, v3, eof bool) bool {
+// in a row, or fewer that lead to a header, to end, the offset in b at which a
+// header tells that its log ends, or to the end of the stream.
+func (d *Decoder) chain(b []byte, end int64, v3, eof bool) bool {
 	total := len(b)
 	for count := 1; ; count++ {
 		_, n := d.plausible(b, v3)
@@ -118,7 +118,7 @@ func (d *Decoder) chain(b []byte, skipped int, v3, eof bool) bool {
 		}
 		b = b[n:]
 		at := total - len(b)
-		if count == minChain || d.ValidAddr != nil || d.inside && d.offset+int64(skipped+at) == d.end {
+		if count == minChain || d.ValidAddr != nil || int64(at) == end {
 			return true
 		}
 		if len(b) == 0 {
@@ -145,14 +145,18 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 		rest := b[n:]
 		// Where the log may have ended, the header of the next may be lost too,
 		// and its frames of the other version.
-		outside := !d.inside || d.offset+int64(n) >= d.end
+		end := int64(-1)
+		if d.inside {
+			end = d.end - d.offset - int64(n)
+		}
+		outside := end <= 0
 		switch {
-		case d.inside && d.chain(rest, n, d.v3, eof):
+		case d.inside && d.chain(rest, end, d.v3, eof):
 		case d.foundHeader(rest, eof):
 			d.inside = false
-		case outside && d.chain(rest, n, true, eof):
+		case outside && d.chain(rest, -1, true, eof):
 			d.enter(3, false, -1)
-		case outside && d.chain(rest, n, false, eof):
+		case outside && d.chain(rest, -1, false, eof):
 			d.enter(1, false, -1)
 		default:
 			continue
