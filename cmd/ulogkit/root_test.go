@@ -60,9 +60,15 @@ func TestContract(t *testing.T) {
 		"token":    "set",
 		"sample":   "version frames seed level output",
 		"register": connection + device + " device",
-		"upload":   connection + device + " core",
+		"upload":   connection + device + " core text firmware outbox",
+
+		"outbox list":  "outbox json",
+		"outbox retry": "outbox",
+		"outbox drop":  "outbox",
+		"watch-config": connection + device + " json",
+		"doctor":       connection + device + " json",
 	} {
-		cmd, _, err := newRoot().Find([]string{name})
+		cmd, _, err := newRoot().Find(strings.Fields(name))
 		if err != nil {
 			t.Error(err)
 			continue
@@ -88,6 +94,9 @@ func TestExitCodes(t *testing.T) {
 		"sample --level x -o -":     exitUsage,
 		"upload --core x y":         exitUsage,
 		"upload":                    exitUsage,
+		"outbox":                    0,
+		"outbox list":               exitUsage,
+		"outbox drop --outbox /x":   exitUsage,
 		"register --timeout 1":      exitUsage,
 		"register --customer 1":     exitUsage,
 		"demo --devices 0":          exitUsage,

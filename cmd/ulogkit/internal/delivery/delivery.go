@@ -34,15 +34,15 @@ func Run(ctx context.Context, client *mqttv5.Client, outbox *mqttv5.Outbox) erro
 	}
 	after := outbox.Stats()
 	if after.Waiting > 0 {
-		errs = append(errs, fail(mqttv5.ErrNetwork, fmt.Errorf("%d records wait, safe on disk: %w", after.Waiting, context.Canceled), "the next delivery goes on with them"))
+		errs = append(errs, fail(mqttv5.ErrNetwork, fmt.Errorf("%d still waiting, safe on disk: %w", after.Waiting, context.Canceled), "the next delivery goes on with them"))
 	} else if waited != nil && !errors.Is(waited, context.Canceled) {
 		errs = append(errs, waited)
 	}
 	if n := after.Parked - before.Parked; n > 0 {
-		errs = append(errs, fail(mqttv5.ErrRefused, fmt.Errorf("%d records were refused and are parked", n), "see the list of records for the reasons"))
+		errs = append(errs, fail(mqttv5.ErrRefused, fmt.Errorf("%d refused for good and parked", n), "see the list of records for the reasons"))
 	}
 	if n := after.Damaged; n > 0 {
-		errs = append(errs, fail(mqttv5.ErrStorage, fmt.Errorf("%d records are damaged", n), "see the list of records, and drop them"))
+		errs = append(errs, fail(mqttv5.ErrStorage, fmt.Errorf("%d damaged on disk", n), "see the list of records, and drop them"))
 	}
 	return errors.Join(errs...)
 }
