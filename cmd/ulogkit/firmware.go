@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
@@ -30,7 +31,7 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 	f.Branch, f.Body, f.Size = u.branch, body, size
 	if isatty.IsTerminal(os.Stderr.Fd()) {
 		bar := progressbar.NewOptions64(f.Size, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription("uploading"), progressbar.OptionClearOnFinish())
+			progressbar.OptionSetDescription("uploading"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		defer bar.Exit()
 		f.Progress = func(sent, _ int64) { bar.Set64(sent) }
 	}
