@@ -44,19 +44,19 @@ func addLanes(a uint64) uint32 {
 // XOR8 returns the XOR of all bytes of b, the checksum xor8 of the spec. It
 // cannot see bytes change places, nor the same bit flipped in two of them.
 func XOR8(b []byte) uint8 {
-	var a0, a1, a2, a3 uint64
+	var a0, a1 uint64
 	for len(b) >= 128 {
 		a0 ^= binary.LittleEndian.Uint64(b[0:8]) ^ binary.LittleEndian.Uint64(b[8:16])
 		a1 ^= binary.LittleEndian.Uint64(b[16:24]) ^ binary.LittleEndian.Uint64(b[24:32])
-		a2 ^= binary.LittleEndian.Uint64(b[32:40]) ^ binary.LittleEndian.Uint64(b[40:48])
-		a3 ^= binary.LittleEndian.Uint64(b[48:56]) ^ binary.LittleEndian.Uint64(b[56:64])
+		a0 ^= binary.LittleEndian.Uint64(b[32:40]) ^ binary.LittleEndian.Uint64(b[40:48])
+		a1 ^= binary.LittleEndian.Uint64(b[48:56]) ^ binary.LittleEndian.Uint64(b[56:64])
 		a0 ^= binary.LittleEndian.Uint64(b[64:72]) ^ binary.LittleEndian.Uint64(b[72:80])
 		a1 ^= binary.LittleEndian.Uint64(b[80:88]) ^ binary.LittleEndian.Uint64(b[88:96])
-		a2 ^= binary.LittleEndian.Uint64(b[96:104]) ^ binary.LittleEndian.Uint64(b[104:112])
-		a3 ^= binary.LittleEndian.Uint64(b[112:120]) ^ binary.LittleEndian.Uint64(b[120:128])
+		a0 ^= binary.LittleEndian.Uint64(b[96:104]) ^ binary.LittleEndian.Uint64(b[104:112])
+		a1 ^= binary.LittleEndian.Uint64(b[112:120]) ^ binary.LittleEndian.Uint64(b[120:128])
 		b = b[128:]
 	}
-	a := a0 ^ a1 ^ a2 ^ a3
+	a := a0 ^ a1
 	for len(b) >= 8 {
 		a ^= binary.LittleEndian.Uint64(b[0:8])
 		b = b[8:]
