@@ -199,7 +199,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 		return d.stepVerified(b)
 	case !d.inside && !d.wrong:
 		l, _, err := ParseLog(b)
-		if err == nil && isSound(l) {
+		if err == nil && checkSound(l) == nil {
 			d.enter(l.Version(), true, d.offset+int64(len(l.Bytes())))
 			return Event{Kind: EventLog, Verified: true, Version: l.Version()}, l.lenHead
 		}
@@ -216,12 +216,12 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 	return d.stepDamaged(b, eof)
 }
 
-// stepVerified reads a frame of a log that isSound has approved of.
+// stepVerified reads a frame of a log that checkSound has approved of.
 func (d *Decoder) stepVerified(b []byte) (Event, int) {
 	event := Event{Kind: EventFrame, Verified: true}
 	frame, rest, err := parseFrame(b, d.v3)
 	if err != nil {
-		return Event{}, 0 // cannot be: isSound has walked the frames
+		return Event{}, 0 // cannot be: checkSound has walked the frames
 	}
 	n := len(b) - len(rest)
 	event.Version = d.version()
@@ -262,13 +262,14 @@ func parseFrame(b []byte, v3 bool) (frame Frame, rest []byte, err error) {
 	return frame, rest, nil
 }
 
-// isSound reports whether the checksum of l is right and its frames fill it.
-func isSound(l Log) bool {
-	if l.Verify() != nil {
-		return false
+// checkSound returns nil if the checksum of l is right and its frames fill it,
+// else what is wrong.
+func checkSound(l Log) error {
+	if err := l.Verify(); err != nil {
+		return err
 	}
 	frames := l.Frames()
 	for frames.Next() {
 	}
-	return frames.Err() == nil
+	return frames.Err()
 }

@@ -404,6 +404,41 @@ func TestDecoderTail(t *testing.T) {
 	}
 }
 
+// Bytes are a tail only where more of them could have completed something, and
+// what is skipped has the reason that applies.
+func TestDecoderReasons(t *testing.T) {
+	build := func(data []byte, damage byte) []byte {
+		b := LogBuilder{data: data}
+		log, err := b.AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log[HeaderV3Size-1] ^= damage // the high byte of the checksum is 0
+		return log
+	}
+	good := []byte{6, 0, 0, 0, 0, 0, 0x20, 0, 0x80, 0, 0, 0}[:12:12]
+	noValue := []byte{7, 0, 0, 0, 0, 0, 0x20, 0, 0x80, 0, 0, 1, 0x14}
+	for _, c := range []struct {
+		name   string
+		stream []byte
+		kind   EventKind
+		reason error
+	}{
+		{"cut header", build(good, 0)[:10], EventTail, errHeaderV3Short},
+		{"cut frame", build(append(good, good[:9]...), 1), EventTail, errFrameV3Payload},
+		{"frame whose payload ends too early", build(append(good, noValue...), 1), EventSkipped, errPayloadValues},
+		{"frames that do not fill their log", append(build(good[:9], 0), 0xee), EventSkipped, errFrameV3Payload},
+		{"wrong checksum", append(build(good[:9], 1), 0xee), EventSkipped, errLogV3Checksum},
+	} {
+		var d Decoder
+		var last Event
+		decode(&d, c.stream, whole, func(e Event) { last = e })
+		if last.Kind != c.kind || last.Reason != c.reason {
+			t.Errorf("%s: %v, %v; want %v, %v", c.name, last.Kind, last.Reason, c.kind, c.reason)
+		}
+	}
+}
+
 // What the decoder holds back is bounded, whatever it is fed.
 func TestDecoderMemory(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))

@@ -66,7 +66,7 @@ func (d *Decoder) foundHeader(b []byte, eof bool) bool {
 		return false
 	}
 	l, _, err := ParseLog(b)
-	return err == nil && isSound(l) || d.boundary(b, lenLog, eof)
+	return err == nil && checkSound(l) == nil || d.boundary(b, lenLog, eof)
 }
 
 // boundary reports whether a log may end at offset n of b: the stream ends
@@ -133,7 +133,8 @@ func (d *Decoder) chain(b []byte, end int64, v3, eof bool) bool {
 // resync reports as skipped what lies before the next header or chain of
 // frames, which is looked for from offset from of b on.
 func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
-	event := Event{Kind: EventSkipped, Reason: d.reason(b)}
+	cut, err := d.reason(b)
+	event := Event{Kind: EventSkipped, Reason: err}
 	if d.inside {
 		event.Version = d.version()
 	}
@@ -166,28 +167,32 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 		}
 		return event, n
 	}
-	if eof && errors.Is(event.Reason, ErrShort) {
+	if eof && cut {
 		event.Kind = EventTail
 	}
 	return event, limit
 }
 
-// reason tells why neither a log nor a frame can be read at the start of b.
-func (d *Decoder) reason(b []byte) error {
+// reason tells why neither a log nor a frame can be read at the start of b, and
+// whether that is for want of the bytes after b. A payload that ends too early
+// is no such case: its frame is whole.
+func (d *Decoder) reason(b []byte) (cut bool, err error) {
 	if !d.inside {
 		l, _, err := ParseLog(b)
-		if err == nil {
-			if err = l.Verify(); err == nil {
-				err = ErrLost
-			}
+		if err != nil {
+			return errors.Is(err, ErrShort), err
 		}
-		return err
+		if err = checkSound(l); err != nil {
+			return false, err
+		}
+		return false, ErrLost
 	}
 	frame, _, err := parseFrame(b, d.v3)
-	if err == nil {
-		if _, err = ParsePayload(frame.Payload); err == nil {
-			err = ErrLost
-		}
+	if err != nil {
+		return errors.Is(err, ErrShort), err
 	}
-	return err
+	if _, err = ParsePayload(frame.Payload); err != nil {
+		return false, err
+	}
+	return false, ErrLost
 }
