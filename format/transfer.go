@@ -83,7 +83,7 @@ func (t *Transfer) Add(c Chunk) (status ChunkStatus, whole []byte) {
 		status = ChunkStarted
 	case total != t.total:
 		return ChunkWrongTotal, nil
-	case offset < len(t.data):
+	case offset < len(t.data) || len(t.data) == total: // an empty chunk must not complete it again
 		return ChunkDuplicate, nil
 	case offset > len(t.data):
 		return ChunkOutOfOrder, nil

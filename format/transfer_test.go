@@ -59,6 +59,7 @@ func TestTransfer(t *testing.T) {
 		"empty chunks": {
 			{0, 2, "", ChunkStarted, 0, ""},
 			{0, 2, "ab", ChunkCompleted, 2, "ab"},
+			{2, 2, "", ChunkDuplicate, 2, ""},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
