@@ -55,12 +55,9 @@ func OpenFileStore(cfg FileStoreConfig) (*FileStore, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if s.path == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, &Error{Op: "find token file", Class: ErrConfig, Err: err, Hint: "give a path"}
-		}
-		s.path = filepath.Join(home, ".ulogger", "session_tokens.json")
+	var err error
+	if s.path, err = storePath(s.path); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return nil, s.fault("make directory of", err)
@@ -76,15 +73,29 @@ func OpenFileStore(cfg FileStoreConfig) (*FileStore, error) {
 // Path returns the file's name.
 func (s *FileStore) Path() string { return s.path }
 
-func (s *FileStore) fault(op string, err error) error {
-	return &Error{Op: op + " token file " + s.path, Class: ErrStorage, Err: pathCause(err)}
+func (s *FileStore) fault(op string, err error) error { return storeFault(op, s.path, err) }
+
+func storeFault(op, path string, err error) error {
+	return &Error{Op: op + " token file " + path, Class: ErrStorage, Err: pathCause(err)}
+}
+
+// storePath returns the path, or that of the default.
+func storePath(path string) (string, error) {
+	if path != "" {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", &Error{Op: "find token file", Class: ErrConfig, Err: err, Hint: "give a path"}
+	}
+	return filepath.Join(home, ".ulogger", "session_tokens.json"), nil
 }
 
 // Token implements SessionStore.
 func (s *FileStore) Token(ctx context.Context, key SessionKey) (uint32, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.changed() {
+	if storeChanged(s.path, s.seen) {
 		if err := s.locked(ctx, s.load); err != nil {
 			return 0, false, err
 		}
@@ -142,31 +153,41 @@ func (s *FileStore) locked(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// changed reports whether the file is another than the one that was read.
-func (s *FileStore) changed() bool {
-	fi, err := os.Lstat(s.path)
+// storeChanged reports whether the file is another than the one that was seen last,
+// nil when there was none.
+func storeChanged(path string, seen os.FileInfo) bool {
+	fi, err := os.Lstat(path)
 	if err != nil {
-		return s.seen != nil || !errors.Is(err, os.ErrNotExist)
+		return seen != nil || !errors.Is(err, os.ErrNotExist)
 	}
-	return s.seen == nil || !os.SameFile(fi, s.seen) || !fi.ModTime().Equal(s.seen.ModTime()) || fi.Size() != s.seen.Size()
+	return seen == nil || !os.SameFile(fi, seen) || !fi.ModTime().Equal(seen.ModTime()) || fi.Size() != seen.Size()
+}
+
+// openTokens opens the file, unless it is something else.
+func openTokens(path string) (*os.File, os.FileInfo, error) {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return nil, nil, storeFault("read", path, err)
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fi, storeFault("read", path, fmt.Errorf("it is a %s, not a regular file; name the file itself", kindOf(fi)))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fi, storeFault("read", path, err)
+	}
+	return f, fi, nil
 }
 
 // load reads the file into list. The lock is held.
 func (s *FileStore) load() error {
-	fi, err := os.Lstat(s.path)
+	f, fi, err := openTokens(s.path)
 	if errors.Is(err, os.ErrNotExist) {
 		s.list, s.seen = newRecent(s.limit), nil
 		return nil
 	}
 	if err != nil {
-		return s.fault("read", err)
-	}
-	if !fi.Mode().IsRegular() {
-		return s.fault("read", fmt.Errorf("it is a %s, not a regular file; name the file itself", kindOf(fi)))
-	}
-	f, err := os.Open(s.path)
-	if err != nil {
-		return s.fault("read", err)
+		return err
 	}
 	defer f.Close()
 	if fi.Mode().Perm()&0o077 != 0 {

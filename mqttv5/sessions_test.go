@@ -1,0 +1,138 @@
+package mqttv5
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSessions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "later", "tokens.json")
+	s, err := OpenSessions(FileStoreConfig{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.Lookup("7", "", 42, 5); ok {
+		t.Error("a device without a file")
+	}
+	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("looking made a directory: %v", err)
+	}
+
+	store, err := OpenFileStore(FileStoreConfig{Path: path, Limit: DefaultStoreLimit + 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(broker, customer, group string, app uint32, serial, hash string, token uint32) {
+		t.Helper()
+		if err := store.SetToken(t.Context(), SessionKey{broker, customer, group, app, serial, hash}, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(customer, group string, app, token uint32, serial, hash string) {
+		t.Helper()
+		key, ok := s.Lookup(customer, group, app, token)
+		if ok != (serial != "") || key.DeviceSerial != serial || key.GitHash != hash {
+			t.Errorf("token %d of %s/%s/%d: %+v %v, want serial %q with %q", token, customer, group, app, key, ok, serial, hash)
+		}
+	}
+	set("b:1", "7", "", 42, "SN1", "abc", 5)
+	set("b:1", "7", "G", 42, "SN2", "abc", 5)
+	set("b:1", "8", "", 42, "SN3", "abc", 5)
+	set("b:1", "7", "", 43, "SN4", "def", 5)
+	expect("7", "", 42, 5, "SN1", "abc")
+	expect("7", "G", 42, 5, "SN2", "abc")
+	expect("8", "", 42, 5, "SN3", "abc")
+	expect("7", "", 43, 5, "SN4", "def")
+	expect("7", "", 42, 6, "", "")
+	expect("9", "", 42, 5, "", "")
+
+	// New firmware, new token: the old one is nobody's.
+	set("b:1", "7", "", 42, "SN1", "def", 6)
+	expect("7", "", 42, 5, "", "")
+	expect("7", "", 42, 6, "SN1", "def")
+	// Two brokers that gave one token to two devices, then the third.
+	set("b:2", "7", "", 42, "SN9", "abc", 6)
+	expect("7", "", 42, 6, "", "")
+	set("b:3", "7", "", 42, "SN1", "def", 6)
+	expect("7", "", 42, 6, "", "")
+	// Two that gave one token to one device.
+	set("b:2", "8", "", 42, "SN3", "abc", 5)
+	expect("8", "", 42, 5, "SN3", "abc")
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	expect("8", "", 42, 5, "", "")
+}
+
+// A store may have been given more than its usual limit.
+func TestSessionsHasNoLimit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	list := newRecent(DefaultStoreLimit + 1)
+	for n := range DefaultStoreLimit + 1 {
+		list.set(SessionKey{CustomerID: "7", ApplicationID: 42, DeviceSerial: fmt.Sprint("SN", n)}, uint32(n+1))
+	}
+	if err := os.WriteFile(path, encodeTokens(&list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenSessions(FileStoreConfig{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range DefaultStoreLimit + 1 {
+		if key, ok := s.Lookup("7", "", 42, uint32(n+1)); !ok || key.DeviceSerial != fmt.Sprint("SN", n) {
+			t.Fatalf("token %d is of %+v", n+1, key)
+		}
+	}
+}
+
+// A damaged file is an error at first and a notice later, and stays as it is:
+// another may be about to look at it.
+func TestSessionsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tokens.json")
+	good := `{"version":1,"sessions":[{"broker":"b:1","customer_id":"7","application_id":42,"device_serial":"SN1","git_hash":"abc","token":5}]}`
+	for _, bad := range []string{"", good[:50], good + good, strings.Replace(good, `"version":1`, `"version":2`, 1), strings.Repeat(" ", maxStoreFile+1)} {
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := OpenSessions(FileStoreConfig{Path: path}); s != nil || !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%.60q: %v", bad, err)
+		}
+	}
+	if _, err := OpenSessions(FileStoreConfig{Path: dir}); !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("a directory: %v", err)
+	}
+
+	if err := errors.Join(os.WriteFile(path, []byte(good), 0o600), os.Chmod(path, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := OpenSessions(FileStoreConfig{Path: path, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(good[:50]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if key, ok := s.Lookup("7", "", 42, 5); !ok || key.DeviceSerial != "SN1" {
+			t.Errorf("%+v %v", key, ok)
+		}
+	}
+	if n := strings.Count(log.String(), "cannot look up"); n != 1 || !strings.Contains(log.String(), path) {
+		t.Errorf("said %d times: %s", n, &log)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("directory holds %v, %v", entries, err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", fi.Mode(), err)
+	}
+}
