@@ -4,18 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/fleet"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
-	"github.com/ulogkit/ulogkit/format/dict"
 	exporting "github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
 )
 
 func newExport() *cobra.Command {
+	var s settings.Settings
 	var cfg exporting.Config
-	var from, elfDir string
+	var where fleet.Config
+	var from string
 	var headers []string
 	var replicas int
 	var follow bool
@@ -27,9 +31,15 @@ decodes it and sends it to an OpenTelemetry receiver at URL over HTTP: records o
 logs and crash dumps as log records, metric frames as metrics, one resource for
 each device.
 
-The firmware of a log is the one in DIR, of its ELF files and dictionaries, whose
-format strings fit the log's records. A log of which there is none is sent with
-addresses and arguments.
+A log tells no more of its device than a session token. Those in the file of
+--store, which "ulogkit upload" and "ulogkit register" keep, name the device by its
+serial number and git hash; the device type and version are those that the firmware's
+dictionary tells. A device whose token is not there, or no longer its current one,
+is called "session TOKEN". The file is only read, and read again when it changes.
+
+The firmware of a log is that of the git hash, if it is in DIR, and else the one in
+DIR, of its ELF files and dictionaries, whose format strings fit the log's records.
+A log of which there is none is sent with addresses and arguments.
 
 What was sent is remembered in the file of --position, so that the next export
 goes on there; without an entry in it, all is sent. After a crash some records may
@@ -53,24 +63,23 @@ and loses nothing. Exit code 1 means that SINK has lost records.`,
 				}
 				cfg.Headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 			}
-			if elfDir != "" {
-				all, err := dict.LoadAll(elfDir)
-				if err != nil {
-					return err
-				}
-				dicts := make([]exporting.Dictionary, len(all))
-				for i, d := range all {
-					dicts[i] = d
-				}
-				cfg.Dictionary = exporting.BestOf(dicts)
+			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
+				return usage(err)
 			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			where.Logger = cfg.Logger
+			devices, err := fleet.Open(where)
+			if err != nil {
+				return err
+			}
+			cfg.Device, cfg.Dictionary = devices.Device, devices.Dictionary
 			return runExport(cmd, cfg, from, replicas, follow)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
 	cmd.Flags().StringVar(&cfg.URL, "otlp", "", "`URL` of the receiver, without /v1/logs")
-	cmd.Flags().StringVar(&elfDir, "elf-dir", "", "`DIR`ectory of ELF files and dictionaries")
+	cmd.Flags().StringVar(&where.Dictionaries, "elf-dir", "", "`DIR`ectory of ELF files and dictionaries")
+	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by (default ~/.ulogger/session_tokens.json, if there is one)")
 	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: DIR/otlp.position for file:DIR)")
 	cmd.Flags().StringArrayVar(&headers, "header", nil, "`'Name: value'` to send along; may be repeated")
 	cmd.Flags().IntVar(&replicas, "replicas", sinks.Replicas, "number of servers that keep the stream")

@@ -49,7 +49,7 @@ func TestIngestScript(t *testing.T) {
 func TestIngestContract(t *testing.T) {
 	for name, flags := range map[string]string{
 		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas",
-		"export": "from otlp elf-dir position header follow replicas",
+		"export": "from otlp elf-dir store position header follow replicas",
 		"demo":   "ingest",
 	} {
 		cmd, _, err := newRoot().Find([]string{name})
@@ -147,6 +147,13 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 				fmt.Fprintln(out, "bad request:", err)
 			}
 			for _, r := range m.ResourceLogs {
+				fmt.Fprint(out, "device")
+				for _, kv := range r.Resource.Attributes {
+					if s := kv.Value.GetStringValue(); s != "" {
+						fmt.Fprintf(out, " %s=%s", kv.Key, s)
+					}
+				}
+				fmt.Fprintln(out)
 				for _, l := range r.ScopeLogs[0].LogRecords {
 					fmt.Fprintln(out, "log", l.SeverityText, l.Body.GetStringValue())
 				}

@@ -71,6 +71,14 @@ func LoadAll(path string) ([]*Dictionary, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.All()
+}
+
+// All reads all dictionaries of the store, in the order of the files' names. It
+// fails if one cannot be read, or if there is none.
+func (s *Store) All() ([]*Dictionary, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	names, err := s.names()
 	if err != nil {
 		return nil, err
@@ -84,7 +92,7 @@ func LoadAll(path string) ([]*Dictionary, error) {
 		all = append(all, d)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: %w: no .elf, .axf, .out, .json or .csv file in it", path, ErrNoDictionary)
+		return nil, fmt.Errorf("%s: %w: no .elf, .axf, .out, .json or .csv file in it", s.dir, ErrNoDictionary)
 	}
 	return all, nil
 }

@@ -24,7 +24,7 @@ type Device struct {
 }
 
 // deviceOf takes a log's topic apart: binlog/v0/CUSTOMER[/GROUP]/APPLICATION.
-func deviceOf(topic string, token uint32, lookup func(application, token uint32) (mqttv5.DeviceInfo, bool)) Device {
+func deviceOf(topic string, token uint32, lookup func(Device) (mqttv5.DeviceInfo, bool)) Device {
 	d := Device{Token: token}
 	s := strings.Split(topic, "/")
 	if len(s) < 4 {
@@ -40,7 +40,7 @@ func deviceOf(topic string, token uint32, lookup func(application, token uint32)
 	}
 	d.ApplicationID = uint32(n)
 	if lookup != nil {
-		if info, ok := lookup(d.ApplicationID, token); ok {
+		if info, ok := lookup(d); ok {
 			d.Info = info
 		}
 	}

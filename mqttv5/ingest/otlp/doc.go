@@ -9,7 +9,8 @@
 //
 // There is one resource for each device. A log tells its session token and, by its
 // topic, customer, group and application; Config.Device can name the device that
-// the token belongs to.
+// the token belongs to. mqttv5.Sessions finds it in the token file of the gateway
+// that registered the device, as long as the token is the device's current one.
 //
 //	service.name                "ulogger"
 //	service.instance.id         serial, or "session TOKEN" where it is not known

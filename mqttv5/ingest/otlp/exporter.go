@@ -38,9 +38,10 @@ type Config struct {
 	// record.
 	PositionFile string
 
-	// Device names the device that a session token of an application belongs to.
+	// Device names the device that a session token belongs to; the Device it gets
+	// has no Info yet. mqttv5.Sessions finds those of the gateway's token file.
 	// Default: none are known.
-	Device func(application, token uint32) (mqttv5.DeviceInfo, bool)
+	Device func(Device) (mqttv5.DeviceInfo, bool)
 
 	// Dictionary returns what the firmware says that a log is of, or nil; BestOf
 	// makes one. Default: nil.

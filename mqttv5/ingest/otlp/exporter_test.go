@@ -42,8 +42,9 @@ func TestWhatBecomesWhat(t *testing.T) {
 	src.add(logRecord(t, 2, 1, 78, &format.Record{Level: format.LevelDebug, Sequence: 9}, &format.Record{Level: format.LevelDebug, Sequence: 12}))
 	e := newExporter(t, Config{
 		URL: r.srv.URL + "/", Source: src, Headers: map[string]string{"Authorization": "Bearer x"},
-		Device: func(app, token uint32) (mqttv5.DeviceInfo, bool) {
-			return mqttv5.DeviceInfo{ApplicationID: app, DeviceSerial: "SN1", DeviceType: "lamp", GitVersion: "v1", GitHash: "abcdef0"}, token == 77
+		Device: func(d Device) (mqttv5.DeviceInfo, bool) {
+			info := mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "lamp", GitVersion: "v1", GitHash: "abcdef0"}
+			return info, d == Device{CustomerID: "7", GroupID: "G", ApplicationID: 42, Token: 77}
 		},
 		Dictionary: func(d2 Device, _ format.Log) Dictionary {
 			if d2.Info.GitHash != "abcdef0" {

@@ -1,0 +1,124 @@
+// Package fleet tells which device and which firmware a stored log is of, by the
+// session tokens that a gateway keeps and the dictionaries of a directory.
+package fleet
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+)
+
+// Config says where devices and firmware are.
+type Config struct {
+	// Store is the file of session tokens. Default: that of mqttv5.FileStore, if it
+	// exists.
+	Store string
+
+	// Dictionaries is a directory of ELF files and dictionaries, or one of them.
+	// Default: none.
+	Dictionaries string
+
+	// Logger gets what goes wrong with the file of tokens later. Default: discards.
+	Logger *slog.Logger
+}
+
+// Fleet has the functions that an exporter asks. It is not safe for concurrent use.
+type Fleet struct {
+	sessions *mqttv5.Sessions
+	store    *dict.Store // nil if there is no directory
+	byHash   map[string]*dict.Dictionary
+	best     func(otlp.Device, format.Log) otlp.Dictionary
+}
+
+// maxHashes bounds what is remembered of firmware.
+const maxHashes = 1 << 12
+
+// Open reads the tokens and the dictionaries.
+func Open(cfg Config) (*Fleet, error) {
+	if cfg.Store != "" {
+		if _, err := os.Stat(cfg.Store); err != nil {
+			return nil, fmt.Errorf("session tokens: %w", err)
+		}
+	}
+	f := &Fleet{byHash: map[string]*dict.Dictionary{}}
+	var err error
+	if f.sessions, err = mqttv5.OpenSessions(mqttv5.FileStoreConfig{Path: cfg.Store, Logger: cfg.Logger}); err != nil {
+		return nil, err
+	}
+	if cfg.Dictionaries == "" {
+		return f, nil
+	}
+	all, err := f.load(cfg.Dictionaries)
+	if err != nil {
+		return nil, err
+	}
+	dicts := make([]otlp.Dictionary, len(all))
+	for i, d := range all {
+		dicts[i] = d
+	}
+	f.best = otlp.BestOf(dicts)
+	return f, nil
+}
+
+func (f *Fleet) load(path string) ([]*dict.Dictionary, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return dict.LoadAll(path)
+	}
+	var err error
+	if f.store, err = dict.OpenStore(path); err != nil {
+		return nil, err
+	}
+	return f.store.All()
+}
+
+// Device returns the device that a log's session token belongs to. Its type and
+// version are those of its firmware's dictionary; the tokens do not tell them.
+func (f *Fleet) Device(d otlp.Device) (mqttv5.DeviceInfo, bool) {
+	key, ok := f.sessions.Lookup(d.CustomerID, d.GroupID, d.ApplicationID, d.Token)
+	if !ok {
+		return mqttv5.DeviceInfo{}, false
+	}
+	info := mqttv5.DeviceInfo{ApplicationID: key.ApplicationID, DeviceSerial: key.DeviceSerial, GitHash: key.GitHash}
+	if firmware := f.firmware(key.GitHash); firmware != nil {
+		info.DeviceType, info.GitVersion = firmware.ID.DeviceType, firmware.ID.Version
+	}
+	return info, true
+}
+
+// Dictionary returns the dictionary of the firmware that the device runs, or, if
+// that is not known or not there, the one that fits best; nil if none does.
+func (f *Fleet) Dictionary(d otlp.Device, l format.Log) otlp.Dictionary {
+	if firmware := f.firmware(d.Info.GitHash); firmware != nil {
+		return firmware
+	}
+	if f.best == nil {
+		return nil
+	}
+	return f.best(d, l)
+}
+
+// firmware returns the dictionary of a commit, or nil. Looking for one reads all
+// files of the directory, so that each commit is looked for once.
+func (f *Fleet) firmware(hash string) *dict.Dictionary {
+	if f.store == nil || hash == "" {
+		return nil
+	}
+	d, ok := f.byHash[hash]
+	if ok {
+		return d
+	}
+	d, err := f.store.Lookup(dict.ID{GitHash: hash})
+	if err != nil {
+		d = nil // or unreadable now, when Open could read all
+	}
+	if len(f.byHash) >= maxHashes {
+		clear(f.byHash)
+	}
+	f.byHash[hash] = d
+	return d
+}

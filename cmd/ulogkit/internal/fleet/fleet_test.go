@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+)
+
+const (
+	hashA = "aaaaaaa1111111111111111111111111aaaaaaaa"
+	hashB = "bbbbbbb2222222222222222222222222bbbbbbbb"
+)
+
+// twoBuilds writes two dictionaries, of which both fit all logs of the test and
+// the first is found first.
+func twoBuilds(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range map[string]string{
+		"1.json": `{"kind": "ulogkit-dictionary", "v": 1, "git_hash": "` + hashA + `", "version": "v1.0", "device_type": "lamp", "strings": [{"addr": 4096, "text": "a is %d"}]}`,
+		"2.json": `{"kind": "ulogkit-dictionary", "v": 1, "git_hash": "` + hashB + `", "version": "v2.0", "device_type": "lamp", "strings": [{"addr": 4096, "text": "b is %d"}]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func logAt(t *testing.T, addr uint32) format.Log {
+	t.Helper()
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add(&format.Record{FmtAddr: addr, Args: []format.Arg{format.ArgI32(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := b.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _, err := format.ParseLog(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// textOf returns the format string that the fleet finds for a device's record.
+func textOf(t *testing.T, f *Fleet, d otlp.Device, addr uint32) string {
+	t.Helper()
+	found := f.Dictionary(d, logAt(t, addr))
+	if found == nil || found == (*dict.Dictionary)(nil) {
+		return ""
+	}
+	text, _ := found.Format(addr)
+	return text
+}
+
+func TestDeviceAndFirmware(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	store, err := mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(serial, hash string, token uint32) {
+		t.Helper()
+		key := mqttv5.SessionKey{Broker: "b:1", CustomerID: "7", ApplicationID: 42, DeviceSerial: serial, GitHash: hash}
+		if err := store.SetToken(t.Context(), key, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("SN1", hashA, 1)
+	set("SN2", hashB[:9], 2)
+	set("SN3", "ccccccc", 3)
+	f, err := Open(Config{Store: path, Dictionaries: twoBuilds(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set("SN4", hashB, 4) // while it runs
+	for _, c := range []struct {
+		token uint32
+		want  mqttv5.DeviceInfo
+		text  string
+	}{
+		{1, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "lamp", GitVersion: "v1.0", GitHash: hashA}, "a is %d"},
+		{2, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "SN2", DeviceType: "lamp", GitVersion: "v2.0", GitHash: hashB[:9]}, "b is %d"},
+		{3, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "SN3", GitHash: "ccccccc"}, "a is %d"}, // by fit
+		{4, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "SN4", DeviceType: "lamp", GitVersion: "v2.0", GitHash: hashB}, "b is %d"},
+		{5, mqttv5.DeviceInfo{}, "a is %d"}, // unknown
+	} {
+		for range 2 { // the second time as remembered
+			d := otlp.Device{CustomerID: "7", ApplicationID: 42, Token: c.token}
+			info, ok := f.Device(d)
+			if info != c.want || ok != (c.want.DeviceSerial != "") {
+				t.Errorf("token %d: %+v %v, want %+v", c.token, info, ok, c.want)
+			}
+			d.Info = info
+			if got := textOf(t, f, d, 4096); got != c.text {
+				t.Errorf("token %d: %q, want %q", c.token, got, c.text)
+			}
+		}
+	}
+	if _, ok := f.Device(otlp.Device{CustomerID: "8", ApplicationID: 42, Token: 1}); ok {
+		t.Error("another customer's device has the name of this one's")
+	}
+	if got := textOf(t, f, otlp.Device{}, 8192); got != "" {
+		t.Errorf("a log that fits none is decoded with %q", got)
+	}
+}
+
+func TestOneDictionaryAndNone(t *testing.T) {
+	t.Setenv("HOME", t.TempDir()) // without tokens
+	f, err := Open(Config{Dictionaries: filepath.Join(twoBuilds(t), "2.json")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := textOf(t, f, otlp.Device{Info: mqttv5.DeviceInfo{GitHash: hashA}}, 4096); got != "b is %d" {
+		t.Errorf("the only dictionary gives %q", got)
+	}
+	if f, err = Open(Config{}); err != nil {
+		t.Fatal(err)
+	}
+	if f.Dictionary(otlp.Device{}, logAt(t, 4096)) != nil {
+		t.Error("a dictionary out of none")
+	}
+	for _, cfg := range []Config{{Store: "no-such-file"}, {Dictionaries: "no-such-directory"}} {
+		if _, err := Open(cfg); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
+	if _, err := Open(Config{Dictionaries: t.TempDir()}); !errors.Is(err, dict.ErrNoDictionary) {
+		t.Errorf("empty directory: %v", err)
+	}
+}
