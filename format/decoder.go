@@ -53,18 +53,20 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind EventKind
 	// Verified reports that log header and frame lie in a log whose checksum
-	// is right and whose frames fill it exactly. Where it is false the bytes
-	// are plausible, not proven: a damaged value cannot be told from a true
-	// one.
+	// is right and whose frames fill it exactly. The checksum is one XOR byte
+	// and covers neither token nor times in the header; the package
+	// documentation says what it misses. Where Verified is false the bytes are
+	// plausible, not proven: a damaged value cannot be told from a true one.
 	Verified bool
 	// Version is the header version of the log, 1 or 3; 0 if there is none.
 	Version uint8
 	// Offset is where Bytes begin, in bytes from the start of the stream.
 	Offset int64
-	// Bytes alias the decoder's or the caller's buffer and are valid until the
-	// next call of Feed or Close.
+	// Bytes alias the decoder's or the caller's buffer, and so do Frame and
+	// Payload: they are valid in the body of the loop over Feed or Close, until
+	// it asks for the next event or is left.
 	Bytes []byte
-	// Frame and Payload are set in an EventFrame. Its Frame.Offset is 0.
+	// Frame and Payload are set in an EventFrame only. Its Frame.Offset is 0.
 	Frame   Frame
 	Payload Payload
 	// Reason says why bytes were skipped or are incomplete.
@@ -123,13 +125,15 @@ type Decoder struct {
 	end      int64 // as its header tells; -1 when not known
 }
 
-// Feed takes the next bytes of the stream and yields what they complete.
+// Feed returns an iterator that takes the next bytes of the stream and yields
+// what they complete. Range over it once: the bytes are taken when the loop
+// begins, and again if it is repeated.
 func (d *Decoder) Feed(chunk []byte) iter.Seq[Event] {
 	return func(yield func(Event) bool) { d.run(chunk, false, yield) }
 }
 
-// Close ends the stream and yields what was held back for more bytes. The
-// decoder can then be fed another stream.
+// Close returns an iterator that ends the stream and yields what was held back
+// for more bytes. After the loop the decoder can be fed another stream.
 func (d *Decoder) Close() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		if d.run(nil, true, yield) {

@@ -447,14 +447,46 @@ func TestDecoderMemory(t *testing.T) {
 		junk[i] = byte(rng.Uint32())
 	}
 	good, _ := randomLogs(t, rng, 30000)
+	const bound = 393312 // as the doc of Decoder says
 	for name, stream := range map[string][]byte{
 		"junk": junk, "good": good, "zeroes": make([]byte, 1<<19), "threes": bytes.Repeat([]byte{3}, 1<<19), "ones": bytes.Repeat([]byte{1}, 1<<19),
 	} {
 		var d Decoder
 		most := 0
-		decode(&d, stream, func() int { most = max(most, cap(d.kept)); return 1 + rng.IntN(400000) }, func(Event) {})
-		if most > 4*lookahead { // the bound, and what append adds
+		decode(&d, stream, func() int { return 1 + rng.IntN(400000) }, func(Event) { most = max(most, len(d.kept)) })
+		if most > bound {
 			t.Errorf("%s: %d bytes were held", name, most)
+		}
+		if cap(d.kept) > 2*bound { // what append adds
+			t.Errorf("%s: the buffer grew to %d bytes", name, cap(d.kept))
+		}
+	}
+}
+
+// Damage to token, sequence or times of a header goes unnoticed, as the doc
+// warns; damage to any other byte of a log does not.
+func TestVerifiedCovers(t *testing.T) {
+	for version, open := range map[uint8]int{1: 9, 3: 13} { // bytes before len_data
+		b, err := NewLogBuilder(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Add(&Record{FmtAddr: 0x8000, Args: []Arg{ArgString("abc")}}); err != nil {
+			t.Fatal(err)
+		}
+		log, err := b.AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range log {
+			damaged := bytes.Clone(log)
+			damaged[i] ^= 0x10
+			var d Decoder
+			verified := false
+			decode(&d, damaged, whole, func(e Event) { verified = verified || e.Verified })
+			if want := i >= 1 && i < open; verified != want {
+				t.Errorf("version %d with byte %d damaged: verified %v, want %v", version, i, verified, want)
+			}
 		}
 	}
 }

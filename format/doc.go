@@ -16,24 +16,30 @@
 //
 // A crash dump is read by [ParseCoreDump], [CoreDump.Verify] and
 // [ParseCrashCatcher]. [ParseDeviceInfo], [ParseLogConfig] and [ParseChunk] read
-// what passes between device and gateway. [CheckLog] and [CheckCoreDump] do all
-// steps at once and explain what is wrong in words.
+// what passes between device and gateway, and a [Transfer] joins chunks.
+// [CheckLog] and [CheckCoreDump] do all steps at once and explain what is wrong
+// in words. A [Decoder] reads logs from a stream of any chunks and goes on after
+// damage. Every type is written by its AppendTo; a [LogBuilder] makes a log of
+// records as a device does.
 //
 // # Guarantees
 //
-// Nothing is copied and nothing is allocated, on good input or bad: views alias
-// the buffer they were parsed from, so keep it unchanged while they are in use.
+// A view copies nothing and allocates nothing, on good input or bad: it aliases
+// the buffer it was parsed from, so keep that unchanged while it is in use.
+// ([Decoder], [Transfer] and [LogBuilder] have buffers of their own, and the
+// Check functions make text.)
 // After a Parse function succeeds, no accessor of its result can panic and none
 // returns an error. A parser's errors are made once; each is an [*Error] that
 // names type, field and offset and unwraps to a sentinel such as [ErrShort], or
 // a [VersionError]. No length on the wire sizes an allocation, and any bytes at
 // all give a result or an error.
 //
-// The checksum of a log is one XOR byte. It catches every flip of a single bit
-// and every odd number of flips in one bit position. It misses two flips of the
-// same bit position in different bytes, any reordering of bytes, and bytes of
-// zero added or removed together with a matching length; one damaged log in 256
-// passes by chance.
+// The checksum of a log is one XOR byte over the data. It catches every flip of
+// a single bit and every odd number of flips in one bit position. It misses an
+// even number of flips in every bit position, such as two of the same bit of
+// different bytes, any reordering of bytes, and bytes of zero added or removed
+// together with a matching length; of logs damaged at random, one in 256
+// passes. Token, sequence, tick and tick rate in the header have no checksum.
 //
 // # What is generated and what is manual
 //

@@ -18,7 +18,7 @@ var (
 )
 
 // Payload is a view of one log record: what the device's log function was
-// called with.
+// called with. ParsePayload makes it; the zero Payload holds no record to ask.
 //
 // Source: FORMAT section 2.
 type Payload struct {
