@@ -134,6 +134,102 @@ func ExampleTransfer() {
 	// completed, answer 5, received "hello"
 }
 
+func ExampleParseCrashCatcher() {
+	dump, rest, err := format.ParseCoreDump(exampleDump())
+	if err != nil || len(rest) > 0 {
+		fmt.Println("not a crash dump:", err)
+		return
+	}
+	if err := dump.Verify(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	crash, err := format.ParseCrashCatcher(dump.Crash)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s, firmware %s\n", dump.Header.DeviceType(), dump.Header.VersionString())
+	fmt.Printf("pc %#x, lr %#x, fault status %#x\n", crash.Registers.PC(), crash.Registers.LR(), crash.FaultRegisters().CFSR())
+	for region := range crash.Regions() {
+		fmt.Printf("%#x to %#x: %d bytes\n", region.Start, region.End, len(region.Data))
+	}
+	// Output:
+	// sensor, firmware 1.4.0
+	// pc 0x8124, lr 0x8031, fault status 0x8200
+	// 0x20000000 to 0x20000004: 4 bytes
+	// 0xe000ed28 to 0xe000ed3c: 20 bytes
+}
+
+func ExampleCheckCoreDump() {
+	b := exampleDump()
+	fmt.Println(format.CheckCoreDump(b))
+	fmt.Println(format.CheckCoreDump(b[:300]))
+	// Output:
+	// <nil>
+	// at offset 300: core_dump.crash: ends too early: its header announces 392 bytes in all, the input has 300
+}
+
+func ExampleParseDeviceInfo() {
+	info, _, err := format.ParseDeviceInfo([]byte("\x2a\x00\x00\x00SN-001\x00sensor\x00"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("application %d, %s, %s, version is missing: %v\n", info.ApplicationID, info.DeviceSerial, info.DeviceType, info.GitVersion == nil)
+	// Output:
+	// application 42, SN-001, sensor, version is missing: true
+}
+
+func ExampleLogConfig() {
+	var config format.LogConfig
+	config.SetLevel(format.LevelWarning)
+	config.SetModuleFlags(1<<2 | 1<<5) // modules 2 and 5
+	config.SetTimeoutSeconds(3600)
+	b, err := config.AppendTo(nil)
+	fmt.Printf("% x %v\n", b, err)
+
+	config.SetLevel(format.LevelMetric) // no level to ask for
+	_, err = config.AppendTo(nil)
+	fmt.Println(err)
+	// Output:
+	// 02 24 00 00 00 10 0e 00 00 <nil>
+	// log_config.level at offset 0: value not allowed
+}
+
+// exampleDump returns a crash dump with two regions of memory.
+func exampleDump() []byte {
+	var head format.CrashHeader
+	head.SetMagic()
+	var registers format.Registers
+	registers.SetLR(0x8031)
+	registers.SetPC(0x8124)
+	var faults format.FaultRegisters
+	faults.SetCFSR(0x8200) // a precise bus fault
+	crash := append(head[:], registers[:]...)
+	for _, region := range []format.MemoryRegion{
+		{Start: 0x20000000, End: 0x20000004, Data: []byte{1, 2, 3, 4}},
+		{Start: 0xe000ed28, End: 0xe000ed3c, Data: faults[:]},
+	} {
+		var err error
+		if crash, err = region.AppendTo(crash); err != nil {
+			return nil
+		}
+	}
+	dump := format.CoreDump{Header: new(format.CoreDumpHeader), Crash: crash}
+	dump.Header.SetLenTotal(uint32(format.CoreDumpHeaderSize + len(crash)))
+	dump.Header.SetVersion(1)
+	if dump.Header.SetDeviceType("sensor") != nil || dump.Header.SetVersionString("1.4.0") != nil {
+		return nil
+	}
+	dump.Seal()
+	b, err := dump.AppendTo(nil)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
 // exampleLog returns a log of two records.
 func exampleLog() []byte {
 	b, err := format.NewLogBuilder(3)
