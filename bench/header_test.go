@@ -43,15 +43,12 @@ func headerHand(b []byte) uint64 {
 	if len(b) < 17 || b[0] != 3 {
 		return 0
 	}
-	h := headerV3{
-		Version:      b[0],
-		SessionToken: binary.LittleEndian.Uint32(b[1:]),
-		Tick:         binary.LittleEndian.Uint32(b[5:]),
-		TickRateHz:   binary.LittleEndian.Uint32(b[9:]),
-		LenData:      binary.LittleEndian.Uint16(b[13:]),
-		Checksum:     binary.LittleEndian.Uint16(b[15:]),
-	}
-	return h.sum()
+	return uint64(b[0]) +
+		uint64(binary.LittleEndian.Uint32(b[1:])) +
+		uint64(binary.LittleEndian.Uint32(b[5:])) +
+		uint64(binary.LittleEndian.Uint32(b[9:])) +
+		uint64(binary.LittleEndian.Uint16(b[13:])) +
+		uint64(binary.LittleEndian.Uint16(b[15:]))
 }
 
 // BenchmarkHeader reads all fields of a version 3 header. Each implementation
