@@ -85,40 +85,13 @@ func CheckCoreDump(b []byte) error {
 			Detail: explainChecksum(uint64(d.Header.Checksum()), uint64(Sum32(d.Crash)), 8, len(d.Crash)),
 		}
 	}
-	if _, err := ParseCrashCatcher(d.Crash); err != nil {
-		at := CoreDumpHeaderSize + crashOffset(d.Crash)
+	if _, at, err := parseCrashCatcher(d.Crash); err != nil {
 		return &CheckError{
-			Offset: at, Err: err,
-			Detail: "with " + strconv.Itoa(CoreDumpHeaderSize+len(d.Crash)-at) + " bytes left in the crash dump",
+			Offset: CoreDumpHeaderSize + at, Err: err,
+			Detail: "with " + strconv.Itoa(len(d.Crash)-at) + " bytes left in the crash dump",
 		}
 	}
 	return checkTrailing(rest, "crash dump", CoreDumpHeaderSize+len(d.Crash))
-}
-
-// crashOffset returns the offset of the part that ParseCrashCatcher refuses.
-func crashOffset(b []byte) int {
-	head, rest, err := ParseCrashHeader(b)
-	if err != nil {
-		return 0
-	}
-	parts := [2]int{RegistersSize, 0}
-	if head.Flags()&flagFPRegisters != 0 {
-		parts[1] = FPRegistersSize
-	}
-	for _, size := range parts {
-		if len(rest) < size {
-			return len(b) - len(rest)
-		}
-		rest = rest[size:]
-	}
-	for len(rest) >= regionHeaderSize {
-		_, after, err := ParseMemoryRegion(rest)
-		if err != nil {
-			break
-		}
-		rest = after
-	}
-	return len(b) - len(rest)
 }
 
 func checkTrailing(rest []byte, what string, size int) error {

@@ -37,35 +37,42 @@ type CrashCatcher struct {
 // ParseCrashCatcher returns a view of the dump that is the whole of b, the
 // Crash of a CoreDump. All regions are checked here.
 func ParseCrashCatcher(b []byte) (CrashCatcher, error) {
-	var c CrashCatcher
-	var err error
-	rest := b
-	if c.Header, rest, err = ParseCrashHeader(rest); err != nil {
-		return CrashCatcher{}, err
+	c, _, err := parseCrashCatcher(b)
+	return c, err
+}
+
+// parseCrashCatcher also returns the offset of the part that it refuses.
+func parseCrashCatcher(b []byte) (c CrashCatcher, at int, err error) {
+	var rest []byte
+	if c.Header, rest, err = ParseCrashHeader(b); err != nil {
+		return CrashCatcher{}, at, err
 	}
+	at += CrashHeaderSize
 	if c.Registers, rest, err = ParseRegisters(rest); err != nil {
-		return CrashCatcher{}, err
+		return CrashCatcher{}, at, err
 	}
+	at += RegistersSize
 	if c.Header.Flags()&flagFPRegisters != 0 {
 		if c.FPRegisters, rest, err = ParseFPRegisters(rest); err != nil {
-			return CrashCatcher{}, err
+			return CrashCatcher{}, at, err
 		}
+		at += FPRegistersSize
 	}
-	all := rest
+	start := at
 	for len(rest) >= regionHeaderSize {
 		if _, rest, err = ParseMemoryRegion(rest); err != nil {
-			return CrashCatcher{}, err
+			return CrashCatcher{}, at, err
 		}
+		at = len(b) - len(rest)
 	}
-	n := len(all) - len(rest)
-	c.regions = all[:n:n]
+	c.regions = b[start:at:at]
 	if len(rest) > 0 {
 		if len(rest) != 4 || binary.LittleEndian.Uint32(rest) != stackOverflow {
-			return CrashCatcher{}, errStackOverflow
+			return CrashCatcher{}, at, errStackOverflow
 		}
 		c.StackOverflow = true
 	}
-	return c, nil
+	return c, at, nil
 }
 
 // Regions returns an iterator over the dumped pieces of memory.
