@@ -93,8 +93,8 @@ func ArgString(s string) Arg {
 }
 
 // ArgDropped returns the argument an agent records for a string that is too
-// long for it to keep. Such arguments come last among a record's strings,
-// since the format cannot tell which of several was dropped.
+// long for it to keep. Put it last among a record's strings: the format cannot
+// tell which of several was dropped, so a reader takes the last ones to be.
 func ArgDropped() Arg {
 	arg := newArg(ArgTypeString, 0, 0)
 	arg.text = 1
@@ -116,7 +116,9 @@ type Record struct {
 	Args      []Arg  // the first 8 are recorded, as on the device
 }
 
-// AppendTo appends the record's payload to dst.
+// AppendTo appends the record's payload to dst. It refuses a level above 7, a
+// module above 31, the zero Arg, and texts of more than 65,535 bytes in all,
+// their lengths included; it then returns nil.
 func (r *Record) AppendTo(dst []byte) ([]byte, error) {
 	if r.Level > 7 {
 		return nil, errRecordLevel

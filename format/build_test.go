@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -130,6 +131,28 @@ func TestBuildDropsNinthArgument(t *testing.T) {
 	p, err := ParsePayload(payload)
 	if err != nil || p.NumArgs() != 8 {
 		t.Fatalf("recorded %d arguments (%v), want 8", p.NumArgs(), err)
+	}
+}
+
+// Of several strings a reader takes the last ones for dropped, whichever was.
+func TestDroppedComesLast(t *testing.T) {
+	for _, args := range [][]Arg{{ArgString("kept"), ArgDropped()}, {ArgDropped(), ArgString("kept")}} {
+		payload, err := (&Record{Args: args}).AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ParsePayload(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		read := p.Args()
+		for arg := range read.All() {
+			got = append(got, strconv.FormatBool(arg.Stored())+" "+string(arg.Text()))
+		}
+		if want := []string{"true kept", "false "}; !slices.Equal(got, want) {
+			t.Errorf("read back as %q, want %q", got, want)
+		}
 	}
 }
 

@@ -11,7 +11,8 @@ const (
 	ChunkStarted
 	// ChunkCompleted means that the chunk was the last of its transfer.
 	ChunkCompleted
-	// ChunkDuplicate means that the chunk lies before what is expected next.
+	// ChunkDuplicate means that the chunk lies before what is expected next, or
+	// that the transfer is complete.
 	ChunkDuplicate
 	// ChunkOutOfOrder means that the chunk does not begin where the next one is
 	// expected.
