@@ -47,8 +47,8 @@
 // each type of fixed size, a struct for each type made of views and byte
 // tails, the enums and the checksums. Written by hand is what the spec marks
 // with -manual, because it chooses between types or decodes lazily: [Log] over
-// both header versions, [Frames], [Payload] with [Args] and [Strings], and
-// [CrashCatcher]. Package fuzz holds both to a slow interpreter of the spec.
+// both header versions, [Frames], [Payload] with [Args] and [Payload.Strings],
+// and [CrashCatcher]. Package fuzz holds both to a slow interpreter of the spec.
 package format
 
 //go:generate go run ../gen -dir .

@@ -184,3 +184,44 @@ func TestGoldenKaitai(t *testing.T) {
 		t.Errorf("%d of %d accepted, %v:\n%s", n, len(args)-1, err, out)
 	}
 }
+
+// What the spec and its manual call hand-written is there, by the name they give.
+func TestManualTypesExist(t *testing.T) {
+	files, err := filepath.Glob("../format/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := map[string]bool{}
+	for _, name := range files {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^type (\w+) `).FindAllSubmatch(body, -1) {
+			declared["format."+string(m[1])] = true
+		}
+		for _, m := range functions.FindAllSubmatch(body, -1) {
+			declared["format."+string(m[1])+"."+string(m[2])] = true
+		}
+	}
+	readme, err := os.ReadFile("../spec/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := regexp.MustCompile("(?m)^\\| `.*` \\| `format\\..*$").FindAllString(string(readme), -1)
+	if len(reasons) < 5 {
+		t.Fatalf("the table of the manual has %d rows", len(reasons))
+	}
+	for _, typ := range source(t).Types {
+		if typ.Manual != "" {
+			reasons = append(reasons, typ.Manual)
+		}
+	}
+	for _, reason := range reasons {
+		for _, name := range regexp.MustCompile(`format(\.[A-Z]\w*)+`).FindAllString(reason, -1) {
+			if !declared[name] {
+				t.Errorf("there is no %s, named in: %s", name, reason)
+			}
+		}
+	}
+}

@@ -348,7 +348,7 @@ types:
   strings:
     doc: Strings back to back.
     doc-ref: FORMAT section 2
-    -manual: format.Strings yields them one by one.
+    -manual: format.Payload.Strings yields them one by one.
     params:
       - id: num_strings
         type: u2
@@ -584,7 +584,7 @@ types:
       A dump in the format of CrashCatcher: registers, then memory regions to
       the end. A stack overflow is marked by one last word.
     doc-ref: FORMAT section 3
-    -manual: format.CoreDump reads it, and walks its regions lazily.
+    -manual: format.CrashCatcher reads it, and walks its regions lazily.
     seq:
       - id: header
         type: crash_header
