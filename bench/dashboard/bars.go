@@ -29,6 +29,7 @@ const (
 	barFoot   = 24 // the axis
 	barHead   = 16
 	barLeast  = 56 // a single bar is a picture too
+	barEdge   = 4  // at the right: a browser's letters are a little wider than measured
 )
 
 // drawBars draws one bar a row, from zero, with its interval and, at its right,
@@ -55,7 +56,7 @@ func drawBars(label, head string, bars []bar) (template.HTML, error) {
 	quiet := lettering(inkQuiet, sizeQuiet, text.XRight)
 	if head != "" {
 		right = max(right, quiet.Width(head))
-		pic.canvas.FillText(quiet, vg.Point{X: pictureWidth, Y: height - barHead/2}, head)
+		pic.canvas.FillText(quiet, vg.Point{X: pictureWidth - barEdge, Y: height - barHead/2}, head)
 		pic.canvas.Max.Y -= barHead
 	}
 	if p.X.Max == 0 {
@@ -65,20 +66,20 @@ func drawBars(label, head string, bars []bar) (template.HTML, error) {
 	p.Add(verticals{}, barRows(bars))
 	// The plot has the space between names and values, and a little more, so
 	// that the labels of the outer ticks fit.
-	area := draw.Crop(pic.canvas, left+10, -(middle + right + 26), 2, 0)
+	area := draw.Crop(pic.canvas, left+10, -(middle + right + 26 + barEdge), 2, 0)
 	p.Draw(area)
 	data := p.DataCanvas(area)
 	for i, b := range bars {
 		y := data.Y((float64(len(bars)-1-i) + 0.5) / float64(len(bars)))
 		name.Font.Weight = weight(b.ink)
 		pic.canvas.FillText(name, vg.Point{X: 0, Y: y}, b.name)
-		pic.canvas.FillText(value, vg.Point{X: pictureWidth - right - 12, Y: y}, quantity(b.speed.Center, b.unit))
+		pic.canvas.FillText(value, vg.Point{X: pictureWidth - right - 12 - barEdge, Y: y}, quantity(b.speed.Center, b.unit))
 		times := value
 		times.Color = inkQuiet
 		if b.lost {
 			times.Color, times.Font.Weight = inkWorse, xfont.WeightBold
 		}
-		pic.canvas.FillText(times, vg.Point{X: pictureWidth, Y: y}, b.ratio)
+		pic.canvas.FillText(times, vg.Point{X: pictureWidth - barEdge, Y: y}, b.ratio)
 	}
 	return pic.embed(label)
 }
