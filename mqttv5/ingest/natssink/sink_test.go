@@ -56,20 +56,30 @@ func open(t testing.TB, cfg Config) *Sink {
 }
 
 // readAll returns what the stream holds from a sequence number on.
-func readAll(t testing.TB, s *Sink, from uint64) (all []ingest.Record) {
+func readAll(t testing.TB, s *Sink, from uint64) []ingest.Record {
 	t.Helper()
-	r, err := s.Read(t.Context(), from)
+	all, err := tryReadAll(t.Context(), s, from)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+// tryReadAll returns an error where the servers do not answer in time, as they
+// may not while they elect a leader.
+func tryReadAll(ctx context.Context, s *Sink, from uint64) (all []ingest.Record, err error) {
+	r, err := s.Read(ctx, from)
+	if err != nil {
+		return nil, err
+	}
 	defer r.Close()
 	for {
-		rec, err := r.Next(t.Context())
+		rec, err := r.Next(ctx)
 		if errors.Is(err, ingest.ErrEnd) {
-			return all
+			return all, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		all = append(all, rec)
 	}
@@ -197,10 +207,15 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 		}
 	}
 	c.leader("ULOGKIT")
+	reader := open(t, Config{URL: c.url()})
 	var got []ingest.Record
 	c.wait("all records", func() bool {
-		got = readAll(t, s, 0)
-		return len(got) >= n
+		all, err := tryReadAll(t.Context(), reader, 0)
+		got = all
+		if err != nil {
+			t.Log(err)
+		}
+		return err == nil && len(got) >= n
 	})
 	seen := map[ingest.Key]int{}
 	for _, r := range got {

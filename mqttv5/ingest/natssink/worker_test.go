@@ -109,7 +109,7 @@ func TestLeaderKilledBehindThreeWorkers(t *testing.T) {
 	var got []ingest.Record
 	c.wait("all messages in the stream", func() bool {
 		c.leader("ULOGKIT")
-		got = readAll(t, reader, 0)
+		got, _ = tryReadAll(t.Context(), reader, 0) // the servers may be electing a leader
 		return len(got) >= len(confirmed)
 	})
 	times := map[string]int{}
