@@ -114,6 +114,7 @@ func FuzzChunkStream(f *testing.F) {
 	f.Add([]byte{6, 0, 0, 4, 0, 'a', 'b', 6, 0, 0, 4, 0, 'a', 'b', 6, 2, 0, 4, 0, 'c', 'd'})    // first one twice
 	f.Add([]byte{6, 2, 0, 4, 0, 'c', 'd', 6, 0, 0, 4, 0, 'a', 'b', 6, 2, 0, 9, 0, 'c', 'd'})    // out of order, wrong total
 	f.Add([]byte{6, 0, 0, 1, 0, 'a', 'b', 4, 0, 0, 1, 0, 5, 0, 0, 1, 0, 'x', 5, 1, 0, 1, 0, 0}) // overrun, empty, after the end
+	f.Add([]byte{5, 0, 0, 1, 0, 'a', 4, 1, 0, 1, 0})                                            // empty, at the end of a complete one
 	f.Fuzz(func(t *testing.T, b []byte) {
 		differ(t, "chunk", b)
 		var transfer format.Transfer
@@ -134,7 +135,8 @@ func FuzzChunkStream(f *testing.F) {
 
 // transferModel says what a transfer has to be after each chunk: its bytes are
 // those of chunks that each began where the one before ended, since the last at
-// offset 0, all of one total length.
+// offset 0, all of one total length. It is complete once: an empty chunk at its
+// end is one too many.
 type transferModel struct {
 	data  []byte
 	total int
@@ -148,7 +150,7 @@ func (m *transferModel) add(t testing.TB, transfer *format.Transfer, c format.Ch
 	switch {
 	case fits && c.Offset == 0:
 		m.data, m.total, taken = append([]byte(nil), c.Data...), int(c.LenTotal), true
-	case fits && int(c.LenTotal) == m.total && int(c.Offset) == len(m.data):
+	case fits && int(c.LenTotal) == m.total && int(c.Offset) == len(m.data) && len(m.data) < m.total:
 		m.data, taken = append(m.data, c.Data...), true
 	}
 	complete := taken && len(m.data) == m.total
