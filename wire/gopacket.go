@@ -29,6 +29,18 @@ var LayerTypePayload = gopacket.LayerTypePayload
 // layerTypeNone says that no layer follows.
 const layerTypeNone LayerType = 0
 
+// BaseLayer holds the bytes of a layer: Contents are its own, Payload is what the
+// layers in it are made of.
+type BaseLayer struct {
+	Contents, Payload []byte
+}
+
+// LayerContents returns Contents.
+func (l *BaseLayer) LayerContents() []byte { return l.Contents }
+
+// LayerPayload returns Payload.
+func (l *BaseLayer) LayerPayload() []byte { return l.Payload }
+
 // decoder is what every layer of this package is.
 type decoder interface {
 	gopacket.Layer

@@ -11,13 +11,13 @@ import (
 //
 // Source: FORMAT section 1.
 type Log struct {
+	BaseLayer
+
 	// V1 or V3 is the header, by its version; the other is nil.
 	V1 *format.HeaderV1
 	V3 *format.HeaderV3
 
-	// Contents is the header and Payload the data after it. Rest is what
-	// follows the log and belongs to none.
-	Contents, Payload, Rest []byte
+	Rest []byte // what follows the log and belongs to none
 }
 
 // DecodeFromBytes reads the header that data begins with. It does not verify
@@ -76,14 +76,23 @@ func (l *Log) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
 }
 
 var (
-	errLogTooLong   = &format.Error{Type: "log", Field: "data", Offset: -1, Err: format.ErrTooLong}
-	errLogHeader    = &format.Error{Type: "log", Field: "header", Offset: 0, Err: format.ErrValue}
-	errLogLength    = &format.Error{Type: "log", Field: "header.len_data", Offset: -1, Err: format.ErrLength}
-	errFrameTooLong = &format.Error{Type: "frame", Field: "payload", Offset: -1, Err: format.ErrTooLong}
-	errCoreTooLong  = &format.Error{Type: "core_dump", Field: "crash", Offset: -1, Err: format.ErrTooLong}
-	errCoreLength   = &format.Error{Type: "core_dump", Field: "header.len_total", Offset: 0, Err: format.ErrLength}
-	errCoreHeader   = &format.Error{Type: "core_dump", Field: "header", Offset: 0, Err: format.ErrValue}
+	errLogTooLong  = &format.Error{Type: "log", Field: "data", Offset: -1, Err: format.ErrTooLong}
+	errLogHeader   = &format.Error{Type: "log", Field: "header", Offset: 0, Err: format.ErrValue}
+	errLogLength   = &format.Error{Type: "log", Field: "header.len_data", Offset: -1, Err: format.ErrLength}
+	errCoreTooLong = &format.Error{Type: "core_dump", Field: "crash", Offset: -1, Err: format.ErrTooLong}
+	errCoreLength  = &format.Error{Type: "core_dump", Field: "header.len_total", Offset: 0, Err: format.ErrLength}
+	errCoreHeader  = &format.Error{Type: "core_dump", Field: "header", Offset: 0, Err: format.ErrValue}
 )
+
+// prependView writes a view before the bytes in b, unless a reader would refuse
+// it.
+func prependView(b SerializeBuffer, v interface{ AppendTo([]byte) ([]byte, error) }) error {
+	head, err := v.AppendTo(nil)
+	if err != nil {
+		return err
+	}
+	return prepend(b, head)
+}
 
 func prepend(b SerializeBuffer, head []byte) error {
 	out, err := b.PrependBytes(len(head))
@@ -100,12 +109,6 @@ func (l *Log) LayerType() LayerType { return LayerTypeLog }
 // CanDecode returns LayerTypeLog.
 func (l *Log) CanDecode() LayerClass { return LayerTypeLog }
 
-// LayerContents returns Contents.
-func (l *Log) LayerContents() []byte { return l.Contents }
-
-// LayerPayload returns Payload.
-func (l *Log) LayerPayload() []byte { return l.Payload }
-
 // NextLayerType returns the type of the log's frames.
 func (l *Log) NextLayerType() LayerType {
 	if l.V1 != nil {
@@ -119,11 +122,10 @@ func (l *Log) NextLayerType() LayerType {
 //
 // Source: FORMAT section 2.
 type FrameV1 struct {
+	BaseLayer
+
 	Sequence uint16 // frames since boot, wraps at 65536
 	Record   []byte // for format.ParsePayload
-
-	// Contents is the whole frame and Payload the frames after it.
-	Contents, Payload []byte
 }
 
 // DecodeFromBytes reads the frame that data begins with.
@@ -142,20 +144,10 @@ func (f *FrameV1) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 
 // SerializeTo writes the frame, header and record, before the bytes in b.
 func (f *FrameV1) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
-	if len(f.Record) > math.MaxUint16 {
-		return errFrameTooLong
-	}
 	var h format.FrameHeaderV1
-	h.SetLenPayload(uint16(len(f.Record)))
+	h.SetLenPayload(uint16(min(len(f.Record), math.MaxUint16))) // more than a frame can hold, which AppendTo refuses
 	h.SetSequence(f.Sequence)
-	head, err := h.AppendTo(nil) // refuses what a frame cannot hold
-	if err != nil {
-		return err
-	}
-	if err := prepend(b, f.Record); err != nil {
-		return err
-	}
-	return prepend(b, head)
+	return prependView(b, format.FrameV1{Header: &h, Payload: f.Record})
 }
 
 // LayerType returns LayerTypeFrameV1.
@@ -163,12 +155,6 @@ func (f *FrameV1) LayerType() LayerType { return LayerTypeFrameV1 }
 
 // CanDecode returns LayerTypeFrameV1.
 func (f *FrameV1) CanDecode() LayerClass { return LayerTypeFrameV1 }
-
-// LayerContents returns Contents.
-func (f *FrameV1) LayerContents() []byte { return f.Contents }
-
-// LayerPayload returns Payload.
-func (f *FrameV1) LayerPayload() []byte { return f.Payload }
 
 // NextLayerType returns LayerTypeFrameV1.
 func (f *FrameV1) NextLayerType() LayerType { return LayerTypeFrameV1 }
@@ -178,11 +164,10 @@ func (f *FrameV1) NextLayerType() LayerType { return LayerTypeFrameV1 }
 //
 // Source: FORMAT section 2.
 type FrameV3 struct {
+	BaseLayer
+
 	TickDelta uint32 // in device ticks since the previous frame
 	Record    []byte // for format.ParsePayload
-
-	// Contents is the whole frame and Payload the frames after it.
-	Contents, Payload []byte
 }
 
 // DecodeFromBytes reads the frame that data begins with.
@@ -201,20 +186,10 @@ func (f *FrameV3) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 
 // SerializeTo writes the frame, header and record, before the bytes in b.
 func (f *FrameV3) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
-	if len(f.Record) > math.MaxUint16 {
-		return errFrameTooLong
-	}
 	var h format.FrameHeaderV3
-	h.SetLenPayload(uint16(len(f.Record)))
+	h.SetLenPayload(uint16(min(len(f.Record), math.MaxUint16))) // more than a frame can hold, which AppendTo refuses
 	h.SetTickDelta(f.TickDelta)
-	head, err := h.AppendTo(nil) // refuses what a frame cannot hold
-	if err != nil {
-		return err
-	}
-	if err := prepend(b, f.Record); err != nil {
-		return err
-	}
-	return prepend(b, head)
+	return prependView(b, format.FrameV3{Header: &h, Payload: f.Record})
 }
 
 // LayerType returns LayerTypeFrameV3.
@@ -222,12 +197,6 @@ func (f *FrameV3) LayerType() LayerType { return LayerTypeFrameV3 }
 
 // CanDecode returns LayerTypeFrameV3.
 func (f *FrameV3) CanDecode() LayerClass { return LayerTypeFrameV3 }
-
-// LayerContents returns Contents.
-func (f *FrameV3) LayerContents() []byte { return f.Contents }
-
-// LayerPayload returns Payload.
-func (f *FrameV3) LayerPayload() []byte { return f.Payload }
 
 // NextLayerType returns LayerTypeFrameV3.
 func (f *FrameV3) NextLayerType() LayerType { return LayerTypeFrameV3 }
@@ -237,11 +206,10 @@ func (f *FrameV3) NextLayerType() LayerType { return LayerTypeFrameV3 }
 //
 // Source: FORMAT section 3.
 type CoreDump struct {
-	Header *format.CoreDumpHeader
+	BaseLayer
 
-	// Contents is the header and Payload the dump. Rest is what follows it
-	// and belongs to none.
-	Contents, Payload, Rest []byte
+	Header *format.CoreDumpHeader
+	Rest   []byte // what follows the dump and belongs to none
 }
 
 // DecodeFromBytes reads the header that data begins with. It does not verify
@@ -279,11 +247,7 @@ func (d *CoreDump) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
 	if opts.ComputeChecksums {
 		format.CoreDump{Header: &h, Crash: crash}.Seal()
 	}
-	head, err := h.AppendTo(nil) // refuses what a reader would
-	if err != nil {
-		return err
-	}
-	return prepend(b, head)
+	return prependView(b, &h)
 }
 
 // LayerType returns LayerTypeCoreDump.
@@ -291,12 +255,6 @@ func (d *CoreDump) LayerType() LayerType { return LayerTypeCoreDump }
 
 // CanDecode returns LayerTypeCoreDump.
 func (d *CoreDump) CanDecode() LayerClass { return LayerTypeCoreDump }
-
-// LayerContents returns Contents.
-func (d *CoreDump) LayerContents() []byte { return d.Contents }
-
-// LayerPayload returns Payload.
-func (d *CoreDump) LayerPayload() []byte { return d.Payload }
 
 // NextLayerType returns LayerTypePayload.
 func (d *CoreDump) NextLayerType() LayerType { return LayerTypePayload }
@@ -306,11 +264,10 @@ func (d *CoreDump) NextLayerType() LayerType { return LayerTypePayload }
 //
 // Source: FORMAT section 4.
 type Chunk struct {
+	BaseLayer
+
 	Offset   uint16 // of the piece, in bytes from the start of the transfer
 	LenTotal uint16 // of the transfer, in bytes
-
-	// Contents is the chunk's header and Payload the piece.
-	Contents, Payload []byte
 }
 
 // chunkHeaderSize is the length in bytes of a chunk without its piece.
@@ -324,7 +281,8 @@ func (c *Chunk) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 		df.SetTruncated()
 		return err
 	}
-	*c = Chunk{Offset: v.Offset, LenTotal: v.LenTotal, Contents: data[:chunkHeaderSize:chunkHeaderSize], Payload: v.Data}
+	c.Offset, c.LenTotal = v.Offset, v.LenTotal
+	c.Contents, c.Payload = data[:chunkHeaderSize:chunkHeaderSize], v.Data
 	return nil
 }
 
@@ -344,12 +302,6 @@ func (c *Chunk) LayerType() LayerType { return LayerTypeChunk }
 
 // CanDecode returns LayerTypeChunk.
 func (c *Chunk) CanDecode() LayerClass { return LayerTypeChunk }
-
-// LayerContents returns Contents.
-func (c *Chunk) LayerContents() []byte { return c.Contents }
-
-// LayerPayload returns Payload.
-func (c *Chunk) LayerPayload() []byte { return c.Payload }
 
 // NextLayerType returns LayerTypePayload.
 func (c *Chunk) NextLayerType() LayerType { return LayerTypePayload }
