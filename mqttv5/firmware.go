@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 // Firmware is an ELF file that the cloud needs to turn logs into text.
@@ -204,7 +206,7 @@ func parseFirmwareReply(b []byte, id uint64) (*url.URL, error) {
 	case err != nil || u.Host == "":
 		return nil, errors.New("the address is not one")
 	case u.Scheme != "https":
-		return nil, fmt.Errorf("the address is %s:, only https: is accepted", printable(u.Scheme))
+		return nil, fmt.Errorf("the address is %s:, only https: is accepted", guard.Printable(u.Scheme))
 	}
 	return u, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 // Receive Maximum told to the broker. paho sizes a channel by it.
@@ -69,7 +71,7 @@ func openLink(ctx context.Context, raw net.Conn, cfg *Config, rate *throttle, ro
 		Conn:        l.conn,
 		Session:     l.sess,
 		PingHandler: l.ping,
-		AuthHandler: noAuth{l.fail},
+		AuthHandler: guard.NoAuth{Fail: l.fail},
 		// ctx is the bound; paho's own must not come first.
 		PacketTimeout:      cfg.TokenTimeout + time.Minute,
 		OnPublishReceived:  []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) { route(p.Packet); return true, nil }},
@@ -119,7 +121,7 @@ func (l *link) abandon(ctx context.Context, ca *paho.Connack, err error) error {
 	}
 	l.fail(err)
 	if ca != nil && ca.ReasonCode >= 0x80 {
-		return &connectError{ReasonCode(ca.ReasonCode), printable(ca.Properties.ReasonString)}
+		return &connectError{ReasonCode(ca.ReasonCode), guard.Printable(ca.Properties.ReasonString)}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -291,16 +293,3 @@ func (l *link) close(ctx context.Context) {
 	<-l.sess.ended
 	<-l.paho.Done()
 }
-
-// noAuth refuses enhanced authentication, which nobody asked for. Without a
-// handler paho calls a nil one when a CONNACK names a method.
-type noAuth struct{ fail func(error) }
-
-// Authenticate implements paho.Auther.
-func (a noAuth) Authenticate(*paho.Auth) *paho.Auth {
-	a.fail(errors.New("broker wants enhanced authentication; uLogger uses certificates"))
-	return &paho.Auth{ReasonCode: packets.AuthContinueAuthentication, Properties: &paho.AuthProperties{}}
-}
-
-// Authenticated implements paho.Auther.
-func (noAuth) Authenticated() {}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 // RecordState is where a record stands.
@@ -265,7 +267,7 @@ func (o *Outbox) sequence(id string) (uint64, error) {
 	head, tail, ok := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(tail, 10, 64)
 	if !ok || err != nil || head != fmt.Sprintf("%016x", identity) {
-		return 0, &Error{Op: "find record " + printable(id), Class: ErrConfig, Err: errors.New("it is not an id of this outbox"), Hint: "see the list of records"}
+		return 0, &Error{Op: "find record " + guard.Printable(id), Class: ErrConfig, Err: errors.New("it is not an id of this outbox"), Hint: "see the list of records"}
 	}
 	return seq, nil
 }

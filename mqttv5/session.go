@@ -11,6 +11,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	paholog "github.com/eclipse/paho.golang/paho/log"
 	pahosession "github.com/eclipse/paho.golang/paho/session"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 // ack is how an exchange ended: with the server's code, or with err when the
@@ -218,24 +220,7 @@ func reasonString(p *packets.Properties) string {
 	if p == nil {
 		return ""
 	}
-	return printable(p.ReasonString)
-}
-
-// printable cuts what a server says to a length and to characters that cannot
-// harm a terminal or a log.
-func printable(s string) string {
-	const limit = 200
-	out := make([]rune, 0, min(len(s), limit))
-	for _, r := range s {
-		if len(out) == limit {
-			break
-		}
-		if r < ' ' || r == 0x7f || r == '\uFFFD' || (r >= 0x80 && r < 0xa0) {
-			r = '?'
-		}
-		out = append(out, r)
-	}
-	return string(out)
+	return guard.Printable(p.ReasonString)
 }
 
 // disconnectError is a DISCONNECT that the server sent.

@@ -1,7 +1,9 @@
-// Package guard reads a stream of MQTT packets and refuses what no honest peer
-// sends: a length of more than four bytes or a packet longer than a limit. It
-// looks at fixed headers only, so that a decoder behind it never sizes an
-// allocation by a hostile length.
+// Package guard stands between a hostile peer and those who believe it. Reader
+// reads a stream of MQTT packets and refuses what no honest peer sends: a length
+// of more than four bytes or a packet longer than a limit. It looks at fixed
+// headers only, so that a decoder behind it never sizes an allocation by a hostile
+// length. NoAuth keeps paho from a nil handler, and Printable is for what a peer
+// says in words.
 package guard
 
 import (

@@ -1,0 +1,24 @@
+package guard
+
+import (
+	"errors"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// NoAuth refuses enhanced authentication, which nobody asked for. Without a
+// handler paho calls a nil one when a CONNACK names a method. It implements
+// paho.Auther.
+type NoAuth struct {
+	Fail func(error) // ends the connection
+}
+
+// Authenticate implements paho.Auther.
+func (a NoAuth) Authenticate(*paho.Auth) *paho.Auth {
+	a.Fail(errors.New("broker wants enhanced authentication; uLogger uses certificates"))
+	return &paho.Auth{ReasonCode: packets.AuthContinueAuthentication, Properties: &paho.AuthProperties{}}
+}
+
+// Authenticated implements paho.Auther.
+func (NoAuth) Authenticated() {}
