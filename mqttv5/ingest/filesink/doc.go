@@ -41,9 +41,10 @@
 // Append returns nil only after an fsync of the records, and of the directory for
 // a new segment. When writing fails, because the disk is full for instance, the
 // batch's bytes are cut off again and Append can be tried again. After a failed
-// fsync the segment is never written to again, since the kernel may have dropped
-// what it could not write and report the next fsync as good; the next Append
-// begins a new one.
+// fsync the segment is left as it is, since the kernel may have dropped what it could
+// not write and report the next fsync as good; the next Append begins a new one, or
+// writes this one anew from its head if no record was durable in it. Its marker stays
+// then, so that a reader that has opened it goes on.
 //
 // Open cuts off what a crash left half written. It tells that from damage: where
 // a good record follows a bad one, nothing is cut off, readers are told of the

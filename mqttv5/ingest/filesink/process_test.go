@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
 // Tests run themselves as a child process to be killed or to run out of disk.
@@ -26,8 +28,9 @@ func TestMain(m *testing.M) {
 }
 
 // child appends batches for ever and prints the number of records after each one
-// that was stored. With FILESINK_LIMIT no file can grow beyond that many bytes
-// until a line arrives on standard input.
+// that was stored. With FILESINK_LIMIT no file can grow beyond that many bytes; when
+// a batch fails, it waits for a line on standard input before it goes on, and the
+// line "room" takes the limit away.
 func child(dir string) int {
 	signal.Ignore(syscall.SIGXFSZ)
 	limit, _ := strconv.ParseUint(os.Getenv("FILESINK_LIMIT"), 10, 64)
@@ -60,6 +63,9 @@ func child(dir string) int {
 		fmt.Println("failed:", err)
 		if limit == 0 || !lines.Scan() {
 			return 0
+		}
+		if lines.Text() != "room" {
+			continue
 		}
 		now := syscall.Rlimit{Cur: syscall.RLIM_INFINITY & (1<<63 - 1), Max: syscall.RLIM_INFINITY & (1<<63 - 1)}
 		syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now)
@@ -131,25 +137,36 @@ func TestKilled(t *testing.T) {
 }
 
 // On a full disk Append fails and says why, what was stored before stays, and when
-// there is room again the same batch is stored.
+// there is room again the same batch is stored. A reader that follows all the time
+// gets everything.
 func TestDiskFull(t *testing.T) {
 	for _, limit := range []int{5, 5_000, 50_000, 123_456} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			dir := t.TempDir()
 			cmd, lines, in := startChild(t, dir, "FILESINK_LIMIT="+strconv.Itoa(limit))
+			follow, err := OpenReader(dir, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer follow.Close()
+			var followed []ingest.Record
 			before := uint64(0)
-			for lines.Scan() && !strings.HasPrefix(lines.Text(), "failed:") {
-				before, _ = strconv.ParseUint(lines.Text(), 10, 64)
+			for _, word := range []string{"again", "again", "room"} {
+				for lines.Scan() && !strings.HasPrefix(lines.Text(), "failed:") {
+					before, _ = strconv.ParseUint(lines.Text(), 10, 64)
+				}
+				if !strings.Contains(lines.Text(), "file too large") {
+					t.Errorf("the child said %q", lines.Text())
+				}
+				got, lost := readAll(t, dir, 1)
+				if len(lost) > 0 {
+					t.Fatal(lost)
+				}
+				same(t, got, want(1, before))
+				followed = append(followed, readOn(t, follow)...)
+				same(t, followed, got)
+				fmt.Fprintln(in, word)
 			}
-			if !strings.Contains(lines.Text(), "file too large") {
-				t.Errorf("the child said %q", lines.Text())
-			}
-			got, lost := readAll(t, dir, 1)
-			if len(lost) > 0 {
-				t.Fatal(lost)
-			}
-			same(t, got, want(1, before))
-			fmt.Fprintln(in)
 			after := before
 			for lines.Scan() && after < before+50 {
 				n, err := strconv.ParseUint(lines.Text(), 10, 64)
@@ -163,11 +180,12 @@ func TestDiskFull(t *testing.T) {
 			}
 			cmd.Wait()
 			open(t, Config{Dir: dir}).Close()
-			got, lost = readAll(t, dir, 1)
+			got, lost := readAll(t, dir, 1)
 			if len(lost) > 0 || uint64(len(got)) < after {
 				t.Fatalf("%d records, lost %v", len(got), lost)
 			}
 			same(t, got, want(1, uint64(len(got))))
+			same(t, append(followed, readOn(t, follow)...), got)
 		})
 	}
 }

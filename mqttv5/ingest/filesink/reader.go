@@ -22,7 +22,7 @@ type Reader struct {
 	first   uint64  // of the open segment
 	end     uint64  // first of the segment after it; 0 for the newest
 	entries []entry // of the open segment, as far as known
-	whole   bool    // entries were made by scanning
+	whole   bool    // entries are all there are, found by scanning
 }
 
 // OpenReader returns a Reader that starts at a sequence number; 0 and 1 mean the
@@ -127,42 +127,57 @@ func (r *Reader) find() (bool, error) {
 	return i < uint64(len(r.entries)), err
 }
 
+// scan finds the records without the index. In the newest segment what the index
+// does not have yet may not be durable, so that the index is read on from there.
 func (r *Reader) scan() error {
 	found, err := scan(r.seg, r.marker, r.first)
-	r.entries, r.whole = found.entries, err == nil
-	return err
+	if err != nil {
+		return err
+	}
+	if r.whole = r.end != 0; !r.whole {
+		found.entries = found.entries[:min(len(found.entries), len(r.entries))]
+	}
+	r.entries = found.entries
+	return nil
 }
 
-// record reads the next record, whose place is known.
+// record reads the next record, whose place is known. Where it is damaged, the
+// index may be what is wrong: scanning tells.
 func (r *Reader) record() (ingest.Record, error) {
-	e := r.entries[r.next-r.first]
-	if e.length == 0 {
-		return ingest.Record{}, r.lost(r.next, errDamaged)
-	}
-	var rec ingest.Record
-	err := error(errDamaged)
-	if e.length <= maxRecord {
-		b := make([]byte, e.length)
-		if _, err = r.seg.ReadAt(b, int64(e.offset)); err == nil {
-			rec, err = parseRecord(b, r.marker, r.next)
+	rec, err := r.at(r.next)
+	if errors.Is(err, errDamaged) && !r.whole {
+		if err := r.scan(); err != nil {
+			return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
 		}
+		rec, err = r.at(r.next)
 	}
 	switch {
 	case err == nil:
 		r.next++
 		return rec, nil
-	case !errors.Is(err, errDamaged) && !errors.Is(err, io.EOF):
-		return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
-	case !r.whole:
-		// The index may be what is damaged.
-		if err := r.scan(); err != nil {
-			return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
-		}
-		if i := r.next - r.first; i < uint64(len(r.entries)) {
-			return r.record()
-		}
+	case errors.Is(err, errDamaged):
+		return ingest.Record{}, r.lost(r.next, err)
 	}
-	return ingest.Record{}, r.lost(r.next, err)
+	return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
+}
+
+// at reads the record of this sequence number from where it is said to be.
+func (r *Reader) at(seq uint64) (ingest.Record, error) {
+	i := seq - r.first
+	if i >= uint64(len(r.entries)) {
+		return ingest.Record{}, errDamaged
+	}
+	e := r.entries[i]
+	if e.length == 0 || e.length > maxRecord {
+		return ingest.Record{}, errDamaged
+	}
+	b := make([]byte, e.length)
+	if _, err := r.seg.ReadAt(b, int64(e.offset)); errors.Is(err, io.EOF) {
+		return ingest.Record{}, fmt.Errorf("%w: the segment ends within it", errDamaged)
+	} else if err != nil {
+		return ingest.Record{}, err
+	}
+	return parseRecord(b, r.marker, seq)
 }
 
 // newer looks whether the open segment has a successor by now.

@@ -252,10 +252,10 @@ func (s *Sink) index() {
 }
 
 // begin makes the segment of the next record. If there is one of that name, no
-// durable record is in it.
+// durable record is in it; it keeps its marker, which a reader may know already.
 func (s *Sink) begin() error {
 	name := segmentName(s.cfg.Dir, s.next)
-	seg, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	seg, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -264,9 +264,15 @@ func (s *Sink) begin() error {
 		seg.Close()
 		return err
 	}
-	rand.Read(s.marker[:]) // never fails, by its documentation
+	if s.marker, err = readMarker(seg); err != nil {
+		rand.Read(s.marker[:]) // never fails, by its documentation
+	}
+	// All is written anew: the kernel may have dropped what a sync that failed was
+	// to write.
 	head := append([]byte(segmentMagic), s.marker[:]...)
-	_, err = seg.WriteAt(head, 0)
+	if err = seg.Truncate(0); err == nil {
+		_, err = seg.WriteAt(head, 0)
+	}
 	if err == nil {
 		err = seg.Sync()
 	}

@@ -211,3 +211,96 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	}
 	same(t, got, want(1, 6))
 }
+
+// readOn returns what a reader that follows gets until the end.
+func readOn(t testing.TB, r ingest.Reader) (all []ingest.Record) {
+	t.Helper()
+	for {
+		rec, err := r.Next(t.Context())
+		if errors.Is(err, ingest.ErrEnd) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rec)
+	}
+}
+
+// A reader that has opened a segment whose first batch fails gets all that is
+// written to it later.
+func TestReaderFollowsThroughAFailedBatch(t *testing.T) {
+	s := open(t, Config{Dir: t.TempDir(), SegmentBytes: 1})
+	follow, err := s.Read(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follow.Close()
+	broken := errors.New("medium error")
+	next := uint64(1)
+	for range 3 {
+		sync := s.sync
+		for range 2 {
+			s.sync = func(*os.File) error { return broken }
+			if err := s.Append(t.Context(), testRecords(next, 3)); !errors.Is(err, broken) {
+				t.Fatalf("error %v, want that of the sync", err)
+			}
+			same(t, readOn(t, follow), nil)
+		}
+		s.sync = sync
+		appendAll(t, s, testRecords(next, 3))
+		same(t, readOn(t, follow), want(next, next+2))
+		next += 3
+	}
+}
+
+// A damaged record of the newest segment is lost to a reader that follows; what is
+// appended behind it is not, whether or not a newer segment comes.
+func TestReaderFollowsBehindDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir, SegmentBytes: 20_000})
+	appendAll(t, s, testRecords(1, 2))
+	content, places := newest(t, dir)
+	content[places[1].offset+9] ^= 1
+	rewrite(t, segmentName(dir, 1), content)
+	follow, err := s.Read(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follow.Close()
+	if _, err := follow.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sync := s.sync
+	s.sync = func(f *os.File) error {
+		s.sync = sync
+		loss := (*ingest.LossError)(nil)
+		if _, err := follow.Next(t.Context()); !errors.As(err, &loss) || loss.First != 2 || loss.Last != 2 {
+			t.Fatalf("error %v, want the loss of record 2", err)
+		}
+		same(t, readOn(t, follow), nil) // what is being synced is not durable yet
+		return sync(f)
+	}
+	for next := uint64(3); next < 60; next += 3 {
+		appendAll(t, s, testRecords(next, 3))
+		same(t, readOn(t, follow), want(next, next+2))
+	}
+	if all, err := listSegments(dir); err != nil || len(all) < 2 {
+		t.Errorf("segments %v, error %v", all, err)
+	}
+}
+
+// The index is not synced: a power cut can leave zeros in that of a segment which
+// is no longer the newest. The records are still there.
+func TestZeroedIndex(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir, SegmentBytes: 1})
+	appendAll(t, s, testRecords(1, 4))
+	appendAll(t, s, testRecords(5, 1))
+	rewrite(t, indexName(dir, 1), make([]byte, 4*indexEntry))
+	got, lost := readAll(t, dir, 1)
+	if len(lost) > 0 {
+		t.Fatal(lost)
+	}
+	same(t, got, want(1, 5))
+}
