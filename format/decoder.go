@@ -104,13 +104,13 @@ func (e *Event) HeaderV3() *HeaderV3 {
 // reported as skipped. See [Event] for what that is worth.
 //
 // The zero Decoder is ready for use. It holds on to at most 393,312 bytes of the
-// stream, and to more only if a loop over Feed is left early. The events do not
-// depend on where the stream was cut.
+// stream. The events do not depend on where the stream was cut.
 type Decoder struct {
 	// ValidAddr reports whether a format string lies at the address. When it
 	// is set, a frame in damaged input counts as found only with such an
 	// address, and one such frame is enough where three in a row are asked for
-	// otherwise. Set it before the first Feed.
+	// otherwise. A log whose checksum is right counts whatever its addresses:
+	// its firmware may be another. Set it before the first Feed.
 	ValidAddr func(fmtAddr uint32) bool
 
 	kept   []byte // bytes fed, from done on not yet consumed
@@ -125,12 +125,15 @@ type Decoder struct {
 	end      int64 // as its header tells; -1 when not known
 }
 
-// Feed returns an iterator that takes the next bytes of the stream and yields
-// what they complete. Range over it once: the bytes are taken when the loop
-// begins, and again if it is repeated.
+// Feed returns an iterator that takes the next bytes of the stream, those from
+// Next on, and yields what they complete. Range over it once. A loop that is left
+// early does not take all of chunk: feed the rest again, from Next on.
 func (d *Decoder) Feed(chunk []byte) iter.Seq[Event] {
 	return func(yield func(Event) bool) { d.run(chunk, false, yield) }
 }
+
+// Next returns the offset in the stream of the byte that Feed takes next.
+func (d *Decoder) Next() int64 { return d.offset + int64(len(d.kept)-d.done) }
 
 // Close returns an iterator that ends the stream and yields what was held back
 // for more bytes. After the loop the decoder can be fed another stream.
@@ -149,25 +152,27 @@ func (d *Decoder) run(chunk []byte, eof bool, yield func(Event) bool) bool {
 		held, n := len(d.kept)-d.done, min(len(chunk), lookahead)
 		d.kept = append(d.kept, chunk[:n]...)
 		used, more := d.steps(d.kept[d.done:], eof, yield)
-		if used >= held {
+		switch {
+		case used >= held:
 			// All that was held is consumed: go on in the chunk itself.
 			d.kept, d.done, chunk = d.kept[:0], 0, chunk[used-held:]
-		} else {
+		case !more:
+			d.kept, d.done = d.kept[:len(d.kept)-n], d.done+used
+		default:
 			d.done, chunk = d.done+used, chunk[n:]
 			if d.done >= lookahead { // seldom, or small chunks would move it all each time
 				d.kept, d.done = d.kept[:copy(d.kept, d.kept[d.done:])], 0
 			}
 		}
-		if !more {
-			d.kept = append(d.kept, chunk...)
-			return false
-		}
-		if len(chunk) == 0 {
-			return true
+		if !more || len(chunk) == 0 {
+			return more
 		}
 	}
 	used, more := d.steps(chunk, eof, yield)
-	d.kept, d.done = append(d.kept[:0], chunk[used:]...), 0
+	d.kept, d.done = d.kept[:0], 0
+	if more {
+		d.kept = append(d.kept, chunk[used:]...)
+	}
 	return more
 }
 
@@ -203,7 +208,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 		return d.stepVerified(b)
 	case !d.inside && !d.wrong:
 		l, _, err := ParseLog(b)
-		if err == nil && checkSound(l) == nil {
+		if err == nil && l.VerifyFrames() == nil {
 			d.enter(l.Version(), true, d.offset+int64(len(l.Bytes())))
 			return Event{Kind: EventLog, Verified: true, Version: l.Version()}, l.lenHead
 		}
@@ -220,12 +225,12 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 	return d.stepDamaged(b, eof)
 }
 
-// stepVerified reads a frame of a log that checkSound has approved of.
+// stepVerified reads a frame of a log that VerifyFrames has approved of.
 func (d *Decoder) stepVerified(b []byte) (Event, int) {
 	event := Event{Kind: EventFrame, Verified: true}
 	frame, rest, err := parseFrame(b, d.v3)
 	if err != nil {
-		return Event{}, 0 // cannot be: checkSound has walked the frames
+		return Event{}, 0 // cannot be: VerifyFrames has walked the frames
 	}
 	n := len(b) - len(rest)
 	event.Version = d.version()
@@ -264,16 +269,4 @@ func parseFrame(b []byte, v3 bool) (frame Frame, rest []byte, err error) {
 	}
 	frame.Sequence, frame.Payload = v.Header.Sequence(), v.Payload
 	return frame, rest, nil
-}
-
-// checkSound returns nil if the checksum of l is right and its frames fill it,
-// else what is wrong.
-func checkSound(l Log) error {
-	if err := l.Verify(); err != nil {
-		return err
-	}
-	frames := l.Frames()
-	for frames.Next() {
-	}
-	return frames.Err()
 }

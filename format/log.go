@@ -130,6 +130,18 @@ func (l Log) Verify() error {
 	return errLogEmpty
 }
 
+// VerifyFrames is Verify, and the frames have to fill the data, too: none is cut
+// and nothing is left over. It does not read their payloads; [CheckLog] does.
+func (l Log) VerifyFrames() error {
+	if err := l.Verify(); err != nil {
+		return err
+	}
+	frames := l.Frames()
+	for frames.Next() {
+	}
+	return frames.Err()
+}
+
 // Data returns the bytes after the header: the frames, back to back.
 func (l Log) Data() []byte { return l.buf[l.lenHead:] }
 

@@ -12,18 +12,22 @@ import "errors"
 // offsets, fewer are enough where they lead to the end or to a header.
 const minChain = 3
 
+// addrCheck is a Decoder's ValidAddr; nil takes any address.
+type addrCheck func(fmtAddr uint32) bool
+
 // stepDamaged makes one event of damaged input. b holds as many bytes as
 // decisions may see; eof tells that they are the last of the stream.
 func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
+	valid := addrCheck(d.ValidAddr)
 	if !d.inside {
 		version, lenHead, lenLog := headerHint(b)
-		if lenHead > 0 && (d.leadsToFrame(b, lenHead) || d.boundary(b, lenLog, eof)) {
+		if lenHead > 0 && (valid.leadsToFrame(b, lenHead) || valid.boundary(b, lenLog, eof)) {
 			d.enter(version, false, d.offset+int64(lenLog))
 			return Event{Kind: EventLog, Version: version}, lenHead
 		}
 		return d.resync(b, eof, 0)
 	}
-	if frame, n := d.plausible(b, d.v3); n > 0 {
+	if frame, n := valid.plausible(b, d.v3); n > 0 {
 		if d.offset < d.end && d.offset+int64(n) > d.end {
 			d.end = -1 // the header's length was wrong
 		}
@@ -31,7 +35,7 @@ func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
 		event.Payload, _ = ParsePayload(frame.Payload)
 		return event, n
 	}
-	if d.foundHeader(b, eof) {
+	if valid.foundHeader(b, eof) {
 		d.inside = false
 		return d.step(b, eof)
 	}
@@ -52,42 +56,49 @@ func headerHint(b []byte) (version uint8, lenHead, lenLog int) {
 }
 
 // leadsToFrame reports whether a plausible frame follows the header.
-func (d *Decoder) leadsToFrame(b []byte, lenHead int) bool {
-	_, n := d.plausible(b[lenHead:], lenHead == HeaderV3Size)
+func (valid addrCheck) leadsToFrame(b []byte, lenHead int) bool {
+	_, n := valid.plausible(b[lenHead:], lenHead == HeaderV3Size)
 	return n > 0
 }
 
 // foundHeader reports whether the header of a log is found at the start of b,
 // where none is expected. Bytes of frames can pass for a header before further
-// frames, so the checksum has to be right or the announced end too.
-func (d *Decoder) foundHeader(b []byte, eof bool) bool {
+// frames, so the checksum has to be right or the announced end too. A log that is
+// right needs no addresses that the validator knows.
+func (valid addrCheck) foundHeader(b []byte, eof bool) bool {
 	_, lenHead, lenLog := headerHint(b)
-	if lenHead == 0 || !d.chain(b[lenHead:], int64(lenLog-lenHead), lenHead == HeaderV3Size, eof) {
+	if lenHead == 0 {
 		return false
 	}
-	l, _, err := ParseLog(b)
-	return err == nil && checkSound(l) == nil || d.boundary(b, lenLog, eof)
+	v3, end := lenHead == HeaderV3Size, int64(lenLog-lenHead)
+	if !addrCheck(nil).chain(b[lenHead:], end, v3, eof) {
+		return false
+	}
+	if l, _, err := ParseLog(b); err == nil && l.VerifyFrames() == nil {
+		return true
+	}
+	return valid.chain(b[lenHead:], end, v3, eof) && valid.boundary(b, lenLog, eof)
 }
 
 // boundary reports whether a log may end at offset n of b: the stream ends
 // there too, or the header of another log leads to a frame there.
-func (d *Decoder) boundary(b []byte, n int, eof bool) bool {
+func (valid addrCheck) boundary(b []byte, n int, eof bool) bool {
 	if n >= len(b) {
 		return n == len(b) && eof
 	}
 	_, lenHead, _ := headerHint(b[n:])
-	return lenHead > 0 && d.leadsToFrame(b[n:], lenHead)
+	return lenHead > 0 && valid.leadsToFrame(b[n:], lenHead)
 }
 
 // plausible returns the frame that b begins with and its length, or zeroes if
 // no device would have written it.
-func (d *Decoder) plausible(b []byte, v3 bool) (Frame, int) {
+func (valid addrCheck) plausible(b []byte, v3 bool) (Frame, int) {
 	frame, rest, err := parseFrame(b, v3)
 	if err != nil {
 		return Frame{}, 0
 	}
 	head, tail, err := ParsePayloadHeader(frame.Payload)
-	if err != nil || head.NumArgs() > maxArgs || d.ValidAddr != nil && !d.ValidAddr(head.FmtAddr()) {
+	if err != nil || head.NumArgs() > maxArgs || valid != nil && !valid(head.FmtAddr()) {
 		return Frame{}, 0
 	}
 	if len(tail) < int(head.NumArgs()) {
@@ -109,22 +120,22 @@ func (d *Decoder) plausible(b []byte, v3 bool) (Frame, int) {
 // chain reports whether frames begin at the start of b: several plausible ones
 // in a row, or fewer that lead to a header, to end, the offset in b at which a
 // header tells that its log ends, or to the end of the stream.
-func (d *Decoder) chain(b []byte, end int64, v3, eof bool) bool {
+func (valid addrCheck) chain(b []byte, end int64, v3, eof bool) bool {
 	total := len(b)
 	for count := 1; ; count++ {
-		_, n := d.plausible(b, v3)
+		_, n := valid.plausible(b, v3)
 		if n == 0 {
 			return false
 		}
 		b = b[n:]
 		at := total - len(b)
-		if count == minChain || d.ValidAddr != nil || int64(at) == end {
+		if count == minChain || valid != nil || int64(at) == end {
 			return true
 		}
 		if len(b) == 0 {
 			return eof
 		}
-		if _, lenHead, _ := headerHint(b); lenHead > 0 && d.leadsToFrame(b, lenHead) {
+		if _, lenHead, _ := headerHint(b); lenHead > 0 && valid.leadsToFrame(b, lenHead) {
 			return true
 		}
 	}
@@ -133,6 +144,7 @@ func (d *Decoder) chain(b []byte, end int64, v3, eof bool) bool {
 // resync reports as skipped what lies before the next header or chain of
 // frames, which is looked for from offset from of b on.
 func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
+	valid := addrCheck(d.ValidAddr)
 	cut, err := d.reason(b)
 	event := Event{Kind: EventSkipped, Reason: err}
 	if d.inside {
@@ -152,12 +164,12 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 		}
 		outside := end <= 0
 		switch {
-		case d.inside && d.chain(rest, end, d.v3, eof):
-		case d.foundHeader(rest, eof):
+		case d.inside && valid.chain(rest, end, d.v3, eof):
+		case valid.foundHeader(rest, eof):
 			d.inside = false
-		case outside && d.chain(rest, -1, true, eof):
+		case outside && valid.chain(rest, -1, true, eof):
 			d.enter(3, false, -1)
-		case outside && d.chain(rest, -1, false, eof):
+		case outside && valid.chain(rest, -1, false, eof):
 			d.enter(1, false, -1)
 		default:
 			continue
@@ -182,7 +194,7 @@ func (d *Decoder) reason(b []byte) (cut bool, err error) {
 		if err != nil {
 			return errors.Is(err, ErrShort), err
 		}
-		if err = checkSound(l); err != nil {
+		if err = l.VerifyFrames(); err != nil {
 			return false, err
 		}
 		return false, ErrLost

@@ -250,8 +250,9 @@ const maxPatches = 4
 
 // FuzzResync damages a good stream: a patch is an offset and a byte to set. With
 // no damage all is verified. One patch costs two frames at most. Whatever the
-// patches, each log that none of them touched comes back whole and verified, and
-// what else was found is worth what its events say.
+// patches, each log that none of them touched comes back whole and verified, even
+// if no address in it is known, and what else was found is worth what its events
+// say.
 func FuzzResync(f *testing.F) {
 	good := goodStream(f)
 	f.Add([]byte{})
@@ -295,18 +296,23 @@ func FuzzResync(f *testing.F) {
 		within(t, decoderLimits, len(stream), func() { events = decode(t, &format.Decoder{}, stream, nil) })
 		checkEvents(t, stream, events)
 		frames := 0
-		verified := map[int64]bool{}
 		for _, e := range events {
-			if e.kind == format.EventLog && e.verified {
-				verified[e.offset] = true
-			}
 			if e.kind == format.EventFrame && written[event{offset: e.offset, bytes: e.bytes}] {
 				frames++
 			}
 		}
-		for _, start := range starts {
-			if !harmed[start] && !verified[start] {
-				t.Errorf("the log at %d is as it was written, but was not found", start)
+		stranger := &format.Decoder{ValidAddr: func(uint32) bool { return false }}
+		for _, events := range [][]event{events, decode(t, stranger, stream, nil)} {
+			verified := map[int64]bool{}
+			for _, e := range events {
+				if e.kind == format.EventLog && e.verified {
+					verified[e.offset] = true
+				}
+			}
+			for _, start := range starts {
+				if !harmed[start] && !verified[start] {
+					t.Errorf("the log at %d is as it was written, but was not found", start)
+				}
 			}
 		}
 		if lost := len(written) - frames; count == 1 && lost > 2 || len(harmed) == 0 && lost > 0 {
