@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -164,6 +166,35 @@ func listPackages(t *testing.T) []goPackage {
 			t.Fatal(err)
 		}
 		packages = append(packages, p)
+	}
+}
+
+// The page that people read has a row for each rule, with the same words.
+func TestImportTableIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "besides the standard library |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var want strings.Builder
+	for _, r := range importTable {
+		var names []string
+		for _, path := range r.allowed {
+			names = append(names, strings.TrimPrefix(strings.TrimPrefix(path, "github.com/"), "golang.org/"))
+		}
+		allowed := strings.Join(names, ", ")
+		switch {
+		case r.peers:
+			allowed += ", and any module to compare with"
+		case r.dir == "format":
+			allowed = "nothing, and of the standard library only encoding/binary, errors, iter, math, math/bits, strconv"
+		}
+		fmt.Fprintf(&want, "| %s | %s |\n", r.dir, allowed)
+	}
+	want.WriteString("| cmd | all |")
+	if table != want.String() {
+		t.Errorf("CONTRIBUTING.md has the table\n%s\nthe rules are\n%s", table, &want)
 	}
 }
 
