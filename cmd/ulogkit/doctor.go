@@ -40,7 +40,7 @@ With --json there is one JSON object a line, with check, ok, detail and remedy.`
 			if err != nil {
 				return usage(err)
 			}
-			if cfg.Store, err = s.Store(); err != nil {
+			if cfg.Store, err = s.Store(warnings(cmd)); err != nil {
 				return network(err)
 			}
 			failed := 0

@@ -26,11 +26,6 @@ func newEventPrinter(cmd *cobra.Command) *eventPrinter {
 
 func (p *eventPrinter) hooks() mqttv5.Hooks { return mqttv5.Hooks{Event: p.print} }
 
-// logger is for warnings of what has no events.
-func (p *eventPrinter) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-}
-
 // mute ends the printing: a connection that is closed on purpose is no trouble.
 func (p *eventPrinter) mute() {
 	p.mu.Lock()
@@ -67,4 +62,10 @@ func (p *eventPrinter) printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintf(p.out, format, args...)
+}
+
+// warnings is the logger of what has no events: what a person should know, though
+// it is no failure.
+func warnings(cmd *cobra.Command) *slog.Logger {
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -35,7 +35,7 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 		defer bar.Exit()
 		f.Progress = func(sent, _ int64) { bar.Set64(sent) }
 	}
-	client, end, err := u.connect(false, mqttv5.Hooks{})
+	client, end, err := u.connect(cmd, false, mqttv5.Hooks{})
 	if err != nil {
 		return err
 	}

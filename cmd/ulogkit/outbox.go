@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"text/tabwriter"
 	"time"
 
@@ -39,8 +38,7 @@ func outboxFlag(cmd *cobra.Command, dir *string) {
 
 // withOutbox opens an outbox for f.
 func withOutbox(cmd *cobra.Command, dir string, f func(*mqttv5.Outbox) error) (err error) {
-	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	outbox, err := delivery.OpenExisting(mqttv5.OutboxConfig{Dir: dir, Logger: logger})
+	outbox, err := delivery.OpenExisting(mqttv5.OutboxConfig{Dir: dir, Logger: warnings(cmd)})
 	if err != nil {
 		return network(err)
 	}

@@ -30,7 +30,7 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 			if err != nil {
 				return err
 			}
-			client, err := dial(&s, true, mqttv5.Hooks{})
+			client, err := dial(cmd, &s, true, mqttv5.Hooks{})
 			if err != nil {
 				return err
 			}
@@ -59,14 +59,14 @@ func deviceOf(cmd *cobra.Command, s *settings.Settings) (mqttv5.DeviceInfo, erro
 
 // dial returns a client of the cloud that the settings name, with or without
 // a file of tokens. It connects on first use.
-func dial(s *settings.Settings, withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, error) {
+func dial(cmd *cobra.Command, s *settings.Settings, withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, error) {
 	cfg, err := s.Client()
 	if err != nil {
 		return nil, usage(err)
 	}
 	cfg.Hooks = hooks
 	if withStore {
-		if cfg.Store, err = s.Store(); err != nil {
+		if cfg.Store, err = s.Store(warnings(cmd)); err != nil {
 			return nil, network(err)
 		}
 	}

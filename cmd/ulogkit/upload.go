@@ -207,12 +207,12 @@ func readGood(cmd *cobra.Command, names []string, check func([]byte) error) ([][
 }
 
 // connect opens the tap and returns a client, and what ends both.
-func (u *uploader) connect(withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, func() error, error) {
+func (u *uploader) connect(cmd *cobra.Command, withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, func() error, error) {
 	if err := u.tap.open(); err != nil {
 		return nil, nil, err
 	}
 	hooks.WrapConn = u.tap.client()
-	client, err := dial(&u.Settings, withStore, hooks)
+	client, err := dial(cmd, &u.Settings, withStore, hooks)
 	if err != nil {
 		return nil, nil, errors.Join(err, u.tap.close())
 	}
@@ -222,7 +222,7 @@ func (u *uploader) connect(withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, 
 // send uploads the files over one connection and prints a line for each message
 // that was confirmed.
 func (u *uploader) send(cmd *cobra.Command, j job) (err error) {
-	client, end, err := u.connect(j.tokens, mqttv5.Hooks{})
+	client, end, err := u.connect(cmd, j.tokens, mqttv5.Hooks{})
 	if err != nil {
 		return err
 	}
@@ -255,13 +255,13 @@ func printReceipt(cmd *cobra.Command, name string, r mqttv5.Receipt) error {
 // deliver accepts the files into the outbox and delivers what waits in it.
 func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 	events := newEventPrinter(cmd)
-	client, end, err := u.connect(true, events.hooks())
+	client, end, err := u.connect(cmd, true, events.hooks())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	defer events.mute()
-	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: u.outbox, Logger: events.logger()})
+	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: u.outbox, Logger: warnings(cmd)})
 	if err != nil {
 		return network(err)
 	}

@@ -37,7 +37,7 @@ names, if the cloud sent names) and timeout_seconds (0: until the next).` + sett
 				return err
 			}
 			events := newEventPrinter(cmd)
-			client, err := dial(&s, false, events.hooks())
+			client, err := dial(cmd, &s, false, events.hooks())
 			if err != nil {
 				return err
 			}

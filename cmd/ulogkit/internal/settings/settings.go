@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -190,9 +191,10 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 	return cfg, nil
 }
 
-// Store opens the file that keeps session tokens.
-func (s *Settings) Store() (mqttv5.SessionStore, error) {
-	return mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: s.store})
+// Store opens the file that keeps session tokens. What is wrong with it and has
+// been put right is told to the logger.
+func (s *Settings) Store(logger *slog.Logger) (mqttv5.SessionStore, error) {
+	return mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: s.store, Logger: logger})
 }
 
 // Device returns the device that the data comes from: what the file of --device
