@@ -49,7 +49,7 @@ const race = "atexit_sleep_ms=10"
 //	                            its address and $HOWTO to the command line it prints
 //	stopcloud                   interrupt it; it must end with exit code 0
 //	received COUNT              that many files below cloud/received; $RECEIVED is the first
-//	mkcert NAME                 write NAME.pem, a certificate of nobody known, and NAME.key
+//	mkcert NAME [expired]       write NAME.pem, a certificate of nobody known, and NAME.key
 //	await FILE TEXT             wait until the file, which a process writes, holds the text
 //	dump FILE SIZE              write a good crash dump of that many bytes
 //	mute                        listen on $BROKER and never say a word
@@ -226,8 +226,12 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 func mkcert(ts *testscript.TestScript, _ bool, args []string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
+	end := time.Now().Add(time.Hour)
+	if len(args) > 1 {
+		end = time.Now().Add(-time.Minute)
+	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		IsCA: true, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

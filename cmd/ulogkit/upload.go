@@ -252,15 +252,14 @@ func printReceipt(cmd *cobra.Command, name string, r mqttv5.Receipt) error {
 	return err
 }
 
-// deliver accepts the files into the outbox and delivers what waits in it.
+// deliver accepts the files into the outbox and delivers what waits in it. It looks
+// at credentials only when all is on disk: they may be missing or have expired, and
+// data that is given must be safe from that.
 func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
-	events := newEventPrinter(cmd)
-	client, end, err := u.connect(cmd, true, events.hooks())
-	if err != nil {
-		return err
+	if _, err := u.Client(); err != nil {
+		return usage(err)
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	defer events.mute()
+	events := newEventPrinter(cmd)
 	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: u.outbox, Logger: warnings(cmd)})
 	if err != nil {
 		return network(err)
@@ -278,5 +277,11 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 			return network(fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	client, end, err := u.connect(cmd, true, events.hooks())
+	if err != nil {
+		return fmt.Errorf("%w; %d waiting in %s, safe on disk", err, outbox.Stats().Waiting, u.outbox)
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	defer events.mute()
 	return network(delivery.Run(cmd.Context(), client, outbox))
 }
