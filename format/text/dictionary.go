@@ -140,7 +140,8 @@ func (s *statements) forget() {
 // without arguments. A pattern that is plain text is found in the plain parts
 // of the format; the text of a format without conversions is known.
 func (t *Template) match(re *regexp.Regexp) (any, none verdict) {
-	if literal, whole := re.LiteralPrefix(); whole {
+	// An anchored pattern, as in ^a$, also counts as a literal for regexp.
+	if literal, _ := re.LiteralPrefix(); regexp.QuoteMeta(literal) == re.String() {
 		for i := range t.convs {
 			if strings.Contains(t.convs[i].lead, literal) {
 				return always, always

@@ -57,6 +57,8 @@ func TestFilter(t *testing.T) {
 		{"word of an argument", grep("7"), "7"},
 		{"across both", grep("number [3-6]"), "3 6"},
 		{"in plain text only", grep("^plain words$"), "4"},
+		{"anchored where an argument follows", grep("^number $"), ""},
+		{"a literal with a point in it", grep(`number\.`), ""},
 		{"a literal that is no prefix", grep("words"), "4"},
 		{"in a string", grep("numb$"), "5"},
 		{"case", grep("(?i)NAME|PLAIN"), "4 5"},
