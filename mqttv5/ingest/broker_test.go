@@ -18,8 +18,9 @@ type fakeBroker struct {
 
 	conns chan *fakeConn // each connection once its SUBSCRIBE was answered
 
-	mu   sync.Mutex
-	open []net.Conn
+	mu     sync.Mutex
+	open   []net.Conn
+	greets []packets.Packet // answers to the CONNECTs to come; then a CONNACK
 }
 
 type fakeConn struct {
@@ -93,7 +94,7 @@ func (b *fakeBroker) serve(raw net.Conn) {
 		switch m := p.Content.(type) {
 		case *packets.Connect:
 			c.connect = m
-			c.send(&packets.Connack{Properties: &packets.Properties{}})
+			c.send(b.greet())
 		case *packets.Subscribe:
 			for _, s := range m.Subscriptions {
 				c.filters = append(c.filters, s.Topic)
@@ -116,6 +117,18 @@ func (b *fakeBroker) serve(raw net.Conn) {
 			return
 		}
 	}
+}
+
+// greet returns the answer to a CONNECT.
+func (b *fakeBroker) greet() packets.Packet {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.greets) == 0 {
+		return &packets.Connack{Properties: &packets.Properties{}}
+	}
+	p := b.greets[0]
+	b.greets = b.greets[1:]
+	return p
 }
 
 func (c *fakeConn) send(p packets.Packet) {

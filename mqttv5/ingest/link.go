@@ -73,6 +73,7 @@ func openLink(ctx context.Context, raw net.Conn, cfg *Config) (_ *link, code mqt
 	conn := &cfg.Connection
 	l.paho = paho.NewClient(paho.ClientConfig{
 		Conn: l.conn, Session: l,
+		AuthHandler:   guard.NoAuth{Fail: l.fail},
 		PacketTimeout: conn.TokenTimeout,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			l.receive(p.Packet.Packet())

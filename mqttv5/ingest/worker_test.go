@@ -333,6 +333,11 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 
 func TestHostileBytes(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
+	// Nobody asked for enhanced authentication: not before the login, nor by it.
+	b.greets = []packets.Packet{
+		&packets.Auth{ReasonCode: packets.AuthContinueAuthentication, Properties: &packets.Properties{AuthMethod: "x"}},
+		&packets.Connack{Properties: &packets.Properties{AuthMethod: "x"}},
+	}
 	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
 	for _, hostile := range [][]byte{
 		{0x32, 0xff, 0xff, 0xff, 0xff, 0x7f},
@@ -342,6 +347,7 @@ func TestHostileBytes(t *testing.T) {
 		{0x32, 0x07, 0, 1, 't', 0, 0, 0, 'p'}, // identifier 0
 		{0x32, 0x02, 0, 9},
 		{0xe0, 0x02, 0x81, 0x00},
+		{0xf0, 0x02, 0x18, 0x00}, // AUTH
 	} {
 		c := b.next()
 		c.Write(hostile)
