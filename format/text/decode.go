@@ -274,7 +274,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 	n := 0
 	for {
 		l, rest, err := format.ParseLog(s.buf[n:])
-		if err != nil || !isSound(l) {
+		if err != nil || l.VerifyFrames() != nil {
 			break
 		}
 		s.out.log(l, s.base+int64(n), &s.track)
@@ -299,17 +299,6 @@ const lenDumpStart = format.CoreDumpHeaderSize + 4
 func isDump(b []byte) bool {
 	h, rest, err := format.ParseCoreDumpHeader(b)
 	return err == nil && h.Version() == 1 && bytes.HasPrefix(rest, []byte("cC\x03\x00"))
-}
-
-// isSound reports whether the checksum of l is right and its frames fill it.
-func isSound(l format.Log) bool {
-	if l.Verify() != nil {
-		return false
-	}
-	frames := l.Frames()
-	for frames.Next() {
-	}
-	return frames.Err() == nil
 }
 
 // enterDamage begins a damaged range.

@@ -54,11 +54,12 @@
 // A record is one object with the keys v (1), file, index (of the record in the
 // file, filtered ones counted), tick and seconds or sequence, level, module,
 // module_name, fmt_addr, fmt, source, args (type and value), text, and metric
-// (name and value). One that cannot be rendered has text null and a reason; one
-// that cannot even be read has its bytes in payload_hex; one from a damaged range
-// has damaged true. Text that is not UTF-8 has its bytes in text_hex, a string in
-// hex, and a double that JSON has no number for its 64 bits in bits. Rows of this
-// kind can be decoded again.
+// (name and value). One that cannot be rendered has text null and a reason. One
+// that cannot even be read has its bytes in payload_hex, and so has one that no
+// agent records, with too many arguments or too large ones. One from a damaged
+// range has damaged true. Text that is not UTF-8 has its bytes in text_hex, a
+// string in hex, and a double that JSON has no number for its 64 bits in bits.
+// Rows of this kind can be decoded again.
 //
 // # Guarantees
 //

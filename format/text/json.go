@@ -29,23 +29,27 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = append(dst, `,"damaged":true`...)
 	}
 	if r.bad != nil {
-		dst = append(dst, `,"payload_hex":"`...)
-		dst = hex.AppendEncode(dst, r.raw)
-		dst = append(dst, `","text":null,"reason":`...)
+		dst = appendPayload(dst, r.raw)
+		dst = append(dst, `,"text":null,"reason":`...)
 		dst = appendJSONString(dst, r.bad.Error())
 		return append(dst, '}', '\n')
 	}
 	dst = append(dst, o.jsonModule(r.p.Level(), r.p.Module())...)
 	dst = append(dst, r.stmt.json()...)
 	args := r.p.Args()
+	foreign := r.p.NumArgs() > maxRecorded
 	for n := 0; args.Next(); n++ {
 		if n > 0 {
 			dst = append(dst, ',')
 		}
 		a := args.Arg()
 		dst = appendJSONArg(dst, &a)
+		foreign = foreign || !isAgents(&a)
 	}
 	dst = append(dst, ']')
+	if foreign {
+		dst = appendPayload(dst, r.raw)
+	}
 	if reason != "" {
 		dst = append(dst, `,"text":null,"reason":`...)
 		dst = appendJSONString(dst, reason)
@@ -98,6 +102,25 @@ func (st *statement) json() []byte {
 		st.keys = append(b, `,"args":[`...)
 	}
 	return st.keys
+}
+
+// isAgents reports whether an agent can have recorded a: its value is one of its
+// type, though it may take more bytes.
+func isAgents(a *format.Arg) bool {
+	switch a.Type() {
+	case format.ArgTypeI32:
+		return a.Int() == int64(int32(a.Int()))
+	case format.ArgTypeU32, format.ArgTypePointer:
+		return a.Uint() <= math.MaxUint32
+	case format.ArgTypeChar:
+		return a.Uint() <= math.MaxUint8
+	}
+	return true
+}
+
+func appendPayload(dst, payload []byte) []byte {
+	dst = append(dst, `,"payload_hex":"`...)
+	return append(hex.AppendEncode(dst, payload), '"')
 }
 
 func appendKey(dst []byte, key string, v uint64) []byte {

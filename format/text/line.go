@@ -129,7 +129,7 @@ type record struct {
 	v3      bool
 	damaged bool
 	bad     error  // why the payload cannot be read
-	raw     []byte // of such a payload
+	raw     []byte // the payload
 }
 
 // cells are the fields of a line that have few values, ready to be written: by

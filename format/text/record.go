@@ -121,7 +121,7 @@ func (o *renderer) record(r *record, payload []byte) {
 		return
 	}
 	o.report.Records++
-	r.p = p
+	r.p, r.raw = p, payload
 	var left lost
 	if t := r.stmt.template; t != nil {
 		o.text, left = t.append(o.text[:0], p)

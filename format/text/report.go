@@ -37,6 +37,7 @@ type Report struct {
 	DamagedBytes int64
 	Damages      []Damage // the first of them
 	DamagedCount int64
+	damagedUntil int64 // offset at which the last of them ends
 	Unreadable   int64 // records in good logs that cannot be read
 	// Of the records shown:
 	DroppedStrings int64 // too long for the device to keep
@@ -65,12 +66,14 @@ func (r *Report) gap(g Gap) {
 // damage notes a range, which may go on where the last one ended.
 func (r *Report) damage(d Damage) {
 	r.DamagedBytes += d.Len
-	if n := len(r.Damages); n > 0 && int64(n) == r.DamagedCount {
-		if last := &r.Damages[n-1]; last.Offset+last.Len == d.Offset {
-			last.Len += d.Len
-			last.Records += d.Records
-			return
+	goesOn := r.DamagedCount > 0 && d.Offset == r.damagedUntil
+	r.damagedUntil = d.Offset + d.Len
+	if goesOn {
+		if n := len(r.Damages); int64(n) == r.DamagedCount {
+			r.Damages[n-1].Len += d.Len
+			r.Damages[n-1].Records += d.Records
 		}
+		return
 	}
 	r.DamagedCount++
 	if len(r.Damages) < maxListed {

@@ -2,12 +2,16 @@ package text
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ulogkit/ulogkit/format"
 )
 
 // TestRowsAgain renders records later: decoded without firmware to JSON, and
@@ -48,6 +52,42 @@ func TestRowsAgain(t *testing.T) {
 				t.Errorf("%s: in pieces it differs: %v", name, err)
 			}
 		}
+	}
+}
+
+// TestForeignRows has records that can be read, but that no agent makes: their
+// values are too large for their types, or they have too many arguments.
+func TestForeignRows(t *testing.T) {
+	payload := func(types []byte, values ...byte) []byte {
+		return slices.Concat([]byte{0x20, 0, 0x10, 0, 0, byte(len(types))}, types, values)
+	}
+	var data []byte
+	for _, p := range [][]byte{
+		payload([]byte{0x28}, 1, 2, 3, 4, 5, 6, 7, 8),                                      // u32
+		payload([]byte{0x18}, 1, 2, 3, 4, 5, 6, 7, 8),                                      // i32
+		payload([]byte{0x58}, 1, 2, 3, 4, 5, 6, 7, 8),                                      // pointer
+		payload([]byte{0x62}, 'a', 'b'),                                                    // char
+		payload(bytes.Repeat([]byte{0x11}, 9), bytes.Repeat([]byte{7}, 9)...),              // nine arguments
+		payload([]byte{0x14, 0x24, 0x54, 0x64}, append(make([]byte, 15), []byte{0}...)...), // untrimmed, but of its type
+	} {
+		data = binary.LittleEndian.AppendUint16(data, uint16(len(p)))
+		data = append(binary.LittleEndian.AppendUint32(data, 1), p...)
+	}
+	l := format.LogV3{Header: new(format.HeaderV3), Data: data}
+	l.Header.SetVersion(3)
+	l.Header.SetLenData(uint16(len(data)))
+	l.Seal()
+	b, err := l.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, report := decode(t, Config{JSON: true}, b)
+	if n := strings.Count(want, `"payload_hex":`); report.Records != 6 || n != 5 {
+		t.Errorf("%d records, %d with payload:\n%s", report.Records, n, want)
+	}
+	got, report := decode(t, Config{JSON: true}, []byte(want))
+	if got != want || report.Lost() {
+		t.Errorf("%+v, got\n%swant\n%s", report, got, want)
 	}
 }
 

@@ -15,7 +15,7 @@ type track struct {
 	seen  bool   // seq is set
 }
 
-// header begins a log.
+// headerV3 begins a log of version 3.
 func (t *track) headerV3(h *format.HeaderV3, r *Report) {
 	r.Logs++
 	t.v3, t.rate = true, h.TickRateHz()
@@ -28,6 +28,7 @@ func (t *track) headerV3(h *format.HeaderV3, r *Report) {
 	t.head, t.begun = h.Tick(), true
 }
 
+// headerV1 begins a log of version 1.
 func (t *track) headerV1(r *Report) {
 	r.Logs++
 	t.v3, t.rate = false, 0
