@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,77 +14,8 @@ import (
 	"github.com/ulogkit/ulogkit/spec"
 )
 
-// compile writes the views of ulogger.ksy into a module of their own and returns
-// what the compiler says about them with the given flags.
-func compile(t *testing.T, flags string) (files []File, said string) {
-	t.Helper()
-	files, err := Generate(source(t), ulogger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "go.mod"), []byte("module views\n\ngo 1.26\n"))
-	for _, f := range files {
-		writeFile(t, filepath.Join(dir, f.Name), f.Body)
-	}
-	return files, goRun(t, dir, "build", "-gcflags="+flags, ".")
-}
-
 // functions finds the functions in the generated files by the line they begin on.
 var functions = regexp.MustCompile(`(?m)^func (?:\(\w+ \*?(\w+)\) )?(\w+)\(`)
-
-// Getters, setters and parsers of fixed views can be inlined, and so can what
-// they call: the caller pays for a load and no call.
-func TestInlining(t *testing.T) {
-	files, said := compile(t, "-m=2")
-	n := 0
-	for _, f := range files {
-		text := string(f.Body)
-		fixed := strings.Contains(text, "Size]byte\n")
-		for _, m := range functions.FindAllStringSubmatchIndex(text, -1) {
-			name := text[m[4]:m[5]]
-			line := 1 + strings.Count(text[:m[0]], "\n")
-			helper := slices.Contains([]string{"untilNUL", "cutNUL", "hasNUL", "addPairs", "addLanes"}, name)
-			if !fixed && !helper && name != "Verify" && name != "Seal" && name != "Unwrap" {
-				continue // a struct's parser has as many steps as it has fields
-			}
-			n++
-			if want := fmt.Sprintf("%s:%d:6: can inline", f.Name, line); !strings.Contains(said, want) {
-				t.Errorf("%s:%d: %s cannot be inlined", f.Name, line, name)
-			}
-		}
-	}
-	if n < 200 {
-		t.Fatalf("only %d functions looked at", n)
-	}
-}
-
-// The compiler has removed every bounds check but these: where a length of 32
-// bits gave the place of a cut, and where text of any length is cleared.
-func TestBoundsChecks(t *testing.T) {
-	files, said := compile(t, "-d=ssa/check_bce")
-	allowed := map[string]string{
-		"zcore_dump.go":     "rest[:nCrash:nCrash]",
-		"zmemory_region.go": "rest[:nData:nData]",
-		"zsupport.go":       "clear(field[copy(field, s):])",
-	}
-	found := regexp.MustCompile(`(?m)^\./(\w+\.go):(\d+):\d+: Found (\w+)$`).FindAllStringSubmatch(said, -1)
-	for _, m := range found {
-		i := slices.IndexFunc(files, func(f File) bool { return f.Name == m[1] })
-		if i < 0 {
-			t.Fatalf("unknown file in %q", m[0])
-		}
-		var n int
-		fmt.Sscan(m[2], &n)
-		line := strings.Split(string(files[i].Body), "\n")[n-1]
-		if want := allowed[m[1]]; want == "" || !strings.Contains(line, want) {
-			t.Errorf("%s:%s: bounds check in %s", m[1], m[2], strings.TrimSpace(line))
-		}
-	}
-	if len(found) == 0 {
-		t.Error("the compiler reports no bounds check at all: is -d=ssa/check_bce still its flag?")
-	}
-}
 
 // Whatever the spec: what the parser accepts and the generator writes compiles.
 // The specs are the scenarios with pieces exchanged; nearly all of them are wrong
