@@ -36,9 +36,9 @@
 //
 // Memory is bounded by ReceiveMaximum messages of MaxPayload bytes, or twice that
 // with a broker that sends more than it may or messages of QoS 0: the worker then
-// stops reading. While the sink fails, the worker tries the same batch again, acknowledges nothing, and
-// says so in its log, in its metrics and in [Worker.Health]; the broker then
-// stops giving it messages.
+// stops reading. While the sink fails, the worker tries the same batch again,
+// acknowledges nothing, and says so in its log, in its metrics and in
+// [Worker.Health]; the broker then stops giving it messages.
 //
 // # What the broker must do
 //

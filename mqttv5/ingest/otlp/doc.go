@@ -45,6 +45,6 @@
 // (status 429, 502, 503, 504) and what fails on the network is tried again, with
 // growing waits, for ever or for as long as its Retry-After says. Any other refusal
 // ends the export with an error and without moving the position: what was refused
-// stays in the sink. Records that the receiver takes a request but rejects are counted in
-// Stats and logged; its specification forbids to send them again.
+// stays in the sink. Records that the receiver rejects of a request that it takes are
+// counted in Stats and logged; its specification forbids to send them again.
 package otlp

@@ -25,7 +25,8 @@ type Dictionary interface {
 // Config says what is exported, where to, and from where on.
 type Config struct {
 	// URL is the receiver's base, such as http://localhost:4318; /v1/logs and
-	// /v1/metrics are added. Default: none, required.
+	// /v1/metrics are added. A user and password in it are sent along and never
+	// shown. Default: none, required.
 	URL string
 
 	// Headers are sent with every request, for authorization. Default: none.
@@ -85,6 +86,7 @@ type Stats struct {
 // Exporter exports a sink. It is not safe for concurrent use.
 type Exporter struct {
 	cfg   Config
+	user  *url.Userinfo // of Config.URL
 	batch batch
 	gaps  ingest.Gaps
 	stats Stats
@@ -116,14 +118,17 @@ func New(cfg Config) (*Exporter, error) {
 	u, err := url.Parse(cfg.URL)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("new OTLP exporter: %q is not of the form http://HOST:PORT", cfg.URL)
+		// It may hold a password, wherever in it that is.
+		return nil, errors.New("new OTLP exporter: URL is not of the form http://HOST:PORT")
 	case cfg.Source == nil:
 		return nil, errors.New("new OTLP exporter: no Source given; there is nothing to export")
 	case cfg.BatchRecords < 1 || cfg.Window < 1 || cfg.Poll < 0 || cfg.Timeout < 0:
 		return nil, errors.New("new OTLP exporter: BatchRecords, Window, Poll and Timeout must be positive")
 	}
-	cfg.URL = strings.TrimSuffix(cfg.URL, "/")
-	e := &Exporter{cfg: cfg, minWait: time.Second, maxWait: 30 * time.Second}
+	user := u.User
+	u.User = nil // from here on no error can show it
+	cfg.URL = strings.TrimSuffix(u.String(), "/")
+	e := &Exporter{cfg: cfg, user: user, minWait: time.Second, maxWait: 30 * time.Second}
 	e.batch.init(&e.cfg, &e.stats)
 	if e.stats.Position, err = loadPosition(cfg.PositionFile); err != nil {
 		return nil, fmt.Errorf("new OTLP exporter: %w", err)

@@ -14,6 +14,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 // maxAnswer is the longest answer that is read, in bytes.
@@ -49,7 +51,7 @@ func (e *Exporter) rejected(answer []byte, of int) int {
 	rejected := int(min(max(n, 0), int64(of)))
 	if rejected > 0 || message != "" {
 		e.stats.Rejected += rejected
-		e.cfg.Logger.Warn("receiver rejects records", "rejected", rejected, "of", of, "message", printable(message))
+		e.cfg.Logger.Warn("receiver rejects records", "rejected", rejected, "of", of, "message", guard.Printable(message))
 	}
 	return rejected
 }
@@ -158,6 +160,10 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (answer []
 	for name, value := range e.cfg.Headers {
 		req.Header.Set(name, value)
 	}
+	if e.user != nil && req.Header.Get("Authorization") == "" {
+		password, _ := e.user.Password()
+		req.SetBasicAuth(e.user.Username(), password)
+	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("User-Agent", "ulogkit")
 	resp, err := e.cfg.Client.Do(req)
@@ -169,7 +175,7 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (answer []
 	if resp.StatusCode != http.StatusOK {
 		r := &refusal{status: resp.StatusCode}
 		if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
-			r.message = printable(string(answer))
+			r.message = guard.Printable(string(answer))
 		}
 		if n, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 32); err == nil {
 			r.after = min(time.Duration(n)*time.Second, maxRetryAfter)
@@ -183,19 +189,4 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (answer []
 		return nil, nil // a success without details
 	}
 	return answer, nil
-}
-
-// printable cuts what a server says to what cannot harm a terminal or a log.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\uFFFD' {
-			return '?'
-		}
-		return r
-	}, strings.TrimSpace(s))
-	const limit = 200
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "..."
-	}
-	return s
 }
