@@ -48,8 +48,14 @@ func TestReadmeBeginsWithTwoCommands(t *testing.T) {
 func TestReadmeProgram(t *testing.T) {
 	program := block(t, readme(t), "go", 0)
 	_, body, _ := strings.Cut(program, "func main() {\n")
-	if lines := strings.Count(strings.TrimSuffix(body, "}\n"), "\n"); lines != 12 {
-		t.Errorf("main has %d lines, want 12", lines)
+	lines := 0
+	for line := range strings.Lines(body) {
+		if strings.TrimSpace(line) != "}" {
+			lines++
+		}
+	}
+	if lines != 12 {
+		t.Errorf("main has %d lines, want 12, braces not counted", lines)
 	}
 
 	cloud, err := localcloud.Start(t.Context(), localcloud.Config{Dir: t.TempDir()})
@@ -90,8 +96,17 @@ func TestReadmeProgram(t *testing.T) {
 	run := exec.Command(binary)
 	run.Dir = dir
 	out, err := run.CombinedOutput()
-	if want := "17 bytes confirmed on binlog/v0/42/7 <nil>\n"; err != nil || string(out) != want {
+	if want := "17 bytes confirmed on binlog/v0/42/7\n"; err != nil || string(out) != want {
 		t.Errorf("the program ended with %v and printed %q, want %q", err, out, want)
+	}
+	log[len(log)-1] ^= 1 // the checksum
+	if err := os.WriteFile(filepath.Join(dir, "log.bin"), log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run = exec.Command(binary)
+	run.Dir = dir
+	if out, err = run.CombinedOutput(); err == nil || !strings.Contains(string(out), "checksum") {
+		t.Errorf("with a damaged log the program ended with %v and printed %q", err, out)
 	}
 	if got := cloud.Received(); len(got) != 1 || got[0].Err != nil || got[0].DeviceSerial != "SN-1" {
 		t.Errorf("the cloud received %+v", got)
