@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +68,7 @@ func (c *child) line() (string, bool) {
 
 func runChild(mode string, args []string) int {
 	modes := map[string]func([]string) error{
-		"work": childWork, "fill": childFill, "hold": childHold, "tokens": childTokens, "drain": childDrain,
+		"work": childWork, "fill": childFill, "full": childFull, "drop": childDrop, "hold": childHold, "tokens": childTokens, "drain": childDrain,
 	}
 	if err := modes[mode](args); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)
@@ -139,15 +141,21 @@ func childWork(args []string) error {
 	return nil
 }
 
-// childFill submits until the disk is full, makes room, and submits again.
-func childFill(args []string) error {
-	signal.Ignore(syscall.SIGXFSZ) // as a full disk: an error and no signal
-	o, err := OpenOutbox(OutboxConfig{Dir: args[0]})
-	if err != nil {
+// limitFileSize lets no file grow beyond n bytes: for the outbox as a full disk.
+func limitFileSize(n uint64) error {
+	signal.Ignore(syscall.SIGXFSZ) // an error and no signal
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
 		return err
 	}
-	var old syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+	l.Cur = min(n, l.Max)
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l)
+}
+
+// childFill submits until the disk is full, makes room, and submits again.
+func childFill(args []string) error {
+	o, err := OpenOutbox(OutboxConfig{Dir: args[0]})
+	if err != nil {
 		return err
 	}
 	submit := func() (string, error) {
@@ -157,7 +165,7 @@ func childFill(args []string) error {
 		}
 		return ids[0], nil
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 256 << 10, Max: old.Max}); err != nil {
+	if err := limitFileSize(1 << 20); err != nil {
 		return err
 	}
 	full := false
@@ -178,7 +186,7 @@ func childFill(args []string) error {
 	if !full {
 		return errors.New("the disk was never full")
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+	if err := limitFileSize(math.MaxInt64); err != nil {
 		return err
 	}
 	for range 10 {
@@ -187,6 +195,107 @@ func childFill(args []string) error {
 			return fmt.Errorf("with room again: %w", err)
 		}
 		fmt.Println(id)
+	}
+	return o.Close()
+}
+
+// childFull fills the disk, delivers what waits while a gateway goes on submitting,
+// and closes while the disk is still full. It prints "accepted ID" for each record
+// that was accepted, and "waiting N" in the end.
+func childFull(args []string) error {
+	o, err := OpenOutbox(OutboxConfig{Dir: args[0]})
+	if err != nil {
+		return err
+	}
+	if err := limitFileSize(1 << 20); err != nil {
+		return err
+	}
+	// One device each: they are delivered side by side, and acknowledged so.
+	submit := func(device int) error {
+		ids, err := o.SubmitText(context.Background(), testDevice(device), []TextEntry{{1, format.LevelInfo, strings.Repeat("x", 4000)}})
+		if err == nil {
+			fmt.Println("accepted", ids[0])
+		}
+		return err
+	}
+	for n := 0; err == nil; n++ {
+		err = submit(n)
+	}
+	if !errors.Is(err, ErrOutboxFull) {
+		return fmt.Errorf("full disk gave: %w", err)
+	}
+	waiting := o.Stats().Waiting
+	c, err := childClient(args[1], Tuning{PublishesPerSecond: -1, BytesPerSecond: -1})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var gateway sync.WaitGroup
+	for d := range 4 {
+		gateway.Go(func() {
+			for ctx.Err() == nil {
+				if err := submit(1000 + d); err != nil && !errors.Is(err, ErrOutboxFull) {
+					fmt.Fprintln(os.Stderr, "child:", err)
+				}
+			}
+		})
+	}
+	delivered := make(chan error, 1)
+	go func() { delivered <- c.Deliver(ctx, o) }()
+	for o.Stats().Delivered < uint64(waiting)/2 {
+		runtime.Gosched()
+	}
+	cancel()
+	gateway.Wait()
+	if err := <-delivered; err != nil {
+		return err
+	}
+	c.Close()
+	fmt.Println("waiting", o.Stats().Waiting)
+	return o.Close()
+}
+
+// childDrop fills the disk with records of a size, drops them, scattered, and fills
+// it again.
+func childDrop(args []string) error {
+	size, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	o, err := OpenOutbox(OutboxConfig{Dir: args[0]})
+	if err != nil {
+		return err
+	}
+	if err := limitFileSize(3 << 20); err != nil {
+		return err
+	}
+	fill := func() (ids []string, err error) {
+		for {
+			id, err := o.SubmitText(context.Background(), testDevice(1), []TextEntry{{1, format.LevelInfo, strings.Repeat("x", size)}})
+			if errors.Is(err, ErrOutboxFull) {
+				return ids, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, id...)
+		}
+	}
+	ids, err := fill()
+	if err != nil {
+		return err
+	}
+	const step = 7
+	for first := range step {
+		for i := first; i < len(ids); i += step {
+			if err := o.Drop(ids[i]); err != nil {
+				return fmt.Errorf("drop record %d of %d: %w", i, len(ids), err)
+			}
+		}
+	}
+	again, err := fill()
+	if err != nil || len(again) < len(ids)/2 {
+		return fmt.Errorf("%d of %d records fit again: %v", len(again), len(ids), err)
 	}
 	return o.Close()
 }

@@ -54,6 +54,66 @@ func TestF17DiskFull(t *testing.T) {
 	}
 }
 
+// What was acknowledged while the disk was full does not come back, even though
+// others went on submitting and were refused.
+func TestF17DeliverWhileFull(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	dir := t.TempDir()
+	c := startChild(t, "full", dir, fmt.Sprint(cloud.Port()))
+	accepted := map[string]bool{}
+	waiting := -1
+	for {
+		line, ok := c.line()
+		if !ok {
+			break
+		}
+		if id, ok := strings.CutPrefix(line, "accepted "); ok {
+			accepted[id] = true
+		} else if _, err := fmt.Sscanf(line, "waiting %d", &waiting); err != nil {
+			t.Fatalf("child said %q", line)
+		}
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	o := openOutbox(t, dir)
+	defer o.Close()
+	acknowledged := cloud.Received()
+	if s := o.Stats(); s.Waiting != waiting || s.Waiting != len(accepted)-len(acknowledged) || s.Delivered != uint64(len(acknowledged)) || s.Accepted != uint64(len(accepted)) {
+		t.Errorf("%d accepted, %d acknowledged, %d waited; after reopening %+v", len(accepted), len(acknowledged), waiting, s)
+	}
+	stop := deliverIn(t, newClient(t, cloudConfig(cloud)), o)
+	if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range cloud.Received() {
+		if !accepted[r.ID] {
+			t.Errorf("%s was not accepted, or came twice", r.ID)
+		}
+		delete(accepted, r.ID)
+	}
+	if len(accepted) > 0 {
+		t.Errorf("%d accepted records are gone", len(accepted))
+	}
+}
+
+// A person can make room: on a full disk records can be dropped, whatever their
+// size and wherever they lie in the file.
+func TestF17DropWhileFull(t *testing.T) {
+	for _, size := range []int{4000, 20_000, 60_000, 130_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := startChild(t, "drop", dir, fmt.Sprint(size)).cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			openOutbox(t, dir).Close()
+		})
+	}
+}
+
 // killCycles is how often F18 kills its child: ULOGKIT_KILL_CYCLES, else 300 in
 // CI and a few elsewhere.
 func killCycles(t testing.TB) int {

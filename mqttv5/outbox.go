@@ -37,6 +37,11 @@ type OutboxConfig struct {
 
 // Outbox keeps records on disk until the broker has acknowledged them. Submit
 // accepts, Client.Deliver delivers. One process at a time may have it open.
+//
+// On a full disk Submit refuses, with ErrOutboxFull, and delivery goes on: the file
+// holds some 700 KB of room in which acknowledged and dropped records can be removed
+// and others parked. Where even that cannot be written, the Logger is told and what
+// happened is kept in memory and tried again each second.
 type Outbox struct {
 	cfg   OutboxConfig
 	log   *slog.Logger
@@ -101,7 +106,7 @@ func OpenOutbox(cfg OutboxConfig) (*Outbox, error) {
 		o.lock.Unlock()
 		return nil, o.fault("open", err)
 	}
-	o.write = newCommitter(o.update, o.saveState)
+	o.write = newCommitter(o)
 	return o, nil
 }
 
@@ -127,15 +132,23 @@ func (o *Outbox) Close() error {
 	o.closed = true
 	close(o.settled)
 	o.mu.Unlock()
-	o.write.close()
-	err := o.db.Close()
-	if e := o.lock.Unlock(); err == nil {
-		err = e
+	var faults []error
+	if err := o.write.close(); err != nil {
+		faults = append(faults, fmt.Errorf("records that were acknowledged will be sent again: %w", err))
 	}
-	if err != nil {
+	if err := errors.Join(append(faults, o.db.Close(), o.lock.Unlock())...); err != nil {
 		return o.fault("close", err)
 	}
 	return nil
+}
+
+// stuck is told when what has happened cannot be written, and with 0 when it was.
+func (o *Outbox) stuck(changes int, err error) {
+	if changes == 0 {
+		o.log.Info("outbox can be written again", "dir", o.cfg.Dir)
+		return
+	}
+	o.log.Error("outbox cannot be written; what was acknowledged or parked is kept in memory and tried again", "dir", o.cfg.Dir, "changes", changes, "error", err)
 }
 
 // SubmitLog verifies a binary log and accepts it for delivery. When it returns nil
@@ -175,7 +188,8 @@ func (o *Outbox) submit(ctx context.Context, kind RecordKind, dev DeviceInfo, pa
 	value := r.encode() // in the order of sequence numbers, as the changes are queued
 	done := make(chan error, 1)
 	queued := o.write.add(&change{
-		size: size,
+		size:  size,
+		count: func(s *outboxState) { s.accepted++ },
 		apply: func(tx *bolt.Tx) error {
 			b := tx.Bucket(bucketRecords)
 			b.FillPercent = 0.9 // keys only grow
@@ -183,12 +197,11 @@ func (o *Outbox) submit(ctx context.Context, kind RecordKind, dev DeviceInfo, pa
 		},
 		done: func(err error) { done <- o.accepted(r, size, err) },
 	})
-	if !queued { // closed meanwhile
+	if !queued {
 		o.bytes -= int64(size)
-		o.state.accepted--
 	}
 	o.mu.Unlock()
-	if !queued {
+	if !queued { // closed meanwhile
 		return "", &Error{Op: "submit to outbox " + o.cfg.Dir, Class: ErrClosed}
 	}
 	select {
@@ -240,7 +253,6 @@ func (o *Outbox) admit(r *record) (size int, err error) {
 		}
 	}
 	o.state.last++
-	o.state.accepted++
 	r.seq, r.outbox, r.clock = o.state.last, o.state.identity, o.clock()
 	o.bytes += int64(size)
 	return size, nil
@@ -252,13 +264,13 @@ func (o *Outbox) accepted(r *record, size int, err error) error {
 	defer o.mu.Unlock()
 	if err != nil {
 		o.bytes -= int64(size)
-		o.state.accepted--
 		e := &Error{Op: "write to outbox " + o.cfg.Dir, Class: ErrStorage, Err: pathCause(err), Hint: "nothing was accepted"}
 		if diskFull(err) {
 			e.Class, e.Hint = ErrOutboxFull, "nothing was accepted; make room on the disk"
 		}
 		return e
 	}
+	o.state.accepted++
 	o.q.add(deviceKey{r.device.ApplicationID, r.device.DeviceSerial}, &entry{seq: r.seq, size: size, clock: r.clock})
 	o.signal()
 	return nil

@@ -15,14 +15,21 @@ import (
 )
 
 // Buckets of the file: records by sequence number; why some are parked; the bytes
-// of damaged ones; and the state.
+// of damaged ones; the state; and bytes that keep room for what must be written
+// when the disk is full. Even the removal of a record is written elsewhere first.
 var (
 	bucketRecords = []byte("records")
 	bucketParked  = []byte("parked")
 	bucketDamaged = []byte("damaged")
 	bucketMeta    = []byte("meta")
-	keyState      = []byte("state")
+	bucketSpare   = []byte("spare")
+	keyState      = []byte("state") // the only key of its bucket
+	keySpare      = []byte("spare") // likewise
 )
+
+// spareSize is enough to write a page with four of the largest records, which is
+// what removing one of them can lead to, and the pages that lead to it.
+const spareSize = 5 * maxRecord
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
@@ -145,7 +152,7 @@ func (o *Outbox) openFile() error {
 // load reads the whole file once: each record's checksum is checked, and those
 // that are damaged are moved aside.
 func (o *Outbox) load(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketRecords, bucketParked, bucketDamaged, bucketMeta} {
+	for _, name := range [][]byte{bucketRecords, bucketParked, bucketDamaged, bucketMeta, bucketSpare} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -208,12 +215,34 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 	})
 }
 
-// saveState is part of every commit.
-func (o *Outbox) saveState(tx *bolt.Tx) error {
+// afterChanges is part of every commit: it saves the state as it is afterwards.
+func (o *Outbox) afterChanges(tx *bolt.Tx, changes []*change) error {
 	o.mu.Lock()
-	b := o.state.encode(o.clock())
+	state, clock := o.state, o.clock()
 	o.mu.Unlock()
-	return tx.Bucket(bucketMeta).Put(keyState, b)
+	grows := false
+	for _, x := range changes {
+		grows = grows || x.size > 0
+		if x.count != nil {
+			x.count(&state)
+		}
+	}
+	if grows && tx.Bucket(bucketSpare).Get(keySpare) == nil {
+		if err := tx.Bucket(bucketSpare).Put(keySpare, make([]byte, spareSize)); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketMeta).Put(keyState, state.encode(clock))
+}
+
+// yieldSpare makes room in the file for what must be written on a full disk. The
+// next record that is accepted takes as much again, so that none is accepted until
+// there is.
+func (o *Outbox) yieldSpare(tx *bolt.Tx) error {
+	if tx.Bucket(bucketSpare).Get(keySpare) == nil {
+		return errors.New("no room is kept")
+	}
+	return tx.Bucket(bucketSpare).Delete(keySpare)
 }
 
 // read returns a record from the file.
