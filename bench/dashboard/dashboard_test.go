@@ -213,6 +213,24 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+// The second run of a day is the newest, although its name sorts before the first's.
+func TestSecondRunOfADay(t *testing.T) {
+	second := story[4]
+	second.file, second.date, second.commit = strings.TrimSuffix(second.file, ".txt")+"-2.txt", "2026-04-05T11:00:00Z", "eeeeeee5"
+	dir := write(t, append(story[:5:5], second)...)
+	file := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(file, []byte(readme), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 1 || !strings.Contains(stderr, second.file) {
+		t.Errorf("check: exit code %d: %s", code, stderr)
+	}
+	page := makePage(t, dir)
+	if !strings.Contains(page, "<code>eeeeeee</code>") || strings.Index(page, second.file) > strings.Index(page, story[4].file) {
+		t.Error("the page does not begin with the second run")
+	}
+}
+
 func TestMarks(t *testing.T) {
 	for name, text := range map[string]string{
 		"none":     "# Title\n",

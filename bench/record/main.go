@@ -11,8 +11,9 @@
 // like a result. New processes also average over memory layout, which alone can
 // be worth some percent.
 //
-// Without -o the file is bench/results/DATE-CPU-GOVERSION.txt, and the tree
-// must be that of the commit; with -o it may differ, and the file says so.
+// Without -o the file is bench/results/DATE-CPU-GOVERSION.txt, with -2, -3 and so on
+// behind it when the day has one already, and the tree must be that of the commit;
+// with -o it may differ, and the file says so.
 package main
 
 import (
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags.StringVar(&s.benchtime, "benchtime", "300ms", "how long to run each benchmark in a pass")
 	flags.StringVar(&s.bench, "bench", ".", "run only benchmarks that match the regular expression")
 	flags.StringVar(&s.skip, "skip", "", "leave out benchmarks that match the regular expression")
-	flags.StringVar(&s.output, "o", "", "write to `FILE` (default bench/results/DATE-CPU-GOVERSION.txt)")
+	flags.StringVar(&s.output, "o", "", "write to `FILE` (default bench/results/DATE-CPU-GOVERSION.txt, or -2.txt and so on)")
 	if flags.Parse(args) != nil {
 		return 2
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +53,7 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 		return "", fmt.Errorf("building the benchmarks: %w\n%s", err, out)
 	}
 	var file bytes.Buffer
+	var cpu string
 	for pass := 1; pass <= s.count; pass++ {
 		load := readLoad()
 		begin := time.Now()
@@ -65,10 +65,7 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 			return "", err
 		}
 		if pass == 1 {
-			cpu := processor(out)
-			if path, err = s.path(started, cpu); err != nil {
-				return "", err
-			}
+			cpu = processor(out)
 			s.header(&file, started, where, cpu)
 		}
 		fmt.Fprintf(&file, "\npass: %d\n", pass)
@@ -78,6 +75,10 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 		file.Write(out)
 		fmt.Fprintf(s.log, "pass %d of %d: %d benchmarks in %v, load before it %s\n",
 			pass, s.count, bytes.Count(out, []byte("\nBenchmark")), time.Since(begin).Round(100*time.Millisecond), orUnknown(load))
+	}
+	path = s.output
+	if path == "" {
+		path = s.free(started, cpu)
 	}
 	return path, write(path, file.Bytes())
 }
@@ -118,17 +119,15 @@ func (s *suite) header(w io.Writer, started time.Time, where commit, cpu string)
 	fmt.Fprintln(w)
 }
 
-// path says where the results go. It is asked after the first pass, which tells
-// the processor's name, so that nobody waits for results that have no place.
-func (s *suite) path(started time.Time, cpu string) (string, error) {
-	if s.output != "" {
-		return s.output, nil
+// free returns the first name of the day that no file has: results are never
+// replaced, since others may have been compared with them.
+func (s *suite) free(started time.Time, cpu string) string {
+	for number := 1; ; number++ {
+		path := filepath.Join(s.results, fileName(started, cpu, runtime.Version(), number))
+		if _, err := os.Lstat(path); err != nil {
+			return path
+		}
 	}
-	path := filepath.Join(s.results, fileName(started, cpu, runtime.Version()))
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s is there already: remove it to replace it, or write elsewhere with -o", path)
-	}
-	return path, nil
 }
 
 // write puts the results in place in one step.
@@ -148,12 +147,17 @@ func write(path string, data []byte) error {
 
 var notInName = regexp.MustCompile(`[^a-z0-9.]+`)
 
-// fileName is DATE-CPU-GOVERSION.txt, in lower case and without spaces.
-func fileName(date time.Time, cpu, version string) string {
+// fileName is DATE-CPU-GOVERSION.txt, in lower case and without spaces; from the
+// second of a day on there is -NUMBER behind it.
+func fileName(date time.Time, cpu, version string, number int) string {
 	slug := strings.Trim(notInName.ReplaceAllString(strings.ToLower(cpu), "-"), "-")
 	// A version built from a checkout has its experiments after a space.
 	version, _, _ = strings.Cut(version, " ")
-	return date.Format(time.DateOnly) + "-" + slug + "-" + version + ".txt"
+	name := date.Format(time.DateOnly) + "-" + slug + "-" + version
+	if number > 1 {
+		name += "-" + strconv.Itoa(number)
+	}
+	return name + ".txt"
 }
 
 // processor finds the name that testing prints, which it cannot everywhere.

@@ -87,7 +87,7 @@ func TestRecord(t *testing.T) {
 	if r.Date.Before(begin) || r.Date.After(time.Now()) {
 		t.Errorf("date is %v", r.Date)
 	}
-	if want := fileName(r.Date, r.CPU, r.Go); r.File != want {
+	if want := fileName(r.Date, r.CPU, r.Go, 1); r.File != want {
 		t.Errorf("file is %s, want %s", r.File, want)
 	}
 	if r.Command != "go run ./bench/record -count 3 -benchtime 10x -bench ." || r.Cores < 1 || r.Passes != 3 {
@@ -115,10 +115,20 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%d passes, orders %v", len(passes), orders)
 	}
 
-	// The same day, processor and version: what is there is not overwritten.
-	log.Reset()
-	if code := run(t.Context(), []string{"-count", "1", "-benchtime", "1x"}, &log); code != 1 || !strings.Contains(log.String(), "is there already") {
-		t.Errorf("second run: exit code %d\n%s", code, &log)
+	// The same day, processor and version: what is there stays, and what comes has
+	// a name of its own.
+	for number := 2; number <= 3; number++ {
+		log.Reset()
+		if code := run(t.Context(), []string{"-count", "1", "-benchtime", "1x"}, &log); code != 0 {
+			t.Errorf("run %d: exit code %d\n%s", number, code, &log)
+		}
+		runs, err := results.Load("bench/results")
+		if err != nil || len(runs) != number || runs[0].File != r.File || runs[number-1].File != fileName(r.Date, r.CPU, r.Go, number) {
+			t.Fatalf("after run %d there are %d files, error %v\n%s", number, len(runs), err, &log)
+		}
+	}
+	if again, err := os.ReadFile(filepath.Join("bench/results", r.File)); err != nil || !bytes.Equal(again, data) {
+		t.Errorf("the first file has changed: %v", err)
 	}
 }
 
@@ -195,8 +205,12 @@ func TestFileName(t *testing.T) {
 		"Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz": "2026-03-04-intel-r-xeon-r-cpu-e5-2680-v4-2.40ghz-go1.26.8.txt",
 		"unknown arm64": "2026-03-04-unknown-arm64-go1.26.8.txt",
 	} {
-		if got := fileName(date, cpu, "go1.26.8 X:experiment"); got != want {
+		if got := fileName(date, cpu, "go1.26.8 X:experiment", 1); got != want {
 			t.Errorf("%s gives %s, want %s", cpu, got, want)
+		}
+		want = strings.TrimSuffix(want, ".txt") + "-12.txt"
+		if got := fileName(date, cpu, "go1.26.8", 12); got != want {
+			t.Errorf("the twelfth of %s gives %s, want %s", cpu, got, want)
 		}
 	}
 }

@@ -125,7 +125,9 @@ func (r *Run) ShortCommit() string {
 // ErrNone is the error of a directory without results.
 var ErrNone = errors.New("no results file (*.txt)")
 
-// Load reads all files of the directory, oldest first.
+// Load reads all files of the directory, oldest first. Of two that began in the same
+// second the one with the shorter name, or else the first name, is the older: the
+// second run of a day has -2 behind its name, the tenth -10.
 func Load(dir string) ([]*Run, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
@@ -143,7 +145,7 @@ func Load(dir string) ([]*Run, error) {
 		runs = append(runs, run)
 	}
 	slices.SortStableFunc(runs, func(a, b *Run) int {
-		return cmp.Or(a.Date.Compare(b.Date), strings.Compare(a.File, b.File))
+		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(len(a.File), len(b.File)), strings.Compare(a.File, b.File))
 	})
 	return runs, nil
 }

@@ -112,6 +112,26 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// Runs of one second are told apart by the numbers of their names.
+func TestLoadOrdersRunsOfADay(t *testing.T) {
+	dir := t.TempDir()
+	want := []string{"d.txt", "d-2.txt", "d-9.txt", "d-10.txt"}
+	for _, name := range want {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(header+"BenchmarkX-2 1 5 ns/op\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, run := range runs {
+		if run.File != want[i] {
+			t.Errorf("run %d is %s, want %s", i, run.File, want[i])
+		}
+	}
+}
+
 func TestSummarize(t *testing.T) {
 	ten := []float64{9, 1, 8, 2, 7, 3, 6, 4, 5, 100}
 	s := Summarize(ten)
