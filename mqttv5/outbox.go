@@ -36,7 +36,8 @@ type OutboxConfig struct {
 }
 
 // Outbox keeps records on disk until the broker has acknowledged them. Submit
-// accepts, Client.Deliver delivers. One process at a time may have it open.
+// accepts, Client.Deliver delivers. One process at a time may have it open. It is
+// safe for concurrent use; Close comes last, when Deliver has returned.
 //
 // On a full disk Submit refuses, with ErrOutboxFull, and delivery goes on: the file
 // holds some 700 KB of room in which acknowledged and dropped records can be removed
@@ -71,7 +72,8 @@ type Outbox struct {
 
 // OpenOutbox opens an outbox, or makes one. A file that is damaged is set aside as
 // outbox.db.damaged-TIME, every record in it whose checksum is right is brought
-// over, and the Logger is told.
+// over under its own id, and the Logger is told. Which ids had been given out is then
+// unknown, so that new ones begin with another identity.
 func OpenOutbox(cfg OutboxConfig) (*Outbox, error) {
 	if cfg.Dir == "" {
 		return nil, &Error{Op: "open outbox", Class: ErrConfig, Err: errors.New("Dir is empty")}

@@ -3,7 +3,6 @@ package mqttv5
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
 	"strconv"
 	"strings"
@@ -111,7 +110,7 @@ func (o *Outbox) page(bucket, from []byte) (page []RecordInfo, next []byte, err 
 				if len(k) != 8 {
 					continue
 				}
-				if r, ok := o.describe(binary.BigEndian.Uint64(k), v); ok {
+				if r, ok := o.describe(k, v); ok {
 					page = append(page, r)
 				}
 			}
@@ -123,16 +122,17 @@ func (o *Outbox) page(bucket, from []byte) (page []RecordInfo, next []byte, err 
 
 // describe reports false for a record that was delivered and whose removal from
 // the file is still to come.
-func (o *Outbox) describe(seq uint64, v []byte) (RecordInfo, bool) {
+func (o *Outbox) describe(k, v []byte) (RecordInfo, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	i := RecordInfo{ID: recordID(o.state.identity, seq), State: StateWaiting, Bytes: len(v)}
-	r, err := decodeRecord(v)
+	seq := binary.BigEndian.Uint64(k)
+	i := RecordInfo{ID: o.idAt(k, v), State: StateWaiting, Bytes: len(v)}
+	r, err := recordAt(k, v)
 	if err != nil {
 		i.State, i.Reason = StateDamaged, err.Error()
 		return i, true
 	}
-	i.ID, i.Kind, i.Device, i.Bytes, i.Accepted = r.id(), r.kind, r.device, len(r.payload), r.time()
+	i.Kind, i.Device, i.Bytes, i.Accepted = r.kind, r.device, len(r.payload), r.time()
 	if p, ok := o.parked[seq]; ok {
 		i.State, i.Reason, i.Code, i.Attempts, i.Parked = StateParked, p.Reason, p.Code, p.Attempts, time.UnixMilli(p.At)
 		return i, true
@@ -143,7 +143,7 @@ func (o *Outbox) describe(seq uint64, v []byte) (RecordInfo, bool) {
 
 // Payload returns a copy of what a record holds.
 func (o *Outbox) Payload(id string) ([]byte, error) {
-	seq, err := o.sequence(id)
+	seq, err := o.sequence("read", id)
 	if err != nil {
 		return nil, err
 	}
@@ -156,102 +156,106 @@ func (o *Outbox) Payload(id string) ([]byte, error) {
 
 // Retry returns a parked record to its place in its device's queue.
 func (o *Outbox) Retry(id string) error {
-	seq, err := o.sequence(id)
-	if err != nil {
-		return err
-	}
-	return o.alter("retry", id, func() (func(*bolt.Tx) error, func(), error) {
+	return o.alter("retry", id, func(seq uint64) (*change, func(error), error) {
 		p, ok := o.parked[seq]
 		if !ok {
 			return nil, nil, errors.New("it is not parked")
 		}
-		return func(tx *bolt.Tx) error { return tx.Bucket(bucketParked).Delete(seqKey(seq)) },
-			func() {
-				delete(o.parked, seq)
-				o.q.add(p.key, &entry{seq: seq, size: p.size, clock: p.clock})
-				o.signal()
-			}, nil
+		delete(o.parked, seq)
+		x := &change{apply: func(tx *bolt.Tx) error { return tx.Bucket(bucketParked).Delete(seqKey(seq)) }}
+		return x, func(err error) {
+			if err != nil {
+				o.parked[seq] = p
+				return
+			}
+			o.q.add(p.key, &entry{seq: seq, size: p.size, clock: p.clock})
+			o.signal()
+		}, nil
 	})
 }
 
 // Drop removes a parked or damaged record for good. A waiting one is dropped only
 // while nothing is being delivered.
 func (o *Outbox) Drop(id string) error {
-	seq, err := o.sequence(id)
-	if err != nil {
-		return err
-	}
-	return o.alter("drop", id, func() (func(*bolt.Tx) error, func(), error) {
-		size, d := 0, (*deviceQueue)(nil)
-		if p, ok := o.parked[seq]; ok {
-			size = p.size
-		} else if n, ok := o.damaged[seq]; ok {
-			size = n
-		} else if d, size = o.find(seq); d == nil {
-			return nil, nil, errors.New("there is no such record")
-		} else if o.delivering {
-			return nil, nil, errors.New("it waits for delivery; end the delivery first")
+	return o.alter("drop", id, func(seq uint64) (*change, func(error), error) {
+		size, back, err := o.takeOut(seq)
+		if err != nil {
+			return nil, nil, err
 		}
-		return func(tx *bolt.Tx) error {
-				for _, b := range [...][]byte{bucketRecords, bucketParked, bucketDamaged} {
-					if err := tx.Bucket(b).Delete(seqKey(seq)); err != nil {
-						return err
-					}
+		drop := func(s *outboxState) { s.dropped++ }
+		x := &change{count: drop, apply: func(tx *bolt.Tx) error {
+			for _, b := range [...][]byte{bucketRecords, bucketParked, bucketDamaged} {
+				if err := tx.Bucket(b).Delete(seqKey(seq)); err != nil {
+					return err
 				}
-				return nil
-			}, func() {
-				delete(o.parked, seq)
-				delete(o.damaged, seq)
-				if d != nil {
-					o.q.remove(d, seq)
-				}
-				o.bytes -= int64(size)
-				o.state.dropped++
-				o.notify()
-			}, nil
+			}
+			return nil
+		}}
+		return x, func(err error) {
+			if err != nil {
+				back()
+				return
+			}
+			drop(&o.state)
+			o.bytes -= int64(size)
+			o.notify()
+		}, nil
 	})
 }
 
-// find returns the queue that a waiting record is in, and its size. The caller
-// holds mu.
-func (o *Outbox) find(seq uint64) (*deviceQueue, int) {
-	for _, d := range o.q.devices {
-		for _, e := range d.entries {
-			if e.seq == seq {
-				return d, e.size
-			}
-		}
+// takeOut takes a record that is to be dropped out of memory, so that nobody else
+// drops or sends it, and returns its size and what puts it back. The caller holds
+// mu.
+func (o *Outbox) takeOut(seq uint64) (size int, back func(), err error) {
+	if p, ok := o.parked[seq]; ok {
+		delete(o.parked, seq)
+		return p.size, func() { o.parked[seq] = p }, nil
 	}
-	return nil, 0
+	if n, ok := o.damaged[seq]; ok {
+		delete(o.damaged, seq)
+		return n, func() { o.damaged[seq] = n }, nil
+	}
+	for _, d := range o.q.devices {
+		if !d.has(seq) {
+			continue
+		}
+		if o.delivering {
+			return 0, nil, errors.New("it waits for delivery; end the delivery first")
+		}
+		e := o.q.remove(d, seq)
+		return e.size, func() { o.q.add(d.key, e); o.signal() }, nil
+	}
+	return 0, nil, errUnknownRecord
 }
 
-// alter makes one change durable and then follows it in memory.
-func (o *Outbox) alter(what, id string, plan func() (func(*bolt.Tx) error, func(), error)) error {
-	fail := func(err error) error {
-		return &Error{Op: what + " record " + id, Class: ErrConfig, Err: err, Hint: "see the list of records"}
+// alter makes one change to a record. claim takes the record, so that nobody else
+// has it until settle was told whether the change is durable; both are called with
+// mu held.
+func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, settle func(error), err error)) error {
+	seq, err := o.sequence(what, id)
+	if err != nil {
+		return err
 	}
 	o.mu.Lock()
-	if o.closed {
-		o.mu.Unlock()
-		return fail(ErrClosed)
-	}
-	apply, follow, err := plan()
+	x, settle, err := claim(seq)
 	if err != nil {
 		o.mu.Unlock()
-		return fail(err)
+		return wrongRecord(what, id, err)
 	}
 	done := make(chan error, 1)
-	queued := o.write.add(&change{apply: apply, done: func(err error) {
-		if err == nil {
-			o.mu.Lock()
-			follow()
-			o.mu.Unlock()
-		}
+	x.done = func(err error) {
+		o.mu.Lock()
+		settle(err)
+		o.mu.Unlock()
 		done <- err
-	}})
+	}
+	queued := o.write.add(x)
+	if !queued {
+		settle(ErrClosed)
+	}
 	o.mu.Unlock()
 	if !queued {
-		return fail(ErrClosed)
+		return wrongRecord(what, id, ErrClosed)
 	}
 	if err := <-done; err != nil {
 		return o.fault(what+" record "+id+" of", err)
@@ -259,15 +263,54 @@ func (o *Outbox) alter(what, id string, plan func() (func(*bolt.Tx) error, func(
 	return nil
 }
 
-// sequence returns the sequence number in a record id of this outbox.
-func (o *Outbox) sequence(id string) (uint64, error) {
+var errUnknownRecord = errors.New("there is no such record")
+
+func wrongRecord(what, id string, err error) error {
+	return &Error{Op: what + " record " + guard.Printable(id), Class: ErrConfig, Err: err, Hint: "see the list of records"}
+}
+
+// sequence returns the sequence number of the record that has an id.
+func (o *Outbox) sequence(what, id string) (uint64, error) {
 	o.mu.Lock()
-	identity := o.state.identity
+	closed := o.closed
 	o.mu.Unlock()
-	head, tail, ok := strings.Cut(id, "-")
+	if closed {
+		return 0, wrongRecord(what, id, ErrClosed)
+	}
+	_, tail, _ := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(tail, 10, 64)
-	if !ok || err != nil || head != fmt.Sprintf("%016x", identity) {
-		return 0, &Error{Op: "find record " + guard.Printable(id), Class: ErrConfig, Err: errors.New("it is not an id of this outbox"), Hint: "see the list of records"}
+	if err != nil {
+		return 0, wrongRecord(what, id, errUnknownRecord)
+	}
+	err = sheltered(func() error {
+		return o.db.View(func(tx *bolt.Tx) error {
+			k := seqKey(seq)
+			for _, b := range [...][]byte{bucketRecords, bucketDamaged} {
+				if v := tx.Bucket(b).Get(k); v != nil {
+					o.mu.Lock()
+					defer o.mu.Unlock()
+					if o.idAt(k, v) == id {
+						return nil
+					}
+				}
+			}
+			return errUnknownRecord
+		})
+	})
+	if errors.Is(err, errUnknownRecord) {
+		return 0, wrongRecord(what, id, err)
+	}
+	if err != nil {
+		return 0, o.fault(what+" record "+id+" of", err)
 	}
 	return seq, nil
+}
+
+// idAt returns the id of what is filed under a key: the record's own, and for one
+// that cannot be read what is left of it, its number. The caller holds mu.
+func (o *Outbox) idAt(k, v []byte) string {
+	if r, err := recordAt(k, v); err == nil {
+		return r.id()
+	}
+	return recordID(o.state.identity, binary.BigEndian.Uint64(k))
 }

@@ -35,7 +35,7 @@ func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) 
 
 // outboxState is written with every commit.
 type outboxState struct {
-	identity  uint64 // random, part of every record id
+	identity  uint64 // random, part of the id of each new record
 	last      uint64 // sequence number given out last
 	clock     int64  // ms the outbox has been open before this process
 	accepted  uint64
@@ -159,6 +159,8 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 	}
 	state, ok := decodeState(tx.Bucket(bucketMeta).Get(keyState))
 	if !ok {
+		// New, or the state was lost, and with it which numbers were given out: those
+		// to come need another identity. The records that are left carry their own.
 		state = outboxState{identity: randomUint64()}
 	}
 	o.state = state
@@ -169,16 +171,10 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 	}
 	var bads []bad
 	err := records.ForEach(func(k, v []byte) error {
-		r, err := decodeRecord(v)
-		if err == nil && (len(k) != 8 || r.seq != binary.BigEndian.Uint64(k)) {
-			err = fmt.Errorf("%w: it is filed under another number", errRecord)
-		}
+		r, err := recordAt(k, v)
 		if err != nil {
 			bads = append(bads, bad{append([]byte(nil), k...), append([]byte(nil), v...), err})
 			return nil
-		}
-		if state.identity != r.outbox && !ok {
-			o.state.identity = r.outbox // the state was lost, the records know
 		}
 		o.state.last = max(o.state.last, r.seq)
 		o.bytes += int64(len(v))
@@ -245,15 +241,25 @@ func (o *Outbox) yieldSpare(tx *bolt.Tx) error {
 	return tx.Bucket(bucketSpare).Delete(keySpare)
 }
 
+// recordAt decodes what is filed under a key.
+func recordAt(k, v []byte) (*record, error) {
+	r, err := decodeRecord(v)
+	if err == nil && (len(k) != 8 || r.seq != binary.BigEndian.Uint64(k)) {
+		return nil, fmt.Errorf("%w: it is filed under another number", errRecord)
+	}
+	return r, err
+}
+
 // read returns a record from the file.
 func (o *Outbox) read(seq uint64) (r *record, err error) {
 	err = sheltered(func() error {
 		return o.db.View(func(tx *bolt.Tx) error {
-			v := tx.Bucket(bucketRecords).Get(seqKey(seq))
+			k := seqKey(seq)
+			v := tx.Bucket(bucketRecords).Get(k)
 			if v == nil {
 				return fmt.Errorf("%w: it is not in the file", errRecord)
 			}
-			r, err = decodeRecord(v)
+			r, err = recordAt(k, v)
 			return err
 		})
 	})
