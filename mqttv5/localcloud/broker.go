@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -22,9 +23,8 @@ const listenerID = "loopback"
 const defaultMaxPacket = 132 << 10
 
 // newBroker returns the embedded broker with the cloud's hook in it; Serve starts
-// it. Where the
-// broker differs from the specification, MQTT facts ("Brokers to test against")
-// has the list, the hook and the guarded listener put it right.
+// it. Where the broker differs from the specification (MQTT facts, "Brokers to test
+// against"), the hook and the guarded listener put it right.
 func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server, error) {
 	caps := mochi.NewDefaultServerCapabilities()
 	caps.MaximumPacketSize = c.maxPacket
@@ -119,7 +119,8 @@ func (h *hook) ID() string { return "localcloud" }
 // Provides implements mochi.Hook.
 func (h *hook) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished, mochi.OnSubscribed:
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablished, mochi.OnDisconnect, mochi.OnACLCheck,
+		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished, mochi.OnSubscribed:
 		return true
 	}
 	return false
@@ -150,6 +151,7 @@ func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet
 		}
 	case packets.Connack:
 		pk.Properties.MaximumPacketSize = h.cloud.maxPacket
+		pk.Properties.SubIDAvailableFlag = h.cloud.cfg.Strict.NoSubscriptionID // and SubIDAvailable is 0
 	}
 	return pk
 }
@@ -158,6 +160,13 @@ func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline {
 		return pk, nil
+	}
+	if r := h.cloud.limits.message(cl, len(pk.Payload), time.Now()); r != (refusal{}) {
+		h.cloud.violated(cl, r)
+		if h.cloud.cfg.Strict.SilentOverRate {
+			return pk, packets.ErrRejectPacket
+		}
+		return pk, r.code
 	}
 	if code := h.cloud.receive(pk); code != nil {
 		return pk, *code

@@ -31,9 +31,13 @@ type Config struct {
 	// CustomerID is the only customer served. Default: any.
 	CustomerID string
 
-	// OnReceive is called for each message received, before it is acknowledged,
-	// from several goroutines. Default: none.
+	// OnReceive is called for each message and firmware received, before it is
+	// acknowledged, from several goroutines. Default: none.
 	OnReceive func(Received)
+
+	// OnViolation is called for each thing that Strict does not let a client do,
+	// from several goroutines. Default: none.
+	OnViolation func(Violation)
 
 	// LogConfig is sent to each subscriber to the log configuration of a device,
 	// when it subscribes. Default: none.
@@ -65,7 +69,7 @@ type Cloud struct {
 	broker    *mochi.Server
 	sessions  *sessions
 	inbox     *inbox
-	limiter   *limiter
+	limits    *limits
 	upload    *uploads
 
 	once     sync.Once
@@ -85,7 +89,7 @@ func Start(ctx context.Context, cfg Config) (*Cloud, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, sessions: newSessions(), limiter: newLimiter(cfg.Strict)}
+	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, sessions: newSessions(), limits: newLimits(cfg.Strict)}
 	if c.maxPacket == 0 {
 		c.maxPacket = defaultMaxPacket
 	}

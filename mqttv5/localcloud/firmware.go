@@ -96,6 +96,9 @@ func (u *uploads) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "not written", http.StatusInternalServerError)
 		return
 	}
+	if f := u.cloud.cfg.OnReceive; f != nil {
+		f(r)
+	}
 	u.cloud.log.Info("received", "kind", r.Kind, "bytes", r.Bytes, "file", r.File, "error", r.Err)
 }
 

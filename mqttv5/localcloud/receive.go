@@ -60,18 +60,12 @@ func (c *Cloud) allowed(topic string, write bool) bool {
 		a, ok := parseTopic(topic)
 		return ok && a.customer == c.cfg.CustomerID
 	}
-	if rest, ok := strings.CutPrefix(topic, "$share/"); ok {
-		_, topic, _ = strings.Cut(rest, "/")
-	}
-	s := strings.Split(topic, "/")
+	s := strings.Split(withoutShare(topic), "/")
 	return len(s) > 2 && s[2] == c.cfg.CustomerID
 }
 
 // receive takes one message. It returns the code of a refusal, or nil.
 func (c *Cloud) receive(pk packets.Packet) *packets.Code {
-	if !c.limiter.allow(time.Now()) {
-		return quotaExceeded
-	}
 	a, ok := parseTopic(pk.TopicName)
 	if !ok || a.kind == "boot" || a.kind == "firmware" {
 		return nil // requests are answered after their acknowledgement
@@ -90,7 +84,7 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 	case "binlog":
 		r.Kind = KindLog
 		if r.Err = c.verifyLog(&r); errors.Is(r.Err, errToken) && c.cfg.Strict.CheckTokens {
-			refuse = notAuthorized
+			refuse = &packets.ErrNotAuthorized
 		}
 	case "core-dump":
 		r.Kind = KindCoreDump
@@ -98,7 +92,7 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 	case "logs":
 		r.Kind = KindText
 		if r.Err = verifyText(&r); r.Err != nil {
-			refuse = badPayload
+			refuse = &packets.ErrPayloadFormatInvalid
 		}
 	}
 	if refuse != nil {
