@@ -24,7 +24,7 @@ import (
 
 func newCloud() *cobra.Command {
 	var cfg localcloud.Config
-	var verbose bool
+	var verbose, strict, silentBoot bool
 	var logLevel string
 	var tap tapFile
 	cmd := &cobra.Command{
@@ -35,8 +35,12 @@ it is interrupted. It gives tokens to devices that boot, and checks what it
 receives and writes it below DIR, where it also keeps its throwaway certificates.
 It prints a command line that uploads to it, then a line for each message. A log
 whose session token it has not given out is refused, as after a restart; the
-gateway is then to register the device anew.`,
-		Example: "  ulogkit cloud --listen 127.0.0.1:8883 --dir ./cloud",
+gateway is then to register the device anew.
+
+With --strict it also holds each client to the limits of AWS IoT Core, which the
+real cloud seems to run on: what is too fast is lost without an answer, what is too
+large or not allowed ends the connection, and each is said on standard error.`,
+		Example: "  ulogkit cloud --listen 127.0.0.1:8883 --dir ./cloud\n  ulogkit cloud --strict --verbose",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			out := cmd.OutOrStdout()
@@ -62,6 +66,10 @@ gateway is then to register the device anew.`,
 				defer mu.Unlock()
 				printReceived(out, r)
 			}
+			if strict {
+				cfg.Strict = localcloud.AWS()
+			}
+			cfg.Strict.CheckTokens, cfg.Strict.SilentBoot = true, silentBoot
 			if err := tap.open(); err != nil {
 				return err
 			}
@@ -79,12 +87,12 @@ gateway is then to register the device anew.`,
 			return nil
 		},
 	}
-	cfg.Strict.CheckTokens = true
 	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:8883", "loopback `ADDR`ess, host:port; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.Dir, "dir", "ulogkit-cloud", "`DIR`ectory for what is received and for the certificates")
 	cmd.Flags().StringVar(&cfg.CustomerID, "customer", "", "the only customer `id` to serve (default: any)")
 	cmd.Flags().BoolVar(&cfg.Plaintext, "insecure-plaintext", false, "no TLS")
-	cmd.Flags().BoolVar(&cfg.Strict.SilentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
+	cmd.Flags().BoolVar(&strict, "strict", false, "hold clients to the limits of AWS IoT Core")
+	cmd.Flags().BoolVar(&silentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
 	cmd.Flags().StringVar(&logLevel, "log-level", "", "send this log `level` to each device, or gateway, that subscribes to its log configuration")
 	tap.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log connections to standard error")

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/big"
 	"net"
@@ -46,7 +47,8 @@ const race = "atexit_sleep_ms=10"
 //	holds DIR NAME...           DIR holds these names and no other
 //	keep NAME                   set $NAME to the last standard output
 //	cloud ARG...                start "ulogkit cloud --dir cloud", set $BROKER to
-//	                            its address and $HOWTO to the command line it prints
+//	                            its address and $HOWTO to the command line it prints;
+//	                            what it prints then goes to cloud.out and cloud.log
 //	stopcloud                   interrupt it; it must end with exit code 0
 //	received COUNT              that many files below cloud/received; $RECEIVED is the first
 //	mkcert NAME [expired]       write NAME.pem, a certificate of nobody known, and NAME.key
@@ -164,7 +166,10 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.Env = append(os.Environ(), "GORACE="+race)
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
-	log, err := os.Create(ts.MkAbs("cloud.log"))
+	const appending = os.O_APPEND | os.O_CREATE | os.O_WRONLY
+	log, err := os.OpenFile(ts.MkAbs("cloud.log"), appending, 0o600)
+	ts.Check(err)
+	said, err := os.OpenFile(ts.MkAbs("cloud.out"), appending, 0o600)
 	ts.Check(err)
 	cmd.Stderr = log
 	ts.Check(cmd.Start())
@@ -172,6 +177,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 		cmd.Process.Kill() // a script that failed did not stop it
 		cmd.Wait()
 		log.Close()
+		said.Close()
 	})
 	lines := bufio.NewScanner(out)
 	howTo := ""
@@ -191,6 +197,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 	go func() {
 		defer close(drained)
 		for lines.Scan() {
+			fmt.Fprintln(said, lines.Text())
 		}
 	}()
 	ts.SetCmd("stopcloud", func(ts *testscript.TestScript, _ bool, _ []string) {
