@@ -301,8 +301,62 @@ func TestReadText(t *testing.T) {
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := ReadText(strings.NewReader(strings.Repeat("x", 200<<10)), now, 0); !errors.Is(err, ErrBadData) {
+	long := "\n\none\n\n" + strings.Repeat("x", 200<<10) // empty lines count
+	if _, err := ReadText(strings.NewReader(long), now, 0); !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), "line 5 ") {
 		t.Errorf("long line: %v", err)
+	}
+}
+
+// Repeating the call repeats the record ids, in another process too; what differs in
+// any other way has others.
+func TestPublishTextAgain(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	entries := func(first string) []TextEntry {
+		e := []TextEntry{{1, format.LevelInfo, first}}
+		for n := range 6000 { // so short that a longer header would move the end of a batch
+			e = append(e, TextEntry{int64(n), format.LevelInfo, ""})
+		}
+		return e
+	}
+	publish := func(first uint64, dev DeviceInfo, entries []TextEntry) (ids []string) {
+		t.Helper()
+		c := newClient(t, cloudConfig(cloud))
+		c.texts.n.Store(first)
+		receipts, err := c.PublishText(within(t, 20*time.Second), dev, entries)
+		if err != nil || len(receipts) < 2 {
+			t.Fatalf("%d receipts, %v", len(receipts), err)
+		}
+		for _, r := range receipts {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	// Sequence numbers of one digit and of nineteen.
+	ids := publish(1, testDevice(1), entries("a"))
+	if again := publish(1<<63, testDevice(1), entries("a")); !slices.Equal(ids, again) {
+		t.Errorf("%q, then %q", ids, again)
+	}
+	same := make([]TextEntry, 3000) // whole batches are alike
+	for i := range same {
+		same[i] = TextEntry{1, format.LevelInfo, strings.Repeat("x", 100)}
+	}
+	seen := map[string]bool{}
+	for _, id := range slices.Concat(ids, publish(1, testDevice(2), entries("a"))) {
+		if seen[id] {
+			t.Errorf("%s came twice", id)
+		}
+		seen[id] = true
+	}
+	other := publish(1, testDevice(1), entries("b"))
+	if other[0] == ids[0] {
+		t.Error("other entries have the same id")
+	}
+	seen = map[string]bool{}
+	for _, id := range publish(1, testDevice(1), same) {
+		if seen[id] {
+			t.Errorf("two batches of one call have the id %s", id)
+		}
+		seen[id] = true
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -47,8 +48,13 @@ type textLine struct {
 	M  string `json:"m"`
 }
 
+func (d DeviceInfo) textHeader(sequence uint64) []byte {
+	return jsonLine(textHeader{sequence, d.DeviceType, d.GitVersion, d.GitHash, d.DeviceSerial})
+}
+
 // textBatches writes entries as messages of at most limit bytes, each with a
-// header line and a sequence number of its own.
+// header line and a sequence number of its own. Where one ends does not depend on
+// how long its number is, so that the same entries give the same batches.
 func textBatches(dev DeviceInfo, entries []TextEntry, limit int, seq *textSequence) ([][]byte, error) {
 	fault := func(err error, class error) error {
 		return &Error{Op: "batch text logs of " + dev.DeviceSerial, Class: class, Err: err, Hint: "nothing was sent"}
@@ -56,27 +62,28 @@ func textBatches(dev DeviceInfo, entries []TextEntry, limit int, seq *textSequen
 	if len(entries) == 0 {
 		return nil, fault(errors.New("there are no entries"), ErrBadData)
 	}
+	room := limit - len(dev.textHeader(math.MaxUint64))
 	var batches [][]byte
 	var batch bytes.Buffer
-	lines := 0
+	used := 0
 	for i, e := range entries {
 		if e.Level > format.LevelCritical {
 			return nil, fault(fmt.Errorf("entry %d: level %v is not one of debug to critical", i, e.Level), ErrBadData)
 		}
 		line := jsonLine(textLine{e.Time, int(e.Level) + 1, e.Text})
-		if lines > 0 && batch.Len()+len(line) > limit {
+		if len(line) > room {
+			return nil, fault(fmt.Errorf("entry %d has %d bytes as JSON, a batch takes %d besides its header", i, len(line), room), errTooLargeData)
+		}
+		if used > 0 && used+len(line) > room {
 			batches = append(batches, bytes.Clone(batch.Bytes()))
-			lines = 0
+			used = 0
 		}
-		if lines == 0 {
+		if used == 0 {
 			batch.Reset()
-			batch.Write(jsonLine(textHeader{seq.next(), dev.DeviceType, dev.GitVersion, dev.GitHash, dev.DeviceSerial}))
-		}
-		if batch.Len()+len(line) > limit {
-			return nil, fault(fmt.Errorf("entry %d has %d bytes as JSON, a batch with its header takes %d", i, len(line), limit), errTooLargeData)
+			batch.Write(dev.textHeader(seq.next()))
 		}
 		batch.Write(line)
-		lines++
+		used += len(line)
 	}
 	return append(batches, batch.Bytes()), nil
 }
@@ -92,7 +99,8 @@ func jsonLine(v any) []byte {
 
 // PublishText publishes text logs in as many batches as it takes, in order, and
 // waits for each acknowledgement. It returns the receipts of those that were
-// acknowledged.
+// acknowledged. Calling it again with the same entries repeats the record ids, so
+// that a consumer can drop what came twice.
 func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []TextEntry) ([]Receipt, error) {
 	if err := dev.Validate(); err != nil {
 		return nil, err
@@ -103,9 +111,11 @@ func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []Text
 	}
 	var receipts []Receipt
 	for i, b := range batches {
+		// Its place stands for its sequence number, which another call would not repeat.
+		_, lines, _ := bytes.Cut(b, []byte("\n"))
 		r, err := c.publish(ctx, dev.DeviceSerial, &message{
 			topic: c.topics.textLog(dev.ApplicationID), payload: b,
-			id: contentID("text", dev.DeviceSerial, b), contentType: contentText,
+			id: contentID("text", dev.DeviceSerial, dev.textHeader(uint64(i)), lines), contentType: contentText,
 		})
 		if err != nil {
 			return receipts, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)
@@ -142,7 +152,8 @@ func ReadText(r io.Reader, now time.Time, level format.Level) ([]TextEntry, erro
 	var entries []TextEntry
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), DefaultMaxMessage)
-	for n := 1; s.Scan(); n++ {
+	n := 1 // the line that is read
+	for ; s.Scan(); n++ {
 		line := bytes.TrimRight(s.Bytes(), "\r")
 		if len(line) == 0 {
 			continue
@@ -155,7 +166,7 @@ func ReadText(r io.Reader, now time.Time, level format.Level) ([]TextEntry, erro
 	}
 	if err := s.Err(); err != nil {
 		if errors.Is(err, bufio.ErrTooLong) {
-			err = fmt.Errorf("line %d is longer than %d bytes", len(entries)+1, DefaultMaxMessage)
+			err = fmt.Errorf("line %d is longer than %d bytes", n, DefaultMaxMessage)
 		}
 		return nil, &Error{Op: "read text logs", Class: ErrBadData, Err: err}
 	}
