@@ -313,7 +313,7 @@ func TestPublishTextAgain(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true})
 	entries := func(first string) []TextEntry {
 		e := []TextEntry{{1, format.LevelInfo, first}}
-		for n := range 6000 { // so short that a longer header would move the end of a batch
+		for n := range 6000 {
 			e = append(e, TextEntry{int64(n), format.LevelInfo, ""})
 		}
 		return e
@@ -335,6 +335,12 @@ func TestPublishTextAgain(t *testing.T) {
 	ids := publish(1, testDevice(1), entries("a"))
 	if again := publish(1<<63, testDevice(1), entries("a")); !slices.Equal(ids, again) {
 		t.Errorf("%q, then %q", ids, again)
+	}
+	// A header longer by 18 bytes would move the end of a batch of lines of 25, here
+	// or there.
+	long := entries("a" + strings.Repeat("b", 12))
+	if first, again := publish(1, testDevice(1), long), publish(1<<63, testDevice(1), long); !slices.Equal(first, again) {
+		t.Errorf("%q, then %q", first, again)
 	}
 	same := make([]TextEntry, 3000) // whole batches are alike
 	for i := range same {
