@@ -3,8 +3,9 @@
 //
 // [Open] connects and makes the stream if there is none: file storage, three
 // replicas. Append publishes a batch and returns when the stream has acknowledged
-// every record, which with three replicas means that two servers have it. [Sink.Read]
-// replays the stream from a sequence number.
+// every record, which with three replicas means that two servers have it. Read
+// replays the stream from a sequence number; [OpenSource] is for those who only read:
+// it makes nothing, and takes the stream with the settings it has.
 //
 // A record is one message. Its data is the payload, byte for byte; the headers hold
 // the rest, with bytes that a header cannot hold as %XX:
@@ -27,6 +28,11 @@
 // except across a failure: when a server dies after it has taken the third record
 // of a batch and not the second, the second follows the third. [ingest.Record].Time
 // shows the true order of one worker.
+//
+// A Reader gives [ingest.ErrEnd] only when the leader of the stream says that there
+// is no more. While the servers elect a leader they leave requests unanswered; those
+// for opening and reading are made again, each with Config.Timeout, ten times as long
+// in all. Append returns an error then, and the worker tries the batch again.
 //
 // # Power cuts
 //

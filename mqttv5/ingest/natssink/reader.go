@@ -3,9 +3,9 @@ package natssink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
@@ -15,37 +15,22 @@ import (
 const fetchSize = 256
 
 // reader replays a stream. It implements ingest.Reader. The consumer that it makes
-// on the servers is in memory and on one of them; when that server dies it makes
-// another one.
+// is in the memory of one of the servers, which may be behind the stream's leader,
+// or die; the leader itself is asked whether there is more.
 type reader struct {
-	s    *Sink
-	next uint64 // sequence number of the record to return next
+	s      *Source
+	stream jetstream.Stream
+	next   uint64 // sequence number of the record to return next
 
 	consumer jetstream.Consumer
-	fetched  []jetstream.Msg
+	fetched  []fetched
 }
 
-// Read implements ingest.Source.
-func (s *Sink) Read(ctx context.Context, from uint64) (ingest.Reader, error) {
-	r := &reader{s: s, next: max(from, 1)}
-	info, err := r.info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r.next = max(r.next, info.State.FirstSeq)
-	return r, nil
-}
-
-func (r *reader) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	stream, err := r.s.js.Stream(ctx, r.s.cfg.Stream) // asks the servers
-	if err != nil {
-		return nil, r.failed(err)
-	}
-	return stream.CachedInfo(), nil
-}
-
-func (r *reader) failed(err error) error {
-	return fmt.Errorf("read stream %s: %w", r.s.cfg.Stream, err)
+// fetched is a message of the stream.
+type fetched struct {
+	seq    uint64
+	header nats.Header
+	data   []byte
 }
 
 // Next implements ingest.Reader.
@@ -55,26 +40,23 @@ func (r *reader) Next(ctx context.Context) (ingest.Record, error) {
 			return ingest.Record{}, err
 		}
 		if len(r.fetched) == 0 {
-			if err := r.fetch(ctx); err != nil {
-				return ingest.Record{}, err
+			if err := r.fetch(ctx); errors.Is(err, jetstream.ErrMsgNotFound) {
+				return ingest.Record{}, ingest.ErrEnd
+			} else if err != nil {
+				return ingest.Record{}, r.s.failed(err)
 			}
 		}
 		m := r.fetched[0]
-		meta, err := m.Metadata()
-		if err != nil {
-			return ingest.Record{}, r.failed(err)
-		}
-		seq := meta.Sequence.Stream
-		if seq > r.next {
-			return ingest.Record{}, r.lost(seq-1, errors.New("the stream has deleted them"))
+		if m.seq > r.next {
+			return ingest.Record{}, r.lost(m.seq-1, errors.New("the stream has deleted them"))
 		}
 		r.fetched = r.fetched[1:]
-		if seq < r.next {
-			continue // a consumer that was lost and made again begins where it likes
+		if m.seq < r.next {
+			continue // the leader gave it already
 		}
-		rec, err := record(seq, m.Headers(), m.Data())
+		rec, err := record(m.seq, m.header, m.data)
 		if err != nil {
-			return ingest.Record{}, r.lost(seq, err)
+			return ingest.Record{}, r.lost(m.seq, err)
 		}
 		r.next++
 		return rec, nil
@@ -87,61 +69,69 @@ func (r *reader) lost(last uint64, err error) error {
 	return e
 }
 
-// fetch asks for messages. It returns ErrEnd only if the servers say that the
-// stream has no more.
+// fetch asks for messages. It returns jetstream.ErrMsgNotFound only if the leader
+// says that the stream has no more.
 func (r *reader) fetch(ctx context.Context) error {
-	var last error
-	for range 3 {
-		if r.consumer == nil {
-			c, err := r.s.js.CreateConsumer(ctx, r.s.cfg.Stream, jetstream.ConsumerConfig{
+	if err := r.consume(ctx); err != nil || len(r.fetched) > 0 {
+		return err
+	}
+	var m *jetstream.RawStreamMsg
+	err := r.s.ask(ctx, func(ctx context.Context) (err error) {
+		m, err = r.stream.GetMsg(ctx, r.next, jetstream.WithGetMsgSubject(">"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// The consumer is behind or gone; the next one may be elsewhere.
+	r.fetched = append(r.fetched, fetched{m.Sequence, m.Header, m.Data})
+	r.leave(ctx)
+	return nil
+}
+
+// consume asks the consumer for messages, once.
+func (r *reader) consume(ctx context.Context) error {
+	if r.consumer == nil {
+		if err := r.s.ask(ctx, func(ctx context.Context) (err error) {
+			r.consumer, err = r.s.js.CreateConsumer(ctx, r.s.cfg.Stream, jetstream.ConsumerConfig{
 				AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next,
 				MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
 			})
-			if err != nil {
-				return r.failed(err)
-			}
-			r.consumer = c
+			return err
+		}); err != nil {
+			r.consumer = nil
+			return err
 		}
-		batch, err := r.consumer.FetchNoWait(fetchSize)
-		if err == nil {
-			for m := range batch.Messages() {
-				r.fetched = append(r.fetched, m)
-			}
-			if err = batch.Error(); len(r.fetched) > 0 {
-				return nil // an error comes again if it matters
-			}
-		}
-		if err == nil {
-			info, err := r.info(ctx)
-			if err != nil {
-				return err
-			}
-			if info.State.LastSeq < r.next {
-				return ingest.ErrEnd
-			}
-		}
-		// There is more, or the consumer is gone: another one tells.
-		last = err
-		r.Close()
 	}
-	if last == nil {
-		// Three consumers saw nothing behind next: what the stream counts there
-		// was deleted.
-		return ingest.ErrEnd
+	batch, err := r.consumer.FetchNoWait(fetchSize) // waits for a second at most
+	if err != nil {
+		return nil // without a connection; the leader's answer is waited for
 	}
-	return r.failed(last)
+	r.fetched = r.fetched[:0]
+	for m := range batch.Messages() {
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		r.fetched = append(r.fetched, fetched{meta.Sequence.Stream, m.Headers(), m.Data()})
+	}
+	return nil
+}
+
+// leave deletes the consumer. The servers do it themselves after a minute if this
+// fails.
+func (r *reader) leave(ctx context.Context) {
+	if r.consumer == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.s.cfg.Timeout)
+	defer cancel()
+	r.s.js.DeleteConsumer(ctx, r.s.cfg.Stream, r.consumer.CachedInfo().Name)
+	r.consumer = nil
 }
 
 // Close implements ingest.Reader.
 func (r *reader) Close() error {
-	if r.consumer == nil {
-		return nil
-	}
-	name := r.consumer.CachedInfo().Name
-	r.consumer = nil
-	ctx, cancel := context.WithTimeout(context.Background(), r.s.cfg.Timeout)
-	defer cancel()
-	// The servers delete it themselves after a minute if this fails.
-	r.s.js.DeleteConsumer(ctx, r.s.cfg.Stream, name)
+	r.leave(context.Background())
 	return nil
 }

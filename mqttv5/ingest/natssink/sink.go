@@ -6,108 +6,46 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
-// Config says where the stream is.
-type Config struct {
-	// URL names the servers: nats://HOST:PORT, several with commas. Default: none,
-	// required.
-	URL string
-
-	// Stream is the stream's name. Default: "ULOGKIT".
-	Stream string
-
-	// Subject is what the stream's subjects begin with; "log" or another kind
-	// follows after a dot. Default: the stream's name.
-	Subject string
-
-	// Replicas is the number of servers that keep the stream. Default: 3.
-	Replicas int
-
-	// Window is how long the servers recognise copies. Default: 2 min, as theirs.
-	Window time.Duration
-
-	// Timeout bounds each request to the servers, and the wait for each
-	// acknowledgement. Default: 5 s.
-	Timeout time.Duration
-
-	// Options are added to the connection's: credentials, certificates. Default:
-	// none.
-	Options []nats.Option
-}
-
-// Sink publishes records to a stream. It implements ingest.Sink and ingest.Source.
-type Sink struct {
-	cfg Config
-	nc  *nats.Conn
-	js  jetstream.JetStream
-}
+// Sink publishes records to a stream. It implements ingest.Sink, and it is the
+// stream's Source as well.
+type Sink struct{ *Source }
 
 // Open connects to the servers and makes the stream if there is none. A stream
 // that exists keeps its limits; it must be on files and have the replicas asked
 // for.
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
-	if cfg.URL == "" {
-		return nil, errors.New("open JetStream sink: URL is empty; it is of the form nats://HOST:PORT")
-	}
-	if cfg.Stream == "" {
-		cfg.Stream = "ULOGKIT"
-	}
-	if cfg.Subject == "" {
-		cfg.Subject = cfg.Stream
-	}
-	if cfg.Replicas == 0 {
-		cfg.Replicas = 3
-	}
-	if cfg.Window == 0 {
-		cfg.Window = 2 * time.Minute
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
-	}
-	options := append([]nats.Option{
-		nats.Name("ulogkit ingest"),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(250 * time.Millisecond),
-		nats.Timeout(cfg.Timeout),
-		// What is published without a connection fails at once, and the worker
-		// keeps it; a buffer would only make the worker wait for the timeout.
-		nats.ReconnectBufSize(-1),
-	}, cfg.Options...)
-	nc, err := nats.Connect(cfg.URL, options...)
+	source, err := connect(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open JetStream sink: connect: %w", err)
+		return nil, fmt.Errorf("open JetStream sink: %w", err)
 	}
-	s := &Sink{cfg: cfg, nc: nc}
-	if err := s.open(ctx); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("open JetStream sink: stream %s: %w", cfg.Stream, err)
+	s := &Sink{source}
+	if err := s.make(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open JetStream sink: stream %s: %w", s.cfg.Stream, err)
 	}
 	return s, nil
 }
 
-func (s *Sink) open(ctx context.Context) (err error) {
-	if s.js, err = jetstream.New(s.nc,
-		jetstream.WithDefaultTimeout(s.cfg.Timeout),
-		jetstream.WithPublishAsyncTimeout(s.cfg.Timeout),
-		jetstream.WithPublishAsyncMaxPending(1<<16),
-		jetstream.WithPublishAsyncErrHandler(func(jetstream.JetStream, *nats.Msg, error) {}), // Append sees it
-	); err != nil {
-		return err
-	}
-	stream, err := s.js.Stream(ctx, s.cfg.Stream)
+// make makes the stream if there is none, and checks it.
+func (s *Sink) make(ctx context.Context) error {
+	stream, err := s.stream(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = s.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name:        s.cfg.Stream,
-			Description: "uLogger logs and crash dumps as they were uploaded",
-			Subjects:    []string{s.cfg.Subject + ".>"},
-			Storage:     jetstream.FileStorage,
-			Replicas:    s.cfg.Replicas,
-			Duplicates:  s.cfg.Window,
+		// Making it again changes nothing.
+		err = s.ask(ctx, func(ctx context.Context) error {
+			stream, err = s.js.CreateStream(ctx, jetstream.StreamConfig{
+				Name:        s.cfg.Stream,
+				Description: "uLogger logs and crash dumps as they were uploaded",
+				Subjects:    []string{s.cfg.Subject + ".>"},
+				Storage:     jetstream.FileStorage,
+				Replicas:    s.cfg.Replicas,
+				Duplicates:  s.cfg.Window,
+			})
+			return err
 		})
 	}
 	if err != nil {
@@ -156,11 +94,5 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 	if failed != nil {
 		return fmt.Errorf("append to stream %s: %w", s.cfg.Stream, failed)
 	}
-	return nil
-}
-
-// Close closes the connection. What Append has returned for is stored.
-func (s *Sink) Close() error {
-	s.nc.Close()
 	return nil
 }
