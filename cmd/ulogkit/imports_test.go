@@ -55,7 +55,7 @@ var importTable = []rule{
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
-	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "mqttv5", "mqttv5/ingest", otlp, protobuf}},
+	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "mqttv5", "mqttv5/ingest", otlp, protobuf, metrics}},
 	{dir: "mqttv5/ingest", allowed: []string{"format", "mqttv5", paho, metrics}},
 	{dir: "mqttv5", allowed: []string{"format", paho, bbolt, flock, metrics, xtime, xsys}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},

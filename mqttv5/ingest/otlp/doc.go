@@ -3,7 +3,8 @@
 // crash dumps as log records of the highest severity.
 //
 // An [Exporter] reads a sink from the position it stored last. [Exporter.Drain]
-// exports what there is, [Exporter.Run] goes on as more arrives.
+// exports what there is, [Exporter.Run] goes on as more arrives. [Exporter.Health]
+// and [NewCollector] tell how it goes meanwhile.
 //
 // # What becomes what
 //

@@ -83,13 +83,16 @@ type Stats struct {
 	Position    uint64 // of the next record
 }
 
-// Exporter exports a sink. It is not safe for concurrent use.
+// Exporter exports a sink. Only Stats, Health and ServeHTTP can be called while it
+// works.
 type Exporter struct {
 	cfg   Config
 	user  *url.Userinfo // of Config.URL
 	batch batch
 	gaps  ingest.Gaps
 	stats Stats
+
+	report report
 
 	minWait, maxWait time.Duration // between attempts
 }
@@ -133,11 +136,9 @@ func New(cfg Config) (*Exporter, error) {
 	if e.stats.Position, err = loadPosition(cfg.PositionFile); err != nil {
 		return nil, fmt.Errorf("new OTLP exporter: %w", err)
 	}
+	e.report.publish(e.stats)
 	return e, nil
 }
-
-// Stats returns what was exported so far.
-func (e *Exporter) Stats() Stats { return e.stats }
 
 // Drain exports what the sink holds now.
 func (e *Exporter) Drain(ctx context.Context) error { return e.export(ctx, false) }
@@ -154,6 +155,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 
 func (e *Exporter) export(ctx context.Context, follow bool) error {
 	e.batch.reset() // of what an earlier call did not get rid of
+	defer func() { e.report.publish(e.stats) }()
 	start := max(e.stats.Position, 1)
 	// Reading begins a window earlier, to recognise copies of what was exported.
 	r, err := e.cfg.Source.Read(ctx, start-min(start-1, uint64(e.cfg.Window)))
@@ -182,6 +184,8 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 			if err := e.flush(ctx); err != nil {
 				return err
 			}
+			e.report.publish(e.stats)
+			e.report.behind(time.Time{})
 			if !follow {
 				return nil
 			}
@@ -197,6 +201,9 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 // add adds what a record holds to the batch and sends the batch when it is full.
 func (e *Exporter) add(ctx context.Context, r *ingest.Record) error {
 	split := false
+	if e.batch.next <= e.stats.Position {
+		e.report.behind(r.Time) // the first of a batch
+	}
 	if r.Reason != "" {
 		e.stats.Quarantined++
 	} else {
@@ -233,6 +240,7 @@ func (e *Exporter) flush(ctx context.Context) error {
 		return fmt.Errorf("export: %w", err)
 	}
 	e.stats.Position = e.batch.next
+	e.report.publish(e.stats)
 	return nil
 }
 

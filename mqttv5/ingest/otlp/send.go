@@ -124,11 +124,12 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 	bound := e.minWait
 	for said := ""; ; {
 		answer, err := e.try(ctx, path, body)
+		if ctx.Err() != nil && err != nil {
+			return nil, ctx.Err()
+		}
+		e.report.answered(err)
 		if err == nil {
 			return answer, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
 		}
 		wait := max(time.Duration(rand.Float64()*float64(bound)), e.minWait/2)
 		bound = min(2*bound, e.maxWait)
@@ -139,6 +140,7 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 			wait = max(wait, r.after)
 		}
 		e.stats.Retries++
+		e.report.publish(e.stats)
 		if err.Error() != said {
 			said = err.Error()
 			e.cfg.Logger.Warn("cannot export; trying again", "error", err, "in", wait.Round(time.Millisecond))
