@@ -77,23 +77,37 @@ func runChild(mode string, args []string) int {
 	return 0
 }
 
-func childClient(port string, tuning Tuning) (*Client, error) {
+func childClient(port, customer string, tuning Tuning, event func(Event)) (*Client, error) {
 	n, err := strconv.Atoi(port)
 	if err != nil {
 		return nil, err
 	}
 	tuning.MinBackoff = 20 * time.Millisecond
-	return New(Config{Broker: "127.0.0.1", Port: n, CustomerID: "7", InsecurePlaintext: true, Tuning: tuning})
+	return New(Config{
+		Broker: "127.0.0.1", Port: n, CustomerID: customer, InsecurePlaintext: true,
+		Tuning: tuning, Hooks: Hooks{Event: event},
+	})
 }
 
-// childWork submits and delivers until it is killed, and prints each record that
-// was accepted, with the hash of its bytes, once Submit has returned.
+// childWork submits and delivers until it is killed. It prints "accepted SERIAL ID
+// HASH ." once Submit has returned, and "acknowledged SERIAL ID ." of each record
+// before it is removed. The dot says that the line is whole.
 func childWork(args []string) error {
 	o, err := OpenOutbox(OutboxConfig{Dir: args[0]})
 	if err != nil {
 		return err
 	}
-	c, err := childClient(args[1], Tuning{PublishesPerSecond: -1, BytesPerSecond: -1})
+	var mu sync.Mutex
+	say := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Printf(format, args...)
+	}
+	c, err := childClient(args[1], "cycle"+args[2], Tuning{PublishesPerSecond: -1, BytesPerSecond: -1}, func(e Event) {
+		if e.Kind == EventDelivered {
+			say("acknowledged %s %s .\n", e.Serial, e.ID)
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -102,7 +116,6 @@ func childWork(args []string) error {
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
 	var n atomic.Uint64
 	var wg sync.WaitGroup
 	for d := range 4 {
@@ -131,9 +144,7 @@ func childWork(args []string) error {
 				if err != nil {
 					panic(err)
 				}
-				mu.Lock()
-				fmt.Printf("%s %x\n", id, sum)
-				mu.Unlock()
+				say("accepted %s %s %x .\n", testDevice(d).DeviceSerial, id, sum)
 			}
 		})
 	}
@@ -225,7 +236,7 @@ func childFull(args []string) error {
 		return fmt.Errorf("full disk gave: %w", err)
 	}
 	waiting := o.Stats().Waiting
-	c, err := childClient(args[1], Tuning{PublishesPerSecond: -1, BytesPerSecond: -1})
+	c, err := childClient(args[1], "7", Tuning{PublishesPerSecond: -1, BytesPerSecond: -1}, nil)
 	if err != nil {
 		return err
 	}
@@ -338,7 +349,7 @@ func childDrain(args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := childClient(args[1], Tuning{PublishesPerSecond: 100})
+	c, err := childClient(args[1], "7", Tuning{PublishesPerSecond: 100}, nil)
 	if err != nil {
 		return err
 	}

@@ -131,11 +131,63 @@ func killCycles(t testing.TB) int {
 	return 15
 }
 
+// lives follows the records of TestF18Kill from what the children print.
+type lives struct {
+	accepted map[string]string // hash by record id
+	removed  map[string]int    // the cycle in which a record was acknowledged, for good
+
+	acknowledged map[string]string          // the last record of each device
+	queued       map[string]map[string]bool // records whose removal waits for a commit, and for whom it was waited once
+}
+
+// begin is told that there is a new child, which knows what is on disk.
+func (l *lives) begin() {
+	l.acknowledged = map[string]string{}
+	l.queued = map[string]map[string]bool{}
+}
+
+// line reads one line. When the next record of a device is acknowledged, the removal
+// of the one before had been queued before that was sent. It is on disk once
+// somebody has submitted twice since: the second time he began later.
+func (l *lives) line(t testing.TB, cycle int, line string) {
+	t.Helper()
+	f := strings.Fields(line)
+	if len(f) == 0 || f[len(f)-1] != "." {
+		return // cut off by the kill
+	}
+	serial, id := f[1], f[2]
+	if f[0] == "acknowledged" {
+		if last := l.acknowledged[serial]; last != "" {
+			l.queued[last] = map[string]bool{}
+		}
+		l.acknowledged[serial] = id
+		return
+	}
+	if old, ok := l.accepted[id]; ok && old != f[3] {
+		t.Fatalf("id %s was given out twice", id)
+	}
+	l.accepted[id] = f[3]
+	for id, waited := range l.queued {
+		if waited[serial] {
+			l.removed[id] = cycle
+			delete(l.queued, id)
+		}
+		waited[serial] = true
+	}
+}
+
 func TestF18Kill(t *testing.T) {
 	var mu sync.Mutex
 	delivered := map[string][sha256.Size]byte{}
-	copies := map[string]int{}
+	copies := map[string][]int{} // the cycles in which a record was sent
+	cycles := killCycles(t)
 	cloud := startCloud(t, localcloud.Config{Plaintext: true, KeepBytes: 1, OnReceive: func(r localcloud.Received) {
+		cycle := cycles // without a child
+		if _, rest, ok := strings.Cut(r.Topic, "/cycle"); ok {
+			if _, err := fmt.Sscanf(rest, "%d/", &cycle); err != nil {
+				t.Errorf("topic %s: %v", r.Topic, err)
+			}
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		sum := sha256.Sum256(withoutTokenOf(r.Payload))
@@ -143,14 +195,14 @@ func TestF18Kill(t *testing.T) {
 			t.Errorf("%s came with two contents", r.ID)
 		}
 		delivered[r.ID] = sum
-		copies[r.ID]++
+		copies[r.ID] = append(copies[r.ID], cycle)
 	}})
 	dir := t.TempDir()
-	accepted := map[string]string{}
+	l := &lives{accepted: map[string]string{}, removed: map[string]int{}}
 	rnd := rand.New(rand.NewPCG(18, uint64(time.Now().UnixNano())))
 	port := fmt.Sprint(cloud.Port())
-	cycles := killCycles(t)
 	for n := range cycles {
+		l.begin()
 		c := startChild(t, "work", dir, port, fmt.Sprint(n))
 		timer := time.AfterFunc(30*time.Second, func() { c.cmd.Process.Kill() })
 		armed := false
@@ -163,14 +215,7 @@ func TestF18Kill(t *testing.T) {
 				armed = true // it works: let it, for a moment
 				time.AfterFunc(time.Duration(rnd.IntN(40_000))*time.Microsecond, func() { c.cmd.Process.Kill() })
 			}
-			id, sum, ok := strings.Cut(line, " ")
-			if !ok || len(sum) != 2*sha256.Size {
-				continue // cut off by the kill
-			}
-			if old, ok := accepted[id]; ok && old != sum {
-				t.Fatalf("id %s was given out twice", id)
-			}
-			accepted[id] = sum
+			l.line(t, n, line)
 		}
 		c.cmd.Wait()
 		timer.Stop()
@@ -196,19 +241,28 @@ func TestF18Kill(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	for id, sum := range accepted {
+	for id, sum := range l.accepted {
 		if got, ok := delivered[id]; !ok {
 			t.Errorf("%s was accepted and never delivered", id)
 		} else if fmt.Sprintf("%x", got) != sum {
 			t.Errorf("%s was altered", id)
 		}
 	}
-	for id, n := range copies {
-		if n > 1+cycles {
-			t.Errorf("%s: %d copies", id, n)
+	// No more copies than kills while it was not acknowledged: each process sends a
+	// record once, and none does after one that has removed it.
+	for id, sent := range copies {
+		seen := map[int]bool{}
+		for _, cycle := range sent {
+			if removed, ok := l.removed[id]; seen[cycle] || (ok && cycle > removed) {
+				t.Errorf("%s was sent in cycles %v; it was removed in %d (%v)", id, sent, removed, ok)
+			}
+			seen[cycle] = true
 		}
 	}
-	t.Logf("%d cycles, %d accepted, %d delivered", cycles, len(accepted), len(delivered))
+	if len(l.removed) == 0 {
+		t.Error("no record was known to be removed")
+	}
+	t.Logf("%d cycles, %d accepted, %d delivered, %d known to be removed", cycles, len(l.accepted), len(delivered), len(l.removed))
 }
 
 // fillOutbox makes an outbox of n records and returns its directory.
