@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/fleet"
@@ -19,9 +20,9 @@ func newExport() *cobra.Command {
 	var s settings.Settings
 	var cfg exporting.Config
 	var where fleet.Config
-	var from string
+	var from, listen string
 	var headers []string
-	var replicas int
+	var nats sinks.NATS
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "export --from SINK --otlp URL --elf-dir DIR",
@@ -44,10 +45,14 @@ A log of which there is none is sent with addresses and arguments.
 What was sent is remembered in the file of --position, so that the next export
 goes on there; without an entry in it, all is sent. After a crash some records may
 be sent twice, and none is left out. A refusal ends the export with exit code 3,
-and loses nothing. Exit code 1 means that SINK has lost records.`,
+and loses nothing. Exit code 1 means that SINK has lost records.
+
+At --listen there are /metrics for Prometheus and /healthz, which answers 503
+while the receiver takes nothing.`,
 		Example: `  ulogkit export --from file:/var/lib/ulogkit --otlp http://localhost:4318 --elf-dir builds/
   ulogkit export --from nats://10.0.0.1 --position otlp.position --otlp https://otlp.example.com \
-    --header 'Authorization: Bearer TOKEN' --elf-dir builds/ --follow`,
+    --header 'Authorization: Bearer TOKEN' --elf-dir builds/ \
+    --follow --listen 127.0.0.1:9101`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" || cfg.URL == "" {
@@ -73,7 +78,7 @@ and loses nothing. Exit code 1 means that SINK has lost records.`,
 				return err
 			}
 			cfg.Device, cfg.Dictionary = devices.Device, devices.Dictionary
-			return runExport(cmd, cfg, from, replicas, follow)
+			return runExport(cmd, cfg, from, listen, nats, follow)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
@@ -82,14 +87,15 @@ and loses nothing. Exit code 1 means that SINK has lost records.`,
 	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by (default ~/.ulogger/session_tokens.json, if there is one)")
 	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: DIR/otlp.position for file:DIR)")
 	cmd.Flags().StringArrayVar(&headers, "header", nil, "`'Name: value'` to send along; may be repeated")
-	cmd.Flags().IntVar(&replicas, "replicas", sinks.Replicas, "number of servers that keep the stream")
+	nats.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on as more is stored, until interrupted")
 	return cmd
 }
 
 // runExport exports and prints what was done.
-func runExport(cmd *cobra.Command, cfg exporting.Config, from string, replicas int, follow bool) (err error) {
-	source, err := sinks.Read(cmd.Context(), from, replicas)
+func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, nats sinks.NATS, follow bool) (err error) {
+	source, err := sinks.Read(cmd.Context(), from, nats)
 	if err != nil {
 		return sinkFailure(from, err)
 	}
@@ -104,6 +110,15 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from string, replicas i
 	exporter, err := exporting.New(cfg)
 	if err != nil {
 		return usage(err)
+	}
+	if listen != "" {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(exporting.NewCollector(exporter))
+		stop, err := serve(cmd, listen, registry, exporter)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	run := exporter.Drain
 	if follow {

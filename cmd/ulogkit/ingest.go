@@ -25,7 +25,7 @@ func newIngest() *cobra.Command {
 	var s settings.Settings
 	var cfg ingest.Config
 	var sink, listen string
-	var replicas int
+	var nats sinks.NATS
 	cmd := &cobra.Command{
 		Use:   "ingest --group G --sink file:DIR|nats://HOST",
 		Short: "Take uploads from a broker into durable storage",
@@ -35,15 +35,15 @@ replicas. It acknowledges a message when it is durable. All workers with the sam
 --group share the work, and each needs a --name of its own, for ever: the broker
 keeps for it what it had not acknowledged when it crashed.
 
-What is no intact log or crash dump goes to DIR/quarantine, or to the stream
-ULOGKIT_QUARANTINE, with the reason. While the sink fails nothing is acknowledged.
+What is no intact log or crash dump goes to DIR/quarantine, or to a stream that is
+called like the other with _QUARANTINE behind it, with the reason. While the sink fails nothing is acknowledged.
 The worker ends when it is interrupted; with --leave it then gives up its part in
 the group for good.
 
 At --listen there are /metrics for Prometheus and /healthz, which answers 503
 while the worker is not connected or its sink fails.` + settings.Help,
 		Example: `  ulogkit ingest --group archive --name 1 --sink file:/var/lib/ulogkit --listen 127.0.0.1:9100
-  ulogkit ingest --group archive --name 2 --sink nats://10.0.0.1,nats://10.0.0.2`,
+  ulogkit ingest --group archive --name 2 --sink nats://10.0.0.1,nats://10.0.0.2 --nats-creds worker.creds`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// An account's group, which a configuration file may hold, is another.
@@ -62,7 +62,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 			}
 			cfg.Group, cfg.Connection.GroupID = cfg.Connection.GroupID, ""
 			cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			return runIngest(cmd, cfg, sink, listen, replicas)
+			return runIngest(cmd, cfg, sink, listen, nats)
 		},
 	}
 	s.AddConnectionFlags(cmd.Flags())
@@ -70,7 +70,8 @@ while the worker is not connected or its sink fails.` + settings.Help,
 	group.Usage = "the `name` that all workers share; uploads with and without an account's group are taken"
 	cmd.Flags().StringVar(&cfg.Name, "name", "", "the worker's own `name`, the same after a restart (default the host's name)")
 	cmd.Flags().StringVar(&sink, "sink", "", "where to store: `file:DIR` or nats://HOST, several with commas")
-	cmd.Flags().IntVar(&replicas, "replicas", sinks.Replicas, "number of servers that keep a stream")
+	nats.AddFlags(cmd.Flags())
+	cmd.Flags().IntVar(&nats.Replicas, "replicas", 3, "number of servers that keep a stream")
 	cmd.Flags().IntVar(&cfg.ReceiveMaximum, "receive-maximum", 128, "the most messages that are not acknowledged at one time")
 	cmd.Flags().BoolVar(&cfg.Leave, "leave", false, "when interrupted, leave the group for good")
 	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
@@ -78,9 +79,9 @@ while the worker is not connected or its sink fails.` + settings.Help,
 }
 
 // runIngest runs a worker until the context ends.
-func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, replicas int) (err error) {
+func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, nats sinks.NATS) (err error) {
 	ctx := cmd.Context()
-	pair, err := sinks.Open(ctx, name, replicas)
+	pair, err := sinks.Open(ctx, name, nats)
 	if err != nil {
 		return sinkFailure(name, err)
 	}
@@ -95,12 +96,11 @@ func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, repli
 		return usage(err)
 	}
 	if listen != "" {
-		stop, address, err := serve(listen, registry, worker)
+		stop, err := serve(cmd, listen, registry, worker)
 		if err != nil {
-			return &failure{exitNetwork, err}
+			return err
 		}
 		defer stop()
-		fmt.Fprintf(cmd.ErrOrStderr(), "metrics and health at http://%s\n", address)
 	}
 	return network(worker.Run(ctx))
 }
@@ -116,21 +116,22 @@ func sinkFailure(name string, err error) error {
 	return &failure{exitNetwork, err}
 }
 
-// serve serves metrics and health until stop is called.
-func serve(listen string, registry *prometheus.Registry, worker http.Handler) (stop func(), address net.Addr, err error) {
+// serve serves metrics and health, and says where, until stop is called.
+func serve(cmd *cobra.Command, listen string, registry *prometheus.Registry, health http.Handler) (stop func(), err error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		return nil, nil, err
+		return nil, &failure{exitNetwork, err}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("GET /healthz", worker)
+	mux.Handle("GET /healthz", health)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		server.Serve(listener) // ends with Shutdown
 	}()
+	fmt.Fprintf(cmd.ErrOrStderr(), "metrics and health at http://%s\n", listener.Addr())
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -138,5 +139,5 @@ func serve(listen string, registry *prometheus.Registry, worker http.Handler) (s
 			server.Close()
 		}
 		<-done
-	}, listener.Addr(), nil
+	}, nil
 }

@@ -5,20 +5,47 @@ package sinks
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/pflag"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/natssink"
 )
 
-// ErrName is the class of the errors about a name that is no sink's.
-var ErrName = errors.New("not file:DIR or nats://HOST")
+// ErrName is the error about a name that is no sink's. It does not show the name,
+// which may hold a password.
+var ErrName = errors.New("SINK is neither file:DIR nor nats://HOST[:PORT]")
 
-// Replicas is the number of servers that keep a stream that is made.
-const Replicas = 3
+// NATS says how to get at a stream.
+type NATS struct {
+	Stream      string
+	Credentials string // file
+	CA          string // file
+	Replicas    int    // of a stream to write to
+}
+
+// AddFlags adds the flags of all who use a stream.
+func (n *NATS) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&n.Stream, "nats-stream", "ULOGKIT", "`name` of the stream")
+	flags.StringVar(&n.Credentials, "nats-creds", "", "`file` of credentials for the NATS servers (default: none)")
+	flags.StringVar(&n.CA, "nats-ca", "", "`file` of the certificate authorities that the NATS servers must have a certificate of (default: the system's)")
+}
+
+func (n *NATS) config(name, stream string) natssink.Config {
+	cfg := natssink.Config{URL: name, Stream: stream, Replicas: n.Replicas}
+	if n.Credentials != "" {
+		cfg.Options = append(cfg.Options, nats.UserCredentials(n.Credentials))
+	}
+	if n.CA != "" {
+		cfg.Options = append(cfg.Options, nats.RootCAs(n.CA))
+	}
+	return cfg
+}
 
 // Pair is an open sink for messages, and one for those that are not intact.
 type Pair struct {
@@ -41,13 +68,25 @@ func directory(name string) (dir string, ok bool) {
 	return dir, ok && dir != ""
 }
 
+// isNATS reports whether a name is of the form nats://HOST, several with commas.
 func isNATS(name string) bool {
-	return strings.HasPrefix(name, "nats://") || strings.HasPrefix(name, "tls://")
+	first := true
+	for server := range strings.SplitSeq(name, ",") {
+		if server = strings.TrimSpace(server); !first && !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Host == "" {
+			return false
+		}
+		first = false
+	}
+	return true
 }
 
 // Open opens a sink to write to, and beside it DIR/quarantine or the stream
-// ULOGKIT_QUARANTINE.
-func Open(ctx context.Context, name string, replicas int) (*Pair, error) {
+// NAME_QUARANTINE.
+func Open(ctx context.Context, name string, n NATS) (*Pair, error) {
 	p := &Pair{}
 	if dir, ok := directory(name); ok {
 		for _, f := range [...]struct {
@@ -63,13 +102,13 @@ func Open(ctx context.Context, name string, replicas int) (*Pair, error) {
 		return p, nil
 	}
 	if !isNATS(name) {
-		return nil, fmt.Errorf("%q is %w", name, ErrName)
+		return nil, ErrName
 	}
 	for _, f := range [...]struct {
 		stream string
 		sink   *ingest.Sink
-	}{{"ULOGKIT", &p.Good}, {"ULOGKIT_QUARANTINE", &p.Bad}} {
-		s, err := natssink.Open(ctx, natssink.Config{URL: name, Stream: f.stream, Replicas: replicas})
+	}{{n.Stream, &p.Good}, {n.Stream + "_QUARANTINE", &p.Bad}} {
+		s, err := natssink.Open(ctx, n.config(name, f.stream))
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -97,8 +136,9 @@ func (dir files) Read(_ context.Context, from uint64) (ingest.Reader, error) {
 	return filesink.OpenReader(string(dir), from)
 }
 
-// Read opens a sink to read from. Workers may be writing to it.
-func Read(ctx context.Context, name string, replicas int) (*Source, error) {
+// Read opens a sink to read from. Workers may be writing to it. It makes neither
+// directories nor streams.
+func Read(ctx context.Context, name string, n NATS) (*Source, error) {
 	if dir, ok := directory(name); ok {
 		if _, err := filesink.OpenReader(dir, 0); err != nil {
 			return nil, err // there is no such directory; nothing may be made
@@ -114,9 +154,9 @@ func Read(ctx context.Context, name string, replicas int) (*Source, error) {
 		return &Source{Source: files(dir), Position: filepath.Join(dir, "otlp.position"), close: func() error { return nil }}, nil
 	}
 	if !isNATS(name) {
-		return nil, fmt.Errorf("%q is %w", name, ErrName)
+		return nil, ErrName
 	}
-	s, err := natssink.Open(ctx, natssink.Config{URL: name, Replicas: replicas})
+	s, err := natssink.OpenSource(ctx, n.config(name, n.Stream))
 	if err != nil {
 		return nil, err
 	}
