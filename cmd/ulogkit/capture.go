@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/capture"
-	"github.com/ulogkit/ulogkit/format/dict"
 	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/wire"
 )
@@ -71,7 +70,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 			return err
 		}
 	}
-	decoder, err := captureDecoder(flags)
+	decoder, err := captureDecoder(cmd, flags)
 	if err != nil {
 		return err
 	}
@@ -116,21 +115,13 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 }
 
 // captureDecoder returns what decodes logs, or nil if no firmware was given.
-func captureDecoder(flags *captureFlags) (*text.Decoder, error) {
-	cfg := text.Config{JSON: flags.json}
-	for _, path := range flags.elf {
-		all, err := dict.LoadAll(path)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range all {
-			cfg.Dictionaries = append(cfg.Dictionaries, d)
-		}
+func captureDecoder(cmd *cobra.Command, flags *captureFlags) (*text.Decoder, error) {
+	builds, err := openBuilds(flags.elf)
+	if err != nil || len(builds.dicts) == 0 {
+		return nil, err
 	}
-	if len(cfg.Dictionaries) == 0 {
-		return nil, nil
-	}
-	return text.NewDecoder(cfg)
+	builds.report(cmd.ErrOrStderr())
+	return text.NewDecoder(text.Config{JSON: flags.json, Dictionaries: builds.dicts})
 }
 
 func named(name string, err error) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,15 +43,16 @@ func newDecode() *cobra.Command {
 with the format strings of the firmware, as the device would have printed it.
 
 FW is the firmware's ELF file, a dictionary that "ulogkit dictionary" made of
-one, or a directory of these; with several, each FILE is decoded with the one
-that fits it. A FILE whose records are not those of the firmware is refused with
-the evidence, unless --force is given. Without --elf the records keep address
-and arguments; a FILE of such records, written with --json, can be decoded later.
+one, or a directory of these; with several, each log is decoded with the one
+that fits it, and one that fits several with that of the log before. A FILE whose
+records are not those of the firmware is refused with the evidence, unless
+--force is given. Without --elf the records keep address and arguments; a FILE of
+such records, written with --json, can be decoded later.
 
 An argument that the device did not record shows as <missing>, one too many is
 appended as <type value>. What was lost is told on standard error: damaged
 ranges, gaps in the sequence, strings and arguments that the device did not
-keep. It makes the exit code 1.
+keep, records that no firmware fits. It makes the exit code 1.
 
 Times are seconds since boot, summed up from the first record of FILE. A line is
 made after --format; its fields are
@@ -71,7 +73,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
 	flags.Float64Var(&f.since, "since", 0, "show records from this time on, in `seconds` since boot")
 	flags.Float64Var(&f.until, "until", 0, "show records up to this time, in `seconds` since boot; 0 is no bound")
-	flags.BoolVar(&f.follow, "follow", false, "wait for more at the end of FILE, until interrupted; takes up a new build of FW")
+	flags.BoolVar(&f.follow, "follow", false, "wait for more at the end of FILE, until interrupted; takes up new builds in FW")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.BoolVar(&f.sources, "source", false, "with --json: the line of code that logged a record, where FW tells")
 	flags.StringVar(&f.line, "format", text.DefaultLine, "`format` of a line")
@@ -86,11 +88,12 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if f.follow && (len(args) != 1 || args[0] == "-") {
 		return usage(errors.New("--follow: give one FILE, which is not standard input"))
 	}
-	dicts, reload, err := f.dictionaries()
+	builds, err := openBuilds(f.elf)
 	if err != nil {
 		return err
 	}
-	decoder, err := f.decoder(dicts, reload)
+	builds.report(cmd.ErrOrStderr())
+	decoder, err := f.decoder(builds)
 	if err != nil {
 		return usage(err)
 	}
@@ -121,7 +124,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		if f.asJSON {
 			write = decoder.Stats().WriteJSON
 		}
-		if err := write(cmd.OutOrStdout(), first(dicts)); err != nil {
+		if err := write(cmd.OutOrStdout()); err != nil {
 			return err
 		}
 	}
@@ -131,35 +134,69 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// dictionaries reads what --elf names. reload tells of a new build of a file
-// that is followed.
-func (f *decodeFlags) dictionaries() (dicts []text.Dictionary, reload func() text.Dictionary, err error) {
-	for _, path := range f.elf {
-		all, err := dict.LoadAll(path)
+// builds are what the flag --elf names.
+type builds struct {
+	stores  []*dict.Store
+	dicts   []text.Dictionary
+	skipped []error // files of directories that hold no dictionary
+}
+
+func openBuilds(paths []string) (*builds, error) {
+	b := &builds{}
+	for _, path := range paths {
+		store, err := dict.OpenStore(path)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
+		}
+		b.stores = append(b.stores, store)
+	}
+	return b, b.load()
+}
+
+// load reads what has changed.
+func (b *builds) load() error {
+	var dicts []text.Dictionary
+	var skipped []error
+	for _, store := range b.stores {
+		all, errs, err := store.All()
+		if err != nil {
+			return err
 		}
 		for _, d := range all {
 			dicts = append(dicts, d)
 		}
+		skipped = append(skipped, errs...)
 	}
-	if !f.follow || len(f.elf) != 1 || len(dicts) != 1 {
-		return dicts, nil, nil
-	}
-	poll := dict.Watch(f.elf[0])
-	return dicts, func() text.Dictionary {
-		if d, changed := poll(); changed {
-			return d
-		}
+	b.dicts, b.skipped = dicts, skipped
+	return nil
+}
+
+// reload returns the dictionaries if others are there now. While a build has
+// removed them, nothing has changed.
+func (b *builds) reload() []text.Dictionary {
+	before := b.dicts
+	if b.load() != nil || slices.Equal(before, b.dicts) {
 		return nil
-	}, nil
+	}
+	return b.dicts
+}
+
+// report tells which files were skipped.
+func (b *builds) report(w io.Writer) {
+	for _, err := range b.skipped {
+		fmt.Fprintf(w, "%v; skipped\n", err)
+	}
 }
 
 // decoder makes a decoder of the flags.
-func (f *decodeFlags) decoder(dicts []text.Dictionary, reload func() text.Dictionary) (*text.Decoder, error) {
+func (f *decodeFlags) decoder(builds *builds) (*text.Decoder, error) {
+	dicts := builds.dicts
 	cfg := text.Config{
 		Dictionaries: dicts, Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
-		Parallel: f.parallel, Reload: reload, Filter: text.Filter{Since: f.since, Until: f.until},
+		Parallel: f.parallel, Filter: text.Filter{Since: f.since, Until: f.until},
+	}
+	if f.follow {
+		cfg.Reload = builds.reload
 	}
 	if cfg.Parallel == 0 {
 		cfg.Parallel = min(runtime.GOMAXPROCS(0), 64)

@@ -24,7 +24,9 @@ const minHash = 7
 
 // Store finds the dictionary of a firmware in the files of a directory: ELF
 // files and dictionary files, added and replaced as firmware is built. It
-// reads a file when it is first asked for, and again when it has changed.
+// reads a file when it is first asked for, and again when it has changed. A
+// file that cannot be read any more, since it is being written, keeps what it
+// had.
 //
 // A file belongs to a firmware if its ID says so, or if its name without
 // extension is the firmware's git hash or version, or else if the firmware
@@ -33,6 +35,7 @@ const minHash = 7
 // A Store may be used by several goroutines.
 type Store struct {
 	dir   string
+	file  string // the only one of the store, or empty
 	mu    sync.Mutex
 	files map[string]*storeFile // by name
 }
@@ -44,61 +47,64 @@ type storeFile struct {
 	err     error // of the last try to read it
 }
 
-// OpenStore returns the store of the files in dir.
-func OpenStore(dir string) (*Store, error) {
-	s := &Store{dir: dir, files: map[string]*storeFile{}}
-	if _, err := s.names(); err != nil {
+// OpenStore returns the store of the files in the directory at path, or of the
+// one file that is there.
+func OpenStore(path string) (*Store, error) {
+	s := &Store{dir: path, files: map[string]*storeFile{}}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; give an ELF file of firmware, a dictionary, or a directory of them", path, reason(err))
+	}
+	if !info.IsDir() {
+		s.dir, s.file = filepath.Split(path)
+	} else if _, err := s.names(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// LoadAll reads the file at path, or all dictionaries of a directory that a
-// store would find there, in the order of their names.
-func LoadAll(path string) ([]*Dictionary, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+// reason returns the error without the name of the file and of the call.
+func reason(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return e.Err
 	}
-	if !info.IsDir() {
-		d, err := Load(path)
-		if err != nil {
-			return nil, err
-		}
-		return []*Dictionary{d}, nil
-	}
-	s, err := OpenStore(path)
-	if err != nil {
-		return nil, err
-	}
-	return s.All()
+	return err
 }
 
-// All reads all dictionaries of the store, in the order of the files' names. It
-// fails if one cannot be read, or if there is none.
-func (s *Store) All() ([]*Dictionary, error) {
+// All reads all dictionaries of the store, in the order of the files' names. A
+// file that has not changed has the dictionary of the last call. Files that hold
+// none are skipped; the errors say which and why. It fails if nothing is left.
+func (s *Store) All() (all []*Dictionary, skipped []error, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names, err := s.names()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []*Dictionary
 	for _, name := range names {
 		d, err := s.load(name)
 		if err != nil {
-			return nil, err
+			skipped = append(skipped, err)
+			continue
 		}
 		all = append(all, d)
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: %w: no .elf, .axf, .out, .json or .csv file in it", s.dir, ErrNoDictionary)
+	switch {
+	case len(all) > 0:
+		return all, skipped, nil
+	case s.file != "":
+		return nil, nil, skipped[0]
 	}
-	return all, nil
+	err = fmt.Errorf("%s: %w: no .elf, .axf, .out, .json or .csv file in it is one", s.dir, ErrNoDictionary)
+	return nil, nil, errors.Join(append([]error{err}, skipped...)...)
 }
 
-// names lists the files that may hold a dictionary, in order.
+// names lists the files that may hold a dictionary, in order, and forgets those
+// that are gone.
 func (s *Store) names() ([]string, error) {
+	if s.file != "" {
+		return []string{s.file}, nil
+	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
@@ -113,6 +119,11 @@ func (s *Store) names() ([]string, error) {
 	if len(names) > maxFiles {
 		return nil, fmt.Errorf("%s: %w: %d files, a store has %d at most", s.dir, ErrTooLarge, len(names), maxFiles)
 	}
+	for name := range s.files {
+		if _, ok := slices.BinarySearch(names, name); !ok {
+			delete(s.files, name)
+		}
+	}
 	return names, nil
 }
 
@@ -125,11 +136,6 @@ func (s *Store) Lookup(id ID) (*Dictionary, error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, err
-	}
-	for name := range s.files {
-		if !slices.Contains(names, name) {
-			delete(s.files, name)
-		}
 	}
 	// A name that fits spares reading all other files.
 	slices.SortStableFunc(names, func(a, b string) int { return rank(a, id) - rank(b, id) })
@@ -151,14 +157,12 @@ func (s *Store) Lookup(id ID) (*Dictionary, error) {
 	return nil, errors.Join(append([]error{err}, failed...)...)
 }
 
-// load returns the dictionary in a file, read anew if the file has changed. A
-// file that cannot be read any more, since it is being written, keeps what it
-// had.
+// load returns the dictionary in a file, read anew if the file has changed.
 func (s *Store) load(name string) (*Dictionary, error) {
 	path := filepath.Join(s.dir, name)
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, reason(err))
 	}
 	f := s.files[name]
 	if f == nil {
@@ -212,27 +216,4 @@ func (id ID) isHeldBy(d *Dictionary, _ string) bool {
 // sameHash reports whether one git hash is the other or abbreviates it.
 func sameHash(a, b string) bool {
 	return min(len(a), len(b)) >= minHash && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
-}
-
-// Watch follows one file. It returns a function that reads the file again if it
-// has changed since the last call, and tells whether it did; a file that cannot
-// be read, since it is being written, has not changed yet.
-func Watch(path string) func() (d *Dictionary, changed bool) {
-	last, _ := os.Stat(path)
-	return func() (*Dictionary, bool) {
-		info, err := os.Stat(path)
-		if err != nil || sameFile(last, info) {
-			return nil, false
-		}
-		d, err := Load(path)
-		if err != nil {
-			return nil, false
-		}
-		last = info
-		return d, true
-	}
-}
-
-func sameFile(a, b fs.FileInfo) bool {
-	return a != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

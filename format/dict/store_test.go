@@ -119,33 +119,48 @@ func TestStoreMissing(t *testing.T) {
 	}
 }
 
-func TestWatch(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "firmware.elf")
+// TestAllAgain has All read again what has changed, and nothing else, for a
+// directory and for a file.
+func TestAllAgain(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "firmware.elf")
 	writeFile(t, path, elfWith("one"), 0)
-	poll := Watch(path)
-	if _, changed := poll(); changed {
-		t.Error("changed at once")
-	}
-	writeFile(t, path, elfWith("two")[:70], time.Second)
-	if _, changed := poll(); changed {
-		t.Error("changed when half written")
-	}
-	writeFile(t, path, elfWith("two"), 2*time.Second)
-	d, changed := poll()
-	if !changed {
-		t.Fatal("change not seen")
-	}
-	if text, _ := d.Format(0x2000); text != "two" {
-		t.Errorf("read %q", text)
-	}
-	if _, changed := poll(); changed {
-		t.Error("changed twice")
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if _, changed := poll(); changed {
-		t.Error("changed when it went away")
+	for _, tt := range []struct {
+		path    string
+		removed bool // what is gone is gone
+	}{{path, false}, {dir, true}} {
+		writeFile(t, path, elfWith("one"), 0)
+		s, err := OpenStore(tt.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := func() []*Dictionary {
+			t.Helper()
+			all, skipped, err := s.All()
+			if err != nil || len(skipped) != 0 || len(all) != 1 {
+				t.Fatalf("%d dictionaries, %v skipped, error %v", len(all), skipped, err)
+			}
+			return all
+		}
+		one := all()
+		if again := all(); again[0] != one[0] {
+			t.Error("read again without a change")
+		}
+		writeFile(t, path, elfWith("two")[:70], time.Second)
+		if again := all(); again[0] != one[0] {
+			t.Error("changed when half written")
+		}
+		writeFile(t, path, elfWith("two"), 2*time.Second)
+		two := all()
+		if text, _ := two[0].Format(0x2000); text != "two" {
+			t.Errorf("read %q", text)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.All(); err == nil || errors.Is(err, ErrNoDictionary) != tt.removed {
+			t.Errorf("error %v when it is gone", err)
+		}
 	}
 }
 
@@ -164,28 +179,63 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-func TestLoadAll(t *testing.T) {
+// TestAll takes the dictionaries of a build directory, and names the rest.
+func TestAll(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := LoadAll(dir); !errors.Is(err, ErrNoDictionary) {
+	all := func(path string) ([]*Dictionary, []error, error) {
+		t.Helper()
+		s, err := OpenStore(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.All()
+	}
+	if _, _, err := all(dir); !errors.Is(err, ErrNoDictionary) {
 		t.Errorf("empty directory: %v", err)
+	}
+	host := elfWith("host")
+	host[4] = 2 // 64-bit
+	others := []struct {
+		name string
+		b    []byte
+		want error
+	}{
+		{"a.out", host, ErrUnsupported},
+		{"compile_commands.json", []byte("[]"), ErrNotELF},
+		{"half.elf", elfWith("half")[:70], ErrDamaged},
+		{"notes.csv", nil, ErrNotELF},
+		{"package.json", []byte(`{"name": "x"}`), ErrDamaged},
+	}
+	for _, o := range others {
+		writeFile(t, filepath.Join(dir, o.name), o.b, 0)
+	}
+	writeFile(t, filepath.Join(dir, "notes.txt"), []byte("no"), 0)
+	_, _, err := all(dir)
+	if !errors.Is(err, ErrNoDictionary) {
+		t.Errorf("directory without dictionaries: %v", err)
+	}
+	for _, o := range others {
+		if !strings.Contains(err.Error(), o.name) {
+			t.Errorf("error %v does not name %s", err, o.name)
+		}
+		if _, _, err := all(filepath.Join(dir, o.name)); !errors.Is(err, o.want) {
+			t.Errorf("%s by itself: %v, want %v", o.name, err, o.want)
+		}
 	}
 	writeFile(t, filepath.Join(dir, "b.elf"), elfWith("b"), 0)
 	writeFile(t, filepath.Join(dir, "a.json"), dictionaryWith(t, ID{}, "a"), 0)
-	writeFile(t, filepath.Join(dir, "notes.txt"), []byte("no"), 0)
-	all, err := LoadAll(dir)
-	if err != nil || len(all) != 2 {
-		t.Fatalf("%d dictionaries, error %v", len(all), err)
+	found, skipped, err := all(dir)
+	if err != nil || len(found) != 2 || len(skipped) != len(others) {
+		t.Fatalf("%d dictionaries, %d skipped, error %v", len(found), len(skipped), err)
 	}
 	for i, want := range []string{"a", "b"} {
-		if text, _ := all[i].Format(0x2000); text != want {
+		if text, _ := found[i].Format(0x2000); text != want {
 			t.Errorf("dictionary %d has %q, want %q", i, text, want)
 		}
 	}
-	if one, err := LoadAll(filepath.Join(dir, "b.elf")); err != nil || len(one) != 1 {
-		t.Errorf("%d dictionaries of a file, error %v", len(one), err)
-	}
-	writeFile(t, filepath.Join(dir, "c.elf"), []byte("no"), 0)
-	if _, err := LoadAll(dir); !errors.Is(err, ErrNotELF) {
-		t.Errorf("broken file: %v", err)
+	for i, o := range others {
+		if !errors.Is(skipped[i], o.want) || !strings.Contains(skipped[i].Error(), o.name) {
+			t.Errorf("%s was skipped because of %v, want %v", o.name, skipped[i], o.want)
+		}
 	}
 }

@@ -21,7 +21,8 @@ var errCrashDump = errors.New("the file is a crash dump, not a log")
 // line with its address and arguments.
 type Config struct {
 	// Dictionaries are those of the firmware versions that the logs may come
-	// from. Each file is decoded with the one that fits it best.
+	// from. Each log is decoded with the one that fits it best; of equals, that
+	// of the log before.
 	// Default: none; records keep address and arguments.
 	Dictionaries []Dictionary
 	// Force goes on where no dictionary fits a file.
@@ -49,13 +50,14 @@ type Config struct {
 	// Parallel is how many goroutines render, 1 to 64. The output is the same.
 	// Default: 1.
 	Parallel int
-	// Reload is asked, between parts of a file, for the dictionary of a new
-	// build of the firmware; nil says that there is none. From then on each
-	// part is decoded with the one of both that fits it, since a device runs
-	// the old build until it is updated.
+	// Reload is asked, between parts of a file, for the dictionaries that are
+	// there now; nil says that these have not changed. The one that was in use
+	// stays, since a device runs the old build until it is updated.
 	// Default: none.
-	Reload func() Dictionary
+	Reload func() []Dictionary
 }
+
+func (c *Config) showsSource() bool { return c.Line.source || c.JSON && c.Sources }
 
 // Decoder turns logs into text. It may be used for one file after the other,
 // and sums up their statistics.
@@ -100,8 +102,9 @@ const (
 // then. The report tells what was lost, also where the error is not nil.
 func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Writer) (Report, error) {
 	s := &stream{cfg: &d.cfg, stats: &d.stats, file: file, ctx: ctx, w: w, judge: newJudge(&d.cfg)}
-	s.use(nil)
-	defer func() { d.stats.addStatements(s.out.stmts) }()
+	s.out = newRenderer(&d.cfg, file)
+	s.out.use(s.judge.dictionary())
+	defer s.out.forget(&d.stats)
 	err := s.run(r)
 	return s.out.report, err
 }
@@ -122,20 +125,28 @@ type stream struct {
 	block *block // that buf lies in, with several goroutines
 
 	rows    *rows           // set where the file holds JSON of an earlier run
-	changes int             // of the dictionary
+	ended   bool            // nothing follows buf
+	reloads int             // of the dictionaries
 	damage  *format.Decoder // reads damaged input, where there is some
 	fed     int             // how much of buf it has been given
 }
 
-// use sets the dictionary.
-func (s *stream) use(dict Dictionary) {
-	if s.out.stmts != nil {
-		s.stats.addStatements(s.out.stmts)
+// reload has other dictionaries used. What was made of the old is dropped.
+func (s *stream) reload(dicts []Dictionary) {
+	s.judge.reload(dicts)
+	s.out.forget(s.stats)
+	s.out.use(s.judge.dictionary())
+	s.reloads++
+}
+
+// ready reports whether the logs that the buffer begins with may be written.
+// Where the file is refused, all that may be is written before.
+func (s *stream) ready(p *pool, next func([]byte) (records, int, error)) (bool, error) {
+	ok, err := s.judge.ready(s.buf, s.ended, next)
+	if err != nil {
+		return false, errors.Join(s.flush(p), err)
 	}
-	report, buf := s.out.report, s.out.buf
-	s.out = newRenderer(s.cfg, s.file, dict)
-	s.out.report, s.out.buf = report, buf
-	s.changes++
+	return ok, nil
 }
 
 // run reads, decodes and writes until the end of r.
@@ -157,17 +168,15 @@ func (s *stream) run(r io.Reader) error {
 		n, err := r.Read(block[len(block):cap(block)])
 		block = block[:len(block)+n]
 		if s.cfg.Reload != nil {
-			if dict := s.cfg.Reload(); dict != nil {
-				s.judge.reload(dict, s.out.dict)
+			if dicts := s.cfg.Reload(); dicts != nil {
+				s.reload(dicts)
 			}
 		}
 		s.buf = block
 		if s.base == 0 && s.rows == nil && len(block) > 0 && block[0] == '{' {
 			s.rows = &rows{}
 		}
-		if err := s.judge.look(s, block); err != nil {
-			return err
-		}
+		s.ended = err != nil || s.ctx.Err() != nil
 		// What is half there when the reading is interrupted is not damaged.
 		eof := errors.Is(err, io.EOF) && s.ctx.Err() == nil
 		if err := s.consume(pool, eof); err != nil {
@@ -217,6 +226,11 @@ func (s *stream) consume(p *pool, eof bool) error {
 	}
 	for len(s.buf) > 0 {
 		if s.damage == nil {
+			if ok, err := s.ready(p, nextLog); err != nil {
+				return err
+			} else if !ok {
+				break
+			}
 			n, err := s.consumeGood(p)
 			if err != nil {
 				return err
@@ -277,6 +291,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 		if err != nil || l.VerifyFrames() != nil {
 			break
 		}
+		s.out.use(s.judge.of(recordsOf(l)))
 		s.out.log(l, s.base+int64(n), &s.track)
 		n = len(s.buf) - len(rest)
 		if len(s.out.buf) >= lenOutput {
@@ -304,11 +319,8 @@ func isDump(b []byte) bool {
 // enterDamage begins a damaged range.
 func (s *stream) enterDamage(reason error) {
 	s.damage, s.fed = &format.Decoder{}, 0
-	if d := s.out.dict; d != nil {
-		s.damage.ValidAddr = func(addr uint32) bool {
-			_, ok := d.Format(addr)
-			return ok
-		}
+	if len(s.judge.candidates) > 0 {
+		s.damage.ValidAddr = s.judge.knows
 	}
 	if reason != nil {
 		s.out.reason = reason.Error()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -309,7 +310,15 @@ func TestParallel(t *testing.T) {
 // TestChunks holds the output to be the same however the bytes come.
 func TestChunks(t *testing.T) {
 	b, d := mixedFile(t, 3, 60, true)
-	cfg := Config{Dictionaries: []Dictionary{d}, JSON: true}
+	first, second, file, _ := builds(t)
+	file = file[len(file)-3000:] // in the midst of a log, where the builds alternate
+	three := slices.Concat(file, b[:30_000], file, b[30_000:])
+	t.Run("one firmware", func(t *testing.T) { testChunks(t, b, d) })
+	t.Run("three", func(t *testing.T) { testChunks(t, three, first, second, d) })
+}
+
+func testChunks(t *testing.T, b []byte, dicts ...Dictionary) {
+	cfg := Config{Dictionaries: dicts, JSON: true, Damaged: len(dicts) > 1}
 	want, wantReport := decode(t, cfg, b)
 	for name, r := range map[string]io.Reader{
 		"bytes":       iotest.OneByteReader(bytes.NewReader(b[:20_000])),

@@ -4,9 +4,9 @@
 //
 // [Parse] reads a format once, [Template.Append] renders a record with it.
 // [Decoder] does the rest for files: it finds the logs, chooses the firmware that
-// they are of or refuses a wrong one, filters, renders, sums up the device's
-// ticks, and reports what was lost on the way. [Follow] gives it a file that
-// still grows.
+// each is of or refuses a file that none fits, filters, renders, sums up the
+// device's ticks, and reports what was lost on the way. [Follow] gives it a file
+// that still grows.
 //
 // # Which printf
 //
@@ -40,6 +40,20 @@
 // shown with a question mark, and so is every argument after it: "5?".
 //
 // Source: FORMAT section 2; the vectors' newlib_text_hex.
+//
+// # Which firmware
+//
+// With several dictionaries each log is decoded with the one that its records
+// speak least against, since a device is updated between two logs. A record
+// speaks against a dictionary that has no string at its address, or one that
+// takes other arguments. Of dictionaries that fit equally well that of the log
+// before is taken; at the beginning of a file logs wait for the first one that
+// tells, for at most 4 KiB of logs, and are then taken for the first dictionary's.
+//
+// A file is refused if too many addresses in its first 64 KiB of logs fit none of
+// the dictionaries. While a few do not, logs wait for what more evidence says.
+// What is decided does not depend on how the bytes are read. After that, and with
+// Force, records that do not fit are shown as far as they can be, and are lost.
 //
 // # Time
 //

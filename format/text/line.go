@@ -306,16 +306,21 @@ type moduleNames [32]string
 func newModuleNames(d Dictionary) *moduleNames {
 	var names moduleNames
 	for i := range names {
-		names[i] = strconv.Itoa(i)
-		if i == 31 {
-			names[i] = "always"
+		name := ""
+		if d != nil {
+			name, _ = d.Module(uint8(i))
 		}
-		if d == nil {
-			continue
-		}
-		if name, ok := d.Module(uint8(i)); ok {
-			names[i] = string(appendPrintable(nil, name))
-		}
+		names[i] = moduleName(uint8(i), name)
 	}
 	return &names
+}
+
+func moduleName(number uint8, name string) string {
+	switch {
+	case name != "":
+		return string(appendPrintable(nil, name))
+	case number == 31:
+		return "always"
+	}
+	return strconv.Itoa(int(number))
 }

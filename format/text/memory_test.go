@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ulogkit/ulogkit/format"
 )
 
 // wholeReport compares reports with all that they remember.
@@ -96,5 +99,28 @@ func TestAlternating(t *testing.T) {
 		if short, long := allocated(5000), allocated(15_000); long > short+10_000*4096 {
 			t.Errorf("parallel %d: %d bytes were allocated for 15,000 damaged logs, %d for 5,000", parallel, long, short)
 		}
+	}
+}
+
+// TestAllocations holds the allocations for a long file of two builds that take
+// turns to those for a short one.
+func TestAllocations(t *testing.T) {
+	first, second, _, _ := builds(t)
+	number := format.ArgI32(7)
+	file := slices.Concat(logOf(t, 3, record1(0x1000), record1(0x2000, number)), logOf(t, 3, record1(0x1000), record1(0x2800, number)))
+	decoder, err := NewDecoder(Config{Dictionaries: []Dictionary{first, second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocs := func(n int64) float64 {
+		return testing.AllocsPerRun(1, func() {
+			if _, err := decoder.Decode(context.Background(), "x", &endless{b: file, n: n}, io.Discard); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	short, long := allocs(1<<20), allocs(6<<20)
+	if long > short+20 {
+		t.Errorf("6 MiB took %v allocations, 1 MiB %v", long, short)
 	}
 }

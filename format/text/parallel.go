@@ -17,7 +17,7 @@ type batch struct {
 	offset  int64 // in the file
 	track   track // where they begin
 	dict    Dictionary
-	changes int // that this dictionary was the result of
+	reloads int // of the dictionaries before
 	out     []byte
 	report  Report
 	from    *block
@@ -107,8 +107,16 @@ func (p *pool) submit(s *stream) (n int, err error) {
 	var ignored Report // the workers report what they come across
 	for {
 		l, rest, err := format.ParseLog(s.buf[n:])
+		before := s.track
 		if err != nil || !s.track.pass(l, &ignored) {
 			break
+		}
+		if d := s.judge.of(recordsOf(l)); d != s.out.dict {
+			if n > begin {
+				p.send(s, begin, n, at)
+			}
+			begin, at = n, before
+			s.out.use(d)
 		}
 		n = len(s.buf) - len(rest)
 		if n-begin >= lenBatch {
@@ -146,7 +154,7 @@ func (t *track) pass(l format.Log, r *Report) bool {
 }
 
 func (p *pool) send(s *stream, begin, end int, at track) {
-	b := &batch{logs: s.buf[begin:end:end], offset: s.base + int64(begin), track: at, dict: s.out.dict, changes: s.changes, from: s.block, done: make(chan struct{})}
+	b := &batch{logs: s.buf[begin:end:end], offset: s.base + int64(begin), track: at, dict: s.out.dict, reloads: s.reloads, from: s.block, done: make(chan struct{})}
 	b.from.users.Add(1)
 	p.pending.Add(1)
 	p.order <- b // has room for a few, which bounds the memory
@@ -155,14 +163,14 @@ func (p *pool) send(s *stream, begin, end int, at track) {
 
 // render is a worker.
 func (p *pool) render() {
-	var out renderer
-	changes := -1
+	out := newRenderer(p.s.cfg, p.s.file)
+	reloads := 0
 	for b := range p.work {
-		if changes != b.changes {
-			p.s.stats.addStatements(out.stmts)
-			out = newRenderer(p.s.cfg, p.s.file, b.dict)
-			changes = b.changes
+		if reloads != b.reloads {
+			out.forget(p.s.stats)
+			reloads = b.reloads
 		}
+		out.use(b.dict)
 		out.report = Report{}
 		select {
 		case spare := <-p.outputs:
@@ -179,7 +187,7 @@ func (p *pool) render() {
 		out.buf = nil
 		close(b.done)
 	}
-	p.s.stats.addStatements(out.stmts)
+	out.forget(p.s.stats)
 }
 
 // write writes the batches in order.

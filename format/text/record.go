@@ -13,24 +13,49 @@ var errShortRecord = errors.New("the record ends before its format")
 
 // renderer turns the records of a stream, or of a part of it, into output.
 type renderer struct {
-	cfg         *Config
-	file        string
+	cfg      *Config
+	file     string
+	*view    // that is in use
+	views    map[Dictionary]*view
+	buf      []byte // output
+	text     []byte // of the record at hand
+	jsonHead string
+	reason   string // why the damaged range that begins is damaged
+	report   Report
+}
+
+// view is what was made of a dictionary.
+type view struct {
 	dict        Dictionary // or nil
 	cells       cells
 	stmts       *statements
-	buf         []byte // output
-	text        []byte // of the record at hand
-	jsonHead    string
 	jsonModules [8][32]string
-	reason      string // why the damaged range that begins is damaged
-	report      Report
 }
 
-func newRenderer(cfg *Config, file string, dict Dictionary) renderer {
-	return renderer{
-		cfg: cfg, file: file, jsonHead: newJSONHead(file), dict: dict, cells: newCells(cfg.Line, dict),
-		stmts: newStatements(dict, &cfg.Filter, cfg.Line.source || cfg.JSON && cfg.Sources),
+func newRenderer(cfg *Config, file string) renderer {
+	return renderer{cfg: cfg, file: file, jsonHead: newJSONHead(file), views: map[Dictionary]*view{}}
+}
+
+// use sets the dictionary, which may be nil.
+func (o *renderer) use(d Dictionary) {
+	if o.view != nil && o.dict == d {
+		return
 	}
+	v := o.views[d]
+	if v == nil {
+		v = &view{dict: d, cells: newCells(o.cfg.Line, d), stmts: newStatements(d, &o.cfg.Filter, o.cfg.showsSource())}
+		o.views[d] = v
+	}
+	o.view = v
+}
+
+// forget drops what was made of dictionaries, and adds up its statistics.
+func (o *renderer) forget(s *Stats) {
+	for _, v := range o.views {
+		s.addStatements(v.stmts)
+	}
+	clear(o.views)
+	o.view = nil
 }
 
 // log renders the records of a good log, which begins at this offset.

@@ -42,17 +42,18 @@ type Report struct {
 	// Of the records shown:
 	DroppedStrings int64 // too long for the device to keep
 	NotRecorded    int64 // other arguments that the device left out
+	Unknown        int64 // records whose format no dictionary has
+	Misfits        int64 // records whose arguments are not the format's
 
 	// What is worth knowing, though nothing is lost.
 	Restarts int64 // the device began to count anew, or sent frames again
 	NoTime   int64 // records that a time filter left out for want of a clock
-	Unknown  int64 // records shown whose format the dictionary does not have
-	Misfits  int64 // records shown whose arguments are not the format's
 }
 
 // Lost reports whether anything of the file is missing in the output.
 func (r *Report) Lost() bool {
-	return r.LostFrames != 0 || r.DamagedCount != 0 || r.Unreadable != 0 || r.DroppedStrings != 0 || r.NotRecorded != 0
+	return r.LostFrames != 0 || r.DamagedCount != 0 || r.Unreadable != 0 || r.DroppedStrings != 0 || r.NotRecorded != 0 ||
+		r.Unknown != 0 || r.Misfits != 0
 }
 
 // gap notes frames that are missing.
@@ -129,7 +130,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.Unreadable, "1 record cannot be read", "records cannot be read")
 	line(r.DroppedStrings, "1 string was too long for the device to keep", "strings were too long for the device to keep")
 	line(r.NotRecorded, "1 argument was not recorded by the device", "arguments were not recorded by the device")
-	line(r.Unknown, "1 record has a format that the firmware file does not hold", "records have formats that the firmware file does not hold")
+	line(r.Unknown, "1 record has a format that no firmware file holds", "records have formats that no firmware file holds")
 	line(r.Misfits, "1 record does not fit its format", "records do not fit their formats")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
 	line(r.Restarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")

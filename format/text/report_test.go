@@ -140,10 +140,10 @@ func TestStats(t *testing.T) {
 		if out.Len() > 0 {
 			t.Errorf("records are written: %s", out.String())
 		}
-		if err := decoder.Stats().WriteTable(&out, d); err != nil {
+		if err := decoder.Stats().WriteTable(&out); err != nil {
 			t.Fatal(err)
 		}
-		if err := decoder.Stats().WriteJSON(&out, d); err != nil {
+		if err := decoder.Stats().WriteJSON(&out); err != nil {
 			t.Fatal(err)
 		}
 		want := `  records  bytes    share     address  format
@@ -163,6 +163,42 @@ func TestStats(t *testing.T) {
 `
 		if out.String() != want {
 			t.Errorf("parallel %d:\n%swant\n%s", parallel, out.String(), want)
+		}
+	}
+}
+
+// TestStatsOfBuilds sums up two builds that use the same addresses and module
+// numbers for other things.
+func TestStatsOfBuilds(t *testing.T) {
+	a, b, file, _ := builds(t)
+	want := []string{
+		`"fmt":"of a: %d","records":6020,`, `"fmt":"opened","records":6022,`, `"fmt":"battery","records":40,`,
+		`"fmt":"of b: %d","records":20,`, `"fmt":"of both","records":22,`,
+		`"module":0,"module_name":"MAIN","bytes":156568}`, `"module":0,"module_name":"CORE","bytes":920}`,
+	}
+	for _, parallel := range []int{1, 4} {
+		decoder, err := NewDecoder(Config{Dictionaries: []Dictionary{a, b}, Quiet: true, Parallel: parallel})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decoder.Decode(t.Context(), "x", bytes.NewReader(file), nil); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if err := decoder.Stats().WriteJSON(&out); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range want {
+			if strings.Count(out.String(), s) != 1 {
+				t.Errorf("parallel %d: no %s in\n%s", parallel, s, out.String())
+			}
+		}
+		out.Reset()
+		if err := decoder.Stats().WriteTable(&out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(out.String(), "\n") != 10 || !strings.Contains(out.String(), "  module CORE\n") || !strings.Contains(out.String(), "  module MAIN\n") {
+			t.Errorf("parallel %d: table is\n%s", parallel, out.String())
 		}
 	}
 }

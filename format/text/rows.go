@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"strconv"
 
@@ -49,16 +48,16 @@ type rowArg struct {
 
 // consumeRows renders the rows that are whole in s.buf.
 func (s *stream) consumeRows(eof bool) error {
-	for len(s.buf) > 0 {
-		n := bytes.IndexByte(s.buf, '\n') + 1
+	if ok, err := s.ready(nil, func(b []byte) (records, int, error) { return nextRow(b, eof) }); !ok {
+		return err
+	}
+	for {
+		n := lenRow(s.buf, eof)
 		if n == 0 {
-			if !eof && len(s.buf) < maxRow {
-				break
-			}
-			n = len(s.buf)
+			break
 		}
 		s.rows.line++
-		if err := s.rows.render(s.buf[:n], &s.out); err != nil {
+		if err := s.rows.render(s.buf[:n], s); err != nil {
 			s.out.report.damage(Damage{Offset: s.base, Len: int64(n), Reason: fmt.Sprintf("row %d: %v", s.rows.line, err)})
 		}
 		s.advance(n)
@@ -71,8 +70,17 @@ func (s *stream) consumeRows(eof bool) error {
 	return s.write()
 }
 
+// lenRow returns the size of the row that b begins with, 0 if it is not whole.
+func lenRow(b []byte, eof bool) int {
+	n := bytes.IndexByte(b, '\n') + 1
+	if n == 0 && (eof || len(b) >= maxRow) {
+		n = len(b)
+	}
+	return n
+}
+
 // render renders one row.
-func (w *rows) render(b []byte, o *renderer) error {
+func (w *rows) render(b []byte, s *stream) error {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil
 	}
@@ -90,27 +98,26 @@ func (w *rows) render(b []byte, o *renderer) error {
 	} else if in.Sequence != nil {
 		r.seq = *in.Sequence
 	}
-	o.record(&r, w.payload)
+	s.out.use(s.judge.of(records{row: w.payload}))
+	s.out.record(&r, w.payload)
 	return nil
 }
 
-// rowPayloads iterates over the records of the rows in b.
-func rowPayloads(b []byte) iter.Seq[format.Payload] {
-	return func(yield func(format.Payload) bool) {
-		for line := range bytes.Lines(b) {
-			var in row
-			if json.Unmarshal(line, &in) != nil {
-				continue
-			}
-			payload, err := in.appendPayload(nil)
-			if err != nil {
-				continue
-			}
-			if p, err := format.ParsePayload(payload); err == nil && !yield(p) {
-				return
-			}
+// nextRow returns the record of the row that b begins with, if there is one, and
+// the row's size.
+func nextRow(b []byte, eof bool) (records, int, error) {
+	n := lenRow(b, eof)
+	if n == 0 {
+		return records{}, 0, format.ErrShort
+	}
+	var in row
+	var payload []byte
+	if json.Unmarshal(b[:n], &in) == nil {
+		if p, err := in.appendPayload(nil); err == nil {
+			payload = p
 		}
 	}
+	return records{row: payload}, n, nil
 }
 
 // appendPayload appends the record as the device sent it.

@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"runtime"
 	"slices"
@@ -94,9 +95,12 @@ func TestForeignRows(t *testing.T) {
 // TestRowsWrongDictionary judges rows as it does logs.
 func TestRowsWrongDictionary(t *testing.T) {
 	rows, _ := decode(t, Config{JSON: true}, vectorLog(t, "agent-1.2.2"))
-	_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, "agent-1.0.2")}}, bytes.NewReader([]byte(rows)))
-	if err == nil {
-		t.Error("the wrong dictionary is taken")
+	first, _, _ := strings.Cut(rows, "\n")
+	for _, in := range []string{rows, first} {
+		_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, "agent-1.0.2")}}, strings.NewReader(in))
+		if !errors.Is(err, ErrWrongDictionary) {
+			t.Errorf("the wrong dictionary is taken: %v", err)
+		}
 	}
 }
 

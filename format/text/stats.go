@@ -13,54 +13,77 @@ import (
 )
 
 // Stats sums up which statements of the firmware talk most. It counts the
-// records that passed the filter.
+// records that passed the filter. A statement that several builds have at the
+// same address is one, and so is a module that has the same number and name.
 type Stats struct {
-	mu     sync.Mutex
-	rows   map[uint32]*StatRow
-	others StatRow
+	mu      sync.Mutex
+	rows    map[said]*StatRow
+	others  StatRow
+	modules map[module]int64 // bytes
 }
 
-// StatRow is what one log statement, or one module, has said.
+// said is what identifies a statement among those of several builds.
+type said struct {
+	addr   uint32
+	format string
+}
+
+// module is one of a build; the name is empty if the dictionary has none.
+type module struct {
+	number uint8
+	name   string
+}
+
+// StatRow is what one log statement has said.
 type StatRow struct {
 	FmtAddr uint32
 	Format  string // empty if the dictionary does not have it
 	Records int64
 	Bytes   int64 // of the frames, headers included
 	Levels  [8]int64
-	modules [32]int64 // bytes
 }
 
 // addStatements takes over what was counted by address.
 func (s *Stats) addStatements(stmts *statements) {
-	if stmts == nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rows == nil {
-		s.rows = map[uint32]*StatRow{}
+		s.rows, s.modules = map[said]*StatRow{}, map[module]int64{}
 	}
+	all := stmts.others
 	for addr, stmt := range stmts.all {
 		if stmt.tally.records == 0 {
 			continue
 		}
-		row := s.rows[addr]
-		if row == nil {
-			if len(s.rows) >= maxStatements {
-				s.others.add(&stmt.tally)
-				continue
-			}
-			row = &StatRow{FmtAddr: addr}
-			s.rows[addr] = row
-		}
+		key := said{addr: addr}
 		if stmt.template != nil {
-			row.Format = stmt.template.format
+			key.format = stmt.template.format
+		}
+		row := s.rows[key]
+		switch {
+		case row != nil:
+		case len(s.rows) < maxStatements:
+			row = &StatRow{FmtAddr: addr, Format: key.format}
+			s.rows[key] = row
+		default:
+			row = &s.others
 		}
 		row.add(&stmt.tally)
+		all.add(&stmt.tally)
 		stmt.tally = tally{}
 	}
 	s.others.add(&stmts.others)
 	stmts.others = tally{}
+	for i, n := range all.module {
+		if n == 0 {
+			continue
+		}
+		m := module{number: uint8(i)}
+		if stmts.dict != nil {
+			m.name, _ = stmts.dict.Module(m.number)
+		}
+		s.modules[m] += n
+	}
 }
 
 func (r *StatRow) add(t *tally) {
@@ -68,9 +91,6 @@ func (r *StatRow) add(t *tally) {
 	r.Bytes += t.bytes
 	for i, n := range t.level {
 		r.Levels[i] += n
-	}
-	for i, n := range t.module {
-		r.modules[i] += n
 	}
 }
 
@@ -83,7 +103,7 @@ func (s *Stats) Rows() []StatRow {
 		rows = append(rows, *r)
 	}
 	slices.SortFunc(rows, func(a, b StatRow) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Records, a.Records), cmp.Compare(a.FmtAddr, b.FmtAddr))
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Records, a.Records), cmp.Compare(a.FmtAddr, b.FmtAddr), cmp.Compare(a.Format, b.Format))
 	})
 	if s.others.Records > 0 {
 		rows = append(rows, s.others)
@@ -93,32 +113,29 @@ func (s *Stats) Rows() []StatRow {
 
 // moduleRow is what one module has said.
 type moduleRow struct {
-	number int
-	bytes  int64
+	module
+	bytes int64
 }
 
 func (s *Stats) sum() (records, bytes int64, modules []moduleRow) {
-	var byModule [32]int64
 	for _, r := range s.Rows() {
 		records += r.Records
 		bytes += r.Bytes
-		for i, n := range r.modules {
-			byModule[i] += n
-		}
 	}
-	for i, n := range byModule {
-		if n > 0 {
-			modules = append(modules, moduleRow{i, n})
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for m, n := range s.modules {
+		modules = append(modules, moduleRow{m, n})
 	}
-	slices.SortStableFunc(modules, func(a, b moduleRow) int { return cmp.Compare(b.bytes, a.bytes) })
+	slices.SortFunc(modules, func(a, b moduleRow) int {
+		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.number, b.number), cmp.Compare(a.name, b.name))
+	})
 	return records, bytes, modules
 }
 
 // WriteTable writes the statistics for people: the statements and the modules,
-// top talkers first. The dictionary names the modules and may be nil.
-func (s *Stats) WriteTable(w io.Writer, dict Dictionary) error {
-	names := newModuleNames(dict)
+// top talkers first.
+func (s *Stats) WriteTable(w io.Writer) error {
 	records, bytes, modules := s.sum()
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "records\tbytes\tshare\taddress\t  format\n")
@@ -133,7 +150,7 @@ func (s *Stats) WriteTable(w io.Writer, dict Dictionary) error {
 	}
 	fmt.Fprintln(t)
 	for _, m := range modules {
-		fmt.Fprintf(t, "\t%d\t%.1f %%\t\t  module %s\n", m.bytes, share(m.bytes, bytes), names[m.number])
+		fmt.Fprintf(t, "\t%d\t%.1f %%\t\t  module %s\n", m.bytes, share(m.bytes, bytes), moduleName(m.number, m.name))
 	}
 	return t.Flush()
 }
@@ -142,7 +159,7 @@ func share(part, whole int64) float64 { return 100 * float64(part) / float64(max
 
 // WriteJSON writes the statistics as one object a line: of kind "statement",
 // then of kind "module", then one of kind "total".
-func (s *Stats) WriteJSON(w io.Writer, dict Dictionary) error {
+func (s *Stats) WriteJSON(w io.Writer) error {
 	records, bytes, modules := s.sum()
 	var b []byte
 	for _, r := range s.Rows() {
@@ -168,10 +185,8 @@ func (s *Stats) WriteJSON(w io.Writer, dict Dictionary) error {
 	}
 	for _, m := range modules {
 		b = appendKey(b, `{"v":1,"kind":"module","module":`, uint64(m.number))
-		if dict != nil {
-			if name, ok := dict.Module(uint8(m.number)); ok {
-				b = appendJSONString(append(b, `,"module_name":`...), name)
-			}
+		if m.name != "" {
+			b = appendJSONString(append(b, `,"module_name":`...), m.name)
 		}
 		b = append(appendKey(b, `,"bytes":`, uint64(m.bytes)), "}\n"...)
 	}

@@ -23,7 +23,8 @@ type Config struct {
 	// Default: none.
 	Dictionaries string
 
-	// Logger gets what goes wrong with the file of tokens later. Default: discards.
+	// Logger gets which files of the directory hold no dictionary, and what goes
+	// wrong with the file of tokens later. Default: discards.
 	Logger *slog.Logger
 }
 
@@ -53,9 +54,17 @@ func Open(cfg Config) (*Fleet, error) {
 	if cfg.Dictionaries == "" {
 		return f, nil
 	}
-	all, err := f.load(cfg.Dictionaries)
+	if f.store, err = dict.OpenStore(cfg.Dictionaries); err != nil {
+		return nil, err
+	}
+	all, skipped, err := f.store.All()
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Logger != nil {
+		for _, err := range skipped {
+			cfg.Logger.Warn("skipped a file without a dictionary", "error", err)
+		}
 	}
 	dicts := make([]otlp.Dictionary, len(all))
 	for i, d := range all {
@@ -63,17 +72,6 @@ func Open(cfg Config) (*Fleet, error) {
 	}
 	f.best = otlp.BestOf(dicts)
 	return f, nil
-}
-
-func (f *Fleet) load(path string) ([]*dict.Dictionary, error) {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return dict.LoadAll(path)
-	}
-	var err error
-	if f.store, err = dict.OpenStore(path); err != nil {
-		return nil, err
-	}
-	return f.store.All()
 }
 
 // Device returns the device that a log's session token belongs to. Its type and
