@@ -88,6 +88,14 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if f.follow && (len(args) != 1 || args[0] == "-") {
 		return usage(errors.New("--follow: give one FILE, which is not standard input"))
 	}
+	switch lines := cmd.Flags().Changed("format"); {
+	case f.sources && (!f.asJSON || f.stats):
+		return usage(errors.New("--source is for the objects of --json; lines have the field {source}, see --format"))
+	case lines && f.asJSON:
+		return usage(errors.New("--format is for lines, --json writes objects: give one of them"))
+	case lines && f.stats:
+		return usage(errors.New("--format is for lines of records, --stats writes none: give one of them"))
+	}
 	builds, err := openBuilds(f.elf)
 	if err != nil {
 		return err
