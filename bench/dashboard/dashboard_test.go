@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -241,6 +242,32 @@ func TestMarks(t *testing.T) {
 	} {
 		if _, err := fill([]byte(text), "table\n"); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// The newest stored run, and no other, is held to the promises without tolerance; a
+// run that someone has just taken has some.
+func TestNewest(t *testing.T) {
+	stored := func(ns float64, date string) string {
+		return fmt.Sprintf("date: %s\ngo: go1.26.1\ncpu: c\nbench: Header\n"+
+			"BenchmarkHeader/impl=format 1 10 ns/op 0 B/op 0 allocs/op\nBenchmarkHeader/impl=binary.Read 1 %v ns/op\n", date, ns)
+	}
+	dir := t.TempDir()
+	for i, c := range []struct {
+		ns           float64 // promised are 400
+		newest, gate int
+	}{{300, 1, 1}, {390, 1, 0}, {410, 0, 0}} {
+		file := filepath.Join(dir, fmt.Sprintf("%d.txt", i))
+		if err := os.WriteFile(file, []byte(stored(c.ns, fmt.Sprintf("2026-01-0%dT00:00:00Z", i+1))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := command(t, "-results", dir, "-newest")
+		if code != c.newest || !strings.Contains(stdout, file) || strings.Count(stdout, "not in this run") < 10 {
+			t.Errorf("%v ns: -newest ends with %d\n%s%s", c.ns, code, stdout, stderr)
+		}
+		if code, stdout, _ := command(t, "-results", dir, "-gate", file); code != c.gate {
+			t.Errorf("%v ns: -gate ends with %d\n%s", c.ns, code, stdout)
 		}
 	}
 }

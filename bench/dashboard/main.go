@@ -5,6 +5,7 @@
 //	go run ./bench/dashboard -format=md       fill the table in README.md
 //	go run ./bench/dashboard -check           is that table the newest results'?
 //	go run ./bench/dashboard -gate FILE       hold a results file against the promises
+//	go run ./bench/dashboard -newest          hold the newest results against them
 //
 // The page needs no network and has no script. Everything in it comes from the
 // results files: run it again and the bytes are the same.
@@ -32,14 +33,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("dashboard", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: go run ./bench/dashboard [-format html|json|md] [-o FILE] [-results DIR], or -check, or -gate FILE; from the top of the module")
+		fmt.Fprintln(stderr, "usage: go run ./bench/dashboard [-format html|json|md] [-o FILE] [-results DIR], or -check, or -gate FILE, or -newest; from the top of the module")
 		flags.PrintDefaults()
 	}
 	dir := flags.String("results", "bench/results", "read results from `DIR`")
 	format := flags.String("format", "html", "write html, json, or md")
 	output := flags.String("o", "", "write to `FILE`; - is standard output (default build/dashboard.html, - for json, README.md for md)")
 	check := flags.Bool("check", false, "fail unless the table in README.md, or -o, comes from the newest results")
-	gateFile := flags.String("gate", "", "hold the results in `FILE` against the promises")
+	gateFile := flags.String("gate", "", "hold the results in `FILE` against the promises, with tolerance")
+	newest := flags.Bool("newest", false, "hold the newest results against the promises, without tolerance")
 	if flags.Parse(args) != nil {
 		return 2
 	}
@@ -50,6 +52,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 2
 	case *gateFile != "":
 		err = gateCommand(stdout, *dir, *gateFile)
+	case *newest:
+		err = newestCommand(stdout, *dir)
 	case *check:
 		err = checkCommand(*dir, orDefault(*output, "README.md"))
 	case *format == "html":

@@ -51,6 +51,8 @@ func (p *page) Class(s gate.Status) string {
 		return "better"
 	case gate.Short:
 		return "short"
+	case gate.Absent:
+		return "quiet"
 	}
 	return "worse"
 }

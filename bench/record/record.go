@@ -116,7 +116,10 @@ func (s *suite) header(w io.Writer, started time.Time, where commit, cpu string)
 	if s.skip != "" {
 		fmt.Fprintf(w, " -skip %s", s.skip)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\nbench: %s\n", s.bench)
+	if s.skip != "" {
+		fmt.Fprintf(w, "skip: %s\n", s.skip)
+	}
 }
 
 // free returns the first name of the day that no file has: results are never

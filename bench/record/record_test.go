@@ -180,8 +180,8 @@ func TestRecordModified(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, &log)
 	}
 	r, err := results.ReadFile("out.txt")
-	if err == nil && (len(r.Rows) != 1 || !strings.HasSuffix(r.Command, " -bench . -skip Other")) {
-		t.Errorf("%d rows, command %q", len(r.Rows), r.Command)
+	if err == nil && (len(r.Rows) != 1 || !strings.HasSuffix(r.Command, " -bench . -skip Other") || !r.Covers("Sum") || r.Covers("Other")) {
+		t.Errorf("%d rows, command %q, bench %q, skip %q", len(r.Rows), r.Command, r.Bench, r.Skip)
 	}
 	if err != nil || !r.Modified || !strings.HasSuffix(r.ShortCommit(), " and changes") {
 		t.Errorf("run %+v, error %v", r, err)

@@ -17,9 +17,10 @@ const (
 	Short          // below the promise, within the tolerance
 	Broken         // below the tolerance, or a cost that is not the promised one
 	Missing        // the run lacks a row of it
+	Absent         // the run was not about it, or could not be
 )
 
-var statusNames = [...]string{"kept", "short", "BROKEN", "MISSING"}
+var statusNames = [...]string{"kept", "short", "BROKEN", "MISSING", "not in this run"}
 
 func (s Status) String() string { return statusNames[s] }
 
@@ -34,8 +35,9 @@ type Verdict struct {
 	Status Status
 }
 
-// Speed checks the promises of speed, but for benchmarks that are measured apart
-// and are not in the run at all.
+// Speed checks the promises of speed. Those whose benchmark was left out of the run
+// are Absent, and so are those whose rows need what a machine may not have, if the
+// run has none of them.
 func Speed(run *results.Run, promises []Promise) []Verdict {
 	var verdicts []Verdict
 	for _, p := range promises {
@@ -49,8 +51,8 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 			if ours != nil && peer != nil {
 				v.Ratio = results.Ratio(ours, peer, results.UnitTime)
 				v.Status = judge(v.Ratio, p.Ratio)
-			} else if apart(run, p, where) {
-				continue
+			} else if absent(run, p.Bench, p.Of, where) {
+				v.Status = Absent
 			}
 			verdicts = append(verdicts, v)
 		}
@@ -58,11 +60,13 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 	return verdicts
 }
 
-// apart reports whether a promise is about rows that may be missing, and the run
-// has none of its benchmark.
-func apart(run *results.Run, p Promise, where string) bool {
-	cost, ok := costOf(Costs, p.Bench, p.Of, where)
-	return ok && cost.Free != "" && !slices.ContainsFunc(run.Rows, func(r *results.Row) bool { return r.Bench == p.Bench })
+// absent reports whether a run has no row of a benchmark and need not have one.
+func absent(run *results.Run, bench, impl, where string) bool {
+	if slices.ContainsFunc(run.Rows, func(r *results.Row) bool { return r.Bench == bench }) {
+		return false
+	}
+	cost, ok := costOf(Costs, bench, impl, where)
+	return ok && cost.Free != "" || !run.Covers(bench)
 }
 
 // judge takes the upper end of the interval for what fails, so that noise alone
@@ -112,7 +116,7 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 		verdicts = append(verdicts, v)
 	}
 	for _, c := range costs {
-		if key := c.Bench + "/" + c.Impl; !seen[key] && c.Free == "" {
+		if key := c.Bench + "/" + c.Impl; !seen[key] && c.Free == "" && !absent(run, c.Bench, c.Impl, "") {
 			seen[key] = true
 			row := &results.Row{Bench: c.Bench, Impl: c.Impl}
 			verdicts = append(verdicts, CostVerdict{row, c, Missing, "is promised but not in the results"})

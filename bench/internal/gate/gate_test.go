@@ -53,14 +53,45 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-// A benchmark that is measured apart may be missing, but not half of it.
-func TestSpeedApart(t *testing.T) {
-	promises := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9}}
-	if v := Speed(run(t, row("Walk/impl=format", 1, 0, 0)), promises); len(v) != 0 {
-		t.Errorf("verdicts are %+v", v)
+// A benchmark that was left out, or that not every machine can run, is said to be
+// absent. One that should be there, or of which half is, is missing.
+func TestSpeedAbsent(t *testing.T) {
+	publish := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9}}
+	header := []Promise{{"Header", "format", "binary.Read", nil, 40}}
+	for _, c := range []struct {
+		name     string
+		promises []Promise
+		head     string
+		row      string
+		want     Status
+	}{
+		{"network", publish, "", "Walk/impl=format", Absent},
+		{"half", publish, "", "Publish/impl=mqttv5/size=1024", Missing},
+		{"half of what was left out", publish, "skip: Publish\n", "Publish/impl=raw/size=1024", Missing},
+		{"gone", header, "", "Walk/impl=format", Missing},
+		{"gone from all", header, "bench: .\n", "Walk/impl=format", Missing},
+		{"left out", header, "bench: .\nskip: Publish|Header\n", "Walk/impl=format", Absent},
+		{"not asked for", header, "bench: Walk\n", "Walk/impl=format", Absent},
+	} {
+		verdicts := Speed(run(t, c.head+row(c.row, 1, 0, 0)), c.promises)
+		if len(verdicts) != 1 || verdicts[0].Status != c.want || verdicts[0].Status.Fails() != (c.want == Missing) {
+			t.Errorf("%s: verdicts are %+v", c.name, verdicts)
+		}
 	}
-	if v := Speed(run(t, row("Publish/impl=mqttv5/size=1024", 1, 0, 0)), promises); len(v) != 1 || v[0].Status != Missing {
-		t.Errorf("verdicts are %+v", v)
+	costs := []Cost{{Bench: "Header", Impl: "format", Case: "*"}}
+	for head, want := range map[string]int{"": 2, "skip: Header\n": 1} { // Walk has no entry
+		if got := Allocations(run(t, head+row("Walk/impl=format", 1, 0, 0)), costs); len(got) != want {
+			t.Errorf("%q: verdicts are %+v", head, got)
+		}
+	}
+}
+
+// Each promise is about benchmarks and costs that there are.
+func TestPromisesHaveCosts(t *testing.T) {
+	for _, p := range Promises {
+		if _, ok := costOf(Costs, p.Bench, p.Of, strings.Join(p.Cases[:min(1, len(p.Cases))], "")); !ok {
+			t.Errorf("%s has a promise for %s and no cost", p.Bench, p.Of)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,8 @@ type Run struct {
 	Modified  bool      // the tree differed from the commit
 
 	Command string    // that took the figures
+	Bench   string    // the benchmarks that it was to run; empty: all
+	Skip    string    // and those that it was to leave out
 	Passes  int       // the most samples that a row has
 	Loads   []float64 // processes that ran or waited, over the minute before each pass
 	Rows    []*Row
@@ -107,6 +110,21 @@ func (r *Run) Find(bench, impl, where string) *Row {
 		}
 	}
 	return nil
+}
+
+// Covers reports whether the run was to have the benchmark, going by the first
+// part of each of the names that it was given.
+func (r *Run) Covers(bench string) bool {
+	matches := func(pattern string, whole bool) bool {
+		for _, p := range strings.Split(pattern, "|") {
+			first, _, parts := strings.Cut(p, "/")
+			if ok, err := regexp.MatchString(first, "Benchmark"+bench); ok && err == nil && !(whole && parts) {
+				return true
+			}
+		}
+		return false
+	}
+	return matches(r.Bench, false) && (r.Skip == "" || !matches(r.Skip, true))
 }
 
 // Machine identifies what times may be compared on.
@@ -209,6 +227,7 @@ func (r *Run) configure(record *benchfmt.Result) error {
 		r.Subject = record.GetConfig("subject")
 		r.Modified = record.GetConfig("modified") != ""
 		r.Command = record.GetConfig("command")
+		r.Bench, r.Skip = record.GetConfig("bench"), record.GetConfig("skip")
 		r.Cores, _ = strconv.Atoi(record.GetConfig("cores"))
 		for key, to := range map[string]*time.Time{"date": &r.Date, "committed": &r.Committed} {
 			var err error

@@ -64,6 +64,30 @@ PASS
 	}
 }
 
+func TestCovers(t *testing.T) {
+	for _, c := range []struct {
+		bench, skip string
+		want        string // of Walk, Publish and Ingest
+	}{
+		{"", "", "Walk Publish Ingest"},
+		{".", "Publish|Outbox|Ingest", "Walk"},
+		{"Publish|Outbox|Ingest", "Publish/raw|Ingest/./size=(256|16384)", "Publish Ingest"},
+		{"Ingest/impl=(paho|ingest-memory)/size=1024$", "", "Ingest"},
+		{"BenchmarkWalk$", "", "Walk"},
+	} {
+		run := &Run{Bench: c.bench, Skip: c.skip}
+		var covered []string
+		for _, name := range []string{"Walk", "Publish", "Ingest"} {
+			if run.Covers(name) {
+				covered = append(covered, name)
+			}
+		}
+		if got := strings.Join(covered, " "); got != c.want {
+			t.Errorf("-bench %q -skip %q covers %q, want %q", c.bench, c.skip, got, c.want)
+		}
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	const row = "BenchmarkX-2 1 5 ns/op\n"
 	for _, c := range []struct{ name, text, want string }{
