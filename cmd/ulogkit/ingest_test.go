@@ -29,18 +29,35 @@ import (
 //
 //	worker ARG...      start "ulogkit ingest ARG...", wait until it is connected, set
 //	                   $HEALTH to the address of --listen
+//	follower ARG...    start "ulogkit export --follow ARG..." in the same way
 //	stopworker         interrupt it; it must end with exit code 0
+//	stopfollower       the same
 //	stored DIR COUNT   wait until the file sink in DIR holds that many records
-//	receiver           start an OTLP receiver, set $OTLP to its address; it writes
-//	                   what it gets to otlp.txt, a line each
+//	receiver           start an OTLP receiver, set $OTLP to its address and $SECRETOTLP
+//	                   to that with a user and a password; it writes what it gets to
+//	                   otlp.txt, a line each
 //	fetch CODE URL     GET it; the body becomes fetched.txt
+//	becomes URL TEXT   GET it until the body holds the text
+//	natsserver         start a NATS server with JetStream, set $NATS to its address; it
+//	                   wants the credentials of nats.creds, and nats-ca.pem vouches for it
+//	streams NAME...    the server holds these streams and no other
+//	canarylog FILE     write a log whose text is canaryPAYLOAD
+//	secrets            from now on the script's session tokens, private keys and
+//	                   credentials are secrets
+//
+// No program prints a secret, or any of the canaries that the scripts give them.
 func TestIngestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(&discreet{T: t}, testscript.Params{
 		Dir:                "testdata/ingest",
 		RequireUniqueNames: true,
-		Setup:              writeVectors,
+		Setup: func(env *testscript.Env) error {
+			env.Values[secretsKey{}] = env.T()
+			return writeVectors(env)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "cloud": cloud, "worker": worker, "stored": stored, "receiver": receiver, "fetch": fetch,
+			"exits": exits, "cloud": cloud, "worker": worker, "follower": follower, "stored": stored,
+			"receiver": receiver, "fetch": fetch, "becomes": becomes, "await": await,
+			"natsserver": natsServer, "canarylog": canaryLog, "secrets": secrets,
 		},
 	})
 }
@@ -48,8 +65,8 @@ func TestIngestScript(t *testing.T) {
 // The contract names these flags; scripts rely on them.
 func TestIngestContract(t *testing.T) {
 	for name, flags := range map[string]string{
-		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas",
-		"export": "from otlp elf-dir store position header follow replicas",
+		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas nats-stream nats-creds nats-ca",
+		"export": "from otlp elf-dir store position header follow listen nats-stream nats-creds nats-ca",
 		"demo":   "ingest",
 	} {
 		cmd, _, err := newRoot().Find([]string{name})
@@ -64,45 +81,69 @@ func TestIngestContract(t *testing.T) {
 	}
 }
 
+// daemon is a program that a script has started.
+type daemon struct {
+	cmd     *exec.Cmd
+	drained chan struct{}
+	log     strings.Builder // of standard error; complete when drained
+}
+
+// end waits until the program has ended, and gives the script what it printed.
+func (d *daemon) end(ts *testscript.TestScript) error {
+	<-d.drained
+	err := d.cmd.Wait()
+	ts.Logf("[%s]\n%s", d.cmd.Args[1], d.log.String())
+	return err
+}
+
 func worker(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := exec.Command("ulogkit", append([]string{"ingest"}, args...)...)
-	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"))
-	out, err := cmd.StderrPipe()
+	start(ts, "worker", "msg=connected", append([]string{"ingest"}, args...))
+}
+
+func follower(ts *testscript.TestScript, _ bool, args []string) {
+	start(ts, "follower", "metrics and health at ", append([]string{"export", "--follow"}, args...))
+}
+
+// start starts ulogkit and waits until it prints a line with the text ready.
+func start(ts *testscript.TestScript, name, ready string, args []string) {
+	d := &daemon{cmd: exec.Command("ulogkit", args...), drained: make(chan struct{})}
+	d.cmd.Dir = ts.MkAbs(".")
+	d.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+race)
+	out, err := d.cmd.StderrPipe()
 	ts.Check(err)
-	ts.Check(cmd.Start())
-	drained := make(chan struct{})
-	var log strings.Builder
+	ts.Check(d.cmd.Start())
+	stopped := false
 	ts.Defer(func() {
-		cmd.Process.Kill() // a script that failed did not stop it
-		<-drained
-		cmd.Wait()
+		if !stopped {
+			d.cmd.Process.Kill() // a script that failed did not stop it
+			d.end(ts)
+		}
+	})
+	ts.SetCmd("stop"+name, func(ts *testscript.TestScript, _ bool, _ []string) {
+		ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
+		stopped = true
+		if err := d.end(ts); err != nil {
+			ts.Fatalf("the %s ended with %v", name, err)
+		}
 	})
 	lines := bufio.NewScanner(out)
-	connected := false
-	for !connected && lines.Scan() {
-		fmt.Fprintln(&log, lines.Text())
+	for found := false; !found; {
+		if !lines.Scan() {
+			close(d.drained)
+			ts.Fatalf("the %s did not start", name)
+		}
+		fmt.Fprintln(&d.log, lines.Text())
 		if rest, ok := strings.CutPrefix(lines.Text(), "metrics and health at "); ok {
 			ts.Setenv("HEALTH", rest)
 		}
-		connected = strings.Contains(lines.Text(), "msg=connected")
+		found = strings.Contains(lines.Text(), ready)
 	}
 	go func() {
-		defer close(drained)
+		defer close(d.drained)
 		for lines.Scan() {
+			fmt.Fprintln(&d.log, lines.Text())
 		}
 	}()
-	if !connected {
-		<-drained
-		ts.Fatalf("the worker did not connect:\n%s", log.String())
-	}
-	ts.SetCmd("stopworker", func(ts *testscript.TestScript, _ bool, _ []string) {
-		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
-		<-drained
-		if err := cmd.Wait(); err != nil {
-			ts.Fatalf("the worker ended with %v", err)
-		}
-	})
 }
 
 func stored(ts *testscript.TestScript, _ bool, args []string) {
@@ -140,6 +181,7 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 		if err != nil {
 			return
 		}
+		fmt.Fprintf(out, "request %s, authorization %q\n", req.URL.Path, req.Header.Get("Authorization"))
 		switch req.URL.Path {
 		case "/v1/logs":
 			var m otlplogs.LogsData
@@ -179,16 +221,38 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 		out.Close()
 	})
 	ts.Setenv("OTLP", srv.URL)
+	ts.Setenv("SECRETOTLP", strings.Replace(srv.URL, "://", "://canaryUSER:canaryPASSWORD@", 1))
 }
 
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
-	resp, err := http.Get(args[1])
+	status, body, err := getURL(args[1])
 	ts.Check(err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	ts.Check(err)
-	if strconv.Itoa(resp.StatusCode) != args[0] {
-		ts.Fatalf("status %d, want %s\n%s", resp.StatusCode, args[0], body)
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("status %d, want %s\n%s", status, args[0], body)
 	}
+	ts.Logf("[fetched]\n%s", body)
 	ts.Check(os.WriteFile(ts.MkAbs("fetched.txt"), body, 0o644))
+}
+
+func becomes(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // polls another process
+		_, body, err := getURL(args[0])
+		ts.Check(err)
+		if strings.Contains(string(body), args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not hold %q:\n%s", args[0], args[1], body)
+		}
+	}
+}
+
+func getURL(url string) (status int, body []byte, err error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, body, err
 }
