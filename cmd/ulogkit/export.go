@@ -30,7 +30,7 @@ func newExport() *cobra.Command {
 		Long: `export reads what "ulogkit ingest" has stored in SINK, file:DIR or nats://HOST,
 decodes it and sends it to an OpenTelemetry receiver at URL over HTTP: records of
 logs and crash dumps as log records, metric frames as metrics, one resource for
-each device.
+each device. A stream is taken with whatever settings it has, and never made.
 
 A log tells no more of its device than a session token. Those in the file of
 --store, which "ulogkit upload" and "ulogkit register" keep, name the device by its

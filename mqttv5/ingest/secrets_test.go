@@ -45,8 +45,13 @@ func TestSecretsNeverShown(t *testing.T) {
 		topic   string
 		payload []byte
 	}{
-		{topic(1), log}, {topic(1), flipped}, {topic(1), text}, {topic(1), []byte(payload)},
-		{"core-dump/v0/7", []byte(payload)}, {"core-dump/v0/7", bytes.Repeat([]byte(payload), 30)}, {"other", log},
+		{topic(1), log},
+		{topic(1), flipped},
+		{topic(1), text},
+		{topic(1), []byte(payload)},
+		{"core-dump/v0/7", []byte(payload)},
+		{"core-dump/v0/7", bytes.Repeat([]byte(payload), 30)},
+		{"other", log},
 	} {
 		c.publish(uint16(i+1), m.topic, "", m.payload)
 		c.expectAcks(i+1, 1)
