@@ -35,7 +35,15 @@ type fakeBroker struct {
 	conns     []*fakeConn
 	connects  []time.Time
 	published []*packets.Publish // boot requests left out, in order
+	sendings  map[string][]*sending
 	boots     int
+}
+
+// sending is one copy of a record on the wire.
+type sending struct {
+	conn     *fakeConn
+	answered time.Time // when the client had read the acknowledgement; zero is never
+	code     ReasonCode
 }
 
 type fakeConn struct {
@@ -44,10 +52,14 @@ type fakeConn struct {
 	n    int // first is 0
 	mu   sync.Mutex
 	seen int // PUBLISHes on this connection, boot requests left out
+
+	// Guarded by the broker's mutex.
+	waiting map[uint16]*sending // not acknowledged, by packet identifier
+	ended   time.Time           // zero: still up
 }
 
 func newFakeBroker(t testing.TB) *fakeBroker {
-	b := &fakeBroker{t: t, token: 77}
+	b := &fakeBroker{t: t, token: 77, sendings: make(map[string][]*sending)}
 	t.Cleanup(b.stop)
 	return b
 }
@@ -65,19 +77,29 @@ func (b *fakeBroker) stop() {
 
 func (b *fakeBroker) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
-	b.mu.Lock()
-	c := &fakeConn{Conn: server, b: b, n: len(b.conns)}
-	b.conns = append(b.conns, c)
-	b.mu.Unlock()
-	b.wg.Go(c.serve)
+	b.wg.Go(b.accept(server).serve)
 	if b.wrap != nil {
 		return b.wrap(client), nil
 	}
 	return client, nil
 }
 
+// accept registers the broker's end of a connection.
+func (b *fakeBroker) accept(conn net.Conn) *fakeConn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &fakeConn{Conn: conn, b: b, n: len(b.conns), waiting: make(map[uint16]*sending)}
+	b.conns = append(b.conns, c)
+	return c
+}
+
 func (c *fakeConn) serve() {
-	defer c.Close()
+	defer func() {
+		c.Close()
+		c.b.mu.Lock()
+		c.ended = time.Now()
+		c.b.mu.Unlock()
+	}()
 	if c.b.onConn != nil && !c.b.onConn(c) {
 		return
 	}
@@ -139,6 +161,10 @@ func (c *fakeConn) publish(m *packets.Publish) {
 	c.mu.Unlock()
 	c.b.mu.Lock()
 	c.b.published = append(c.b.published, m)
+	x := &sending{conn: c}
+	c.waiting[m.PacketID] = x
+	id := publishID(m)
+	c.b.sendings[id] = append(c.b.sendings[id], x)
 	c.b.mu.Unlock()
 	if c.b.onPublish != nil && c.b.onPublish(c, m) {
 		return
@@ -146,15 +172,49 @@ func (c *fakeConn) publish(m *packets.Publish) {
 	c.puback(m.PacketID, 0)
 }
 
-// send writes one packet; a closed pipe is the test's business.
-func (c *fakeConn) send(p packets.Packet) {
+// send writes one packet and reports whether the client has read it; a closed pipe
+// is the test's business.
+func (c *fakeConn) send(p packets.Packet) bool {
 	var b bytes.Buffer // in one piece: several goroutines send
 	p.WriteTo(&b)
-	c.Write(b.Bytes())
+	_, err := c.Write(b.Bytes())
+	return err == nil
 }
 
 func (c *fakeConn) puback(id uint16, code byte) {
-	c.send(&packets.Puback{PacketID: id, ReasonCode: code, Properties: &packets.Properties{}})
+	c.b.mu.Lock()
+	x := c.waiting[id]
+	delete(c.waiting, id) // before it is sent: the client may use the number again
+	c.b.mu.Unlock()
+	if c.send(&packets.Puback{PacketID: id, ReasonCode: code, Properties: &packets.Properties{}}) && x != nil {
+		c.b.mu.Lock()
+		x.answered, x.code = time.Now(), ReasonCode(code)
+		c.b.mu.Unlock()
+	}
+}
+
+// checkCopies finds records that were sent again without a reason: a refusal, or
+// the end of the connection before the acknowledgement could be taken, which gives
+// one reason however often they were sent. The caller holds mu, within a synctest
+// bubble: whatever was read has been seen to before time went on.
+func (b *fakeBroker) checkCopies() {
+	b.t.Helper()
+	for id, list := range b.sendings {
+		allowed := 1
+		lost := map[*fakeConn]bool{}
+		for _, x := range list {
+			end := x.conn.ended
+			switch {
+			case x.answered.IsZero() && !end.IsZero(), !x.answered.IsZero() && x.answered.Equal(end) && !x.code.Failed():
+				lost[x.conn] = true
+			case x.code.Failed():
+				allowed++
+			}
+		}
+		if allowed += len(lost); len(list) > allowed {
+			b.t.Errorf("%s: %d copies, %d can be explained", id, len(list), allowed)
+		}
+	}
 }
 
 func (c *fakeConn) disconnect(code byte) {

@@ -104,13 +104,14 @@ func TestF11FickleLink(t *testing.T) {
 				f.or.submit(t, f.o, 10, 15, 300)
 				f.deliver()
 				copies := f.finish()
-				losses := len(f.b.times())
-				for id, n := range copies {
-					if n > 1+losses {
-						t.Errorf("%s: %d copies with %d connections", id, n, losses)
-					}
+				most := 0
+				for _, n := range copies {
+					most = max(most, n)
 				}
-				if losses < 2 {
+				if most < 2 {
+					t.Error("no record was sent twice")
+				}
+				if len(f.b.times()) < 2 {
 					t.Error("the link was never lost")
 				}
 			})

@@ -123,13 +123,7 @@ func TestF28Soak(t *testing.T) {
 		f.b.mu.Lock()
 		f.b.onPublish, f.b.onConn, f.b.onConnack, f.b.wrap = nil, nil, nil, nil
 		f.b.mu.Unlock()
-		copies := f.finish()
-		lost := len(f.b.times())
-		for id, n := range copies {
-			if n > 1+lost {
-				t.Errorf("%s: %d copies with %d connections", id, n, lost)
-			}
-		}
+		f.finish()
 		synctest.Wait()
 		f.b.mu.Lock()
 		published := len(f.b.published)
@@ -144,7 +138,7 @@ func TestF28Soak(t *testing.T) {
 		if s := f.o.Stats(); s.Parked != len(f.parked) || s.Waiting != 0 {
 			t.Errorf("stats %+v, %d refused for good", s, len(f.parked))
 		}
-		t.Logf("%d hours, %d records, %d sendings, %d connections, %d parked", hours, len(f.or.accepted), published, lost, len(f.parked))
+		t.Logf("%d hours, %d records, %d sendings, %d connections, %d parked", hours, len(f.or.accepted), published, len(f.b.times()), len(f.parked))
 	})
 }
 

@@ -135,8 +135,8 @@ func withFaults(t *testing.T, script func(b *fakeBroker), edit func(*Config), ru
 
 func (f *faults) deliver() { f.stop = deliverIn(f.t, f.c, f.o) }
 
-// finish waits until all is delivered, sends one fresh record and consults the
-// oracle.
+// finish waits until all is delivered, sends one fresh record, consults the oracle
+// and counts copies.
 func (f *faults) finish() (copies map[string]int) {
 	f.t.Helper()
 	if err := f.o.WaitEmpty(f.t.Context()); err != nil {
@@ -148,5 +148,6 @@ func (f *faults) finish() (copies map[string]int) {
 	}
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
+	f.b.checkCopies()
 	return f.or.check(f.t, f.b.published, f.parked)
 }

@@ -87,7 +87,8 @@ func (s *shaped) Close() error {
 	return s.Conn.Close()
 }
 
-// fickle is a link that is reset, stalls, or is cut for a minute, at random.
+// fickle is a link that is reset, stalls, or is cut for a minute, at random, in
+// either direction.
 type fickle struct {
 	net.Conn
 	mu  sync.Mutex
@@ -111,4 +112,17 @@ func (f *fickle) Write(p []byte) (int, error) {
 		f.Conn.Close()
 	}
 	return f.Conn.Write(p)
+}
+
+// Read implements net.Conn.
+func (f *fickle) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	f.mu.Lock()
+	dice := f.rnd.IntN(16)
+	f.mu.Unlock()
+	if dice > 0 || err != nil {
+		return n, err
+	}
+	f.Conn.Close() // with what was under way
+	return 0, io.ErrClosedPipe
 }

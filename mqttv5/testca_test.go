@@ -120,10 +120,7 @@ func (b *fakeBroker) listen(t testing.TB, cfg *tls.Config, pass func(net.Conn) n
 					continue
 				}
 			}
-			b.mu.Lock()
-			f := &fakeConn{Conn: tls.Server(c, cfg), b: b, n: len(b.conns)}
-			b.conns = append(b.conns, f)
-			b.mu.Unlock()
+			f := b.accept(tls.Server(c, cfg))
 			b.wg.Go(f.serve)
 		}
 	})
