@@ -161,6 +161,13 @@ func TestAllAgain(t *testing.T) {
 		if _, _, err := s.All(); err == nil || errors.Is(err, ErrNoDictionary) != tt.removed {
 			t.Errorf("error %v when it is gone", err)
 		}
+		if !tt.removed {
+			continue
+		}
+		writeFile(t, path, elfWith("three")[:70], 3*time.Second)
+		if all, _, err := s.All(); !errors.Is(err, ErrNoDictionary) {
+			t.Errorf("%d dictionaries, error %v when another is half written", len(all), err)
+		}
 	}
 }
 

@@ -164,7 +164,6 @@ func (j *judge) ready(b []byte, last bool, next func([]byte) (records, int, erro
 	if j.waiting > 0 && !j.fits() {
 		return false, j.verdict()
 	}
-	j.chosen = j.chosen || j.differ && j.waiting > 0
 	j.waiting = 0
 	return true, nil
 }

@@ -1,7 +1,6 @@
 package text
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -74,6 +73,14 @@ func TestEvidence(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("error is\n%v\nwant\n%s", err, want)
 	}
+	// An address counts once, as the worst of its records.
+	b = logOf(t, 3, record1(0x1107), record1(0x1107, format.ArgI32(1)), record1(0x1107))
+	_, _, err = tryDecode(t, Config{Dictionaries: []Dictionary{d}}, bytes.NewReader(b))
+	want = `the firmware file is not the one of this log: of 1 format addresses in its first records 1 have no string that fits, 0 lie inside of one:
+  0x00001107: "suffix" does not take the recorded i32`
+	if err == nil || err.Error() != want {
+		t.Errorf("error is\n%v\nwant\n%s", err, want)
+	}
 }
 
 // TestVectorsFit holds the right dictionary to pass with everything that real
@@ -93,129 +100,17 @@ func TestVectorsFit(t *testing.T) {
 }
 
 // TestJudgeNoise holds one address that damage has left to not condemn a
-// dictionary.
+// dictionary. The record is lost.
 func TestJudgeNoise(t *testing.T) {
-	right, b := build(t, 40, "")
-	b = append(b, logOf(t, 3, record1(0x1234))...)
-	_, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{right}}, bytes.NewReader(b))
-	if err != nil || report.Unknown != 1 {
-		t.Errorf("error %v, report %+v", err, report)
-	}
-}
-
-// TestReload has a new build appear while the device still runs the old one,
-// which it then updates to.
-func TestReload(t *testing.T) {
-	before, old := build(t, 5, "")
-	after, updated := build(t, 5, " now")
-	b := slices.Concat(old, old, updated)
-	for _, parallel := range []int{1, 2} {
-		reads := 0
-		cfg := Config{Dictionaries: []Dictionary{before}, Parallel: parallel, Reload: func() []Dictionary {
-			if reads++; reads == 2 {
-				return []Dictionary{after}
-			}
-			return nil
-		}}
-		out, report, err := tryDecode(t, cfg, &slowReader{b: b, n: len(old)})
-		if err != nil || report.Shown != 15 || report.Unknown+report.Misfits != 0 || strings.Count(out, " now") != 1 {
-			t.Errorf("parallel %d: error %v, report %+v, output %s", parallel, err, report, out)
+	right, good := build(t, 40, "")
+	for _, tt := range []struct {
+		noise            format.Record
+		unknown, misfits int64
+	}{{record1(0x1234), 1, 0}, {record1(0x0800_1000, format.ArgI32(0), format.ArgString("x"), format.ArgI32(1)), 0, 1}} {
+		_, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{right}}, bytes.NewReader(slices.Concat(good, logOf(t, 3, tt.noise))))
+		if err != nil || report.Unknown != tt.unknown || report.Misfits != tt.misfits || !report.Lost() {
+			t.Errorf("error %v, report %+v", err, report)
 		}
-	}
-}
-
-// builds are two builds of a firmware, with the file of a device that runs the
-// first and is then updated and set back often, and its text. What is "opened"
-// in the first is "battery" in the second, at the same address.
-func builds(t testing.TB) (a, b *dict.Dictionary, file []byte, text string) {
-	a = dictionaryOf(t, map[uint32]string{0x1000: "opened", 0x2000: "of a: %d", 0x3000: "of both"})
-	b = dictionaryOf(t, map[uint32]string{0x1000: "battery", 0x2800: "of b: %d", 0x3000: "of both"})
-	b.SetModules(map[uint8]string{0: "CORE"})
-	either := logOf(t, 3, record1(0x1000), record1(0x3000)) // the logs around it tell
-	ofA := logOf(t, 3, record1(0x1000), record1(0x2000, format.ArgI32(7)))
-	ofB := logOf(t, 1, record1(0x1000), record1(0x2800, format.ArgI32(7)))
-	file = slices.Concat(either, bytes.Repeat(ofA, 6000), either, bytes.Repeat(slices.Concat(ofB, either, ofA), 20))
-	const textOfA = "MAIN opened\nMAIN of a: 7\n"
-	const eitherOfA, eitherOfB = "MAIN opened\nMAIN of both\n", "CORE battery\nCORE of both\n"
-	text = eitherOfA + strings.Repeat(textOfA, 6000) + eitherOfA + strings.Repeat("CORE battery\nCORE of b: 7\n"+eitherOfB+textOfA, 20)
-	return a, b, file, text
-}
-
-// TestUpdate decodes a file that two builds have written.
-func TestUpdate(t *testing.T) {
-	a, b, file, want := builds(t)
-	line, err := ParseLine("{module} {text}", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dicts := range [][]Dictionary{{a, b}, {b, a}} {
-		for _, parallel := range []int{1, 4} {
-			for _, size := range []int{len(file), 1000, 29} {
-				cfg := Config{Dictionaries: dicts, Line: line, Parallel: parallel}
-				got, report, err := tryDecode(t, cfg, &slowReader{b: file, n: size})
-				if err != nil || report.Lost() || got != want {
-					t.Errorf("in pieces of %d, parallel %d: error %v, report %+v, %d bytes of output, want %d", size, parallel, err, report, len(got), len(want))
-				}
-			}
-		}
-	}
-	// The build that is missing has records that are lost.
-	_, report := decode(t, Config{Dictionaries: []Dictionary{a}}, file)
-	if !report.Lost() || report.Unknown != 20 {
-		t.Errorf("with one of two builds: report %+v", report)
-	}
-}
-
-// TestUpdateRows decodes rows of two builds, of which each is by itself.
-func TestUpdateRows(t *testing.T) {
-	a, b, _, _ := builds(t)
-	number := format.ArgI32(7)
-	rows, _ := decode(t, Config{JSON: true}, logOf(t, 3, record1(0x1000), record1(0x2800, number), record1(0x1000), record1(0x2000, number), record1(0x1000)))
-	const want = "battery of b: 7 battery of a: 7 opened"
-	line, err := ParseLine("{text}", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, size := range []int{len(rows), 100, 1} {
-		got, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{a, b}, Line: line}, &slowReader{b: []byte(rows), n: size})
-		if err != nil || report.Lost() || strings.Join(strings.Split(strings.TrimSpace(got), "\n"), " ") != want {
-			t.Errorf("in pieces of %d: error %v, report %+v, output %s", size, err, report, got)
-		}
-	}
-}
-
-// TestUndecided has a device of which no record tells which build it runs. Its
-// logs are held back for a while, and then those of the first.
-func TestUndecided(t *testing.T) {
-	a, b, _, _ := builds(t)
-	log := logOf(t, 3, record1(0x1000))
-	for _, logs := range []int{1, lenUndecided / len(log), 2 * lenUndecided / len(log)} {
-		out, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{a, b}}, &slowReader{b: bytes.Repeat(log, logs), n: len(log)})
-		if err != nil || report.Lost() || strings.Count(out, "opened\n") != logs {
-			t.Errorf("%d logs: error %v, report %+v", logs, err, report)
-		}
-	}
-	// What reads the same is not held back.
-	r, w := io.Pipe()
-	d, err := NewDecoder(Config{Dictionaries: []Dictionary{a, a}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, out := io.Pipe()
-	done := make(chan error)
-	go func() {
-		_, err := d.Decode(t.Context(), "x", r, out)
-		done <- err
-	}()
-	if _, err := w.Write(log); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(lines).ReadString('\n'); err != nil || !strings.HasSuffix(line, "opened\n") {
-		t.Errorf("line is %q, error %v", line, err)
-	}
-	w.Close()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }
 
@@ -282,24 +177,3 @@ func TestVerdictAtOnce(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
-
-// TestReloadBack keeps the build at hand in play while the device runs it.
-func TestReloadBack(t *testing.T) {
-	a, b, _, _ := builds(t)
-	ofA, ofB := logOf(t, 3, record1(0x1000), record1(0x2000, format.ArgI32(7))), logOf(t, 3, record1(0x1000), record1(0x2800, format.ArgI32(7)))
-	reads := 0
-	decoder, err := NewDecoder(Config{Dictionaries: []Dictionary{a}, Reload: func() []Dictionary {
-		if reads++; reads == 2 {
-			return []Dictionary{b}
-		}
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	report, err := decoder.Decode(t.Context(), "x", &slowReader{b: slices.Concat(ofA, ofA, ofB, ofA), n: len(ofA)}, &out)
-	if err != nil || report.Lost() || strings.Count(out.String(), "battery") != 1 || strings.Count(out.String(), "opened") != 3 {
-		t.Errorf("error %v, report %+v, output\n%s", err, report, out.String())
-	}
-}
