@@ -26,7 +26,8 @@ func newEventPrinter(cmd *cobra.Command) *eventPrinter {
 
 func (p *eventPrinter) hooks() mqttv5.Hooks { return mqttv5.Hooks{Event: p.print} }
 
-// mute ends the printing: a connection that is closed on purpose is no trouble.
+// mute ends the printing of trouble: a connection that is closed on purpose is none.
+// What became of a record may still come, until the client is closed.
 func (p *eventPrinter) mute() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -36,9 +37,6 @@ func (p *eventPrinter) mute() {
 func (p *eventPrinter) print(e mqttv5.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.muted {
-		return
-	}
 	switch e.Kind {
 	case mqttv5.EventDelivered:
 		p.last = ""
@@ -49,7 +47,7 @@ func (p *eventPrinter) print(e mqttv5.Event) {
 	case mqttv5.EventParked:
 		fmt.Fprintf(p.errs, "%s: parked: %v\n", e.ID, e.Err)
 	case mqttv5.EventDisconnected, mqttv5.EventRetried, mqttv5.EventEvicted, mqttv5.EventNotice:
-		if e.Err == nil || e.Err.Error() == p.last {
+		if p.muted || e.Err == nil || e.Err.Error() == p.last {
 			return
 		}
 		p.last = e.Err.Error()

@@ -9,11 +9,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
-func main() {
+func main() { os.Exit(execute(newRoot())) }
+
+// execute runs the command line until it ends or is interrupted, and returns the
+// exit code.
+func execute(root *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, newRoot(), os.Args[1:])
-	stop()
-	os.Exit(code)
+	defer stop()
+	return run(ctx, root, os.Args[1:])
 }

@@ -30,7 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ulogkit": main})
+	testscript.Main(m, map[string]func(){"ulogkit": transcribed})
 }
 
 // race keeps each process of a program built with the race detector from
@@ -55,6 +55,10 @@ const race = "atexit_sleep_ms=10"
 //	await FILE TEXT             wait until the file, which a process writes, holds the text
 //	dump FILE SIZE              write a good crash dump of that many bytes
 //	mute                        listen on $BROKER and never say a word
+//	transcribed TEXT            a program has printed the text, whatever became of it
+//
+// No program prints a secret, see leaks. vectors/secret.bin is a log with the text
+// canaryPAYLOAD.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -63,6 +67,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
 			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert, "await": await, "dump": dump,
+			"transcribed": isTranscribed,
 		},
 	})
 }
@@ -75,6 +80,12 @@ func writeVectors(env *testscript.Env) error {
 	}
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("GORACE", race)
+	if err := transcribe(env); err != nil {
+		return err
+	}
+	if err := writeCanary(filepath.Join(dir, "secret.bin")); err != nil {
+		return err
+	}
 	count := 0
 	for _, file := range []string{"logs.json", "coredumps.json"} {
 		b, err := os.ReadFile(filepath.Join("..", "..", "format", "testdata", file))
@@ -163,7 +174,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs("cloud")
 	cmd := exec.Command("ulogkit", append([]string{"cloud", "--listen", "127.0.0.1:0", "--dir", dir}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "GORACE="+race)
+	cmd.Env = append(os.Environ(), "GORACE="+race, transcripts+"="+ts.Getenv(transcripts))
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	const appending = os.O_APPEND | os.O_CREATE | os.O_WRONLY
