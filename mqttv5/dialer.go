@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -41,31 +40,7 @@ func NewDialer(cfg Config) (*Dialer, error) {
 func (d *Dialer) Config() Config { return *d.sup.cfg }
 
 // Dial connects and finishes the TLS handshake. WrapConn has been applied.
-func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
-	var tlsConfig *tls.Config
-	if !d.sup.cfg.InsecurePlaintext {
-		var err error
-		if tlsConfig, err = d.sup.creds.load(); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := d.sup.dial(ctx, "tcp", d.sup.cfg.address())
-	if err != nil {
-		return nil, d.sup.dialError(ctx, err)
-	}
-	if tlsConfig != nil {
-		t := tls.Client(conn, tlsConfig)
-		if err := t.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, d.sup.handshakeError(ctx, err)
-		}
-		conn = t
-	}
-	if wrap := d.sup.cfg.Hooks.WrapConn; wrap != nil {
-		conn = wrap(conn)
-	}
-	return conn, nil
-}
+func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) { return d.sup.dialTLS(ctx) }
 
 // LoginError explains why a login failed; code is the CONNACK's, 0 when there was
 // none.

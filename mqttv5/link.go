@@ -130,11 +130,17 @@ func (l *link) abandon(ctx context.Context, ca *paho.Connack, err error) error {
 }
 
 // fail ends the link. The first cause stands. It never blocks.
-func (l *link) fail(cause error) {
+func (l *link) fail(cause error) { l.end(cause, nil) }
+
+// end is fail with a last word, which may be nil.
+func (l *link) end(cause error, last func()) {
 	l.once.Do(func() {
 		l.cause = cause
 		close(l.dead)
 		go func() { // callers may hold the connection's lock
+			if last != nil {
+				last()
+			}
 			l.conn.Close()
 			l.win.close(cause)
 			l.sess.end(cause)
@@ -268,28 +274,20 @@ func (l *link) unsubscribe(filter string) {
 }
 
 // close waits until nothing is in flight or ctx ends, says goodbye and ends the
-// link.
+// link. The broker hangs up on a goodbye, which must not count as a loss: the cause
+// stands before it is said.
 func (l *link) close(ctx context.Context) {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for l.sess.inFlight(packets.PUBLISH) > 0 {
-		select {
-		case <-tick.C:
-			continue
-		case <-l.dead:
-		case <-ctx.Done():
-		}
-		break
-	}
 	select {
+	case <-l.sess.published():
 	case <-l.dead:
-	default:
+	case <-ctx.Done():
+	}
+	l.end(ErrClosed, func() {
 		l.conn.SetWriteDeadline(time.Now().Add(time.Second))
 		d := packets.Disconnect{Properties: &packets.Properties{}}
 		d.WriteTo(l.conn)
 		l.conn.drain()
-		l.fail(ErrClosed)
-	}
+	})
 	<-l.sess.ended
 	<-l.paho.Done()
 }

@@ -41,7 +41,8 @@ type session struct {
 	w       io.Writer // nil before CONNACK and after the end
 	last    uint16
 	waiting map[uint16]exchange
-	lost    error // why the connection ended
+	quiet   chan struct{} // not nil: somebody waits until no PUBLISH is
+	lost    error         // why the connection ended
 	ended   chan struct{}
 	stray   int // acknowledgements that fit nothing
 }
@@ -78,16 +79,31 @@ func (s *session) lostError() error {
 	return errors.New("not connected")
 }
 
-// inFlight returns the number of exchanges of a kind.
-func (s *session) inFlight(kind byte) (n int) {
+// published returns a channel that is closed when no PUBLISH awaits its
+// acknowledgement.
+func (s *session) published() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.quiet == nil {
+		s.quiet = make(chan struct{})
+	}
+	quiet := s.quiet
+	s.hush()
+	return quiet
+}
+
+// hush tells who waits for quiet when there is. The caller holds mu.
+func (s *session) hush() {
+	if s.quiet == nil {
+		return
+	}
 	for _, x := range s.waiting {
-		if x.kind == kind {
-			n++
+		if x.kind == packets.PUBLISH {
+			return
 		}
 	}
-	return n
+	close(s.quiet)
+	s.quiet = nil
 }
 
 // overdue reports whether an exchange has passed its deadline.
@@ -129,6 +145,7 @@ func (s *session) settle(id uint16, kind byte, a ack) {
 		return
 	}
 	delete(s.waiting, id)
+	s.hush()
 	s.mu.Unlock()
 	x.done(a)
 }

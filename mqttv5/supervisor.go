@@ -164,9 +164,9 @@ func (s *supervisor) run(a *attempt) {
 	}
 
 	s.mu.Lock()
-	if err == nil && s.ctx.Err() != nil {
-		err = ErrClosed
-		l.fail(ErrClosed)
+	if err == nil && s.stopped != nil { // stop did not see this link
+		err = s.stopped
+		l.fail(err)
 	}
 	a.link, a.err, s.attempt = l, err, nil
 	if err != nil {
@@ -271,6 +271,19 @@ func (s *supervisor) evicted() {
 func (s *supervisor) open() (*link, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.TokenTimeout)
 	defer cancel()
+	conn, err := s.dialTLS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := openLink(ctx, conn, s.cfg, s.rate, s.route)
+	if err != nil {
+		return nil, s.loginError(ctx, err)
+	}
+	return l, nil
+}
+
+// dialTLS connects with the credentials of the moment and finishes the handshake.
+func (s *supervisor) dialTLS(ctx context.Context) (net.Conn, error) {
 	var tlsConfig *tls.Config
 	if !s.cfg.InsecurePlaintext {
 		var err error
@@ -293,11 +306,7 @@ func (s *supervisor) open() (*link, error) {
 	if wrap := s.cfg.Hooks.WrapConn; wrap != nil {
 		conn = wrap(conn)
 	}
-	l, err := openLink(ctx, conn, s.cfg, s.rate, s.route)
-	if err != nil {
-		return nil, s.loginError(ctx, err)
-	}
-	return l, nil
+	return conn, nil
 }
 
 // start runs f in a goroutine that stop waits for, unless the client is closed.
