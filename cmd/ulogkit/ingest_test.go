@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,23 +42,15 @@ import (
 //	natsserver         start a NATS server with JetStream, set $NATS to its address; it
 //	                   wants the credentials of nats.creds, and nats-ca.pem vouches for it
 //	streams NAME...    the server holds these streams and no other
-//	canarylog FILE     write a log whose text is canaryPAYLOAD
-//	secrets            from now on the script's session tokens, private keys and
-//	                   credentials are secrets
-//
-// No program prints a secret, or any of the canaries that the scripts give them.
 func TestIngestScript(t *testing.T) {
-	testscript.RunT(&discreet{T: t}, testscript.Params{
+	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/ingest",
 		RequireUniqueNames: true,
-		Setup: func(env *testscript.Env) error {
-			env.Values[secretsKey{}] = env.T()
-			return writeVectors(env)
-		},
+		Setup:              writeVectors,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "cloud": cloud, "worker": worker, "follower": follower, "stored": stored,
 			"receiver": receiver, "fetch": fetch, "becomes": becomes, "await": await,
-			"natsserver": natsServer, "canarylog": canaryLog, "secrets": secrets,
+			"natsserver": natsServer, "transcribed": isTranscribed,
 		},
 	})
 }
@@ -108,7 +101,7 @@ func follower(ts *testscript.TestScript, _ bool, args []string) {
 func start(ts *testscript.TestScript, name, ready string, args []string) {
 	d := &daemon{cmd: exec.Command("ulogkit", args...), drained: make(chan struct{})}
 	d.cmd.Dir = ts.MkAbs(".")
-	d.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+race)
+	d.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+race, transcripts+"="+ts.Getenv(transcripts))
 	out, err := d.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(d.cmd.Start())
@@ -230,8 +223,12 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(status) != args[0] {
 		ts.Fatalf("status %d, want %s\n%s", status, args[0], body)
 	}
-	ts.Logf("[fetched]\n%s", body)
 	ts.Check(os.WriteFile(ts.MkAbs("fetched.txt"), body, 0o644))
+	// It is shown to people as well.
+	f, err := os.CreateTemp(ts.Getenv(transcripts), "fetched")
+	ts.Check(err)
+	_, err = fmt.Fprintf(f, "fetched %s\n%s", args[1], body)
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 func becomes(ts *testscript.TestScript, _ bool, args []string) {

@@ -88,8 +88,12 @@ func eachTranscript(dir string, f func(text string)) error {
 // tokenFields is how session tokens stand in the files of a store.
 var tokenFields = regexp.MustCompile(`"token": *([1-9][0-9]*)`)
 
+// firstLines are the first lines of what is between the lines of a PEM file or
+// one of NATS credentials.
+var firstLines = regexp.MustCompile(`(?m)^-----BEGIN .*\n(.+)$`)
+
 // secretsIn returns the session tokens that a script's files hold, in decimal and
-// hexadecimal, and the private keys.
+// hexadecimal, and the private keys and credentials.
 func secretsIn(dir string) (tokens, keys []string, err error) {
 	add := func(token uint32) {
 		// A script's own small numbers would be found everywhere.
@@ -99,7 +103,7 @@ func secretsIn(dir string) (tokens, keys []string, err error) {
 	}
 	err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		received := strings.Contains(filepath.Base(name), "-log-")
-		if err != nil || !e.Type().IsRegular() || !received && !slices.Contains([]string{".json", ".key"}, filepath.Ext(name)) {
+		if err != nil || !e.Type().IsRegular() || !received && !slices.Contains([]string{".json", ".key", ".creds"}, filepath.Ext(name)) {
 			return err
 		}
 		b, err := os.ReadFile(name)
@@ -115,8 +119,8 @@ func secretsIn(dir string) (tokens, keys []string, err error) {
 				add(token)
 			}
 		}
-		if lines := strings.Split(string(b), "\n"); filepath.Ext(name) == ".key" && len(lines) > 1 {
-			keys = append(keys, lines[1]) // the first line of base64
+		for _, m := range firstLines.FindAllSubmatch(b, -1) {
+			keys = append(keys, string(m[1]))
 		}
 		return nil
 	})
