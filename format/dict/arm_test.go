@@ -204,19 +204,18 @@ func compareLines(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	// Ask for every halfword of code, not only for what loads a string.
-	var uses []use
+	var pcs []uint32
 	for i := range d.blocks {
 		for pc := uint64(d.blocks[i].addr); d.blocks[i].code && pc < d.blocks[i].end(); pc += 2 {
-			uses = append(uses, use{pc: uint32(pc)})
+			pcs = append(pcs, uint32(pc))
 		}
 	}
-	d.lines.locate(uses)
 	compared := 0
-	for _, u := range uses {
-		if u.source.Line != lines[uint64(u.pc)] {
-			t.Errorf("%#x is line %d, debug/dwarf says %d", u.pc, u.source.Line, lines[uint64(u.pc)])
+	for i, at := range d.lines.Locate(pcs) {
+		if at.Line != lines[uint64(pcs[i])] {
+			t.Errorf("%#x is line %d, debug/dwarf says %d", pcs[i], at.Line, lines[uint64(pcs[i])])
 		}
-		if u.source.Line > 0 {
+		if at.Line > 0 {
 			compared++
 		}
 	}

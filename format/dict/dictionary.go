@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
 // block is a stretch of the device's memory that the file has contents for.
@@ -40,7 +42,7 @@ type Dictionary struct {
 	thumb   bool // code is Arm Thumb
 	listed  bool // each block is one string, of a dictionary file
 
-	lines   lineTable
+	lines   firmware.Lines
 	imports map[uint32][]Source // of a dictionary file
 
 	refOnce  sync.Once

@@ -32,10 +32,7 @@
 //
 // A firmware file is foreign input. Whatever its bytes, reading it gives a
 // dictionary or an error, in time and memory that grow with the file at most,
-// and with no more than [MaxFile] and [MaxLoaded] bytes of it. For that reason the
-// package reads the few structures it needs itself: debug/elf and debug/dwarf
-// are documented as not hardened, and take quadratic time for section names
-// and units that overlap.
+// and with no more than [MaxFile] and [MaxLoaded] bytes of it.
 //
 // A Dictionary may be used by several goroutines.
 package dict

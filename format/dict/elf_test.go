@@ -29,9 +29,23 @@ type testSymbol struct {
 	value uint32
 }
 
+// Sizes and values of the ELF specification.
 const (
-	typeProgBits = 1
-	typeStrings  = 3
+	sizeHeader  = 52
+	sizeSection = 40
+	sizeSegment = 32
+	sizeSymbol  = 16
+
+	typeExec    = 2
+	machineARM  = 40
+	segmentLoad = 1
+
+	typeProgBits   = 1
+	sectionSymbols = 2
+	typeStrings    = 3
+	sectionNoBits  = 8
+
+	flagAlloc, flagExec, flagCompressed = 2, 4, 0x800
 )
 
 // rodata and code are sections with contents.

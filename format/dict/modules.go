@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
 // The section of module names and the two symbols in it.
@@ -21,30 +22,27 @@ const (
 
 // loadModules reads the names of the modules. Firmware without them, or with a
 // table that cannot be made out, has none.
-func (f *elfFile) loadModules(d *Dictionary) error {
-	for i := range f.sections {
-		s := &f.sections[i]
-		if !f.is(s, sectionModules) || s.typ == sectionNoBits || s.size > 1<<16 {
-			continue
-		}
-		b, err := f.read(int64(s.offset), int64(s.size))
-		if err != nil {
-			return fmt.Errorf("section %d, %s: %w", i, sectionModules, err)
-		}
-		symbols, err := f.findSymbols(symbolModules, symbolCount)
-		if err != nil {
-			return err
-		}
-		array, ok := symbols[symbolModules]
-		count, ok2 := symbols[symbolCount]
-		if ok && ok2 {
-			if d.modules, ok = d.readModules(b, int64(array)-int64(s.addr), int64(count)-int64(s.addr), false); ok {
-				return nil
-			}
-		}
-		d.modules = d.guessModules(b)
+func (d *Dictionary) loadModules(f *firmware.File) error {
+	s := f.Section(sectionModules, 1<<16)
+	if s == nil {
 		return nil
 	}
+	b, err := f.Read(s)
+	if err != nil {
+		return fmt.Errorf("section %d, %s: %w", s.Index, sectionModules, err)
+	}
+	symbols, err := f.Values(symbolModules, symbolCount)
+	if err != nil {
+		return err
+	}
+	array, ok := symbols[symbolModules]
+	count, ok2 := symbols[symbolCount]
+	if ok && ok2 {
+		if d.modules, ok = d.readModules(b, int64(array)-int64(s.Addr), int64(count)-int64(s.Addr), false); ok {
+			return nil
+		}
+	}
+	d.modules = d.guessModules(b)
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
 // Source is a line of source code.
@@ -88,13 +90,19 @@ func (d *Dictionary) findUses() {
 // the addresses that they load.
 func (d *Dictionary) findLines() {
 	d.refOnce.Do(d.findRefs)
-	if len(d.lines.program) == 0 {
+	if d.lines.Empty() {
 		d.uses = nil
 		return
 	}
 	slices.SortFunc(d.uses, func(a, b use) int { return cmp.Compare(a.pc, b.pc) })
-	d.lines.locate(d.uses)
-	d.lines = lineTable{}
+	pcs := make([]uint32, len(d.uses))
+	for i := range d.uses {
+		pcs[i] = d.uses[i].pc
+	}
+	for i, at := range d.lines.Locate(pcs) {
+		d.uses[i].source = Source(at)
+	}
+	d.lines = firmware.Lines{}
 	slices.SortStableFunc(d.uses, func(a, b use) int { return cmp.Compare(a.addr, b.addr) })
 }
 

@@ -1,47 +1,57 @@
-package dict
+package firmware
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"path"
 	"slices"
 	"strings"
 )
 
-// lineTable is the DWARF line table of a firmware: the programs of its
-// compilation units, one after the other, and the strings they refer to.
+// Lines is the DWARF line table of a firmware: the programs of its compilation
+// units, one after the other, and the strings they refer to.
 //
 // Source: DWARF 5, section 6.2; the versions 2 to 4 differ in the header.
-type lineTable struct {
+type Lines struct {
 	program     []byte // .debug_line
 	lineStrings string // .debug_line_str
 	strings     string // .debug_str
 }
 
-// locate sets the source lines of uses, which are in the order of pc. It ends
-// at what it cannot read, since the lines after it would be guesses.
-func (t *lineTable) locate(uses []use) {
+// Position is a line of source code. Line is 0 where there is none.
+type Position struct {
+	File string // as the compiler was given it
+	Line int
+}
+
+// Empty reports whether the firmware has no line table.
+func (t *Lines) Empty() bool { return len(t.program) == 0 }
+
+// Locate returns the source line of each pc, which must be in order. It ends at
+// what it cannot read, since the lines after it would be guesses.
+func (t *Lines) Locate(pcs []uint32) []Position {
+	found := make([]Position, len(pcs))
 	rest := cursor{b: t.program}
 	for len(rest.b) >= 4 {
 		n := rest.u32()
 		if n >= 0xfffffff0 { // 64-bit DWARF, which no 32-bit firmware has
-			return
+			break
 		}
 		unit := cursor{b: rest.take(int64(n))}
 		if rest.bad {
-			return
+			break
 		}
 		u := lineUnit{table: t}
 		if u.readHeader(&unit) {
-			u.run(&unit, uses)
+			u.run(&unit, pcs, found)
 		}
 	}
+	return found
 }
 
 // lineUnit is one compilation unit of the table.
 type lineUnit struct {
-	table       *lineTable
+	table       *Lines
 	version     uint16
 	minLength   uint32
 	lineBase    int8
@@ -190,15 +200,15 @@ func (u *lineUnit) filePath(i uint64) string {
 	return f.path
 }
 
-// run runs the unit's line program and gives each use that a row covers the
+// run runs the unit's line program and gives each pc that a row covers the
 // row's line.
-func (u *lineUnit) run(c *cursor, uses []use) {
+func (u *lineUnit) run(c *cursor, pcs []uint32, found []Position) {
 	row := lineRow{file: 1, line: 1}
 	last, begun := row, false
 	emit := func(end bool) {
 		// Code that the linker left out stays in the table at address 0.
 		if begun && last.start != 0 && last.addr < row.addr {
-			u.cover(last, row.addr, uses)
+			u.cover(last, row.addr, pcs, found)
 		}
 		if !begun {
 			row.start = row.addr
@@ -254,28 +264,28 @@ type lineRow struct {
 	line  int64
 }
 
-// cover sets the line of the uses from row's address to end. It ends at one
+// cover sets the line of the pcs from row's address to end. It ends at one
 // that has a line already: the rest was covered with it.
-func (u *lineUnit) cover(row lineRow, end uint32, uses []use) {
-	i, _ := slices.BinarySearchFunc(uses, row.addr, func(x use, pc uint32) int { return cmp.Compare(x.pc, pc) })
-	for ; i < len(uses) && uses[i].pc < end && uses[i].source.Line == 0; i++ {
+func (u *lineUnit) cover(row lineRow, end uint32, pcs []uint32, found []Position) {
+	i, _ := slices.BinarySearch(pcs, row.addr)
+	for ; i < len(pcs) && pcs[i] < end && found[i].Line == 0; i++ {
 		if row.file < uint64(len(u.files)) && row.line > 0 && row.line < 1<<31 {
-			uses[i].source = Source{File: u.filePath(row.file), Line: int(row.line)}
+			found[i] = Position{File: u.filePath(row.file), Line: int(row.line)}
 		}
 	}
 }
 
 // textAt returns the text at offset of s up to a NUL.
-func textAt(s string, offset uint32) string {
+func textAt[T string | []byte](s T, offset uint32) string {
 	if int64(offset) >= int64(len(s)) {
 		return ""
 	}
-	s, _, _ = strings.Cut(s[offset:min(int64(len(s)), int64(offset)+maxPath)], "\x00")
-	return s
+	text, _, _ := strings.Cut(string(s[offset:min(int64(len(s)), int64(offset)+maxPath)]), "\x00")
+	return text
 }
 
-// maxPath is the length of the longest file name, so that files which refer to
-// one long text cannot multiply it.
+// maxPath is the length of the longest name of a file or function, so that
+// those which refer to one long text cannot multiply it.
 const maxPath = 512
 
 // cursor reads from b; past its end it gives zeroes and bad is set.
