@@ -158,10 +158,19 @@ func levelText(level format.Level) string {
 }
 
 func printCoreDump(w io.Writer, row *inspect.CoreDump) {
+	printCoreDumpHeader(w, row)
+	printRegisters(w, row)
+	printRegions(w, row)
+}
+
+func printCoreDumpHeader(w io.Writer, row *inspect.CoreDump) {
 	fmt.Fprintf(w, "%s: crash dump, %d bytes, %s\n", row.File, row.TotalLen, goodness(row.Error))
 	fmt.Fprintf(w, "  %-16s 0x%08x, %s\n", "checksum", row.Checksum, matches(row.ChecksumOK))
 	fmt.Fprintf(w, "  %-16s %q, %q, application %d\n", "device", row.DeviceSerial, row.DeviceType, row.ApplicationID)
 	fmt.Fprintf(w, "  %-16s %q, commit %q\n", "firmware", row.VersionString, row.GitHash)
+}
+
+func printRegisters(w io.Writer, row *inspect.CoreDump) {
 	if r := row.Registers; r != nil {
 		fmt.Fprintf(w, "  r0  %08x  r1  %08x  r2  %08x  r3  %08x\n", r.R0, r.R1, r.R2, r.R3)
 		fmt.Fprintf(w, "  r4  %08x  r5  %08x  r6  %08x  r7  %08x\n", r.R4, r.R5, r.R6, r.R7)
@@ -169,6 +178,9 @@ func printCoreDump(w io.Writer, row *inspect.CoreDump) {
 		fmt.Fprintf(w, "  r12 %08x  sp  %08x  lr  %08x  pc  %08x\n", r.R12, r.SP, r.LR, r.PC)
 		fmt.Fprintf(w, "  msp %08x  psp %08x  xpsr %08x, in the handler %08x\n", r.MSP, r.PSP, r.XPSR, r.ExceptionPSR)
 	}
+}
+
+func printRegions(w io.Writer, row *inspect.CoreDump) {
 	for _, region := range row.Regions {
 		fmt.Fprintf(w, "  memory %08x to %08x, %d bytes\n", region.Start, region.End, region.End-region.Start)
 	}

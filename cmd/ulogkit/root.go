@@ -61,7 +61,7 @@ server refused.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newRegister(), newUpload(), newOutbox(), newWatchConfig(), newDoctor(), newIngest(), newExport(), newCapture(),
+		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newOutbox(), newWatchConfig(), newDoctor(), newIngest(), newExport(), newCapture(),
 		newCompletion(), newMan(),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -1,0 +1,80 @@
+package inspect
+
+import (
+	"errors"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/crash"
+)
+
+// Crash is the row of a crash dump and of what it says. Of a dump whose
+// registers cannot be read, fault is null and backtrace is empty.
+type Crash struct {
+	*CoreDump
+	Fault     *Fault `json:"fault"`
+	Backtrace []Call `json:"backtrace"` // the innermost first
+}
+
+// Fault is why a device stopped. The registers are null if the dump does not
+// hold them.
+type Fault struct {
+	CFSR    *uint32  `json:"cfsr"`
+	HFSR    *uint32  `json:"hfsr"`
+	DFSR    *uint32  `json:"dfsr"`
+	MMFAR   *uint32  `json:"mmfar"`
+	BFAR    *uint32  `json:"bfar"`
+	Reasons []string `json:"reasons"`
+}
+
+// Call is a function that was running; what is not known of it is null.
+type Call struct {
+	PC         uint32           `json:"pc"`
+	Function   *string          `json:"function"`
+	Offset     *uint32          `json:"offset"` // of pc in the function, in bytes
+	File       *string          `json:"file"`
+	Line       *int             `json:"line"`
+	Confidence crash.Confidence `json:"confidence"`
+	How        crash.How        `json:"how"`
+}
+
+// errNotCrash means a file that is something else.
+var errNotCrash = errors.New("not a crash dump")
+
+// Explain returns the row of a crash dump, or nil if the bytes are none, and the
+// error that it also holds. The firmware may be nil; fits is false if the dump
+// cannot be of it.
+func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, err error) {
+	switch Kind(b) {
+	case KindCoreDump:
+	case KindLog:
+		return nil, true, errNotCrash
+	default:
+		return nil, true, Check(b)
+	}
+	dump, err := File(name, b)
+	row = &Crash{CoreDump: dump.(*CoreDump), Backtrace: []Call{}}
+	d, _, e := format.ParseCoreDump(b)
+	if e != nil {
+		return row, true, err
+	}
+	c, e := format.ParseCrashCatcher(d.Crash)
+	if e != nil {
+		return row, true, err
+	}
+	f := fw.Explain(c)
+	row.Fault = &Fault{Reasons: f.Reasons}
+	if f.Recorded {
+		row.Fault.CFSR, row.Fault.HFSR, row.Fault.DFSR, row.Fault.MMFAR, row.Fault.BFAR = &f.CFSR, &f.HFSR, &f.DFSR, &f.MMFAR, &f.BFAR
+	}
+	for _, frame := range fw.Backtrace(c) {
+		call := Call{PC: frame.PC, Confidence: frame.Confidence, How: frame.How}
+		if frame.Function != "" {
+			call.Function, call.Offset = &frame.Function, &frame.Offset
+		}
+		if frame.Line > 0 {
+			call.File, call.Line = &frame.File, &frame.Line
+		}
+		row.Backtrace = append(row.Backtrace, call)
+	}
+	return row, fw == nil || fw.Fits(c), err
+}

@@ -1,0 +1,284 @@
+package crash
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// Fault is what the processor recorded of a fault.
+type Fault struct {
+	// Recorded is false if the dump does not hold the fault registers; they are
+	// zero then.
+	Recorded bool
+	CFSR     uint32 // configurable faults
+	HFSR     uint32 // hard fault
+	DFSR     uint32 // debug events
+	MMFAR    uint32 // address of a memory protection fault, if CFSR says so
+	BFAR     uint32 // address of a bus fault, if CFSR says so
+
+	// Reasons says it in sentences, the cause first.
+	Reasons []string
+}
+
+// Explain says why the device stopped, from the dump alone.
+func Explain(c format.CrashCatcher) Fault { return (*Firmware)(nil).Explain(c) }
+
+// Explain says why the device stopped. With a firmware it also looks at the
+// instruction.
+func (fw *Firmware) Explain(c format.CrashCatcher) Fault {
+	e := explainer{fw: fw, c: c, r: newUnwinder(nil, c).reg, pc: c.Registers.PC() &^ 1}
+	if f := c.FaultRegisters(); f != nil {
+		e.Fault = Fault{Recorded: true, CFSR: f.CFSR(), HFSR: f.HFSR(), DFSR: f.DFSR(), MMFAR: f.MMFAR(), BFAR: f.BFAR()}
+	}
+	e.cause()
+	e.context()
+	return e.Fault
+}
+
+// explainer writes the reasons.
+type explainer struct {
+	Fault
+	fw *Firmware
+	c  format.CrashCatcher
+	r  [16]uint32
+	pc uint32
+}
+
+func (e *explainer) say(format string, args ...any) {
+	e.Reasons = append(e.Reasons, fmt.Sprintf(format, args...))
+}
+
+// cause says what the fault registers hold.
+func (e *explainer) cause() {
+	if !e.Recorded {
+		e.say("The dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+): it does not tell why the processor stopped.")
+		return
+	}
+	if e.CFSR&^addressBits == 0 && e.HFSR == 0 {
+		e.say("No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.")
+	}
+	for _, s := range faultSentences {
+		if e.CFSR&s.bit != 0 {
+			e.say("%s", strings.ReplaceAll(s.text, "{pc}", fmt.Sprintf("pc 0x%08x", e.pc)))
+		}
+		// What it was about comes next to it.
+		switch e.CFSR & s.bit {
+		case bitUNDEFINSTR:
+			if e.fw.decode(e.pc).operation == trap {
+				e.say("The instruction at pc is UDF, a trap: compilers put it where code must not get to, such as a null pointer that is sure to be used, __builtin_trap or a failed assertion.")
+			}
+		case bitUNALIGNED:
+			if i := e.fw.decode(e.pc); i.accesses() {
+				e.say("The instruction at pc %s through %s, which is 0x%08x.", i.verb, registerName(i.register), e.r[i.register])
+			}
+		case bitDIVBYZERO:
+			if i := e.fw.decode(e.pc); i.operation == divide {
+				e.say("The divisor is in %s.", registerName(i.register))
+			}
+		}
+	}
+	e.access(bitDACCVIOL, bitMMARVALID, e.MMFAR, "MMFAR", "the memory protection unit forbids it (DACCVIOL)")
+	e.access(bitPRECISERR, bitBFARVALID, e.BFAR, "BFAR", "nothing answers there (PRECISERR)")
+	if unknown := e.CFSR &^ knownBits; unknown != 0 {
+		e.say("CFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
+	}
+	e.target()
+	if e.CFSR&savingBits != 0 {
+		e.say("The processor could not save the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.")
+	}
+	e.hardFault()
+	for _, s := range debugSentences {
+		if e.DFSR&s.bit != 0 {
+			e.say("%s", s.text)
+		}
+	}
+	if unknown := e.DFSR &^ knownDFSR; unknown != 0 {
+		e.say("DFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
+	}
+	if bits.OnesCount32(e.CFSR&knownBits&^addressBits) > 1 {
+		e.say("More than one fault is recorded. They stay recorded until software clears them, so some may be older.")
+	}
+}
+
+// access says which address was used, for the fault that bit stands for.
+func (e *explainer) access(bit, valid, addr uint32, register, why string) {
+	i := e.fw.decode(e.pc)
+	verb := i.verb
+	if verb == "" {
+		verb = "reads or writes"
+	}
+	switch {
+	case e.CFSR&(bit|valid) == 0:
+		return
+	case e.CFSR&valid == 0:
+		e.say("The code at pc 0x%08x %s memory where %s. The address is not recorded.", e.pc, verb, why)
+		e.base(i)
+		return
+	case e.CFSR&bit == 0:
+		e.say("%s holds the address of the fault: 0x%08x, %s.", register, addr, place(addr))
+	case bit == bitPRECISERR:
+		e.say("The code at pc 0x%08x %s 0x%08x, %s, and %s%s.", e.pc, at(verb), addr, place(addr), why, advice(addr))
+	default:
+		e.say("The code at pc 0x%08x %s 0x%08x, %s, and %s.", e.pc, at(verb), addr, place(addr), why)
+	}
+	if p := pattern(addr); p != "" {
+		e.say("%s", p)
+	}
+	e.near(addr)
+	if below := int64(e.r[regSP]) - int64(addr); below > -maxNear && below < maxNear && addr >= 0x100 {
+		e.say("The address is at sp: the stack may have run out of its memory.")
+	}
+	if e.CFSR&bit != 0 {
+		e.base(i)
+	}
+}
+
+// at makes "reads" and "reads 4 bytes" go before an address.
+func at(verb string) string {
+	if strings.ContainsAny(verb, "0123456789") || strings.HasSuffix(verb, "byte") {
+		return verb + " at"
+	}
+	switch verb {
+	case "reads":
+		return "reads from"
+	case "writes":
+		return "writes to"
+	}
+	return verb
+}
+
+// base says which register the instruction at pc takes its address from.
+func (e *explainer) base(i instruction) {
+	if i.accesses() {
+		e.say("The instruction takes the address from %s, which is 0x%08x.", registerName(i.register), e.r[i.register])
+	}
+}
+
+// maxNear is how far from its base register an instruction reaches, in bytes.
+//
+// Source: Armv7-M ARM, A7.7.42 (LDR, 12 bits).
+const maxNear = 4096
+
+// near names the registers that hold the address, or else one close below it.
+func (e *explainer) near(addr uint32) {
+	var exact, close []string
+	for reg, value := range e.r[:regSP] {
+		switch {
+		case value == addr:
+			exact = append(exact, registerName(uint64(reg)))
+		case value < addr && addr-value < maxNear:
+			close = append(close, fmt.Sprintf("%s (0x%08x, %d below)", registerName(uint64(reg)), value, addr-value))
+		}
+	}
+	switch {
+	case len(exact) == 1:
+		e.say("%s holds that address.", exact[0])
+	case len(exact) > 1:
+		e.say("%s hold that address.", list(exact))
+	case len(close) > 0 && len(close) <= 4:
+		e.say("Near that address: %s.", list(close))
+	}
+}
+
+// target says what lies where the processor jumped to.
+func (e *explainer) target() {
+	if e.CFSR&(fetchBits|bitUNDEFINSTR) == 0 {
+		return
+	}
+	if e.CFSR&bitINVSTATE != 0 && e.c.Registers.XPSR()&thumbBit == 0 {
+		e.say("The Thumb bit of xpsr is clear, which confirms it.")
+	}
+	switch {
+	case e.fw != nil && e.fw.code(e.pc) == nil:
+		e.say("There is no code of the firmware at pc 0x%08x, which is %s.", e.pc, place(e.pc))
+	case e.fw == nil && (e.pc < 0x100 || e.pc >= 0x2000_0000):
+		e.say("pc 0x%08x is %s, where code is rarely.", e.pc, place(e.pc))
+	}
+	if p := pattern(e.pc); p != "" {
+		e.say("%s", p)
+	}
+	if e.CFSR&fetchBits != 0 {
+		var held []string
+		for reg, value := range e.r[:regSP] {
+			if value&^1 == e.pc && (value != 0 || e.pc == 0) {
+				held = append(held, registerName(uint64(reg)))
+			}
+		}
+		if len(held) > 0 && len(held) <= 4 {
+			verb := "holds"
+			if len(held) > 1 {
+				verb = "hold"
+			}
+			e.say("%s %s that address, so the jump may have gone through it.", list(held), verb)
+		}
+	}
+}
+
+// hardFault says what HFSR holds.
+func (e *explainer) hardFault() {
+	if e.HFSR&bitVECTTBL != 0 {
+		e.say("The processor could not read the address of a handler from the vector table (VECTTBL): VTOR is usually wrong, or the table was overwritten.")
+	}
+	if e.HFSR&bitDEBUGEVT != 0 {
+		text := "A breakpoint was hit with no debugger attached (DEBUGEVT), as assertions do that end in a breakpoint."
+		if e.fw.decode(e.pc).operation == breakpoint {
+			text += " The instruction at pc is BKPT."
+		}
+		e.say("%s", text)
+	}
+	switch {
+	case e.HFSR&bitFORCED == 0:
+	case e.CFSR&^addressBits != 0:
+		e.say("The fault became a HardFault since its own handler was off or could not run at that priority (FORCED).")
+	default:
+		e.say("A fault became a HardFault (FORCED), but which is not recorded: its bit was cleared, or code ran SVC where interrupts are off.")
+	}
+	if unknown := e.HFSR &^ knownHFSR; unknown != 0 {
+		e.say("HFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
+	}
+}
+
+// context says who ran, and what of the dump is not to be trusted.
+func (e *explainer) context() {
+	code := "thread code (main or a task)"
+	if number := e.c.Registers.XPSR() & maskIPSR; number != 0 {
+		code = "the handler of " + exceptionName(number)
+	}
+	if handler := e.c.Registers.ExceptionPSR() & maskIPSR; handler != 0 {
+		e.say("%s was running; the handler of %s took the dump.", capital(code), exceptionName(handler))
+	} else {
+		e.say("%s was running and took the dump itself.", capital(code))
+	}
+	sp := e.r[regSP]
+	if memoryOf(e.c).from(sp) == nil {
+		e.say("sp 0x%08x, %s, is outside of all memory in the dump: sp may be wrong, or the stack may have overflowed.", sp, place(sp))
+	} else if sp&3 != 0 {
+		e.say("sp 0x%08x is not a multiple of 4: it was overwritten.", sp)
+	}
+	if e.c.StackOverflow {
+		e.say("The device found while it took the dump that its stack had overflowed: registers and memory may be damaged.")
+	}
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func registerName(reg uint64) string {
+	switch reg {
+	case regSP:
+		return "sp"
+	case regLR:
+		return "lr"
+	}
+	return fmt.Sprintf("r%d", reg)
+}
+
+// list joins words as in "r1, r2 and r3".
+func list(words []string) string {
+	if n := len(words) - 1; n > 0 {
+		return strings.Join(words[:n], ", ") + " and " + words[n]
+	}
+	return strings.Join(words, "")
+}

@@ -1,0 +1,94 @@
+package crash
+
+import "fmt"
+
+// operation is what an instruction does, as far as a fault can come of it.
+type operation uint8
+
+const (
+	other operation = iota
+	load
+	store
+	divide
+	breakpoint
+	trap
+)
+
+// instruction is an instruction as far as a fault can come of it.
+type instruction struct {
+	operation operation
+	register  uint64 // base address, divisor
+	verb      string // what it does: "reads 4 bytes through"
+}
+
+// accesses reports whether it uses memory through a register other than pc.
+func (i instruction) accesses() bool {
+	return (i.operation == load || i.operation == store) && i.register <= regLR
+}
+
+// decode returns what the instruction at pc does; its operation is other if
+// that is nothing of interest, or not known.
+//
+// Source: Armv7-M ARM, A5.2 and A5.3.
+func (fw *Firmware) decode(pc uint32) instruction {
+	h, h2 := fw.half(pc), fw.half(pc+2)
+	if h >= 0xe800 {
+		return decodeWide(h, h2)
+	}
+	low := uint64(h >> 3 & 7)
+	switch {
+	case h&0xf000 == 0x5000: // LDR, STR (register)
+		size := [8]int{4, 2, 1, 1, 4, 2, 1, 2}[h>>9&7]
+		return memoryAccess(h>>9&7 >= 3, size, low)
+	case h&0xe000 == 0x6000: // LDR, STR, LDRB, STRB (immediate)
+		return memoryAccess(h>>11&1 == 1, [2]int{4, 1}[h>>12&1], low)
+	case h&0xf000 == 0x8000: // LDRH, STRH (immediate)
+		return memoryAccess(h>>11&1 == 1, 2, low)
+	case h&0xf000 == 0x9000: // LDR, STR (sp)
+		return memoryAccess(h>>11&1 == 1, 4, regSP)
+	case h&0xfe00 == 0xb400, h&0xfe00 == 0xbc00: // PUSH, POP
+		return memoryAccess(h>>11&1 == 1, 0, regSP)
+	case h&0xf000 == 0xc000: // LDM, STM
+		return memoryAccess(h>>11&1 == 1, 0, uint64(h>>8&7))
+	case h&0xff00 == 0xbe00:
+		return instruction{operation: breakpoint}
+	case h&0xff00 == 0xde00: // UDF
+		return instruction{operation: trap}
+	}
+	return instruction{}
+}
+
+func decodeWide(h, h2 uint32) instruction {
+	base := uint64(h & 15)
+	isLoad := h>>4&1 == 1
+	switch {
+	case h&0xfe00 == 0xe800: // LDM, STM, LDRD, STRD, exclusive and table branch
+		return memoryAccess(isLoad, 0, base)
+	case h&0xfe00 == 0xf800: // LDR, STR of all sizes
+		return memoryAccess(isLoad, 1<<(h>>5&3), base)
+	case h&0xfe00 == 0xec00 && h2&0x0e00 == 0x0a00: // VLDR, VSTR, VLDM, VSTM
+		return memoryAccess(isLoad, 0, base)
+	case h&0xffd0 == 0xfb90 && h2&0xf0 == 0xf0: // SDIV, UDIV
+		return instruction{operation: divide, register: uint64(h2 & 15)}
+	case h&0xfff0 == 0xf7f0 && h2&0xf000 == 0xa000: // UDF
+		return instruction{operation: trap}
+	}
+	return instruction{}
+}
+
+// memoryAccess is an instruction that reads or writes; size is 0 if that is
+// more than one register or not told.
+func memoryAccess(isLoad bool, size int, base uint64) instruction {
+	i := instruction{operation: store, register: base, verb: "writes"}
+	if isLoad {
+		i.operation, i.verb = load, "reads"
+	}
+	switch size {
+	case 0:
+	case 1:
+		i.verb += " a byte"
+	default:
+		i.verb += fmt.Sprintf(" %d bytes", size)
+	}
+	return i
+}
