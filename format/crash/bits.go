@@ -70,7 +70,7 @@ var faultSentences = []sentence{
 	{bitUNSTKERR, "The processor returned from an exception and could not read the saved registers from the stack (UNSTKERR): the handler has usually damaged sp or the stack."},
 	{bitMLSPERR, "The memory protection unit forbade to save the floating-point registers on the stack (MLSPERR): the stack has usually overflowed since the exception was taken."},
 	{bitLSPERR, "The floating-point registers could not be saved on the stack (LSPERR): the stack has usually overflowed since the exception was taken."},
-	{bitIACCVIOL, "The processor jumped to {pc}, where the memory protection unit forbids to run code (IACCVIOL): usually a call through a bad function pointer, or a return address that was overwritten."},
+	{bitIACCVIOL, "The processor jumped to {pc}, where it is forbidden to run code (IACCVIOL): usually a call through a bad function pointer, or a return address that was overwritten."},
 	{bitIBUSERR, "The processor jumped to {pc} and could not read an instruction there (IBUSERR): usually a call through a bad function pointer, or a return address that was overwritten."},
 	{bitIMPRECISERR, "A write failed on the bus after the code had gone on (IMPRECISERR): the address is not recorded, and the code that wrote is somewhat before {pc}. Set DISDEFWBUF in ACTLR, where the core has it, to have the processor stop at the write."},
 	{bitUNDEFINSTR, "The processor came to bytes at {pc} that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core."},

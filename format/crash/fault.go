@@ -81,7 +81,7 @@ func (e *explainer) cause() {
 		}
 	}
 	e.access(bitDACCVIOL, bitMMARVALID, e.MMFAR, "MMFAR", "the memory protection unit forbids it (DACCVIOL)")
-	e.access(bitPRECISERR, bitBFARVALID, e.BFAR, "BFAR", "nothing answers there (PRECISERR)")
+	e.access(bitPRECISERR, bitBFARVALID, e.BFAR, "BFAR", "the bus answers with an error (PRECISERR)")
 	if unknown := e.CFSR &^ knownBits; unknown != 0 {
 		e.say("CFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
 	}
@@ -98,7 +98,7 @@ func (e *explainer) cause() {
 	if unknown := e.DFSR &^ knownDFSR; unknown != 0 {
 		e.say("DFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
 	}
-	if bits.OnesCount32(e.CFSR&knownBits&^addressBits) > 1 {
+	if bits.OnesCount32(e.CFSR&knownBits&^(addressBits|savingBits)) > 1 {
 		e.say("More than one fault is recorded. They stay recorded until software clears them, so some may be older.")
 	}
 }
@@ -112,6 +112,10 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	}
 	switch {
 	case e.CFSR&(bit|valid) == 0:
+		return
+	case e.CFSR&savingBits != 0 && e.CFSR&valid != 0: // pc is not of that code
+		e.say("The address that failed is 0x%08x, %s.", addr, place(addr))
+		e.atStack(addr)
 		return
 	case e.CFSR&valid == 0:
 		e.say("The code at pc 0x%08x %s memory where %s. The address is not recorded.", e.pc, verb, why)
@@ -127,12 +131,16 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	if p := pattern(addr); p != "" {
 		e.say("%s", p)
 	}
-	e.near(addr)
-	if below := int64(e.r[regSP]) - int64(addr); below > -maxNear && below < maxNear && addr >= 0x100 {
-		e.say("The address is at sp: the stack may have run out of its memory.")
+	if e.CFSR&bit == 0 || !e.base(i) {
+		e.near(addr)
 	}
-	if e.CFSR&bit != 0 {
-		e.base(i)
+	e.atStack(addr)
+}
+
+// atStack says so if the address is near sp.
+func (e *explainer) atStack(addr uint32) {
+	if below := int64(e.r[regSP]) - int64(addr); below > -maxNear && below < maxNear && addr >= 0x100 {
+		e.say("The address is near sp 0x%08x: the stack may have run out of its memory.", e.r[regSP])
 	}
 }
 
@@ -150,11 +158,13 @@ func at(verb string) string {
 	return verb
 }
 
-// base says which register the instruction at pc takes its address from.
-func (e *explainer) base(i instruction) {
-	if i.accesses() {
-		e.say("The instruction takes the address from %s, which is 0x%08x.", registerName(i.register), e.r[i.register])
+// base says which register the instruction takes its address from, if it does.
+func (e *explainer) base(i instruction) bool {
+	if !i.accesses() {
+		return false
 	}
+	e.say("The instruction takes the address from %s, which is 0x%08x.", registerName(i.register), e.r[i.register])
+	return true
 }
 
 // maxNear is how far from its base register an instruction reaches, in bytes.

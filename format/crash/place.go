@@ -28,15 +28,15 @@ func place(addr uint32) string {
 	return "in the system region, where the processor's own registers are"
 }
 
-// advice returns what is usually wrong when a bus does not answer at addr.
+// advice returns what is usually wrong when the bus answers with an error.
 func advice(addr uint32) string {
 	switch {
 	case addr < 0x100:
 		return ""
 	case addr >= 0x4000_0000 && addr < 0x6000_0000:
-		return "; the peripheral's clock or power may be off"
+		return ": the clock or the power of the peripheral is usually off"
 	}
-	return "; there may be no memory at that address"
+	return ": there is usually nothing at that address"
 }
 
 // pattern returns what the bytes of an address look like, or nothing: text and

@@ -77,12 +77,16 @@ type unwinder struct {
 }
 
 // Backtrace returns the functions that were running, the innermost first. The
-// first frame is exact. On a nil Firmware that is pc and lr alone, without
-// names.
+// first frame is where the processor stopped. On a nil Firmware that is pc and
+// lr alone, without names.
 func (fw *Firmware) Backtrace(c format.CrashCatcher) []Frame {
 	u := newUnwinder(fw, c)
-	u.add(FromPC, Unwound)
-	for len(u.frames) < maxUnwound && !u.whole {
+	confidence := Unwound
+	if f := c.FaultRegisters(); f != nil && f.CFSR()&savingBits != 0 {
+		confidence = Scanned // the registers may be of anything
+	}
+	u.add(FromPC, confidence)
+	for len(u.frames) < maxUnwound && !u.whole && confidence == Unwound {
 		how, ok := u.step()
 		if !ok {
 			break
@@ -314,7 +318,10 @@ func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 		size += 4
 	}
 	f.sp = base + size
-	return f, xpsr&thumbBit != 0 && f.sp > base
+	// Code that was interrupted is Thumb code, and lr says of which kind: of a
+	// handler, which has a number, or of a thread, which has none.
+	isThread, number := lr&(1<<3) != 0, xpsr&maskIPSR
+	return f, xpsr&thumbBit != 0 && isThread == (number == 0) && f.sp > base
 }
 
 // fromException goes to the code that an exception interrupted.
@@ -362,7 +369,10 @@ func (u *unwinder) scan() {
 	if u.fw == nil || !ok {
 		return
 	}
-	addr, b := u.mem.stack((sp + 3) &^ 3)
+	addr, b := (sp+3)&^3, u.mem.from((sp+3)&^3)
+	if len(u.frames) == 1 { // nothing was read of the stack yet
+		addr, b = u.mem.stack(addr)
+	}
 	last := &u.frames[len(u.frames)-1]
 	for found := 0; len(b) >= 4 && found < maxScanned; addr, b = addr+4, b[4:] {
 		word := binary.LittleEndian.Uint32(b)
@@ -376,24 +386,41 @@ func (u *unwinder) scan() {
 		case isExceptionReturn(word) && word&1 != 0:
 			// lr is the last that a function saves, next to what the processor
 			// saved before.
-			base := addr + 4
-			if word&(1<<2) != 0 {
-				if u.tasks {
-					continue
-				}
-				base = u.psp
+			f, base, ok := u.interrupted(word, addr+4, 1)
+			for ok && found < maxScanned {
+				u.frames = append(u.frames, Frame{PC: f.pc, How: FromException, Confidence: Scanned})
+				found++
+				// lr is next, and it may be the caller. Or else the code was a
+				// handler that calls nothing, with little on the stack.
+				addr = base + 16
+				b = u.mem.from(addr)
+				f, base, ok = u.interrupted(f.lr, f.sp, maxLeaf)
 			}
-			f, ok := u.readException(word, base)
-			if !ok || f.pc&1 != 0 || u.fw.code(f.pc) == nil {
-				continue
-			}
-			u.tasks = u.tasks || base == u.psp
-			u.frames = append(u.frames, Frame{PC: f.pc, How: FromException, Confidence: Scanned})
-			found++
-			addr = base + 16 // lr is next, and it may be the caller
-			b = u.mem.from(addr)
 		}
 	}
+}
+
+// maxLeaf is how many words a handler that calls nothing is expected to have
+// on the stack at most.
+const maxLeaf = 16
+
+// interrupted returns what the processor saved of the code that lr goes back
+// to: at base or one of the n words from there, or on the stack of the tasks.
+func (u *unwinder) interrupted(lr, base uint32, n uint32) (f exceptionFrame, at uint32, ok bool) {
+	tasks := lr&(1<<2) != 0
+	if !isExceptionReturn(lr) || tasks && u.tasks {
+		return f, 0, false
+	}
+	if tasks {
+		base, n = u.psp, 1
+	}
+	for at = base; at-base < n*4; at += 4 {
+		if f, ok = u.readException(lr, at); ok && f.pc&1 == 0 && u.fw.code(f.pc) != nil {
+			u.tasks = u.tasks || tasks
+			return f, at, true
+		}
+	}
+	return f, 0, false
 }
 
 // name gives the frames their functions and lines.
