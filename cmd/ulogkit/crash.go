@@ -101,8 +101,9 @@ func printBacktrace(w io.Writer, calls []inspect.Call) {
 		width = max(width, len(functionText(&call)))
 	}
 	leftovers := false
-	for i, call := range calls {
-		if call.Confidence == crash.Scanned && !leftovers {
+	for i := 0; i < len(calls); i++ {
+		call := calls[i]
+		if call.Confidence == crash.Scanned && i > 0 && !leftovers {
 			leftovers = true
 			fmt.Fprintln(w, "  found on the stack or in lr; possible leftovers of calls that had returned:")
 		}
@@ -112,6 +113,15 @@ func printBacktrace(w io.Writer, calls []inspect.Call) {
 		}
 		if call.How == crash.FromException {
 			line += color.YellowString("  interrupted here")
+		}
+		// Of a recursion, its depth says more than its lines.
+		times := 1
+		for i+1 < len(calls) && calls[i+1].PC == call.PC && calls[i+1].How == call.How {
+			times++
+			i++
+		}
+		if times > 1 {
+			line += color.YellowString("  %d times", times)
 		}
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}

@@ -95,7 +95,7 @@ func TestImportTable(t *testing.T) {
 			}
 		}
 	}
-	for _, dir := range []string{"spec", "format", "mqttv5", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
+	for _, dir := range []string{"spec", "format", "format/crash", "mqttv5", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
 		if !checked[dir] {
 			t.Errorf("found no package in %s", dir)
 		}
@@ -213,6 +213,10 @@ func TestImportRules(t *testing.T) {
 		{"format", yaml + "/v4", false},
 		{"format/crash", modulePath + "/format", true},
 		{"format/crash", frame + "/frame", true},
+		{"format/crash", modulePath + "/format/internal/firmware", true},
+		{"format/crash", modulePath + "/format/dict", false},
+		{"format/dict", modulePath + "/format/internal/firmware", true},
+		{"format/dict", frame + "/frame", false},
 		{"format/text", modulePath + "/format/dict", false},
 		{"gen", modulePath + "/spec", true},
 		{"gen", jennifer + "/jen", true},

@@ -38,8 +38,9 @@ func TestMain(m *testing.M) {
 const race = "atexit_sleep_ms=10"
 
 // TestScript runs testdata/script/*.txtar, one a command of the program. They
-// find what real agents wrote as vectors/*.bin and have these commands of
-// their own:
+// find what real agents wrote as vectors/*.bin, firmware that crashed in an
+// emulator as crash/firmware.elf with its dumps crash/*.bin, other firmware as
+// crash/other.elf, and have these commands of their own:
 //
 //	exits CODE PROGRAM ARG...   run and compare the exit code
 //	flip FILE OFFSET            invert a byte, from the end if OFFSET < 0
@@ -72,7 +73,8 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// writeVectors puts what real agents wrote into the script's folder.
+// writeVectors puts what real agents and crashed firmware wrote into the
+// script's folder.
 func writeVectors(env *testscript.Env) error {
 	dir := filepath.Join(env.WorkDir, "vectors")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -115,7 +117,16 @@ func writeVectors(env *testscript.Env) error {
 	if count == 0 {
 		return errors.New("no vectors found")
 	}
-	return nil
+	formats := filepath.Join("..", "..", "format")
+	other, err := os.ReadFile(filepath.Join(formats, "dict", "testdata", "elf", "good", "sections.elf"))
+	if err != nil {
+		return err
+	}
+	crash := filepath.Join(env.WorkDir, "crash")
+	if err := os.CopyFS(crash, os.DirFS(filepath.Join(formats, "crash", "testdata", "dumps"))); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(crash, "other.elf"), other, 0o644)
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

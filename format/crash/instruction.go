@@ -92,3 +92,12 @@ func memoryAccess(isLoad bool, size int, base uint64) instruction {
 	}
 	return i
 }
+
+// callTarget returns where the BL of these two halfwords before addr goes.
+//
+// Source: Armv7-M ARM, A7.7.18, T1.
+func callTarget(addr, h, h2 uint32) uint32 {
+	s, i1, i2 := h>>10&1, ^(h2>>13^h>>10)&1, ^(h2>>11^h>>10)&1
+	offset := s<<24 | i1<<23 | i2<<22 | h&0x3ff<<12 | h2&0x7ff<<1
+	return addr + uint32(int32(offset<<7)>>7)
+}

@@ -1,8 +1,6 @@
 package crash
 
 import (
-	"encoding/binary"
-	"iter"
 	"slices"
 
 	"github.com/go-delve/delve/pkg/dwarf/frame"
@@ -129,12 +127,6 @@ func (u *unwinder) set(reg uint64, value uint32) {
 // forget makes a register unknown.
 func (u *unwinder) forget(reg uint64) { u.known &^= 1 << reg }
 
-// isExceptionReturn reports whether the value in lr is not an address but says
-// where the processor saved the registers of the code that it interrupted.
-//
-// Source: Armv7-M ARM, B1.5.8; Armv8-M clears more of the low bits.
-func isExceptionReturn(lr uint32) bool { return lr >= 0xffffff80 && lr&2 == 0 }
-
 // isBottom reports whether a return address is what lr holds in code that
 // nothing called: its value after reset, or none.
 func isBottom(lr uint32) bool { return lr == 0xffffffff || lr&^1 == 0 }
@@ -175,7 +167,7 @@ func (u *unwinder) fromLR() (How, bool) {
 		return u.fromException(lr)
 	case !u.fw.isReturn(lr):
 		return "", false
-	case nowhere && u.jumped():
+	case nowhere && u.jumped(lr):
 		u.pc, u.exact = lr&^1, false
 		u.forgetScratch()
 		return FromLR, true
@@ -188,16 +180,32 @@ func (u *unwinder) fromLR() (How, bool) {
 	return "", false
 }
 
-// jumped reports whether a register holds the pc: a call or jump through it led
-// there, and not a return.
-func (u *unwinder) jumped() bool {
-	for reg := range uint64(regSP) {
-		if value, ok := u.get(reg); ok && value&^1 == u.pc {
+// jumped reports whether a call or a jump through a register led to the pc, and
+// not a return: lr is behind a call through a register that holds the pc, or
+// behind one of a function that can have jumped through such a register.
+func (u *unwinder) jumped(lr uint32) bool {
+	through := func(reg uint32) bool {
+		value, ok := u.get(uint64(reg))
+		return ok && reg < regSP && value&^1 == u.pc
+	}
+	at := lr &^ 1
+	if h := u.fw.half(at - 2); h&0xff80 == 0x4780 {
+		return through(h >> 3 & 15)
+	}
+	f := u.fw.function(callTarget(at, u.fw.half(at-4), u.fw.half(at-2)))
+	if f == nil {
+		return false
+	}
+	for pc := f.Addr; pc-f.Addr < min(f.Size, maxBody); pc += 2 {
+		if h := u.fw.half(pc); h&0xff87 == 0x4700 && through(h>>3&15) {
 			return true
 		}
 	}
 	return false
 }
+
+// maxBody is how much of a function is searched, in bytes.
+const maxBody = 64 << 10
 
 // forgetScratch makes those registers unknown that a call does not keep.
 //
@@ -212,18 +220,17 @@ func (u *unwinder) forgetScratch() {
 
 // fromRules goes to the caller by the rules for the instruction.
 func (u *unwinder) fromRules(r *rules) (How, bool) {
+	lr := r.of(regLR)
+	if lr.Rule == frame.RuleUndefined {
+		u.whole = true
+		return "", false
+	}
 	cfa, ok := u.sum(r.cfa.Reg, r.cfa.Offset)
 	if !ok || r.cfa.Rule != frame.RuleCFA || cfa&3 != 0 || uint64(cfa) < u.floor || r.returnAddress != regLR {
 		return "", false
 	}
-	ret, ok := u.value(r.of(regLR), regLR, cfa)
-	switch {
-	case r.of(regLR).Rule == frame.RuleUndefined:
-		u.whole = true
-		return "", false
-	case !ok:
-		return "", false
-	case r.of(regLR).Rule == frame.RuleSameVal && !u.fresh(ret):
+	ret, ok := u.value(lr, regLR, cfa)
+	if !ok || lr.Rule == frame.RuleSameVal && !u.fresh(ret) {
 		return "", false
 	}
 	// All rules are about the registers before any of them is restored.
@@ -286,141 +293,6 @@ func (u *unwinder) value(rule frame.DWRule, reg uint64, cfa uint32) (uint32, boo
 		return u.get(rule.Reg)
 	}
 	return 0, false
-}
-
-// exceptionFrame is what the processor saved of the code that it interrupted.
-type exceptionFrame struct {
-	scratch [5]uint32 // r0 to r3, r12
-	lr, pc  uint32
-	sp      uint32 // after the frame is taken off
-}
-
-// readException reads the frame at base, if it can be one.
-//
-// Source: Armv7-M ARM, B1.5.6 and B1.5.7.
-func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
-	const lenBasic, lenExtended = 8 * 4, 26 * 4
-	b := u.mem.from(base)
-	if len(b) < lenBasic {
-		return f, false
-	}
-	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[i*4:]) }
-	for i := range f.scratch {
-		f.scratch[i] = word(i)
-	}
-	f.lr, f.pc = word(5), word(6)
-	xpsr := word(7)
-	size := uint32(lenBasic)
-	if lr&(1<<4) == 0 { // with floating-point registers
-		size = lenExtended
-	}
-	if xpsr&(1<<9) != 0 { // a word to align the stack to 8 bytes
-		size += 4
-	}
-	f.sp = base + size
-	// Code that was interrupted is Thumb code, and lr says of which kind: of a
-	// handler, which has a number, or of a thread, which has none.
-	isThread, number := lr&(1<<3) != 0, xpsr&maskIPSR
-	return f, xpsr&thumbBit != 0 && isThread == (number == 0) && f.sp > base
-}
-
-// fromException goes to the code that an exception interrupted.
-func (u *unwinder) fromException(lr uint32) (How, bool) {
-	base, ok := u.get(regSP)
-	if lr&(1<<2) != 0 { // it ran on the stack of the tasks
-		if u.tasks {
-			return "", false // tasks interrupt nothing
-		}
-		u.tasks = true
-		base = u.psp
-	}
-	if !ok {
-		return "", false
-	}
-	f, ok := u.readException(lr, base)
-	if !ok {
-		return "", false
-	}
-	for reg, value := range f.scratch[:4] {
-		u.set(uint64(reg), value)
-	}
-	u.set(regR12, f.scratch[4])
-	u.set(regLR, f.lr)
-	u.set(regSP, f.sp)
-	u.pc, u.exact, u.floor = f.pc&^1, true, uint64(f.sp)
-	return FromException, true
-}
-
-// words iterates over the words of b.
-func words(b []byte) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		for ; len(b) >= 4; b = b[4:] {
-			if !yield(binary.LittleEndian.Uint32(b)) {
-				return
-			}
-		}
-	}
-}
-
-// scan looks for return addresses in the rest of the stack, and for the place
-// where an exception was taken.
-func (u *unwinder) scan() {
-	sp, ok := u.get(regSP)
-	if u.fw == nil || !ok {
-		return
-	}
-	addr, b := (sp+3)&^3, u.mem.from((sp+3)&^3)
-	if len(u.frames) == 1 { // nothing was read of the stack yet
-		addr, b = u.mem.stack(addr)
-	}
-	last := &u.frames[len(u.frames)-1]
-	for found := 0; len(b) >= 4 && found < maxScanned; addr, b = addr+4, b[4:] {
-		word := binary.LittleEndian.Uint32(b)
-		switch {
-		case u.fw.isReturn(word):
-			if found == 0 && last.How == FromLR && last.PC == word&^1 {
-				continue // where the function has saved it
-			}
-			u.frames = append(u.frames, Frame{PC: word &^ 1, How: FromStack, Confidence: Scanned})
-			found++
-		case isExceptionReturn(word) && word&1 != 0:
-			// lr is the last that a function saves, next to what the processor
-			// saved before.
-			f, base, ok := u.interrupted(word, addr+4, 1)
-			for ok && found < maxScanned {
-				u.frames = append(u.frames, Frame{PC: f.pc, How: FromException, Confidence: Scanned})
-				found++
-				// lr is next, and it may be the caller. Or else the code was a
-				// handler that calls nothing, with little on the stack.
-				addr = base + 16
-				b = u.mem.from(addr)
-				f, base, ok = u.interrupted(f.lr, f.sp, maxLeaf)
-			}
-		}
-	}
-}
-
-// maxLeaf is how many words a handler that calls nothing is expected to have
-// on the stack at most.
-const maxLeaf = 16
-
-// interrupted returns what the processor saved of the code that lr goes back
-// to: at base or one of the n words from there, or on the stack of the tasks.
-func (u *unwinder) interrupted(lr, base uint32, n uint32) (f exceptionFrame, at uint32, ok bool) {
-	tasks := lr&(1<<2) != 0
-	if !isExceptionReturn(lr) || tasks && u.tasks {
-		return f, 0, false
-	}
-	if tasks {
-		base, n = u.psp, 1
-	}
-	for at = base; at-base < n*4; at += 4 {
-		if f, ok = u.readException(lr, at); ok && f.pc&1 == 0 && u.fw.code(f.pc) != nil {
-			u.tasks = u.tasks || tasks
-			return f, at, true
-		}
-	}
-	return f, 0, false
 }
 
 // name gives the frames their functions and lines.

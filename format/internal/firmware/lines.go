@@ -1,8 +1,6 @@
 package firmware
 
 import (
-	"bytes"
-	"encoding/binary"
 	"path"
 	"slices"
 	"strings"
@@ -31,14 +29,14 @@ func (t *Lines) Empty() bool { return len(t.program) == 0 }
 // what it cannot read, since the lines after it would be guesses.
 func (t *Lines) Locate(pcs []uint32) []Position {
 	found := make([]Position, len(pcs))
-	rest := cursor{b: t.program}
-	for len(rest.b) >= 4 {
-		n := rest.u32()
+	rest := Cursor{B: t.program}
+	for len(rest.B) >= 4 {
+		n := rest.U32()
 		if n >= 0xfffffff0 { // 64-bit DWARF, which no 32-bit firmware has
 			break
 		}
-		unit := cursor{b: rest.take(int64(n))}
-		if rest.bad {
+		unit := Cursor{B: rest.Take(int64(n))}
+		if rest.Bad {
 			break
 		}
 		u := lineUnit{table: t}
@@ -69,51 +67,51 @@ type lineFile struct {
 	path string // of both together, once it was asked for
 }
 
-func (u *lineUnit) readHeader(c *cursor) bool {
-	u.version = c.u16()
+func (u *lineUnit) readHeader(c *Cursor) bool {
+	u.version = c.U16()
 	if u.version < 2 || u.version > 5 {
 		return false
 	}
 	if u.version == 5 {
-		c.take(2) // sizes of address and segment selector
+		c.Take(2) // sizes of address and segment selector
 	}
-	lenHeader := c.u32()
-	if int64(lenHeader) > int64(len(c.b)) {
+	lenHeader := c.U32()
+	if int64(lenHeader) > int64(len(c.B)) {
 		return false
 	}
-	program := cursor{b: c.b[lenHeader:]}
-	u.minLength = uint32(c.u8())
+	program := Cursor{B: c.B[lenHeader:]}
+	u.minLength = uint32(c.U8())
 	if u.version >= 4 {
-		c.take(1) // operations per instruction, which is 1 but for VLIW
+		c.Take(1) // operations per instruction, which is 1 but for VLIW
 	}
-	c.take(1) // default of is_stmt
-	u.lineBase, u.lineRange, u.opcodeBase = int8(c.u8()), c.u8(), c.u8()
+	c.Take(1) // default of is_stmt
+	u.lineBase, u.lineRange, u.opcodeBase = int8(c.U8()), c.U8(), c.U8()
 	if u.opcodeBase == 0 || u.lineRange == 0 {
 		return false
 	}
-	u.lenOperands = c.take(int64(u.opcodeBase) - 1)
+	u.lenOperands = c.Take(int64(u.opcodeBase) - 1)
 	if u.version == 5 {
 		u.dirs, u.files = u.readEntries(c), u.readEntries(c)
 	} else {
 		u.readNames(c)
 	}
-	ok := !c.bad
+	ok := !c.Bad
 	*c = program
 	return ok
 }
 
 // readNames reads the directories and files of the versions 2 to 4, which
 // count from 1.
-func (u *lineUnit) readNames(c *cursor) {
+func (u *lineUnit) readNames(c *Cursor) {
 	u.dirs = []lineFile{{}}
-	for s := c.text(); s != "" && !c.bad; s = c.text() {
+	for s := c.Text(); s != "" && !c.Bad; s = c.Text() {
 		u.dirs = append(u.dirs, lineFile{name: s})
 	}
 	u.files = []lineFile{{}}
-	for s := c.text(); s != "" && !c.bad; s = c.text() {
-		u.files = append(u.files, lineFile{name: s, dir: c.uleb()})
-		c.uleb() // time
-		c.uleb() // size
+	for s := c.Text(); s != "" && !c.Bad; s = c.Text() {
+		u.files = append(u.files, lineFile{name: s, dir: c.Uleb()})
+		c.Uleb() // time
+		c.Uleb() // size
 	}
 }
 
@@ -127,14 +125,14 @@ const (
 )
 
 // readEntries reads the directories or the files of version 5.
-func (u *lineUnit) readEntries(c *cursor) (entries []lineFile) {
+func (u *lineUnit) readEntries(c *Cursor) (entries []lineFile) {
 	var content, form [256]uint64
-	n := int(c.u8())
+	n := int(c.U8())
 	for i := range n {
-		content[i], form[i] = c.uleb(), c.uleb()
+		content[i], form[i] = c.Uleb(), c.Uleb()
 	}
 	// An entry takes at least a byte, so the count is bounded by the input.
-	for count := c.uleb(); count > 0 && !c.bad && len(c.b) > 0; count-- {
+	for count := c.Uleb(); count > 0 && !c.Bad && len(c.B) > 0; count-- {
 		var entry lineFile
 		for i := range n {
 			text, number := u.readForm(c, form[i])
@@ -147,42 +145,42 @@ func (u *lineUnit) readEntries(c *cursor) (entries []lineFile) {
 		}
 		entries = append(entries, entry)
 		if n == 0 {
-			c.bad = true
+			c.Bad = true
 		}
 	}
 	return entries
 }
 
-func (u *lineUnit) readForm(c *cursor, form uint64) (text string, number uint64) {
+func (u *lineUnit) readForm(c *Cursor, form uint64) (text string, number uint64) {
 	switch form {
 	case formString:
-		return c.text(), 0
+		return c.Text(), 0
 	case formLineStrp:
-		return textAt(u.table.lineStrings, c.u32()), 0
+		return textAt(u.table.lineStrings, c.U32()), 0
 	case formStrp:
-		return textAt(u.table.strings, c.u32()), 0
+		return textAt(u.table.strings, c.U32()), 0
 	case formUdata:
-		return "", c.uleb()
+		return "", c.Uleb()
 	case formData1:
-		return "", uint64(c.u8())
+		return "", uint64(c.U8())
 	case formData2:
-		return "", uint64(c.u16())
+		return "", uint64(c.U16())
 	case formData4:
-		return "", uint64(c.u32())
+		return "", uint64(c.U32())
 	case formData8:
-		c.take(8)
+		c.Take(8)
 	case formData16:
-		c.take(16)
+		c.Take(16)
 	case formBlock:
-		c.take(int64(min(c.uleb(), 1<<32)))
+		c.Take(int64(min(c.Uleb(), 1<<32)))
 	case formBlock1:
-		c.take(int64(c.u8()))
+		c.Take(int64(c.U8()))
 	case formBlock2:
-		c.take(int64(c.u16()))
+		c.Take(int64(c.U16()))
 	case formBlock4:
-		c.take(int64(c.u32()))
+		c.Take(int64(c.U32()))
 	default:
-		c.bad = true
+		c.Bad = true
 	}
 	return "", 0
 }
@@ -202,7 +200,7 @@ func (u *lineUnit) filePath(i uint64) string {
 
 // run runs the unit's line program and gives each pc that a row covers the
 // row's line.
-func (u *lineUnit) run(c *cursor, pcs []uint32, found []Position) {
+func (u *lineUnit) run(c *Cursor, pcs []uint32, found []Position) {
 	row := lineRow{file: 1, line: 1}
 	last, begun := row, false
 	emit := func(end bool) {
@@ -218,8 +216,8 @@ func (u *lineUnit) run(c *cursor, pcs []uint32, found []Position) {
 			row = lineRow{file: 1, line: 1}
 		}
 	}
-	for len(c.b) > 0 && !c.bad {
-		op := c.u8()
+	for len(c.B) > 0 && !c.Bad {
+		op := c.U8()
 		if op >= u.opcodeBase {
 			adjusted := uint32(op - u.opcodeBase)
 			row.addr += adjusted / uint32(u.lineRange) * u.minLength
@@ -229,29 +227,29 @@ func (u *lineUnit) run(c *cursor, pcs []uint32, found []Position) {
 		}
 		switch op {
 		case 0: // extended
-			n := c.uleb()
-			ext := cursor{b: c.take(int64(min(n, 1<<32)))}
-			switch ext.u8() {
+			n := c.Uleb()
+			ext := Cursor{B: c.Take(int64(min(n, 1<<32)))}
+			switch ext.U8() {
 			case 1: // end_sequence
 				emit(true)
 			case 2: // set_address
-				row.addr = ext.u32()
+				row.addr = ext.U32()
 			}
 		case 1: // copy
 			emit(false)
 		case 2: // advance_pc
-			row.addr += uint32(c.uleb()) * u.minLength
+			row.addr += uint32(c.Uleb()) * u.minLength
 		case 3: // advance_line
-			row.line += c.sleb()
+			row.line += c.Sleb()
 		case 4: // set_file
-			row.file = c.uleb()
+			row.file = c.Uleb()
 		case 8: // const_add_pc
 			row.addr += uint32(255-u.opcodeBase) / uint32(u.lineRange) * u.minLength
 		case 9: // fixed_advance_pc
-			row.addr += uint32(c.u16())
+			row.addr += uint32(c.U16())
 		default: // nothing that matters here
 			for range u.lenOperands[op-1] {
-				c.uleb()
+				c.Uleb()
 			}
 		}
 	}
@@ -287,80 +285,3 @@ func textAt[T string | []byte](s T, offset uint32) string {
 // maxPath is the length of the longest name of a file or function, so that
 // those which refer to one long text cannot multiply it.
 const maxPath = 512
-
-// cursor reads from b; past its end it gives zeroes and bad is set.
-type cursor struct {
-	b   []byte
-	bad bool
-}
-
-func (c *cursor) take(n int64) []byte {
-	if n < 0 || n > int64(len(c.b)) {
-		c.b, c.bad = nil, true
-		return nil
-	}
-	b := c.b[:n]
-	c.b = c.b[n:]
-	return b
-}
-
-func (c *cursor) u8() uint8 {
-	if b := c.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (c *cursor) u16() uint16 {
-	if b := c.take(2); b != nil {
-		return binary.LittleEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (c *cursor) u32() uint32 {
-	if b := c.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (c *cursor) uleb() (v uint64) {
-	for shift := 0; !c.bad; shift += 7 {
-		x := c.u8()
-		if shift < 64 {
-			v |= uint64(x&0x7f) << shift
-		}
-		if x < 0x80 {
-			return v
-		}
-	}
-	return 0
-}
-
-func (c *cursor) sleb() (v int64) {
-	for shift := 0; !c.bad; {
-		x := c.u8()
-		if shift < 64 {
-			v |= int64(x&0x7f) << shift
-		}
-		shift += 7
-		if x < 0x80 {
-			if x&0x40 != 0 && shift < 64 {
-				v |= -1 << shift
-			}
-			return v
-		}
-	}
-	return 0
-}
-
-// text reads a text that ends in NUL.
-func (c *cursor) text() string {
-	n := bytes.IndexByte(c.b, 0)
-	if n < 0 {
-		c.b, c.bad = nil, true
-		return ""
-	}
-	return string(c.take(int64(n) + 1)[:n])
-}

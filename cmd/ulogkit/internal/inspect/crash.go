@@ -37,8 +37,8 @@ type Call struct {
 	How        crash.How        `json:"how"`
 }
 
-// errNotCrash means a file that is something else.
-var errNotCrash = errors.New("not a crash dump")
+// errLog means a file that holds a log.
+var errLog = errors.New("is a log, not a crash dump: \"ulogkit decode\" turns it into text")
 
 // Explain returns the row of a crash dump, or nil if the bytes are none, and the
 // error that it also holds. The firmware may be nil; fits is false if the dump
@@ -47,7 +47,7 @@ func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, 
 	switch Kind(b) {
 	case KindCoreDump:
 	case KindLog:
-		return nil, true, errNotCrash
+		return nil, true, errLog
 	default:
 		return nil, true, Check(b)
 	}

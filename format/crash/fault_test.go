@@ -1,0 +1,294 @@
+package crash
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
+)
+
+// testDump is a dump made for a test. Its stack begins at sp.
+type testDump struct {
+	reg       [16]uint32 // r0 to r12, sp, lr, pc
+	xpsr      uint32     // 0 for thread code
+	handler   uint32     // exception_psr
+	psp       uint32
+	faults    []uint32 // CFSR, HFSR, DFSR, MMFAR, BFAR, as far as given; nil for none
+	stack     []uint32
+	taskStack []uint32
+	overflow  bool
+}
+
+const testStack = 0x2000_1000
+
+func (d testDump) parse(t testing.TB) format.CrashCatcher {
+	t.Helper()
+	var head format.CrashHeader
+	head.SetMagic()
+	b := head[:]
+	word := func(words ...uint32) {
+		for _, w := range words {
+			b = append(b, byte(w), byte(w>>8), byte(w>>16), byte(w>>24))
+		}
+	}
+	region := func(start uint32, words []uint32) {
+		if words != nil {
+			word(start, start+uint32(len(words)*4))
+			word(words...)
+		}
+	}
+	sp := d.reg[regSP]
+	if sp == 0 {
+		sp = testStack
+	}
+	if d.xpsr == 0 {
+		d.xpsr = thumbBit
+	}
+	word(d.reg[:13]...)
+	word(sp, d.reg[regLR], d.reg[15], d.xpsr, sp, d.psp, d.handler)
+	region(testStack, d.stack)
+	region(d.psp, d.taskStack)
+	if d.faults != nil {
+		region(0xe000ed28, append(slices.Clone(d.faults), make([]uint32, 5-len(d.faults))...))
+	}
+	if d.overflow {
+		word(0xacce55ed)
+	}
+	return parse(t, b)
+}
+
+// TestVectors says what real agents' dumps tell.
+func TestVectors(t *testing.T) {
+	text, err := os.ReadFile("../testdata/coredumps.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Name string `json:"name"`
+		Core string `json:"core_hex"`
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	const who = "Thread code (main or a task) was running; the handler of HardFault took the dump."
+	want := map[string]string{
+		"agent-1.2.2/undefined-instruction": "The processor came to bytes at pc 0x000001e8 that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core.\n" + who,
+		"agent-1.0.2/undefined-instruction": "The processor came to bytes at pc 0x000001d8 that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core.\n" + who,
+		"agent-1.2.2/assert":                "No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.\n" + who,
+	}
+	if len(vectors) != len(want) {
+		t.Errorf("%d vectors, want %d", len(vectors), len(want))
+	}
+	for _, v := range vectors {
+		b, err := hex.DecodeString(v.Core)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, _, err := format.ParseCoreDump(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(Explain(parse(t, d.Crash)).Reasons, "\n"); got != want[v.Name] {
+			t.Errorf("%s:\n%s\nwant\n%s", v.Name, got, want[v.Name])
+		}
+	}
+}
+
+// TestEveryBit has each bit of the fault registers on its own: its sentence
+// names it and no other.
+func TestEveryBit(t *testing.T) {
+	names := [3]map[uint32]string{
+		{
+			0: "IACCVIOL", 1: "DACCVIOL", 3: "MUNSTKERR", 4: "MSTKERR", 5: "MLSPERR", 7: "MMFAR", 8: "IBUSERR", 9: "PRECISERR",
+			10: "IMPRECISERR", 11: "UNSTKERR", 12: "STKERR", 13: "LSPERR", 15: "BFAR", 16: "UNDEFINSTR", 17: "INVSTATE", 18: "INVPC",
+			19: "NOCP", 20: "STKOF", 24: "UNALIGNED", 25: "DIVBYZERO",
+		},
+		{1: "VECTTBL", 30: "FORCED", 31: "DEBUGEVT"},
+		{0: "HALTED", 1: "BKPT", 2: "DWTTRAP", 3: "VCATCH", 4: "EXTERNAL"},
+	}
+	for register, bits := range names {
+		for bit := range uint32(32) {
+			faults := make([]uint32, 5)
+			faults[register] = 1 << bit
+			f := Explain(testDump{faults: faults, reg: [16]uint32{15: 0x8000}, stack: make([]uint32, 4)}.parse(t))
+			if !f.Recorded || [3]uint32{f.CFSR, f.HFSR, f.DFSR} != [3]uint32(faults) {
+				t.Errorf("the registers are %+v", f)
+			}
+			text := strings.Join(f.Reasons, "\n")
+			name := bits[bit]
+			if name == "" {
+				name = []string{"CFSR", "HFSR", "DFSR"}[register] + fmt.Sprintf(" has bits set that the architecture leaves without a meaning: 0x%08x.", uint32(1)<<bit)
+			}
+			if !strings.Contains(text, name) {
+				t.Errorf("register %d, bit %d: no %s in\n%s", register, bit, name, text)
+			}
+			for _, all := range names {
+				for _, other := range all {
+					if strings.Contains(text, "("+other+")") && other != name {
+						t.Errorf("register %d, bit %d: %s says\n%s", register, bit, other, text)
+					}
+				}
+			}
+			if requested := strings.Contains(text, "No fault is recorded"); requested != (register == 2 || register == 0 && (bit == 7 || bit == 15)) {
+				t.Errorf("register %d, bit %d: requested is %v", register, bit, requested)
+			}
+		}
+	}
+}
+
+func TestReasons(t *testing.T) {
+	const thread = "Thread code (main or a task) was running; the handler of HardFault took the dump."
+	stack := make([]uint32, 4)
+	code := func(pc uint32, halves ...uint16) *Firmware {
+		var b []byte
+		for _, h := range halves {
+			b = append(b, byte(h), byte(h>>8))
+		}
+		return &Firmware{blocks: []firmware.Block{{Addr: pc, Data: b, Code: true}}}
+	}
+	tests := []struct {
+		name string
+		fw   *Firmware
+		dump testDump
+		want []string
+	}{
+		{"null read", nil, testDump{faults: []uint32{bitDACCVIOL | bitMMARVALID, 0, 0, 8}, reg: [16]uint32{3: 8, 5: 8, 15: 0x8000}}, []string{
+			"The code at pc 0x00008000 reads or writes 0x00000008, a null pointer with an offset, as of a member or an element, and the memory protection unit forbids it (DACCVIOL).",
+			"r3 and r5 hold that address.", thread,
+		}},
+		{"near base", nil, testDump{faults: []uint32{bitPRECISERR | bitBFARVALID, bitFORCED, 0, 0, 0x4000_4010}, reg: [16]uint32{
+			0x4000_4011, 0x4000_4000, 0x4000_3010, 0x4000_3011, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0x8000,
+		}}, []string{
+			"The code at pc 0x00008000 reads or writes 0x40004010, in the peripheral region, and the bus answers with an error (PRECISERR): the clock or the power of the peripheral is usually off.",
+			"Near that address: r1 (0x40004000, 16 below) and r3 (0x40003011, 4095 below).",
+			"The fault became a HardFault since its own handler was off or could not run at that priority (FORCED).", thread,
+		}},
+		{"address not valid", nil, testDump{faults: []uint32{bitPRECISERR, 0, 0, 0, 0x4000_4010}, reg: [16]uint32{15: 0x8000}}, []string{
+			"The code at pc 0x00008000 reads or writes memory where the bus answers with an error (PRECISERR). The address is not recorded.", thread,
+		}},
+		{"text in a pointer", code(0x8000, 0x7a1a), testDump{faults: []uint32{bitPRECISERR | bitBFARVALID, 0, 0, 0, 0x6c6c_6568}, reg: [16]uint32{3: 0x6c6c_6560, 15: 0x8000}}, []string{
+			"The code at pc 0x00008000 reads a byte at 0x6c6c6568, in the external RAM region, and the bus answers with an error (PRECISERR): there is usually nothing at that address.",
+			`The bytes of 0x6c6c6568 read as the text "hell": a string may have been written over a pointer.`,
+			"The instruction takes the address from r3, which is 0x6c6c6560.", thread,
+		}},
+		{"fill pattern", nil, testDump{faults: []uint32{bitIBUSERR}, reg: [16]uint32{15: 0xa5a5_a5a4, 4: 0xa5a5_a5a5}}, []string{
+			"The processor jumped to pc 0xa5a5a5a4 and could not read an instruction there (IBUSERR): usually a call through a bad function pointer, or a return address that was overwritten.",
+			"pc 0xa5a5a5a4 is in the external device region, where code is rarely.",
+			"r4 holds that address, so the jump may have gone through it.", thread,
+		}},
+		{"at the stack", code(0x8000, 0x9000), testDump{faults: []uint32{bitPRECISERR | bitBFARVALID, 0, 0, 0, testStack - 8}, reg: [16]uint32{15: 0x8000}}, []string{
+			"The code at pc 0x00008000 writes 4 bytes at 0x20000ff8, in the SRAM region, and the bus answers with an error (PRECISERR): there is usually nothing at that address.",
+			"The instruction takes the address from sp, which is 0x20001000.",
+			"The address is near sp 0x20001000: the stack may have run out of its memory.", thread,
+		}},
+		{"unaligned", code(0x8000, 0xe9d1, 0x2300), testDump{faults: []uint32{bitUNALIGNED}, reg: [16]uint32{1: 0x2000_0001, 15: 0x8000}}, []string{
+			"The code at pc 0x00008000 used an address that is not a multiple of the size of what is there (UNALIGNED): usually a cast pointer into a packed structure or a byte buffer.",
+			"The instruction at pc reads through r1, which is 0x20000001.", thread,
+		}},
+		{"division", code(0x8000, 0xfb92, 0xf3f7), testDump{faults: []uint32{bitDIVBYZERO}, reg: [16]uint32{15: 0x8000}}, []string{
+			"The code at pc 0x00008000 divided by zero (DIVBYZERO).", "The divisor is in r7.", thread,
+		}},
+		{"breakpoint", code(0x8000, 0xbe00), testDump{faults: []uint32{0, bitDEBUGEVT, bitBKPT}, reg: [16]uint32{15: 0x8000}}, []string{
+			"A breakpoint was hit with no debugger attached (DEBUGEVT), as assertions do that end in a breakpoint. The instruction at pc is BKPT.",
+			"The code ran into a breakpoint (BKPT in DFSR).", thread,
+		}},
+		{"several", nil, testDump{faults: []uint32{bitDIVBYZERO | bitNOCP}, reg: [16]uint32{15: 0x8000}, xpsr: thumbBit | 15, handler: 6}, []string{
+			"The code at pc 0x00008000 used a coprocessor that is off or missing (NOCP): usually floating-point instructions before the FPU was turned on in CPACR.",
+			"The code at pc 0x00008000 divided by zero (DIVBYZERO).",
+			"More than one fault is recorded. They stay recorded until software clears them, so some may be older.",
+			"The handler of SysTick was running; the handler of UsageFault took the dump.",
+		}},
+		{"no fault registers", nil, testDump{reg: [16]uint32{15: 0x8000}, handler: 2}, []string{
+			"The dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+): it does not tell why the processor stopped.",
+			"Thread code (main or a task) was running; the handler of NMI took the dump.",
+		}},
+		{"escalated without a cause", nil, testDump{faults: []uint32{0, bitFORCED}, reg: [16]uint32{15: 0x8000}}, []string{
+			"A fault became a HardFault (FORCED), but which is not recorded: its bit was cleared, or code ran SVC where interrupts are off.", thread,
+		}},
+		{"bad sp, overflow", nil, testDump{faults: []uint32{0}, reg: [16]uint32{13: 0x4000_0000, 15: 0x8000}, xpsr: thumbBit | 40, handler: 40, overflow: true}, []string{
+			"No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.",
+			"The handler of interrupt 24 (exception 40) was running; the handler of interrupt 24 (exception 40) took the dump.",
+			"sp 0x40000000, in the peripheral region, is outside of all memory in the dump: sp may be wrong, or the stack may have overflowed.",
+			"The device found while it took the dump that its stack had overflowed: registers and memory may be damaged.",
+		}},
+		{"odd sp, no handler", nil, testDump{faults: []uint32{0}, reg: [16]uint32{13: testStack + 2, 15: 0x8000}, handler: 1 << 24}, []string{
+			"No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.",
+			"Thread code (main or a task) was running and took the dump itself.",
+			"sp 0x20001002 is not a multiple of 4: it was overwritten.",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.dump.handler == 0 {
+				tt.dump.handler = 3
+			}
+			tt.dump.stack = stack
+			got := tt.fw.Explain(tt.dump.parse(t)).Reasons
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("reasons are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+// TestDecode has an instruction of each form.
+func TestDecode(t *testing.T) {
+	for _, tt := range []struct {
+		halves []uint16
+		want   string
+	}{
+		{[]uint16{0x50d1}, "writes 4 bytes r2"},        // str r1, [r2, r3]
+		{[]uint16{0x52d1}, "writes 2 bytes r2"},        // strh r1, [r2, r3]
+		{[]uint16{0x56d1}, "reads a byte r2"},          // ldrsb r1, [r2, r3]
+		{[]uint16{0x5ed1}, "reads 2 bytes r2"},         // ldrsh r1, [r2, r3]
+		{[]uint16{0x6023}, "writes 4 bytes r4"},        // str r3, [r4]
+		{[]uint16{0x6863}, "reads 4 bytes r4"},         // ldr r3, [r4, #4]
+		{[]uint16{0x7023}, "writes a byte r4"},         // strb r3, [r4]
+		{[]uint16{0x8823}, "reads 2 bytes r4"},         // ldrh r3, [r4]
+		{[]uint16{0x9801}, "reads 4 bytes sp"},         // ldr r0, [sp, #4]
+		{[]uint16{0xb510}, "writes sp"},                // push {r4, lr}
+		{[]uint16{0xbd10}, "reads sp"},                 // pop {r4, pc}
+		{[]uint16{0xc10c}, "writes r1"},                // stmia r1!, {r2, r3}
+		{[]uint16{0xe92d, 0x41f0}, "writes sp"},        // push.w
+		{[]uint16{0xe9d3, 0x0100}, "reads r3"},         // ldrd r0, r1, [r3]
+		{[]uint16{0xf8d3, 0x0080}, "reads 4 bytes r3"}, // ldr.w r0, [r3, #128]
+		{[]uint16{0xf883, 0x0080}, "writes a byte r3"}, // strb.w r0, [r3, #128]
+		{[]uint16{0xf8b6, 0x0080}, "reads 2 bytes r6"}, // ldrh.w
+		{[]uint16{0xed93, 0x0a00}, "reads r3"},         // vldr s0, [r3]
+		{[]uint16{0xfbb1, 0xf0f2}, "divide r2"},        // udiv r0, r1, r2
+		{[]uint16{0xde01}, "trap"},                     // udf
+		{[]uint16{0xf7f0, 0xa001}, "trap"},             // udf.w
+		{[]uint16{0xbe00}, "breakpoint"},               // bkpt
+		{[]uint16{0xf8df, 0x0010}, "other"},            // ldr r0, [pc, #16]
+		{[]uint16{0x4770}, "other"},                    // bx lr
+		{[]uint16{0xf000, 0xf800}, "other"},            // bl
+		{[]uint16{0xfb01, 0xf002}, "other"},            // mul
+	} {
+		var b []byte
+		for _, h := range tt.halves {
+			b = append(b, byte(h), byte(h>>8))
+		}
+		fw := &Firmware{blocks: []firmware.Block{{Addr: 0x100, Data: b, Code: true}}}
+		i := fw.decode(0x100)
+		got := "other"
+		switch {
+		case i.accesses():
+			got = i.verb + " " + registerName(i.register)
+		case i.operation == divide:
+			got = "divide " + registerName(i.register)
+		case i.operation == trap:
+			got = "trap"
+		case i.operation == breakpoint:
+			got = "breakpoint"
+		}
+		if got != tt.want {
+			t.Errorf("%04x is %q, want %q", tt.halves, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,352 @@
+package crash
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
+)
+
+// The code of the tests: functions of 0x100 bytes each from 0x1000 on, with a
+// call (BL) at 0x10, which returns to 0x14, and one through r3 that returns to
+// 0x22. They are named leaf, middle, outer and start.
+const (
+	leafAt   = 0x1000
+	middleAt = 0x1100
+	outerAt  = 0x1200
+	startAt  = 0x1300
+
+	ofsReturn = 0x14
+)
+
+// calls returns the return address of the call in a function.
+func calls(function uint32) uint32 { return function + ofsReturn | 1 }
+
+func testFirmware(cfi []byte, eh bool) *Firmware {
+	code := bytes.Repeat([]byte{0x00, 0xbf}, 0x200)
+	fw := &Firmware{rules: ruleTable{data: cfi, eh: eh, addr: 0x3000}}
+	for i, name := range []string{"leaf", "middle", "outer", "start"} {
+		copy(code[i*0x100+ofsReturn-4:], "\x00\xf0\x00\xf8")
+		copy(code[i*0x100+0x20:], "\x98\x47") // blx r3
+		fw.functions = append(fw.functions, firmware.Function{Addr: leafAt + uint32(i)*0x100, Size: 0x100, Name: name})
+	}
+	copy(code[0x1fc:], "\x00\xf0\x00\xf8") // middle ends in a call
+	fw.blocks = []firmware.Block{{Addr: leafAt, Data: code, Code: true}}
+	fw.rules.readIndex()
+	return fw
+}
+
+// entry is a .debug_frame or .eh_frame entry with its length.
+func entry(parts ...[]byte) []byte {
+	b := slices.Concat(parts...)
+	return append(u32(uint32(len(b))), b...)
+}
+
+func u32(words ...uint32) []byte {
+	var b []byte
+	for _, w := range words {
+		b = binary.LittleEndian.AppendUint32(b, w)
+	}
+	return b
+}
+
+// common is what GCC writes: the caller's sp is sp, lr is the return address.
+var common = entry(u32(0xffffffff), []byte("\x01\x00\x02\x7c\x0e\x0c\x0d\x00\x00"))
+
+// saves is the rules of a function that has pushed r7 and lr.
+var saves = []byte("\x0e\x08\x87\x02\x8e\x01")
+
+func rulesOf(addr uint32, instructions []byte) []byte {
+	return entry(u32(0, addr, 0x100), instructions)
+}
+
+// plain has all four functions; leaf saves nothing.
+func plain() []byte {
+	return slices.Concat(common, rulesOf(leafAt, nil), rulesOf(middleAt, saves), rulesOf(outerAt, saves), rulesOf(startAt, saves))
+}
+
+// chain is a stack on which leaf was called by middle, that by outer, and that
+// by start, which nothing called.
+func chain() []uint32 {
+	return []uint32{7, calls(outerAt), 8, calls(startAt), 9, 0xffffffff}
+}
+
+func show(frames []Frame) string {
+	var all []string
+	for _, f := range frames {
+		name := f.Function
+		if name == "" {
+			name = "?"
+		}
+		name += "+" + strconv.FormatUint(uint64(f.Offset), 16) + " " + string(f.How)
+		if f.Confidence == Scanned {
+			name += "?"
+		}
+		all = append(all, name)
+	}
+	return strings.Join(all, ", ")
+}
+
+const whole = "leaf+8 pc, middle+14 cfi, outer+14 cfi, start+14 cfi"
+
+func TestUnwind(t *testing.T) {
+	inLeaf := [16]uint32{3: 0x9001, 7: 70, 14: calls(middleAt), 15: leafAt + 8}
+	withPC := func(pc, lr uint32) [16]uint32 {
+		reg := inLeaf
+		reg[15], reg[14] = pc, lr
+		return reg
+	}
+	replace := func(function uint32, instructions string) []byte {
+		b := common
+		for _, f := range []uint32{leafAt, middleAt, outerAt, startAt} {
+			rules := saves
+			switch f {
+			case function:
+				rules = []byte(instructions)
+			case leafAt:
+				rules = nil
+			}
+			b = slices.Concat(b, rulesOf(f, rules))
+		}
+		return b
+	}
+	tests := []struct {
+		name  string
+		cfi   []byte
+		eh    bool
+		dump  testDump
+		calls string
+	}{
+		{"plain", plain(), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"what is above the first caller is not looked at", plain(), false, testDump{reg: inLeaf, stack: append(chain(), calls(outerAt))}, whole},
+		{"version 3", withCommon("\x03\x00\x02\x7c\x0e\x0c\x0d\x00"), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"no rules", nil, false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"clang, version 4", withCommon("\x04\x00\x04\x00\x01\x7c\x0e\x0c\x0d\x00"), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"version 4 with wide addresses", withCommon("\x04\x00\x08\x00\x01\x7c\x0e\x0c\x0d\x00"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"eh_frame, absolute", ehFrame("\x01\x00\x02\x7c\x0e\x0c\x0d\x00", false), true, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"eh_frame, relative", ehFrame("\x01zR\x00\x02\x7c\x0e\x01\x1b\x0c\x0d\x00", true), true, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"eh_frame of C++", ehFrame("\x01zPLR\x00\x02\x7c\x0e\x07\x00\x00\x00\x00\x00\x00\x1b\x0c\x0d\x00", true), true, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		// def_cfa_offset 8, lr saved; advance to 6; lr restored, def_cfa_offset 0.
+		{"lr restored before the pc", replace(leafAt, "\x0e\x08\x8e\x01\x43\xce\x0e\x00"), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"row after the pc", replace(leafAt, "\x45\x0e\x40\x8e\x01"), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"lr in r3", replace(leafAt, "\x09\x0e\x03"), false, testDump{reg: [16]uint32{3: calls(middleAt), 14: 5, 15: leafAt + 8}, stack: chain()}, whole},
+		{"frame pointer", replace(middleAt, "\x0c\x07\x08\x87\x02\x8e\x01"), false, testDump{
+			reg: [16]uint32{7: testStack + 8, 14: calls(middleAt), 15: leafAt + 8}, stack: append([]uint32{0, 0}, chain()...),
+		}, whole},
+		{"frame pointer of a caller", replace(outerAt, "\x0c\x07\x08\x87\x02\x8e\x01"), false, testDump{
+			reg: inLeaf, stack: []uint32{testStack + 16, calls(outerAt), 0, 0, 9, calls(startAt), 9, 0xffffffff},
+		}, whole},
+		{"frame pointer that is unknown", replace(middleAt, "\x0c\x03\x08\x8e\x01"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
+		{"frame pointer that a function gave up", slices.Concat(common, rulesOf(leafAt, nil), rulesOf(middleAt, []byte("\x0e\x08\x07\x07\x8e\x01")), rulesOf(outerAt, []byte("\x0c\x07\x08\x8e\x01"))),
+			false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 cfi, start+14 stack?"},
+		{"outermost by the compiler's word", replace(middleAt, "\x07\x0e"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi"},
+		{"a caller that has not saved lr", replace(middleAt, ""), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
+		{"lr of a call that the function made", plain(), false, testDump{reg: withPC(leafAt+0x18, calls(leafAt)), stack: chain()}, "leaf+18 pc, outer+14 stack?, start+14 stack?"},
+		{"sp that would not grow", replace(middleAt, "\x0e\x00\x8e\x7f"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
+		{"sp that would go down", replace(leafAt, "\x13\x04\x8e\x01"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
+		{"sp by an expression", replace(leafAt, "\x0f\x02\x7d\x00"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
+		{"sp that is odd", replace(leafAt, "\x0e\x02"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
+		{"saved outside of the dump", replace(middleAt, "\x0e\x80\x08\x8e\x01"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
+		{"a return address that is none", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, outerAt + 0x31, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
+		{"an even return address", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, outerAt + ofsReturn, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
+		{"a task ends in a function", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, startAt | 1, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
+		{"lr is null", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 0, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
+		{"call at the end of a function", plain(), false, testDump{reg: withPC(leafAt+8, outerAt|1), stack: chain()}, "leaf+8 pc, middle+100 cfi, outer+14 cfi, start+14 cfi"},
+		{"program that pops too much", replace(leafAt, "\x0b"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"program with an unknown opcode", replace(leafAt, "\x3e"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"entry of 4 GiB", append(plain(), "\xf0\xff\xff\xff\xff"...), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"dropped function", append(plain(), rulesOf(0, []byte("\x0e\x40"))...), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"entry of no known common one", append(plain(), entry(u32(3, 0x900, 16))...), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"common entry alone", common, false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+
+		{"called through r3", plain(), false, testDump{reg: withPC(0x9000, middleAt+0x23), stack: chain()}, "?+0 pc, middle+22 lr, outer+14 cfi, start+14 cfi"},
+		{"r3 is another", plain(), false, testDump{reg: withPC(0xa000, middleAt+0x23), stack: chain()}, "?+0 pc, middle+22 lr?, outer+14 stack?, start+14 stack?"},
+		{"returned to nothing", plain(), false, testDump{reg: withPC(0x9000, calls(middleAt)), stack: chain()}, "?+0 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"nothing in lr", plain(), false, testDump{reg: withPC(0x9000, 0), stack: chain()}, "?+0 pc, outer+14 stack?, start+14 stack?"},
+		{"registers lost", plain(), false, testDump{faults: []uint32{bitSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
+		{"sp below the stack", plain(), false, testDump{reg: [16]uint32{13: testStack - 0x100, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
+		{"sp far below the stack", plain(), false, testDump{reg: [16]uint32{13: testStack - 0x20000, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc"},
+		{"sp at the end of memory", plain(), false, testDump{reg: [16]uint32{13: 0xffffffff, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc"},
+		{"no stack", plain(), false, testDump{reg: inLeaf}, "leaf+8 pc, middle+14 cfi"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fw := testFirmware(tt.cfi, tt.eh)
+			if got := show(fw.Backtrace(tt.dump.parse(t))); got != tt.calls {
+				t.Errorf("calls are %s\nwant %s", got, tt.calls)
+			}
+		})
+	}
+}
+
+// withCommon is plain with another common entry.
+func withCommon(body string) []byte {
+	return slices.Concat(entry(u32(0xffffffff), []byte(body)), plain()[len(common):])
+}
+
+// ehFrame is plain as .eh_frame, at address 0x3000.
+func ehFrame(body string, augmented bool) []byte {
+	b := entry(u32(0), []byte(body))
+	for _, f := range []uint32{leafAt, middleAt, outerAt, startAt} {
+		at := uint32(len(b)) + 4
+		begin, instructions := f, saves
+		if f == leafAt {
+			instructions = nil
+		}
+		var data []byte
+		if augmented {
+			begin -= 0x3000 + at + 4
+			data = []byte{0}
+		}
+		b = append(b, entry(u32(at, begin, 0x100), data, instructions)...)
+	}
+	return b
+}
+
+// TestException goes through what the processor saves.
+func TestException(t *testing.T) {
+	const thread, handler, task = 0xfffffff9, 0xfffffff1, 0xfffffffd
+	saved := func(lr, pc, xpsr uint32) []uint32 { return []uint32{0, 1, 2, 3, 12, lr, pc, xpsr} }
+	inMiddle := saved(calls(middleAt), leafAt+8, thumbBit)
+	fp := make([]uint32, 18)
+	const all = "leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"
+	join := slices.Concat[[]uint32]
+	tests := []struct {
+		name  string
+		lr    uint32
+		dump  testDump
+		calls string
+	}{
+		{"basic", thread, testDump{stack: join(inMiddle, chain())}, all},
+		{"aligned", thread, testDump{stack: join(saved(calls(middleAt), leafAt+8, thumbBit|1<<9), []uint32{0}, chain())}, all},
+		{"with floating point", thread &^ 0x10, testDump{stack: join(inMiddle, fp, chain())}, all},
+		{"with floating point, aligned", thread &^ 0x10, testDump{stack: join(saved(calls(middleAt), leafAt+8, thumbBit|1<<9), fp, []uint32{0}, chain())}, all},
+		{"of a task", task, testDump{psp: 0x2000_8000, taskStack: join(inMiddle, chain()), stack: []uint32{calls(startAt)}}, all},
+		{"of a task, with floating point", task &^ 0x10, testDump{psp: 0x2000_8000, taskStack: join(inMiddle, fp, chain())}, all},
+		{"Armv8-M", 0xffffffb8, testDump{stack: join(inMiddle, chain())}, all},
+		{"of a handler", handler, testDump{stack: join(saved(thread, leafAt+8, thumbBit|16), inMiddle, chain())}, "leaf+8 exception, leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"},
+		{"handler that says it was a thread", handler, testDump{stack: join(inMiddle, chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
+		{"thread that says it was a handler", thread, testDump{stack: join(saved(calls(middleAt), leafAt+8, thumbBit|16), chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
+		{"not Thumb", thread, testDump{stack: join(saved(calls(middleAt), leafAt+8, 0), chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
+		{"stack of the tasks is not there", task, testDump{psp: 0x2000_8000, stack: []uint32{calls(startAt)}}, "start+14 stack?"},
+		{"short", thread, testDump{stack: inMiddle[:7]}, "middle+14 stack?"},
+		{"task that a task interrupted", task, testDump{psp: 0x2000_8000, taskStack: join(saved(task, leafAt+8, thumbBit), chain())}, "leaf+8 exception, outer+14 stack?, start+14 stack?"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.dump.reg = [16]uint32{14: tt.lr, 15: leafAt + 0x40}
+			fw := testFirmware(plain(), false)
+			// The handler has not saved lr yet.
+			if got, want := show(fw.Backtrace(tt.dump.parse(t))), "leaf+40 pc, "+tt.calls; got != want {
+				t.Errorf("calls are %s\nwant %s", got, want)
+			}
+			// Without rules the same is found by looking for it.
+			fw.rules = ruleTable{}
+			tt.dump.stack = join([]uint32{calls(middleAt), tt.lr}, tt.dump.stack)
+			got := show(fw.Backtrace(tt.dump.parse(t)))
+			if strings.Contains(tt.calls, "leaf+8") && !strings.Contains(got, "leaf+8 exception?") || strings.Contains(strings.Replace(got, "pc", "", 1), " cfi") {
+				t.Errorf("without rules calls are %s", got)
+			}
+		})
+	}
+}
+
+// TestRecursion ends after 64 calls, and a stack full of return addresses after
+// 32 that were found.
+func TestRecursion(t *testing.T) {
+	var stack []uint32
+	for range 4096 {
+		stack = append(stack, 7, calls(middleAt))
+	}
+	dump := testDump{reg: [16]uint32{14: calls(middleAt), 15: leafAt + 8}, stack: stack}.parse(t)
+	if got := testFirmware(plain(), false).Backtrace(dump); len(got) != maxUnwound || got[63].Confidence != Unwound {
+		t.Errorf("%d calls: %s", len(got), show(got))
+	}
+	if got := testFirmware(nil, false).Backtrace(dump); len(got) != 2+maxScanned {
+		t.Errorf("%d calls: %s", len(got), show(got))
+	}
+}
+
+// TestCostlyRules has programs that save their rules over and over, each time
+// at the cost of a copy: they are left out.
+func TestCostlyRules(t *testing.T) {
+	var program []byte
+	for i := range 1000 {
+		program = append(program, 0x05, byte(i)|0x80, byte(i>>7), 1) // offset_extended
+	}
+	fits := append(slices.Clone(program[:1000]), bytes.Repeat([]byte{0x0a}, 100)...)
+	tooMuch := append(slices.Clone(program[:2000]), bytes.Repeat([]byte{0x0a}, 2000)...)
+	for _, tt := range []struct {
+		program []byte
+		ok      bool
+	}{{fits, true}, {tooMuch, false}, {append(program, program...), false}} {
+		fw := testFirmware(slices.Concat(common, rulesOf(leafAt, tt.program)), false)
+		begin := time.Now()
+		_, ok := fw.rules.at(leafAt + 8)
+		if took := time.Since(begin); ok != tt.ok || took > time.Second {
+			t.Errorf("a program of %d bytes: %v after %v", len(tt.program), ok, took)
+		}
+	}
+}
+
+// TestManyEntries has a section of nothing but short entries, each with another
+// common one.
+func TestManyEntries(t *testing.T) {
+	b := bytes.Clone(common)
+	for len(b) < 1<<20 {
+		at := uint32(len(b))
+		b = append(b, entry(u32(at%512, leafAt+at, 8))...)
+	}
+	before := testing.AllocsPerRun(1, func() { testFirmware(b, false) })
+	if before > 3*float64(len(b))/16 {
+		t.Errorf("%v allocations for %d bytes", before, len(b))
+	}
+}
+
+// TestBadELF reads the bad files that package dict refuses.
+func TestBadELF(t *testing.T) {
+	paths, err := filepath.Glob("../dict/testdata/elf/bad/*.elf")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	refused := 0
+	for _, path := range paths {
+		if fw, err := Load(path); err != nil && fw == nil && strings.HasPrefix(err.Error(), path+": ") {
+			refused++
+		} else if !strings.Contains(path, "modules-outside") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if refused < len(paths)-1 {
+		t.Errorf("%d of %d refused", refused, len(paths))
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	dir := t.TempDir()
+	json, csv, text := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.csv"), filepath.Join(dir, "a.elf")
+	for path, content := range map[string]string{json: `{"v":1}`, csv: "address,text\n", text: "hello"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const dictionary = ": not an ELF file but a dictionary, which holds strings and no code: give the ELF file that it was made of"
+	for path, want := range map[string]string{
+		json: json + dictionary, csv: csv + dictionary, text: text + ": not an ELF file: give the file that the linker wrote",
+		dir: dir + ": not a regular file: give the firmware's ELF file",
+	} {
+		if _, err := Load(path); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if _, err := Load(filepath.Join(dir, "missing")); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+}
