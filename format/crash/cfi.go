@@ -17,9 +17,10 @@ const (
 	maxRuleSection = 16 << 20 // bytes
 	maxRuleEntry   = 4 << 10  // bytes of a function's entry, which has a few dozen
 	maxCommonEntry = 512      // bytes of a shared one
-	// maxCopied bounds how often an entry may save all its rules, times its
-	// bytes: each is a copy. Compilers do so once for each early return.
-	maxCopied = 256 << 10
+	// maxCost is what the programs of a backtrace may cost: their bytes, times
+	// how often they save all their rules, each at the cost of a copy.
+	// Compilers do so once for each early return.
+	maxCost = 256 << 10
 )
 
 // ruleTable is the call frame information of a firmware: for each instruction,
@@ -211,15 +212,20 @@ type rules struct {
 	programs      [2][]byte // that gave these rules
 }
 
-// at returns the rules for the instruction at pc, if there are any.
-func (t *ruleTable) at(pc uint32) (r rules, ok bool) {
+// at returns the rules for the instruction at pc, if there are any and budget
+// pays for them.
+func (t *ruleTable) at(pc uint32, budget *int) (r rules, ok bool) {
 	e := t.find(pc)
 	if e == nil {
 		return rules{}, false
 	}
 	shared := t.readCommon(e.common)
 	instructions := t.data[e.instructions.from:e.instructions.to]
-	if shared == nil || bytes.Count(instructions, []byte{frame.DW_CFA_remember_state})*len(instructions) > maxCopied {
+	if shared == nil {
+		return rules{}, false
+	}
+	cost := (1 + bytes.Count(instructions, []byte{frame.DW_CFA_remember_state})) * len(instructions)
+	if *budget -= cost; *budget < 0 {
 		return rules{}, false
 	}
 	context := run(t.pair(e, shared, instructions), pc)

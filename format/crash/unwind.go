@@ -71,6 +71,7 @@ type unwinder struct {
 	tasks  bool   // that stack was reached
 	floor  uint64 // the next sp is not below this
 	whole  bool   // there are no more callers
+	budget int    // for the rules
 	frames []Frame
 }
 
@@ -101,7 +102,7 @@ func (fw *Firmware) Backtrace(c format.CrashCatcher) []Frame {
 func newUnwinder(fw *Firmware, c format.CrashCatcher) *unwinder {
 	r := c.Registers
 	return &unwinder{
-		fw: fw, mem: memoryOf(c), known: 1<<15 - 1, pc: r.PC() &^ 1, exact: true, psp: r.PSP(), floor: uint64(r.SP()),
+		fw: fw, mem: memoryOf(c), known: 1<<15 - 1, pc: r.PC() &^ 1, exact: true, psp: r.PSP(), floor: uint64(r.SP()), budget: maxCost,
 		reg: [16]uint32{
 			r.R0(), r.R1(), r.R2(), r.R3(), r.R4(), r.R5(), r.R6(), r.R7(), r.R8(), r.R9(), r.R10(), r.R11(), r.R12(), r.SP(), r.LR(),
 		},
@@ -139,7 +140,7 @@ func (u *unwinder) step() (how How, ok bool) {
 	}
 	r, ok := rules{}, false
 	if u.fw != nil {
-		r, ok = u.fw.rules.at(at)
+		r, ok = u.fw.rules.at(at, &u.budget)
 	}
 	if !ok {
 		return u.fromLR()

@@ -289,7 +289,8 @@ func TestCostlyRules(t *testing.T) {
 	}{{fits, true}, {tooMuch, false}, {append(program, program...), false}} {
 		fw := testFirmware(slices.Concat(common, rulesOf(leafAt, tt.program)), false)
 		begin := time.Now()
-		_, ok := fw.rules.at(leafAt + 8)
+		budget := maxCost
+		_, ok := fw.rules.at(leafAt+8, &budget)
 		if took := time.Since(begin); ok != tt.ok || took > time.Second {
 			t.Errorf("a program of %d bytes: %v after %v", len(tt.program), ok, took)
 		}
@@ -349,4 +350,44 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := Load(filepath.Join(dir, "missing")); !os.IsNotExist(err) {
 		t.Error(err)
 	}
+}
+
+// FuzzRules reads any bytes as the rules of the test's code, and any as a stack.
+func FuzzRules(f *testing.F) {
+	for _, seed := range []struct {
+		cfi []byte
+		eh  bool
+	}{
+		{plain(), false},
+		{withCommon("\x04\x00\x04\x00\x01\x7c\x0e\x0c\x0d\x00"), false},
+		{ehFrame("\x01zR\x00\x02\x7c\x0e\x01\x1b\x0c\x0d\x00", true), true},
+		{slices.Concat(common, rulesOf(leafAt, []byte("\x0e\x08\x8e\x01\x0a\x41\xce\x0e\x00\x0b\x09\x07\x03"))), false},
+	} {
+		f.Add(seed.cfi, u32(chain()...), seed.eh, uint32(calls(middleAt)))
+		f.Add(seed.cfi, slices.Concat(u32(0, 1, 2, 3, 12, calls(middleAt), leafAt+8, thumbBit), u32(chain()...)), seed.eh, uint32(0xfffffff9))
+	}
+	f.Fuzz(func(t *testing.T, cfi, stack []byte, eh bool, lr uint32) {
+		if len(stack) > 1<<16 {
+			return
+		}
+		dump := testDump{reg: [16]uint32{14: lr, 15: leafAt + 8}, psp: 0x2000_8000}
+		for word := range words(stack) {
+			dump.stack = append(dump.stack, word)
+		}
+		dump.taskStack = dump.stack
+		fw := testFirmware(cfi, eh)
+		begin := time.Now()
+		frames := fw.Backtrace(dump.parse(t))
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if len(frames) == 0 || len(frames) > maxUnwound+maxScanned {
+			t.Fatalf("%d calls", len(frames))
+		}
+		for i, frame := range frames {
+			if frame.Confidence == Unwound && i > 0 && frame.How == FromCFI && !fw.isReturn(frame.PC|1) {
+				t.Errorf("call %d of %s is not behind a call", i, show(frames))
+			}
+		}
+	})
 }

@@ -274,12 +274,12 @@ func (u *lineUnit) cover(row lineRow, end uint32, pcs []uint32, found []Position
 }
 
 // textAt returns the text at offset of s up to a NUL.
-func textAt[T string | []byte](s T, offset uint32) string {
+func textAt(s string, offset uint32) string {
 	if int64(offset) >= int64(len(s)) {
 		return ""
 	}
-	text, _, _ := strings.Cut(string(s[offset:min(int64(len(s)), int64(offset)+maxPath)]), "\x00")
-	return text
+	s, _, _ = strings.Cut(s[offset:min(int64(len(s)), int64(offset)+maxPath)], "\x00")
+	return s
 }
 
 // maxPath is the length of the longest name of a file or function, so that

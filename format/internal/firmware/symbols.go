@@ -100,10 +100,11 @@ func (f *File) Functions() ([]Function, error) {
 		return cmp.Or(cmp.Compare(a.Addr, b.Addr), order(a.Size == 0)-order(b.Size == 0), order(a.local)-order(b.local))
 	})
 	all = slices.CompactFunc(all, func(a, b candidate) bool { return a.Addr == b.Addr })
+	text := string(strtab)
 	functions := make([]Function, len(all))
 	for i, c := range all {
 		functions[i] = c.Function
-		functions[i].Name = textAt(strtab, c.name)
+		functions[i].Name = textAt(text, c.name)
 	}
 	return functions, nil
 }

@@ -1,0 +1,104 @@
+package fuzz
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/crash"
+)
+
+// The corpus of package crash: dumps of firmware that crashed in an emulator,
+// and that firmware.
+var crashDir = filepath.Join("..", "format", "crash", "testdata", "dumps")
+
+// A firmware is kept as it is, with an index of its functions; a backtrace has
+// a bounded number of steps.
+var crashLimits = limits{perByte: 64, base: 16 << 20, time: 2 * time.Second, perKiB: 10 * time.Millisecond}
+
+// crashSeeds returns the dumps without their headers, and the firmware.
+func crashSeeds(t testing.TB) (dumps [][]byte, elf []byte) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(crashDir, "*.bin"))
+	if err != nil || len(paths) < 13 {
+		t.Fatalf("%s has %d dumps, want 13: %v", crashDir, len(paths), err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dumps = append(dumps, b[format.CoreDumpHeaderSize:])
+	}
+	for _, b := range readSeeds(t, "crash_catcher") {
+		dumps = append(dumps, b)
+	}
+	if elf, err = os.ReadFile(filepath.Join(crashDir, "firmware.elf")); err != nil {
+		t.Fatal(err)
+	}
+	return dumps, elf
+}
+
+// FuzzCrash explains any bytes as a dump, with any bytes as the firmware.
+func FuzzCrash(f *testing.F) {
+	dumps, elf := crashSeeds(f)
+	for _, b := range dumps {
+		f.Add(b, elf)
+	}
+	for _, b := range readFolder(f, elfBadDir) {
+		f.Add(dumps[0], b)
+	}
+	for _, b := range readFolder(f, filepath.Join("testdata", "bad", "crash_catcher")) {
+		f.Add(b, elf)
+	}
+	f.Fuzz(explain)
+}
+
+func explain(t *testing.T, dump, elf []byte) {
+	c, err := format.ParseCrashCatcher(dump)
+	if err != nil {
+		return
+	}
+	within(t, crashLimits, len(dump)+len(elf), func() {
+		fw, err := crash.ReadELF(bytes.NewReader(elf), int64(len(elf)))
+		if (fw == nil) != (err != nil) {
+			t.Errorf("firmware %v with error %v", fw, err)
+		}
+		for _, fw := range []*crash.Firmware{nil, fw} {
+			frames := fw.Backtrace(c)
+			if len(frames) == 0 || len(frames) > 64+32 || frames[0].PC != c.Registers.PC()&^1 {
+				t.Errorf("%d calls, the first %+v", len(frames), frames[:min(len(frames), 1)])
+			}
+			// What was found apart follows what is sure.
+			if i := slices.IndexFunc(frames, func(f crash.Frame) bool { return f.Confidence == crash.Scanned }); i >= 0 {
+				for _, f := range frames[i:] {
+					if f.Confidence != crash.Scanned {
+						t.Errorf("after one that was found: %+v", f)
+					}
+				}
+			}
+			fault := fw.Explain(c)
+			if len(fault.Reasons) == 0 || len(fault.Reasons) > 64 || fault.Recorded != (c.FaultRegisters() != nil) {
+				t.Errorf("fault is %+v", fault)
+			}
+			fw.Fits(c)
+		}
+	})
+}
+
+// TestDamagedFirmware inverts each byte of the firmware in turn, and cuts it.
+func TestDamagedFirmware(t *testing.T) {
+	dumps, elf := crashSeeds(t)
+	for i := range elf {
+		b := bytes.Clone(elf)
+		b[i] ^= 0xff
+		explain(t, dumps[i%len(dumps)], b)
+		if i%16 == 0 {
+			explain(t, dumps[i%len(dumps)], elf[:i])
+		}
+	}
+}
