@@ -34,9 +34,7 @@ func crashSeeds(t testing.TB) (dumps [][]byte, elf []byte) {
 		}
 		dumps = append(dumps, b[format.CoreDumpHeaderSize:])
 	}
-	for _, b := range readSeeds(t, "crash_catcher") {
-		dumps = append(dumps, b)
-	}
+	dumps = append(dumps, readSeeds(t, "crash_catcher")...)
 	if elf, err = os.ReadFile(filepath.Join(crashDir, "firmware.elf")); err != nil {
 		t.Fatal(err)
 	}

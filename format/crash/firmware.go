@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,19 +39,12 @@ type Firmware struct {
 
 // Load reads the firmware's ELF file at path.
 func Load(path string) (*Firmware, error) {
-	f, err := os.Open(path)
+	f, size, err := firmware.OpenFile(path, "the firmware's ELF file")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file: give the firmware's ELF file", path)
-	}
-	fw, err := ReadELF(f, info.Size())
+	fw, err := ReadELF(f, size)
 	if errors.Is(err, ErrNotELF) && isDictionary(f, path) {
 		err = fmt.Errorf("%w but a dictionary, which holds strings and no code: give the ELF file that it was made of", ErrNotELF)
 	}

@@ -61,19 +61,12 @@ type ID struct {
 // Load reads a firmware (ELF) or a dictionary file (JSON or CSV), whichever the
 // file at path is.
 func Load(path string) (*Dictionary, error) {
-	f, err := os.Open(path)
+	f, size, err := firmware.OpenFile(path, "the firmware's ELF file or a dictionary")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file: give the firmware's ELF file or a dictionary", path)
-	}
-	d, err := read(f, info.Size(), filepath.Ext(path))
+	d, err := read(f, size, filepath.Ext(path))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

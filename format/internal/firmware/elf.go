@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 )
 
@@ -98,6 +99,23 @@ type File struct {
 	names    []byte
 	loaded   int64 // bytes that were read
 	segments func() ([]Block, error)
+}
+
+// OpenFile opens the file at path to be read and returns its size. Give says what
+// to give instead of what is not a regular file.
+func OpenFile(path, give string) (f *os.File, size int64, err error) {
+	if f, err = os.Open(path); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file: give %s", path, give)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // Open reads the header and the table of sections of the file of size bytes in
