@@ -17,9 +17,13 @@ type exceptionFrame struct {
 
 // readException reads the frame at base, if it can be one.
 //
-// Source: Armv7-M ARM, B1.5.6 and B1.5.7.
+// Source: Armv7-M ARM, B1.5.6 and B1.5.7; Armv8-M ARM, B3.19.
 func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
-	const lenBasic, lenExtended = 8 * 4, 26 * 4
+	const lenBasic, lenExtended, lenCallee = 8 * 4, 26 * 4, 10 * 4
+	// Secure code of Armv8-M also has the other registers saved, behind a mark.
+	if mark, _ := u.mem.word(base); lr&(1<<5) == 0 && mark&^1 == 0xfefa125a {
+		base += lenCallee
+	}
 	b := u.mem.from(base)
 	if len(b) < lenBasic {
 		return f, false

@@ -119,7 +119,9 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 		return
 	case e.CFSR&valid == 0:
 		e.say("The code at pc 0x%08x %s memory where %s. The address is not recorded.", e.pc, verb, why)
-		e.base(i)
+		if i.accesses() {
+			e.base(i)
+		}
 		return
 	case e.CFSR&bit == 0:
 		e.say("%s holds the address of the fault: 0x%08x, %s.", register, addr, place(addr))
@@ -131,7 +133,9 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	if p := pattern(addr); p != "" {
 		e.say("%s", p)
 	}
-	if e.CFSR&bit == 0 || !e.base(i) {
+	if e.CFSR&bit != 0 && i.accesses() && (i.indexed || distance(e.r[i.register], addr) < maxNear) {
+		e.base(i)
+	} else { // or the firmware is another one
 		e.near(addr)
 	}
 	e.atStack(addr)
@@ -139,7 +143,7 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 
 // atStack says so if the address is near sp.
 func (e *explainer) atStack(addr uint32) {
-	if below := int64(e.r[regSP]) - int64(addr); below > -maxNear && below < maxNear && addr >= 0x100 {
+	if distance(e.r[regSP], addr) < maxNear && addr >= 0x100 {
 		e.say("The address is near sp 0x%08x: the stack may have run out of its memory.", e.r[regSP])
 	}
 }
@@ -158,14 +162,13 @@ func at(verb string) string {
 	return verb
 }
 
-// base says which register the instruction takes its address from, if it does.
-func (e *explainer) base(i instruction) bool {
-	if !i.accesses() {
-		return false
-	}
+// base says which register the instruction takes its address from.
+func (e *explainer) base(i instruction) {
 	e.say("The instruction takes the address from %s, which is 0x%08x.", registerName(i.register), e.r[i.register])
-	return true
 }
+
+// distance returns how far apart two addresses are, in bytes.
+func distance(a, b uint32) uint32 { return max(a, b) - min(a, b) }
 
 // maxNear is how far from its base register an instruction reaches, in bytes.
 //

@@ -187,6 +187,14 @@ func TestReasons(t *testing.T) {
 			"The instruction takes the address from sp, which is 0x20001000.",
 			"The address is near sp 0x20001000: the stack may have run out of its memory.", thread,
 		}},
+		{"an instruction that cannot be the one", code(0x8000, 0x9000), testDump{faults: []uint32{bitPRECISERR | bitBFARVALID, 0, 0, 0, 0x4000_0000}, reg: [16]uint32{6: 0x4000_0000, 15: 0x8000}}, []string{
+			"The code at pc 0x00008000 writes 4 bytes at 0x40000000, in the peripheral region, and the bus answers with an error (PRECISERR): the clock or the power of the peripheral is usually off.",
+			"r6 holds that address.", thread,
+		}},
+		{"an indexed instruction", code(0x8000, 0x58d1), testDump{faults: []uint32{bitPRECISERR | bitBFARVALID, 0, 0, 0, 0x4000_0000}, reg: [16]uint32{2: 0x2000_0000, 3: 0x2000_0000, 15: 0x8000}}, []string{
+			"The code at pc 0x00008000 reads 4 bytes at 0x40000000, in the peripheral region, and the bus answers with an error (PRECISERR): the clock or the power of the peripheral is usually off.",
+			"The instruction takes the address from r2, which is 0x20000000.", thread,
+		}},
 		{"unaligned", code(0x8000, 0xe9d1, 0x2300), testDump{faults: []uint32{bitUNALIGNED}, reg: [16]uint32{1: 0x2000_0001, 15: 0x8000}}, []string{
 			"The code at pc 0x00008000 used an address that is not a multiple of the size of what is there (UNALIGNED): usually a cast pointer into a packed structure or a byte buffer.",
 			"The instruction at pc reads through r1, which is 0x20000001.", thread,

@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -164,10 +163,4 @@ func (fw *Firmware) Fits(c format.CrashCatcher) bool {
 		}
 	}
 	return false
-}
-
-// Contains reports whether the firmware holds this text anywhere, such as the
-// git hash that it was built from.
-func (fw *Firmware) Contains(text string) bool {
-	return slices.ContainsFunc(fw.blocks, func(b firmware.Block) bool { return bytes.Contains(b.Data, []byte(text)) })
 }

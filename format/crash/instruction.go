@@ -18,7 +18,8 @@ const (
 type instruction struct {
 	operation operation
 	register  uint64 // base address, divisor
-	verb      string // what it does: "reads 4 bytes through"
+	verb      string // what it does: "reads 4 bytes"
+	indexed   bool   // another register is added to the base
 }
 
 // accesses reports whether it uses memory through a register other than pc.
@@ -39,7 +40,9 @@ func (fw *Firmware) decode(pc uint32) instruction {
 	switch {
 	case h&0xf000 == 0x5000: // LDR, STR (register)
 		size := [8]int{4, 2, 1, 1, 4, 2, 1, 2}[h>>9&7]
-		return memoryAccess(h>>9&7 >= 3, size, low)
+		i := memoryAccess(h>>9&7 >= 3, size, low)
+		i.indexed = true
+		return i
 	case h&0xe000 == 0x6000: // LDR, STR, LDRB, STRB (immediate)
 		return memoryAccess(h>>11&1 == 1, [2]int{4, 1}[h>>12&1], low)
 	case h&0xf000 == 0x8000: // LDRH, STRH (immediate)
@@ -65,7 +68,9 @@ func decodeWide(h, h2 uint32) instruction {
 	case h&0xfe00 == 0xe800: // LDM, STM, LDRD, STRD, exclusive and table branch
 		return memoryAccess(isLoad, 0, base)
 	case h&0xfe00 == 0xf800: // LDR, STR of all sizes
-		return memoryAccess(isLoad, 1<<(h>>5&3), base)
+		i := memoryAccess(isLoad, 1<<(h>>5&3), base)
+		i.indexed = h&0x80 == 0 && h2&0x0fc0 == 0
+		return i
 	case h&0xfe00 == 0xec00 && h2&0x0e00 == 0x0a00: // VLDR, VSTR, VLDM, VSTM
 		return memoryAccess(isLoad, 0, base)
 	case h&0xffd0 == 0xfb90 && h2&0xf0 == 0xf0: // SDIV, UDIV

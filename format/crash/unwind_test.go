@@ -235,6 +235,7 @@ func TestException(t *testing.T) {
 		{"of a task", task, testDump{psp: 0x2000_8000, taskStack: join(inMiddle, chain()), stack: []uint32{calls(startAt)}}, all},
 		{"of a task, with floating point", task &^ 0x10, testDump{psp: 0x2000_8000, taskStack: join(inMiddle, fp, chain())}, all},
 		{"Armv8-M", 0xffffffb8, testDump{stack: join(inMiddle, chain())}, all},
+		{"Armv8-M, secure code", 0xffffffd9, testDump{stack: join([]uint32{0xfefa125b, 0, 4, 5, 6, 7, 8, 9, 10, 11}, inMiddle, chain())}, all},
 		{"of a handler", handler, testDump{stack: join(saved(thread, leafAt+8, thumbBit|16), inMiddle, chain())}, "leaf+8 exception, leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"},
 		{"handler that says it was a thread", handler, testDump{stack: join(inMiddle, chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
 		{"thread that says it was a handler", thread, testDump{stack: join(saved(calls(middleAt), leafAt+8, thumbBit|16), chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},

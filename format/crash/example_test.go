@@ -1,0 +1,56 @@
+package crash_test
+
+import (
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/crash"
+)
+
+func Example() {
+	fw, err := crash.Load("testdata/dumps/firmware.elf")
+	if err != nil {
+		log.Fatal(err)
+	}
+	b, err := os.ReadFile("testdata/dumps/03.bin")
+	if err != nil {
+		log.Fatal(err)
+	}
+	d, _, err := format.ParseCoreDump(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := format.ParseCrashCatcher(d.Crash)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, reason := range fw.Explain(c).Reasons[:2] {
+		fmt.Println(reason)
+	}
+	for _, f := range fw.Backtrace(c) {
+		fmt.Printf("%s %s:%d %s\n", f.Function, f.File, f.Line, f.Confidence)
+	}
+	// Output:
+	// The code at pc 0x000003c4 divided by zero (DIVBYZERO).
+	// The divisor is in r1.
+	// divide firmware.c:96 unwound
+	// middle firmware.c:163 unwound
+	// outer firmware.c:190 unwound
+	// main firmware.c:212 unwound
+	// reset firmware.c:241 unwound
+}
+
+func ExampleExplain() {
+	b, err := os.ReadFile("testdata/dumps/06.bin")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := format.ParseCrashCatcher(b[format.CoreDumpHeaderSize:])
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(crash.Explain(c).Reasons[1])
+	// Output: The Thumb bit of xpsr is clear, which confirms it.
+}

@@ -1,0 +1,80 @@
+package firmware
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"testing"
+)
+
+// symbolFile is a file with nothing but symbols, given as words: offset of the
+// name, value, size, and type, binding and section.
+func symbolFile(names string, symbols ...[4]uint32) *File {
+	var b []byte
+	for _, s := range symbols {
+		for _, w := range s {
+			b = binary.LittleEndian.AppendUint32(b, w)
+		}
+	}
+	size := uint32(len(b))
+	b = append(b, names...)
+	return &File{r: bytes.NewReader(b), size: int64(len(b)), sections: []Section{
+		{}, {typ: sectionSymbols, Size: size, link: 2}, {typ: 3, offset: size, Size: uint32(len(names))},
+	}}
+}
+
+func TestFunctions(t *testing.T) {
+	const local, global, object, undefined = 1<<16 | 2, 1<<16 | 0x12, 1<<16 | 1, 0x12
+	f := symbolFile("\x00one\x00two\x00alias\x00",
+		[4]uint32{},
+		[4]uint32{5, 0x201, 0, global},    // without a size
+		[4]uint32{9, 0x201, 8, local},     // and with one
+		[4]uint32{1, 0x101, 4, local},     // with the Thumb bit
+		[4]uint32{5, 0x100, 4, global},    // without, and global
+		[4]uint32{1, 0x300, 4, object},    // no function
+		[4]uint32{1, 0x400, 4, undefined}, // in no section
+		[4]uint32{0, 0x500, 4, global},    // no name
+		[4]uint32{99, 0x600, 4, global},   // a name outside
+	)
+	got, err := f.Functions()
+	want := []Function{{Addr: 0x100, Size: 4, Name: "two"}, {Addr: 0x200, Size: 8, Name: "alias"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("functions are %+v, %v, want %+v", got, err, want)
+	}
+	values, err := f.Values("one", "ali", "alias")
+	if err != nil || len(values) != 2 || values["one"] != 0x101 || values["alias"] != 0x201 {
+		t.Errorf("values are %v, %v", values, err)
+	}
+	if got, err := (&File{}).Functions(); len(got) != 0 || err != nil {
+		t.Errorf("a file without symbols has functions %v, %v", got, err)
+	}
+}
+
+func TestSymbolsOutside(t *testing.T) {
+	f := symbolFile("\x00", [4]uint32{})
+	f.sections[1].Size = 1 << 20
+	if _, err := f.Functions(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("error is %v, want %v", err, ErrDamaged)
+	}
+}
+
+func TestCursor(t *testing.T) {
+	c := Cursor{B: []byte("\x01\x02\x03\x04\x05\x06\x07\xe5\x8e\x26\x7f\x80\x7fabc\x00z")}
+	if a, b, d := c.U8(), c.U16(), c.U32(); a != 1 || b != 0x0302 || d != 0x07060504 {
+		t.Errorf("integers are %#x, %#x, %#x", a, b, d)
+	}
+	if a, b, d := c.Uleb(), c.Sleb(), c.Sleb(); a != 624485 || b != -1 || d != -128 {
+		t.Errorf("LEB128 are %d, %d, %d", a, b, d)
+	}
+	if s := c.Text(); s != "abc" || c.Bad {
+		t.Errorf("text is %q, bad %v", s, c.Bad)
+	}
+	if b := c.Take(2); b != nil || !c.Bad || c.U32() != 0 || c.Uleb() != 0 || c.Sleb() != 0 || c.Text() != "" {
+		t.Errorf("past the end are %v, bad %v", b, c.Bad)
+	}
+	endless := Cursor{B: bytes.Repeat([]byte{0xff}, 100)}
+	if endless.Uleb(); !endless.Bad {
+		t.Error("a LEB128 without end is good")
+	}
+}
