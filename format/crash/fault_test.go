@@ -300,3 +300,21 @@ func TestDecode(t *testing.T) {
 		}
 	}
 }
+
+func TestPlace(t *testing.T) {
+	for addr, want := range map[uint32]string{
+		0: "a null pointer", 1: "a null pointer with an offset", 0xff: "a null pointer with an offset", 0x100: "in the code region",
+		0x1fff_ffff: "in the code region", 0x2000_0000: "in the SRAM region", 0x4000_0000: "in the peripheral region",
+		0x5fff_ffff: "in the peripheral region", 0x6000_0000: "in the external RAM region", 0xa000_0000: "in the external device region",
+		0xdfff_ffff: "in the external device region", 0xe000_0000: "in the system region", 0xffff_ffff: "in the system region",
+	} {
+		if got := place(addr); !strings.HasPrefix(got, want) || want == "a null pointer" && got != want {
+			t.Errorf("%#x is %s, want %s", addr, got, want)
+		}
+	}
+	for number, want := range map[uint32]string{3: "HardFault", 8: "exception 8", 15: "SysTick", 16: "interrupt 0 (exception 16)", 511: "interrupt 495 (exception 511)"} {
+		if got := exceptionName(number); got != want {
+			t.Errorf("exception %d is %s, want %s", number, got, want)
+		}
+	}
+}

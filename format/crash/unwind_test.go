@@ -38,6 +38,7 @@ func testFirmware(cfi []byte, eh bool) *Firmware {
 		fw.functions = append(fw.functions, firmware.Function{Addr: leafAt + uint32(i)*0x100, Size: 0x100, Name: name})
 	}
 	copy(code[0x1fc:], "\x00\xf0\x00\xf8") // middle ends in a call
+	copy(code[0x30:], "\x00\xbf\xfe\xd8")  // nop; bhi, which is not the end of a BL
 	fw.blocks = []firmware.Block{{Addr: leafAt, Data: code, Code: true}}
 	fw.rules.readIndex()
 	return fw
@@ -143,7 +144,7 @@ func TestUnwind(t *testing.T) {
 		{"frame pointer of a caller", replace(outerAt, "\x0c\x07\x08\x87\x02\x8e\x01"), false, testDump{
 			reg: inLeaf, stack: []uint32{testStack + 16, calls(outerAt), 0, 0, 9, calls(startAt), 9, 0xffffffff},
 		}, whole},
-		{"frame pointer that is unknown", replace(middleAt, "\x0c\x03\x08\x8e\x01"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
+		{"frame pointer that is unknown", replace(middleAt, "\x0c\x03\x08\x8e\x01"), false, testDump{reg: [16]uint32{3: testStack, 14: calls(middleAt), 15: leafAt + 8}, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
 		{
 			"frame pointer that a function gave up", slices.Concat(common, rulesOf(leafAt, nil), rulesOf(middleAt, []byte("\x0e\x08\x07\x07\x8e\x01")), rulesOf(outerAt, []byte("\x0c\x07\x08\x8e\x01"))),
 			false,
@@ -154,6 +155,10 @@ func TestUnwind(t *testing.T) {
 		{"a caller that has not saved lr", replace(middleAt, ""), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
 		{"lr of a call that the function made", plain(), false, testDump{reg: withPC(leafAt+0x18, calls(leafAt)), stack: chain()}, "leaf+18 pc, outer+14 stack?, start+14 stack?"},
 		{"sp that would not grow", replace(middleAt, "\x0e\x00\x8e\x7f"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 cfi, outer+14 stack?, start+14 stack?"},
+		{"sp that stays", replace(middleAt, "\x0e\x00\x11\x0e\x7f"), false, testDump{reg: inLeaf, stack: []uint32{7, calls(middleAt), 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, middle+14 stack?, start+14 stack?"},
+		{"sp that goes down", replace(leafAt, "\x13\x02\x8e\x01"), false, testDump{
+			reg: [16]uint32{13: testStack + 16, 14: 5, 15: leafAt + 8}, stack: append([]uint32{0, calls(middleAt), 0, 0}, chain()...),
+		}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
 		{"sp that would go down", replace(leafAt, "\x13\x04\x8e\x01"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
 		{"sp by an expression", replace(leafAt, "\x0f\x02\x7d\x00"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
 		{"sp that is odd", replace(leafAt, "\x0e\x02"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
@@ -162,10 +167,20 @@ func TestUnwind(t *testing.T) {
 		{"an even return address", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, outerAt + ofsReturn, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
 		{"a task ends in a function", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, startAt | 1, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
 		{"lr is null", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 0, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
-		{"call at the end of a function", plain(), false, testDump{reg: withPC(leafAt+8, outerAt|1), stack: chain()}, "leaf+8 pc, middle+100 cfi, outer+14 cfi, start+14 cfi"},
+		{"call at the end of a function", replace(middleAt, "\x0e\x10\x87\x04\x8e\x03"), false, testDump{reg: withPC(leafAt+8, outerAt|1), stack: append([]uint32{7, calls(outerAt), 0, 0}, chain()[2:]...)}, "leaf+8 pc, middle+100 cfi, outer+14 cfi, start+14 cfi"},
 		{"program that pops too much", replace(leafAt, "\x0b"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
 		{"program with an unknown opcode", replace(leafAt, "\x3e"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
 		{"entry of 4 GiB", append(plain(), "\xf0\xff\xff\xff\xff"...), false, testDump{reg: inLeaf, stack: chain()}, whole},
+		{"dropped function below", slices.Concat(common, entry(u32(0, 0, 0x2000), saves)), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"lr that the function has saved", nil, false, testDump{reg: inLeaf, stack: append([]uint32{7, calls(middleAt)}, chain()...)}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
+		{"lr that is there twice", nil, false, testDump{reg: inLeaf, stack: append([]uint32{calls(middleAt), calls(middleAt)}, chain()...)}, "leaf+8 pc, middle+14 lr?, middle+14 stack?, outer+14 stack?, start+14 stack?"},
+		{"odd words that are no return addresses", nil, false, testDump{reg: withPC(leafAt+8, 0), stack: []uint32{leafAt + 0x35, leafAt + 1, 1, 3, 0xfffffff3, calls(outerAt) - 1, calls(startAt)}}, "leaf+8 pc, start+14 stack?"},
+		{
+			"handler that calls nothing", nil, false,
+			testDump{reg: withPC(leafAt+8, 0), stack: slices.Concat(
+				[]uint32{0xfffffff1, 0, 1, 2, 3, 12, 0xfffffff9, leafAt + 0x40, thumbBit | 20, 7, 7, 7}, []uint32{0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain())},
+			"leaf+8 pc, leaf+40 exception?, leaf+8 exception?, middle+14 stack?, outer+14 stack?, start+14 stack?",
+		},
 		{"dropped function", append(plain(), rulesOf(0, []byte("\x0e\x40"))...), false, testDump{reg: inLeaf, stack: chain()}, whole},
 		{"entry of no known common one", append(plain(), entry(u32(3, 0x900, 16))...), false, testDump{reg: inLeaf, stack: chain()}, whole},
 		{"common entry alone", common, false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
@@ -236,6 +251,7 @@ func TestException(t *testing.T) {
 		{"of a task, with floating point", task &^ 0x10, testDump{psp: 0x2000_8000, taskStack: join(inMiddle, fp, chain())}, all},
 		{"Armv8-M", 0xffffffb8, testDump{stack: join(inMiddle, chain())}, all},
 		{"Armv8-M, secure code", 0xffffffd9, testDump{stack: join([]uint32{0xfefa125b, 0, 4, 5, 6, 7, 8, 9, 10, 11}, inMiddle, chain())}, all},
+		{"at the beginning of a function", thread, testDump{stack: join(saved(calls(outerAt), outerAt, thumbBit), chain())}, "outer+0 exception, outer+14 cfi, start+14 cfi"},
 		{"of a handler", handler, testDump{stack: join(saved(thread, leafAt+8, thumbBit|16), inMiddle, chain())}, "leaf+8 exception, leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"},
 		{"handler that says it was a thread", handler, testDump{stack: join(inMiddle, chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
 		{"thread that says it was a handler", thread, testDump{stack: join(saved(calls(middleAt), leafAt+8, thumbBit|16), chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
