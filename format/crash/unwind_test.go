@@ -279,6 +279,34 @@ func TestException(t *testing.T) {
 	}
 }
 
+// TestBadHandler has an exception whose handler is nowhere.
+func TestBadHandler(t *testing.T) {
+	dump := testDump{
+		faults: []uint32{bitIBUSERR}, reg: [16]uint32{14: 0xfffffff9, 15: 0x9000}, xpsr: thumbBit | 16,
+		stack: slices.Concat([]uint32{0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain()),
+	}
+	const want = "?+0 pc, leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"
+	if got := show(testFirmware(plain(), false).Backtrace(dump.parse(t))); got != want {
+		t.Errorf("calls are %s\nwant %s", got, want)
+	}
+}
+
+// TestFunctionWithoutSize has a function of assembly, which goes up to the next.
+func TestFunctionWithoutSize(t *testing.T) {
+	fw := testFirmware(nil, false)
+	fw.functions = fw.functions[:2]
+	fw.functions[1].Size = 0
+	for pc, want := range map[uint32]string{leafAt: "leaf", middleAt: "middle", middleAt + 0x2ff: "middle", middleAt + 0x300: "", leafAt - 1: ""} {
+		name := ""
+		if f := fw.function(pc); f != nil {
+			name = f.Name
+		}
+		if name != want {
+			t.Errorf("%#x is in %q, want %q", pc, name, want)
+		}
+	}
+}
+
 // TestRecursion ends after 64 calls, and a stack full of return addresses after
 // 32 that were found.
 func TestRecursion(t *testing.T) {
