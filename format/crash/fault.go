@@ -177,13 +177,13 @@ const maxNear = 4096
 
 // near names the registers that hold the address, or else one close below it.
 func (e *explainer) near(addr uint32) {
-	var exact, close []string
+	var exact, below []string
 	for reg, value := range e.r[:regSP] {
 		switch {
 		case value == addr:
 			exact = append(exact, registerName(uint64(reg)))
 		case value < addr && addr-value < maxNear:
-			close = append(close, fmt.Sprintf("%s (0x%08x, %d below)", registerName(uint64(reg)), value, addr-value))
+			below = append(below, fmt.Sprintf("%s (0x%08x, %d below)", registerName(uint64(reg)), value, addr-value))
 		}
 	}
 	switch {
@@ -191,8 +191,8 @@ func (e *explainer) near(addr uint32) {
 		e.say("%s holds that address.", exact[0])
 	case len(exact) > 1:
 		e.say("%s hold that address.", list(exact))
-	case len(close) > 0 && len(close) <= 4:
-		e.say("Near that address: %s.", list(close))
+	case len(below) > 0 && len(below) <= 4:
+		e.say("Near that address: %s.", list(below))
 	}
 }
 
@@ -208,7 +208,7 @@ func (e *explainer) target() {
 	case e.fw != nil && e.fw.code(e.pc) == nil:
 		e.say("There is no code of the firmware at pc 0x%08x, which is %s.", e.pc, place(e.pc))
 	case e.fw == nil && (e.pc < 0x100 || e.pc >= 0x2000_0000):
-		e.say("pc 0x%08x is %s, where code is rarely.", e.pc, place(e.pc))
+		e.say("pc 0x%08x is %s, where code rarely is.", e.pc, place(e.pc))
 	}
 	if p := pattern(e.pc); p != "" {
 		e.say("%s", p)

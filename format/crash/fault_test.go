@@ -179,7 +179,7 @@ func TestReasons(t *testing.T) {
 		}},
 		{"fill pattern", nil, testDump{faults: []uint32{bitIBUSERR}, reg: [16]uint32{15: 0xa5a5_a5a4, 4: 0xa5a5_a5a5}}, []string{
 			"The processor jumped to pc 0xa5a5a5a4 and could not read an instruction there (IBUSERR): usually a call through a bad function pointer, or a return address that was overwritten.",
-			"pc 0xa5a5a5a4 is in the external device region, where code is rarely.",
+			"pc 0xa5a5a5a4 is in the external device region, where code rarely is.",
 			"r4 holds that address, so the jump may have gone through it.", thread,
 		}},
 		{"at the stack", code(0x8000, 0x9000), testDump{faults: []uint32{bitPRECISERR | bitBFARVALID, 0, 0, 0, testStack - 8}, reg: [16]uint32{15: 0x8000}}, []string{
