@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -76,5 +77,31 @@ func TestCursor(t *testing.T) {
 	endless := Cursor{B: bytes.Repeat([]byte{0xff}, 100)}
 	if endless.Uleb(); !endless.Bad {
 		t.Error("a LEB128 without end is good")
+	}
+}
+
+// TestLinesManyFiles has tables of millions of files, a byte or two each, which
+// must not take many times as much in memory.
+func TestLinesManyFiles(t *testing.T) {
+	const n = 4 << 20
+	opcodes := []byte{1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1}
+	for version, tables := range map[byte][]byte{
+		4: slices.Concat([]byte{0}, bytes.Repeat([]byte("f\x00\x00\x00\x00"), n/5), []byte{0}),
+		5: slices.Concat([]byte{1, 1, 0x0f, 0, 1, 2, 0x0f}, binary.AppendUvarint(nil, n), make([]byte, n)),
+	} {
+		header := slices.Concat(opcodes, tables)
+		unit := []byte{version, 0}
+		if version == 5 {
+			unit = append(unit, 4, 0)
+		}
+		unit = append(binary.LittleEndian.AppendUint32(unit, uint32(len(header))), header...)
+		lines := Lines{program: append(binary.LittleEndian.AppendUint32(nil, uint32(len(unit))), unit...)}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		lines.Locate([]uint32{0x100})
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 4*n || got < maxEntries {
+			t.Errorf("version %d: %d bytes were allocated for a table of %d", version, got, len(lines.program))
+		}
 	}
 }

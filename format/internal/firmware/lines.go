@@ -105,14 +105,26 @@ func (u *lineUnit) readHeader(c *Cursor) bool {
 func (u *lineUnit) readNames(c *Cursor) {
 	u.dirs = []lineFile{{}}
 	for s := c.Text(); s != "" && !c.Bad; s = c.Text() {
-		u.dirs = append(u.dirs, lineFile{name: s})
+		u.dirs = addEntry(c, u.dirs, lineFile{name: s})
 	}
 	u.files = []lineFile{{}}
 	for s := c.Text(); s != "" && !c.Bad; s = c.Text() {
-		u.files = append(u.files, lineFile{name: s, dir: c.Uleb()})
+		u.files = addEntry(c, u.files, lineFile{name: s, dir: c.Uleb()})
 		c.Uleb() // time
 		c.Uleb() // size
 	}
+}
+
+// maxEntries is how many directories or files a unit may have: an entry of a
+// byte or two in the file takes many times as much in memory.
+const maxEntries = 1 << 16
+
+func addEntry(c *Cursor, entries []lineFile, entry lineFile) []lineFile {
+	if len(entries) == maxEntries {
+		c.Bad = true
+		return entries
+	}
+	return append(entries, entry)
 }
 
 // Content types and forms of the entries of version 5.
@@ -131,7 +143,6 @@ func (u *lineUnit) readEntries(c *Cursor) (entries []lineFile) {
 	for i := range n {
 		content[i], form[i] = c.Uleb(), c.Uleb()
 	}
-	// An entry takes at least a byte, so the count is bounded by the input.
 	for count := c.Uleb(); count > 0 && !c.Bad && len(c.B) > 0; count-- {
 		var entry lineFile
 		for i := range n {
@@ -143,8 +154,8 @@ func (u *lineUnit) readEntries(c *Cursor) (entries []lineFile) {
 				entry.dir = number
 			}
 		}
-		entries = append(entries, entry)
-		if n == 0 {
+		entries = addEntry(c, entries, entry)
+		if n == 0 { // of no bytes
 			c.Bad = true
 		}
 	}
