@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +25,7 @@ const (
 // of usual lengths, and the number of records.
 func renderLogs(tb testing.TB, size int) (file []byte, records int) {
 	tb.Helper()
-	seq := uint32(100_000)
+	seq, tick := uint32(100_000), uint32(0)
 	for len(file) < size {
 		b, err := format.NewLogBuilder(3)
 		if err != nil {
@@ -38,10 +40,11 @@ func renderLogs(tb testing.TB, size int) (file []byte, records int) {
 			if b.Add(&r) != nil {
 				break
 			}
-			b.Tick += r.TickDelta
+			tick += r.TickDelta
 			seq++
 			records++
 		}
+		b.Tick = tick
 		if file, err = b.AppendTo(file); err != nil {
 			tb.Fatal(err)
 		}
@@ -65,21 +68,23 @@ var renderers = []struct {
 	run  func(dst []byte, p format.Payload) []byte
 }{
 	{"format", renderTemplate.Append},
-	{"fmt", func(dst []byte, p format.Payload) []byte {
-		var values [8]any
-		n := 0
-		args := p.Args()
-		for args.Next() {
-			switch a := args.Arg(); a.Type() {
-			case format.ArgTypeI32, format.ArgTypeI64:
-				values[n] = a.Int()
-			default:
-				values[n] = a.Uint()
-			}
-			n++
+	{"fmt", printRecord},
+}
+
+func printRecord(dst []byte, p format.Payload) []byte {
+	var values [8]any
+	n := 0
+	args := p.Args()
+	for args.Next() {
+		switch a := args.Arg(); a.Type() {
+		case format.ArgTypeI32, format.ArgTypeI64:
+			values[n] = a.Int()
+		default:
+			values[n] = a.Uint()
 		}
-		return fmt.Appendf(dst, "temp=%d rh=%d seq=%d", values[:n]...)
-	}},
+		n++
+	}
+	return fmt.Appendf(dst, "temp=%d rh=%d seq=%d", values[:n]...)
 }
 
 var renderTemplate = text.Parse(renderFormat)
@@ -111,12 +116,82 @@ func BenchmarkRender(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 		})
 	}
+	b.Run("impl=format/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, decodeFile(b, false, 1)) })
+	b.Run("impl=fmt/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, printFile(b)) })
+	b.Run("impl=format/from=file/to=json", func(b *testing.B) { benchmarkFile(b, decodeFile(b, true, 1)) })
+}
+
+// BenchmarkParallel renders a file on two cores, beside one.
+func BenchmarkParallel(b *testing.B) {
 	for _, to := range []string{"lines", "json"} {
-		b.Run("impl=format/from=file/to="+to, func(b *testing.B) { benchmarkFile(b, to == "json") })
+		for parallel, impl := range []string{"format", "format-one"} {
+			b.Run("impl="+impl+"/to="+to, func(b *testing.B) { benchmarkFile(b, decodeFile(b, to == "json", 2-parallel)) })
+		}
 	}
 }
 
-func benchmarkFile(b *testing.B, asJSON bool) {
+// renderFile writes the records of a file and returns how many there were.
+type renderFile func(r io.Reader, w io.Writer) (records int, err error)
+
+// decodeFile has our decoder, on so many cores.
+func decodeFile(tb testing.TB, asJSON bool, parallel int) renderFile {
+	decoder, err := text.NewDecoder(text.Config{Dictionaries: []text.Dictionary{renderDictionary(tb)}, JSON: asJSON, Parallel: parallel})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func(r io.Reader, w io.Writer) (int, error) {
+		report, err := decoder.Decode(context.Background(), "log.bin", r, w)
+		if err == nil && (report.Lost() || report.Misfits+report.Unknown != 0) {
+			err = fmt.Errorf("%+v", report)
+		}
+		return int(report.Shown), err
+	}
+}
+
+// printFile has a loop over the records, with a Fprintf for each.
+func printFile(tb testing.TB) renderFile {
+	d := renderDictionary(tb)
+	return func(r io.Reader, w io.Writer) (records int, err error) {
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return 0, err
+		}
+		out := bufio.NewWriterSize(w, 1<<16)
+		tick, text := uint64(0), make([]byte, 0, 256)
+		for len(b) > 0 {
+			var l format.Log
+			if l, b, err = format.ParseLog(b); err == nil {
+				err = l.Verify()
+			}
+			if err != nil {
+				return 0, err
+			}
+			rate := uint64(l.HeaderV3().TickRateHz())
+			frames := l.Frames()
+			for frames.Next() {
+				f := frames.Frame()
+				tick += uint64(f.TickDelta)
+				p, err := format.ParsePayload(f.Payload)
+				if err != nil {
+					return 0, err
+				}
+				if _, ok := d.Format(p.FmtAddr()); !ok {
+					return 0, fmt.Errorf("no format at %#x", p.FmtAddr())
+				}
+				module, _ := d.Module(p.Module())
+				text = printRecord(text[:0], p)
+				fmt.Fprintf(out, "%5d.%06d %-8v %-8s %s\n", tick/rate, tick%rate*1_000_000/rate, p.Level(), module, text)
+				records++
+			}
+			if err := frames.Err(); err != nil {
+				return 0, err
+			}
+		}
+		return records, out.Flush()
+	}
+}
+
+func benchmarkFile(b *testing.B, render renderFile) {
 	logs, records := renderLogs(b, 8<<20)
 	path := filepath.Join(b.TempDir(), "log.bin")
 	if err := os.WriteFile(path, logs, 0o600); err != nil {
@@ -132,29 +207,40 @@ func benchmarkFile(b *testing.B, asJSON bool) {
 		b.Fatal(err)
 	}
 	defer out.Close()
-	decoder, err := text.NewDecoder(text.Config{Dictionaries: []text.Dictionary{renderDictionary(b)}, JSON: asJSON})
-	if err != nil {
-		b.Fatal(err)
-	}
-	var report text.Report
-	decode := func() {
+	once := func() {
 		if _, err := in.Seek(0, io.SeekStart); err != nil {
 			b.Fatal(err)
 		}
-		if report, err = decoder.Decode(context.Background(), path, in, out); err != nil {
-			b.Fatal(err)
+		if n, err := render(in, out); err != nil || n != records {
+			b.Fatalf("%d of %d records, %v", n, records, err)
 		}
 	}
-	decode() // the statistics get their first row
+	once() // what is made for the first record only
 	b.SetBytes(int64(len(logs)))
 	b.ReportAllocs()
 	for b.Loop() {
-		decode()
-	}
-	if int(report.Shown) != records || report.Lost() || report.Misfits+report.Unknown != 0 {
-		b.Fatalf("%d records gave %+v", records, report)
+		once()
 	}
 	b.ReportMetric(float64(records)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
+// What is compared writes the same.
+func TestRenderFile(t *testing.T) {
+	logs, records := renderLogs(t, 2<<20)
+	var want []byte
+	for i, render := range []renderFile{printFile(t), decodeFile(t, false, 1), decodeFile(t, false, 2)} {
+		var out bytes.Buffer
+		n, err := render(bytes.NewReader(logs), &out)
+		if err != nil || n != records {
+			t.Errorf("%d: %d of %d records, %v", i, n, records, err)
+		}
+		if want == nil {
+			want = out.Bytes()
+		}
+		if !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("%d writes other lines, %d bytes, want %d", i, out.Len(), len(want))
+		}
+	}
 }
 
 // A record costs no allocation.
