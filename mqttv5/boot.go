@@ -13,14 +13,19 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// Handshakes at one time. AWS allows 50 subscriptions a connection; the rest are
-// for log configurations.
-const maxHandshakes = 32
+// AWS allows 50 subscriptions a connection. Log configurations hold theirs; what is
+// left to requests, which wait for an answer each, is enough for the 100 publishes a
+// second that AWS allows when an answer takes 200 ms.
+const (
+	maxSubscriptions = 50
+	maxWatches       = 30
+	maxRequests      = maxSubscriptions - maxWatches
+)
 
 // handshakes joins the calls for one session, so that a device boots once however
 // many logs of it arrive.
 type handshakes struct {
-	slots chan struct{}
+	slots chan struct{} // subscriptions for answers; firmware uploads take them too
 
 	mu      sync.Mutex
 	running map[SessionKey]*handshake
@@ -33,7 +38,7 @@ type handshake struct {
 }
 
 func newHandshakes() *handshakes {
-	return &handshakes{slots: make(chan struct{}, maxHandshakes), running: make(map[SessionKey]*handshake)}
+	return &handshakes{slots: make(chan struct{}, maxRequests), running: make(map[SessionKey]*handshake)}
 }
 
 // bootRequest is the JSON that a device's gateway sends (FORMAT section 5).

@@ -19,6 +19,7 @@ type Client struct {
 	sup     *supervisor
 	routes  *routes
 	boots   *handshakes
+	watches chan struct{} // subscriptions for log configurations
 	count   counters
 	latency histogram
 	texts   textSequence
@@ -33,7 +34,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, topics: newTopics(cfg.CustomerID, cfg.GroupID),
-		routes: newRoutes(), boots: newHandshakes(),
+		routes: newRoutes(), boots: newHandshakes(), watches: make(chan struct{}, maxWatches),
 	}
 	creds := newCredentials(&c.cfg)
 	if !cfg.InsecurePlaintext {

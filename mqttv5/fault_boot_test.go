@@ -1,6 +1,7 @@
 package mqttv5
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,7 +149,8 @@ func TestF23LateAndTwice(t *testing.T) {
 }
 
 // Many callers for one device share one handshake; many devices share one
-// connection, without more subscriptions at a time than AWS allows.
+// connection, without more subscriptions at a time than AWS allows, those for log
+// configurations included: one too many is refused, and leaves no trace.
 func TestBootMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBroker(t)
@@ -173,6 +175,27 @@ func TestBootMany(t *testing.T) {
 			return false
 		}
 		c := fakeClient(t, b, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var watchers sync.WaitGroup
+		for d := range maxWatches {
+			watchers.Go(func() {
+				for _, err := range c.WatchLogConfig(ctx, testDevice(d)) {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		refused := func() (err error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			for _, err = range c.WatchLogConfig(ctx, testDevice(maxWatches)) {
+				break
+			}
+			return err
+		}
+		if err := refused(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), fmt.Sprintf("%d devices", maxWatches)) || len(subscribed) != maxWatches {
+			t.Errorf("one more watcher with %d subscriptions: %v", len(subscribed), err)
+		}
 		var wg sync.WaitGroup
 		const devices = 200
 		for d := range devices {
@@ -189,9 +212,25 @@ func TestBootMany(t *testing.T) {
 		if b.boots != devices {
 			t.Errorf("%d boot requests for %d devices", b.boots, devices)
 		}
-		if most > 50 || filters > 8 {
-			t.Errorf("%d subscriptions at one time, %d in one packet", most, filters)
+		for range maxSubscriptions { // firmware, which nobody answers
+			wg.Go(func() {
+				if _, err := c.presign(t.Context(), &Firmware{ApplicationID: 42, DeviceType: "board", GitHash: "0123"}); !errors.Is(err, ErrNetwork) {
+					t.Error(err)
+				}
+			})
 		}
+		wg.Wait()
+		synctest.Wait()
+		if most != maxSubscriptions || filters > 8 {
+			t.Errorf("%d subscriptions at one time, want %d; %d in one packet", most, maxSubscriptions, filters)
+		}
+		// Who leaves makes room.
+		cancel()
+		watchers.Wait()
+		if err := refused(); err != nil {
+			t.Errorf("with room: %v", err)
+		}
+		synctest.Wait()
 		if len(subscribed) != 0 {
 			t.Errorf("%d subscriptions were left", len(subscribed))
 		}

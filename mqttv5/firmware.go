@@ -121,6 +121,12 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (*url.URL, error) {
 	if err != nil {
 		return nil, &Error{Op: op, Class: ErrBadData, Err: err}
 	}
+	select {
+	case c.boots.slots <- struct{}{}:
+		defer func() { <-c.boots.slots }()
+	case <-ctx.Done():
+		return nil, &Error{Op: op, Class: ErrNetwork, Err: waitError(ctx)}
+	}
 	replyTopic := c.topics.firmwareReply(id)
 	type reply struct {
 		address *url.URL

@@ -242,6 +242,7 @@ func (l *link) subscribe(ctx context.Context, filter string) error {
 		}
 		return nil
 	case <-ctx.Done():
+		l.unsubscribe(filter) // it may have been granted
 		return context.Cause(ctx)
 	}
 }

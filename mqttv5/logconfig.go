@@ -108,13 +108,24 @@ func parseLevel(value json.RawMessage) (format.Level, error) {
 // WatchLogConfig yields each log configuration that the cloud sends for a device,
 // until ctx ends. It subscribes again after each loss of the connection. One that
 // cannot be read is reported to the hooks and left out; a consumer that is slow
-// misses the oldest. Each device takes one of the subscriptions that the broker
-// allows to a connection (50 at AWS, of which handshakes use up to 32). An error is the last thing it yields: the client was closed
-// or the server refused the subscription.
+// misses the oldest. An error is the last thing it yields: the client was closed,
+// the server refused the subscription, or 30 devices are watched already. AWS allows
+// 50 subscriptions to a connection, and handshakes need the others.
 func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[LogConfig, error] {
 	return func(yield func(LogConfig, error) bool) {
 		if err := dev.Validate(); err != nil {
 			yield(LogConfig{}, err)
+			return
+		}
+		select {
+		case c.watches <- struct{}{}:
+			defer func() { <-c.watches }()
+		default:
+			yield(LogConfig{}, &Error{
+				Op: "watch log configuration of " + dev.DeviceSerial, Class: ErrConfig,
+				Err:  fmt.Errorf("%d devices are watched already, as many as one connection may", maxWatches),
+				Hint: "watch others with another Client, which needs its own Tuning.ClientID",
+			})
 			return
 		}
 		topic := c.topics.logConfig(dev)
