@@ -54,6 +54,20 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	return s, nil
 }
 
+// closeBroker sends the clients away before it stops the broker: that goes through
+// them with its lock taken twice, and a client that leaves in between would block
+// both for ever.
+func closeBroker(s *mochi.Server, l net.Listener) error {
+	l.Close() // the broker closes it again
+	for _, cl := range s.Clients.GetAll() {
+		if !cl.Net.Inline {
+			s.DisconnectClient(cl, packets.ErrServerShuttingDown)
+		}
+	}
+	s.Listeners.ClientsWg.Wait()
+	return s.Close()
+}
+
 // guardedListener keeps from the broker what would crash it.
 type guardedListener struct {
 	net.Listener

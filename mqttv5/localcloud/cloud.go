@@ -168,7 +168,7 @@ func (c *Cloud) shutdown() {
 	c.once.Do(func() {
 		var errs []error
 		if c.broker != nil {
-			errs = append(errs, c.broker.Close())
+			errs = append(errs, closeBroker(c.broker, c.listener))
 		} else if c.listener != nil {
 			errs = append(errs, c.listener.Close())
 		}
