@@ -340,6 +340,35 @@ func TestBootSubscriptionRefused(t *testing.T) {
 	})
 }
 
+// A broker that confuses packet identifiers gets another one, and not for ever.
+func TestBootSubscriptionInUse(t *testing.T) {
+	for _, refusals := range []int{1, 5, maxInUse} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newFakeBroker(t)
+			used := map[uint16]bool{}
+			b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+				m, ok := p.Content.(*packets.Subscribe)
+				if !ok || len(used) == refusals {
+					return false
+				}
+				used[m.PacketID] = true
+				c.send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x91}, Properties: &packets.Properties{}})
+				return true
+			}
+			c := fakeClient(t, b, nil)
+			_, err := c.GetSessionToken(t.Context(), testDevice(1))
+			if refusals < maxInUse && err != nil || refusals == maxInUse && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "(0x91)")) {
+				t.Errorf("after %d refusals: %v", refusals, err)
+			}
+			if len(used) != refusals {
+				t.Errorf("%d packet identifiers were refused, want %d", len(used), refusals)
+			}
+			c.Close()
+			b.stop()
+		})
+	}
+}
+
 func FuzzBootReply(f *testing.F) {
 	for _, s := range []string{`{"token":7}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`, `{"token":7,"token":8}`, `{"a":[[[[`, `{"token":472}}`} {
 		f.Add([]byte(s))

@@ -216,8 +216,22 @@ func (l *link) send(ctx context.Context, m *message, done func(ack, time.Duratio
 	return nil
 }
 
-// subscribe subscribes to one filter and waits for the SUBACK.
+// maxInUse is how often a subscription is tried under another packet identifier.
+const maxInUse = 16
+
+// subscribe subscribes to one filter and waits for the SUBACK. A broker that calls
+// the packet identifier one in use is asked again with another: mochi confuses ours
+// with those of its own publishes, and one of these may be under way.
 func (l *link) subscribe(ctx context.Context, filter string) error {
+	for try := 1; ; try++ {
+		err := l.trySubscribe(ctx, filter)
+		if refused := (*subscribeError)(nil); try == maxInUse || !errors.As(err, &refused) || refused.code != ReasonPacketIDInUse {
+			return err
+		}
+	}
+}
+
+func (l *link) trySubscribe(ctx context.Context, filter string) error {
 	answer := make(chan ack, 1)
 	id, err := l.sess.begin(packets.SUBSCRIBE, time.Now().Add(l.ackTimeout), func(a ack) { answer <- a })
 	if err != nil {
