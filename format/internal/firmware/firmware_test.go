@@ -105,3 +105,22 @@ func TestLinesManyFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesCover has rows that give pcs no line, and one over pcs that have one:
+// the pcs are not walked for them, or many such rows would each walk all. What
+// is found is kept too short for that, so that a walk panics.
+func TestLinesCover(t *testing.T) {
+	u := lineUnit{files: []lineFile{{}, {name: "a.c"}}}
+	pcs := []uint32{0x100, 0x102, 0x104, 0x106}
+	for _, row := range []lineRow{
+		{addr: 0x100, file: 1, line: 0}, {addr: 0x100, file: 1, line: -1}, {addr: 0x100, file: 1, line: 1 << 31}, {addr: 0x100, file: 2, line: 1},
+	} {
+		u.cover(row, 0x200, pcs, nil)
+	}
+	found := make([]Position, 3)
+	u.cover(lineRow{addr: 0x102, file: 1, line: 7}, 0x106, pcs, found)
+	u.cover(lineRow{addr: 0x100, file: 1, line: 6}, 0x200, pcs, found)
+	if want := []Position{{"a.c", 6}, {"a.c", 7}, {"a.c", 7}}; !slices.Equal(found, want) {
+		t.Errorf("lines are %v, want %v", found, want)
+	}
+}

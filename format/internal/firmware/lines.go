@@ -273,14 +273,16 @@ type lineRow struct {
 	line  int64
 }
 
-// cover sets the line of the pcs from row's address to end. It ends at one
-// that has a line already: the rest was covered with it.
+// cover sets the line of the pcs from row's address to end. It looks at no more
+// of them than it sets and one that has a line already: the rest was covered
+// with that one.
 func (u *lineUnit) cover(row lineRow, end uint32, pcs []uint32, found []Position) {
+	if row.file >= uint64(len(u.files)) || row.line <= 0 || row.line >= 1<<31 {
+		return
+	}
 	i, _ := slices.BinarySearch(pcs, row.addr)
 	for ; i < len(pcs) && pcs[i] < end && found[i].Line == 0; i++ {
-		if row.file < uint64(len(u.files)) && row.line > 0 && row.line < 1<<31 {
-			found[i] = Position{File: u.filePath(row.file), Line: int(row.line)}
-		}
+		found[i] = Position{File: u.filePath(row.file), Line: int(row.line)}
 	}
 }
 
