@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -89,18 +90,8 @@ func TestLinesManyFiles(t *testing.T) {
 		4: slices.Concat([]byte{0}, bytes.Repeat([]byte("f\x00\x00\x00\x00"), n/5), []byte{0}),
 		5: slices.Concat([]byte{1, 1, 0x0f, 0, 1, 2, 0x0f}, binary.AppendUvarint(nil, n), make([]byte, n)),
 	} {
-		header := slices.Concat(opcodes, tables)
-		unit := []byte{version, 0}
-		if version == 5 {
-			unit = append(unit, 4, 0)
-		}
-		unit = append(binary.LittleEndian.AppendUint32(unit, uint32(len(header))), header...)
-		lines := Lines{program: append(binary.LittleEndian.AppendUint32(nil, uint32(len(unit))), unit...)}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		lines.Locate([]uint32{0x100})
-		runtime.ReadMemStats(&after)
-		if got := after.TotalAlloc - before.TotalAlloc; got > 4*n || got < maxEntries {
+		lines := lineTable(version, slices.Concat(opcodes, tables), nil)
+		if got := allocated(func() { lines.Locate([]uint32{0x100}) }); got > 4*n || got < maxEntries {
 			t.Errorf("version %d: %d bytes were allocated for a table of %d", version, got, len(lines.program))
 		}
 	}
@@ -123,4 +114,57 @@ func TestLinesCover(t *testing.T) {
 	if want := []Position{{"a.c", 6}, {"a.c", 7}, {"a.c", 7}}; !slices.Equal(found, want) {
 		t.Errorf("lines are %v, want %v", found, want)
 	}
+}
+
+// TestLinesLongNames has many files in one directory of a long name, which must
+// not be repeated with each of them.
+func TestLinesLongNames(t *testing.T) {
+	const lenDir, numFiles = 1 << 18, 200
+	dir := append(bytes.Repeat([]byte("d"), lenDir), 0)
+	var program []byte
+	var pcs []uint32
+	for i := range uint32(numFiles) {
+		program = append(program, 0, 5, 2) // set_address
+		program = binary.LittleEndian.AppendUint32(program, 0x1000+i)
+		program = binary.AppendUvarint(append(program, 4), uint64(i+1)) // set_file
+		program = append(program, 1)                                    // copy
+		pcs = append(pcs, 0x1000+i)
+	}
+	program = append(program, 2, 1, 0, 1, 1) // advance_pc, end_sequence
+	opcodes := []byte{1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1}
+	for version, tables := range map[byte][]byte{
+		4: slices.Concat(dir, []byte{0}, bytes.Repeat([]byte("f\x00\x01\x00\x00"), numFiles), []byte{0}),
+		5: slices.Concat([]byte{1, 1, 8, 2, 0}, dir, []byte{2, 1, 8, 2, 0x0b}, binary.AppendUvarint(nil, numFiles+1), bytes.Repeat([]byte("f\x00\x01"), numFiles+1)),
+	} {
+		lines := lineTable(version, slices.Concat(opcodes, tables), program)
+		var found []Position
+		got := allocated(func() { found = lines.Locate(pcs) })
+		if got > 3*lenDir {
+			t.Errorf("version %d: %d bytes were allocated for a table of %d", version, got, len(lines.program))
+		}
+		for i, at := range found {
+			if want := strings.Repeat("d", maxPath) + "/f"; at.Line != 1 || at.File != want {
+				t.Fatalf("version %d: at pc %d are line %d and a file of %d bytes, want %d", version, i, at.Line, len(at.File), len(want))
+			}
+		}
+	}
+}
+
+// lineTable is a table of one unit.
+func lineTable(version byte, header, program []byte) Lines {
+	unit := []byte{version, 0}
+	if version == 5 {
+		unit = append(unit, 4, 0)
+	}
+	unit = slices.Concat(binary.LittleEndian.AppendUint32(unit, uint32(len(header))), header, program)
+	return Lines{program: append(binary.LittleEndian.AppendUint32(nil, uint32(len(unit))), unit...)}
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -124,6 +124,7 @@ func addEntry(c *Cursor, entries []lineFile, entry lineFile) []lineFile {
 		c.Bad = true
 		return entries
 	}
+	entry.name = entry.name[:min(len(entry.name), maxPath)]
 	return append(entries, entry)
 }
 
