@@ -52,7 +52,8 @@ such records, written with --json, can be decoded later.
 An argument that the device did not record shows as <missing>, one too many is
 appended as <type value>. What was lost is told on standard error: damaged
 ranges, gaps in the sequence, strings and arguments that the device did not
-keep, records that no firmware fits. It makes the exit code 1.
+keep, records that no firmware fits. It makes the exit code 1. How many records
+read differently in another FW that fits their log as well is told there too.
 
 Times are seconds since boot, summed up from the first record of FILE. A line is
 made after --format; its fields are

@@ -51,8 +51,8 @@ type Config struct {
 	// Default: 1.
 	Parallel int
 	// Reload is asked, between parts of a file, for the dictionaries that are
-	// there now; nil says that these have not changed. The one that was in use
-	// stays, since a device runs the old build until it is updated.
+	// there now; nil says that these have not changed. The last one that was
+	// sure to be the device's stays, since it runs that build until it is updated.
 	// Default: none.
 	Reload func() []Dictionary
 }
@@ -106,6 +106,7 @@ func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Wri
 	s.out.use(s.judge.dictionary())
 	defer s.out.forget(&d.stats)
 	err := s.run(r)
+	s.out.report.Ambiguous = s.judge.ambiguous
 	return s.out.report, err
 }
 

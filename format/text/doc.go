@@ -49,6 +49,12 @@
 // takes other arguments. Of dictionaries that fit equally well that of the log
 // before is taken; at the beginning of a file logs wait for the first one that
 // tells, for at most 4 KiB of logs, and are then taken for the first dictionary's.
+// The report counts the records that another which fits as well reads differently.
+//
+// When other dictionaries appear while a file is read, the last one that fitted
+// a log better than all others stays, whatever became of its file, since a device
+// runs a build until it is updated. A log that fits several is still taken for
+// that of the log before, but where that is not there any more, for the new one's.
 //
 // A file is refused if too many addresses in its first 64 KiB of logs fit none of
 // the dictionaries. While a few do not, logs wait for what more evidence says.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/ulogkit/ulogkit/format"
 )
@@ -16,27 +15,7 @@ const (
 	lenJudged    = 1 << 16 // bytes of these logs
 	lenUndecided = 1 << 12 // bytes of logs that wait for one that tells builds apart
 	maxAddrs     = 4096    // different addresses
-	maxEvidence  = 5       // addresses that an error lists
 )
-
-// WrongDictionaryError says why a dictionary is not that of a file. It unwraps
-// to [ErrWrongDictionary].
-type WrongDictionaryError struct {
-	Addresses int // different format addresses that were looked at
-	Bad       int // of these, where no string is, or one that takes other arguments
-	Inside    int // where a string does not begin, though one is there
-	Evidence  []string
-}
-
-// Error implements error.
-func (e *WrongDictionaryError) Error() string {
-	s := fmt.Sprintf("%v: of %d format addresses in its first records %d have no string that fits, %d lie inside of one",
-		ErrWrongDictionary, e.Addresses, e.Bad, e.Inside)
-	return s + ":\n  " + strings.Join(e.Evidence, "\n  ")
-}
-
-// Unwrap returns ErrWrongDictionary.
-func (e *WrongDictionaryError) Unwrap() error { return ErrWrongDictionary }
 
 // judge chooses the dictionary of each log, and refuses a file that none fits.
 // What it decides depends on the logs alone, not on how they were read: logs
@@ -45,14 +24,21 @@ type judge struct {
 	cfg        *Config
 	candidates []*candidate
 	current    *candidate // of the last log that was written, at first the best; nil without candidates
+	sure       *candidate // of the last log that no other fits as well
+	written    bool       // logs have been
+	ambiguous  int64      // records of these that others which fit as well read differently
 
-	heard    int        // bytes of logs that were taken as evidence
-	waiting  int        // of these, bytes that are not written
-	last     *candidate // of the last log that was heard
-	chosen   bool       // the logs heard are of current rather than of another
-	differ   bool       // until then: candidates that fit equally well read a record differently
-	evidence map[place]finding
-	grades   [gradeBad + 1]int // of the evidence
+	heard    int                // bytes of logs that were taken as evidence
+	waiting  int                // of these, bytes that are not written
+	last     *candidate         // of the last log that was heard
+	chosen   bool               // the logs heard are of current rather than of another
+	differ   bool               // until then: candidates that fit equally well read a record differently
+	evidence map[uint32]finding // by address
+	grades   [gradeBad + 1]int  // of the evidence
+
+	best     []*candidate // that choose returned last
+	compared []*candidate // candidates that differs compared last
+	differed map[key]bool // what it found
 }
 
 // candidate is a dictionary on trial.
@@ -60,12 +46,6 @@ type candidate struct {
 	dict      Dictionary
 	templates map[uint32]finding
 	total     int // what the logs heard say against it, until one is chosen
-}
-
-// place is an address as a candidate sees it.
-type place struct {
-	c    *candidate
-	addr uint32
 }
 
 // finding is what an address tells about a dictionary.
@@ -84,42 +64,59 @@ const (
 )
 
 func newJudge(cfg *Config) *judge {
-	j := &judge{cfg: cfg, evidence: map[place]finding{}}
+	j := &judge{cfg: cfg, differed: map[key]bool{}}
 	for _, d := range cfg.Dictionaries {
-		j.candidates = append(j.candidates, newCandidate(d))
+		j.candidates = append(j.candidates, &candidate{dict: d, templates: map[uint32]finding{}})
 	}
-	if len(j.candidates) > 0 {
-		j.current = j.candidates[0]
-		j.last = j.current
-	}
-	j.chosen = len(j.candidates) < 2
+	j.begin()
 	return j
 }
 
-func newCandidate(d Dictionary) *candidate {
-	return &candidate{dict: d, templates: map[uint32]finding{}}
+// begin hears the file from its first log on.
+func (j *judge) begin() {
+	j.heard, j.waiting, j.differ, j.chosen = 0, 0, false, len(j.candidates) < 2
+	j.evidence, j.grades = map[uint32]finding{}, [gradeBad + 1]int{}
+	for _, c := range j.candidates {
+		c.total = 0
+	}
+	if len(j.candidates) == 0 {
+		return
+	}
+	j.current, j.last = j.candidates[0], j.candidates[0]
+	if j.chosen {
+		j.sure = j.current
+	}
 }
 
-// reload has these dictionaries compete, and the one at hand, since a device
-// runs the old build until it is updated. What fits both is taken for the new
-// build's. The file is refused no more.
+// reload has these dictionaries compete, and the one that the device was last
+// known to run, since it runs that until it is updated. What fits several is
+// taken for the one at hand or, where that has been replaced, for the new one.
+// Once logs have been written the file is refused no more.
 func (j *judge) reload(dicts []Dictionary) {
 	old := j.candidates
-	j.candidates = nil
+	j.candidates, j.best, j.compared = nil, nil, nil
 	newest := j.current
 	for _, d := range dicts {
-		i := slices.IndexFunc(old, func(c *candidate) bool { return c.dict == d })
-		if i >= 0 {
+		if i := slices.IndexFunc(old, func(c *candidate) bool { return c.dict == d }); i >= 0 {
 			j.candidates = append(j.candidates, old[i])
 			continue
 		}
-		newest = newCandidate(d)
+		newest = &candidate{dict: d, templates: map[uint32]finding{}}
 		j.candidates = append(j.candidates, newest)
 	}
-	if j.current != nil && !slices.Contains(j.candidates, j.current) {
-		j.candidates = append(j.candidates, j.current)
+	known := cmp.Or(j.sure, j.current)
+	if !slices.Contains(j.candidates, j.current) {
+		j.current = newest
 	}
-	j.current, j.chosen = newest, true
+	for _, c := range []*candidate{known, j.current} {
+		if c != nil && !slices.Contains(j.candidates, c) {
+			j.candidates = append(j.candidates, c)
+		}
+	}
+	if !j.written {
+		j.begin()
+		return
+	}
 	j.heard, j.waiting = lenJudged, 0
 }
 
@@ -133,8 +130,21 @@ func (j *judge) dictionary() Dictionary {
 
 // of returns the dictionary of the next log to be written.
 func (j *judge) of(log records) Dictionary {
-	if len(j.candidates) > 1 {
-		j.current = j.choose(log, j.current)
+	j.written = true
+	switch {
+	case len(j.candidates) > 1:
+		best := j.choose(log, j.current)
+		j.current = best[0]
+		if len(best) == 1 {
+			j.sure = j.current
+		}
+		for p, ok := log.next(); ok && len(best) > 1; p, ok = log.next() {
+			if j.differs(p, best) {
+				j.ambiguous++
+			}
+		}
+	case len(j.candidates) == 1:
+		j.sure = j.current
 	}
 	return j.dictionary()
 }
@@ -202,7 +212,7 @@ func (j *judge) hear(log records) {
 	if !j.chosen {
 		j.poll(log)
 	}
-	j.last = j.choose(log, j.last)
+	j.last = j.choose(log, j.last)[0]
 	for p, ok := log.next(); ok; p, ok = log.next() {
 		j.note(j.last, p)
 	}
@@ -224,11 +234,35 @@ func (j *judge) poll(log records) {
 	}
 	j.current, j.last = best[0], best[0]
 	j.chosen = len(best) == 1 || j.heard > lenUndecided
-	for p, ok := log.next(); ok; p, ok = log.next() {
-		for _, c := range best[1:] {
-			j.differ = j.differ || j.look(c, p) != j.look(best[0], p)
-		}
+	for p, ok := log.next(); ok && !j.differ; p, ok = log.next() {
+		j.differ = j.differs(p, best)
 	}
+}
+
+// differs reports whether candidates, the same ones for many records, read one
+// differently.
+func (j *judge) differs(p format.Payload, best []*candidate) bool {
+	if !slices.Equal(j.compared, best) {
+		j.compared = append(j.compared[:0], best...)
+		clear(j.differed)
+	}
+	of := key{p.FmtAddr(), p.Module()}
+	differs, ok := j.differed[of]
+	if !ok {
+		if len(j.differed) >= maxAddrs {
+			clear(j.differed)
+		}
+		first := j.look(best[0], p)
+		differs = slices.ContainsFunc(best[1:], func(c *candidate) bool { return j.look(c, p) != first })
+		j.differed[of] = differs
+	}
+	return differs
+}
+
+// key is what a dictionary is asked for.
+type key struct {
+	addr   uint32
+	module uint8
 }
 
 // sight is what a dictionary adds to a record.
@@ -246,19 +280,25 @@ func (j *judge) look(c *candidate, p format.Payload) (s sight) {
 	return s
 }
 
-// choose returns the candidate that a log says least against: of equals c, that
-// of the log before, else the first.
-func (j *judge) choose(log records, c *candidate) *candidate {
+// choose returns the candidates that a log says least against. c, that of the
+// log before, comes first if it is one of them.
+func (j *judge) choose(log records, c *candidate) []*candidate {
 	least := c.against(log, math.MaxInt)
+	j.best = append(j.best[:0], c)
 	for _, other := range j.candidates {
-		if least == 0 {
-			break
+		if other == c {
+			continue
 		}
-		if n := other.against(log, least); n < least {
-			c, least = other, n
+		n := other.against(log, least+1)
+		if n < least {
+			least = n
+			j.best = j.best[:0]
+		}
+		if n == least {
+			j.best = append(j.best, other)
 		}
 	}
-	return c
+	return j.best
 }
 
 // against sums up what a log says against a candidate, up to a limit.
@@ -301,74 +341,4 @@ func (c *candidate) find(addr uint32) finding {
 	}
 	c.templates[addr] = f
 	return f
-}
-
-// note takes a record as evidence about the candidate of its log. One that does
-// not fit speaks against its address, whatever others do.
-func (j *judge) note(c *candidate, p format.Payload) {
-	at := place{c, p.FmtAddr()}
-	before, seen := j.evidence[at]
-	if !seen && len(j.evidence) >= maxAddrs {
-		return
-	}
-	f := c.find(at.addr)
-	if g := c.grade(p); g > f.grade {
-		f.grade = g
-		f.reason = fmt.Sprintf("%.60q does not take %s", f.template.format, typesOf(p))
-	}
-	if seen {
-		if f.grade <= before.grade {
-			return
-		}
-		j.grades[before.grade]--
-	}
-	j.grades[f.grade]++
-	j.evidence[at] = f
-}
-
-func typesOf(p format.Payload) string {
-	var types []string
-	args := p.Args()
-	for a := range args.All() {
-		types = append(types, a.Type().String())
-	}
-	if len(types) == 0 {
-		return "no arguments"
-	}
-	return "the recorded " + strings.Join(types, ", ")
-}
-
-// against counts the addresses that speak against the dictionaries.
-func (j *judge) against() int { return j.grades[gradeBad] + j.grades[gradeInside] }
-
-// fits reports whether the evidence allows to write the file. The right
-// dictionary has nothing against it but what damage leaves undetected, and the
-// ends of strings that its code refers to in a way we do not recognise. One of
-// another build agrees up to the first string that has changed.
-func (j *judge) fits() bool {
-	n := len(j.evidence)
-	return j.cfg.Force || 10*j.grades[gradeBad] <= n && (j.against() < 2 || 4*j.against() <= n)
-}
-
-// hopeless reports whether more evidence will hardly change the verdict.
-func (j *judge) hopeless() bool {
-	return !j.fits() && j.against() >= maxEvidence && 2*j.against() >= len(j.evidence)
-}
-
-// verdict returns why the file is refused.
-func (j *judge) verdict() error {
-	e := &WrongDictionaryError{Addresses: len(j.evidence), Bad: j.grades[gradeBad], Inside: j.grades[gradeInside]}
-	var against []place
-	for at, f := range j.evidence {
-		if f.grade != gradeGood {
-			against = append(against, at)
-		}
-	}
-	slices.SortFunc(against, func(a, b place) int {
-		return cmp.Or(cmp.Compare(j.evidence[b].grade, j.evidence[a].grade), cmp.Compare(a.addr, b.addr))
-	})
-	for _, at := range against[:min(len(against), maxEvidence)] {
-		e.Evidence = append(e.Evidence, fmt.Sprintf("0x%08x: %s", at.addr, j.evidence[at].reason))
-	}
-	return e
 }

@@ -83,6 +83,29 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// TestEvidenceOfBuilds has each address once, with the build of its log, and the
+// same each time.
+func TestEvidenceOfBuilds(t *testing.T) {
+	first := dictionaryOf(t, map[uint32]string{0x1000: "one %d", 0x1100: "takes %s"})
+	second := dictionaryOf(t, map[uint32]string{0x1040: "two %d", 0x1200: "z"})
+	one := format.ArgI32(1)
+	bad := []format.Record{record1(0x1100, one), record1(0x1300, one), record1(0x1340, one)}
+	file := slices.Concat(
+		logOf(t, 3, append(bad, record1(0x1000, one))...), logOf(t, 3, append(bad, record1(0x1040, one))...),
+		logOf(t, 3, append(bad, record1(0x1040, one), record1(0x1380))...))
+	const want = `the firmware file is not the one of this log: of 6 format addresses in its first records 4 have no string that fits, 0 lie inside of one:
+  0x00001100: "takes %s" does not take the recorded i32, in firmware 1 of 2
+  0x00001300: no string is there, in firmware 1 of 2
+  0x00001340: no string is there, in firmware 1 of 2
+  0x00001380: no string is there, in firmware 2 of 2`
+	for range 20 {
+		_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{first, second}}, bytes.NewReader(file))
+		if err == nil || err.Error() != want {
+			t.Fatalf("error is\n%v\nwant\n%s", err, want)
+		}
+	}
+}
+
 // TestVectorsFit holds the right dictionary to pass with everything that real
 // agents do, and the other agent's to fail.
 func TestVectorsFit(t *testing.T) {

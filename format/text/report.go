@@ -46,8 +46,9 @@ type Report struct {
 	Misfits        int64 // records whose arguments are not the format's
 
 	// What is worth knowing, though nothing is lost.
-	Restarts int64 // the device began to count anew, or sent frames again
-	NoTime   int64 // records that a time filter left out for want of a clock
+	Restarts  int64 // the device began to count anew, or sent frames again
+	NoTime    int64 // records that a time filter left out for want of a clock
+	Ambiguous int64 // records, shown or not, that another dictionary that fits their log as well reads differently
 }
 
 // Lost reports whether anything of the file is missing in the output.
@@ -134,6 +135,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.Misfits, "1 record does not fit its format", "records do not fit their formats")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
 	line(r.Restarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
+	line(r.Ambiguous, "1 record reads differently in another build that fits as well", "records read differently in another build that fits as well")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

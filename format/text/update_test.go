@@ -224,10 +224,12 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadChoice has a build appear beside the old one, for a device whose logs
-// have waited, and then fit both or none.
+// TestReloadChoice has builds appear beside the old one or in its place, for a
+// device whose logs have waited, and then fit several or none.
 func TestReloadChoice(t *testing.T) {
 	a, b, _, _ := builds(t)
+	likeA := dictionaryOf(t, map[uint32]string{0x1000: "like a", 0x2000: "of like a: %d"})
+	c := dictionaryOf(t, map[uint32]string{0x1000: "of c"})
 	ofA, ofB := logOf(t, 3, record1(0x2000, format.ArgI32(1))), logOf(t, 3, record1(0x2800, format.ArgI32(2)))
 	either, neither := logOf(t, 3, record1(0x1000)), logOf(t, 3, record1(0x9000))
 	line, err := ParseLine("{text}", false)
@@ -236,27 +238,36 @@ func TestReloadChoice(t *testing.T) {
 	}
 	tests := []struct {
 		name  string
-		after []Dictionary
-		logs  [][]byte // one for each part; the new build comes with the second
+		after [][]Dictionary // what is there after each part
+		parts [][]byte
 		want  string
 	}{
-		{"the new one is taken", []Dictionary{b, a}, [][]byte{ofA, either}, "of a: 1 battery "},
-		{"the new one is taken, named last", []Dictionary{a, b}, [][]byte{ofA, either}, "of a: 1 battery "},
-		{"not what the device does not run", []Dictionary{b}, [][]byte{ofA, ofA, either, ofB, either, ofA}, "of a: 1 of a: 1 opened of b: 2 battery of a: 1 "},
-		{"what waited is of the new one", []Dictionary{b}, [][]byte{ofB, either}, "of b: 2 battery "},
-		{"neither", []Dictionary{b}, [][]byte{ofA, neither, neither, ofB}, "of a: 1 0x00009000 0x00009000 of b: 2 "},
+		{"the old one stays", [][]Dictionary{nil, {b, a}}, [][]byte{ofA, either}, "of a: 1 opened "},
+		{"the old one stays, named first", [][]Dictionary{nil, {a, b}}, [][]byte{ofA, either}, "of a: 1 opened "},
+		{"its file is replaced", [][]Dictionary{nil, {b}}, [][]byte{ofA, either}, "of a: 1 battery "},
+		{"its file is removed", [][]Dictionary{{a, b}, {b}}, [][]byte{ofA, either}, "of a: 1 opened "},
+		{"what is not known to run is removed", [][]Dictionary{nil, {b, c}, {c}}, [][]byte{ofA, either, either}, "of a: 1 of c of c "},
+		{"not what the device does not run", [][]Dictionary{nil, {b}}, [][]byte{ofA, ofA, either, ofB, either, ofA}, "of a: 1 of a: 1 opened of b: 2 battery of a: 1 "},
+		{"replaced twice", [][]Dictionary{nil, {likeA}, {c}}, [][]byte{ofA, either, either, ofA}, "of a: 1 like a of c of a: 1 "},
+		{"replaced often", [][]Dictionary{nil, {b}, {c}, {b}, {likeA}, {c}}, [][]byte{ofA, either, either, either, either, either, ofA}, "of a: 1 battery of c battery like a of c of a: 1 "},
+		{"what waited is of the new one", [][]Dictionary{nil, {b}}, [][]byte{ofB, either}, "of b: 2 battery "},
+		{"neither", [][]Dictionary{nil, {b}}, [][]byte{ofA, neither, neither, ofB}, "of a: 1 0x00009000 0x00009000 of b: 2 "},
+		{"before the first log, which waits", [][]Dictionary{{a, b}}, [][]byte{either, ofA}, "opened of a: 1 "},
+		{"before the first log, of the new one", [][]Dictionary{{a, b}}, [][]byte{either, ofB}, "battery of b: 2 "},
+		{"twice before the first log", [][]Dictionary{{likeA}, {c}}, [][]byte{ofA[:5], ofA[5:], ofA}, "of a: 1 of a: 1 "},
 	}
 	for _, tt := range tests {
 		for _, parallel := range []int{1, 2} {
 			reads, cfg := 0, Config{Dictionaries: []Dictionary{a}, Line: line, Parallel: parallel}
-			cfg.Reload = func() []Dictionary {
-				if reads++; reads == 2 {
-					return tt.after
+			cfg.Reload = func() (dicts []Dictionary) {
+				if reads < len(tt.after) {
+					dicts = tt.after[reads]
 				}
-				return nil
+				reads++
+				return dicts
 			}
 			var parts []io.Reader
-			for _, b := range tt.logs {
+			for _, b := range tt.parts {
 				parts = append(parts, bytes.NewReader(b))
 			}
 			out, _, err := tryDecode(t, cfg, io.MultiReader(parts...))
@@ -264,6 +275,45 @@ func TestReloadChoice(t *testing.T) {
 				t.Errorf("%s, parallel %d: error %v, output %q, want %q", tt.name, parallel, err, got, tt.want)
 			}
 		}
+	}
+}
+
+// TestAmbiguous counts the records that a build which fits their log as well
+// reads differently. Nothing of them is lost.
+func TestAmbiguous(t *testing.T) {
+	a, b, _, _ := builds(t)
+	otherModules := dictionaryOf(t, map[uint32]string{0x1000: "opened", 0x3000: "of both"})
+	otherModules.SetModules(map[uint8]string{0: "CORE"})
+	ofA, either := logOf(t, 3, record1(0x1000), record1(0x2000, format.ArgI32(7))), logOf(t, 3, record1(0x1000), record1(0x3000))
+	sameModules := dictionaryOf(t, map[uint32]string{0x1000: "opened", 0x3000: "of both"})
+	tests := []struct {
+		name  string
+		dicts []Dictionary
+		file  []byte
+		want  int64
+	}{
+		{"one build", []Dictionary{a}, either, 0},
+		{"the same twice", []Dictionary{a, a}, either, 0},
+		{"in the same words", []Dictionary{a, sameModules}, either, 0},
+		{"no log fits both", []Dictionary{a, b}, bytes.Repeat(ofA, 3), 0},
+		{"modules", []Dictionary{a, otherModules}, slices.Concat(ofA, either, either), 4},
+		{"words", []Dictionary{sameModules, a, dictionaryOf(t, map[uint32]string{0x1000: "x", 0x3000: "of both"})}, either, 1},
+		{"in turns", []Dictionary{a, b, sameModules}, slices.Concat(either, ofA, either), 4},
+	}
+	for _, tt := range tests {
+		for _, parallel := range []int{1, 2} {
+			for _, size := range []int{len(tt.file), 7} {
+				_, report, err := tryDecode(t, Config{Dictionaries: tt.dicts, Parallel: parallel}, &slowReader{b: tt.file, n: size})
+				if err != nil || report.Ambiguous != tt.want || report.Lost() {
+					t.Errorf("%s, parallel %d, in pieces of %d: error %v, report %+v, want %d", tt.name, parallel, size, err, report, tt.want)
+				}
+			}
+		}
+	}
+	var told strings.Builder
+	report := Report{Ambiguous: 2}
+	if err := report.Write(&told, "x"); err != nil || told.String() != "x: 2 records read differently in another build that fits as well\n" {
+		t.Errorf("error %v, report %q", err, told.String())
 	}
 }
 
