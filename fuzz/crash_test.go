@@ -2,6 +2,7 @@ package fuzz
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,10 +36,32 @@ func crashSeeds(t testing.TB) (dumps [][]byte, elf []byte) {
 		dumps = append(dumps, b[format.CoreDumpHeaderSize:])
 	}
 	dumps = append(dumps, readSeeds(t, "crash_catcher")...)
+	dumps = append(dumps, splitMark(dumps[0]))
 	if elf, err = os.ReadFile(filepath.Join(crashDir, "firmware.elf")); err != nil {
 		t.Fatal(err)
 	}
 	return dumps, elf
+}
+
+// splitMark makes a dump into one of Secure code in an interrupt, with what the
+// processor saved in two pieces of memory: the mark at the end of one, the rest
+// at the beginning of the other.
+func splitMark(dump []byte) []byte {
+	const lenRegisters = 20 * 4
+	b := bytes.Clone(dump[:format.CrashHeaderSize+lenRegisters])
+	words := func(values ...uint32) {
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint32(b, v)
+		}
+	}
+	registers := b[format.CrashHeaderSize:]
+	sp, pc := binary.LittleEndian.Uint32(registers[13*4:]), binary.LittleEndian.Uint32(registers[15*4:])
+	binary.LittleEndian.PutUint32(registers[14*4:], 5)           // lr
+	binary.LittleEndian.PutUint32(registers[15*4:], 0x6000_0000) // pc
+	binary.LittleEndian.PutUint32(registers[16*4:], 1<<24|20)    // xpsr
+	words(sp, sp+8, 0xffffffd9, 0xfefa125b)
+	words(sp+44, sp+76, 0, 1, 2, 3, 12, 5, pc, 1<<24)
+	return b
 }
 
 // FuzzCrash explains any bytes as a dump, with any bytes as the firmware.

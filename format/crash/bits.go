@@ -28,9 +28,11 @@ const (
 
 	// addressBits say that MMFAR or BFAR holds something; they are no fault.
 	addressBits = bitMMARVALID | bitBFARVALID
-	// savingBits mean that the saved registers, and with them those in the
-	// dump, are not those of the code.
+	// savingBits come together with the fault that was to be saved.
 	savingBits = bitMSTKERR | bitSTKERR | bitSTKOF
+	// lostBits mean that the saved registers, and with them those in the dump,
+	// are not those of the code.
+	lostBits = savingBits | bitMUNSTKERR | bitUNSTKERR
 	// fetchBits are faults of the jump to pc, not of the instruction there.
 	fetchBits = bitIACCVIOL | bitIBUSERR | bitINVSTATE
 	knownBits = bitIACCVIOL | bitDACCVIOL | bitMUNSTKERR | bitMSTKERR | bitMLSPERR | bitIBUSERR | bitPRECISERR | bitIMPRECISERR |

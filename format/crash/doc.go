@@ -10,9 +10,10 @@
 //
 // The first frame is the pc of the dump. Its callers follow by the rules that
 // the compiler wrote for debuggers (.debug_frame or .eh_frame), and where an
-// exception was taken by the registers that the processor saved. Values come
-// from the dump alone: a register or a word of the stack that it does not hold
-// stays unknown, and where a rule needs it the unwinding ends.
+// exception was taken by the registers that the processor saved: only a handler,
+// by the number in xpsr, has interrupted code. Values come from the dump alone:
+// a register or a word of the stack that it does not hold stays unknown, and
+// where a rule needs it the unwinding ends.
 //
 // Where it ends before the stack does, the rest of the stack is searched for
 // words that are return addresses, odd and right behind a call instruction.

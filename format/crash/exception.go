@@ -2,17 +2,43 @@ package crash
 
 import "encoding/binary"
 
+// What an exception return says, by its bits.
+//
+// Source: Armv7-M ARM, B1.5.8; Armv8-M ARM, EXC_RETURN.
+const (
+	returnES     = 1 << 0 // the handler ran in the Secure state
+	returnTask   = 1 << 2 // the frame is on the stack of the tasks
+	returnThread = 1 << 3 // to thread code, not to a handler
+	returnBasic  = 1 << 4 // the frame has no floating-point registers
+	returnDCRS   = 1 << 5 // r4 to r11 are saved as usual
+	returnSecure = 1 << 6 // the frame is on a stack of the Secure state
+)
+
 // isExceptionReturn reports whether the value in lr is not an address but says
 // where the processor saved the registers of the code that it interrupted.
 //
-// Source: Armv7-M ARM, B1.5.8; Armv8-M clears more of the low bits.
-func isExceptionReturn(lr uint32) bool { return lr >= 0xffffff80 && lr&2 == 0 }
+// Armv7-M sets the bits of both security states, cores with only the Non-secure
+// one clear both. Where they differ, the frame is on a stack of the other state,
+// whose pointer no dump has: that is taken for no exception return.
+func isExceptionReturn(lr uint32) bool {
+	switch secure := lr&returnSecure != 0; {
+	case lr < 0xffffff80 || lr&2 != 0, secure != (lr&returnES != 0):
+		return false
+	case !secure && lr&returnDCRS == 0: // only of Secure code
+		return false
+	case lr&returnTask != 0 && lr&returnThread == 0: // handlers do not use it
+		return false
+	}
+	return true
+}
 
 // exceptionFrame is what the processor saved of the code that it interrupted.
 type exceptionFrame struct {
+	base    uint32    // address of r0
 	scratch [5]uint32 // r0 to r3, r12
 	lr, pc  uint32
 	sp      uint32 // after the frame is taken off
+	handler bool   // that code was a handler
 }
 
 // readException reads the frame at base, if it can be one.
@@ -20,14 +46,19 @@ type exceptionFrame struct {
 // Source: Armv7-M ARM, B1.5.6 and B1.5.7; Armv8-M ARM, B3.19.
 func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 	const lenBasic, lenExtended, lenCallee = 8 * 4, 26 * 4, 10 * 4
-	// Secure code of Armv8-M also has the other registers saved, behind a mark.
-	if mark, _ := u.mem.word(base); lr&(1<<5) == 0 && mark&^1 == 0xfefa125a {
+	if lr&returnDCRS == 0 {
+		// They were saved before, for a handler that is not Secure, behind a
+		// mark and an unused word.
+		if mark, _ := u.mem.word(base); mark != 0xfefa125a|lr>>4&1 {
+			return f, false
+		}
 		base += lenCallee
 	}
 	b := u.mem.from(base)
 	if len(b) < lenBasic {
 		return f, false
 	}
+	f.base = base
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[i*4:]) }
 	for i := range f.scratch {
 		f.scratch[i] = word(i)
@@ -35,7 +66,7 @@ func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 	f.lr, f.pc = word(5), word(6)
 	xpsr := word(7)
 	size := uint32(lenBasic)
-	if lr&(1<<4) == 0 { // with floating-point registers
+	if lr&returnBasic == 0 {
 		size = lenExtended
 	}
 	if xpsr&(1<<9) != 0 { // a word to align the stack to 8 bytes
@@ -44,21 +75,17 @@ func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 	f.sp = base + size
 	// Code that was interrupted is Thumb code, and lr says of which kind: of a
 	// handler, which has a number, or of a thread, which has none.
-	isThread, number := lr&(1<<3) != 0, xpsr&maskIPSR
-	return f, xpsr&thumbBit != 0 && isThread == (number == 0) && f.sp > base
+	f.handler = xpsr&maskIPSR != 0
+	return f, xpsr&thumbBit != 0 && f.handler == (lr&returnThread == 0) && f.sp > base
 }
 
 // fromException goes to the code that an exception interrupted.
 func (u *unwinder) fromException(lr uint32) (How, bool) {
 	base, ok := u.get(regSP)
-	if lr&(1<<2) != 0 { // it ran on the stack of the tasks
-		if u.tasks {
-			return "", false // tasks interrupt nothing
-		}
-		u.tasks = true
+	if lr&returnTask != 0 {
 		base = u.psp
 	}
-	if !ok {
+	if !ok || !u.handler { // thread code interrupts nothing
 		return "", false
 	}
 	f, ok := u.readException(lr, base)
@@ -68,9 +95,16 @@ func (u *unwinder) fromException(lr uint32) (How, bool) {
 	for reg, value := range f.scratch[:4] {
 		u.set(uint64(reg), value)
 	}
+	for reg := uint64(regR4); lr&returnDCRS == 0 && reg <= regR11; reg++ {
+		if value, ok := u.mem.word(f.base - 4*uint32(regR12-reg)); ok {
+			u.set(reg, value)
+		} else {
+			u.forget(reg)
+		}
+	}
 	u.set(regR12, f.scratch[4])
 	u.set(regLR, f.lr)
 	u.set(regSP, f.sp)
-	u.pc, u.exact, u.floor = f.pc&^1, true, uint64(f.sp)
+	u.pc, u.exact, u.floor, u.handler = f.pc&^1, true, uint64(f.sp), f.handler
 	return FromException, true
 }

@@ -86,8 +86,8 @@ func (e *explainer) cause() {
 		e.say("CFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
 	}
 	e.target()
-	if e.CFSR&savingBits != 0 {
-		e.say("The processor could not save the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.")
+	if e.CFSR&lostBits != 0 {
+		e.say("The processor could not save or read back the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.")
 	}
 	e.hardFault()
 	for _, s := range debugSentences {
@@ -113,7 +113,7 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	switch {
 	case e.CFSR&(bit|valid) == 0:
 		return
-	case e.CFSR&savingBits != 0 && e.CFSR&valid != 0: // pc is not of that code
+	case e.CFSR&lostBits != 0 && e.CFSR&valid != 0: // pc is not of that code
 		e.say("The address that failed is 0x%08x, %s.", addr, place(addr))
 		e.atStack(addr)
 		return

@@ -29,8 +29,9 @@ func (u *unwinder) scan() {
 	}
 	last := u.frames[len(u.frames)-1]
 	saved := last.How == FromLR // and the function may have saved it
-	for found := 0; len(b) >= 4 && found < maxScanned; addr, b = addr+4, b[4:] {
+	for found := 0; len(b) >= 4 && found < maxScanned; {
 		word := binary.LittleEndian.Uint32(b)
+		addr, b = addr+4, b[4:]
 		switch {
 		case u.fw.isReturn(word):
 			if saved && last.PC == word&^1 {
@@ -42,15 +43,15 @@ func (u *unwinder) scan() {
 		case isExceptionReturn(word):
 			// lr is the last that a function saves, next to what the processor
 			// saved before.
-			f, base, ok := u.interrupted(word, addr+4, 1)
+			f, ok := u.interrupted(word, addr, 1)
 			for ok && found < maxScanned {
 				u.frames = append(u.frames, Frame{PC: f.pc, How: FromException, Confidence: Scanned})
 				found++
-				// lr is next, and it may be the caller. Or else the code was a
-				// handler that calls nothing, with little on the stack.
-				addr = base + 16
+				// lr is next, behind r12, and it may be the caller. Or else the
+				// code was a handler that calls nothing, with little on the stack.
+				addr = f.base + 5*4
 				b = u.mem.from(addr)
-				f, base, ok = u.interrupted(f.lr, f.sp, maxLeaf)
+				f, ok = u.interrupted(f.lr, f.sp, maxLeaf)
 			}
 		}
 	}
@@ -62,19 +63,18 @@ const maxLeaf = 16
 
 // interrupted returns what the processor saved of the code that lr goes back
 // to: at base or one of the n words from there, or on the stack of the tasks.
-func (u *unwinder) interrupted(lr, base uint32, n uint32) (f exceptionFrame, at uint32, ok bool) {
-	tasks := lr&(1<<2) != 0
-	if !isExceptionReturn(lr) || tasks && u.tasks {
-		return f, 0, false
+func (u *unwinder) interrupted(lr, base, n uint32) (f exceptionFrame, ok bool) {
+	if !u.handler || !isExceptionReturn(lr) {
+		return f, false
 	}
-	if tasks {
+	if lr&returnTask != 0 {
 		base, n = u.psp, 1
 	}
-	for at = base; at-base < n*4; at += 4 {
+	for at := base; at-base < n*4; at += 4 {
 		if f, ok = u.readException(lr, at); ok && f.pc&1 == 0 && u.fw.code(f.pc) != nil {
-			u.tasks = u.tasks || tasks
-			return f, at, true
+			u.handler = f.handler
+			return f, true
 		}
 	}
-	return f, 0, false
+	return f, false
 }

@@ -61,18 +61,18 @@ const (
 // unwinder goes from a function to its caller. Its registers are those that the
 // function has, or will have when it goes on.
 type unwinder struct {
-	fw     *Firmware
-	mem    memory
-	reg    [16]uint32
-	known  uint16 // a bit for each register whose value is known
-	pc     uint32
-	exact  bool   // pc is an instruction that runs next, not one after a call
-	psp    uint32 // stack of the tasks
-	tasks  bool   // that stack was reached
-	floor  uint64 // the next sp is not below this
-	whole  bool   // there are no more callers
-	budget int    // for the rules
-	frames []Frame
+	fw      *Firmware
+	mem     memory
+	reg     [16]uint32
+	known   uint16 // a bit for each register whose value is known
+	pc      uint32
+	exact   bool   // pc is an instruction that runs next, not one after a call
+	handler bool   // pc is of a handler, not of a thread
+	psp     uint32 // stack of the tasks
+	floor   uint64 // the next sp is not below this
+	whole   bool   // there are no more callers
+	budget  int    // for the rules
+	frames  []Frame
 }
 
 // Backtrace returns the functions that were running, the innermost first. The
@@ -81,8 +81,9 @@ type unwinder struct {
 func (fw *Firmware) Backtrace(c format.CrashCatcher) []Frame {
 	u := newUnwinder(fw, c)
 	confidence := Unwound
-	if f := c.FaultRegisters(); f != nil && f.CFSR()&savingBits != 0 {
+	if f := c.FaultRegisters(); f != nil && f.CFSR()&lostBits != 0 {
 		confidence = Scanned // the registers may be of anything
+		u.handler = true     // and the code
 	}
 	u.add(FromPC, confidence)
 	for len(u.frames) < maxUnwound && !u.whole && confidence == Unwound {
@@ -103,6 +104,7 @@ func newUnwinder(fw *Firmware, c format.CrashCatcher) *unwinder {
 	r := c.Registers
 	return &unwinder{
 		fw: fw, mem: memoryOf(c), known: 1<<15 - 1, pc: r.PC() &^ 1, exact: true, psp: r.PSP(), floor: uint64(r.SP()), budget: maxCost,
+		handler: r.XPSR()&maskIPSR != 0,
 		reg: [16]uint32{
 			r.R0(), r.R1(), r.R2(), r.R3(), r.R4(), r.R5(), r.R6(), r.R7(), r.R8(), r.R9(), r.R10(), r.R11(), r.R12(), r.SP(), r.LR(),
 		},
@@ -127,10 +129,6 @@ func (u *unwinder) set(reg uint64, value uint32) {
 
 // forget makes a register unknown.
 func (u *unwinder) forget(reg uint64) { u.known &^= 1 << reg }
-
-// isBottom reports whether a return address is what lr holds in code that
-// nothing called: its value after reset, or none.
-func isBottom(lr uint32) bool { return lr == 0xffffffff || lr&^1 == 0 }
 
 // step goes to the caller.
 func (u *unwinder) step() (how How, ok bool) {
@@ -157,7 +155,7 @@ func (u *unwinder) fromLR() (How, bool) {
 		return "", false
 	}
 	if u.fw == nil {
-		if len(u.frames) == 1 && lr&1 != 0 && !isExceptionReturn(lr) && !isBottom(lr) && lr&^1 != u.pc {
+		if len(u.frames) == 1 && lr&1 != 0 && lr != 1 && lr < systemRegion && lr&^1 != u.pc {
 			u.frames = append(u.frames, Frame{PC: lr &^ 1, How: FromLR, Confidence: Scanned})
 		}
 		return "", false
@@ -248,7 +246,7 @@ func (u *unwinder) fromRules(r *rules) (How, bool) {
 	// A caller has saved its return address and so has a frame of its own.
 	u.floor = uint64(cfa) + 4
 	switch {
-	case isBottom(ret):
+	case ret == 0xffffffff: // lr after reset; zero may as well be an overrun's
 		u.whole = true
 		return "", false
 	case isExceptionReturn(ret):
@@ -256,7 +254,7 @@ func (u *unwinder) fromRules(r *rules) (How, bool) {
 	case !u.fw.isReturn(ret):
 		// An operating system gives tasks the address of a function to end in.
 		f := u.fw.function(ret &^ 1)
-		u.whole = f != nil && f.Addr == ret&^1
+		u.whole = ret > 1 && f != nil && f.Addr == ret&^1
 		return "", false
 	}
 	u.pc, u.exact = ret&^1, false

@@ -95,6 +95,9 @@ func show(frames []Frame) string {
 	return strings.Join(all, ", ")
 }
 
+// inInterrupt is the xpsr of the handler of interrupt 4.
+const inInterrupt = thumbBit | 20
+
 const whole = "leaf+8 pc, middle+14 cfi, outer+14 cfi, start+14 cfi"
 
 func TestUnwind(t *testing.T) {
@@ -166,7 +169,10 @@ func TestUnwind(t *testing.T) {
 		{"a return address that is none", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, outerAt + 0x31, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
 		{"an even return address", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, outerAt + ofsReturn, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
 		{"a task ends in a function", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, startAt | 1, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
-		{"lr is null", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 0, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
+		{"lr is null", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 0, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
+		{"lr is null and has the Thumb bit", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 1, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi, start+14 stack?"},
+		{"lr is null and nothing follows", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 0, 8, 9}}, "leaf+8 pc, middle+14 cfi"},
+		{"nothing called it", plain(), false, testDump{reg: inLeaf, stack: []uint32{7, 0xffffffff, 8, calls(startAt)}}, "leaf+8 pc, middle+14 cfi"},
 		{"call at the end of a function", replace(middleAt, "\x0e\x10\x87\x04\x8e\x03"), false, testDump{reg: withPC(leafAt+8, outerAt|1), stack: append([]uint32{7, calls(outerAt), 0, 0}, chain()[2:]...)}, "leaf+8 pc, middle+100 cfi, outer+14 cfi, start+14 cfi"},
 		{"program that pops too much", replace(leafAt, "\x0b"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
 		{"program with an unknown opcode", replace(leafAt, "\x3e"), false, testDump{reg: inLeaf, stack: chain()}, "leaf+8 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
@@ -177,9 +183,16 @@ func TestUnwind(t *testing.T) {
 		{"odd words that are no return addresses", nil, false, testDump{reg: withPC(leafAt+8, 0), stack: []uint32{leafAt + 0x35, leafAt + 1, 1, 3, 0xfffffff3, calls(outerAt) - 1, calls(startAt)}}, "leaf+8 pc, start+14 stack?"},
 		{
 			"handler that calls nothing", nil, false,
-			testDump{reg: withPC(leafAt+8, 0), stack: slices.Concat(
+			testDump{reg: withPC(leafAt+8, 0), xpsr: inInterrupt, stack: slices.Concat(
 				[]uint32{0xfffffff1, 0, 1, 2, 3, 12, 0xfffffff9, leafAt + 0x40, thumbBit | 20, 7, 7, 7}, []uint32{0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain())},
 			"leaf+8 pc, leaf+40 exception?, leaf+8 exception?, middle+14 stack?, outer+14 stack?, start+14 stack?",
+		},
+		{
+			"left over from another exception", nil, false,
+			testDump{reg: withPC(leafAt+8, 0), xpsr: inInterrupt, stack: []uint32{
+				0xfffffff9, 0, 1, 2, 3, 12, 5, leafAt + 8, thumbBit, 0xfffffff9, 0, 1, 2, 3, 12, 5, leafAt + 8, thumbBit,
+			}},
+			"leaf+8 pc, leaf+8 exception?",
 		},
 		{"dropped function", append(plain(), rulesOf(0, []byte("\x0e\x40"))...), false, testDump{reg: inLeaf, stack: chain()}, whole},
 		{"entry of no known common one", append(plain(), entry(u32(3, 0x900, 16))...), false, testDump{reg: inLeaf, stack: chain()}, whole},
@@ -190,6 +203,11 @@ func TestUnwind(t *testing.T) {
 		{"returned to nothing", plain(), false, testDump{reg: withPC(0x9000, calls(middleAt)), stack: chain()}, "?+0 pc, middle+14 lr?, outer+14 stack?, start+14 stack?"},
 		{"nothing in lr", plain(), false, testDump{reg: withPC(0x9000, 0), stack: chain()}, "?+0 pc, outer+14 stack?, start+14 stack?"},
 		{"registers lost", plain(), false, testDump{faults: []uint32{bitSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
+		{"registers not read back", plain(), false, testDump{faults: []uint32{bitUNSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
+		{"registers not read back for the protection unit", plain(), false, testDump{faults: []uint32{bitMUNSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
+		{"registers lost, and whether it was a handler", plain(), false, testDump{faults: []uint32{bitSTKERR}, reg: inLeaf, stack: slices.Concat(
+			[]uint32{0xfffffff9, 0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain())},
+			"leaf+8 pc?, leaf+8 exception?, middle+14 stack?, outer+14 stack?, start+14 stack?"},
 		{"sp below the stack", plain(), false, testDump{reg: [16]uint32{13: testStack - 0x100, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
 		{"sp far below the stack", plain(), false, testDump{reg: [16]uint32{13: testStack - 0x20000, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc"},
 		{"sp at the end of memory", plain(), false, testDump{reg: [16]uint32{13: 0xffffffff, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc"},
@@ -251,6 +269,9 @@ func TestException(t *testing.T) {
 		{"of a task, with floating point", task &^ 0x10, testDump{psp: 0x2000_8000, taskStack: join(inMiddle, fp, chain())}, all},
 		{"Armv8-M", 0xffffffb8, testDump{stack: join(inMiddle, chain())}, all},
 		{"Armv8-M, secure code", 0xffffffd9, testDump{stack: join([]uint32{0xfefa125b, 0, 4, 5, 6, 7, 8, 9, 10, 11}, inMiddle, chain())}, all},
+		{"Armv8-M, secure code with floating point", 0xffffffc9, testDump{stack: join([]uint32{0xfefa125a, 0, 4, 5, 6, 7, 8, 9, 10, 11}, inMiddle, fp, chain())}, all},
+		{"Armv8-M, secure code with another mark", 0xffffffd9, testDump{stack: join([]uint32{0xfefa125a, 0, 4, 5, 6, 7, 8, 9, 10, 11}, inMiddle, chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
+		{"Armv8-M, secure code without a mark", 0xffffffd9, testDump{stack: join(inMiddle, chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
 		{"at the beginning of a function", thread, testDump{stack: join(saved(calls(outerAt), outerAt, thumbBit), chain())}, "outer+0 exception, outer+14 cfi, start+14 cfi"},
 		{"of a handler", handler, testDump{stack: join(saved(thread, leafAt+8, thumbBit|16), inMiddle, chain())}, "leaf+8 exception, leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"},
 		{"handler that says it was a thread", handler, testDump{stack: join(inMiddle, chain())}, "middle+14 stack?, outer+14 stack?, start+14 stack?"},
@@ -262,7 +283,7 @@ func TestException(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.dump.reg = [16]uint32{14: tt.lr, 15: leafAt + 0x40}
+			tt.dump.reg, tt.dump.xpsr = [16]uint32{14: tt.lr, 15: leafAt + 0x40}, inInterrupt
 			fw := testFirmware(plain(), false)
 			// The handler has not saved lr yet.
 			if got, want := show(fw.Backtrace(tt.dump.parse(t))), "leaf+40 pc, "+tt.calls; got != want {
@@ -276,6 +297,120 @@ func TestException(t *testing.T) {
 				t.Errorf("without rules calls are %s", got)
 			}
 		})
+	}
+}
+
+// TestNullReturn has a function at address 0, as a vector table may be called:
+// a zeroed return address is not its address.
+func TestNullReturn(t *testing.T) {
+	fw := testFirmware(plain(), false)
+	fw.functions = slices.Insert(fw.functions, 0, firmware.Function{Size: 0x40, Name: "vectors"})
+	dump := testDump{reg: [16]uint32{14: calls(middleAt), 15: leafAt + 8}, stack: []uint32{7, 1, 8, calls(startAt)}}
+	if got, want := show(fw.Backtrace(dump.parse(t))), "leaf+8 pc, middle+14 cfi, start+14 stack?"; got != want {
+		t.Errorf("calls are %s\nwant %s", got, want)
+	}
+}
+
+// TestThreadReturn has thread code whose lr, or a word of its stack, looks like
+// the return of a handler: it interrupted nothing, so what was saved is of its
+// own fault or left over.
+func TestThreadReturn(t *testing.T) {
+	const sp = testStack + 32
+	for _, lr := range []uint32{0xfffffffd, 0xfffffff9} {
+		own := []uint32{0, 1, 2, 3, 12, lr, leafAt + 8, thumbBit}
+		dump := testDump{
+			reg: [16]uint32{13: sp, 14: lr, 15: leafAt + 8}, psp: 0x2000_8000, taskStack: own,
+			stack: slices.Concat(own, []uint32{lr}, own, []uint32{calls(middleAt)}),
+		}
+		fw := testFirmware(plain(), false)
+		const want = "leaf+8 pc, middle+14 stack?"
+		if got := show(fw.Backtrace(dump.parse(t))); got != want {
+			t.Errorf("with rules calls are %s\nwant %s", got, want)
+		}
+		fw.rules = ruleTable{}
+		if got := show(fw.Backtrace(dump.parse(t))); got != want {
+			t.Errorf("without rules calls are %s\nwant %s", got, want)
+		}
+		dump.reg[15] = 0x9000 // no code
+		if got, want := show(testFirmware(plain(), false).Backtrace(dump.parse(t))), "?+0 pc, middle+14 stack?"; got != want {
+			t.Errorf("nowhere calls are %s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestSplitMark has what Secure code saved in two pieces of memory: the mark at
+// the end of one, what the processor saved after it in another.
+func TestSplitMark(t *testing.T) {
+	for _, saved := range [][]uint32{
+		{0, 1, 2, 3, 12, 5, leafAt + 8, thumbBit},
+		{0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit, calls(outerAt)},
+	} {
+		dump := testDump{
+			reg: [16]uint32{14: 5, 15: leafAt + 0x40}, xpsr: inInterrupt, stack: []uint32{0xffffffd9, 0xfefa125b},
+			psp: testStack + 4 + 10*4, taskStack: saved,
+		}
+		want := "leaf+40 pc, leaf+8 exception?"
+		if len(saved) > 8 { // lr is what is scanned next
+			want += ", middle+14 stack?, outer+14 stack?"
+		}
+		if got := show(testFirmware(nil, false).Backtrace(dump.parse(t))); got != want {
+			t.Errorf("calls are %s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestSecureRegisters has r4 to r11 saved by the processor, since the handler
+// was given others: the caller's frame pointer is among them.
+func TestSecureRegisters(t *testing.T) {
+	cfi := slices.Concat(common, rulesOf(leafAt, nil), rulesOf(middleAt, []byte("\x0c\x07\x08\x87\x02\x8e\x01")), rulesOf(outerAt, saves), rulesOf(startAt, saves))
+	const frame = testStack + 4*(10+8) // after all that was saved
+	saved := []uint32{0xfefa125b, 0, 4, 5, 6, frame + 8, 8, 9, 10, 11, 0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}
+	dump := testDump{
+		reg: [16]uint32{7: 70, 14: 0xffffffd9, 15: leafAt + 0x40}, xpsr: inInterrupt,
+		stack: slices.Concat(saved, []uint32{0, 0}, chain()),
+	}
+	const want = "leaf+40 pc, leaf+8 exception, middle+14 cfi, outer+14 cfi, start+14 cfi"
+	if got := show(testFirmware(cfi, false).Backtrace(dump.parse(t))); got != want {
+		t.Errorf("calls are %s\nwant %s", got, want)
+	}
+	// The piece with the mark ends before them, so that they are unknown.
+	dump.reg[7] = frame + 8
+	dump.stack, dump.psp, dump.taskStack = dump.stack[:2], testStack+10*4, dump.stack[10:]
+	if got, want := show(testFirmware(cfi, false).Backtrace(dump.parse(t))), "leaf+40 pc, leaf+8 exception, middle+14 cfi, outer+14 stack?, start+14 stack?"; got != want {
+		t.Errorf("without them calls are %s\nwant %s", got, want)
+	}
+}
+
+// TestExceptionReturn goes through all values that an exception return may have.
+//
+// Source: Armv7-M ARM, table B1-8 and B1-9; Armv8-M ARM, EXC_RETURN.
+func TestExceptionReturn(t *testing.T) {
+	valid := map[uint32]bool{
+		// Armv7-M, and Secure code of Armv8-M: to a handler, to a thread on the
+		// main stack and on that of the tasks; with floating point and without.
+		0xffffffe1: true, 0xffffffe9: true, 0xffffffed: true, 0xfffffff1: true, 0xfffffff9: true, 0xfffffffd: true,
+		// Secure code of which r4 to r11 are saved too.
+		0xffffffc1: true, 0xffffffc9: true, 0xffffffcd: true, 0xffffffd1: true, 0xffffffd9: true, 0xffffffdd: true,
+		// Armv8-M without the Security Extension, or Non-secure.
+		0xffffffa0: true, 0xffffffa8: true, 0xffffffac: true, 0xffffffb0: true, 0xffffffb8: true, 0xffffffbc: true,
+	}
+	for lr := uint32(0xfffffe00); lr != 0; lr++ {
+		if got := isExceptionReturn(lr); got != valid[lr] {
+			t.Errorf("0x%08x: %v, want %v", lr, got, valid[lr])
+		}
+	}
+}
+
+// TestAlone has no firmware: lr is shown if it can be a return address.
+func TestAlone(t *testing.T) {
+	for lr, want := range map[uint32]string{
+		calls(middleAt): "?+0 pc, ?+0 lr?", calls(middleAt) - 1: "?+0 pc", leafAt + 9: "?+0 pc",
+		0: "?+0 pc", 1: "?+0 pc", 0xffffffff: "?+0 pc", 0xfffffff9: "?+0 pc", 0xffffffbd: "?+0 pc",
+	} {
+		dump := testDump{reg: [16]uint32{14: lr, 15: leafAt + 8}, stack: chain()}
+		if got := show((*Firmware)(nil).Backtrace(dump.parse(t))); got != want {
+			t.Errorf("lr 0x%08x: calls are %s, want %s", lr, got, want)
+		}
 	}
 }
 
