@@ -116,16 +116,17 @@ func BenchmarkRender(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 		})
 	}
-	b.Run("impl=format/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, decodeFile(b, false, 1)) })
-	b.Run("impl=fmt/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, printFile(b)) })
-	b.Run("impl=format/from=file/to=json", func(b *testing.B) { benchmarkFile(b, decodeFile(b, true, 1)) })
+	b.Run("impl=format/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, 8<<20, decodeFile(b, false, 1)) })
+	b.Run("impl=fmt/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, 8<<20, printFile(b)) })
+	b.Run("impl=format/from=file/to=json", func(b *testing.B) { benchmarkFile(b, 8<<20, decodeFile(b, true, 1)) })
 }
 
-// BenchmarkParallel renders a file on two cores, beside one.
+// BenchmarkParallel renders a file on two cores, beside one. The file is long: the
+// buffers that two cores need are made anew for each.
 func BenchmarkParallel(b *testing.B) {
 	for _, to := range []string{"lines", "json"} {
 		for parallel, impl := range []string{"format", "format-one"} {
-			b.Run("impl="+impl+"/to="+to, func(b *testing.B) { benchmarkFile(b, decodeFile(b, to == "json", 2-parallel)) })
+			b.Run("impl="+impl+"/to="+to, func(b *testing.B) { benchmarkFile(b, 32<<20, decodeFile(b, to == "json", 2-parallel)) })
 		}
 	}
 }
@@ -191,8 +192,8 @@ func printFile(tb testing.TB) renderFile {
 	}
 }
 
-func benchmarkFile(b *testing.B, render renderFile) {
-	logs, records := renderLogs(b, 8<<20)
+func benchmarkFile(b *testing.B, size int, render renderFile) {
+	logs, records := renderLogs(b, size)
 	path := filepath.Join(b.TempDir(), "log.bin")
 	if err := os.WriteFile(path, logs, 0o600); err != nil {
 		b.Fatal(err)
