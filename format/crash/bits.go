@@ -57,6 +57,17 @@ const (
 	knownDFSR = 31
 )
 
+// Exceptions by their numbers, as in IPSR. Those of faults are next to each
+// other, from HardFault to SecureFault.
+//
+// Source: Armv7-M ARM, B1.5.2; Armv8-M for SecureFault.
+const (
+	numberNMI          = 2
+	numberHardFault    = 3
+	numberSecureFault  = 7
+	numberDebugMonitor = 12
+)
+
 // sentence is what a bit means.
 type sentence struct {
 	bit  uint32

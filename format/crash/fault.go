@@ -58,11 +58,15 @@ func (e *explainer) cause() {
 		return
 	}
 	if e.CFSR&^addressBits == 0 && e.HFSR == 0 {
-		e.say("No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.")
+		e.unrecorded()
 	}
 	for _, s := range faultSentences {
+		text := s.text
+		if s.bit == bitINVSTATE {
+			text = e.invalidState(text)
+		}
 		if e.CFSR&s.bit != 0 {
-			e.say("%s", strings.ReplaceAll(s.text, "{pc}", fmt.Sprintf("pc 0x%08x", e.pc)))
+			e.say("%s", strings.ReplaceAll(text, "{pc}", fmt.Sprintf("pc 0x%08x", e.pc)))
 		}
 		// What it was about comes next to it.
 		switch e.CFSR & s.bit {
@@ -101,6 +105,49 @@ func (e *explainer) cause() {
 	if bits.OnesCount32(e.CFSR&knownBits&^(addressBits|savingBits)) > 1 {
 		e.say("More than one fault is recorded. They stay recorded until software clears them, so some may be older.")
 	}
+}
+
+// unrecorded says who asked for the dump where neither CFSR nor HFSR does.
+func (e *explainer) unrecorded() {
+	handler := e.c.Registers.ExceptionPSR() & maskIPSR
+	var why string
+	switch {
+	case handler == numberNMI:
+		why = "NMI leaves no bit there, and is often a watchdog's."
+	case handler == numberHardFault:
+		why = "software asked for it, as a failed assertion of the agent does, or the bits were cleared before."
+	case handler == numberSecureFault:
+		why = "what failed is in SFSR, which the dump does not hold."
+	case handler == numberDebugMonitor && e.DFSR&knownDFSR != 0:
+		why = "a debug event called it."
+	case handler > numberHardFault && handler < numberSecureFault, handler == numberDebugMonitor:
+		why = "the bits were cleared before, or software made the exception pending."
+	default:
+		e.say("No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.")
+		return
+	}
+	e.say("CFSR and HFSR are zero, yet the handler of %s took the dump: %s", exceptionName(handler), why)
+}
+
+// invalidState returns what INVSTATE means: the code went on with the Thumb bit
+// clear, as text says, or with bits for conditional and interrupted instructions
+// that do not suit it.
+//
+// Source: Armv7-M ARM, B1.4.2 and B3.2.15.
+func (e *explainer) invalidState(text string) string {
+	xpsr := e.c.Registers.XPSR()
+	switch {
+	case e.CFSR&lostBits != 0:
+		return "The code went on in a state that the processor does not have, by the Thumb, IT or ICI bits of xpsr (INVSTATE): usually it jumped through an address with bit 0 clear."
+	case xpsr&thumbBit != 0:
+		return "The code at {pc} went on in a state that does not suit it (INVSTATE). The Thumb bit of xpsr is set, so it is the bits for conditional and interrupted instructions (IT and ICI): usually a saved xpsr or pc was overwritten."
+	}
+	// A handler that has called nothing yet.
+	f := e.fw.function(e.pc)
+	if number := xpsr & maskIPSR; number != 0 && isExceptionReturn(e.r[regLR]) && f != nil && f.Addr == e.pc {
+		return "The handler of " + exceptionName(number) + " began at {pc} in a state that the processor does not have (INVSTATE): its entry in the vector table has bit 0 clear, or it jumped there through an address that does."
+	}
+	return text
 }
 
 // access says which address was used, for the fault that bit stands for.
@@ -198,10 +245,14 @@ func (e *explainer) near(addr uint32) {
 
 // target says what lies where the processor jumped to.
 func (e *explainer) target() {
-	if e.CFSR&(fetchBits|bitUNDEFINSTR) == 0 {
+	fetch := e.CFSR & fetchBits
+	if e.CFSR&lostBits != 0 || e.c.Registers.XPSR()&thumbBit != 0 {
+		fetch &^= bitINVSTATE // no jump is sure
+	}
+	if fetch == 0 && e.CFSR&bitUNDEFINSTR == 0 {
 		return
 	}
-	if e.CFSR&bitINVSTATE != 0 && e.c.Registers.XPSR()&thumbBit == 0 {
+	if fetch&bitINVSTATE != 0 {
 		e.say("The Thumb bit of xpsr is clear, which confirms it.")
 	}
 	switch {
@@ -213,7 +264,7 @@ func (e *explainer) target() {
 	if p := pattern(e.pc); p != "" {
 		e.say("%s", p)
 	}
-	if e.CFSR&fetchBits != 0 {
+	if fetch != 0 {
 		var held []string
 		for reg, value := range e.r[:regSP] {
 			if value&^1 == e.pc && (value != 0 || e.pc == 0) {
@@ -247,7 +298,7 @@ func (e *explainer) hardFault() {
 	case e.CFSR&^addressBits != 0:
 		e.say("The fault became a HardFault since its own handler was off or could not run at that priority (FORCED).")
 	default:
-		e.say("A fault became a HardFault (FORCED), but which is not recorded: its bit was cleared, or code ran SVC where interrupts are off.")
+		e.say("A fault became a HardFault (FORCED), but which is not recorded: its bit was cleared, code ran SVC where interrupts are off, or on Armv8-M it was a SecureFault, whose SFSR the dump does not hold.")
 	}
 	if unknown := e.HFSR &^ knownHFSR; unknown != 0 {
 		e.say("HFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)

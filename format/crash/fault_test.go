@@ -80,7 +80,7 @@ func TestVectors(t *testing.T) {
 	want := map[string]string{
 		"agent-1.2.2/undefined-instruction": "The processor came to bytes at pc 0x000001e8 that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core.\n" + who,
 		"agent-1.0.2/undefined-instruction": "The processor came to bytes at pc 0x000001d8 that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core.\n" + who,
-		"agent-1.2.2/assert":                "No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.\n" + who,
+		"agent-1.2.2/assert":                "CFSR and HFSR are zero, yet the handler of HardFault took the dump: software asked for it, as a failed assertion of the agent does, or the bits were cleared before.\n" + who,
 	}
 	if len(vectors) != len(want) {
 		t.Errorf("%d vectors, want %d", len(vectors), len(want))
@@ -152,6 +152,8 @@ func TestReasons(t *testing.T) {
 		}
 		return &Firmware{blocks: []firmware.Block{{Addr: pc, Data: b, Code: true}}}
 	}
+	vectors := code(0x8000, 0xbf00, 0xbf00)
+	vectors.functions = []firmware.Function{{Addr: 0x8000, Size: 4, Name: "handler"}}
 	tests := []struct {
 		name string
 		fw   *Firmware
@@ -217,7 +219,39 @@ func TestReasons(t *testing.T) {
 			"Thread code (main or a task) was running; the handler of NMI took the dump.",
 		}},
 		{"escalated without a cause", nil, testDump{faults: []uint32{0, bitFORCED}, reg: [16]uint32{15: 0x8000}}, []string{
-			"A fault became a HardFault (FORCED), but which is not recorded: its bit was cleared, or code ran SVC where interrupts are off.", thread,
+			"A fault became a HardFault (FORCED), but which is not recorded: its bit was cleared, code ran SVC where interrupts are off, or on Armv8-M it was a SecureFault, whose SFSR the dump does not hold.", thread,
+		}},
+		{"not read back", nil, testDump{faults: []uint32{bitUNSTKERR}, reg: [16]uint32{15: 0x8000}}, []string{
+			"The processor returned from an exception and could not read the saved registers from the stack (UNSTKERR): the handler has usually damaged sp or the stack.",
+			"The processor could not save or read back the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.", thread,
+		}},
+		{"not read back, and another", nil, testDump{faults: []uint32{bitMUNSTKERR | bitPRECISERR | bitBFARVALID, 0, 0, 0, 0x4000_0000}, reg: [16]uint32{15: 0x8000}}, []string{
+			"The processor returned from an exception and the memory protection unit forbade it to read the saved registers (MUNSTKERR): the handler has usually damaged sp or the stack.",
+			"The address that failed is 0x40000000, in the peripheral region.",
+			"The processor could not save or read back the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.",
+			"More than one fault is recorded. They stay recorded until software clears them, so some may be older.", thread,
+		}},
+		{"a jump without the Thumb bit", nil, testDump{faults: []uint32{bitINVSTATE}, reg: [16]uint32{3: 0x8000, 15: 0x8000}, xpsr: 1 << 30}, []string{
+			"The code jumped to pc 0x00008000 through an address with bit 0 clear, which asks for a state that the processor does not have (INVSTATE): usually a function pointer that is null or was never set, or a return address that was overwritten.",
+			"The Thumb bit of xpsr is clear, which confirms it.",
+			"r3 holds that address, so the jump may have gone through it.", thread,
+		}},
+		{"no jump", nil, testDump{faults: []uint32{bitUNDEFINSTR}, reg: [16]uint32{3: 0x8000, 15: 0x8000}}, []string{
+			"The processor came to bytes at pc 0x00008000 that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core.", thread,
+		}},
+		{"bad IT bits", nil, testDump{faults: []uint32{bitINVSTATE}, reg: [16]uint32{3: 0x8000, 15: 0x8000}, xpsr: thumbBit | 0x0600_fc00}, []string{
+			"The code at pc 0x00008000 went on in a state that does not suit it (INVSTATE). The Thumb bit of xpsr is set, so it is the bits for conditional and interrupted instructions (IT and ICI): usually a saved xpsr or pc was overwritten.", thread,
+		}},
+		{"bad state of lost registers", nil, testDump{faults: []uint32{bitINVSTATE | bitSTKERR}, reg: [16]uint32{3: 0x8000, 15: 0x8000}, xpsr: 1 << 30}, []string{
+			"The processor took an exception and could not save the registers on the stack (STKERR): the stack has usually overflowed, or sp is wrong.",
+			"The code went on in a state that the processor does not have, by the Thumb, IT or ICI bits of xpsr (INVSTATE): usually it jumped through an address with bit 0 clear.",
+			"The processor could not save or read back the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.", thread,
+		}},
+		{"handler without the Thumb bit", vectors, testDump{faults: []uint32{bitINVSTATE, bitFORCED}, reg: [16]uint32{14: 0xfffffff9, 15: 0x8000}, xpsr: 20}, []string{
+			"The handler of interrupt 4 (exception 20) began at pc 0x00008000 in a state that the processor does not have (INVSTATE): its entry in the vector table has bit 0 clear, or it jumped there through an address that does.",
+			"The Thumb bit of xpsr is clear, which confirms it.",
+			"The fault became a HardFault since its own handler was off or could not run at that priority (FORCED).",
+			"The handler of interrupt 4 (exception 20) was running; the handler of HardFault took the dump.",
 		}},
 		{"bad sp, overflow", nil, testDump{faults: []uint32{0}, reg: [16]uint32{13: 0x4000_0000, 15: 0x8000}, xpsr: thumbBit | 40, handler: 40, overflow: true}, []string{
 			"No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does.",
@@ -242,6 +276,47 @@ func TestReasons(t *testing.T) {
 				t.Errorf("reasons are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}
 		})
+	}
+}
+
+// TestInvalidState has what is no handler that has just begun: all of it jumped.
+func TestInvalidState(t *testing.T) {
+	fw := testFirmware(nil, false)
+	for name, dump := range map[string]testDump{
+		"thread":            {reg: [16]uint32{14: 0xfffffff9, 15: leafAt}, xpsr: 1 << 30},
+		"called":            {reg: [16]uint32{14: calls(middleAt), 15: leafAt}, xpsr: 20},
+		"inside a function": {reg: [16]uint32{14: 0xfffffff9, 15: leafAt + 2}, xpsr: 20},
+		"outside":           {reg: [16]uint32{14: 0xfffffff9, 15: 0x9000}, xpsr: 20},
+	} {
+		dump.faults = []uint32{bitINVSTATE}
+		if got := fw.Explain(dump.parse(t)).Reasons[0]; !strings.HasPrefix(got, "The code jumped to pc") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// TestUnrecorded has no bit of CFSR and HFSR, by who took the dump.
+func TestUnrecorded(t *testing.T) {
+	const asked = "No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does."
+	const yet, took = "CFSR and HFSR are zero, yet the handler of ", " took the dump: "
+	const cleared = took + "the bits were cleared before, or software made the exception pending."
+	for _, tt := range []struct {
+		handler, dfsr uint32
+		want          string
+	}{
+		{0, 0, asked}, {1, 0, asked}, {8, 0, asked}, {11, 0, asked}, {13, 0, asked}, {14, 0, asked}, {15, 0, asked}, {16, 0, asked},
+		{2, 0, yet + "NMI" + took + "NMI leaves no bit there, and is often a watchdog's."},
+		{3, 0, yet + "HardFault" + took + "software asked for it, as a failed assertion of the agent does, or the bits were cleared before."},
+		{4, 0, yet + "MemManage" + cleared}, {5, 0, yet + "BusFault" + cleared}, {6, 0, yet + "UsageFault" + cleared},
+		{7, 0, yet + "SecureFault" + took + "what failed is in SFSR, which the dump does not hold."},
+		{12, 0, yet + "DebugMonitor" + cleared},
+		{12, 4, yet + "DebugMonitor" + took + "a debug event called it."},
+		{12, 32, yet + "DebugMonitor" + cleared},
+	} {
+		dump := testDump{faults: []uint32{0, 0, tt.dfsr}, reg: [16]uint32{15: 0x8000}, handler: tt.handler}
+		if got := Explain(dump.parse(t)).Reasons[0]; got != tt.want {
+			t.Errorf("handler %d: %s\nwant %s", tt.handler, got, tt.want)
+		}
 	}
 }
 
