@@ -72,8 +72,9 @@ func reason(err error) error {
 }
 
 // All reads all dictionaries of the store, in the order of the files' names. A
-// file that has not changed has the dictionary of the last call. Files that hold
-// none are skipped; the errors say which and why. It fails if nothing is left.
+// file that has not changed has the dictionary of the last call, and so has one
+// that cannot be read any more. Files that hold none are skipped; the errors say
+// which of either kind there are and why. It fails if nothing is left.
 func (s *Store) All() (all []*Dictionary, skipped []error, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,9 +86,10 @@ func (s *Store) All() (all []*Dictionary, skipped []error, err error) {
 		d, err := s.load(name)
 		if err != nil {
 			skipped = append(skipped, err)
-			continue
 		}
-		all = append(all, d)
+		if d != nil {
+			all = append(all, d)
+		}
 	}
 	switch {
 	case len(all) > 0:
@@ -144,7 +146,7 @@ func (s *Store) Lookup(id ID) (*Dictionary, error) {
 		failed = failed[:0]
 		for _, name := range names {
 			d, err := s.load(name)
-			if err != nil {
+			if d == nil {
 				failed = append(failed, err)
 				continue
 			}
@@ -157,7 +159,8 @@ func (s *Store) Lookup(id ID) (*Dictionary, error) {
 	return nil, errors.Join(append([]error{err}, failed...)...)
 }
 
-// load returns the dictionary in a file, read anew if the file has changed.
+// load returns the dictionary in a file, read anew if the file has changed. With
+// the error that the file cannot be read it may return what it had.
 func (s *Store) load(name string) (*Dictionary, error) {
 	path := filepath.Join(s.dir, name)
 	info, err := os.Stat(path)
@@ -176,10 +179,7 @@ func (s *Store) load(name string) (*Dictionary, error) {
 		}
 		f.size, f.changed = info.Size(), info.ModTime()
 	}
-	if f.dict == nil {
-		return nil, f.err
-	}
-	return f.dict, nil
+	return f.dict, f.err
 }
 
 // rank sorts the files whose names fit to the front.

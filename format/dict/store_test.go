@@ -147,8 +147,9 @@ func TestAllAgain(t *testing.T) {
 			t.Error("read again without a change")
 		}
 		writeFile(t, path, elfWith("two")[:70], time.Second)
-		if again := all(); again[0] != one[0] {
-			t.Error("changed when half written")
+		again, skipped, err := s.All()
+		if err != nil || len(again) != 1 || again[0] != one[0] || len(skipped) != 1 || !errors.Is(skipped[0], ErrDamaged) {
+			t.Errorf("when half written: %d dictionaries, %v skipped, error %v", len(again), skipped, err)
 		}
 		writeFile(t, path, elfWith("two"), 2*time.Second)
 		two := all()
