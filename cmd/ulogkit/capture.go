@@ -116,11 +116,10 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 
 // captureDecoder returns what decodes logs, or nil if no firmware was given.
 func captureDecoder(cmd *cobra.Command, flags *captureFlags) (*text.Decoder, error) {
-	builds, err := openBuilds(flags.elf)
+	builds, err := openBuilds(flags.elf, cmd.ErrOrStderr())
 	if err != nil || len(builds.dicts) == 0 {
 		return nil, err
 	}
-	builds.report(cmd.ErrOrStderr())
 	return text.NewDecoder(text.Config{JSON: flags.json, Dictionaries: builds.dicts})
 }
 

@@ -70,7 +70,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.elf, "elf", nil, "firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
 	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone")
-	flags.StringVar(&f.module, "module", "", "`modules` to show, by name or number, separated by commas")
+	flags.StringVar(&f.module, "module", "", "`modules` to show, by number or by their name in the build of each log, separated by commas")
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
 	flags.Float64Var(&f.since, "since", 0, "show records from this time on, in `seconds` since boot")
 	flags.Float64Var(&f.until, "until", 0, "show records up to this time, in `seconds` since boot; 0 is no bound")
@@ -97,12 +97,11 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	case lines && f.stats:
 		return usage(errors.New("--format is for lines of records, --stats writes none: give one of them"))
 	}
-	builds, err := openBuilds(f.elf)
+	builds, err := openBuilds(f.elf, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	builds.report(cmd.ErrOrStderr())
-	decoder, err := f.decoder(builds)
+	decoder, err := f.decoder(builds, cmd.ErrOrStderr())
 	if err != nil {
 		return usage(err)
 	}
@@ -147,11 +146,12 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 type builds struct {
 	stores  []*dict.Store
 	dicts   []text.Dictionary
-	skipped []error // files of directories that hold no dictionary
+	skipped []string  // why files hold no dictionary, or none any more
+	stderr  io.Writer // is told that
 }
 
-func openBuilds(paths []string) (*builds, error) {
-	b := &builds{}
+func openBuilds(paths []string, stderr io.Writer) (*builds, error) {
+	b := &builds{stderr: stderr}
 	for _, path := range paths {
 		store, err := dict.OpenStore(path)
 		if err != nil {
@@ -162,10 +162,11 @@ func openBuilds(paths []string) (*builds, error) {
 	return b, b.load()
 }
 
-// load reads what has changed.
+// load reads what has changed, and tells which files are skipped that were not
+// before.
 func (b *builds) load() error {
 	var dicts []text.Dictionary
-	var skipped []error
+	var skipped []string
 	for _, store := range b.stores {
 		all, errs, err := store.All()
 		if err != nil {
@@ -174,7 +175,14 @@ func (b *builds) load() error {
 		for _, d := range all {
 			dicts = append(dicts, d)
 		}
-		skipped = append(skipped, errs...)
+		for _, err := range errs {
+			skipped = append(skipped, err.Error())
+		}
+	}
+	for _, reason := range skipped {
+		if !slices.Contains(b.skipped, reason) {
+			fmt.Fprintf(b.stderr, "%s; skipped\n", reason)
+		}
 	}
 	b.dicts, b.skipped = dicts, skipped
 	return nil
@@ -190,18 +198,10 @@ func (b *builds) reload() []text.Dictionary {
 	return b.dicts
 }
 
-// report tells which files were skipped.
-func (b *builds) report(w io.Writer) {
-	for _, err := range b.skipped {
-		fmt.Fprintf(w, "%v; skipped\n", err)
-	}
-}
-
 // decoder makes a decoder of the flags.
-func (f *decodeFlags) decoder(builds *builds) (*text.Decoder, error) {
-	dicts := builds.dicts
+func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, error) {
 	cfg := text.Config{
-		Dictionaries: dicts, Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
+		Dictionaries: builds.dicts, Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
 		Parallel: f.parallel, Filter: text.Filter{Since: f.since, Until: f.until},
 	}
 	if f.follow {
@@ -216,7 +216,12 @@ func (f *decodeFlags) decoder(builds *builds) (*text.Decoder, error) {
 	}
 	cfg.Filter.Levels = text.LevelsFrom(level)
 	if f.module != "" {
-		if cfg.Filter.Modules, err = parseModules(f.module, dicts); err != nil {
+		cfg.Filter.Modules, cfg.Filter.ModuleNames = text.ParseModules(f.module)
+		err := text.CheckModules(cfg.Filter.ModuleNames, builds.dicts)
+		switch {
+		case err != nil && f.follow && len(builds.dicts) > 0:
+			fmt.Fprintf(stderr, "--module: %v; a new build may have it\n", err)
+		case err != nil:
 			return nil, fmt.Errorf("--module: %w", err)
 		}
 	}
@@ -229,26 +234,6 @@ func (f *decodeFlags) decoder(builds *builds) (*text.Decoder, error) {
 		return nil, fmt.Errorf("--format: %w", err)
 	}
 	return text.NewDecoder(cfg)
-}
-
-// parseModules takes the names from the first firmware that has them all.
-func parseModules(list string, dicts []text.Dictionary) (mask uint32, err error) {
-	if mask, err = text.ParseModules(list, first(dicts)); err == nil {
-		return mask, nil
-	}
-	for _, d := range dicts[min(1, len(dicts)):] {
-		if mask, e := text.ParseModules(list, d); e == nil {
-			return mask, nil
-		}
-	}
-	return 0, err
-}
-
-func first(dicts []text.Dictionary) text.Dictionary {
-	if len(dicts) == 0 {
-		return nil
-	}
-	return dicts[0]
 }
 
 // decode decodes one file to standard output.

@@ -69,11 +69,6 @@ func ExampleDecoder() {
 // A filter is decided on undecoded bytes as far as it can be.
 func ExampleFilter() {
 	log, firmware := sensorLog()
-	modules, err := text.ParseModules("sensor", firmware)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	line, err := text.ParseLine("{seconds} {text}", false)
 	if err != nil {
 		fmt.Println(err)
@@ -83,9 +78,9 @@ func ExampleFilter() {
 		Dictionaries: []text.Dictionary{firmware},
 		Line:         line,
 		Filter: text.Filter{
-			Levels:  text.LevelsFrom(format.LevelInfo),
-			Modules: modules,
-			Grep:    regexp.MustCompile(`temp=[3-9]`),
+			Levels:      text.LevelsFrom(format.LevelInfo),
+			ModuleNames: []string{"sensor"},
+			Grep:        regexp.MustCompile(`temp=[3-9]`),
 		},
 	})
 	if err != nil {

@@ -2,7 +2,9 @@ package text
 
 import (
 	"fmt"
+	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,8 +16,12 @@ import (
 type Filter struct {
 	// Levels has a bit for each level to show; 0 shows all. See LevelsFrom.
 	Levels uint8
-	// Modules has a bit for each module to show; 0 shows all.
+	// Modules has a bit for each module to show.
 	Modules uint32
+	// ModuleNames are the names of more modules to show, in any case. Which numbers
+	// have them is up to the dictionary of a record. Without any, and with Modules
+	// 0, all modules are shown. See ParseModules.
+	ModuleNames []string
 	// Grep is searched for in the text of the record.
 	Grep *regexp.Regexp
 	// Since and Until bound the time in seconds since boot; Until 0 is no
@@ -36,44 +42,63 @@ func LevelsFrom(l format.Level) uint8 {
 	return 1<<format.LevelMetric - 1<<l
 }
 
-// ParseModules reads a comma-separated list of module numbers and names of the
-// dictionary, which may be nil.
-func ParseModules(list string, d Dictionary) (mask uint32, err error) {
+// ParseModules reads a comma-separated list of module numbers, 0 to 31, and names.
+func ParseModules(list string) (numbers uint32, names []string) {
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)
 		if n, err := strconv.ParseUint(part, 10, 5); err == nil {
-			mask |= 1 << n
-			continue
-		}
-		found := false
-		var names []string
-		for n := range uint8(32) {
-			if d == nil {
-				break
-			}
-			if name, ok := d.Module(n); ok {
-				names = append(names, name)
-				if strings.EqualFold(name, part) {
-					mask |= 1 << n
-					found = true
-				}
-			}
-		}
-		if !found {
-			known := "the firmware names none"
-			if len(names) > 0 {
-				known = "the firmware has " + strings.Join(names, ", ")
-			}
-			return 0, fmt.Errorf("module %q is neither a number from 0 to 31 nor a name: %s", part, known)
+			numbers |= 1 << n
+		} else {
+			names = append(names, part)
 		}
 	}
-	return mask, nil
+	return numbers, names
 }
 
-// head reports whether the first byte of a payload passes.
-func (f *Filter) head(moduleLevel byte) bool {
-	return (f.Levels == 0 || f.Levels>>(moduleLevel>>5)&1 != 0) &&
-		(f.Modules == 0 || f.Modules>>(moduleLevel&31)&1 != 0)
+// CheckModules returns an error for a name that is not that of a module in any of
+// the dictionaries.
+func CheckModules(names []string, dicts []Dictionary) error {
+	var known []string
+	for _, d := range dicts {
+		for n := range uint8(32) {
+			if name, ok := d.Module(n); ok && !slices.Contains(known, name) {
+				known = append(known, name)
+			}
+		}
+	}
+	for _, name := range names {
+		switch {
+		case slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }):
+		case len(known) == 0:
+			return fmt.Errorf("module %q is neither a number from 0 to 31 nor a name: the firmware names none", name)
+		default:
+			return fmt.Errorf("module %q is neither a number from 0 to 31 nor a name: the firmware has %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// modules returns a bit for each module of a dictionary, or of none, to show.
+func (f *Filter) modules(d Dictionary) uint32 {
+	if f.Modules == 0 && len(f.ModuleNames) == 0 {
+		return math.MaxUint32
+	}
+	mask := f.Modules
+	for n := range uint8(32) {
+		if d == nil {
+			break
+		}
+		name, ok := d.Module(n)
+		if ok && slices.ContainsFunc(f.ModuleNames, func(asked string) bool { return strings.EqualFold(asked, name) }) {
+			mask |= 1 << n
+		}
+	}
+	return mask
+}
+
+// head reports whether the first byte of a payload passes, with these modules.
+func (f *Filter) head(moduleLevel byte, modules uint32) bool {
+	return (f.Levels == 0 || f.Levels>>(moduleLevel>>5)&1 != 0) && modules>>(moduleLevel&31)&1 != 0
 }
 
 func (f *Filter) hasTime() bool { return f.Since != 0 || f.Until != 0 }

@@ -2,6 +2,7 @@ package text
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,11 +36,8 @@ func TestFilter(t *testing.T) {
 	b, cfg := filterLog(t)
 	grep := func(s string) Filter { return Filter{Grep: regexp.MustCompile(s)} }
 	modules := func(list string) Filter {
-		mask, err := ParseModules(list, cfg.Dictionaries[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return Filter{Modules: mask}
+		numbers, names := ParseModules(list)
+		return Filter{Modules: numbers, ModuleNames: names}
 	}
 	tests := []struct {
 		name   string
@@ -124,20 +122,86 @@ func TestFilterUndecoded(t *testing.T) {
 	}
 }
 
-func TestParseModules(t *testing.T) {
-	d := dictionaryOf(t, map[uint32]string{0x1000: "x"})
-	for _, tt := range []struct {
-		list string
-		d    Dictionary
-		want string
-	}{
-		{"32", d, `module "32" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
-		{"ble,wifi", d, `module "wifi" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
-		{"main", nil, `module "main" is neither a number from 0 to 31 nor a name: the firmware names none`},
-		{"", d, `module "" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+// TestModulesOfBuilds has builds that number the same modules differently, or
+// lack some.
+func TestModulesOfBuilds(t *testing.T) {
+	a := dictionaryOf(t, map[uint32]string{0x1000: "a"})
+	a.SetModules(map[uint8]string{1: "SENSOR", 2: "RADIO"})
+	b := dictionaryOf(t, map[uint32]string{0x2000: "b"})
+	b.SetModules(map[uint8]string{1: "RADIO", 2: "SENSOR", 3: "NET"})
+	all := func(addr uint32) []byte {
+		var records []format.Record
+		for n := range uint8(4) {
+			records = append(records, format.Record{Level: format.LevelInfo, Module: n, FmtAddr: addr})
+		}
+		return logOf(t, 3, records...)
+	}
+	line, err := ParseLine("{text}{module_number}", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := slices.Concat(all(0x1000), all(0x2000), all(0x1000))
+	for list, want := range map[string]string{
+		"sensor":         "a1 b2 a1",
+		"RADIO, net":     "a2 b1 b3 a2",
+		"net":            "b3",
+		"0,net":          "a0 b0 b3 a0",
+		"none":           "",
+		"sensor,2":       "a1 a2 b2 a1 a2",
+		"sensor,radio,3": "a1 a2 a3 b1 b2 b3 a1 a2 a3",
 	} {
-		if _, err := ParseModules(tt.list, tt.d); err == nil || err.Error() != tt.want {
-			t.Errorf("%q: error %v, want %s", tt.list, err, tt.want)
+		for _, parallel := range []int{1, 2} {
+			reloads := [][]Dictionary{{b}}
+			for name, cfg := range map[string]Config{
+				"both": {Dictionaries: []Dictionary{a, b}},
+				"a reload": {Dictionaries: []Dictionary{a}, Reload: func() (dicts []Dictionary) {
+					if len(reloads) > 0 {
+						dicts, reloads = reloads[0], reloads[1:]
+					}
+					return dicts
+				}},
+			} {
+				cfg.Line, cfg.Parallel = line, parallel
+				cfg.Filter.Modules, cfg.Filter.ModuleNames = ParseModules(list)
+				out, report := decode(t, cfg, file)
+				if got := strings.Join(strings.Fields(out), " "); got != want || report.Records != 12 {
+					t.Errorf("%q with %s, parallel %d: shown are %q, want %q", list, name, parallel, got, want)
+				}
+			}
+		}
+	}
+	// Without a dictionary there are no names.
+	cfg := Config{Filter: Filter{ModuleNames: []string{"sensor"}}}
+	if out, report := decode(t, cfg, file); out != "" || report.Records != 12 {
+		t.Errorf("without dictionary: output %q, report %+v", out, report)
+	}
+}
+
+func TestCheckModules(t *testing.T) {
+	d := dictionaryOf(t, map[uint32]string{0x1000: "x"})
+	other := dictionaryOf(t, map[uint32]string{0x1000: "x"})
+	other.SetModules(map[uint8]string{0: "MAIN", 1: "WIFI"})
+	for _, tt := range []struct {
+		list  string
+		dicts []Dictionary
+		want  string
+	}{
+		{"31,Main", []Dictionary{d}, ""},
+		{"wifi,ble", []Dictionary{d, other}, ""},
+		{"5", nil, ""},
+		{"32", []Dictionary{d}, `module "32" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+		{"ble,wifi", []Dictionary{d}, `module "wifi" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+		{"net", []Dictionary{d, other}, `module "net" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE, WIFI`},
+		{"main", nil, `module "main" is neither a number from 0 to 31 nor a name: the firmware names none`},
+		{"", []Dictionary{d}, `module "" is neither a number from 0 to 31 nor a name: the firmware has MAIN, SENSOR, BLE`},
+	} {
+		_, names := ParseModules(tt.list)
+		got := ""
+		if err := CheckModules(names, tt.dicts); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%q: error %s, want %s", tt.list, got, tt.want)
 		}
 	}
 }

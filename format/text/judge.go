@@ -94,7 +94,7 @@ func (j *judge) begin() {
 // Once logs have been written the file is refused no more.
 func (j *judge) reload(dicts []Dictionary) {
 	old := j.candidates
-	j.candidates, j.best, j.compared = nil, nil, nil
+	j.candidates = nil
 	newest := j.current
 	for _, d := range dicts {
 		if i := slices.IndexFunc(old, func(c *candidate) bool { return c.dict == d }); i >= 0 {
@@ -108,10 +108,8 @@ func (j *judge) reload(dicts []Dictionary) {
 	if !slices.Contains(j.candidates, j.current) {
 		j.current = newest
 	}
-	for _, c := range []*candidate{known, j.current} {
-		if c != nil && !slices.Contains(j.candidates, c) {
-			j.candidates = append(j.candidates, c)
-		}
+	if known != nil && !slices.Contains(j.candidates, known) {
+		j.candidates = append(j.candidates, known)
 	}
 	if !j.written {
 		j.begin()

@@ -29,6 +29,7 @@ type view struct {
 	dict        Dictionary // or nil
 	cells       cells
 	stmts       *statements
+	modules     uint32 // to show, a bit for each
 	jsonModules [8][32]string
 }
 
@@ -43,7 +44,10 @@ func (o *renderer) use(d Dictionary) {
 	}
 	v := o.views[d]
 	if v == nil {
-		v = &view{dict: d, cells: newCells(o.cfg.Line, d), stmts: newStatements(d, &o.cfg.Filter, o.cfg.showsSource())}
+		v = &view{
+			dict: d, cells: newCells(o.cfg.Line, d), modules: o.cfg.Filter.modules(d),
+			stmts: newStatements(d, &o.cfg.Filter, o.cfg.showsSource()),
+		}
 		o.views[d] = v
 	}
 	o.view = v
@@ -117,7 +121,7 @@ func (o *renderer) record(r *record, payload []byte) {
 		return
 	}
 	filter := &o.cfg.Filter
-	if !filter.head(payload[0]) {
+	if !filter.head(payload[0], o.modules) {
 		o.report.Records++
 		return
 	}

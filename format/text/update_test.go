@@ -229,6 +229,8 @@ func TestReload(t *testing.T) {
 func TestReloadChoice(t *testing.T) {
 	a, b, _, _ := builds(t)
 	likeA := dictionaryOf(t, map[uint32]string{0x1000: "like a", 0x2000: "of like a: %d"})
+	likeB := dictionaryOf(t, map[uint32]string{0x1000: "battery", 0x2800: "of b: %d", 0x3000: "of both"})
+	likeB.SetModules(map[uint8]string{0: "CORE"})
 	c := dictionaryOf(t, map[uint32]string{0x1000: "of c"})
 	ofA, ofB := logOf(t, 3, record1(0x2000, format.ArgI32(1))), logOf(t, 3, record1(0x2800, format.ArgI32(2)))
 	either, neither := logOf(t, 3, record1(0x1000)), logOf(t, 3, record1(0x9000))
@@ -238,32 +240,33 @@ func TestReloadChoice(t *testing.T) {
 	}
 	tests := []struct {
 		name  string
-		after [][]Dictionary // what is there after each part
+		there [][]Dictionary // at first, and after each part
 		parts [][]byte
 		want  string
 	}{
-		{"the old one stays", [][]Dictionary{nil, {b, a}}, [][]byte{ofA, either}, "of a: 1 opened "},
-		{"the old one stays, named first", [][]Dictionary{nil, {a, b}}, [][]byte{ofA, either}, "of a: 1 opened "},
-		{"its file is replaced", [][]Dictionary{nil, {b}}, [][]byte{ofA, either}, "of a: 1 battery "},
-		{"its file is removed", [][]Dictionary{{a, b}, {b}}, [][]byte{ofA, either}, "of a: 1 opened "},
-		{"what is not known to run is removed", [][]Dictionary{nil, {b, c}, {c}}, [][]byte{ofA, either, either}, "of a: 1 of c of c "},
-		{"not what the device does not run", [][]Dictionary{nil, {b}}, [][]byte{ofA, ofA, either, ofB, either, ofA}, "of a: 1 of a: 1 opened of b: 2 battery of a: 1 "},
-		{"replaced twice", [][]Dictionary{nil, {likeA}, {c}}, [][]byte{ofA, either, either, ofA}, "of a: 1 like a of c of a: 1 "},
-		{"replaced often", [][]Dictionary{nil, {b}, {c}, {b}, {likeA}, {c}}, [][]byte{ofA, either, either, either, either, either, ofA}, "of a: 1 battery of c battery like a of c of a: 1 "},
-		{"what waited is of the new one", [][]Dictionary{nil, {b}}, [][]byte{ofB, either}, "of b: 2 battery "},
-		{"neither", [][]Dictionary{nil, {b}}, [][]byte{ofA, neither, neither, ofB}, "of a: 1 0x00009000 0x00009000 of b: 2 "},
-		{"before the first log, which waits", [][]Dictionary{{a, b}}, [][]byte{either, ofA}, "opened of a: 1 "},
-		{"before the first log, of the new one", [][]Dictionary{{a, b}}, [][]byte{either, ofB}, "battery of b: 2 "},
-		{"twice before the first log", [][]Dictionary{{likeA}, {c}}, [][]byte{ofA[:5], ofA[5:], ofA}, "of a: 1 of a: 1 "},
+		{"the old one stays", [][]Dictionary{{a}, nil, {b, a}}, [][]byte{ofA, either}, "of a: 1 opened "},
+		{"the old one stays, named first", [][]Dictionary{{a}, nil, {a, b}}, [][]byte{ofA, either}, "of a: 1 opened "},
+		{"its file is replaced", [][]Dictionary{{a}, nil, {b}}, [][]byte{ofA, either}, "of a: 1 battery "},
+		{"its file is removed", [][]Dictionary{{a}, {a, b}, {b}}, [][]byte{ofA, either}, "of a: 1 opened "},
+		{"what is not known to run is removed", [][]Dictionary{{a}, nil, {b, c}, {c}}, [][]byte{ofA, either, either}, "of a: 1 of c of c "},
+		{"not what the device does not run", [][]Dictionary{{a}, nil, {b}}, [][]byte{ofA, ofA, either, ofB, either, ofA}, "of a: 1 of a: 1 opened of b: 2 battery of a: 1 "},
+		{"replaced twice", [][]Dictionary{{a}, nil, {likeA}, {c}}, [][]byte{ofA, either, either, ofA}, "of a: 1 like a of c of a: 1 "},
+		{"replaced often", [][]Dictionary{{a}, nil, {b}, {c}, {b}, {likeA}, {c}}, [][]byte{ofA, either, either, either, either, either, ofA}, "of a: 1 battery of c battery like a of c of a: 1 "},
+		{"what waited is of the new one", [][]Dictionary{{a}, nil, {b}}, [][]byte{ofB, either}, "of b: 2 battery "},
+		{"neither", [][]Dictionary{{a}, nil, {b}}, [][]byte{ofA, neither, neither, ofB}, "of a: 1 0x00009000 0x00009000 of b: 2 "},
+		{"before the first log, which waits", [][]Dictionary{{a}, {a, b}}, [][]byte{either, ofA}, "opened of a: 1 "},
+		{"before the first log, of the new one", [][]Dictionary{{a}, {a, b}}, [][]byte{either, ofB}, "battery of b: 2 "},
+		{"one of twins is replaced", [][]Dictionary{{b, likeB}, nil, {a}}, [][]byte{either, either, ofB}, "battery opened of b: 2 "},
+		{"one of twins is removed, the other replaced twice", [][]Dictionary{{b, likeB}, nil, {b}, {a}, {c}}, [][]byte{either, either, either, either, ofB}, "battery battery opened of c of b: 2 "},
+		{"twice before the first log", [][]Dictionary{{a}, {likeA}, {c}}, [][]byte{ofA[:5], ofA[5:], ofA}, "of a: 1 of a: 1 "},
 	}
 	for _, tt := range tests {
 		for _, parallel := range []int{1, 2} {
-			reads, cfg := 0, Config{Dictionaries: []Dictionary{a}, Line: line, Parallel: parallel}
+			reads, cfg := 0, Config{Dictionaries: tt.there[0], Line: line, Parallel: parallel}
 			cfg.Reload = func() (dicts []Dictionary) {
-				if reads < len(tt.after) {
-					dicts = tt.after[reads]
+				if reads++; reads < len(tt.there) {
+					dicts = tt.there[reads]
 				}
-				reads++
 				return dicts
 			}
 			var parts []io.Reader
