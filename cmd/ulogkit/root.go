@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ import (
 const (
 	exitData    = 1 // the data is bad or something was lost
 	exitUsage   = 2 // wrong usage
-	exitNetwork = 3 // the network or the server refused
+	exitNetwork = 3 // the network or the server refused, or credentials cannot be used
 )
 
 // failure is an error with the exit code that it asks for. An error of a
@@ -52,7 +53,7 @@ agent to the cloud and shows what they hold.
 
 Results go to standard output, all else to standard error. Exit code 0: done;
 1: the data is bad or something was lost; 2: wrong usage; 3: the network or the
-server refused.`,
+server refused, or credentials cannot be used.`,
 		Example:       "  ulogkit demo\n  ulogkit sample -o sample.bin && ulogkit inspect --frames sample.bin",
 		Version:       version(),
 		SilenceErrors: true,
@@ -108,10 +109,11 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	} else if !started {
 		code = exitUsage
 	}
+	text := ": " + err.Error()
 	if errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("interrupted: %w", err)
+		text = ": interrupted" + strings.ReplaceAll(text, ": "+context.Canceled.Error(), "")
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", cmd.CommandPath(), text)
 	if code == exitUsage {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%q shows how to use it.\n", cmd.CommandPath()+" --help")
 	}

@@ -116,6 +116,19 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// What the codes mean is said in the help and in README.md; 3 is also that of a
+// certificate or key that is of no use, which no server has seen.
+func TestExitCodesAreDocumented(t *testing.T) {
+	for where, text := range map[string]string{"the help": newRoot().Long, "README.md": readme(t)} {
+		flat := strings.Join(strings.Fields(text), " ")
+		for _, words := range []string{"data is bad or something was lost", "wrong usage", "the network or the server refused", "or credentials cannot be used"} {
+			if !strings.Contains(flat, words) {
+				t.Errorf("%s does not say %q", where, words)
+			}
+		}
+	}
+}
+
 // An interruption ends a command with the words for it, and with the code that
 // says that something may be lost.
 func TestInterrupted(t *testing.T) {
@@ -125,7 +138,8 @@ func TestInterrupted(t *testing.T) {
 	root := newRoot()
 	var errs bytes.Buffer
 	root.SetErr(&errs)
-	if got := run(ctx, root, strings.Fields(args)); got != exitData || !strings.Contains(errs.String(), "interrupted: ") {
+	got := run(ctx, root, strings.Fields(args))
+	if got != exitData || !strings.Contains(errs.String(), "interrupted: ") || strings.Contains(errs.String(), context.Canceled.Error()) {
 		t.Errorf("exit code %d, standard error %q", got, &errs)
 	}
 }
