@@ -48,8 +48,10 @@ as it is; any other is text of this moment and of --level. Empty lines are left 
 
 With --outbox what is given is first kept on disk, in DIR, and is safe there from
 crashes and outages; then it and all that waits in DIR is delivered, until nothing
-waits or upload is interrupted. Without a FILE, what waits is delivered. A record
-that the cloud refuses for good is parked: "ulogkit outbox" shows the reason.` + settings.Help,
+waits or upload is interrupted. An interruption loses nothing: how many still wait is
+told on standard error, and the exit code is 0. Without a FILE, what waits is
+delivered. A record that the cloud refuses for good is parked: "ulogkit outbox" shows
+the reason.` + settings.Help,
 		Example: `  ulogkit upload --customer 42 --cert gateway.crt --key gateway.key \
     --application 7 --serial SN-1 --device-type lamp --git-version v1.0.0 --git-hash 3f2c9a1 log.bin
   ulogkit upload --core core.bin
@@ -283,5 +285,13 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	defer events.mute()
-	return network(delivery.Run(cmd.Context(), client, outbox))
+	waiting, err := delivery.Run(cmd.Context(), client, outbox)
+	if waiting > 0 {
+		why := ""
+		if cmd.Context().Err() != nil {
+			why = "interrupted: "
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s%d waiting in %s, safe on disk; the next delivery goes on with them\n", why, waiting, u.outbox)
+	}
+	return network(err)
 }

@@ -12,30 +12,30 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
-// Run delivers what waits in an outbox until nothing does or ctx ends. The error
-// says how many records still wait, were refused or are damaged.
-func Run(ctx context.Context, client *mqttv5.Client, outbox *mqttv5.Outbox) error {
+// Run delivers what waits in an outbox until nothing does or ctx ends, and returns
+// how many records still wait. That some do when ctx ends is no error: they are safe
+// on disk. The error says why delivery cannot go on, and how many records were
+// refused or are damaged.
+func Run(ctx context.Context, client *mqttv5.Client, outbox *mqttv5.Outbox) (waiting int, err error) {
 	fail := func(class, err error, hint string) error {
 		return &mqttv5.Error{Op: "deliver outbox " + outbox.Dir(), Class: class, Err: err, Hint: hint}
 	}
 	before := outbox.Stats()
-	ctx, stop := context.WithCancel(ctx)
+	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
 		defer stop()
-		ended <- client.Deliver(ctx, outbox)
+		ended <- client.Deliver(inner, outbox)
 	}()
-	waited := outbox.WaitEmpty(ctx)
+	waited := outbox.WaitEmpty(inner)
 	stop()
 	var errs []error
 	if err := <-ended; err != nil {
 		errs = append(errs, err)
 	}
 	after := outbox.Stats()
-	if after.Waiting > 0 {
-		errs = append(errs, fail(mqttv5.ErrNetwork, fmt.Errorf("%d still waiting, safe on disk: %w", after.Waiting, context.Canceled), "the next delivery goes on with them"))
-	} else if waited != nil && !errors.Is(waited, context.Canceled) {
+	if waited != nil && !errors.Is(waited, context.Canceled) {
 		errs = append(errs, waited)
 	}
 	if n := after.Parked - before.Parked; n > 0 {
@@ -44,7 +44,7 @@ func Run(ctx context.Context, client *mqttv5.Client, outbox *mqttv5.Outbox) erro
 	if n := after.Damaged; n > 0 {
 		errs = append(errs, fail(mqttv5.ErrStorage, fmt.Errorf("%d damaged on disk", n), "see the list of records, and drop them"))
 	}
-	return errors.Join(errs...)
+	return after.Waiting, errors.Join(errs...)
 }
 
 // OpenExisting opens an outbox that must be there already.
