@@ -304,10 +304,19 @@ func TestUnrecorded(t *testing.T) {
 		handler, dfsr uint32
 		want          string
 	}{
-		{0, 0, asked}, {1, 0, asked}, {8, 0, asked}, {11, 0, asked}, {13, 0, asked}, {14, 0, asked}, {15, 0, asked}, {16, 0, asked},
+		{0, 0, asked},
+		{1, 0, asked},
+		{8, 0, asked},
+		{11, 0, asked},
+		{13, 0, asked},
+		{14, 0, asked},
+		{15, 0, asked},
+		{16, 0, asked},
 		{2, 0, yet + "NMI" + took + "NMI leaves no bit there, and is often a watchdog's."},
 		{3, 0, yet + "HardFault" + took + "software asked for it, as a failed assertion of the agent does, or the bits were cleared before."},
-		{4, 0, yet + "MemManage" + cleared}, {5, 0, yet + "BusFault" + cleared}, {6, 0, yet + "UsageFault" + cleared},
+		{4, 0, yet + "MemManage" + cleared},
+		{5, 0, yet + "BusFault" + cleared},
+		{6, 0, yet + "UsageFault" + cleared},
 		{7, 0, yet + "SecureFault" + took + "what failed is in SFSR, which the dump does not hold."},
 		{12, 0, yet + "DebugMonitor" + cleared},
 		{12, 4, yet + "DebugMonitor" + took + "a debug event called it."},

@@ -205,9 +205,12 @@ func TestUnwind(t *testing.T) {
 		{"registers lost", plain(), false, testDump{faults: []uint32{bitSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
 		{"registers not read back", plain(), false, testDump{faults: []uint32{bitUNSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
 		{"registers not read back for the protection unit", plain(), false, testDump{faults: []uint32{bitMUNSTKERR}, reg: inLeaf, stack: chain()}, "leaf+8 pc?, outer+14 stack?, start+14 stack?"},
-		{"registers lost, and whether it was a handler", plain(), false, testDump{faults: []uint32{bitSTKERR}, reg: inLeaf, stack: slices.Concat(
-			[]uint32{0xfffffff9, 0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain())},
-			"leaf+8 pc?, leaf+8 exception?, middle+14 stack?, outer+14 stack?, start+14 stack?"},
+		{
+			"registers lost, and whether it was a handler", plain(), false,
+			testDump{faults: []uint32{bitSTKERR}, reg: inLeaf, stack: slices.Concat(
+				[]uint32{0xfffffff9, 0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain())},
+			"leaf+8 pc?, leaf+8 exception?, middle+14 stack?, outer+14 stack?, start+14 stack?",
+		},
 		{"sp below the stack", plain(), false, testDump{reg: [16]uint32{13: testStack - 0x100, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc, outer+14 stack?, start+14 stack?"},
 		{"sp far below the stack", plain(), false, testDump{reg: [16]uint32{13: testStack - 0x20000, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc"},
 		{"sp at the end of memory", plain(), false, testDump{reg: [16]uint32{13: 0xffffffff, 14: 5, 15: leafAt + 8}, stack: chain()}, "leaf+8 pc"},
