@@ -44,9 +44,10 @@
 // a crash or an outage exports some records again and leaves none out. Copies that
 // workers left in the sink are dropped. What the receiver asks to be tried later
 // (status 429, 502, 503, 504) and what fails on the network is tried again, with
-// growing waits, for ever or for as long as its Retry-After says. Any other refusal,
-// and a sink that cannot be read, ends the export with an error and without moving the
-// position: what was refused stays in the sink. Records that the receiver rejects of
+// growing waits or the one that its Retry-After says: by Run for ever, by Drain for as
+// long as Config.GiveUp says. That, any other refusal, and a sink that cannot be read
+// end the export with an error and without moving the position: what was not taken
+// stays in the sink. Records that the receiver rejects of
 // a request that it takes are counted in Stats and logged; its specification forbids
 // to send them again.
 package otlp

@@ -56,11 +56,11 @@ type Config struct {
 	// those before the position. Default: 65536.
 	Window int
 
-	// Poll is how often Run looks for more. Default: 1 s.
-	Poll time.Duration
-
 	// Timeout bounds one request. Default: 30 s.
 	Timeout time.Duration
+
+	// GiveUp is how long Drain tries to send one request. Default: 2 min.
+	GiveUp time.Duration
 
 	// Client makes the requests. Default: one that follows no redirects.
 	Client *http.Client
@@ -95,6 +95,8 @@ type Exporter struct {
 	report report
 
 	minWait, maxWait time.Duration // between attempts
+	poll             time.Duration // between looks for more at the end of the source
+	giveUp           time.Duration // of the call at work; 0 is never
 }
 
 // New checks the configuration and reads the position.
@@ -105,11 +107,11 @@ func New(cfg Config) (*Exporter, error) {
 	if cfg.Window == 0 {
 		cfg.Window = 1 << 16
 	}
-	if cfg.Poll == 0 {
-		cfg.Poll = time.Second
-	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
+	}
+	if cfg.GiveUp == 0 {
+		cfg.GiveUp = 2 * time.Minute
 	}
 	if cfg.Client == nil {
 		// A redirect would carry the headers to another host.
@@ -125,13 +127,13 @@ func New(cfg Config) (*Exporter, error) {
 		return nil, errors.New("new OTLP exporter: URL is not of the form http://HOST:PORT")
 	case cfg.Source == nil:
 		return nil, errors.New("new OTLP exporter: no Source given; there is nothing to export")
-	case cfg.BatchRecords < 1 || cfg.Window < 1 || cfg.Poll < 0 || cfg.Timeout < 0:
-		return nil, errors.New("new OTLP exporter: BatchRecords, Window, Poll and Timeout must be positive")
+	case cfg.BatchRecords < 1 || cfg.Window < 1 || cfg.Timeout < 0 || cfg.GiveUp < 0:
+		return nil, errors.New("new OTLP exporter: BatchRecords, Window, Timeout and GiveUp must be positive")
 	}
 	user := u.User
 	u.User = nil // from here on no error can show it
 	cfg.URL = strings.TrimSuffix(u.String(), "/")
-	e := &Exporter{cfg: cfg, user: user, minWait: time.Second, maxWait: 30 * time.Second}
+	e := &Exporter{cfg: cfg, user: user, minWait: time.Second, maxWait: 30 * time.Second, poll: time.Second}
 	e.batch.init(&e.cfg, &e.stats)
 	if e.stats.Position, err = loadPosition(cfg.PositionFile); err != nil {
 		return nil, fmt.Errorf("new OTLP exporter: %w", err)
@@ -140,12 +142,17 @@ func New(cfg Config) (*Exporter, error) {
 	return e, nil
 }
 
-// Drain exports what the sink holds now.
-func (e *Exporter) Drain(ctx context.Context) error { return e.export(ctx, false) }
+// Drain exports what the sink holds now. It ends with an error when the receiver
+// does not take a request within Config.GiveUp.
+func (e *Exporter) Drain(ctx context.Context) error {
+	e.giveUp = e.cfg.GiveUp
+	return e.export(ctx, false)
+}
 
 // Run exports what the sink holds and goes on as more arrives, until ctx ends; it
-// then returns nil.
+// then returns nil. It waits for a receiver that is away for ever.
 func (e *Exporter) Run(ctx context.Context) error {
+	e.giveUp = 0
 	err := e.export(ctx, true)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -189,7 +196,7 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 			if !follow {
 				return nil
 			}
-			if err := sleep(ctx, e.cfg.Poll); err != nil {
+			if err := sleep(ctx, e.poll); err != nil {
 				return err
 			}
 		default:

@@ -327,7 +327,7 @@ func TestRunFollows(t *testing.T) {
 	r := newReceiver(t)
 	src := &lockedSource{}
 	src.add(logRecord(t, 1, 3, 1, say(1)))
-	e := newExporter(t, Config{URL: r.srv.URL, Source: src, Poll: time.Millisecond})
+	e := newExporter(t, Config{URL: r.srv.URL, Source: src})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()

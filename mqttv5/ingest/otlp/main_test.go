@@ -185,7 +185,7 @@ func newExporter(t testing.TB, cfg Config) *Exporter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.minWait, e.maxWait = time.Millisecond, 5*time.Millisecond
+	e.minWait, e.maxWait, e.poll = time.Millisecond, 5*time.Millisecond, time.Millisecond
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	return e
 }

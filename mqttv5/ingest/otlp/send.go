@@ -24,6 +24,9 @@ const maxAnswer = 1 << 20
 // maxRetryAfter is the longest wait that a receiver can ask for.
 const maxRetryAfter = 10 * time.Minute
 
+// sayAgain is after how long the log tells again of a failure that it told of.
+const sayAgain = time.Minute
+
 // send sends the batch and empties it.
 func (e *Exporter) send(ctx context.Context) error {
 	b := &e.batch
@@ -115,15 +118,22 @@ func (r *refusal) temporary() bool {
 	return false
 }
 
-// post makes one request until it succeeds, is refused for good, or ctx ends.
+// post makes one request until it succeeds, is refused for good, ctx ends, or it is
+// time to give up.
 func (e *Exporter) post(ctx context.Context, path string, request proto.Message) (answer []byte, err error) {
 	body, err := proto.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
+	trying, cancel := ctx, context.CancelFunc(func() {})
+	if e.giveUp > 0 {
+		trying, cancel = context.WithTimeout(ctx, e.giveUp)
+	}
+	defer cancel()
 	bound := e.minWait
-	for said := ""; ; {
-		answer, err := e.try(ctx, path, body)
+	said, saidAt := "", time.Time{}
+	for {
+		answer, err := e.try(trying, path, body)
 		if ctx.Err() != nil && err != nil {
 			return nil, ctx.Err()
 		}
@@ -135,20 +145,29 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 		bound = min(2*bound, e.maxWait)
 		if r := (*refusal)(nil); errors.As(err, &r) {
 			if !r.temporary() {
-				return nil, fmt.Errorf("export to %s: %w; nothing after record %d counts as exported", e.cfg.URL+path, err, max(e.stats.Position, 1)-1)
+				return nil, e.failed(path, err)
 			}
 			wait = max(wait, r.after)
 		}
 		e.stats.Retries++
 		e.report.publish(e.stats)
-		if err.Error() != said {
-			said = err.Error()
+		// Whoever looks at the last page of a log is to see that it waits.
+		if err.Error() != said || time.Since(saidAt) >= sayAgain {
+			said, saidAt = err.Error(), time.Now()
 			e.cfg.Logger.Warn("cannot export; trying again", "error", err, "in", wait.Round(time.Millisecond))
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
+		if sleep(trying, wait) != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, e.failed(path, fmt.Errorf("nothing was taken for %v: %w", e.giveUp, err))
 		}
 	}
+}
+
+// failed returns the error of a request that is not made again.
+func (e *Exporter) failed(path string, err error) error {
+	return fmt.Errorf("export to %s: %w; nothing after record %d counts as exported", e.cfg.URL+path, err, max(e.stats.Position, 1)-1)
 }
 
 // try makes one request.

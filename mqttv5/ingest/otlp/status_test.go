@@ -81,7 +81,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		src.add(rec)
 	}
 	src.records[1].Reason = "not intact"
-	e := newExporter(t, Config{URL: front.URL, Source: src, Poll: time.Millisecond, BatchRecords: 1})
+	e := newExporter(t, Config{URL: front.URL, Source: src, BatchRecords: 1})
 	if code, h := healthOf(t, e); code != http.StatusOK || !h.Oldest.IsZero() {
 		t.Errorf("before it begins: %d, %+v", code, h)
 	}
