@@ -41,7 +41,7 @@ func TestCheckMessages(t *testing.T) {
 		},
 		{
 			"unknown version", CheckLog, changed(log, 0, 4), ErrVersion,
-			"at offset 0: unknown header version: 4; known are 1 and 3",
+			"at offset 0: unknown header version: 4; known are 1 and 3, which agents up to 1.2.2 write",
 		},
 		{
 			"header cut", CheckLog, log[:5], ErrShort,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -68,7 +70,10 @@ func openFirmware(name string, stdin io.Reader) (body io.ReaderAt, size int64, c
 		body, size, closeBody = f, info.Size(), f.Close
 	}
 	if _, err := elf.NewFile(body); err != nil {
-		return nil, 0, nil, errors.Join(fmt.Errorf("not a whole ELF file: %w", err), closeBody())
+		err = fmt.Errorf("not a whole ELF file: %w", err)
+		start := make([]byte, inspect.KindSize)
+		n, _ := body.ReadAt(start, 0)
+		return nil, 0, nil, errors.Join(cmp.Or(inspect.Other(start[:n], inspect.AnELFFile), err), closeBody())
 	}
 	return body, size, closeBody, nil
 }

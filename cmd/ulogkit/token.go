@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/format"
 )
 
@@ -32,7 +33,7 @@ output.`,
 			}
 			b, err := files.Read(name, cmd.InOrStdin())
 			if err == nil {
-				err = format.CheckLog(b)
+				err = inspect.CheckLog(b)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)

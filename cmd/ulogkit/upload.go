@@ -8,11 +8,13 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/delivery"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
@@ -28,6 +30,7 @@ type uploader struct {
 	elf    string
 	branch string
 	outbox string
+	asIs   bool
 }
 
 func newUpload() *cobra.Command {
@@ -42,9 +45,15 @@ session token, by the boot handshake if it has none yet, and writes it into what
 sends; the files stay as they are. All files are checked before anything is sent,
 and if one is bad nothing is.
 
+Agents up to 1.2.2 write logs that upload can check. Those of newer agents, whose
+header is not known, go with --as-is: not a byte is checked or changed, so that each
+must hold its session token already.
+
 Of --text, each line is one entry. A line that is a JSON object with "t" (a number,
 such as seconds since 1970), "lv" (1 for debug to 5 for critical) and "m" is taken
 as it is; any other is text of this moment and of --level. Empty lines are left out.
+Bytes that are not UTF-8 are replaced by U+FFFD; in how many lines is told, and the
+exit code is 1.
 
 With --outbox what is given is first kept on disk, in DIR, and is safe there from
 crashes and outages; then it and all that waits in DIR is delivered, until nothing
@@ -54,6 +63,7 @@ delivered. A record that the cloud refuses for good is parked: "ulogkit outbox" 
 the reason.` + settings.Help,
 		Example: `  ulogkit upload --customer 42 --cert gateway.crt --key gateway.key \
     --application 7 --serial SN-1 --device-type lamp --git-version v1.0.0 --git-hash 3f2c9a1 log.bin
+  ulogkit upload --as-is newer.bin
   ulogkit upload --core core.bin
   journalctl -o cat | ulogkit upload --level warning --text -
   ulogkit upload --application 7 --device-type lamp --git-hash 3f2c9a1 --firmware build/lamp.elf
@@ -71,14 +81,16 @@ the reason.` + settings.Help,
 			if err != nil {
 				return err
 			}
+			send := u.send
 			if u.outbox != "" {
-				return u.deliver(cmd, j)
+				send = u.deliver
 			}
-			return u.send(cmd, j)
+			return errors.Join(send(cmd, j), j.loss)
 		},
 	}
 	u.AddConnectionFlags(cmd.Flags())
 	u.AddDeviceFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&u.asIs, "as-is", false, "upload logs unchecked and unchanged, with the session token that they hold")
 	cmd.Flags().StringVar(&u.core, "core", "", "upload the crash dump `FILE`")
 	cmd.Flags().StringVar(&u.text, "text", "", "upload the lines of the text `FILE`")
 	cmd.Flags().StringVar(&u.level, "level", "info", "`level` of lines of --text that name none: debug, info, warning, error or critical")
@@ -100,6 +112,10 @@ func (u *uploader) check(args []string) error {
 	switch {
 	case given > 1, given == 0 && u.outbox == "":
 		return errors.New("give the logs to upload, or one of --core, --text and --firmware with its file, or --outbox for what waits in it")
+	case u.asIs && len(args) == 0:
+		return errors.New("--as-is is for logs; give their files")
+	case u.asIs && u.outbox != "":
+		return errors.New("--as-is sends at once; an outbox takes only logs that it can write a session token into")
 	case u.elf != "" && u.outbox != "":
 		return errors.New("--firmware goes straight to storage; an outbox does not take it")
 	}
@@ -110,7 +126,8 @@ func (u *uploader) check(args []string) error {
 type job struct {
 	names    []string
 	payloads [][]byte
-	tokens   bool // session tokens are needed
+	tokens   bool  // session tokens are needed
+	loss     error // what the upload does not keep of the payloads
 	send     func(context.Context, *mqttv5.Client, []byte) ([]mqttv5.Receipt, error)
 	submit   func(context.Context, *mqttv5.Outbox, []byte) (ids []string, err error)
 }
@@ -126,7 +143,7 @@ func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
 		j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
 			return one(outbox.SubmitCoreDump(ctx, b))
 		}
-		j.payloads, err = readGood(cmd, j.names, format.CheckCoreDump)
+		j.payloads, err = readGood(cmd, j.names, inspect.CheckCoreDump)
 	case u.text != "":
 		return u.textJob(cmd)
 	case len(args) > 0:
@@ -134,17 +151,33 @@ func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
 		if err != nil {
 			return j, err
 		}
-		j.names, j.tokens = args, true
+		j.names, j.tokens = args, !u.asIs
+		check := checkLog
 		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
 			return one(client.UploadLog(ctx, device, b))
 		}
 		j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
 			return one(outbox.SubmitLog(ctx, device, b))
 		}
-		j.payloads, err = readGood(cmd, j.names, format.CheckLog)
+		if u.asIs {
+			check = func(b []byte) error { return inspect.Other(b, inspect.ALog) }
+			j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+				return one(client.PublishBinaryLog(ctx, device, b))
+			}
+		}
+		j.payloads, err = readGood(cmd, j.names, check)
 		return j, err
 	}
 	return j, err
+}
+
+// checkLog checks a log of which the uploader must know the header.
+func checkLog(b []byte) error {
+	err := inspect.CheckLog(b)
+	if errors.Is(err, format.ErrVersion) {
+		err = fmt.Errorf("%w; --as-is sends it unchecked", err)
+	}
+	return err
 }
 
 func (u *uploader) textJob(cmd *cobra.Command) (j job, err error) {
@@ -177,9 +210,21 @@ func (u *uploader) textJob(cmd *cobra.Command) (j job, err error) {
 		return outbox.SubmitText(ctx, device, list)
 	}
 	j.payloads, err = readGood(cmd, j.names, func(b []byte) error {
+		if err := inspect.CheckText(b); err != nil {
+			return err
+		}
 		_, err := entries(b)
 		return err
 	})
+	replaced := 0
+	for line := range bytes.Lines(j.payloads[0]) {
+		if !utf8.Valid(line) {
+			replaced++
+		}
+	}
+	if replaced > 0 {
+		j.loss = fmt.Errorf("%s: %d lines were not UTF-8; their bytes were replaced", u.text, replaced)
+	}
 	return j, err
 }
 

@@ -1,7 +1,7 @@
 package inspect
 
 import (
-	"errors"
+	"cmp"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/crash"
@@ -37,19 +37,12 @@ type Call struct {
 	How        crash.How        `json:"how"`
 }
 
-// errLog means a file that holds a log.
-var errLog = errors.New("is a log, not a crash dump: \"ulogkit decode\" turns it into text")
-
 // Explain returns the row of a crash dump, or nil if the bytes are none, and the
 // error that it also holds. The firmware may be nil; fits is false if the dump
 // cannot be of it.
 func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, err error) {
-	switch Kind(b) {
-	case KindCoreDump:
-	case KindLog:
-		return nil, true, errLog
-	default:
-		return nil, true, Check(b)
+	if Kind(b) != KindCoreDump {
+		return nil, true, cmp.Or(Other(b, ACrashDump), Check(b))
 	}
 	dump, err := File(name, b)
 	row = &Crash{CoreDump: dump.(*CoreDump), Backtrace: []Call{}}

@@ -18,7 +18,6 @@
 package inspect
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"iter"
@@ -33,40 +32,13 @@ import (
 const (
 	KindLog      = "log"
 	KindCoreDump = "coredump"
+	KindELF      = "elf" // has no row of its own
 	KindUnknown  = "unknown"
 	KindFrame    = "frame"
 )
 
 // typePointer is the JSON name of the type that the format calls pointer.
 const typePointer = "ptr"
-
-// Kind says what the bytes are, damaged or not, from what stands at fixed
-// places: a crash dump has CrashCatcher's mark behind its header, a log begins
-// with a version that is known.
-func Kind(b []byte) string {
-	const ofsMark = format.CoreDumpHeaderSize
-	if len(b) >= ofsMark+4 && binary.LittleEndian.Uint32(b[ofsMark:]) == 0x0003_4363 {
-		return KindCoreDump
-	}
-	if len(b) > 0 && (b[0] == 1 || b[0] == 3) {
-		return KindLog
-	}
-	return KindUnknown
-}
-
-// Check returns nil for a good log or crash dump, or what is wrong.
-func Check(b []byte) error {
-	switch Kind(b) {
-	case KindLog:
-		return format.CheckLog(b)
-	case KindCoreDump:
-		return format.CheckCoreDump(b)
-	}
-	if len(b) == 0 {
-		return format.CheckLog(b)
-	}
-	return fmt.Errorf("neither a crash dump nor a log of a known version: %w", format.CheckLog(b))
-}
 
 // Log is the row of a log. What a damaged header does not tell is absent.
 type Log struct {

@@ -281,7 +281,7 @@ func TestKind(t *testing.T) {
 		{[]byte{1}, KindLog},
 		{[]byte{3, 9, 9}, KindLog},
 		{[]byte{2, 9, 9}, KindUnknown},
-		{[]byte("\x7fELF"), KindUnknown},
+		{[]byte("\x7fELF"), KindELF},
 		{dump, KindCoreDump},
 		{append([]byte{3}, dump[1:]...), KindCoreDump}, // a length that looks like a version
 	} {
@@ -289,4 +289,32 @@ func TestKind(t *testing.T) {
 			t.Errorf("% x is %s, want %s", c.b[:min(8, len(c.b))], got, c.want)
 		}
 	}
+}
+
+// What a file looks like matters only when it is not good: a log that happens to
+// hold a crash dump's mark is a log.
+func TestGoodLogIsNeverAnotherFile(t *testing.T) {
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := strings.Repeat("cC\x03\x00", 100)
+	for pad := range 4 {
+		b.Reset()
+		if err := b.Add(&format.Record{Args: []format.Arg{format.ArgString(strings.Repeat("x", pad) + mark)}}); err != nil {
+			t.Fatal(err)
+		}
+		log, err := b.AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if Kind(log) != KindCoreDump {
+			continue
+		}
+		if err := CheckLog(log); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Error("no log looks like a crash dump")
 }

@@ -1,0 +1,114 @@
+package inspect
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// Kind says what the bytes are, damaged or not, from what stands at fixed
+// places: an ELF file begins with its name, a crash dump has CrashCatcher's mark
+// behind its header, a log begins with a version that is known. The first
+// [KindSize] bytes are enough.
+func Kind(b []byte) string {
+	switch {
+	case bytes.HasPrefix(b, []byte(elf.ELFMAG)):
+		return KindELF
+	case len(b) >= KindSize && binary.LittleEndian.Uint32(b[format.CoreDumpHeaderSize:]) == 0x0003_4363:
+		return KindCoreDump
+	case len(b) > 0 && (b[0] == 1 || b[0] == 3):
+		return KindLog
+	}
+	return KindUnknown
+}
+
+// KindSize is how many bytes tell each kind.
+const KindSize = format.CoreDumpHeaderSize + 4
+
+// Check returns nil for a good log or crash dump, or what is wrong.
+func Check(b []byte) error {
+	switch Kind(b) {
+	case KindLog:
+		return CheckLog(b)
+	case KindCoreDump:
+		return format.CheckCoreDump(b)
+	case KindELF:
+		return Other(b, "a log or a crash dump")
+	}
+	if len(b) == 0 {
+		return format.CheckLog(b)
+	}
+	return fmt.Errorf("neither a crash dump nor a log of a known version: %w", format.CheckLog(b))
+}
+
+// What a command asks for, in the words of its errors.
+const (
+	ALog       = "a log"
+	ACrashDump = "a crash dump"
+	AnELFFile  = "an ELF file"
+	Text       = "text"
+)
+
+// Other returns nil if the bytes may be what a command asks for, damaged or not,
+// else what they are and which commands and flags take that.
+func Other(b []byte, wanted string) error {
+	var is, takes string
+	switch Kind(b) {
+	case KindLog:
+		is, takes = ALog, `"ulogkit decode" turns it into text, "ulogkit upload" takes it without a flag`
+	case KindCoreDump:
+		is, takes = ACrashDump, `"ulogkit crash" explains it, "ulogkit upload" takes it with --core`
+	case KindELF:
+		is, takes = AnELFFile, `"ulogkit decode" and "ulogkit crash" take it with --elf, "ulogkit upload" with --firmware`
+	}
+	if is == "" || is == wanted {
+		return nil
+	}
+	return fmt.Errorf("is %s, not %s: %s", is, wanted, takes)
+}
+
+// CheckLog is [format.CheckLog] for a file that a person names: it knows what
+// else the file can be.
+func CheckLog(b []byte) error {
+	err := format.CheckLog(b)
+	if err == nil {
+		return nil
+	}
+	if other := Other(b, ALog); other != nil {
+		return other
+	}
+	if !errors.Is(err, format.ErrTrailing) {
+		return err
+	}
+	_, rest, _ := format.ParseLog(b)
+	if next, _, e := format.ParseLog(rest); e == nil && next.Verify() == nil {
+		err = fmt.Errorf("%w; another log follows: \"ulogkit decode\" reads such files", err)
+	}
+	return err
+}
+
+// CheckCoreDump is [format.CheckCoreDump] for a file that a person names.
+func CheckCoreDump(b []byte) error {
+	err := format.CheckCoreDump(b)
+	if err == nil {
+		return nil
+	}
+	if other := Other(b, ACrashDump); other != nil {
+		return other
+	}
+	return err
+}
+
+// CheckText returns what a file is that is no text but what devices write.
+func CheckText(b []byte) error {
+	_, _, noLog := format.ParseLog(b)
+	_, _, noDump := format.ParseCoreDump(b)
+	if noLog != nil && noDump != nil && Kind(b) != KindELF {
+		return nil
+	}
+	return Other(b, Text)
+}
