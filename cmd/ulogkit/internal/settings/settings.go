@@ -33,7 +33,8 @@ import (
 // Settings is where the cloud is, who is calling and which device the data
 // comes from.
 type Settings struct {
-	config string // name of the configuration file
+	config string      // name of the configuration file
+	wait   *pflag.Flag // --timeout of the connection; other commands have others
 
 	broker    string
 	cert      string
@@ -54,7 +55,7 @@ type Settings struct {
 var settable = map[string]bool{
 	"broker": false, "cert": true, "key": true, "ca": true, "customer": false, "group": false,
 	"application": false, "serial": false, "device-type": false, "git-version": false, "git-hash": false,
-	"store": true, "insecure-plaintext": false,
+	"store": true, "insecure-plaintext": false, "timeout": false, "device": true,
 }
 
 // AddConnectionFlags adds the flags that say where the cloud is.
@@ -68,6 +69,7 @@ func (s *Settings) AddConnectionFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.group, "group", "", "group `id`, for accounts that have groups")
 	flags.BoolVar(&s.plaintext, "insecure-plaintext", false, "no TLS; loopback only")
 	flags.DurationVar(&s.timeout, "timeout", mqttv5.DefaultTokenTimeout, "the longest wait for a connection, for a token and for an acknowledgement")
+	s.wait = flags.Lookup("timeout")
 }
 
 // AddDeviceFlags adds the flags that say which device the data comes from.
@@ -102,7 +104,7 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string) error 
 	}
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if _, ok := settable[f.Name]; !ok || f.Changed || err != nil {
+		if _, ok := settable[f.Name]; !ok || f.Changed || err != nil || f.Name == "timeout" && f != s.wait {
 			return
 		}
 		variable := "ULOGKIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -255,7 +257,8 @@ const Help = `
 
 Each flag about the connection and the device can also be an environment
 variable, --git-hash as ULOGKIT_GIT_HASH and so on, or a line of the
-configuration file, such as
+configuration file, which is the one of --config, else of ULOGKIT_CONFIG, else
+~/.config/ulogkit/config, such as
 
   customer = 42
   cert     = gateway.crt

@@ -56,7 +56,7 @@ func TestFlagBeforeEnvironmentBeforeFile(t *testing.T) {
 
 // Each flag about the connection and the device can be set in all three ways.
 func TestEverySettingCanBeSet(t *testing.T) {
-	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1"}
+	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1", "timeout": "7s"}
 	for name, isFile := range settable {
 		value := values[name]
 		if value == "" {
@@ -81,12 +81,32 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	s.AddConnectionFlags(flags)
 	s.AddDeviceFlags(flags)
-	alone := map[string]bool{"config": true, "device": true, "timeout": true} // for one command line only
 	flags.VisitAll(func(f *pflag.Flag) {
-		if _, ok := settable[f.Name]; !ok && !alone[f.Name] {
+		if _, ok := settable[f.Name]; !ok && f.Name != "config" {
 			t.Errorf("--%s cannot be set in the environment and the file", f.Name)
 		}
 	})
+	for _, name := range []string{"--config", "ULOGKIT_CONFIG", "~/.config/ulogkit/config"} {
+		if !strings.Contains(Help, name) {
+			t.Errorf("the help does not say that %s names the configuration file", name)
+		}
+	}
+}
+
+// A flag of another command that is called --timeout too is no setting.
+func TestTimeoutIsTheConnections(t *testing.T) {
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	other := flags.Duration("timeout", time.Hour, "")
+	if err := new(Settings).Load(flags, func(name string) string { return map[string]string{"ULOGKIT_TIMEOUT": "1s"}[name] }); err != nil {
+		t.Fatal(err)
+	}
+	if *other != time.Hour {
+		t.Errorf("it became %v", *other)
+	}
+	s, _, err := load(t, nil, map[string]string{"ULOGKIT_TIMEOUT": "3s"}, "timeout = 4s\n")
+	if err != nil || s.timeout != 3*time.Second {
+		t.Errorf("the connection's is %v, error %v", s.timeout, err)
+	}
 }
 
 func TestFileNamesAreRelativeToTheFile(t *testing.T) {
