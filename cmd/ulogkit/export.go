@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -68,6 +69,9 @@ while the receiver takes nothing.`,
 				}
 				cfg.Headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 			}
+			if cfg.GiveUp <= 0 {
+				return usage(fmt.Errorf("--timeout %v is not longer than 0", cfg.GiveUp))
+			}
 			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
 				return usage(err)
 			}
@@ -90,6 +94,7 @@ while the receiver takes nothing.`,
 	nats.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on as more is stored, until interrupted")
+	cmd.Flags().DurationVar(&cfg.GiveUp, "timeout", 2*time.Minute, "give up when the receiver takes nothing for so long; no matter with --follow")
 	return cmd
 }
 
@@ -135,7 +140,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	}{
 		{uint64(st.Undecoded), "log records without a format string, as address and arguments"},
 		{uint64(st.Missing), "frames are missing, by their sequence numbers; they never arrived, or are in another worker's SINK"},
-		{uint64(st.Quarantined), "messages left out, since they are not intact"},
+		{uint64(st.Quarantined), "messages left out, since they are not intact; they stay in SINK, and \"ulogkit stored --extract\" gets them"},
 		{uint64(st.Rejected), "records rejected by the receiver"},
 		{st.Lost, "records lost in the sink"},
 	} {
@@ -143,7 +148,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d %s\n", c.n, c.what)
 		}
 	}
-	if st.Lost > 0 || st.Rejected > 0 {
+	if st.Lost > 0 || st.Rejected > 0 || st.Quarantined > 0 {
 		return errors.New("not everything was exported")
 	}
 	return nil

@@ -36,7 +36,8 @@ replicas. It acknowledges a message when it is durable. All workers with the sam
 keeps for it what it had not acknowledged when it crashed.
 
 What is no intact log or crash dump goes to DIR/quarantine, or to a stream that is
-called like the other with _QUARANTINE behind it, with the reason. While the sink fails nothing is acknowledged.
+called like the other with _QUARANTINE behind it, with the reason; "ulogkit stored"
+shows it. While the sink fails nothing is acknowledged.
 The worker ends when it is interrupted; with --leave it then gives up its part in
 the group for good.
 

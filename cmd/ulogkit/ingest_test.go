@@ -50,7 +50,7 @@ func TestIngestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "cloud": cloud, "worker": worker, "follower": follower, "stored": stored,
 			"receiver": receiver, "fetch": fetch, "becomes": becomes, "await": await,
-			"natsserver": natsServer, "transcribed": isTranscribed,
+			"natsserver": natsServer, "transcribed": isTranscribed, "flip": flip, "holds": holds, "keep": keep,
 		},
 	})
 }
@@ -59,7 +59,8 @@ func TestIngestScript(t *testing.T) {
 func TestIngestContract(t *testing.T) {
 	for name, flags := range map[string]string{
 		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas nats-stream nats-creds nats-ca",
-		"export": "from otlp elf-dir store position header follow listen nats-stream nats-creds nats-ca",
+		"export": "from otlp elf-dir store position header follow timeout listen nats-stream nats-creds nats-ca",
+		"stored": "from extract json nats-stream nats-creds nats-ca",
 		"demo":   "ingest",
 	} {
 		cmd, _, err := newRoot().Find([]string{name})

@@ -62,7 +62,7 @@ server refused, or credentials cannot be used.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newOutbox(), newWatchConfig(), newDoctor(), newIngest(), newExport(), newCapture(),
+		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newOutbox(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
 		newCompletion(), newMan(),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -5,11 +5,13 @@ package sinks
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/url"
 	"path/filepath"
 	"strings"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/pflag"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
@@ -36,8 +38,8 @@ func (n *NATS) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&n.CA, "nats-ca", "", "`file` of the certificate authorities that the NATS servers must have a certificate of (default: the system's)")
 }
 
-func (n *NATS) config(name, stream string) natssink.Config {
-	cfg := natssink.Config{URL: name, Stream: stream, Replicas: n.Replicas}
+func (n *NATS) config(name string) natssink.Config {
+	cfg := natssink.Config{URL: name, Stream: n.Stream, Replicas: n.Replicas}
 	if n.Credentials != "" {
 		cfg.Options = append(cfg.Options, nats.UserCredentials(n.Credentials))
 	}
@@ -84,37 +86,45 @@ func isNATS(name string) bool {
 	return true
 }
 
-// Open opens a sink to write to, and beside it DIR/quarantine or the stream
-// NAME_QUARANTINE.
+// Quarantine returns the name of the sink that is beside one for the messages that
+// are not intact: DIR/quarantine, or the stream NAME_QUARANTINE.
+func Quarantine(name string, n NATS) (string, NATS) {
+	if dir, ok := directory(name); ok {
+		return "file:" + filepath.Join(dir, "quarantine"), n
+	}
+	n.Stream += "_QUARANTINE"
+	return name, n
+}
+
+// Open opens a sink to write to, and its quarantine.
 func Open(ctx context.Context, name string, n NATS) (*Pair, error) {
 	p := &Pair{}
-	if dir, ok := directory(name); ok {
-		for _, f := range [...]struct {
-			dir  string
-			sink *ingest.Sink
-		}{{dir, &p.Good}, {filepath.Join(dir, "quarantine"), &p.Bad}} {
-			s, err := filesink.Open(filesink.Config{Dir: f.dir})
-			if err != nil {
-				return nil, errors.Join(err, p.Close())
-			}
-			*f.sink, p.close = s, append(p.close, s.Close)
-		}
-		return p, nil
+	if err := p.open(ctx, name, n, &p.Good); err != nil {
+		return nil, err
 	}
-	if !isNATS(name) {
-		return nil, ErrName
-	}
-	for _, f := range [...]struct {
-		stream string
-		sink   *ingest.Sink
-	}{{n.Stream, &p.Good}, {n.Stream + "_QUARANTINE", &p.Bad}} {
-		s, err := natssink.Open(ctx, n.config(name, f.stream))
-		if err != nil {
-			return nil, errors.Join(err, p.Close())
-		}
-		*f.sink, p.close = s, append(p.close, s.Close)
+	name, n = Quarantine(name, n)
+	if err := p.open(ctx, name, n, &p.Bad); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+func (p *Pair) open(ctx context.Context, name string, n NATS, sink *ingest.Sink) error {
+	if dir, ok := directory(name); ok {
+		s, err := filesink.Open(filesink.Config{Dir: dir})
+		if err == nil {
+			*sink, p.close = s, append(p.close, s.Close)
+		}
+		return err
+	}
+	if !isNATS(name) {
+		return ErrName
+	}
+	s, err := natssink.Open(ctx, n.config(name))
+	if err == nil {
+		*sink, p.close = s, append(p.close, s.Close)
+	}
+	return err
 }
 
 // Source is an open sink to read from.
@@ -134,6 +144,12 @@ type files string
 
 func (dir files) Read(_ context.Context, from uint64) (ingest.Reader, error) {
 	return filesink.OpenReader(string(dir), from)
+}
+
+// Missing reports whether an error of Read says that there is no such directory or
+// stream.
+func Missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // Read opens a sink to read from. Workers may be writing to it. It makes neither
@@ -156,7 +172,7 @@ func Read(ctx context.Context, name string, n NATS) (*Source, error) {
 	if !isNATS(name) {
 		return nil, ErrName
 	}
-	s, err := natssink.OpenSource(ctx, n.config(name, n.Stream))
+	s, err := natssink.OpenSource(ctx, n.config(name))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+)
+
+// storedFlags are what the command line says about reading a sink.
+type storedFlags struct {
+	from    string
+	nats    sinks.NATS
+	extract string
+	json    bool
+}
+
+func newStored() *cobra.Command {
+	var flags storedFlags
+	cmd := &cobra.Command{
+		Use:   "stored --from SINK [--extract DIR] [--json]",
+		Short: "List what was ingested, and what is in quarantine",
+		Long: `stored lists the messages that "ulogkit ingest" has stored in SINK, file:DIR or
+nats://HOST, and then those in its quarantine, DIR/quarantine or the stream that is
+called like the other with _QUARANTINE behind it: when each was received, what it is,
+its topic and size, and of one in quarantine the reason. With --extract the payloads
+become files, byte for byte, for inspect, decode, crash or upload; those of the
+quarantine are called quarantine-. They hold session tokens.
+
+All that is stored is listed, also copies of one message; with --json they have the
+same key. Workers may be writing to SINK. Exit code 1 means that SINK has lost
+records.`,
+		Example: `  ulogkit stored --from file:/var/lib/ulogkit --extract payloads
+  ulogkit stored --from file:/var/lib/ulogkit --json | jq 'select(.reason)'
+  ulogkit stored --from nats://10.0.0.1 --nats-stream FLEET`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags.from == "" {
+				return usage(errors.New("--from is missing; it is file:DIR or nats://HOST"))
+			}
+			return runStored(cmd, &flags)
+		},
+	}
+	cmd.Flags().StringVar(&flags.from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
+	flags.nats.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
+	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
+	if flags.extract != "" {
+		if err := os.MkdirAll(flags.extract, 0o700); err != nil {
+			return err
+		}
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	lost, err := flags.list(cmd, out, flags.from, flags.nats, "")
+	if err != nil {
+		return sinkFailure(flags.from, err)
+	}
+	name, nats := sinks.Quarantine(flags.from, flags.nats)
+	more, err := flags.list(cmd, out, name, nats, "quarantine-")
+	if err != nil && !sinks.Missing(err) { // nothing but a worker makes one
+		return sinkFailure(flags.from, err)
+	}
+	if lost += more; lost > 0 {
+		return fmt.Errorf("%d records lost in the sink", lost)
+	}
+	return nil
+}
+
+// list prints what a sink holds, and writes it to files that are called prefix and
+// so on. It returns the number of records that the sink has lost.
+func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, nats sinks.NATS, prefix string) (lost uint64, err error) {
+	source, err := sinks.Read(cmd.Context(), name, nats)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	r, err := source.Read(cmd.Context(), 0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for {
+		record, err := r.Next(cmd.Context())
+		loss := (*ingest.LossError)(nil)
+		switch {
+		case errors.Is(err, ingest.ErrEnd):
+			return lost, nil
+		case errors.As(err, &loss):
+			lost += loss.Last - loss.First + 1
+			out.Flush() // an error stays in it
+			fmt.Fprintf(cmd.ErrOrStderr(), "%v\n", err)
+			continue
+		case err != nil:
+			return lost, err
+		}
+		row := newStoredRow(&record)
+		if f.extract != "" {
+			if row.File, err = f.write(&record, prefix); err != nil {
+				return lost, err
+			}
+		}
+		if f.json {
+			printJSON(out, row)
+		} else {
+			fmt.Fprintln(out, row.line())
+		}
+	}
+}
+
+// write writes a payload and returns the file's name.
+func (f *storedFlags) write(r *ingest.Record, prefix string) (name string, err error) {
+	extension := ".bin"
+	if r.Kind == ingest.KindCoreDump {
+		extension = ".core"
+	}
+	name = filepath.Join(f.extract, fmt.Sprintf("%s%06d-%s%s", prefix, r.Sequence, storedKind(r.Kind), extension))
+	if err := files.Write(name, r.Payload, nil); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return name, nil
+}
+
+// storedRow is one message in a sink.
+type storedRow struct {
+	Time     time.Time `json:"time"` // when the worker received it
+	Sequence uint64    `json:"sequence"`
+	Topic    string    `json:"topic"`
+	Kind     string    `json:"kind"`
+	Bytes    int       `json:"bytes"`
+	Key      string    `json:"key"`              // the same for copies
+	ID       string    `json:"id,omitempty"`     // that the uploader sent along
+	Reason   string    `json:"reason,omitempty"` // why it is in quarantine
+	File     string    `json:"file,omitempty"`   // where the payload was written
+}
+
+func newStoredRow(r *ingest.Record) *storedRow {
+	return &storedRow{
+		Time: r.Time.UTC(), Sequence: r.Sequence, Topic: r.Topic, Kind: storedKind(r.Kind), Bytes: len(r.Payload),
+		Key: r.Key.String(), ID: r.ID, Reason: r.Reason,
+	}
+}
+
+// storedKind returns the name that the other commands have for a kind.
+func storedKind(k ingest.Kind) string {
+	switch k {
+	case ingest.KindLog:
+		return inspect.KindLog
+	case ingest.KindCoreDump:
+		return inspect.KindCoreDump
+	}
+	return inspect.KindUnknown
+}
+
+// line returns the row for a person. What came from devices is quoted.
+func (r *storedRow) line() string {
+	line := fmt.Sprintf("%s %s %q #%d, %d bytes", r.Time.Format("2006-01-02T15:04:05.000000Z"), r.Kind, r.Topic, r.Sequence, r.Bytes)
+	if r.Reason != "" {
+		line += fmt.Sprintf(", in quarantine: %q", r.Reason)
+	}
+	if r.File != "" {
+		line += ", in " + r.File
+	}
+	return line
+}
