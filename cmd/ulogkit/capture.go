@@ -31,8 +31,10 @@ func newCapture() *cobra.Command {
 		Long: `capture reads a pcap or pcapng file and shows what gateways and broker said to
 each other over MQTT: connections, boot handshakes, logs and crash dumps, which
 it verifies, and what the broker answered and when. With --elf it also decodes
-the logs. Session tokens, passwords and upload addresses are not shown unless
-asked for.
+the logs; with --json a record is then an object of the kind "record", with the keys
+of "ulogkit decode --json" and the time, source, destination, topic and packet_id of
+the message that it came in. Session tokens, passwords and upload addresses are not
+shown unless asked for.
 
 What is encrypted cannot be read: record it in plain text with the flag --tap of
 "ulogkit upload" or "ulogkit cloud", which writes such a file. If something is
@@ -95,8 +97,14 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 		if decoder == nil || m.Kind != wire.KindLog {
 			continue
 		}
+		var records io.Writer = out
+		if flags.json {
+			if records, err = capture.NewRecords(out, &m); err != nil {
+				return err
+			}
+		}
 		where := fmt.Sprintf("%s: log of %s", name, m.Time.UTC().Format("15:04:05.000000"))
-		report, err := decoder.Decode(cmd.Context(), where, bytes.NewReader(m.Payload), out)
+		report, err := decoder.Decode(cmd.Context(), name, bytes.NewReader(m.Payload), records)
 		if err != nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", where, err)
 			undecoded++

@@ -2,7 +2,8 @@
 // command line prints and writes as JSON, and into files.
 //
 // The JSON keys are a contract: keys may be added, none renamed. Every row has
-// time, source, destination, topic and kind; the others are those of its kind.
+// time, source, destination, topic and kind; the others are those of its kind. A
+// record of a log, whose kind is "record", has those of "ulogkit decode --json".
 package capture
 
 import (
