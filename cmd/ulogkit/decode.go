@@ -47,7 +47,8 @@ one, or a directory of these; with several, each log is decoded with the one
 that fits it, and one that fits several with that of the log before. A FILE whose
 records are not those of the firmware is refused with the evidence, unless
 --force is given. Without --elf the records keep address and arguments; a FILE of
-such records, written with --json, can be decoded later.
+such records, written with --json, can be decoded later. With several FW each of
+them is then judged alone, not with its log, and may read differently.
 
 An argument that the device did not record shows as <missing>, one too many is
 appended as <type value>. What was lost is told on standard error: damaged

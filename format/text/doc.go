@@ -79,7 +79,10 @@
 // agent records, with too many arguments or too large ones. One from a damaged
 // range has damaged true. Text that is not UTF-8 has its bytes in text_hex, a
 // string in hex, and a double that JSON has no number for its 64 bits in bits.
-// Rows of this kind can be decoded again.
+// Rows of this kind can be decoded again. They do not tell which log a record was
+// in, so with several dictionaries each row is judged by itself: a record that
+// fits several can read differently than in its log, where others would tell. The
+// report counts those; to have them right, decode the logs.
 //
 // # Guarantees
 //
