@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -120,7 +122,10 @@ func (d *diagnosis) resolve() Finding {
 		d.over = true
 		return Finding{Check: check, Detail: err.Error(), Remedy: "check the broker's name and this machine's DNS"}
 	}
-	return Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s is %v", d.cfg.Broker, addresses)}
+	if _, err := netip.ParseAddr(d.cfg.Broker); err == nil {
+		return Finding{Check: check, OK: true, Detail: d.cfg.Broker + " is an address"}
+	}
+	return Finding{Check: check, OK: true, Detail: d.cfg.Broker + " is " + strings.Join(addresses, ", ")}
 }
 
 func (d *diagnosis) connect() Finding {

@@ -128,6 +128,9 @@ func (s *supervisor) loginError(ctx context.Context, err error) error {
 	case isCut(err):
 		e.Err = errors.New("the broker closed the connection")
 		e.Hint = "the usual reason is a client certificate that it does not know or a client identifier that it does not allow"
+		if s.cfg.InsecurePlaintext {
+			e.Hint = "the broker may expect TLS"
+		}
 	}
 	return e
 }

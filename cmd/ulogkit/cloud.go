@@ -33,9 +33,10 @@ func newCloud() *cobra.Command {
 		Long: `cloud runs an MQTT 5 broker and a stand-in for the uLogger cloud on loopback until
 it is interrupted. It gives tokens to devices that boot, and checks what it
 receives and writes it below DIR, where it also keeps its throwaway certificates.
-It prints a command line that uploads to it, then a line for each message. A log
-whose session token it has not given out is refused, as after a restart; the
-gateway is then to register the device anew.
+It prints a command line that uploads to it, then a line for each message: good,
+bad, or a duplicate of one that came before. A log whose session token it has not
+given out is refused, as after a restart; the gateway is then to register the device
+anew.
 
 With --strict it also holds each client to the limits of AWS IoT Core, which the
 real cloud seems to run on: what is too fast is lost without an answer, what is too
@@ -133,8 +134,11 @@ func shellWord(s string) string {
 
 func printReceived(w io.Writer, r localcloud.Received) {
 	state := color.GreenString("good")
-	if r.Err != nil {
+	switch {
+	case r.Err != nil:
 		state = color.RedString("bad: %v", r.Err)
+	case r.Duplicate:
+		state = color.YellowString("duplicate")
 	}
 	fmt.Fprintf(w, "%s %s of %q, %d bytes, %s %s\n", r.Time.Format(time.TimeOnly), r.Kind, r.DeviceSerial, r.Bytes, state, r.File)
 }

@@ -84,11 +84,15 @@ server's, if it gave one), attempts and parked.`,
 }
 
 func printRecord(w io.Writer, r mqttv5.RecordInfo) {
-	kind, accepted := r.Kind.String(), r.Accepted.Local().Format(time.DateTime)
+	kind, accepted := r.Kind.String(), r.Accepted.Local().Format("2006-01-02 15:04:05 -07:00")
 	if r.State == mqttv5.StateDamaged {
 		kind, accepted = "-", "-"
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%s\t%s\n", r.ID, r.State, kind, cmp.Or(r.Device.DeviceSerial, "-"), r.Bytes, accepted, r.Reason)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%s", r.ID, r.State, kind, cmp.Or(r.Device.DeviceSerial, "-"), r.Bytes, accepted)
+	if r.Reason != "" {
+		fmt.Fprintf(w, "\t%s", r.Reason)
+	}
+	fmt.Fprintln(w)
 }
 
 // recordJSON has the keys of "outbox list --json".
@@ -158,7 +162,7 @@ func newOutboxChange(use, short, long, allUsage string, damaged bool, change fun
 				}
 				for _, id := range ids {
 					if err := change(outbox, id); err != nil {
-						return network(err)
+						return err // not wrong usage: who looked up the id may be late
 					}
 					fmt.Fprintln(cmd.OutOrStdout(), id)
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -65,6 +66,7 @@ server refused, or credentials cannot be used.`,
 		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newOutbox(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
 		newCompletion(), newMan(),
 	)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return settings.Explain(err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
@@ -82,6 +84,21 @@ func version() string {
 	return "(devel)"
 }
 
+// counted puts what cobra says of too few or too many arguments into words for
+// people.
+func counted(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		return nil
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err != nil && strings.Contains(err.Error(), "arg(s)") {
+			return fmt.Errorf("give it as \"%s %s\"; %d arguments were given", cmd.Parent().CommandPath(), cmd.Use, len(args))
+		}
+		return err
+	}
+}
+
 // run runs a command line and returns the exit code.
 func run(ctx context.Context, root *cobra.Command, args []string) int {
 	started := false
@@ -89,6 +106,7 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	watch = func(parent *cobra.Command) {
 		for _, cmd := range parent.Commands() {
 			watch(cmd)
+			cmd.Args = counted(cmd.Args)
 			if f := cmd.RunE; f != nil {
 				cmd.RunE = func(cmd *cobra.Command, args []string) error {
 					started = true

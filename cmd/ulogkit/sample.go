@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -33,9 +34,9 @@ The session token is 0, as in a log that no gateway has seen.`,
 			if err != nil {
 				return usage(fmt.Errorf("--version %d: not 1 or 3", version))
 			}
-			b, err := device.Log(int(min(frames, 1<<16)), level)
+			b, err := device.Log(int(min(frames, math.MaxInt)), level)
 			if err != nil {
-				return usage(fmt.Errorf("--frames %d: %w", frames, err))
+				return usage(fmt.Errorf("--frames: %w", err))
 			}
 			if err := files.Write(out, b, cmd.OutOrStdout()); err != nil {
 				return fmt.Errorf("%s: %w", out, err)

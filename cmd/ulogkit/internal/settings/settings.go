@@ -110,11 +110,11 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string) error 
 		variable := "ULOGKIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value := getenv(variable); value != "" {
 			if e := flags.Set(f.Name, value); e != nil {
-				err = fmt.Errorf("environment variable %s: %w", variable, e)
+				err = fmt.Errorf("environment variable %s: %w", variable, Explain(e))
 			}
 		} else if value, ok := file[f.Name]; ok {
 			if e := flags.Set(f.Name, value); e != nil {
-				err = fmt.Errorf("%s: %w", name, e)
+				err = fmt.Errorf("%s: %w", name, Explain(e))
 			}
 		}
 	})
