@@ -127,11 +127,11 @@ func printFrame(w io.Writer, row *inspect.Frame) {
 	} else {
 		when = fmt.Sprintf("+%d", *row.TickDelta)
 	}
+	rest := argsText(row)
 	if row.Error != "" {
-		fmt.Fprintf(w, "  %5d %10s %s\n", row.Index, when, color.RedString(row.Error))
-		return
+		rest = " " + color.RedString(row.Error)
 	}
-	fmt.Fprintf(w, "  %5d %10s %s module %-2d 0x%08x%s\n", row.Index, when, levelText(*row.Level), *row.Module, *row.FmtAddr, argsText(row))
+	fmt.Fprintf(w, "  %5d %10s %s module %-2d 0x%08x%s\n", row.Index, when, levelText(row.Level), row.Module, row.FmtAddr, rest)
 }
 
 // argsText returns the arguments, a space before each.

@@ -113,16 +113,16 @@ func fileLog(b []byte) *Log {
 
 // Frame is the row of one frame of a log.
 type Frame struct {
-	Kind      string        `json:"kind"`
-	File      string        `json:"file"`
-	Index     int           `json:"index"`
-	TickDelta *uint32       `json:"tick_delta,omitempty"` // version 3
-	Sequence  *uint16       `json:"sequence,omitempty"`   // version 1
-	Level     *format.Level `json:"level,omitempty"`
-	Module    *uint8        `json:"module,omitempty"`
-	FmtAddr   *uint32       `json:"fmt_addr,omitempty"`
-	Args      []Arg         `json:"args"`
-	Error     string        `json:"error,omitempty"` // the payload is damaged; level and so on are absent
+	Kind      string       `json:"kind"`
+	File      string       `json:"file"`
+	Index     int          `json:"index"`
+	TickDelta *uint32      `json:"tick_delta,omitempty"` // version 3
+	Sequence  *uint16      `json:"sequence,omitempty"`   // version 1
+	Level     format.Level `json:"level"`
+	Module    uint8        `json:"module"`
+	FmtAddr   uint32       `json:"fmt_addr"`
+	Args      []Arg        `json:"args"`
+	Error     string       `json:"error,omitempty"` // the payload is damaged behind fmt_addr; args is empty
 }
 
 // Arg is one recorded argument.
@@ -149,10 +149,13 @@ func Frames(name string, b []byte) iter.Seq[*Frame] {
 			} else {
 				row.TickDelta = &frame.TickDelta
 			}
+			// No frame is too short for it.
+			if h, _, err := format.ParsePayloadHeader(frame.Payload); err == nil {
+				row.Level, row.Module, row.FmtAddr = h.Level(), h.Module(), h.FmtAddr()
+			}
 			if p, err := format.ParsePayload(frame.Payload); err != nil {
 				row.Error = err.Error()
 			} else {
-				row.Level, row.Module, row.FmtAddr = new(p.Level()), new(p.Module()), new(p.FmtAddr())
 				args := p.Args()
 				for arg := range args.All() {
 					row.Args = append(row.Args, argRow(arg))

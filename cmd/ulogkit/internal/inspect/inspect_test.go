@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"math"
@@ -317,4 +318,38 @@ func TestGoodLogIsNeverAnotherFile(t *testing.T) {
 		return
 	}
 	t.Error("no log looks like a crash dump")
+}
+
+// A frame whose payload is damaged still tells what stands before the damage.
+func TestDamagedPayloadKeepsItsHead(t *testing.T) {
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add(&format.Record{Level: format.LevelError, Module: 5, FmtAddr: 0x1234, Args: []format.Arg{format.ArgI32(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	log, err := b.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(payload []byte){
+		"unknown type":       func(b []byte) { b[6] = 0xff },
+		"too many arguments": func(b []byte) { b[5] = 9 },
+	} {
+		damaged := bytes.Clone(log)
+		change(damaged[len(log)-8:]) // level and module, address, number of arguments, a type, a value
+		n := 0
+		for row := range Frames("", damaged) {
+			n++
+			got := object(t, row)
+			same(t, got, map[string]any{"level": format.LevelError, "module": 5, "fmt_addr": 0x1234}, "level", "module", "fmt_addr")
+			if got["error"] == nil || len(got["args"].([]any)) != 0 {
+				t.Errorf("%s: row %v", name, got)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d frames", name, n)
+		}
+	}
 }
