@@ -37,6 +37,7 @@ type Dictionary struct {
 	// hold it; a firmware file does not tell.
 	ID ID
 
+	path    string  // of the file that it was loaded from, or empty
 	blocks  []block // by address
 	modules modules
 	thumb   bool // code is Arm Thumb
@@ -70,8 +71,13 @@ func Load(path string) (*Dictionary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	d.path = path
 	return d, nil
 }
+
+// String returns the path of the file that the dictionary was loaded from, or
+// nothing if it was not.
+func (d *Dictionary) String() string { return d.path }
 
 func read(f *os.File, size int64, ext string) (*Dictionary, error) {
 	var start [4]byte

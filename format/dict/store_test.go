@@ -153,8 +153,8 @@ func TestAllAgain(t *testing.T) {
 		}
 		writeFile(t, path, elfWith("two"), 2*time.Second)
 		two := all()
-		if text, _ := two[0].Format(0x2000); text != "two" {
-			t.Errorf("read %q", text)
+		if text, _ := two[0].Format(0x2000); text != "two" || two[0].String() != path {
+			t.Errorf("read %q of %s", text, two[0])
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)

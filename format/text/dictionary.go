@@ -8,7 +8,8 @@ import (
 )
 
 // Dictionary tells what the addresses in records stand for. The dictionaries of
-// package dict are such. Its type must be comparable, as a pointer is.
+// package dict are such. Its type must be comparable, as a pointer is. If it has a
+// method String, errors name it by that.
 type Dictionary interface {
 	// Format returns the format string at an address of the firmware.
 	Format(addr uint32) (text string, ok bool)

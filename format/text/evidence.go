@@ -50,10 +50,18 @@ func (j *judge) note(c *candidate, p format.Payload) {
 		j.grades[before.grade]--
 	}
 	if f.grade != gradeGood && len(j.candidates) > 1 {
-		f.reason = fmt.Sprintf("%s, in firmware %d of %d", f.reason, slices.Index(j.candidates, c)+1, len(j.candidates))
+		f.reason += ", in " + j.name(c)
 	}
 	j.grades[f.grade]++
 	j.evidence[addr] = f
+}
+
+// name tells a candidate from others.
+func (j *judge) name(c *candidate) string {
+	if d, ok := c.dict.(fmt.Stringer); ok && d.String() != "" {
+		return d.String()
+	}
+	return fmt.Sprintf("firmware %d of %d", slices.Index(j.candidates, c)+1, len(j.candidates))
 }
 
 func typesOf(p format.Payload) string {
