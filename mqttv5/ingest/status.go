@@ -12,13 +12,13 @@ import (
 // Health says how a worker is.
 type Health struct {
 	Connected      bool      `json:"connected"`
-	Since          time.Time `json:"since"`           // of the last change of Connected
-	Broker         string    `json:"broker_error"`    // why it is not connected
-	Sink           string    `json:"sink_error"`      // why nothing is being acknowledged; empty if the sink works
-	SinkSince      time.Time `json:"sink_since"`      // of the last change of Sink
-	Unacknowledged int       `json:"unacknowledged"`  // messages being stored
-	LastStored     time.Time `json:"last_stored"`     // zero before the first
-	Fatal          string    `json:"fatal,omitempty"` // why the worker has given up
+	Since          time.Time `json:"since,omitzero"`       // of the last change of Connected; zero before the first attempt
+	Broker         string    `json:"broker_error"`         // why it is not connected
+	Sink           string    `json:"sink_error"`           // why nothing is being acknowledged; empty if the sink works
+	SinkSince      time.Time `json:"sink_since,omitzero"`  // of the last change of Sink; zero if it has always worked
+	Unacknowledged int       `json:"unacknowledged"`       // messages being stored
+	LastStored     time.Time `json:"last_stored,omitzero"` // zero before the first
+	Fatal          string    `json:"fatal,omitempty"`      // why the worker has given up
 }
 
 // OK reports whether the worker is connected and its sink works.

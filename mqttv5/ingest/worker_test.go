@@ -498,6 +498,18 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// What has not happened yet has no time.
+func TestHealthBeforeTheBeginning(t *testing.T) {
+	w, err := New(Config{Connection: connection(1), Group: "g", Name: "w", Sink: newMemorySink()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"connected":false,"broker_error":"","sink_error":"","unacknowledged":0}` + "\n"
+	if got := get(t, w).Body.String(); got != want {
+		t.Errorf("health is %swant %s", got, want)
+	}
+}
+
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)

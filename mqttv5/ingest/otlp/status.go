@@ -11,11 +11,11 @@ import (
 
 // Health says how an Exporter is.
 type Health struct {
-	Position uint64    `json:"position"`       // of the next record to export
-	Receiver string    `json:"receiver_error"` // why the last request failed; empty if it did not
-	Since    time.Time `json:"since"`          // of the last change of Receiver
-	Taken    time.Time `json:"last_taken"`     // when the receiver last took a request; zero before the first
-	Oldest   time.Time `json:"oldest"`         // when the oldest record that was read and not exported was received; zero if there is none
+	Position uint64    `json:"position"`            // of the next record to export
+	Receiver string    `json:"receiver_error"`      // why the last request failed; empty if it did not
+	Since    time.Time `json:"since,omitzero"`      // of the last change of Receiver; zero if it has always taken all
+	Taken    time.Time `json:"last_taken,omitzero"` // when the receiver last took a request; zero before the first
+	Oldest   time.Time `json:"oldest,omitzero"`     // when the oldest record that was read and not exported was received; zero if there is none
 }
 
 // OK reports whether the receiver takes what it is sent.

@@ -116,6 +116,15 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 }
 
+// What has not happened yet has no time.
+func TestHealthBeforeTheBeginning(t *testing.T) {
+	rec := httptest.NewRecorder()
+	newExporter(t, Config{URL: "http://127.0.0.1:1", Source: &memorySource{}}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	if got, want := rec.Body.String(), `{"position":0,"receiver_error":""}`+"\n"; got != want {
+		t.Errorf("health is %swant %s", got, want)
+	}
+}
+
 // The age of the oldest record is that of one that waits, not of the newest.
 func TestLag(t *testing.T) {
 	e := newExporter(t, Config{URL: "http://127.0.0.1:1", Source: &memorySource{}})
