@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,6 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/demo"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/format"
-	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 func newDemo() *cobra.Command {
@@ -27,7 +27,8 @@ func newDemo() *cobra.Command {
 		Long: `demo starts the stand-in cloud on loopback with throwaway certificates, simulates
 devices with agents old and new, registers them, uploads their logs and a crash
 dump over mutual TLS, waits until the cloud holds every byte, and prints what it
-holds. Exit code 0 means that all arrived.
+holds of each device: its logs as "ulogkit decode" shows them, and why it crashed.
+Exit code 0 means that all arrived.
 
 With --ingest two ingest workers take the uploads from the broker into files, and
 what is printed is decoded from these.`,
@@ -44,24 +45,16 @@ what is printed is decoded from these.`,
 			}
 			result, err := demo.Run(cmd.Context(), cfg)
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			for _, d := range result.Devices {
-				if d.Token == 0 {
-					continue // not registered before an error
+			for _, h := range result.Holdings() {
+				if e := printHolding(cmd.Context(), out, &h); e != nil {
+					return e
 				}
-				fmt.Fprintf(out, "%s %s, header version %d, session token %d\n", d.DeviceType, d.DeviceSerial, d.Version, d.Token)
-			}
-			received := result.Received
-			if cfg.Ingest {
-				received = result.FromFiles()
-			}
-			for _, r := range received {
-				printDecoded(out, r)
 			}
 			if err == nil && cfg.Ingest {
-				fmt.Fprintf(out, "\n%d messages stored by two ingest workers of one group, each exactly once; the above is read from their files.\n", len(result.Stored))
+				fmt.Fprintf(out, "%d messages stored by two ingest workers of one group, each exactly once; the above is read from their files.\n", len(result.Stored))
 			}
 			if err == nil {
-				fmt.Fprintf(out, "\n%s over mutual TLS at %s in %v: %d devices, %d uploads, %d bytes; the far side holds each byte, by SHA-256.\n",
+				fmt.Fprintf(out, "%s over mutual TLS at %s in %v: %d devices, %d uploads, %d bytes; the far side holds each byte, by SHA-256.\n",
 					color.GreenString("All arrived"), result.Broker, result.Elapsed.Round(time.Millisecond), len(result.Devices), result.Confirmed, result.Bytes)
 			}
 			if e := out.Flush(); e != nil {
@@ -83,18 +76,28 @@ what is printed is decoded from these.`,
 	return cmd
 }
 
-// printDecoded prints a message that the cloud holds.
-func printDecoded(w io.Writer, r localcloud.Received) {
-	fmt.Fprintf(w, "\n%s of %s, %d bytes, sha256 %x...\n", r.Kind, r.DeviceSerial, r.Bytes, r.SHA256[:8])
-	if r.Kind == localcloud.KindCoreDump {
-		row, _ := inspect.File(r.Topic, r.Payload)
-		printRow(w, row)
-		return
+// printHolding prints what the far side holds of a device.
+func printHolding(ctx context.Context, w io.Writer, h *demo.Holding) error {
+	fmt.Fprintf(w, "%s %s, header version %d, session token %d: %d logs\n", h.DeviceType, h.DeviceSerial, h.Version, h.Token, h.NumLogs)
+	if h.Forgotten > 0 {
+		fmt.Fprintf(w, "(the cloud has forgotten the bytes of %d, to bound its memory)\n", h.Forgotten)
 	}
-	if r.Payload == nil {
-		fmt.Fprintln(w, "  (the cloud has forgotten the bytes, to bound its memory)")
+	// An interruption has ended the uploads; what arrived before is shown whole.
+	if err := h.Decode(context.WithoutCancel(ctx), w, !color.NoColor); err != nil {
+		return err
 	}
-	for line := range demo.Lines(r.Payload) {
-		fmt.Fprintf(w, "  %9s %s module %-2d %s\n", line.When, levelText(line.Level), line.Module, line.Text)
+	defer fmt.Fprintln(w)
+	if h.Dump == nil {
+		return nil
 	}
+	row, _, err := inspect.Explain(h.DeviceSerial, h.Dump, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s has crashed; its dump of %d bytes says:\n", h.DeviceSerial, len(h.Dump))
+	for _, reason := range row.Fault.Reasons {
+		fmt.Fprintf(w, "  %s\n", color.RedString(reason))
+	}
+	fmt.Fprintf(w, "  With the firmware, %q also tells which functions were running.\n", "ulogkit crash --elf")
+	return nil
 }

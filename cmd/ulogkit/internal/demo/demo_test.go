@@ -2,13 +2,17 @@ package demo
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -24,27 +28,35 @@ func TestAllArrives(t *testing.T) {
 	if cfg.Uploads() != 16 || result.Confirmed != 16 || len(result.Received) != 16 || uploaded.Load() != 16 {
 		t.Errorf("%d uploads, %d confirmed, %d received, %d reported", cfg.Uploads(), result.Confirmed, len(result.Received), uploaded.Load())
 	}
-	logs, dumps, bytes, tokens := 0, 0, 0, map[uint32]bool{}
-	for _, r := range result.Received {
-		bytes += r.Bytes
-		if r.Kind == localcloud.KindCoreDump {
-			dumps++
-			continue
+	held, tokens := 0, map[uint32]bool{}
+	for i, h := range result.Holdings() {
+		held += len(h.Logs) + len(h.Dump)
+		if h.Device != result.Devices[i] || h.NumLogs != cfg.Logs || h.Forgotten != 0 || (h.Dump != nil) != (i == 0) {
+			t.Errorf("holding %d is of %s: %d logs, %d forgotten, dump %v", i, h.DeviceSerial, h.NumLogs, h.Forgotten, h.Dump != nil)
 		}
-		logs++
-		lines := 0
-		for line := range Lines(r.Payload) {
-			lines++
-			if line.Text == "" || strings.ContainsAny(line.Text, "%<") && !strings.Contains(line.Text, "<missing>") && !strings.HasSuffix(line.Text, "%") {
-				t.Errorf("record became %+v", line)
+		var out strings.Builder
+		if err := h.Decode(t.Context(), &out, false); err != nil {
+			t.Fatal(err)
+		}
+		// Modules have their names, and times and numbers go on from log to log.
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if len(lines) != cfg.Logs*cfg.Frames || !strings.Contains(lines[0], " MAIN     boot: firmware v1.4.0") {
+			t.Fatalf("%d lines, want %d:\n%s", len(lines), cfg.Logs*cfg.Frames, &out)
+		}
+		before := ""
+		for n, line := range lines {
+			when := line[:12]
+			if h.Version == 1 && strings.TrimSpace(when) != fmt.Sprint("#", n) || h.Version == 3 && (when <= before || strings.Contains(when, "#")) {
+				t.Errorf("line %d of %s follows %q: %s", n, h.DeviceSerial, before, line)
+			}
+			before = when
+			if text := line[12:]; strings.ContainsAny(text, "%<") && !strings.Contains(text, "<missing>") && !strings.HasSuffix(text, "%") {
+				t.Errorf("record became %q", text)
 			}
 		}
-		if lines != cfg.Frames {
-			t.Errorf("%d lines, want %d", lines, cfg.Frames)
-		}
 	}
-	if logs != 15 || dumps != 1 || bytes != result.Bytes {
-		t.Errorf("%d logs, %d dumps, %d bytes of %d", logs, dumps, bytes, result.Bytes)
+	if held != result.Bytes {
+		t.Errorf("%d bytes held of %d", held, result.Bytes)
 	}
 	versions := map[uint8]int{}
 	for _, d := range result.Devices {
@@ -54,6 +66,40 @@ func TestAllArrives(t *testing.T) {
 	if len(tokens) != 5 || tokens[0] || versions[1] != 2 || versions[3] != 3 {
 		t.Errorf("tokens %v, header versions %v", tokens, versions)
 	}
+}
+
+// What arrived is told device by device, each in its order, from the files of the
+// workers if there are any; what the cloud has forgotten is counted.
+func TestHoldings(t *testing.T) {
+	device := func(serial string, token uint32) Device {
+		return Device{DeviceInfo: mqttv5.DeviceInfo{DeviceSerial: serial}, Token: token}
+	}
+	got := func(serial string, kind localcloud.Kind, bytes string) localcloud.Received {
+		return localcloud.Received{DeviceSerial: serial, Kind: kind, Payload: []byte(bytes), SHA256: sha256.Sum256([]byte(bytes))}
+	}
+	r := Result{
+		Devices: []Device{device("a", 1), device("unregistered", 0), device("b", 2)},
+		Received: []localcloud.Received{
+			got("b", localcloud.KindLog, "b1"), got("a", localcloud.KindCoreDump, "dump"), got("b", localcloud.KindLog, "b2"),
+			got("a", localcloud.KindLog, "a1"), got("stranger", localcloud.KindLog, "x"),
+		},
+	}
+	r.Received[0].Payload = nil
+	check := func(want string) {
+		t.Helper()
+		var told strings.Builder
+		for _, h := range r.Holdings() {
+			fmt.Fprintf(&told, "%s: %d logs %q, %d forgotten, dump %q\n", h.DeviceSerial, h.NumLogs, h.Logs, h.Forgotten, h.Dump)
+		}
+		if told.String() != want {
+			t.Errorf("holdings are\n%swant\n%s", &told, want)
+		}
+	}
+	check("a: 1 logs \"a1\", 0 forgotten, dump \"dump\"\nb: 2 logs \"b2\", 1 forgotten, dump \"\"\n")
+	for _, bytes := range []string{"b2", "a1", "dump", "b1"} {
+		r.Stored = append(r.Stored, ingest.Record{Payload: []byte(bytes)})
+	}
+	check("a: 1 logs \"a1\", 0 forgotten, dump \"dump\"\nb: 2 logs \"b1b2\", 0 forgotten, dump \"\"\n")
 }
 
 // The comparison notices each way in which the far side can hold less.

@@ -14,7 +14,6 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
-	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 // numWorkers is the number of ingest workers that share the demonstration's work.
@@ -121,21 +120,6 @@ func wait(ctx context.Context, done func() (bool, error)) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// FromFiles returns what the ingest workers have stored, as the far side received
-// it but with the bytes of the files.
-func (r *Result) FromFiles() (all []localcloud.Received) {
-	bySum := map[[sha256.Size]byte]localcloud.Received{}
-	for _, got := range r.Received {
-		bySum[got.SHA256] = got
-	}
-	for _, rec := range r.Stored {
-		got := bySum[sha256.Sum256(rec.Payload)]
-		got.Payload = rec.Payload
-		all = append(all, got)
-	}
-	return all
 }
 
 // compareStored checks that the files hold each upload exactly once, byte for

@@ -33,13 +33,6 @@ type image struct {
 	formats    map[uint32]string
 }
 
-// Format returns the printf format string at the address in the simulated
-// firmware, which a real decoder would take from the firmware's ELF file.
-func Format(addr uint32) (string, bool) {
-	s, ok := linked().formats[addr]
-	return s, ok
-}
-
 // linked places the format strings as a linker would: one after the other,
 // each aligned to 4 bytes.
 var linked = sync.OnceValue(func() *image {

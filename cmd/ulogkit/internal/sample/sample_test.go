@@ -74,7 +74,7 @@ func TestLogHoldsWhatRealOnesHold(t *testing.T) {
 		levels, types, dropped := map[format.Level]int{}, map[format.ArgType]int{}, 0
 		n := records(t, log, func(_ format.Frame, p format.Payload) {
 			levels[p.Level()]++
-			text, known := Format(p.FmtAddr())
+			text, known := linked().formats[p.FmtAddr()]
 			if !known {
 				t.Errorf("no format string at 0x%08x", p.FmtAddr())
 			}
