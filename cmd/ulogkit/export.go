@@ -45,8 +45,13 @@ A log of which there is none is sent with addresses and arguments.
 
 What was sent is remembered in the file of --position, so that the next export
 goes on there; without an entry in it, all is sent. After a crash some records may
-be sent twice, and none is left out. A refusal ends the export with exit code 3,
-and loses nothing. Exit code 1 means that SINK has lost records.
+be sent twice, and none is left out. A receiver that is away is tried again, with
+--follow for ever, else for as long as --timeout says. A refusal ends the export at
+once. In both cases the exit code is 3, and nothing is lost.
+
+Messages that are not intact, which SINK holds if it is a quarantine, are left out;
+"ulogkit stored" gets them. Exit code 1 means that there were such messages, that the
+receiver rejected records, or that SINK has lost some.
 
 At --listen there are /metrics for Prometheus and /healthz, which answers 503
 while the receiver takes nothing.`,
@@ -94,7 +99,7 @@ while the receiver takes nothing.`,
 	nats.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on as more is stored, until interrupted")
-	cmd.Flags().DurationVar(&cfg.GiveUp, "timeout", 2*time.Minute, "give up when the receiver takes nothing for so long; no matter with --follow")
+	cmd.Flags().DurationVar(&cfg.GiveUp, "timeout", 2*time.Minute, "without --follow, give up when the receiver takes nothing for so long")
 	return cmd
 }
 

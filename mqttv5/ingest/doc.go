@@ -27,7 +27,7 @@
 //
 // A message that is no intact log or crash dump goes to Config.Quarantine with
 // the reason, and is then acknowledged like the others; it would come back for
-// ever otherwise.
+// ever otherwise. A quarantine is a Sink like the other and can be read like it.
 //
 // Messages are stored in the order in which the broker gave them to the worker.
 // A worker that retries never overtakes. The order of one device across workers
