@@ -13,6 +13,10 @@ type Crash struct {
 	*CoreDump
 	Fault     *Fault `json:"fault"`
 	Backtrace []Call `json:"backtrace"` // the innermost first
+
+	// FirmwareFits is false if the dump cannot be of the firmware that was given,
+	// which then was not used. It is absent if there was none, or no registers.
+	FirmwareFits *bool `json:"firmware_fits,omitempty"`
 }
 
 // Fault is why a device stopped. The registers are null if the dump does not
@@ -54,6 +58,12 @@ func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, 
 	if e != nil {
 		return row, true, err
 	}
+	if fw != nil {
+		// What other code says of these addresses would be false.
+		if row.FirmwareFits = new(fw.Fits(c)); !*row.FirmwareFits {
+			fw = nil
+		}
+	}
 	f := fw.Explain(c)
 	row.Fault = &Fault{Reasons: f.Reasons}
 	if f.Recorded {
@@ -69,5 +79,5 @@ func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, 
 		}
 		row.Backtrace = append(row.Backtrace, call)
 	}
-	return row, fw == nil || fw.Fits(c), err
+	return row, row.FirmwareFits == nil || *row.FirmwareFits, err
 }

@@ -1,0 +1,47 @@
+package inspect
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format/crash"
+)
+
+// Firmware that cannot be that of a dump says nothing about it.
+func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
+	formats := filepath.Join("..", "..", "..", "..", "format")
+	dumps := filepath.Join(formats, "crash", "testdata", "dumps")
+	b, err := os.ReadFile(filepath.Join(dumps, "01.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, _, err := Explain("x", b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if without.FirmwareFits != nil || len(without.Backtrace) < 2 {
+		t.Errorf("without firmware: %+v", without)
+	}
+	for _, c := range []struct {
+		elf  string
+		fits bool
+	}{
+		{filepath.Join(formats, "dict", "testdata", "elf", "good", "sections.elf"), false},
+		{filepath.Join(dumps, "firmware.elf"), true},
+	} {
+		fw, err := crash.Load(c.elf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, fits, err := Explain("x", b, fw)
+		if err != nil || fits != c.fits || row.FirmwareFits == nil || *row.FirmwareFits != c.fits {
+			t.Fatalf("%s: %+v, error %v", c.elf, row, err)
+		}
+		row.FirmwareFits = nil
+		if same := reflect.DeepEqual(row, without); same == c.fits {
+			t.Errorf("%s: what is said is the same as without firmware: %v", c.elf, same)
+		}
+	}
+}
