@@ -3,6 +3,7 @@ package mqttv5
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -199,6 +200,24 @@ func TestClearErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
+	alerting, err := net.Listen("tcp", "127.0.0.1:0") // speaks TLS, and says so to who does not
+	if err != nil {
+		t.Fatal(err)
+	}
+	var alerts sync.WaitGroup
+	alerts.Go(func() {
+		for {
+			conn, err := alerting.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte{0x15, 3, 3, 0, 2, 2, 70}) // fatal, protocol_version
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		}
+	})
+	defer alerts.Wait()
+	defer alerting.Close()
 
 	for _, test := range []struct {
 		name  string
@@ -218,6 +237,10 @@ func TestClearErrors(t *testing.T) {
 		{"empty CA", func(c *Config) { c.CAFile = write("ca.pem", "-----BEGIN X-----\n-----END X-----\n", 0o600) }, ErrCredentials, []string{"no certificate"}},
 		{"unreachable", func(c *Config) { c.Port = gone.Addr().(*net.TCPAddr).Port }, ErrNetwork, []string{"connection refused", "port"}},
 		{"silent port", func(c *Config) { c.Port = silent.Addr().(*net.TCPAddr).Port }, ErrNetwork, []string{"in time"}},
+		{"plaintext to TLS", func(c *Config) { c.InsecurePlaintext = true }, ErrNetwork, []string{"closed the connection; the broker may expect TLS"}},
+		{"plaintext to TLS, with an alert", func(c *Config) {
+			c.InsecurePlaintext, c.Port = true, alerting.Addr().(*net.TCPAddr).Port
+		}, ErrNetwork, []string{"; the broker may expect TLS"}},
 		{"unknown host", func(c *Config) { c.Broker = "no-such-host.invalid" }, ErrNetwork, []string{"no-such-host.invalid", "resolved"}},
 		{"silent boot topic", func(*Config) {}, ErrNetwork, []string{"no answer to the boot request on boot/v0/975773647/42/SN00001 within 500ms", "check customer"}},
 	} {
