@@ -30,9 +30,11 @@ no names, and of the callers the last return address alone. Build with -g to
 have source lines, and callers that are certain: those are found by the rules
 that the compiler writes for debuggers. What is found by looking through the
 stack is shown apart, since calls that had returned leave their addresses too.
+Firmware in whose code none of the dump's addresses is, is not used; the exit
+code is then 1.
 
-With --json there is one JSON object: the keys of "ulogkit inspect", and
-"fault" and "backtrace". A frame's "confidence" is "unwound" or "scanned", "how"
+With --json there is one JSON object: the keys of "ulogkit inspect", "fault" and
+"backtrace", and with --elf "firmware_fits", whether FW was used. A frame's "confidence" is "unwound" or "scanned", "how"
 is where it was found: "pc", "lr", "cfi", "exception" or "stack".`,
 		Example: "  ulogkit crash --elf firmware.elf core.bin\n  ulogkit crash --json core.bin | jq -r '.fault.reasons[]'",
 		Args:    cobra.ExactArgs(1),
@@ -49,9 +51,9 @@ is where it was found: "pc", "lr", "cfi", "exception" or "stack".`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			row, fits, err := inspect.Explain(name, b, fw)
-			if !fits {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: neither pc nor lr nor any word of its stack is in the code of %s: give the firmware that the device runs\n", name, elf)
+			row, err := inspect.Explain(name, b, fw)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			switch {
@@ -59,10 +61,10 @@ is where it was found: "pc", "lr", "cfi", "exception" or "stack".`,
 			case asJSON:
 				printJSON(out, row)
 			default:
-				printCrash(out, row, fw != nil)
+				printCrash(out, row)
 			}
-			if err != nil {
-				err = fmt.Errorf("%s: %w", name, err)
+			if row != nil && row.FirmwareFits != nil && !*row.FirmwareFits {
+				err = errors.Join(err, fmt.Errorf("%s: neither pc nor lr nor any word of its stack is in the code of %s, which was not used: give the firmware that the device runs", name, elf))
 			}
 			return errors.Join(out.Flush(), err)
 		},
@@ -73,7 +75,7 @@ is where it was found: "pc", "lr", "cfi", "exception" or "stack".`,
 }
 
 // printCrash prints what a person asks first: why, and where.
-func printCrash(w io.Writer, row *inspect.Crash, named bool) {
+func printCrash(w io.Writer, row *inspect.Crash) {
 	printCoreDumpHeader(w, row.CoreDump)
 	if row.Fault == nil {
 		return
@@ -87,7 +89,7 @@ func printCrash(w io.Writer, row *inspect.Crash, named bool) {
 	}
 	fmt.Fprintln(w, color.New(color.Bold).Sprint("where"))
 	printBacktrace(w, row.Backtrace)
-	if !named {
+	if row.FirmwareFits == nil || !*row.FirmwareFits {
 		fmt.Fprintln(w, "  Give the firmware with --elf for names and callers.")
 	}
 	fmt.Fprintln(w, color.New(color.Bold).Sprint("registers and memory"))

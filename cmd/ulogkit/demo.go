@@ -90,7 +90,7 @@ func printHolding(ctx context.Context, w io.Writer, h *demo.Holding) error {
 	if h.Dump == nil {
 		return nil
 	}
-	row, _, err := inspect.Explain(h.DeviceSerial, h.Dump, nil)
+	row, err := inspect.Explain(h.DeviceSerial, h.Dump, nil)
 	if err != nil {
 		return err
 	}

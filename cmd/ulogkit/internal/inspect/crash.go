@@ -42,21 +42,20 @@ type Call struct {
 }
 
 // Explain returns the row of a crash dump, or nil if the bytes are none, and the
-// error that it also holds. The firmware may be nil; fits is false if the dump
-// cannot be of it.
-func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, err error) {
+// error that it also holds. The firmware may be nil.
+func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, err error) {
 	if Kind(b) != KindCoreDump {
-		return nil, true, cmp.Or(Other(b, ACrashDump), Check(b))
+		return nil, cmp.Or(Other(b, ACrashDump), Check(b))
 	}
 	dump, err := File(name, b)
 	row = &Crash{CoreDump: dump.(*CoreDump), Backtrace: []Call{}}
 	d, _, e := format.ParseCoreDump(b)
 	if e != nil {
-		return row, true, err
+		return row, err
 	}
 	c, e := format.ParseCrashCatcher(d.Crash)
 	if e != nil {
-		return row, true, err
+		return row, err
 	}
 	if fw != nil {
 		// What other code says of these addresses would be false.
@@ -79,5 +78,5 @@ func Explain(name string, b []byte, fw *crash.Firmware) (row *Crash, fits bool, 
 		}
 		row.Backtrace = append(row.Backtrace, call)
 	}
-	return row, row.FirmwareFits == nil || *row.FirmwareFits, err
+	return row, err
 }
