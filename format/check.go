@@ -107,7 +107,7 @@ func checkTrailing(rest []byte, what string, size int) error {
 func explainLogHeader(b []byte, err error) error {
 	e := &CheckError{Err: err}
 	if v := VersionError(0); errors.As(err, &v) {
-		e.Detail = strconv.Itoa(int(v)) + "; known are 1 and 3, which agents up to 1.2.2 write"
+		e.Detail = strconv.Itoa(int(v)) + "; " + knownVersions
 		return e
 	}
 	switch {

@@ -8,6 +8,8 @@ import (
 // ErrVersion is the class of a [VersionError].
 var ErrVersion = errors.New("unknown header version")
 
+const knownVersions = "known are 1 and 3, which agents up to 1.2.2 write"
+
 // VersionError is the header version of a log whose layout is not known. The
 // agents from 1.2.3 on write such logs.
 //
@@ -16,7 +18,7 @@ type VersionError uint8
 
 // Error implements error.
 func (v VersionError) Error() string {
-	return "log.version at offset 0: unknown header version " + strconv.Itoa(int(v)) + " (known are 1 and 3)"
+	return "log.version at offset 0: unknown header version " + strconv.Itoa(int(v)) + " (" + knownVersions + ")"
 }
 
 // Is reports whether target is [ErrVersion].

@@ -93,7 +93,7 @@ func printRow(w io.Writer, row any) {
 	case *inspect.CoreDump:
 		printCoreDump(w, row)
 	case *inspect.Unknown:
-		fmt.Fprintf(w, "%s: %d bytes, %s\n", row.File, row.Len, color.RedString("neither a log nor a crash dump"))
+		fmt.Fprintf(w, "%s: %d bytes, %s\n", row.File, row.Len, color.RedString("neither a crash dump nor a log of a known version"))
 	case *inspect.Frame:
 		printFrame(w, row)
 	}
