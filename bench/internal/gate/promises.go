@@ -31,7 +31,7 @@ var Promises = []Promise{
 	{"Render", "format", "fmt", []string{"from=file/to=lines"}, 3},
 	{"Parallel", "format", "format-one", []string{"to=lines"}, 1.6},
 	{"MQTT", "wire", "mochi", []string{"size=64"}, 1.2},
-	{"MQTT", "wire", "paho", []string{"size=64"}, 40},
+	{"MQTT", "wire", "paho", []string{"size=64"}, 30},
 	// Many small messages on a plain connection, and blobs over mutual TLS.
 	{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9},
 	{"Publish", "mqttv5", "raw", []string{"size=65536"}, 0.8},
