@@ -1,0 +1,120 @@
+"""Calls the vendor's library for a test that is written in Go.
+
+A request is a JSON object on a line of standard input, its answer one on a line of
+standard output:
+
+    {"id": 1, "call": "validate_checksum", "args": [...]}  ->  {"id": 1, "result": ..., "args": [...]}
+
+"call" names something of the library, or of an object that an earlier request kept:
+"NAME.method". "keep" keeps the result by that name. "each" is a list of lists of
+arguments and gives a list of results. "args" of the answer are the arguments after
+the call, since some are changed in place. An exception is told as "error".
+
+Of values, {"$bytes": HEX} is a bytearray, {"$new": CLASS, "with": {...}} an object
+of the library, {"$kept": NAME} what was kept, and {"$path": NAME} a path.
+
+Requests are answered side by side, each as soon as it is done. The process ends with
+its standard input.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import paho.mqtt.client
+import ulogger_cloud
+
+kept = {}
+out = threading.Lock()
+
+
+class Client(object):
+    """A connected client, as a host program lends it to the library."""
+
+    def __new__(cls, port, client_id):
+        client = paho.mqtt.client.Client(
+            callback_api_version=paho.mqtt.client.CallbackAPIVersion.VERSION2, client_id=client_id
+        )
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        return client
+
+
+def value(v):
+    if isinstance(v, list):
+        return [value(x) for x in v]
+    if not isinstance(v, dict):
+        return v
+    if "$bytes" in v:
+        return bytearray.fromhex(v["$bytes"])
+    if "$kept" in v:
+        return kept[v["$kept"]]
+    if "$path" in v:
+        return pathlib.Path(v["$path"])
+    if "$new" in v:
+        return find(v["$new"])(**value(v.get("with", {})))
+    return {k: value(x) for k, x in v.items()}
+
+
+def plain(v):
+    if isinstance(v, (bytes, bytearray)):
+        return {"$bytes": v.hex()}
+    if isinstance(v, (list, tuple)):
+        return [plain(x) for x in v]
+    if isinstance(v, dict):
+        return {k: plain(x) for k, x in v.items()}
+    if isinstance(v, ulogger_cloud.LogConfig if hasattr(ulogger_cloud, "LogConfig") else ()):
+        return {k: plain(getattr(v, k)) for k in v.__slots__}
+    return v if v is None or isinstance(v, (bool, int, float, str)) else repr(v)
+
+
+def find(name):
+    if name == "Client":
+        return Client
+    if name == "environ":
+        return os.environ.update
+    first, _, rest = name.partition(".")
+    return getattr(kept[first], rest) if rest else getattr(ulogger_cloud, name)
+
+
+def call(request, args):
+    return find(request["call"])(*args, **value(request.get("with", {})))
+
+
+def answer(request):
+    reply = {"id": request["id"]}
+    try:
+        if "each" in request:
+            reply["result"] = []
+            for args in request["each"]:
+                args = value(args)
+                reply["result"].append([plain(call(request, args)), plain(args)])
+        else:
+            args = value(request.get("args", []))
+            result = call(request, args)
+            if "keep" in request:
+                kept[request["keep"]] = result
+            reply["result"], reply["args"] = plain(result), plain(args)
+    except BaseException as err:
+        reply.pop("result", None)
+        reply["error"] = "%s: %s" % (type(err).__name__, err)
+    line = json.dumps(reply)
+    with out:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def main():
+    with ThreadPoolExecutor(max_workers=64) as pool:
+        for line in sys.stdin:
+            pool.submit(answer, json.loads(line))
+    for v in kept.values():
+        if isinstance(v, paho.mqtt.client.Client):
+            v.disconnect()
+            v.loop_stop()
+
+
+main()
