@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 )
 
 // Config says where the cloud is and who is calling. The zero value plus
@@ -168,11 +170,11 @@ func (c Config) check() error {
 	for _, f := range [...]struct {
 		name, value string
 	}{{"CustomerID", c.CustomerID}, {"GroupID", c.GroupID}} {
-		if err := checkName(f.value, maxName, true); err != nil {
+		if err := device.CheckName(f.value, device.MaxName, true); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	if err := checkName(c.Tuning.ClientID, 128, false); err != nil {
+	if err := device.CheckName(c.Tuning.ClientID, 128, false); err != nil {
 		return fmt.Errorf("field Tuning.ClientID: %w", err)
 	}
 	if strings.ContainsAny(c.Broker, "/@ \t\r\n") {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Largest credential file that is read, in bytes.
@@ -107,12 +109,12 @@ func readPEM(what, name string, check func(os.FileInfo) error) ([]byte, error) {
 		if errors.Is(err, os.ErrPermission) {
 			hint = "this user must be able to read it"
 		}
-		return nil, credentialError(op, pathCause(err), hint)
+		return nil, credentialError(op, fault.PathCause(err), hint)
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, credentialError(op, pathCause(err), "")
+		return nil, credentialError(op, fault.PathCause(err), "")
 	}
 	if !fi.Mode().IsRegular() {
 		return nil, credentialError(op, errors.New("it is not a regular file"), "")
@@ -124,7 +126,7 @@ func readPEM(what, name string, check func(os.FileInfo) error) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
 	if err != nil {
-		return nil, credentialError(op, pathCause(err), "")
+		return nil, credentialError(op, fault.PathCause(err), "")
 	}
 	if len(b) > maxPEM {
 		return nil, credentialError(op, fmt.Errorf("it is larger than %d bytes", maxPEM), "")
@@ -143,15 +145,6 @@ func checkPlainKey(b []byte) error {
 		}
 	}
 	return nil
-}
-
-// pathCause leaves out the operation and name that the message has already.
-func pathCause(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 func trimTLS(err error) error {

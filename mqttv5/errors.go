@@ -1,58 +1,46 @@
 package mqttv5
 
-import (
-	"errors"
-	"strings"
-)
+import "github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+
+// Error says what failed, why, and what to do about it: Op is what was being done,
+// Class one of the classes below, Code the server's reason code (0 when it gave
+// none), Err the cause and Hint what to do.
+type Error = fault.Error
 
 // Classes of errors. ErrTooLarge is a kind of ErrBadData.
 var (
-	ErrBadData     = errors.New("bad data")              // the bytes to be sent are wrong; nothing was sent
-	ErrConfig      = errors.New("bad configuration")     // the Config or an argument is wrong; nothing was sent
-	ErrCredentials = errors.New("unusable credentials")  // certificate, key or CA cannot be used; nothing was sent
-	ErrNetwork     = errors.New("network failure")       // no connection, or no answer in time
-	ErrRefused     = errors.New("refused by the server") // the server answered with a failure code
-	ErrStorage     = errors.New("local storage failure") // the outbox or the token file cannot be read or written
-	ErrOutboxFull  = errors.New("outbox is full")        // the outbox refuses; nothing was accepted
-	ErrClosed      = errors.New("client is closed")      // Close was called
-	ErrTooLarge    = errors.New("message too large")     // more bytes than the server takes
+	ErrBadData     = fault.ErrBadData     // the bytes to be sent are wrong; nothing was sent
+	ErrConfig      = fault.ErrConfig      // the Config or an argument is wrong; nothing was sent
+	ErrCredentials = fault.ErrCredentials // certificate, key or CA cannot be used; nothing was sent
+	ErrNetwork     = fault.ErrNetwork     // no connection, or no answer in time
+	ErrRefused     = fault.ErrRefused     // the server answered with a failure code
+	ErrStorage     = fault.ErrStorage     // the outbox or the token file cannot be read or written
+	ErrOutboxFull  = fault.ErrOutboxFull  // the outbox refuses; nothing was accepted
+	ErrClosed      = fault.ErrClosed      // Close was called
+	ErrTooLarge    = fault.ErrTooLarge    // more bytes than the server takes
 )
 
-// Error says what failed, why, and what to do about it.
-type Error struct {
-	Op    string     // what was being done, and to whom
-	Class error      // one of the classes above
-	Code  ReasonCode // the server's reason code; 0 when it gave none
-	Err   error      // the cause; may be nil
-	Hint  string     // what to do; may be empty
-}
+// ReasonCode is a code with which an MQTT 5 server answers (MQTT 5 section 2.4).
+type ReasonCode = fault.ReasonCode
 
-// Error implements error: "what: why; what to do".
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Op)
-	switch {
-	case e.Err != nil:
-		b.WriteString(": ")
-		b.WriteString(e.Err.Error())
-	case e.Code != 0:
-		b.WriteString(": ")
-		b.WriteString(e.Code.String())
-	}
-	if e.Hint != "" {
-		b.WriteString("; ")
-		b.WriteString(e.Hint)
-	}
-	return b.String()
-}
-
-// Unwrap returns the class and the cause.
-func (e *Error) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Class}
-	}
-	return []error{e.Class, e.Err}
-}
-
-// errTooLargeData is the class of oversize messages: both ErrTooLarge and ErrBadData.
-var errTooLargeData = errors.Join(ErrTooLarge, ErrBadData)
+// Reason codes that something acts upon.
+const (
+	ReasonSuccess               = fault.ReasonSuccess
+	ReasonNoMatchingSubscribers = fault.ReasonNoMatchingSubscribers
+	ReasonUnsupportedVersion    = fault.ReasonUnsupportedVersion
+	ReasonBadClientID           = fault.ReasonBadClientID
+	ReasonBadUserOrPassword     = fault.ReasonBadUserOrPassword
+	ReasonNotAuthorized         = fault.ReasonNotAuthorized
+	ReasonServerBusy            = fault.ReasonServerBusy
+	ReasonBanned                = fault.ReasonBanned
+	ReasonSessionTakenOver      = fault.ReasonSessionTakenOver
+	ReasonTopicNameInvalid      = fault.ReasonTopicNameInvalid
+	ReasonPacketIDInUse         = fault.ReasonPacketIDInUse
+	ReasonReceiveMaximum        = fault.ReasonReceiveMaximum
+	ReasonPacketTooLarge        = fault.ReasonPacketTooLarge
+	ReasonRateTooHigh           = fault.ReasonRateTooHigh
+	ReasonQuotaExceeded         = fault.ReasonQuotaExceeded
+	ReasonPayloadFormatInvalid  = fault.ReasonPayloadFormatInvalid
+	ReasonUseAnotherServer      = fault.ReasonUseAnotherServer
+	ReasonServerMoved           = fault.ReasonServerMoved
+)

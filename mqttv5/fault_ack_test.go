@@ -162,7 +162,7 @@ func TestF05QuotaExceeded(t *testing.T) {
 }
 
 func TestF06RefusedForEver(t *testing.T) {
-	for _, code := range []ReasonCode{ReasonNotAuthorized, ReasonTopicNameInvalid, ReasonPayloadFormatInvalid, ReasonUnspecified} {
+	for _, code := range []ReasonCode{ReasonNotAuthorized, ReasonTopicNameInvalid, ReasonPayloadFormatInvalid, 0x80} {
 		t.Run(code.String(), func(t *testing.T) {
 			bad := testDevice(0).DeviceSerial
 			withFaults(t, func(b *fakeBroker) {

@@ -69,12 +69,12 @@ func TestF28Soak(t *testing.T) {
 			case 0:
 				c.Close()
 			case 1:
-				c.disconnect(byte(ReasonShuttingDown))
+				c.disconnect(byte(0x8B))
 			case 2: // no acknowledgement at all
 			case 3:
 				c.puback(p.PacketID, byte(ReasonQuotaExceeded))
 			case 4:
-				c.puback(p.PacketID, byte(ReasonUnspecified))
+				c.puback(p.PacketID, byte(0x80))
 			case 5:
 				c.puback(p.PacketID+20000, 0) // nothing of that number is in flight
 				c.Close()

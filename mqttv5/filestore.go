@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Largest token file that is read, in bytes: far beyond DefaultStoreLimit entries.
@@ -76,7 +78,7 @@ func (s *FileStore) Path() string { return s.path }
 func (s *FileStore) fault(op string, err error) error { return storeFault(op, s.path, err) }
 
 func storeFault(op, path string, err error) error {
-	return &Error{Op: op + " token file " + path, Class: ErrStorage, Err: pathCause(err)}
+	return &Error{Op: op + " token file " + path, Class: ErrStorage, Err: fault.PathCause(err)}
 }
 
 // storePath returns the path, or that of the default.

@@ -15,7 +15,8 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
+	"github.com/ulogkit/ulogkit/mqttv5/device"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Firmware is an ELF file that the cloud needs to turn logs into text.
@@ -51,12 +52,12 @@ func (f *Firmware) validate() error {
 		max         int
 		segment     bool
 	}{
-		{"device type", f.DeviceType, maxName, true},
-		{"git hash", f.GitHash, maxGitHash, false},
-		{"version", f.Version, maxName, false},
+		{"device type", f.DeviceType, device.MaxName, true},
+		{"git hash", f.GitHash, device.MaxGitHash, false},
+		{"version", f.Version, device.MaxName, false},
 		{"branch", f.Branch, 255, false},
 	} {
-		if err := checkName(s.value, s.max, s.segment); err != nil {
+		if err := device.CheckName(s.value, s.max, s.segment); err != nil {
 			return fail(fmt.Errorf("%s: %w", s.name, err))
 		}
 	}
@@ -212,7 +213,7 @@ func parseFirmwareReply(b []byte, id uint64) (*url.URL, error) {
 	case err != nil || u.Host == "":
 		return nil, errors.New("the address is not one")
 	case u.Scheme != "https":
-		return nil, fmt.Errorf("the address is %s:, only https: is accepted", guard.Printable(u.Scheme))
+		return nil, fmt.Errorf("the address is %s:, only https: is accepted", fault.Printable(u.Scheme))
 	}
 	return u, nil
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Longest JSON message from the cloud that is looked at, in bytes.
@@ -32,7 +32,7 @@ func eachMember(b []byte, f func(key string, value json.RawMessage) error) error
 			return errors.New("broken JSON")
 		}
 		if seen[key] {
-			return fmt.Errorf("key %q appears twice", guard.Printable(key))
+			return fmt.Errorf("key %q appears twice", fault.Printable(key))
 		}
 		seen[key] = true
 		var value json.RawMessage

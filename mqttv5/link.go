@@ -11,6 +11,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
@@ -121,7 +122,7 @@ func (l *link) abandon(ctx context.Context, ca *paho.Connack, err error) error {
 	}
 	l.fail(err)
 	if ca != nil && ca.ReasonCode >= 0x80 {
-		return &connectError{ReasonCode(ca.ReasonCode), guard.Printable(ca.Properties.ReasonString)}
+		return &connectError{ReasonCode(ca.ReasonCode), fault.Printable(ca.Properties.ReasonString)}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

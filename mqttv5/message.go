@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Property names and content types that go with each message. A consumer drops
@@ -125,5 +127,5 @@ func (m *message) checkSize(maxPayload int, maxPacket uint32) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: "publish to " + m.topic, Class: errTooLargeData, Code: ReasonPacketTooLarge, Err: err, Hint: "nothing was sent"}
+	return &Error{Op: "publish to " + m.topic, Class: fault.ErrTooLargeData, Code: ReasonPacketTooLarge, Err: err, Hint: "nothing was sent"}
 }

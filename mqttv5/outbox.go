@@ -14,6 +14,8 @@ import (
 
 	"github.com/gofrs/flock"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // OutboxConfig says where an Outbox keeps its records and how many.
@@ -113,7 +115,7 @@ func OpenOutbox(cfg OutboxConfig) (*Outbox, error) {
 }
 
 func (o *Outbox) fault(op string, err error) error {
-	return &Error{Op: op + " outbox " + o.cfg.Dir, Class: ErrStorage, Err: pathCause(err)}
+	return &Error{Op: op + " outbox " + o.cfg.Dir, Class: ErrStorage, Err: fault.PathCause(err)}
 }
 
 // Dir returns the directory of the outbox.
@@ -266,7 +268,7 @@ func (o *Outbox) accepted(r *record, size int, err error) error {
 	defer o.mu.Unlock()
 	if err != nil {
 		o.bytes -= int64(size)
-		e := &Error{Op: "write to outbox " + o.cfg.Dir, Class: ErrStorage, Err: pathCause(err), Hint: "nothing was accepted"}
+		e := &Error{Op: "write to outbox " + o.cfg.Dir, Class: ErrStorage, Err: fault.PathCause(err), Hint: "nothing was accepted"}
 		if diskFull(err) {
 			e.Class, e.Hint = ErrOutboxFull, "nothing was accepted; make room on the disk"
 		}

@@ -122,7 +122,7 @@ func TestOutboxOrderWithinDevice(t *testing.T) {
 				return false
 			}
 			refused[id] = true
-			c.puback(p.PacketID, byte(ReasonImplementation))
+			c.puback(p.PacketID, byte(0x83))
 			return true
 		}
 		c := fakeClient(t, b, nil)

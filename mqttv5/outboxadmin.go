@@ -10,7 +10,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // RecordState is where a record stands.
@@ -266,7 +266,7 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, settl
 var errUnknownRecord = errors.New("there is no such record")
 
 func wrongRecord(what, id string, err error) error {
-	return &Error{Op: what + " record " + guard.Printable(id), Class: ErrConfig, Err: err, Hint: "see the list of records"}
+	return &Error{Op: what + " record " + fault.Printable(id), Class: ErrConfig, Err: err, Hint: "see the list of records"}
 }
 
 // sequence returns the sequence number of the record that has an id.

@@ -19,7 +19,7 @@ func drawRecord(t *rapid.T) *record {
 	return &record{
 		seq: rapid.Uint64().Draw(t, "seq"), outbox: rapid.Uint64().Draw(t, "outbox"), accepted: rapid.Int64().Draw(t, "accepted"),
 		clock: rapid.Int64().Draw(t, "clock"), kind: RecordKind(rapid.IntRange(1, 3).Draw(t, "kind")),
-		device:  DeviceInfo{rapid.Uint32().Draw(t, "app"), text("serial", 64), text("type", 64), text("version", 64), text("hash", 64)},
+		device:  DeviceInfo{ApplicationID: rapid.Uint32().Draw(t, "app"), DeviceSerial: text("serial", 64), DeviceType: text("type", 64), GitVersion: text("version", 64), GitHash: text("hash", 64)},
 		payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"),
 	}
 }

@@ -12,7 +12,7 @@ import (
 	paholog "github.com/eclipse/paho.golang/paho/log"
 	pahosession "github.com/eclipse/paho.golang/paho/session"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // ack is how an exchange ended: with the server's code, or with err when the
@@ -237,7 +237,7 @@ func reasonString(p *packets.Properties) string {
 	if p == nil {
 		return ""
 	}
-	return guard.Printable(p.ReasonString)
+	return fault.Printable(p.ReasonString)
 }
 
 // disconnectError is a DISCONNECT that the server sent.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // TextEntry is one line of text logs (FORMAT section 5).
@@ -48,7 +49,7 @@ type textLine struct {
 	M  string `json:"m"`
 }
 
-func (d DeviceInfo) textHeader(sequence uint64) []byte {
+func deviceHeader(d DeviceInfo, sequence uint64) []byte {
 	return jsonLine(textHeader{sequence, d.DeviceType, d.GitVersion, d.GitHash, d.DeviceSerial})
 }
 
@@ -56,23 +57,23 @@ func (d DeviceInfo) textHeader(sequence uint64) []byte {
 // header line and a sequence number of its own. Where one ends does not depend on
 // how long its number is, so that the same entries give the same batches.
 func textBatches(dev DeviceInfo, entries []TextEntry, limit int, seq *textSequence) ([][]byte, error) {
-	fault := func(err error, class error) error {
+	failed := func(err error, class error) error {
 		return &Error{Op: "batch text logs of " + dev.DeviceSerial, Class: class, Err: err, Hint: "nothing was sent"}
 	}
 	if len(entries) == 0 {
-		return nil, fault(errors.New("there are no entries"), ErrBadData)
+		return nil, failed(errors.New("there are no entries"), ErrBadData)
 	}
-	room := limit - len(dev.textHeader(math.MaxUint64))
+	room := limit - len(deviceHeader(dev, math.MaxUint64))
 	var batches [][]byte
 	var batch bytes.Buffer
 	used := 0
 	for i, e := range entries {
 		if e.Level > format.LevelCritical {
-			return nil, fault(fmt.Errorf("entry %d: level %v is not one of debug to critical", i, e.Level), ErrBadData)
+			return nil, failed(fmt.Errorf("entry %d: level %v is not one of debug to critical", i, e.Level), ErrBadData)
 		}
 		line := jsonLine(textLine{e.Time, int(e.Level) + 1, e.Text})
 		if len(line) > room {
-			return nil, fault(fmt.Errorf("entry %d has %d bytes as JSON, a batch takes %d besides its header", i, len(line), room), errTooLargeData)
+			return nil, failed(fmt.Errorf("entry %d has %d bytes as JSON, a batch takes %d besides its header", i, len(line), room), fault.ErrTooLargeData)
 		}
 		if used > 0 && used+len(line) > room {
 			batches = append(batches, bytes.Clone(batch.Bytes()))
@@ -80,7 +81,7 @@ func textBatches(dev DeviceInfo, entries []TextEntry, limit int, seq *textSequen
 		}
 		if used == 0 {
 			batch.Reset()
-			batch.Write(dev.textHeader(seq.next()))
+			batch.Write(deviceHeader(dev, seq.next()))
 		}
 		batch.Write(line)
 		used += len(line)
@@ -115,7 +116,7 @@ func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []Text
 		_, lines, _ := bytes.Cut(b, []byte("\n"))
 		r, err := c.publish(ctx, dev.DeviceSerial, &message{
 			topic: c.topics.textLog(dev.ApplicationID), payload: b,
-			id: contentID("text", dev.DeviceSerial, dev.textHeader(uint64(i)), lines), contentType: contentText,
+			id: contentID("text", dev.DeviceSerial, deviceHeader(dev, uint64(i)), lines), contentType: contentText,
 		})
 		if err != nil {
 			return receipts, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)

@@ -3,6 +3,8 @@ package mqttv5
 import (
 	"strconv"
 	"strings"
+
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 )
 
 // topics builds the topic names of one customer (FORMAT section 5). The customer
@@ -14,7 +16,7 @@ import (
 type topics struct{ prefix string } // "C" or "C/G"
 
 // longestTopic is as long as any topic that a record goes to.
-var longestTopic = "binlog/v0/" + strings.Repeat("c", maxName) + "/" + strings.Repeat("g", maxName) + "/4294967295"
+var longestTopic = "binlog/v0/" + strings.Repeat("c", device.MaxName) + "/" + strings.Repeat("g", device.MaxName) + "/4294967295"
 
 func newTopics(customer, group string) topics {
 	if group == "" {

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // maxAnswer is the longest answer that is read, in bytes.
@@ -54,7 +54,7 @@ func (e *Exporter) rejected(answer []byte, of int) int {
 	rejected := int(min(max(n, 0), int64(of)))
 	if rejected > 0 || message != "" {
 		e.stats.Rejected += rejected
-		e.cfg.Logger.Warn("receiver rejects records", "rejected", rejected, "of", of, "message", guard.Printable(message))
+		e.cfg.Logger.Warn("receiver rejects records", "rejected", rejected, "of", of, "message", fault.Printable(message))
 	}
 	return rejected
 }
@@ -196,7 +196,7 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (answer []
 	if resp.StatusCode != http.StatusOK {
 		r := &refusal{status: resp.StatusCode}
 		if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
-			r.message = guard.Printable(string(answer))
+			r.message = fault.Printable(string(answer))
 		}
 		if n, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 32); err == nil {
 			r.after = min(time.Duration(n)*time.Second, maxRetryAfter)

@@ -1,15 +1,12 @@
-package guard
+package fault
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/eclipse/paho.golang/paho"
 )
 
-func TestPrintable(t *testing.T) {
+func TestPrintableHarmsNoTerminal(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"", ""},
 		{" quota exceeded\r\n", "quota exceeded"},
@@ -23,19 +20,7 @@ func TestPrintable(t *testing.T) {
 	} {
 		got := Printable(c.in)
 		if got != c.want || !utf8.ValidString(got) {
-			t.Errorf("%q: %q, want %q", c.in, got, c.want)
+			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
 		}
 	}
-}
-
-func TestNoAuth(t *testing.T) {
-	var failed error
-	var a paho.Auther = NoAuth{Fail: func(err error) { failed = err }}
-	if answer := a.Authenticate(&paho.Auth{}); answer == nil || answer.Packet() == nil {
-		t.Error("paho gets nothing that it can send")
-	}
-	if failed == nil || !strings.Contains(failed.Error(), "enhanced authentication") || errors.Is(failed, ErrHostile) {
-		t.Errorf("connection ended by %v", failed)
-	}
-	a.Authenticated()
 }

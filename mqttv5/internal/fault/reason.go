@@ -1,26 +1,20 @@
-package mqttv5
+package fault
 
 import "fmt"
 
 // ReasonCode is a code with which an MQTT 5 server answers (MQTT 5 section 2.4).
 type ReasonCode byte
 
-// Reason codes that the client acts upon.
+// Reason codes that something acts upon.
 const (
 	ReasonSuccess               ReasonCode = 0x00
 	ReasonNoMatchingSubscribers ReasonCode = 0x10
-	ReasonUnspecified           ReasonCode = 0x80
-	ReasonMalformedPacket       ReasonCode = 0x81
-	ReasonProtocolError         ReasonCode = 0x82
-	ReasonImplementation        ReasonCode = 0x83
 	ReasonUnsupportedVersion    ReasonCode = 0x84
 	ReasonBadClientID           ReasonCode = 0x85
 	ReasonBadUserOrPassword     ReasonCode = 0x86
 	ReasonNotAuthorized         ReasonCode = 0x87
-	ReasonServerUnavailable     ReasonCode = 0x88
 	ReasonServerBusy            ReasonCode = 0x89
 	ReasonBanned                ReasonCode = 0x8A
-	ReasonShuttingDown          ReasonCode = 0x8B
 	ReasonSessionTakenOver      ReasonCode = 0x8E
 	ReasonTopicNameInvalid      ReasonCode = 0x90
 	ReasonPacketIDInUse         ReasonCode = 0x91
@@ -31,7 +25,6 @@ const (
 	ReasonPayloadFormatInvalid  ReasonCode = 0x99
 	ReasonUseAnotherServer      ReasonCode = 0x9C
 	ReasonServerMoved           ReasonCode = 0x9D
-	ReasonConnectionRate        ReasonCode = 0x9F
 )
 
 var reasonNames = map[ReasonCode]string{

@@ -1,0 +1,213 @@
+// Package durable writes files that must survive a crash. It is the one way in
+// which this repository replaces a file: ReplaceFile for bytes, Create for a
+// stream, MakeDir for the folders above and SetAside for what cannot be used.
+//
+// A name holds the old file or the new one and nothing between, whenever the
+// process is killed or the power fails, and when a call has returned nil the new
+// one is there to stay: its bytes and its folder's entry have been synced.
+package durable
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// KeepMode as a mode gives a new file 0666 less the umask, and one that replaces
+// another that one's mode and, where this process may, its owner.
+const KeepMode fs.FileMode = 0
+
+// ReplaceFile makes b the content of a file. See Create for mode.
+func ReplaceFile(name string, b []byte, mode fs.FileMode) error {
+	f, err := Create(name, mode)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// File is a new file that is not yet under its name.
+type File struct {
+	*os.File        // the temporary file beside it
+	name     string // where it goes
+	done     bool
+}
+
+// Create begins a file that Commit puts under its name. Until then it has a name
+// of its own in the same folder, which nobody else has: two processes that write
+// one file do not disturb each other, and the one that commits last stays. The mode
+// is exact, whatever the umask is; see KeepMode.
+//
+// What is there under the name must be a regular file. A symbolic link is refused:
+// whoever means its target resolves it first.
+func Create(name string, mode fs.FileMode) (*File, error) {
+	old, err := os.Lstat(name)
+	switch {
+	case err == nil:
+		if err := regular(name, old); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	keep := mode == KeepMode && old != nil
+	perm := fs.FileMode(0o600)
+	switch {
+	case keep:
+		mode = old.Mode().Perm()
+	case mode == KeepMode:
+		perm = 0o666
+	}
+
+	temp := filepath.Join(filepath.Dir(name), prefix(name)+rand.Text()+suffix)
+	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return nil, err
+	}
+	w := &File{File: f, name: name}
+	if keep {
+		keepOwner(f, old)
+	}
+	if mode != KeepMode {
+		if err := f.Chmod(mode); err != nil {
+			w.Abort()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Commit makes the file durable under its name and closes it. When it fails, what
+// was there before still is, and nothing is left beside it; only a folder that
+// cannot be synced leaves the new file in its place, with an error.
+func (f *File) Commit() error {
+	defer f.Abort()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), f.name); err != nil {
+		return err
+	}
+	f.done = true
+	return SyncDir(filepath.Dir(f.name))
+}
+
+// Abort throws the file away, unless it was committed. It is safe to defer.
+func (f *File) Abort() {
+	if f.done {
+		return
+	}
+	f.done = true
+	f.Close()
+	os.Remove(f.Name())
+}
+
+// Temporary files are named so that nobody takes them for something of the user's.
+func prefix(name string) string { return "." + filepath.Base(name) + "." }
+
+const suffix = ".tmp"
+
+// Sweep removes what processes that were killed while they wrote a file left beside
+// it. The caller sees to it that nobody writes the file now.
+func Sweep(name string) error {
+	dir := filepath.Dir(name)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		middle, ours := strings.CutPrefix(e.Name(), prefix(name))
+		middle, ends := strings.CutSuffix(middle, suffix)
+		if ours && ends && len(middle) == len(rand.Text()) && e.Type().IsRegular() {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
+
+// Rename moves a file to another name, replacing what is there, and makes that
+// durable. Both names are in one folder; the file itself must have been synced.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
+// SetAside renames a file that cannot be used to NAME.damaged-TIME, durably, and
+// returns that name. It replaces nothing.
+func SetAside(name string) (aside string, err error) {
+	aside = name + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000000")
+	if _, err := os.Lstat(aside); err == nil {
+		return "", &fs.PathError{Op: "set aside", Path: aside, Err: fs.ErrExist}
+	}
+	return aside, Rename(name, aside)
+}
+
+// SyncDir makes the entries of a folder durable: files that were made, renamed and
+// removed in it.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// MakeDir makes a folder and those above it that do not exist, each durable in the
+// one above. A folder that is there stays as it is.
+func MakeDir(dir string, mode fs.FileMode) error {
+	var missing []string // the deepest first
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		_, err := os.Stat(at)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
+			return err
+		}
+		missing = append(missing, at)
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	for _, made := range missing {
+		if err := SyncDir(filepath.Dir(made)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// regular reports what keeps a file from being replaced.
+func regular(name string, fi fs.FileInfo) error {
+	if fi.Mode().IsRegular() {
+		return nil
+	}
+	return &fs.PathError{Op: "replace", Path: name, Err: fmt.Errorf("it is a %s, not a regular file", Kind(fi))}
+}
+
+// Kind says in words what a file is.
+func Kind(fi fs.FileInfo) string {
+	switch {
+	case fi.Mode().IsRegular():
+		return "regular file"
+	case fi.IsDir():
+		return "directory"
+	case fi.Mode()&fs.ModeSymlink != 0:
+		return "symbolic link"
+	}
+	return "special file"
+}

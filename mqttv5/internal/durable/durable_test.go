@@ -1,0 +1,299 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+func mode(t *testing.T, name string) fs.FileMode {
+	t.Helper()
+	fi, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fi.Mode().Perm()
+}
+
+func TestReplaceFileHasTheModeThatIsAskedFor(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	for i, c := range []struct{ mode, want fs.FileMode }{
+		{0o644, 0o644}, {KeepMode, 0o644}, {0o600, 0o600}, {KeepMode, 0o600}, {0o666, 0o666},
+	} {
+		text := fmt.Sprint(i)
+		if err := ReplaceFile(name, []byte(text), c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := mode(t, name); runtime.GOOS != "windows" && got != c.want {
+			t.Errorf("step %d: got mode %o, want %o", i, got, c.want)
+		}
+		if got := read(t, name); got != text {
+			t.Errorf("step %d: got content %q, want %q", i, got, text)
+		}
+	}
+	if got := names(t, filepath.Dir(name)); got != "f" {
+		t.Errorf("got files %q, want f alone", got)
+	}
+}
+
+func TestReplaceFileRefusesWhatIsNoRegularFile(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(target, []byte("old"), 0o600), os.Symlink("target", link), os.Mkdir(filepath.Join(dir, "d"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"link": "symbolic link", "d": "directory"} {
+		err := ReplaceFile(filepath.Join(dir, name), []byte("new"), 0o600)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v, want an error that says %q", name, err, want)
+		}
+	}
+	if got := read(t, target); got != "old" {
+		t.Errorf("the link's target has %q, want old", got)
+	}
+	if got := names(t, dir); got != "d link target" {
+		t.Errorf("got files %q, want nothing new", got)
+	}
+}
+
+func TestAbortLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	f, err := Create(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("half")
+	f.Abort()
+	f.Abort()
+	if got := names(t, dir); got != "" {
+		t.Errorf("got files %q, want none", got)
+	}
+}
+
+// Of many writers at once one stays whole.
+func TestWritersDoNotDisturbEachOther(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			if err := ReplaceFile(name, []byte(strings.Repeat(string(rune('a'+i)), 1<<16)), 0o600); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got := read(t, name)
+	if len(got) != 1<<16 || got != strings.Repeat(got[:1], 1<<16) {
+		t.Errorf("got a mixture of %d bytes", len(got))
+	}
+	if got := names(t, dir); got != "f" {
+		t.Errorf("got files %q, want f alone", got)
+	}
+}
+
+func TestSweepRemovesOnlyWhatOneOfOursLeft(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	f, err := Create(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close() // as if killed
+	for _, other := range []string{".f.tmp", ".f.mine.tmp", "f.tmp", ".g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, other), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Sweep(name); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(t, dir), ".f.mine.tmp .f.tmp .g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp f.tmp"; got != want {
+		t.Errorf("got files %q, want %q", got, want)
+	}
+}
+
+func TestSetAsideKeepsTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := SetAside(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(aside, name+".damaged-") || read(t, aside) != "x" {
+		t.Errorf("got %s", aside)
+	}
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is still there: %v", err)
+	}
+}
+
+func TestMakeDirKeepsWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeDir(filepath.Join(dir, "a", "b", "c"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := mode(t, filepath.Join(dir, "a")); runtime.GOOS != "windows" && got != 0o755 {
+		t.Errorf("got mode %o, want 755", got)
+	}
+	if got := mode(t, filepath.Join(dir, "a", "b", "c")); runtime.GOOS != "windows" && got != 0o700 {
+		t.Errorf("got mode %o, want 700", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeDir(filepath.Join(dir, "file", "x"), 0o700); err == nil {
+		t.Error("got no error below a file")
+	}
+}
+
+// The tests below run one step in a child whose calls strace lists, or fails.
+func TestMain(m *testing.M) {
+	if step, dir := os.Getenv("DURABLE_STEP"), os.Getenv("DURABLE_DIR"); step != "" {
+		if err := steps[step](dir); err != nil {
+			fmt.Println(err)
+			os.Exit(3)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var steps = map[string]func(dir string) error{
+	"replace":   func(dir string) error { return ReplaceFile(filepath.Join(dir, "f"), []byte("new"), 0o600) },
+	"make":      func(dir string) error { return MakeDir(filepath.Join(dir, "a", "b", "c"), 0o700) },
+	"set aside": func(dir string) error { _, err := SetAside(filepath.Join(dir, "f")); return err },
+}
+
+// trace runs a step below strace and returns the names of what it renamed, made and
+// synced, in order.
+func trace(t *testing.T, step, dir string, options ...string) (calls []string, failed bool) {
+	t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("strace is not installed")
+		}
+		t.Skip("strace is not installed")
+	}
+	log := filepath.Join(t.TempDir(), "trace")
+	args := append([]string{"-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat"}, options...)
+	cmd := exec.Command("strace", append(args, os.Args[0])...)
+	cmd.Env = append(os.Environ(), "DURABLE_STEP="+step, "DURABLE_DIR="+dir)
+	out, err := cmd.CombinedOutput()
+	if status := (*exec.ExitError)(nil); errors.As(err, &status) && status.ExitCode() == 3 {
+		failed = true
+	} else if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for line := range strings.Lines(read(t, log)) {
+		_, call, _ := strings.Cut(strings.TrimSpace(line), " ")
+		call = strings.TrimSpace(call)
+		what, rest, ok := strings.Cut(call, "(")
+		if !ok || strings.Contains(what, " ") {
+			continue
+		}
+		what = strings.TrimSuffix(strings.TrimSuffix(what, "at"), "at2")
+		var name string
+		if strings.HasPrefix(what, "f") {
+			_, name, _ = strings.Cut(rest, "<")
+			name, _, _ = strings.Cut(name, ">")
+		} else {
+			parts := strings.Split(rest, `"`)
+			name = parts[len(parts)-2] // of a rename the new one
+		}
+		name, err := filepath.Rel(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, suffix) {
+			name = "temp"
+		}
+		calls = append(calls, what+" "+name)
+	}
+	return calls, failed
+}
+
+func TestEachStepIsSyncedInOrder(t *testing.T) {
+	for step, want := range map[string]string{
+		"replace":   "fsync temp, rename f, fsync .",
+		"make":      "mkdir a, mkdir a/b, mkdir a/b/c, fsync a/b, fsync a, fsync .",
+		"set aside": "rename f.damaged, fsync .",
+	} {
+		t.Run(step, func(t *testing.T) {
+			dir := t.TempDir()
+			if step == "set aside" {
+				if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			calls, failed := trace(t, step, dir)
+			got := strings.Join(calls, ", ")
+			if i := strings.Index(got, "damaged-"); i >= 0 {
+				got = got[:i+len("damaged")] + got[strings.LastIndex(got, ", "):]
+			}
+			if got != want || failed {
+				t.Errorf("got %s (failed: %v), want %s", got, failed, want)
+			}
+		})
+	}
+}
+
+// A sync or rename that fails is an error, and the old file stays.
+func TestWhatFailsLeavesTheOldFile(t *testing.T) {
+	for call, option := range map[string]string{
+		"fsync":  "inject=fsync:error=EIO:when=1",
+		"rename": "inject=rename,renameat,renameat2:error=EACCES",
+	} {
+		t.Run(call, func(t *testing.T) {
+			dir := t.TempDir()
+			name := filepath.Join(dir, "f")
+			if err := os.WriteFile(name, []byte("old"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, failed := trace(t, "replace", dir, "-e", option); !failed {
+				t.Error("got no error")
+			}
+			if got := read(t, name); got != "old" {
+				t.Errorf("got content %q, want old", got)
+			}
+			if got := names(t, dir); got != "f" {
+				t.Errorf("got files %q, want f alone", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package durable
+
+import (
+	"io/fs"
+	"os"
+)
+
+// keepOwner knows no owners here.
+func keepOwner(*os.File, fs.FileInfo) {}
