@@ -4,51 +4,47 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ulogkit/ulogkit/mqttv5/device"
+	"github.com/ulogkit/ulogkit/format/topic"
 )
 
-// topics builds the topic names of one customer (FORMAT section 5). The customer
-// and group were checked in New and names of devices by DeviceInfo.Validate, so
-// that each stays within its segment.
-//
-// With a group, one segment follows the customer. That form was observed for
-// config; the others follow its pattern and are not individually confirmed.
-type topics struct{ prefix string } // "C" or "C/G"
+// topics builds the topic names of one customer, of which its value is the part
+// that they share. Customer and group were checked in New and the names of a device
+// by DeviceInfo.Validate, both with topic.Check, so that no name is refused here.
+type topics topic.Topic[string]
 
 // longestTopic is as long as any topic that a record goes to.
-var longestTopic = "binlog/v0/" + strings.Repeat("c", device.MaxName) + "/" + strings.Repeat("g", device.MaxName) + "/4294967295"
+var longestTopic = newTopics(strings.Repeat("c", topic.MaxSegment), strings.Repeat("g", topic.MaxSegment)).binaryLog(1<<32 - 1)
 
-func newTopics(customer, group string) topics {
-	if group == "" {
-		return topics{customer}
-	}
-	return topics{customer + "/" + group}
+func newTopics(customer, group string) topics { return topics{Customer: customer, Group: group} }
+
+func (t topics) boot(app uint32) string { return t.name(topic.BootRequest, app, "") }
+
+func (t topics) bootReply(d DeviceInfo) string {
+	return t.name(topic.BootReply, d.ApplicationID, d.DeviceSerial)
 }
 
-func (t topics) boot(app uint32) string {
-	return "boot/v0/" + t.prefix + "/" + strconv.FormatUint(uint64(app), 10)
-}
+func (t topics) binaryLog(app uint32) string { return t.name(topic.Log, app, "") }
 
-func (t topics) bootReply(d DeviceInfo) string { return t.boot(d.ApplicationID) + "/" + d.DeviceSerial }
+func (t topics) coreDump() string { return t.name(topic.CoreDump, 0, "") }
 
-func (t topics) binaryLog(app uint32) string {
-	return "binlog/v0/" + t.prefix + "/" + strconv.FormatUint(uint64(app), 10)
-}
-
-func (t topics) coreDump() string { return "core-dump/v0/" + t.prefix }
-
-func (t topics) textLog(app uint32) string {
-	return "logs/v0/" + t.prefix + "/" + strconv.FormatUint(uint64(app), 10)
-}
+func (t topics) textLog(app uint32) string { return t.name(topic.TextLog, app, "") }
 
 func (t topics) logConfig(d DeviceInfo) string {
-	return "config/v0/" + t.prefix + "/" + strconv.FormatUint(uint64(d.ApplicationID), 10) + "/" + d.DeviceSerial
+	return t.name(topic.LogConfig, d.ApplicationID, d.DeviceSerial)
 }
 
 func (t topics) firmware(deviceType string) string {
-	return "upload/v0/firmware/" + t.prefix + "/" + deviceType
+	t.DeviceType = deviceType
+	return t.name(topic.FirmwareRequest, 0, "")
 }
 
 func (t topics) firmwareReply(uploadID uint64) string {
-	return "upload/v0/" + t.prefix + "/" + strconv.FormatUint(uploadID, 10)
+	t.UploadID = strconv.FormatUint(uploadID, 10)
+	return t.name(topic.FirmwareReply, 0, "")
+}
+
+func (t topics) name(k topic.Kind, app uint32, serial string) string {
+	t.Kind, t.Application, t.Serial = k, strconv.FormatUint(uint64(app), 10), serial
+	s, _ := topic.Topic[string](t).Name()
+	return s
 }

@@ -289,6 +289,12 @@ func TestParseTopic(t *testing.T) {
 		"upload/v0/firmware/C/Sensor": {KindFirmwareRequest, []byte("C/Sensor")},
 		"upload/v0/C/6f1e":            {KindFirmwareReply, []byte("C/6f1e")},
 		"":                            {KindOther, nil},
+		"core-dump/v0/C/G":            {KindCoreDump, []byte("C/G")},
+		"core-dump/v0/C/G/A":          {KindOther, []byte("core-dump/v0/C/G/A")}, // case delivery/topic-three-segments
+		"upload/v0/firmware/C/G/T":    {KindFirmwareRequest, []byte("C/G/T")},
+		"metrics/v0/C/0/A":            {KindMetrics, []byte("C/0/A")},
+		"events/v0/C/A":               {KindEvents, []byte("C/A")},
+		"ulogger/binlog/v0/C/0/A":     {KindLog, []byte("C/0/A")}, // case capture/topic-prefix-secret
 	} {
 		if got := ParseTopic([]byte(topic)); got.Kind != want.Kind || !bytes.Equal(got.Path, want.Path) {
 			t.Errorf("%s: %v %s, want %v %s", topic, got.Kind, got.Path, want.Kind, want.Path)

@@ -1,6 +1,6 @@
 package wire
 
-import "bytes"
+import "github.com/ulogkit/ulogkit/format/topic"
 
 // Kind is what a message is about.
 type Kind uint8
@@ -15,6 +15,8 @@ const (
 	KindTextLog                     // text logs, NDJSON
 	KindFirmwareRequest             // firmware upload, asked for
 	KindFirmwareReply               // firmware upload, granted
+	KindMetrics                     // measured values, JSON
+	KindEvents                      // things that happened, JSON
 
 	// What the payload makes of KindBoot.
 	KindBootRequest
@@ -41,6 +43,7 @@ const (
 
 var kindNames = [...]string{
 	"publish", "boot", "log", "coredump", "config", "textlog", "firmware-request", "firmware-reply",
+	"metrics", "events",
 	"boot-request", "boot-reply",
 	"connect", "connack", "ack", "subscribe", "suback", "unsubscribe", "unsuback", "disconnect", "auth",
 	"encrypted", "gap", "resync", "oversize", "malformed",
@@ -60,42 +63,31 @@ func (k Kind) String() string {
 type Topic struct {
 	Kind Kind
 	// Path is what follows kind and version: customer, perhaps group,
-	// application, perhaps serial, separated by slashes. Which of them three
-	// segments are, the topic alone does not always tell.
+	// application, perhaps serial, separated by slashes. Package format/topic
+	// takes it apart.
 	Path []byte
 }
 
 // ParseTopic tells what is published under a topic name. A name that is none
-// of uLogger's gives KindOther.
+// of uLogger's gives KindOther and the whole name.
 func ParseTopic(name []byte) Topic {
-	for i := range topicPrefixes {
-		p := &topicPrefixes[i]
-		path, ok := bytes.CutPrefix(name, p.prefix)
-		if !ok || len(path) == 0 {
-			continue
-		}
-		if n := 1 + bytes.Count(path, slash); n < p.min || n > p.max {
-			continue
-		}
-		return Topic{Kind: p.kind, Path: path}
+	t, ok := topic.Parse(name)
+	if !ok {
+		return Topic{Path: name}
 	}
-	return Topic{Path: name}
+
+	path := len(t.Customer)
+	for _, segment := range [...][]byte{t.Group, t.Application, t.Serial, t.DeviceType, t.UploadID} {
+		if len(segment) > 0 {
+			path += 1 + len(segment)
+		}
+	}
+	return Topic{Kind: topicKinds[t.Kind], Path: name[len(name)-path:]}
 }
 
-var slash = []byte{'/'}
-
-// topicPrefixes are in order: the first that fits decides. A group may stand
-// after the customer, hence one segment more.
-var topicPrefixes = [...]struct {
-	prefix   []byte
-	min, max int // segments of the path
-	kind     Kind
-}{
-	{[]byte("binlog/v0/"), 2, 3, KindLog},
-	{[]byte("core-dump/v0/"), 1, 3, KindCoreDump},
-	{[]byte("boot/v0/"), 2, 4, KindBoot},
-	{[]byte("config/v0/"), 3, 4, KindConfig},
-	{[]byte("logs/v0/"), 2, 3, KindTextLog},
-	{[]byte("upload/v0/firmware/"), 2, 3, KindFirmwareRequest},
-	{[]byte("upload/v0/"), 2, 3, KindFirmwareReply},
+// topicKinds maps what a name alone tells; of boot, the payload tells the rest.
+var topicKinds = [...]Kind{
+	topic.BootRequest: KindBoot, topic.BootReply: KindBoot, topic.Log: KindLog, topic.CoreDump: KindCoreDump,
+	topic.LogConfig: KindConfig, topic.TextLog: KindTextLog, topic.Metrics: KindMetrics, topic.Events: KindEvents,
+	topic.FirmwareRequest: KindFirmwareRequest, topic.FirmwareReply: KindFirmwareReply,
 }

@@ -45,25 +45,26 @@ type rule struct {
 var importTable = []rule{
 	{dir: "spec", allowed: []string{yaml}},
 	{dir: "gen", allowed: []string{"spec", jennifer}},
+	{dir: "format/topic"},
 	{dir: "format/dict", allowed: []string{"format"}},
 	{dir: "format/text", allowed: []string{"format"}},
 	{dir: "format/crash", allowed: []string{"format", frame}},
 	{dir: "format"},
-	{dir: "wire", allowed: []string{"format", gopacket}},
+	{dir: "wire", allowed: []string{"format", "format/topic", gopacket}},
 	// The stand-in cloud is part of the uploader's package tree.
-	{dir: "mqttv5/localcloud", allowed: []string{"format", "mqttv5", "mqttv5/device", "mqttv5/internal/guard", mochi, xtime}},
+	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/internal/guard", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
-	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", otlp, protobuf, metrics}},
-	{dir: "mqttv5/ingest", allowed: []string{"format", "mqttv5", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", paho, metrics}},
+	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", otlp, protobuf, metrics}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", paho, metrics}},
 	// Leaves: what the rooms of the uploader share.
 	{dir: "mqttv5/internal/fault"},
 	{dir: "mqttv5/internal/durable"},
 	{dir: "mqttv5/internal/guard", allowed: []string{paho}},
-	{dir: "mqttv5/device", allowed: []string{"format", "mqttv5/internal/fault"}},
+	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/fault"}},
 	{dir: "mqttv5", allowed: []string{
-		"format", "mqttv5/device", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
+		"format", "format/topic", "mqttv5/device", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
 		paho, bbolt, flock, metrics, xtime, xsys,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},

@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // MaxName is the longest serial, type and version, in bytes: what fits the header
 // of a crash dump (FORMAT section 3).
-const MaxName = 64
+const MaxName = topic.MaxSegment
 
 // MaxGitHash is the longest git hash: the length of a SHA-256 in hexadecimal digits.
 const MaxGitHash = 64
@@ -79,8 +80,11 @@ func (d Info) Validate() error {
 }
 
 // CheckName reports what makes s unfit: for a message at all, or as one segment of
-// a topic. max is in bytes.
+// a topic. max is in bytes and that of topics if segment is set.
 func CheckName(s string, max int, segment bool) error {
+	if segment && s != "" {
+		return topic.Check(s)
+	}
 	if len(s) > max {
 		return fmt.Errorf("%d bytes long, the limit is %d", len(s), max)
 	}
@@ -88,11 +92,8 @@ func CheckName(s string, max int, segment bool) error {
 		return errors.New("not valid UTF-8")
 	}
 	for i, r := range s {
-		switch {
-		case unicode.IsControl(r), r == '\uFEFF', r&0xFFFE == 0xFFFE, r >= 0xFDD0 && r <= 0xFDEF:
+		if unicode.IsControl(r) || r == '\uFEFF' || r&0xFFFE == 0xFFFE || r >= 0xFDD0 && r <= 0xFDEF {
 			return fmt.Errorf("character U+%04X at byte %d is not allowed", r, i)
-		case segment && (r == '#' || r == '+' || r == '/'):
-			return fmt.Errorf("character %q at byte %d is not allowed in a topic segment", r, i)
 		}
 	}
 	return nil

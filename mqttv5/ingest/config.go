@@ -7,11 +7,11 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -115,7 +115,10 @@ func (c Config) withDefaults() (Config, error) {
 		if conn.CustomerID == "" {
 			return Config{}, errors.New("no CustomerID in Connection; it is the account whose uploads are taken")
 		}
-		c.Filters = filters(conn.CustomerID, conn.GroupID)
+		var err error
+		if c.Filters, err = filters(conn.CustomerID, conn.GroupID); err != nil {
+			return Config{}, err
+		}
 	} else if conn.CustomerID == "" {
 		conn.CustomerID = "any" // the filters alone say whose
 	}
@@ -133,7 +136,7 @@ func (c Config) check() error {
 		return errors.New("no Group given; all workers that share the work have the same one")
 	}
 	for _, f := range [...]struct{ name, value string }{{"Group", c.Group}, {"Name", c.Name}} {
-		if err := checkSegment(f.value); err != nil {
+		if err := topic.Check(f.value); err != nil {
 			return fmt.Errorf("%s %q: %w", f.name, f.value, err)
 		}
 	}
@@ -144,7 +147,7 @@ func (c Config) check() error {
 		return fmt.Errorf("%d Filters, brokers take %d", len(c.Filters), maxFilters)
 	}
 	for _, f := range c.Filters {
-		if f == "" || strings.HasPrefix(f, "$share/") || !utf8.ValidString(f) || strings.ContainsRune(f, 0) {
+		if group, _ := topic.CutShared(f); f == "" || group != "" || !utf8.ValidString(f) || strings.ContainsRune(f, 0) {
 			return fmt.Errorf("filter %q is not a topic filter without $share", f)
 		}
 	}
@@ -163,23 +166,6 @@ func (c Config) check() error {
 	}
 	if c.SessionExpiry < time.Second || c.SessionExpiry > 1<<31*time.Second {
 		return fmt.Errorf("SessionExpiry %v is not between 1 s and 68 years", c.SessionExpiry)
-	}
-	return nil
-}
-
-// checkSegment refuses what cannot be a share name or part of a client identifier.
-func checkSegment(s string) error {
-	const limit = 64
-	if len(s) > limit {
-		return fmt.Errorf("%d bytes long, the limit is %d", len(s), limit)
-	}
-	if !utf8.ValidString(s) {
-		return errors.New("not valid UTF-8")
-	}
-	for i, r := range s {
-		if r == '/' || r == '+' || r == '#' || unicode.IsControl(r) {
-			return fmt.Errorf("character %q at byte %d is not allowed", r, i)
-		}
 	}
 	return nil
 }

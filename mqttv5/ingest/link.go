@@ -129,9 +129,13 @@ func (l *link) failWith(code mqttv5.ReasonCode, cause error) {
 
 // subscribe subscribes to the filters in one packet.
 func (l *link) subscribe(ctx context.Context, group string, filters []string) error {
+	filters, err := shared(group, filters)
+	if err != nil {
+		return err
+	}
 	s := &paho.Subscribe{}
 	for _, f := range filters {
-		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: "$share/" + group + "/" + f, QoS: 1})
+		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: f, QoS: 1})
 	}
 	answer, err := l.paho.Subscribe(ctx, s)
 	if answer != nil {
@@ -151,11 +155,11 @@ func (l *link) subscribe(ctx context.Context, group string, filters []string) er
 
 // unsubscribe ends the subscriptions.
 func (l *link) unsubscribe(ctx context.Context, group string, filters []string) error {
-	u := &paho.Unsubscribe{}
-	for _, f := range filters {
-		u.Topics = append(u.Topics, "$share/"+group+"/"+f)
+	filters, err := shared(group, filters)
+	if err != nil {
+		return err
 	}
-	_, err := l.paho.Unsubscribe(ctx, u)
+	_, err = l.paho.Unsubscribe(ctx, &paho.Unsubscribe{Topics: filters})
 	return err
 }
 

@@ -180,4 +180,4 @@ func startWorker(t testing.TB, cfg Config) (w *Worker, stop func()) {
 	return w, stop
 }
 
-func topic(app int) string { return fmt.Sprintf("binlog/v0/7/%d", app) }
+func logTopic(app int) string { return fmt.Sprintf("binlog/v0/7/%d", app) }

@@ -42,7 +42,7 @@ func TestAcknowledgementsFollowTheWrites(t *testing.T) {
 		conn := &slowConn{begun: make(chan []byte), finish: make(chan struct{})}
 		l := &link{conn: &guarded{Conn: conn}, queue: make(chan delivery, messages), dead: make(chan struct{})}
 		for i := range messages {
-			l.queue <- delivery{topic: topic(1), payload: testLog(t, i, 50), at: time.Now(), id: uint16(i + 1)}
+			l.queue <- delivery{topic: logTopic(1), payload: testLog(t, i, 50), at: time.Now(), id: uint16(i + 1)}
 		}
 		stop := make(chan struct{})
 		go newPipeline(cfg, &status{log: slog.New(slog.DiscardHandler), count: count}, count).run(t.Context(), stop, l)

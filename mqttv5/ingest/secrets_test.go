@@ -45,10 +45,10 @@ func TestSecretsNeverShown(t *testing.T) {
 		topic   string
 		payload []byte
 	}{
-		{topic(1), log},
-		{topic(1), flipped},
-		{topic(1), text},
-		{topic(1), []byte(payload)},
+		{logTopic(1), log},
+		{logTopic(1), flipped},
+		{logTopic(1), text},
+		{logTopic(1), []byte(payload)},
 		{"core-dump/v0/7", []byte(payload)},
 		{"core-dump/v0/7", bytes.Repeat([]byte(payload), 30)},
 		{"other", log},
@@ -57,7 +57,7 @@ func TestSecretsNeverShown(t *testing.T) {
 		c.expectAcks(i+1, 1)
 	}
 	sink.fail(errors.New("medium error"))
-	c.publish(8, topic(2), "", log)
+	c.publish(8, logTopic(2), "", log)
 	waitFor(t, "the failure", func() bool { return w.Health().Sink != "" })
 	fmt.Fprintf(&shown, "%+v\n%s\n", w.Health(), get(t, w).Body)
 	c.send(&packets.Disconnect{ReasonCode: 0x8b, Properties: &packets.Properties{}})
@@ -65,7 +65,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	fmt.Fprintf(&shown, "%+v\n%s\n", w.Health(), get(t, w).Body)
 	sink.fail(nil)
 	c = b.next()
-	c.publish(8, topic(2), "", log)
+	c.publish(8, logTopic(2), "", log)
 	c.expectAcks(8, 1)
 	list, err := cfg.Metrics.(*prometheus.Registry).Gather()
 	if err != nil {

@@ -1,37 +1,55 @@
 package ingest
 
-import "strings"
+import (
+	"fmt"
 
-// topicKind tells what is published to a topic. With a group, one segment follows
-// the customer:
-//
-//	binlog/v0/CUSTOMER[/GROUP]/APPLICATION
-//	core-dump/v0/CUSTOMER[/GROUP]
-//
-// Source: FORMAT section 5.
-func topicKind(topic string) Kind {
-	if rest, ok := strings.CutPrefix(topic, "binlog/v0/"); ok {
-		if n := strings.Count(rest, "/"); n == 1 || n == 2 {
-			return KindLog
-		}
-	}
-	if rest, ok := strings.CutPrefix(topic, "core-dump/v0/"); ok {
-		if n := strings.Count(rest, "/"); n <= 1 {
-			return KindCoreDump
-		}
+	"github.com/ulogkit/ulogkit/format/topic"
+)
+
+// topicKind tells what is published under a name: logs and crash dumps are stored,
+// anything else is not known here.
+func topicKind(name string) Kind {
+	t, _ := topic.Parse(name)
+	switch t.Kind {
+	case topic.Log:
+		return KindLog
+	case topic.CoreDump:
+		return KindCoreDump
 	}
 	return KindUnknown
 }
 
 // filters returns the filters for all uploads of a customer: with and without a
 // group, or those of one group. Each topic matches one of them.
-func filters(customer, group string) []string {
+func filters(customer, group string) ([]string, error) {
+	groups := []string{"", topic.Any}
 	if group != "" {
-		prefix := customer + "/" + group
-		return []string{"binlog/v0/" + prefix + "/+", "core-dump/v0/" + prefix}
+		groups = []string{group}
 	}
-	return []string{
-		"binlog/v0/" + customer + "/+", "binlog/v0/" + customer + "/+/+",
-		"core-dump/v0/" + customer, "core-dump/v0/" + customer + "/+",
+	var out []string
+	for _, t := range [...]topic.Topic[string]{
+		{Kind: topic.Log, Customer: customer, Application: topic.Any},
+		{Kind: topic.CoreDump, Customer: customer},
+	} {
+		for _, t.Group = range groups {
+			f, err := t.Filter()
+			if err != nil {
+				return nil, fmt.Errorf("field Connection: %w", err)
+			}
+			out = append(out, f)
+		}
 	}
+	return out, nil
+}
+
+// shared returns the filters as the workers of a group subscribe to them.
+func shared(group string, filters []string) ([]string, error) {
+	out := make([]string, len(filters))
+	for i, f := range filters {
+		var err error
+		if out[i], err = topic.Shared(group, f); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

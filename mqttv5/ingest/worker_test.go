@@ -61,7 +61,7 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
 	c := b.next()
 	for i := range 100 {
-		c.publish(uint16(i+1), topic(i%3), "", testLog(t, i, 100))
+		c.publish(uint16(i+1), logTopic(i%3), "", testLog(t, i, 100))
 	}
 	for stored := 0; stored < 100; {
 		c.expectNoAck()
@@ -72,7 +72,7 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 		stored = n
 	}
 	for i, r := range sink.all() {
-		if !bytes.Equal(r.Payload, testLog(t, i, 100)) || r.Topic != topic(i%3) || r.Kind != KindLog || r.Reason != "" || time.Since(r.Time) > time.Minute {
+		if !bytes.Equal(r.Payload, testLog(t, i, 100)) || r.Topic != logTopic(i%3) || r.Kind != KindLog || r.Reason != "" || time.Since(r.Time) > time.Minute {
 			t.Fatalf("record %d is %v of %s at %v", i, r.Kind, r.Topic, r.Time)
 		}
 	}
@@ -88,7 +88,7 @@ func TestSinkDown(t *testing.T) {
 	w, _ := startWorker(t, Config{Connection: conn, Sink: sink, ReceiveMaximum: 10, Metrics: reg})
 	c := b.next()
 	for i := range 10 {
-		c.publish(uint16(i+1), topic(1), "", testLog(t, i, 100))
+		c.publish(uint16(i+1), logTopic(1), "", testLog(t, i, 100))
 	}
 	waitFor(t, "the worker to say so", func() bool { return strings.Contains(w.Health().Sink, "no disk in the drive") })
 	waitFor(t, "a second attempt", func() bool { return testutil.ToFloat64(w.count.failures) >= 2 })
@@ -129,14 +129,14 @@ func TestLostConnectionBeforeStoring(t *testing.T) {
 	}
 	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
 	c := b.next()
-	c.publish(1, topic(1), "id", testLog(t, 1, 100))
+	c.publish(1, logTopic(1), "id", testLog(t, 1, 100))
 	<-entered
 	sink.mu.Lock()
 	sink.before = nil
 	sink.mu.Unlock()
 	c.Close()
 	c = b.next()
-	c.publish(1, topic(1), "id", testLog(t, 1, 100))
+	c.publish(1, logTopic(1), "id", testLog(t, 1, 100))
 	c.expectAcks(1, 1)
 	if n := len(sink.all()); n != 1 {
 		t.Errorf("%d records", n)
@@ -151,7 +151,7 @@ func TestLostAcknowledgement(t *testing.T) {
 	for round := range 5 {
 		c := b.next()
 		for i := range 20 {
-			c.publish(uint16(i+1), topic(1), "", testLog(t, i, 100))
+			c.publish(uint16(i+1), logTopic(1), "", testLog(t, i, 100))
 		}
 		if round == 0 {
 			sink.wait(t, 1)
@@ -176,17 +176,17 @@ func TestCopies(t *testing.T) {
 		payload   []byte
 		fresh     bool
 	}{
-		{topic(1), "a", testLog(t, 1, 100), true},
-		{topic(1), "a", other, false},               // the same record after a new registration
-		{topic(1), "a", testLog(t, 2, 100), true},   // an id that is not unique
-		{topic(2), "a", testLog(t, 1, 100), true},   // another application
-		{topic(1), "b", testLog(t, 1, 100), true},   // another record with the same bytes
-		{topic(1), "", testLog(t, 1, 100), true},    // a sender without ids
-		{topic(1), "", other, true},                 // another device of that kind
-		{topic(1), "", testLog(t, 1, 100), false},   // its copy
-		{topic(1), "x", []byte("poison"), true},     // to quarantine
-		{topic(1), "x", []byte("poison"), false},    // once
-		{topic(1), "x", []byte("poisoNXXXX"), true}, // no token is cut out of what is none
+		{logTopic(1), "a", testLog(t, 1, 100), true},
+		{logTopic(1), "a", other, false},               // the same record after a new registration
+		{logTopic(1), "a", testLog(t, 2, 100), true},   // an id that is not unique
+		{logTopic(2), "a", testLog(t, 1, 100), true},   // another application
+		{logTopic(1), "b", testLog(t, 1, 100), true},   // another record with the same bytes
+		{logTopic(1), "", testLog(t, 1, 100), true},    // a sender without ids
+		{logTopic(1), "", other, true},                 // another device of that kind
+		{logTopic(1), "", testLog(t, 1, 100), false},   // its copy
+		{logTopic(1), "x", []byte("poison"), true},     // to quarantine
+		{logTopic(1), "x", []byte("poison"), false},    // once
+		{logTopic(1), "x", []byte("poisoNXXXX"), true}, // no token is cut out of what is none
 	}
 	var want [][]byte
 	for i, m := range same {
@@ -231,7 +231,7 @@ func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
 				c.expectAcks(acked+1, 100)
 				acked += 100
 			}
-			c.publish(uint16(i+1), topic(1), fmt.Sprint("id-", m), testLog(t, m, 60))
+			c.publish(uint16(i+1), logTopic(1), fmt.Sprint("id-", m), testLog(t, m, 60))
 		}
 		c.expectAcks(acked+1, n-acked)
 		order = order[n:]
@@ -260,15 +260,15 @@ func TestQuarantine(t *testing.T) {
 		payload []byte
 		reason  string
 	}{
-		{topic(1), nil, "empty"},
-		{topic(1), []byte{3}, "header"},
-		{topic(1), bytes.Repeat([]byte{0xff}, 100), "version"},
-		{topic(1), bytes.Repeat([]byte{0}, 100), "version"},
-		{topic(1), unknown, "version"},
-		{topic(1), good[:len(good)-1], "announces"},
-		{topic(1), append(append([]byte(nil), good...), good...), "left over"},
-		{topic(1), flipped, "checksum"},
-		{topic(1), dump, ""},
+		{logTopic(1), nil, "empty"},
+		{logTopic(1), []byte{3}, "header"},
+		{logTopic(1), bytes.Repeat([]byte{0xff}, 100), "version"},
+		{logTopic(1), bytes.Repeat([]byte{0}, 100), "version"},
+		{logTopic(1), unknown, "version"},
+		{logTopic(1), good[:len(good)-1], "announces"},
+		{logTopic(1), append(append([]byte(nil), good...), good...), "left over"},
+		{logTopic(1), flipped, "checksum"},
+		{logTopic(1), dump, ""},
 		{"core-dump/v0/7", good, ""},
 		{"core-dump/v0/7", dump[:100], ""},
 		{"binlog/v0/7", good, "topic"},
@@ -278,7 +278,7 @@ func TestQuarantine(t *testing.T) {
 	c := b.next()
 	for i, p := range poison {
 		c.publish(uint16(2*i+1), p.topic, "", p.payload)
-		c.publish(uint16(2*i+2), topic(9), fmt.Sprint(i), good)
+		c.publish(uint16(2*i+2), logTopic(9), fmt.Sprint(i), good)
 	}
 	c.expectAcks(1, 2*len(poison))
 	if got := quarantine.all(); len(got) != len(poison) {
@@ -311,7 +311,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range n {
-			c.publish(uint16(i+1), topic(1), "", testLog(t, i, size))
+			c.publish(uint16(i+1), logTopic(1), "", testLog(t, i, size))
 			sent.Add(1)
 		}
 	}()
@@ -354,7 +354,7 @@ func TestHostileBytes(t *testing.T) {
 		c.expectClosed()
 	}
 	c := b.next()
-	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	c.publish(1, logTopic(1), "", testLog(t, 1, 50))
 	c.expectAcks(1, 1)
 }
 
@@ -363,7 +363,7 @@ func TestQoSZeroIsStoredToo(t *testing.T) {
 	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 2})
 	c := b.next()
 	for i := range 50 {
-		c.send(&packets.Publish{Topic: topic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: propertyID, Value: "q"}}}})
+		c.send(&packets.Publish{Topic: logTopic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: propertyID, Value: "q"}}}})
 	}
 	if got := sink.wait(t, 50); got[49].ID != "q" || !bytes.Equal(got[49].Payload, testLog(t, 49, 50)) {
 		t.Errorf("last record is %+v", got[49])
@@ -377,7 +377,7 @@ func TestStopFinishesTheBatch(t *testing.T) {
 	entered := make(chan struct{}, 1)
 	w, stop := startWorker(t, Config{Connection: connection(b.port()), Sink: &enteredSink{sink, entered}})
 	c := b.next()
-	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	c.publish(1, logTopic(1), "", testLog(t, 1, 50))
 	<-entered
 	waitFor(t, "the connection", func() bool { return w.Health().Connected })
 	stopped := make(chan struct{})
@@ -409,7 +409,7 @@ func TestLeave(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	c := b.next()
-	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	c.publish(1, logTopic(1), "", testLog(t, 1, 50))
 	c.expectAcks(1, 1)
 	waitFor(t, "the connection", func() bool { return w.Health().Connected })
 	cancel()
@@ -417,7 +417,7 @@ func TestLeave(t *testing.T) {
 		t.Errorf("unsubscribes %q", got)
 	}
 	for i := range 5 { // what the broker still had
-		c.publish(uint16(i+2), topic(1), "", testLog(t, i+2, 50))
+		c.publish(uint16(i+2), logTopic(1), "", testLog(t, i+2, 50))
 		c.expectAcks(i+2, 1)
 	}
 	if d := <-c.goodbye; d.Properties.SessionExpiryInterval == nil || *d.Properties.SessionExpiryInterval != 0 {
@@ -440,7 +440,7 @@ func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	c := b.next()
-	c.publish(1, topic(1), "", testLog(t, 1, 50))
+	c.publish(1, logTopic(1), "", testLog(t, 1, 50))
 	waitFor(t, "the sink to fail", func() bool { return w.Health().Sink != "" && w.Health().Connected })
 	cancel()
 	if d := <-c.goodbye; d.Properties.SessionExpiryInterval != nil {

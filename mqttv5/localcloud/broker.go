@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
@@ -203,12 +203,12 @@ func (h *hook) OnSubscribed(cl *mochi.Client, pk packets.Packet, codes []byte) {
 		return
 	}
 	for i, f := range pk.Filters {
-		topic := f.Filter
-		if i >= len(codes) || codes[i] >= packets.ErrUnspecifiedError.Code || !strings.HasPrefix(topic, "config/") || strings.ContainsAny(topic, "#+") {
+		t, _ := topic.Parse(f.Filter)
+		if i >= len(codes) || codes[i] >= packets.ErrUnspecifiedError.Code || t.Kind != topic.LogConfig {
 			continue
 		}
-		if err := h.cloud.Publish(topic, h.cloud.cfg.LogConfig); err != nil {
-			h.cloud.log.Error("log configuration", "topic", topic, "error", err)
+		if err := h.cloud.Publish(f.Filter, h.cloud.cfg.LogConfig); err != nil {
+			h.cloud.log.Error("log configuration", "topic", f.Filter, "error", err)
 		}
 	}
 }

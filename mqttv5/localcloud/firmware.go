@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/ulogkit/ulogkit/format/topic"
 )
 
 // Largest firmware file taken, in bytes.
@@ -103,19 +105,20 @@ func (u *uploads) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // answerFirmware answers a request for an address.
-func (c *Cloud) answerFirmware(pk packets.Packet) {
+func (c *Cloud) answerFirmware(a address, pk packets.Packet) {
 	var req struct {
 		UploadID      json.Number `json:"upload_id"`
 		DeviceType    string      `json:"device_type"`
 		ApplicationID uint32      `json:"application_id"`
 		GitHash       string      `json:"git_hash"`
 	}
-	if err := json.Unmarshal(pk.Payload, &req); err != nil || req.UploadID == "" {
+	err := json.Unmarshal(pk.Payload, &req)
+	reply := topic.Topic[string]{Kind: topic.FirmwareReply, Customer: a.Customer, Group: a.Group, UploadID: req.UploadID.String()}
+	to, bad := reply.Name()
+	if err = errors.Join(err, bad); err != nil {
 		c.log.Warn("firmware request cannot be used", "topic", pk.TopicName, "error", err)
 		return
 	}
-	rest := strings.TrimPrefix(pk.TopicName, "upload/v0/firmware/")
-	prefix := rest[:strings.LastIndexByte(rest, '/')]
 	address := c.upload.presign(Received{
 		Kind: KindFirmware, Topic: pk.TopicName, ApplicationID: req.ApplicationID, DeviceSerial: req.DeviceType,
 	})
@@ -123,7 +126,7 @@ func (c *Cloud) answerFirmware(pk packets.Packet) {
 	if err != nil {
 		return
 	}
-	if err := publishReply(c.broker, "upload/v0/"+prefix+"/"+req.UploadID.String(), body, pk.Properties.CorrelationData); err != nil {
+	if err := publishReply(c.broker, to, body, pk.Properties.CorrelationData); err != nil {
 		c.log.Error("firmware reply", "error", err)
 	}
 }

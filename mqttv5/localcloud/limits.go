@@ -10,6 +10,8 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/time/rate"
+
+	"github.com/ulogkit/ulogkit/format/topic"
 )
 
 // Client ids remembered for ConnectInterval; beyond it the old ones are forgotten.
@@ -135,7 +137,8 @@ func (l *limits) packet(cl *mochi.Client, pk packets.Packet) refusal {
 			if f.Identifier > 0 && s.NoSubscriptionID {
 				return because(packets.ErrSubscriptionIdentifiersNotSupported, "a subscription identifier")
 			}
-			if r := l.topic(packets.ErrTopicFilterInvalid, "filter", withoutShare(f.Filter)); r != (refusal{}) {
+			_, filter := topic.CutShared(f.Filter)
+			if r := l.topic(packets.ErrTopicFilterInvalid, "filter", filter); r != (refusal{}) {
 				return r
 			}
 		}
@@ -154,14 +157,6 @@ func (l *limits) topic(code packets.Code, name, topic string) refusal {
 }
 
 func over(n, limit int) bool { return limit > 0 && n > limit }
-
-// withoutShare returns the filter of a shared subscription.
-func withoutShare(filter string) string {
-	if rest, ok := strings.CutPrefix(filter, "$share/"); ok {
-		_, filter, _ = strings.Cut(rest, "/")
-	}
-	return filter
-}
 
 // OnConnect implements mochi.Hook.
 func (h *hook) OnConnect(cl *mochi.Client, _ packets.Packet) error {

@@ -5,69 +5,60 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/topic"
 )
 
-// address is a topic taken apart (FORMAT section 5). The group, if any, is part of
-// the customer.
+// address is the topic of a message that gateways publish.
 type address struct {
-	kind        string // boot, binlog, core-dump, logs or firmware
-	customer    string
-	application uint32
-	deviceType  string // firmware only
+	topic.Topic[string]
+	application uint32 // of kinds that have one
 }
 
 // parseTopic understands the topics that gateways publish to.
-func parseTopic(topic string) (address, bool) {
-	if rest, ok := strings.CutPrefix(topic, "upload/v0/firmware/"); ok {
-		s := strings.Split(rest, "/")
-		if len(s) != 2 && len(s) != 3 {
-			return address{}, false
-		}
-		return address{kind: "firmware", customer: s[0], deviceType: s[len(s)-1]}, true
+func parseTopic(name string) (address, bool) {
+	t, ok := topic.Parse(name)
+	if !ok || t.Prefix != "" {
+		return address{}, false // a bridge takes the prefix off
 	}
-	s := strings.Split(topic, "/")
-	if len(s) < 3 || s[1] != "v0" {
+	a := address{Topic: t}
+	switch t.Kind {
+	case topic.BootReply, topic.LogConfig, topic.FirmwareReply:
 		return address{}, false
+	case topic.CoreDump, topic.FirmwareRequest:
+		return a, true
 	}
-	a := address{kind: s[0], customer: s[2]}
-	switch a.kind {
-	case "core-dump":
-		return a, len(s) == 3 || len(s) == 4
-	case "boot", "binlog", "logs":
-		if len(s) != 4 && len(s) != 5 {
-			return address{}, false
-		}
-		n, err := strconv.ParseUint(s[len(s)-1], 10, 32)
-		a.application = uint32(n)
-		return a, err == nil
-	}
-	return address{}, false
+	a.application, ok = t.ApplicationID()
+	return a, ok
 }
 
 // allowed says whether a client may use a topic or a filter.
-func (c *Cloud) allowed(topic string, write bool) bool {
+func (c *Cloud) allowed(name string, write bool) bool {
 	if c.cfg.CustomerID == "" {
 		return true
 	}
 	if write {
-		a, ok := parseTopic(topic)
-		return ok && a.customer == c.cfg.CustomerID
+		a, ok := parseTopic(name)
+		return ok && a.Customer == c.cfg.CustomerID
 	}
-	s := strings.Split(withoutShare(topic), "/")
-	return len(s) > 2 && s[2] == c.cfg.CustomerID
+	customer, ok := topic.FilterCustomer(name)
+	return ok && customer == c.cfg.CustomerID
 }
 
 // receive takes one message. It returns the code of a refusal, or nil.
 func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 	a, ok := parseTopic(pk.TopicName)
-	if !ok || a.kind == "boot" || a.kind == "firmware" {
+	if !ok {
+		return nil
+	}
+	switch a.Kind {
+	case topic.Log, topic.CoreDump, topic.TextLog:
+	default:
 		return nil // requests are answered after their acknowledgement
 	}
 	r := Received{
@@ -80,16 +71,16 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 		}
 	}
 	var refuse *packets.Code
-	switch a.kind {
-	case "binlog":
+	switch a.Kind {
+	case topic.Log:
 		r.Kind = KindLog
 		if r.Err = c.verifyLog(&r); errors.Is(r.Err, errToken) && c.cfg.Strict.CheckTokens {
 			refuse = &packets.ErrNotAuthorized
 		}
-	case "core-dump":
+	case topic.CoreDump:
 		r.Kind = KindCoreDump
 		r.Err = verifyCoreDump(&r)
-	case "logs":
+	case topic.TextLog:
 		r.Kind = KindText
 		if r.Err = verifyText(&r); r.Err != nil {
 			refuse = &packets.ErrPayloadFormatInvalid
@@ -174,11 +165,11 @@ func (c *Cloud) answer(pk packets.Packet) {
 	if !ok {
 		return
 	}
-	switch a.kind {
-	case "boot":
+	switch a.Kind {
+	case topic.BootRequest:
 		c.answerBoot(a, pk)
-	case "firmware":
-		c.answerFirmware(pk)
+	case topic.FirmwareRequest:
+		c.answerFirmware(a, pk)
 	}
 }
 
@@ -186,7 +177,11 @@ func (c *Cloud) answerBoot(a address, pk packets.Packet) {
 	var req struct {
 		Serial string `json:"serial"`
 	}
-	if err := json.Unmarshal(pk.Payload, &req); err != nil || req.Serial == "" || strings.ContainsAny(req.Serial, "#+/\x00") {
+	err := json.Unmarshal(pk.Payload, &req)
+	reply := a.Topic
+	reply.Kind, reply.Serial = topic.BootReply, req.Serial
+	to, bad := reply.Name()
+	if err = errors.Join(err, bad); err != nil {
 		c.log.Warn("boot request cannot be used", "topic", pk.TopicName, "error", err)
 		return
 	}
@@ -198,7 +193,7 @@ func (c *Cloud) answerBoot(a address, pk packets.Packet) {
 		return
 	}
 	body := fmt.Appendf(nil, `{"token":%d}`, token)
-	if err := publishReply(c.broker, pk.TopicName+"/"+req.Serial, body, pk.Properties.CorrelationData); err != nil {
+	if err := publishReply(c.broker, to, body, pk.Properties.CorrelationData); err != nil {
 		c.log.Error("boot reply", "error", err)
 		return
 	}

@@ -2,14 +2,13 @@ package otlp
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text"
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -23,22 +22,16 @@ type Device struct {
 	Info          mqttv5.DeviceInfo
 }
 
-// deviceOf takes a log's topic apart: binlog/v0/CUSTOMER[/GROUP]/APPLICATION.
-func deviceOf(topic string, token uint32, lookup func(Device) (mqttv5.DeviceInfo, bool)) Device {
+// deviceOf returns the device that a log's topic and token tell of.
+func deviceOf(name string, token uint32, lookup func(Device) (mqttv5.DeviceInfo, bool)) Device {
 	d := Device{Token: token}
-	s := strings.Split(topic, "/")
-	if len(s) < 4 {
+	t, _ := topic.Parse(name)
+	d.CustomerID, d.GroupID = t.Customer, t.Group
+	n, ok := t.ApplicationID()
+	if !ok {
 		return d
 	}
-	d.CustomerID = s[2]
-	if len(s) > 4 {
-		d.GroupID = s[3]
-	}
-	n, err := strconv.ParseUint(s[len(s)-1], 10, 32)
-	if err != nil {
-		return d
-	}
-	d.ApplicationID = uint32(n)
+	d.ApplicationID = n
 	if lookup != nil {
 		if info, ok := lookup(d); ok {
 			d.Info = info
@@ -47,21 +40,13 @@ func deviceOf(topic string, token uint32, lookup func(Device) (mqttv5.DeviceInfo
 	return d
 }
 
-// deviceOfCrash returns the device that a crash dump's header names; its topic is
-// core-dump/v0/CUSTOMER[/GROUP].
-func deviceOfCrash(topic string, h *format.CoreDumpHeader) Device {
-	d := Device{ApplicationID: h.ApplicationID(), Info: mqttv5.DeviceInfo{
+// deviceOfCrash returns the device that a crash dump's header names.
+func deviceOfCrash(name string, h *format.CoreDumpHeader) Device {
+	t, _ := topic.Parse(name)
+	return Device{CustomerID: t.Customer, GroupID: t.Group, ApplicationID: h.ApplicationID(), Info: mqttv5.DeviceInfo{
 		ApplicationID: h.ApplicationID(), DeviceSerial: valid(h.DeviceSerial()), DeviceType: valid(h.DeviceType()),
 		GitVersion: valid(h.VersionString()), GitHash: valid(h.GitHash()),
 	}}
-	s := strings.Split(topic, "/")
-	if len(s) > 2 {
-		d.CustomerID = s[2]
-	}
-	if len(s) > 3 {
-		d.GroupID = s[3]
-	}
-	return d
 }
 
 func (d Device) resource() *resource.Resource {
