@@ -32,6 +32,18 @@ type Source interface {
 	// Read returns a Reader that starts at the record with this sequence number,
 	// or at the first one after it that still exists. 0 and 1 mean the first.
 	Read(ctx context.Context, from uint64) (Reader, error)
+
+	// Extent returns which sink this is and what it holds now.
+	Extent(ctx context.Context) (Extent, error)
+}
+
+// Extent says which sink a Source reads, and what it holds. A place in a sink is its
+// ID and a sequence number: the number alone would fit any other sink as well.
+type Extent struct {
+	ID    string // made with the sink; empty for one that was made before there were identities
+	Name  string // of the sink, for people
+	First uint64 // sequence number of the first record that still exists, or Next
+	Next  uint64 // sequence number that the next record will get
 }
 
 // ErrEnd means that a Reader has returned all records there are so far.
@@ -41,6 +53,7 @@ var ErrEnd = errors.New("no more records yet")
 type LossError struct {
 	First, Last uint64 // sequence numbers of what is missing
 	Err         error  // why
+	Accepted    bool   // a person has said that it was seen
 }
 
 // Error implements error.

@@ -10,9 +10,11 @@
 // A directory holds segments, named after the sequence number of their first
 // record, and beside each an index:
 //
+//	sink
 //	00000000000000000001.seg
 //	00000000000000000001.idx
 //	lock
+//	accepted-losses
 //
 // A segment is 16 bytes, "ulogseg1" and a random marker of 8 bytes, and then
 // records back to back, integers little-endian:
@@ -33,8 +35,13 @@
 // The index has 8 bytes for each record, its offset and its length; both are 0 for
 // a record that is lost. An entry is written when its record is durable, so that a
 // reader never sees a record that a power cut could still take away and whose
-// number another would then get. The index is made of the segment and can be
-// deleted while no worker runs.
+// number another would then get. It is also the memory of what was there: a record
+// that has an entry and cannot be found is a loss, and keeps its number.
+//
+// The file sink holds the sink's identity, made with it and never changed, by which a
+// position in one sink is told from a position in another. In accepted-losses are
+// the sequence numbers of the losses that a person has seen, a line "FIRST LAST"
+// for each run; [AcceptLosses] adds to it.
 //
 // # Guarantees
 //
@@ -50,5 +57,15 @@
 // a good record follows a bad one, nothing is cut off, readers are told of the
 // loss with an *ingest.LossError, and the good records are returned.
 //
-// One process at a time writes to a directory; a second Open fails with ErrLocked.
+// Reading changes nothing. What a worker that was killed has written and not yet
+// entered into the index, a Reader finds by itself once no worker runs, and has
+// the disk keep it before it returns it.
+//
+// A loss is told by each Reader, and logged by each Open, until it was accepted; after
+// that too no record is ever missing without a word, since a Reader returns it with
+// Accepted set.
+//
+// A directory that holds other files and no sink is refused and gets no lock. No
+// symbolic link is followed to a file of the sink. One process at a time writes to a
+// directory; a second Open fails with ErrLocked.
 package filesink

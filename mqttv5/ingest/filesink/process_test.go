@@ -143,6 +143,7 @@ func TestDiskFull(t *testing.T) {
 	for _, limit := range []int{5, 5_000, 50_000, 123_456} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			dir := t.TempDir()
+			open(t, Config{Dir: dir}).Close()
 			cmd, lines, in := startChild(t, dir, "FILESINK_LIMIT="+strconv.Itoa(limit))
 			follow, err := OpenReader(dir, 1)
 			if err != nil {

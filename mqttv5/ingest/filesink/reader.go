@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
-// Reader replays the records of a directory. It implements ingest.Reader. It
-// takes no lock, and is not safe for concurrent use.
+// Reader replays the records of a directory and changes nothing in it. It implements
+// ingest.Reader. It takes no lock, but for a moment a shared one when no worker does,
+// and is not safe for concurrent use.
 type Reader struct {
 	dir  string
 	next uint64 // sequence number of the record to return next
@@ -23,19 +25,30 @@ type Reader struct {
 	end     uint64  // first of the segment after it; 0 for the newest
 	entries []entry // of the open segment, as far as known
 	whole   bool    // entries are all there are, found by scanning
+
+	accepted spans
+	tailSize int64 // of the newest segment when its end was looked at
 }
 
 // OpenReader returns a Reader that starts at a sequence number; 0 and 1 mean the
 // first record that there is.
 func OpenReader(dir string, from uint64) (*Reader, error) {
+	if _, err := readIdentity(dir); err != nil {
+		return nil, fmt.Errorf("read file sink %s: %w", dir, err)
+	}
 	all, err := listSegments(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read file sink: %w", err)
+		return nil, fmt.Errorf("read file sink %s: %w", dir, err)
 	}
+	accepted, err := readAccepted(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read file sink %s: %w", dir, err)
+	}
+
 	if len(all) > 0 {
 		from = max(from, all[0])
 	}
-	return &Reader{dir: dir, next: max(from, 1)}, nil
+	return &Reader{dir: dir, next: max(from, 1), accepted: accepted}, nil
 }
 
 // Next implements ingest.Reader.
@@ -97,7 +110,7 @@ func (r *Reader) open() error {
 	if err != nil {
 		return fmt.Errorf("read file sink: %w", err)
 	}
-	r.first, r.end, r.entries, r.whole = all[i], 0, r.entries[:0], false
+	r.first, r.end, r.entries, r.whole, r.tailSize = all[i], 0, r.entries[:0], false, 0
 	if i+1 < len(all) {
 		r.end = all[i+1]
 	}
@@ -107,7 +120,7 @@ func (r *Reader) open() error {
 		case r.end != 0:
 			return r.lost(r.end-1, err)
 		case errors.Is(err, io.EOF):
-			return ingest.ErrEnd // it is being made
+			return r.headless()
 		}
 		return fmt.Errorf("read file sink: %s: %w", segmentName(r.dir, all[i]), err)
 	}
@@ -115,16 +128,65 @@ func (r *Reader) open() error {
 	return nil
 }
 
+// headless is about a newest segment that is too short for its own head: it is being
+// made, or what was in it is gone.
+func (r *Reader) headless() error {
+	entries, err := readIndex(indexName(r.dir, r.first), 0)
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	if end := r.first + uint64(len(entries)); r.next < end {
+		return r.lost(end-1, fmt.Errorf("%w: the segment ends before its first record", errDamaged))
+	}
+	return ingest.ErrEnd
+}
+
 // find reports whether the next record's place is known. It reads the index again
 // if need be.
 func (r *Reader) find() (bool, error) {
-	i := r.next - r.first
-	if i < uint64(len(r.entries)) || r.whole {
-		return i < uint64(len(r.entries)), nil
+	known := func() bool { return r.next-r.first < uint64(len(r.entries)) }
+	if known() || r.whole {
+		return known(), nil
 	}
 	entries, err := readIndex(indexName(r.dir, r.first), len(r.entries))
-	r.entries = append(r.entries, entries...)
-	return i < uint64(len(r.entries)), err
+	if r.entries = append(r.entries, entries...); err != nil || known() || r.end != 0 {
+		return known(), err
+	}
+	err = r.tail()
+	return known(), err
+}
+
+// tail adds the records of the newest segment that are not in the index: a worker
+// that crashed had no time for it. They stay what they are only while there is no
+// worker, and when the disk has them.
+func (r *Reader) tail() error {
+	info, err := r.seg.Stat()
+	if err != nil || info.Size() == r.tailSize {
+		return err
+	}
+	l, free, err := lockShared(lockName(r.dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		free, err = true, nil // a copy of a sink, in which nobody has written
+	}
+	if err != nil || !free {
+		return err
+	}
+	if l != nil {
+		defer l.Close()
+	}
+
+	found, err := scan(r.seg, r.marker, r.first)
+	if err != nil {
+		return err
+	}
+	if known := len(r.entries); len(found.entries) > known {
+		if err := r.seg.Sync(); err != nil {
+			return err
+		}
+		r.entries = append(r.entries, found.entries[known:]...)
+	}
+	r.tailSize = info.Size()
+	return nil
 }
 
 // scan finds the records without the index. In the newest segment what the index
@@ -196,7 +258,7 @@ func (r *Reader) newer() error {
 
 // lost skips the records up to last.
 func (r *Reader) lost(last uint64, err error) error {
-	e := &ingest.LossError{First: r.next, Last: last, Err: err}
+	e := &ingest.LossError{First: r.next, Last: last, Err: err, Accepted: r.accepted.covers(span{r.next, last})}
 	r.next = last + 1
 	return e
 }

@@ -178,11 +178,8 @@ func readIndex(name string, skip int) ([]entry, error) {
 	return entries, nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+// openFile opens a file of the directory. It follows no link: whoever may write to
+// the directory could turn it to another file.
+func openFile(name string, flag int) (*os.File, error) {
+	return os.OpenFile(name, flag|noFollow, 0o600)
 }

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 )
 
 // ErrLocked means that another process writes to the directory.
@@ -33,6 +35,10 @@ type Config struct {
 	// SegmentBytes is the size from which a new segment is begun, at most 1 GiB.
 	// Default: 64 MiB.
 	SegmentBytes int64
+
+	// Logger gets what a person should know of the directory: losses that nobody
+	// has accepted, and that others may write to it. Default: discards.
+	Logger *slog.Logger
 }
 
 // Sink appends records to files. It implements ingest.Sink and ingest.Source.
@@ -66,72 +72,87 @@ func Open(cfg Config) (*Sink, error) {
 	if cfg.SegmentBytes < 1 || cfg.SegmentBytes > 1<<30 {
 		return nil, fmt.Errorf("open file sink: SegmentBytes %d is not between 1 and %d", cfg.SegmentBytes, 1<<30)
 	}
-	if err := makeDir(cfg.Dir); err != nil {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := durable.MakeDir(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open file sink: %w", err)
 	}
-	l, err := lock(filepath.Join(cfg.Dir, "lock"))
+	// Before the lock, which a directory that is no sink must not get.
+	if err := usable(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
+	}
+	l, err := lock(lockName(cfg.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
 	}
+
 	s := &Sink{cfg: cfg, lock: l, next: 1, sync: (*os.File).Sync}
-	if err := s.recover(); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
+	for _, step := range [...]func() error{s.identify, s.recover, s.tell} {
+		if err := step(); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
+		}
+	}
+	if info, err := os.Stat(cfg.Dir); err == nil && info.Mode().Perm()&0o022 != 0 {
+		cfg.Logger.Warn("others may write to the directory of the sink; chmod go-w closes it", "sink", cfg.Dir, "mode", info.Mode().Perm())
 	}
 	return s, nil
 }
 
-// makeDir makes a directory and its parents, each durable in its own parent.
-func makeDir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
+// identify gives the directory its identity. A full disk keeps that from a sink that
+// an earlier version made; it goes on without one.
+func (s *Sink) identify() error {
+	err := identify(s.cfg.Dir)
+	if all, other := listSegments(s.cfg.Dir); err != nil && other == nil && len(all) > 0 {
+		s.cfg.Logger.Warn("the sink gets no identity yet, by which an export tells it from others", "sink", s.cfg.Dir, "error", err)
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(filepath.Clean(dir)))
+	return err
 }
 
+func lockName(dir string) string { return filepath.Join(dir, "lock") }
+
 // recover reads the newest segment, cuts off what was half written and makes its
-// index anew.
+// index anew. It comes to the same end however often it is done: what the index says
+// was there once, and is not found, keeps its numbers.
 func (s *Sink) recover() error {
 	all, err := listSegments(s.cfg.Dir)
 	if err != nil || len(all) == 0 {
 		return err
 	}
 	first := all[len(all)-1]
-	seg, err := os.OpenFile(segmentName(s.cfg.Dir, first), os.O_RDWR, 0)
+	old, err := readIndex(indexName(s.cfg.Dir, first), 0)
+	if err != nil {
+		return err
+	}
+	seg, err := openFile(segmentName(s.cfg.Dir, first), os.O_RDWR)
 	if err != nil {
 		return err
 	}
 	m, err := readMarker(seg)
 	if errors.Is(err, io.EOF) {
-		// Too short for its own head: the crash came at once. The next Append
-		// makes it anew under the same name.
-		s.next = first
-		return seg.Close()
+		// Too short for its own head: the crash came at once, or what the index
+		// has is gone. The next Append makes it anew under the same name, or
+		// begins the one behind it.
+		s.next = first + uint64(len(old))
+		return errors.Join(seg.Close(), makeIndex(indexName(s.cfg.Dir, first), make([]entry, len(old))))
 	}
 	if err != nil {
 		seg.Close()
 		return fmt.Errorf("%s: %w; move it and its index away to go on without its records", segmentName(s.cfg.Dir, first), err)
 	}
+
 	found, err := scan(seg, m, first)
 	if err != nil {
 		seg.Close()
 		return err
 	}
-	// An index entry says that its record was durable once. If the record cannot
-	// be found any more, that is no half-written tail.
-	old, err := readIndex(indexName(s.cfg.Dir, first), 0)
-	if err != nil {
-		seg.Close()
-		return err
-	}
-	for n := len(old); n > len(found.entries); n-- {
-		if old[n-1].length > 0 {
-			found.entries = append(found.entries, make([]entry, n-len(found.entries))...)
-			found.damaged = true
-		}
+	// An index entry says that its record was durable once, or that it was lost. If
+	// the record cannot be found any more, that is no half-written tail.
+	if missing := len(old) - len(found.entries); missing > 0 {
+		found.entries = append(found.entries, make([]entry, missing)...)
+		found.damaged = true
 	}
 	s.next = first + uint64(len(found.entries))
 	if err := makeIndex(indexName(s.cfg.Dir, first), found.entries); err != nil {
@@ -142,12 +163,13 @@ func (s *Sink) recover() error {
 		// Nothing is cut off or written where something is wrong.
 		return seg.Close()
 	}
+
 	if err := errors.Join(seg.Truncate(found.end), seg.Sync()); err != nil {
 		seg.Close()
 		return err
 	}
 	s.seg, s.first, s.marker, s.size = seg, first, m, found.end
-	s.idx, err = os.OpenFile(indexName(s.cfg.Dir, first), os.O_WRONLY|os.O_APPEND, 0)
+	s.idx, err = openFile(indexName(s.cfg.Dir, first), os.O_WRONLY|os.O_APPEND)
 	return err
 }
 
@@ -161,7 +183,55 @@ func makeIndex(name string, entries []entry) error {
 	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, b) {
 		return nil
 	}
-	return os.WriteFile(name, b, 0o600)
+	return durable.ReplaceFile(name, b, 0o600)
+}
+
+// tell logs the losses that nobody has accepted, each time the sink is opened.
+func (s *Sink) tell() error {
+	accepted, err := readAccepted(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	lost, err := losses(s.cfg.Dir, s.next)
+	if err != nil {
+		return err
+	}
+	for _, x := range lost {
+		if !accepted.covers(x) {
+			s.cfg.Logger.Error("records of the sink are lost; \"ulogkit stored --accept-loss\" ends this message",
+				"sink", s.cfg.Dir, "first", x.first, "last", x.last)
+		}
+	}
+	return nil
+}
+
+// losses returns the records before next that the indexes say are lost.
+func losses(dir string, next uint64) (spans, error) {
+	all, err := listSegments(dir)
+	if err != nil {
+		return nil, err
+	}
+	var lost spans
+	for i, first := range all {
+		entries, err := readIndex(indexName(dir, first), 0)
+		if err != nil {
+			return nil, err
+		}
+		for j, e := range entries {
+			if e.length == 0 {
+				lost = append(lost, span{first + uint64(j), first + uint64(j)})
+			}
+		}
+		// A segment may lack its index, which readers then make by scanning.
+		end := next
+		if i+1 < len(all) {
+			end = all[i+1]
+		}
+		if known := first + uint64(len(entries)); len(entries) > 0 && known < end {
+			lost = append(lost, span{known, end - 1})
+		}
+	}
+	return lost.with(), nil
 }
 
 // Append implements ingest.Sink. The context is looked at before writing begins
@@ -255,11 +325,11 @@ func (s *Sink) index() {
 // durable record is in it; it keeps its marker, which a reader may know already.
 func (s *Sink) begin() error {
 	name := segmentName(s.cfg.Dir, s.next)
-	seg, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	seg, err := openFile(name, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return err
 	}
-	idx, err := os.OpenFile(indexName(s.cfg.Dir, s.next), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	idx, err := openFile(indexName(s.cfg.Dir, s.next), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		seg.Close()
 		return err
@@ -277,7 +347,7 @@ func (s *Sink) begin() error {
 		err = seg.Sync()
 	}
 	if err == nil {
-		err = syncDir(s.cfg.Dir)
+		err = durable.SyncDir(s.cfg.Dir)
 	}
 	if err != nil {
 		seg.Close()
@@ -328,7 +398,14 @@ func (s *Sink) Remove(before uint64) error {
 			return err
 		}
 	}
-	return syncDir(s.cfg.Dir)
+	return durable.SyncDir(s.cfg.Dir)
+}
+
+// Extent implements ingest.Source.
+func (s *Sink) Extent(context.Context) (ingest.Extent, error) {
+	e, err := extent(s.cfg.Dir)
+	e.Next = s.Next()
+	return e, err
 }
 
 // Read implements ingest.Source.
