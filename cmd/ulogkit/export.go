@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +20,7 @@ func newExport() *cobra.Command {
 	var s settings.Settings
 	var cfg exporting.Config
 	var where fleet.Config
-	var from, listen string
+	var from, listen, headersFile string
 	var headers []string
 	var nats sinks.NATS
 	var follow bool
@@ -44,14 +43,25 @@ DIR, of its ELF files and dictionaries, whose format strings fit the log's recor
 A log of which there is none is sent with addresses and arguments.
 
 What was sent is remembered in the file of --position, so that the next export
-goes on there; without an entry in it, all is sent. After a crash some records may
-be sent twice, and none is left out. A receiver that is away is tried again, with
+goes on there; without an entry in it, all is sent. The file names the sink and the
+receiver: with another one, or when SINK ends before it, nothing is sent and the exit
+code is 1. After a crash some records may be sent twice, and none is left out.
+
+A receiver that is away is tried again, with
 --follow for ever, else for as long as --timeout says. A refusal ends the export at
-once. In both cases the exit code is 3, and nothing is lost.
+once, and so does an answer that is no receipt of the protocol. In both cases the exit
+code is 3, and nothing is lost. A request that is too large, or that holds a record
+which the receiver refuses, is sent in parts; the record goes to the position's file
+with .refused behind its name.
 
 Messages that are not intact, which SINK holds if it is a quarantine, are left out;
-"ulogkit stored" gets them. Exit code 1 means that there were such messages, that the
-receiver rejected records, or that SINK has lost some.
+"ulogkit stored" gets them. Exit code 1 also means that there were such messages, that
+the receiver rejected or refused records, or that SINK has lost some and nobody has
+accepted it with "ulogkit stored --accept-loss".
+
+Headers for the receiver also come from OTEL_EXPORTER_OTLP_HEADERS, name=value with
+commas between, and from the file of --headers-file, a "Name: value" a line; the
+arguments of a process are no place for a password.
 
 At --listen there are /metrics for Prometheus and /healthz, which answers 503
 while the receiver takes nothing.`,
@@ -64,15 +74,12 @@ while the receiver takes nothing.`,
 			if from == "" || cfg.URL == "" {
 				return usage(errors.New("give --from and --otlp"))
 			}
-			for _, h := range headers {
-				name, value, ok := strings.Cut(h, ":")
-				if !ok {
-					return usage(errors.New("--header is not of the form 'Name: value'"))
-				}
-				if cfg.Headers == nil {
-					cfg.Headers = map[string]string{}
-				}
-				cfg.Headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			var err error
+			if cfg.Headers, err = exporting.Headers(os.Getenv, headersFile, headers); err != nil {
+				return usage(err)
+			}
+			if cfg.BatchRecords < 1 || cfg.BatchBytes < 1 {
+				return usage(errors.New("--batch-records and --batch-bytes must be larger than 0"))
 			}
 			if cfg.GiveUp <= 0 {
 				return usage(fmt.Errorf("--timeout %v is not longer than 0", cfg.GiveUp))
@@ -94,8 +101,12 @@ while the receiver takes nothing.`,
 	cmd.Flags().StringVar(&cfg.URL, "otlp", "", "`URL` of the receiver, without /v1/logs")
 	cmd.Flags().StringVar(&where.Dictionaries, "elf-dir", "", "`DIR`ectory of ELF files and dictionaries")
 	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by (default ~/.ulogger/session_tokens.json, if there is one)")
-	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: DIR/otlp.position for file:DIR)")
+	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: one for each receiver in DIR for file:DIR)")
+	cmd.Flags().IntVar(&cfg.BatchRecords, "batch-records", 1000, "send a request when it has so many records or data points")
+	cmd.Flags().IntVar(&cfg.BatchBytes, "batch-bytes", 4<<20, "send a request when its records have so many bytes")
+	cmd.Flags().BoolVar(&cfg.AcceptEmpty, "accept-empty", false, "take an empty answer for a receipt, as Prometheus gives it")
 	cmd.Flags().StringArrayVar(&headers, "header", nil, "`'Name: value'` to send along; may be repeated")
+	cmd.Flags().StringVar(&headersFile, "headers-file", "", "`file` of headers to send along, a 'Name: value' a line")
 	nats.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on as more is stored, until interrupted")
@@ -111,8 +122,8 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	cfg.Source = source
-	if cfg.PositionFile == "" {
-		cfg.PositionFile = source.Position
+	if cfg.PositionFile == "" && source.Dir != "" {
+		cfg.PositionFile = exporting.DefaultPosition(source.Dir, cfg.URL)
 	}
 	if cfg.PositionFile == "" {
 		return usage(errors.New("--position is missing; it names the file that remembers what was sent"))
@@ -134,7 +145,9 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	if follow {
 		run = exporter.Run
 	}
-	if err := run(cmd.Context()); err != nil {
+	if err := run(cmd.Context()); errors.Is(err, exporting.ErrPosition) {
+		return err
+	} else if err != nil {
 		return network(err)
 	}
 	st := exporter.Stats()
@@ -147,13 +160,14 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		{uint64(st.Missing), "frames are missing, by their sequence numbers; they never arrived, or are in another worker's SINK"},
 		{uint64(st.Quarantined), "messages left out, since they are not intact; they stay in SINK, and \"ulogkit stored --extract\" gets them"},
 		{uint64(st.Rejected), "records rejected by the receiver"},
+		{uint64(st.SetAside), "records refused by the receiver, set aside in " + cfg.PositionFile + ".refused"},
 		{st.Lost, "records lost in the sink"},
 	} {
 		if c.n > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d %s\n", c.n, c.what)
 		}
 	}
-	if st.Lost > 0 || st.Rejected > 0 || st.Quarantined > 0 {
+	if st.Lost > 0 || st.Rejected > 0 || st.SetAside > 0 || st.Quarantined > 0 {
 		return errors.New("not everything was exported")
 	}
 	return nil

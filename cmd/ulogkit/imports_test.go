@@ -26,6 +26,7 @@ const (
 	metrics  = "github.com/prometheus/client_golang"
 	xtime    = "golang.org/x/time"
 	xsys     = "golang.org/x/sys"
+	xnet     = "golang.org/x/net"
 	frame    = "github.com/go-delve/delve/pkg/dwarf"
 	nats     = "github.com/nats-io"
 	otlp     = "go.opentelemetry.io/proto/otlp"
@@ -56,7 +57,7 @@ var importTable = []rule{
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
-	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", otlp, protobuf, metrics}},
+	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/internal/durable", otlp, protobuf, metrics, flock, xnet}},
 	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", paho, metrics}},
 	// Leaves: what the rooms of the uploader share.
 	{dir: "mqttv5/internal/fault"},

@@ -82,7 +82,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 // runIngest runs a worker until the context ends.
 func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, nats sinks.NATS) (err error) {
 	ctx := cmd.Context()
-	pair, err := sinks.Open(ctx, name, nats)
+	pair, err := sinks.Open(ctx, name, nats, cfg.Connection.Hooks.Logger)
 	if err != nil {
 		return sinkFailure(name, err)
 	}
@@ -109,7 +109,7 @@ func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, nats 
 // sinkFailure gives an error of opening a sink its exit code.
 func sinkFailure(name string, err error) error {
 	switch {
-	case errors.Is(err, sinks.ErrName):
+	case errors.Is(err, sinks.ErrName), errors.Is(err, sinks.ErrNoSink):
 		return usage(err)
 	case strings.HasPrefix(name, "file:"):
 		return err

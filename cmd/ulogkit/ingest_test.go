@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ import (
 	otlpmetrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 )
 
@@ -34,9 +37,13 @@ import (
 //	stopworker         interrupt it; it must end with exit code 0
 //	stopfollower       the same
 //	stored DIR COUNT   wait until the file sink in DIR holds that many records
+//	sink DIR COUNT [CUT]
+//	                   make a file sink of so many logs, and then cut so many bytes from
+//	                   the end of its segment, as storage does that lied about a flush
 //	receiver           start an OTLP receiver, set $OTLP to its address and $SECRETOTLP
 //	                   to that with a user and a password; it writes what it gets to
-//	                   otlp.txt, a line each
+//	                   otlp.txt, a line each. With $OTLPANSWER html when it is started it
+//	                   answers with a page; any other word is one that it refuses
 //	fetch CODE URL     GET it; the body becomes fetched.txt
 //	becomes URL TEXT   GET it until the body holds the text
 //	natsserver         start a NATS server with JetStream, set $NATS to its address; it
@@ -48,7 +55,7 @@ func TestIngestScript(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup:              writeVectors,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "cloud": cloud, "worker": worker, "follower": follower, "stored": stored,
+			"exits": exits, "cloud": cloud, "worker": worker, "sink": makeSink, "follower": follower, "stored": stored,
 			"receiver": receiver, "fetch": fetch, "becomes": becomes, "await": await,
 			"natsserver": natsServer, "transcribed": isTranscribed, "flip": flip, "holds": holds, "keep": keep,
 		},
@@ -59,8 +66,8 @@ func TestIngestScript(t *testing.T) {
 func TestIngestContract(t *testing.T) {
 	for name, flags := range map[string]string{
 		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas nats-stream nats-creds nats-ca",
-		"export": "from otlp elf-dir store position header follow timeout listen nats-stream nats-creds nats-ca",
-		"stored": "from extract json nats-stream nats-creds nats-ca",
+		"export": "from otlp elf-dir store position header headers-file batch-records batch-bytes accept-empty follow timeout listen nats-stream nats-creds nats-ca",
+		"stored": "from extract accept-loss json nats-stream nats-creds nats-ca",
 		"demo":   "ingest",
 	} {
 		cmd, _, err := newRoot().Find([]string{name})
@@ -164,6 +171,35 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func makeSink(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	s, err := filesink.Open(filesink.Config{Dir: dir})
+	ts.Check(err)
+	for range count {
+		n := s.Next()
+		b, err := format.NewLogBuilder(3)
+		ts.Check(err)
+		ts.Check(b.Add(&format.Record{Level: format.LevelInfo, FmtAddr: 0x8000, Args: []format.Arg{format.ArgString(fmt.Sprintf("text-%d", n))}}))
+		payload, err := b.AppendTo(nil)
+		ts.Check(err)
+		ts.Check(s.Append(context.Background(), []ingest.Record{{
+			Time: time.Now(), Kind: ingest.KindLog, Topic: "binlog/v0/7/42", Payload: payload, Key: ingest.Key{1: byte(n)},
+		}}))
+	}
+	ts.Check(s.Close())
+	if len(args) < 3 {
+		return
+	}
+	cut, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	name := filepath.Join(dir, "00000000000000000001.seg")
+	info, err := os.Stat(name)
+	ts.Check(err)
+	ts.Check(os.Truncate(name, info.Size()-cut))
+}
+
 func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 	out, err := os.Create(ts.MkAbs("otlp.txt"))
 	ts.Check(err)
@@ -175,6 +211,16 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 		if err != nil {
 			return
 		}
+		if word := ts.Getenv("OTLPANSWER"); word == "html" {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<html>login</html>")
+			return
+		} else if word != "" && strings.Contains(string(body), word) {
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, "attribute too long\x1b[31m\nmore")
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
 		fmt.Fprintf(out, "request %s, authorization %q\n", req.URL.Path, req.Header.Get("Authorization"))
 		switch req.URL.Path {
 		case "/v1/logs":

@@ -22,12 +22,13 @@ type storedFlags struct {
 	nats    sinks.NATS
 	extract string
 	json    bool
+	accept  bool // losses
 }
 
 func newStored() *cobra.Command {
 	var flags storedFlags
 	cmd := &cobra.Command{
-		Use:   "stored --from SINK [--extract DIR] [--json]",
+		Use:   "stored --from SINK [--extract DIR] [--accept-loss] [--json]",
 		Short: "List what was ingested, and what is in quarantine",
 		Long: `stored lists the messages that "ulogkit ingest" has stored in SINK, file:DIR or
 nats://HOST, and then those in its quarantine, DIR/quarantine or the stream that is
@@ -37,8 +38,9 @@ become files, byte for byte, for inspect, decode, crash or upload; those of the
 quarantine are called quarantine-. They hold session tokens.
 
 All that is stored is listed, also copies of one message; with --json they have the
-same key. Workers may be writing to SINK. Exit code 1 means that SINK has lost
-records.`,
+same key. Workers may be writing to SINK, in which nothing is changed. Exit code 1 means
+that SINK has lost records; each command says so until --accept-loss has been given
+once, which lists them and takes them as seen.`,
 		Example: `  ulogkit stored --from file:/var/lib/ulogkit --extract payloads
   ulogkit stored --from file:/var/lib/ulogkit --json | jq 'select(.reason)'
   ulogkit stored --from nats://10.0.0.1 --nats-stream FLEET`,
@@ -53,16 +55,12 @@ records.`,
 	cmd.Flags().StringVar(&flags.from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
 	flags.nats.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
+	cmd.Flags().BoolVar(&flags.accept, "accept-loss", false, "take the losses that are listed as seen, for this and other commands")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
 	return cmd
 }
 
 func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
-	if flags.extract != "" {
-		if err := os.MkdirAll(flags.extract, 0o700); err != nil {
-			return err
-		}
-	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	lost, err := flags.list(cmd, out, flags.from, flags.nats, "")
@@ -93,16 +91,33 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	if f.extract != "" {
+		if err := os.MkdirAll(f.extract, 0o700); err != nil {
+			return 0, err
+		}
+	}
+	var seen []ingest.LossError
 	for {
 		record, err := r.Next(cmd.Context())
 		loss := (*ingest.LossError)(nil)
 		switch {
 		case errors.Is(err, ingest.ErrEnd):
+			if len(seen) > 0 {
+				return lost, sinks.AcceptLosses(name, seen)
+			}
 			return lost, nil
 		case errors.As(err, &loss):
-			lost += loss.Last - loss.First + 1
 			out.Flush() // an error stays in it
-			fmt.Fprintf(cmd.ErrOrStderr(), "%v\n", err)
+			note := ""
+			switch {
+			case loss.Accepted:
+				note = " (accepted)"
+			case f.accept:
+				seen = append(seen, *loss)
+			default:
+				lost += loss.Last - loss.First + 1
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%v%s\n", err, note)
 			continue
 		case err != nil:
 			return lost, err

@@ -135,6 +135,20 @@ func (s *Source) Read(ctx context.Context, from uint64) (ingest.Reader, error) {
 	return &reader{s: s, stream: stream, next: max(from, 1, info.State.FirstSeq)}, nil
 }
 
+// Extent implements ingest.Source. A stream is known by its name and by when it was
+// made.
+func (s *Source) Extent(ctx context.Context) (ingest.Extent, error) {
+	stream, err := s.stream(ctx)
+	if err != nil {
+		return ingest.Extent{}, s.failed(err)
+	}
+	info := stream.CachedInfo()
+	return ingest.Extent{
+		ID: s.cfg.Stream + " " + info.Created.UTC().Format(time.RFC3339Nano), Name: "stream " + s.cfg.Stream,
+		First: max(info.State.FirstSeq, 1), Next: info.State.LastSeq + 1,
+	}, nil
+}
+
 // stream looks the stream up.
 func (s *Source) stream(ctx context.Context) (stream jetstream.Stream, err error) {
 	err = s.ask(ctx, func(ctx context.Context) error {

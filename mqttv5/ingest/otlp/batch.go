@@ -12,6 +12,7 @@ import (
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
@@ -28,8 +29,7 @@ type batch struct {
 
 	next    uint64 // sequence number behind what was added
 	size    int    // records and points
-	records int
-	points  int
+	bytes   int    // of them, about
 	devices map[Device]*output
 
 	// These are on the wire what ExportLogsServiceRequest and
@@ -55,12 +55,12 @@ func (b *batch) init(cfg *Config, stats *Stats) {
 
 // reset empties the batch.
 func (b *batch) reset() {
-	b.size, b.records, b.points = 0, 0, 0
+	b.size, b.bytes = 0, 0
 	b.devices = map[Device]*output{}
 	b.logs.ResourceLogs, b.metrics.ResourceMetrics = nil, nil
 }
 
-func (b *batch) full() bool { return b.size >= b.cfg.BatchRecords }
+func (b *batch) full() bool { return b.size >= b.cfg.BatchRecords || b.bytes >= b.cfg.BatchBytes }
 
 // add adds what a record holds. It yields after each log record whether the batch
 // is full, and goes on when it has been sent.
@@ -240,8 +240,8 @@ func (b *batch) addLog(d Device, r *logs.LogRecord) {
 		b.logs.ResourceLogs = append(b.logs.ResourceLogs, &logs.ResourceLogs{Resource: o.resource, ScopeLogs: []*logs.ScopeLogs{o.logs}})
 	}
 	o.logs.LogRecords = append(o.logs.LogRecords, r)
-	b.records++
 	b.size++
+	b.bytes += proto.Size(r)
 }
 
 func (b *batch) addPoint(d Device, name string, value *metrics.NumberDataPoint, at uint64, received time.Time) {
@@ -260,8 +260,8 @@ func (b *batch) addPoint(d Device, name string, value *metrics.NumberDataPoint, 
 		value.TimeUnixNano = uint64(received.UnixNano()) // a data point must have one
 	}
 	g.DataPoints = append(g.DataPoints, value)
-	b.points++
 	b.size++
+	b.bytes += proto.Size(value)
 }
 
 // valid returns text as UTF-8, which protobuf insists on.

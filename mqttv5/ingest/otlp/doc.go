@@ -41,13 +41,23 @@
 // # Guarantees
 //
 // The position is stored after the receiver has taken everything up to it, so that
-// a crash or an outage exports some records again and leaves none out. Copies that
-// workers left in the sink are dropped. What the receiver asks to be tried later
-// (status 429, 502, 503, 504) and what fails on the network is tried again, with
+// a crash or an outage exports some records again and leaves none out. It names the
+// sink and the receiver besides the number: one of another sink or receiver, or behind
+// the end of the sink, is refused ([ErrPosition]), and so is a second export with the
+// same one. Copies that workers left in the sink are dropped.
+//
+// A request was taken when it is answered with a status from 200 to 299 and a body
+// that is what its content type says: protobuf or JSON of the protocol's response, or
+// nothing with status 204. A login page is none. What the receiver asks to be tried
+// later (status 429, 502, 503, 504) and what fails on the network is tried again, with
 // growing waits or the one that its Retry-After says: by Run for ever, by Drain for as
-// long as Config.GiveUp says. That, any other refusal, and a sink that cannot be read
-// end the export with an error and without moving the position: what was not taken
-// stays in the sink. Records that the receiver rejects of
-// a request that it takes are counted in Stats and logged; its specification forbids
-// to send them again.
+// long as Config.GiveUp says. A request that is too large or wrong (413, 400) is sent
+// in halves, down to the record that the receiver does not want; that one is set aside
+// in Config.RefusedFile with the receiver's words, and the others go on. But a receiver
+// that does not even take an empty request has refused no record.
+//
+// Any other refusal, giving up, and a sink that cannot be read end the export with an
+// error and without moving the position: what was not taken stays in the sink. Records
+// that the receiver rejects of a request that it takes are counted in Stats and logged;
+// its specification forbids to send them again.
 package otlp

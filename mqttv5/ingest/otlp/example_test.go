@@ -27,7 +27,10 @@ func Example() {
 }
 
 func example() error {
-	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.URL.Path) }))
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println(r.URL.Path)
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
 	defer receiver.Close()
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

@@ -35,9 +35,14 @@ type Config struct {
 	// Source is what is read. Default: none, required.
 	Source ingest.Source
 
-	// PositionFile keeps the position. Default: none, each run begins at the first
-	// record.
+	// PositionFile keeps the position: the sink, the receiver, and the number of the
+	// record that comes next. One export at a time can use it. Default: none, each
+	// run begins at the first record.
 	PositionFile string
+
+	// RefusedFile keeps the records that the receiver refuses one by one, with its
+	// reason. Default: PositionFile with ".refused" behind it, or none.
+	RefusedFile string
 
 	// Device names the device that a session token belongs to; the Device it gets
 	// has no Info yet. mqttv5.Sessions finds those of the gateway's token file.
@@ -51,6 +56,14 @@ type Config struct {
 	// BatchRecords is the number of log records or data points from which a request
 	// is sent. Default: 1000.
 	BatchRecords int
+
+	// BatchBytes is the size of the log records or data points from which a request
+	// is sent, about. Default: 4 MiB.
+	BatchBytes int
+
+	// AcceptEmpty takes an answer with a good status, without content type and
+	// body, for the receipt that the protocol asks for. Default: false.
+	AcceptEmpty bool
 
 	// Window is the number of messages among which copies are recognised, also
 	// those before the position. Default: 65536.
@@ -74,11 +87,12 @@ type Stats struct {
 	Messages    int    // logs and crash dumps
 	LogRecords  int    // sent and not rejected
 	DataPoints  int    // of metrics
-	Rejected    int    // that the receiver did not want
+	Rejected    int    // that the receiver did not want, of requests that it took
+	SetAside    int    // that the receiver refused, each by itself
 	Undecoded   int    // log records without a format string
 	Missing     int    // frames that the source does not have, by the sequence numbers of version 1 logs; with a sink for each worker, another may have them
 	Quarantined int    // messages left out, since they are not intact
-	Lost        uint64 // records that the sink could not return
+	Lost        uint64 // records that the sink could not return, but for accepted losses
 	Retries     int
 	Position    uint64 // of the next record
 }
@@ -93,6 +107,8 @@ type Exporter struct {
 	stats Stats
 
 	report report
+	takes  bool     // the receiver has taken something
+	place  position // that is stored next, but for its number
 
 	minWait, maxWait time.Duration // between attempts
 	poll             time.Duration // between looks for more at the end of the source
@@ -103,6 +119,12 @@ type Exporter struct {
 func New(cfg Config) (*Exporter, error) {
 	if cfg.BatchRecords == 0 {
 		cfg.BatchRecords = 1000
+	}
+	if cfg.BatchBytes == 0 {
+		cfg.BatchBytes = 4 << 20
+	}
+	if cfg.RefusedFile == "" && cfg.PositionFile != "" {
+		cfg.RefusedFile = cfg.PositionFile + ".refused"
 	}
 	if cfg.Window == 0 {
 		cfg.Window = 1 << 16
@@ -127,17 +149,19 @@ func New(cfg Config) (*Exporter, error) {
 		return nil, errors.New("new OTLP exporter: URL is not of the form http://HOST:PORT")
 	case cfg.Source == nil:
 		return nil, errors.New("new OTLP exporter: no Source given; there is nothing to export")
-	case cfg.BatchRecords < 1 || cfg.Window < 1 || cfg.Timeout < 0 || cfg.GiveUp < 0:
-		return nil, errors.New("new OTLP exporter: BatchRecords, Window, Timeout and GiveUp must be positive")
+	case cfg.BatchRecords < 1 || cfg.BatchBytes < 1 || cfg.Window < 1 || cfg.Timeout < 0 || cfg.GiveUp < 0:
+		return nil, errors.New("new OTLP exporter: BatchRecords, BatchBytes, Window, Timeout and GiveUp must be positive")
 	}
 	user := u.User
 	u.User = nil // from here on no error can show it
-	cfg.URL = strings.TrimSuffix(u.String(), "/")
+	cfg.URL = receiverName(u.String())
 	e := &Exporter{cfg: cfg, user: user, minWait: time.Second, maxWait: 30 * time.Second, poll: time.Second}
 	e.batch.init(&e.cfg, &e.stats)
-	if e.stats.Position, err = loadPosition(cfg.PositionFile); err != nil {
+	p, err := loadPosition(cfg.PositionFile)
+	if err != nil {
 		return nil, fmt.Errorf("new OTLP exporter: %w", err)
 	}
+	e.stats.Position = p.Next
 	e.report.publish(e.stats)
 	return e, nil
 }
@@ -163,6 +187,15 @@ func (e *Exporter) Run(ctx context.Context) error {
 func (e *Exporter) export(ctx context.Context, follow bool) error {
 	e.batch.reset() // of what an earlier call did not get rid of
 	defer func() { e.report.publish(e.stats) }()
+	release, err := lockPosition(e.cfg.PositionFile)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	defer release()
+	if err := e.begin(ctx); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+
 	start := max(e.stats.Position, 1)
 	// Reading begins a window earlier, to recognise copies of what was exported.
 	r, err := e.cfg.Source.Read(ctx, start-min(start-1, uint64(e.cfg.Window)))
@@ -183,7 +216,7 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 				return err
 			}
 		case errors.As(err, &loss):
-			if loss.Last >= start {
+			if loss.Last >= start && !loss.Accepted {
 				e.stats.Lost += loss.Last - max(loss.First, start) + 1
 				e.cfg.Logger.Error("records of the sink are lost", "error", err)
 			}
@@ -203,6 +236,60 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
+}
+
+// patience is how often a sink is asked again that seems to end before the position:
+// a worker that starts makes its index anew.
+const patience = 3
+
+// begin finds the position in the sink, and checks that it is one.
+func (e *Exporter) begin(ctx context.Context) error {
+	for try := 1; ; try++ {
+		sink, err := e.cfg.Source.Extent(ctx)
+		if err != nil {
+			return err
+		}
+		p, err := loadPosition(e.cfg.PositionFile)
+		if err != nil {
+			return err
+		}
+		if e.cfg.PositionFile == "" {
+			p.Next = e.stats.Position // of an earlier call
+		}
+
+		err = p.check(e.cfg.PositionFile, sink, e.cfg.URL)
+		if err != nil && p.Next > sink.Next && try < patience {
+			if err := sleep(ctx, e.poll); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if p.Next > 0 && p.Receiver == "" && e.cfg.PositionFile != "" {
+			e.cfg.Logger.Warn("the position is of an earlier version and names neither sink nor receiver; it is taken for these",
+				"file", e.cfg.PositionFile, "next", p.Next, "sink", sink.Name, "receiver", e.cfg.URL)
+		}
+		if p.Next > 0 && p.Next < sink.First {
+			e.stats.Lost += sink.First - p.Next
+			e.cfg.Logger.Error("records were removed from the sink before they were exported", "first", p.Next, "last", sink.First-1)
+			p.Next = sink.First
+		}
+		e.stats.Position = p.Next
+		e.place = position{Version: 1, Sink: sink.ID, SinkName: sink.Name, Receiver: e.cfg.URL}
+		return nil
+	}
+}
+
+// receiverName returns the form of a URL by which a receiver is known, without user
+// and password.
+func receiverName(s string) string {
+	if u, err := url.Parse(s); err == nil {
+		u.User = nil
+		s = u.String()
+	}
+	return strings.TrimSuffix(s, "/")
 }
 
 // add adds what a record holds to the batch and sends the batch when it is full.
@@ -243,7 +330,8 @@ func (e *Exporter) flush(ctx context.Context) error {
 	if e.batch.next <= e.stats.Position {
 		return nil
 	}
-	if err := storePosition(e.cfg.PositionFile, e.batch.next); err != nil {
+	e.place.Next = e.batch.next
+	if err := e.place.store(e.cfg.PositionFile); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	e.stats.Position = e.batch.next

@@ -68,7 +68,7 @@ func TestSlowReceiverIsNotGivenUp(t *testing.T) {
 		}
 		slow := transport(func(*http.Request) (*http.Response, error) {
 			time.Sleep(25 * time.Second)
-			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {typeProtobuf}}, Body: http.NoBody}, nil
 		})
 		e, err := New(Config{URL: "http://x", Source: src, BatchRecords: 1, GiveUp: time.Minute, Client: &http.Client{Transport: slow}})
 		if err != nil {

@@ -30,7 +30,8 @@ type receiver struct {
 	srv *httptest.Server
 
 	mu       sync.Mutex
-	script   []func(http.ResponseWriter) // answers to come; then 200
+	script   []func(http.ResponseWriter)  // answers to come; then 200
+	refuse   func(body []byte) (code int) // 0 to take it
 	requests int
 	headers  []http.Header
 	logs     []*logs.ResourceLogs
@@ -53,6 +54,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer r.mu.Unlock()
 	r.requests++
 	r.headers = append(r.headers, req.Header.Clone())
+	if r.refuse != nil {
+		if code := r.refuse(body); code != 0 {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			w.WriteHeader(code)
+			w.Write([]byte("\x12\x0bbad request")) // Status{message}
+			return
+		}
+	}
 	if req.Method != http.MethodPost || req.Header.Get("Content-Type") != "application/x-protobuf" {
 		r.t.Errorf("%s with content type %q", req.Method, req.Header.Get("Content-Type"))
 	}
@@ -67,13 +76,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch req.URL.Path {
 	case "/v1/logs":
 		var m logs.LogsData
-		if err := proto.Unmarshal(body, &m); err != nil || len(m.ProtoReflect().GetUnknown()) > 0 || len(m.ResourceLogs) == 0 {
+		if err := proto.Unmarshal(body, &m); err != nil || len(m.ProtoReflect().GetUnknown()) > 0 {
 			r.t.Errorf("request for logs: %v", err)
 		}
 		r.logs = append(r.logs, m.ResourceLogs...)
 	case "/v1/metrics":
 		var m metrics.MetricsData
-		if err := proto.Unmarshal(body, &m); err != nil || len(m.ProtoReflect().GetUnknown()) > 0 || len(m.ResourceMetrics) == 0 {
+		if err := proto.Unmarshal(body, &m); err != nil || len(m.ProtoReflect().GetUnknown()) > 0 {
 			r.t.Errorf("request for metrics: %v", err)
 		}
 		r.metrics = append(r.metrics, m.ResourceMetrics...)
@@ -124,11 +133,17 @@ func instance(r *resource.Resource) string {
 type memorySource struct {
 	records []ingest.Record
 	lost    map[uint64]bool
+	id      string
+	first   uint64 // records that were removed
 }
 
 func (s *memorySource) add(r ingest.Record) {
 	r.Sequence = uint64(len(s.records) + 1)
 	s.records = append(s.records, r)
+}
+
+func (s *memorySource) Extent(context.Context) (ingest.Extent, error) {
+	return ingest.Extent{ID: s.id, Name: "sink in memory", First: s.first + 1, Next: uint64(len(s.records) + 1)}, nil
 }
 
 func (s *memorySource) Read(_ context.Context, from uint64) (ingest.Reader, error) {
@@ -211,6 +226,12 @@ func (s *lockedSource) add(r ingest.Record) {
 
 func (s *lockedSource) Read(ctx context.Context, from uint64) (ingest.Reader, error) {
 	return &lockedReader{s, &memoryReader{&s.memorySource, max(from, 1)}}, nil
+}
+
+func (s *lockedSource) Extent(ctx context.Context) (ingest.Extent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memorySource.Extent(ctx)
 }
 
 type lockedReader struct {

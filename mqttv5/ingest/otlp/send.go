@@ -9,10 +9,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
@@ -31,66 +29,31 @@ const sayAgain = time.Minute
 func (e *Exporter) send(ctx context.Context) error {
 	b := &e.batch
 	if len(b.logs.ResourceLogs) > 0 {
-		answer, err := e.post(ctx, "/v1/logs", &b.logs)
+		taken, err := e.deliver(ctx, logsRequest(&b.logs))
 		if err != nil {
 			return err
 		}
-		e.stats.LogRecords += b.records - e.rejected(answer, b.records)
+		e.stats.LogRecords += taken
 	}
 	if len(b.metrics.ResourceMetrics) > 0 {
-		answer, err := e.post(ctx, "/v1/metrics", &b.metrics)
+		taken, err := e.deliver(ctx, metricsRequest(&b.metrics))
 		if err != nil {
 			return err
 		}
-		e.stats.DataPoints += b.points - e.rejected(answer, b.points)
+		e.stats.DataPoints += taken
 	}
 	b.reset()
 	return nil
 }
 
-// rejected counts what the receiver did not want.
-func (e *Exporter) rejected(answer []byte, of int) int {
-	n, message := partialSuccess(answer)
-	rejected := int(min(max(n, 0), int64(of)))
-	if rejected > 0 || message != "" {
+// rejected counts what the receiver did not want of a request that it took.
+func (e *Exporter) rejected(r receipt, of int) int {
+	rejected := int(min(max(r.rejected, 0), int64(of)))
+	if rejected > 0 || r.message != "" {
 		e.stats.Rejected += rejected
-		e.cfg.Logger.Warn("receiver rejects records", "rejected", rejected, "of", of, "message", fault.Printable(message))
+		e.cfg.Logger.Warn("receiver rejects records", "rejected", rejected, "of", of, "message", fault.Printable(r.message))
 	}
 	return rejected
-}
-
-// partialSuccess reads an ExportLogsServiceResponse or an
-// ExportMetricsServiceResponse, which are alike: field 1 is a message whose field 1
-// is how many were rejected and field 2 why. What cannot be read says nothing.
-func partialSuccess(b []byte) (rejected int64, message string) {
-	_, inner := field(b, 1)
-	n, _ := field(inner, 1)
-	_, text := field(inner, 2)
-	return int64(n), string(text)
-}
-
-// field returns the last field of this number in a message.
-func field(b []byte, want protowire.Number) (number uint64, data []byte) {
-	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return 0, nil
-		}
-		b = b[n:]
-		switch {
-		case num == want && typ == protowire.VarintType:
-			number, n = protowire.ConsumeVarint(b)
-		case num == want && typ == protowire.BytesType:
-			data, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(num, typ, b)
-		}
-		if n < 0 {
-			return 0, nil
-		}
-		b = b[n:]
-	}
-	return number, data
 }
 
 // refusal is an answer that is no success.
@@ -120,10 +83,10 @@ func (r *refusal) temporary() bool {
 
 // post makes one request until it succeeds, is refused for good, ctx ends, or it is
 // time to give up.
-func (e *Exporter) post(ctx context.Context, path string, request proto.Message) (answer []byte, err error) {
+func (e *Exporter) post(ctx context.Context, path string, request proto.Message) (answer receipt, err error) {
 	body, err := proto.Marshal(request)
 	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return receipt{}, fmt.Errorf("export: %w", err)
 	}
 	trying, cancel := ctx, context.CancelFunc(func() {})
 	if e.giveUp > 0 {
@@ -135,7 +98,7 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 	for {
 		answer, err := e.try(trying, path, body)
 		if ctx.Err() != nil && err != nil {
-			return nil, ctx.Err()
+			return receipt{}, ctx.Err()
 		}
 		e.report.answered(err)
 		if err == nil {
@@ -145,9 +108,11 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 		bound = min(2*bound, e.maxWait)
 		if r := (*refusal)(nil); errors.As(err, &r) {
 			if !r.temporary() {
-				return nil, e.failed(path, err)
+				return receipt{}, e.failed(path, err)
 			}
 			wait = max(wait, r.after)
+		} else if errors.Is(err, errNoReceipt) {
+			return receipt{}, e.failed(path, err)
 		}
 		e.stats.Retries++
 		e.report.publish(e.stats)
@@ -158,9 +123,9 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 		}
 		if sleep(trying, wait) != nil {
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return receipt{}, ctx.Err()
 			}
-			return nil, e.failed(path, fmt.Errorf("nothing was taken for %v: %w", e.giveUp, err))
+			return receipt{}, e.failed(path, fmt.Errorf("nothing was taken for %v: %w", e.giveUp, err))
 		}
 	}
 }
@@ -171,12 +136,12 @@ func (e *Exporter) failed(path string, err error) error {
 }
 
 // try makes one request.
-func (e *Exporter) try(ctx context.Context, path string, body []byte) (answer []byte, err error) {
+func (e *Exporter) try(ctx context.Context, path string, body []byte) (receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.cfg.URL+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return receipt{}, err
 	}
 	for name, value := range e.cfg.Headers {
 		req.Header.Set(name, value)
@@ -185,29 +150,26 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (answer []
 		password, _ := e.user.Password()
 		req.SetBasicAuth(e.user.Username(), password)
 	}
-	req.Header.Set("Content-Type", "application/x-protobuf")
+	req.Header.Set("Content-Type", typeProtobuf)
 	req.Header.Set("User-Agent", "ulogkit")
+
 	resp, err := e.cfg.Client.Do(req)
 	if err != nil {
-		return nil, err
+		return receipt{}, err
 	}
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode != http.StatusOK {
-		r := &refusal{status: resp.StatusCode}
-		if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
-			r.message = fault.Printable(string(answer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	contentType := resp.Header.Get("Content-Type")
+	if resp.StatusCode/100 != 2 {
+		return receipt{}, &refusal{
+			status: resp.StatusCode, message: explanation(contentType, answer), after: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		}
-		if n, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 32); err == nil {
-			r.after = min(time.Duration(n)*time.Second, maxRetryAfter)
-		}
-		return nil, r
 	}
 	if err != nil {
-		return nil, err // perhaps it has the records; they may be sent again
+		return receipt{}, err // perhaps it has the records; they may be sent again
 	}
-	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/x-protobuf") {
-		return nil, nil // a success without details
+	if e.cfg.AcceptEmpty && len(answer) == 0 {
+		return receipt{}, nil
 	}
-	return answer, nil
+	return parseReceipt(resp.StatusCode, contentType, answer)
 }

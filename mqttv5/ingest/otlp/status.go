@@ -104,6 +104,7 @@ var counts = [...]struct {
 	{metric("log_records_total", "Log records that the receiver has taken."), func(s *Stats) uint64 { return uint64(s.LogRecords) }},
 	{metric("data_points_total", "Data points of metrics that the receiver has taken."), func(s *Stats) uint64 { return uint64(s.DataPoints) }},
 	{metric("rejected_total", "Log records and data points that the receiver did not want."), func(s *Stats) uint64 { return uint64(s.Rejected) }},
+	{metric("set_aside_total", "Log records and data points that the receiver refused one by one."), func(s *Stats) uint64 { return uint64(s.SetAside) }},
 	{metric("undecoded_total", "Log records without a format string."), func(s *Stats) uint64 { return uint64(s.Undecoded) }},
 	{metric("missing_frames_total", "Frames missing, by the sequence numbers of version 1 logs."), func(s *Stats) uint64 { return uint64(s.Missing) }},
 	{metric("quarantined_total", "Messages left out, since they are not intact."), func(s *Stats) uint64 { return uint64(s.Quarantined) }},

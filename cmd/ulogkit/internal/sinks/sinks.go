@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,9 @@ import (
 // ErrName is the error about a name that is no sink's. It does not show the name,
 // which may hold a password.
 var ErrName = errors.New("SINK is neither file:DIR nor nats://HOST[:PORT]")
+
+// ErrNoSink is the error about a directory that holds something else, or nothing.
+var ErrNoSink = filesink.ErrNoSink
 
 // NATS says how to get at a stream.
 type NATS struct {
@@ -53,6 +57,7 @@ func (n *NATS) config(name string) natssink.Config {
 type Pair struct {
 	Good, Bad ingest.Sink
 	close     []func() error
+	log       *slog.Logger
 }
 
 // Close closes both.
@@ -96,9 +101,9 @@ func Quarantine(name string, n NATS) (string, NATS) {
 	return name, n
 }
 
-// Open opens a sink to write to, and its quarantine.
-func Open(ctx context.Context, name string, n NATS) (*Pair, error) {
-	p := &Pair{}
+// Open opens a sink to write to, and its quarantine. The log gets what was lost in it.
+func Open(ctx context.Context, name string, n NATS, log *slog.Logger) (*Pair, error) {
+	p := &Pair{log: log}
 	if err := p.open(ctx, name, n, &p.Good); err != nil {
 		return nil, err
 	}
@@ -111,7 +116,7 @@ func Open(ctx context.Context, name string, n NATS) (*Pair, error) {
 
 func (p *Pair) open(ctx context.Context, name string, n NATS, sink *ingest.Sink) error {
 	if dir, ok := directory(name); ok {
-		s, err := filesink.Open(filesink.Config{Dir: dir})
+		s, err := filesink.Open(filesink.Config{Dir: dir, Logger: p.log})
 		if err == nil {
 			*sink, p.close = s, append(p.close, s.Close)
 		}
@@ -130,44 +135,29 @@ func (p *Pair) open(ctx context.Context, name string, n NATS, sink *ingest.Sink)
 // Source is an open sink to read from.
 type Source struct {
 	ingest.Source
-	// Position is where the position of a reader is kept unless told otherwise;
-	// empty if there is no natural place.
-	Position string
-	close    func() error
+	// Dir is where positions in it are kept unless told otherwise; empty if there
+	// is no natural place.
+	Dir   string
+	close func() error
 }
 
 // Close closes it.
 func (s *Source) Close() error { return s.close() }
 
-// files reads a directory without its lock.
-type files string
-
-func (dir files) Read(_ context.Context, from uint64) (ingest.Reader, error) {
-	return filesink.OpenReader(string(dir), from)
-}
-
-// Missing reports whether an error of Read says that there is no such directory or
-// stream.
+// Missing reports whether an error of Read says that there is no such sink.
 func Missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, jetstream.ErrStreamNotFound)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, filesink.ErrNoSink) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-// Read opens a sink to read from. Workers may be writing to it. It makes neither
-// directories nor streams.
+// Read opens a sink to read from. Workers may be writing to it. It makes and changes
+// nothing.
 func Read(ctx context.Context, name string, n NATS) (*Source, error) {
 	if dir, ok := directory(name); ok {
-		if _, err := filesink.OpenReader(dir, 0); err != nil {
-			return nil, err // there is no such directory; nothing may be made
-		}
-		// What a worker that crashed has left becomes readable by opening it.
-		if s, err := filesink.Open(filesink.Config{Dir: dir}); err == nil {
-			if err := s.Close(); err != nil {
-				return nil, err
-			}
-		} else if !errors.Is(err, filesink.ErrLocked) {
+		s, err := filesink.OpenSource(dir)
+		if err != nil {
 			return nil, err
 		}
-		return &Source{Source: files(dir), Position: filepath.Join(dir, "otlp.position"), close: func() error { return nil }}, nil
+		return &Source{Source: s, Dir: dir, close: func() error { return nil }}, nil
 	}
 	if !isNATS(name) {
 		return nil, ErrName
@@ -177,4 +167,14 @@ func Read(ctx context.Context, name string, n NATS) (*Source, error) {
 		return nil, err
 	}
 	return &Source{Source: s, close: s.Close}, nil
+}
+
+// AcceptLosses remembers that a person has seen these losses of a sink. Only a sink
+// of files keeps them.
+func AcceptLosses(name string, losses []ingest.LossError) error {
+	dir, ok := directory(name)
+	if !ok {
+		return errors.New("a stream keeps no accepted losses; what it has deleted is told each time")
+	}
+	return filesink.AcceptLosses(dir, losses)
 }

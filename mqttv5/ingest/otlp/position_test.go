@@ -1,0 +1,169 @@
+package otlp
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeFile(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// F32, F33: a position is used only in the sink and for the receiver that it is of,
+// and within the sink; otherwise nothing is sent and the file stays.
+func TestPositionThatDoesNotFit(t *testing.T) {
+	r := newReceiver(t)
+	for name, c := range map[string]struct {
+		content string
+		words   []string // of the refusal; none if it fits
+		sent    int
+	}{
+		"none":                  {"", nil, 3},
+		"of an earlier version": {"2\n", nil, 2},
+		"fits":                  {`{"v":1,"sink":"A","sink_name":"a","receiver":"` + r.srv.URL + `","next":3}`, nil, 1},
+		"at the end":            {`{"v":1,"sink":"A","sink_name":"a","receiver":"` + r.srv.URL + `","next":4}`, nil, 0},
+		"another sink":          {`{"v":1,"sink":"B","sink_name":"the old one","receiver":"` + r.srv.URL + `","next":3}`, []string{"the old one", "sink in memory"}, 0},
+		"another receiver":      {`{"v":1,"sink":"A","sink_name":"a","receiver":"http://other","next":3}`, []string{"http://other", r.srv.URL}, 0},
+		"beyond the end":        {`{"v":1,"sink":"A","sink_name":"a","receiver":"` + r.srv.URL + `","next":5}`, []string{"record 5", "4 next"}, 0},
+		"old and beyond":        {"21", []string{"record 21", "4 next"}, 0},
+	} {
+		src := &memorySource{id: "A"}
+		for i := range 3 {
+			src.add(logRecord(t, i, 3, 1, say(i)))
+		}
+		file := filepath.Join(t.TempDir(), "position")
+		if c.content != "" {
+			writeFile(t, file, c.content)
+		}
+		before := len(r.bodies())
+		err := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: file}).Drain(t.Context())
+		if sent := len(r.bodies()) - before; sent != c.sent {
+			t.Errorf("%s: %d sent, want %d", name, sent, c.sent)
+		}
+		if errors.Is(err, ErrPosition) != (len(c.words) > 0) || (err == nil) != (len(c.words) == 0) {
+			t.Errorf("%s: error %v, want one with %q", name, err, c.words)
+		}
+		for _, w := range c.words {
+			if err != nil && !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: error %v, want one with %q", name, err, w)
+			}
+		}
+		if b, _ := os.ReadFile(file); len(c.words) > 0 && string(b) != c.content {
+			t.Errorf("%s: the file now holds %q", name, b)
+		}
+	}
+}
+
+// What was removed from a sink before it was exported is a loss.
+func TestRemovedBeforeExported(t *testing.T) {
+	r := newReceiver(t)
+	src := &memorySource{id: "A", first: 2}
+	for i := range 4 {
+		src.add(logRecord(t, i, 3, 1, say(i)))
+	}
+	file := filepath.Join(t.TempDir(), "position")
+	writeFile(t, file, "1")
+	e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: file})
+	if err := e.Drain(t.Context()); err != nil || e.Stats().Lost != 2 {
+		t.Errorf("error %v, stats %+v, want 2 lost", err, e.Stats())
+	}
+}
+
+// F34: of two exports on one position the second is refused, and a link in place of
+// the lock as well.
+func TestPositionIsUsedByOne(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "position")
+	var second error
+	r := newReceiver(t)
+	r.script = []func(http.ResponseWriter){func(w http.ResponseWriter) {
+		src := &memorySource{}
+		src.add(logRecord(t, 9, 3, 1, say(9)))
+		second = newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: file}).Drain(t.Context())
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}}
+	src := &memorySource{}
+	src.add(logRecord(t, 1, 3, 1, say(1)))
+	e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: file})
+	if err := e.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(second, ErrPosition) || !strings.Contains(second.Error(), "another export") {
+		t.Errorf("the second export ended with %v, want a refusal", second)
+	}
+
+	victim := filepath.Join(t.TempDir(), "victim")
+	writeFile(t, victim, "precious")
+	os.Remove(file + ".lock")
+	if err := os.Symlink(victim, file+".lock"); err != nil {
+		t.Skip(err)
+	}
+	if err := e.Drain(t.Context()); !errors.Is(err, ErrPosition) {
+		t.Errorf("error %v with a link in place of the lock, want a refusal", err)
+	}
+}
+
+// Each receiver has a position of its own.
+func TestDefaultPosition(t *testing.T) {
+	dir := t.TempDir()
+	first := DefaultPosition(dir, "http://user:pw@a:1/")
+	if first != filepath.Join(dir, "otlp.position") {
+		t.Errorf("got %s for the first receiver", first)
+	}
+	if err := (position{Version: 1, Receiver: "http://a:1", Next: 3}).store(first); err != nil {
+		t.Fatal(err)
+	}
+	if got := DefaultPosition(dir, "http://other@a:1"); got != first {
+		t.Errorf("got %s for the same receiver, want %s", got, first)
+	}
+	if got := DefaultPosition(dir, "http://b:1"); got == first || filepath.Dir(got) != dir {
+		t.Errorf("got %s for another receiver", got)
+	}
+}
+
+// A file that holds no position is refused and left alone.
+func TestFileThatHoldsNoPosition(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	file := filepath.Join(t.TempDir(), "position")
+	for _, content := range []string{"", "0", "-1", "x", "{}", `{"v":2,"next":1}`, `{"v":1,"next":1} 2`, `{"v":1,"next":1,"more":1}`, strings.Repeat("1", 70_000)} {
+		writeFile(t, file, content)
+		_, err := New(Config{URL: srv.URL, Source: &memorySource{}, PositionFile: file})
+		if err == nil || !strings.Contains(err.Error(), "holds no position") {
+			t.Errorf("%.20q: error %v", content, err)
+		}
+		if b, _ := os.ReadFile(file); string(b) != content {
+			t.Errorf("%.20q was changed", content)
+		}
+	}
+}
+
+func FuzzPosition(f *testing.F) {
+	f.Add([]byte("21\n"))
+	f.Add([]byte(`{"v":1,"sink":"A","sink_name":"a","receiver":"http://x","next":3}`))
+	f.Add([]byte(`{"v":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, ok := parsePosition(b)
+		if !ok {
+			return
+		}
+		if p.Next == 0 {
+			t.Fatal("a position without a number")
+		}
+		p.Version = 1
+		file := filepath.Join(t.TempDir(), "p")
+		if err := p.store(file); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := loadPosition(file); err != nil || again.Next != p.Next {
+			t.Fatalf("%+v became %+v, error %v", p, again, err)
+		}
+	})
+}
