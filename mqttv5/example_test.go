@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,33 +69,6 @@ func sampleLog() []byte {
 		panic(err)
 	}
 	return buf
-}
-
-// A file keeps the session tokens between runs. Without a path it is
-// ~/.ulogger/session_tokens.json.
-func ExampleOpenFileStore() {
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	store, err := mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: filepath.Join(dir, "tokens.json")})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	key := mqttv5.SessionKey{ApplicationID: 42, DeviceSerial: "ABC123", GitHash: "abcdef0"}
-	if err := store.SetToken(context.Background(), key, 7); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(store.Token(context.Background(), key))
-	key.GitHash = "1234567" // new firmware, new session
-	fmt.Println(store.Token(context.Background(), key))
-	// Output:
-	// 7 true <nil>
-	// 0 false <nil>
 }
 
 func ExampleDeviceInfo_Validate() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
@@ -93,7 +93,7 @@ func OpenOutbox(cfg OutboxConfig) (*Outbox, error) {
 		inFlight: make(map[uint64]*delivery), suspects: make(map[uint64]bool),
 		wake: make(chan struct{}, 1), settled: make(chan struct{}),
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if err := durable.MakeDir(cfg.Dir, 0o700); err != nil {
 		return nil, o.fault("make", err)
 	}
 	o.lock = flock.New(filepath.Join(cfg.Dir, "outbox.lock"), flock.SetPermissions(0o600))

@@ -12,6 +12,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 )
 
 // Buckets of the file: records by sequence number; why some are parked; the bytes
@@ -114,11 +116,8 @@ func (o *Outbox) open() error {
 		sheltered(o.db.Close)
 		o.db = nil
 	}
-	aside := o.path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000000")
-	if err := os.Rename(o.path, aside); err != nil {
-		return err
-	}
-	if err := syncDir(o.cfg.Dir, (*os.File).Sync); err != nil {
+	aside, err := durable.SetAside(o.path)
+	if err != nil {
 		return err
 	}
 	o.log.Error("outbox was damaged and has been set aside; what can be read is brought over", "kept", aside, "reason", damage)

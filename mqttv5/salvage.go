@@ -9,6 +9,8 @@ import (
 	"os"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 )
 
 // Largest record in the file, in bytes.
@@ -71,10 +73,7 @@ func (o *Outbox) salvage(from string) (found int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := os.Rename(temp, o.path); err != nil {
-		return 0, err
-	}
-	return found, syncDir(o.cfg.Dir, (*os.File).Sync)
+	return found, durable.Rename(temp, o.path)
 }
 
 // carve calls f with each intact record in a stream of bytes.

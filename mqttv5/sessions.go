@@ -1,93 +1,26 @@
 package mqttv5
 
-import (
-	"errors"
-	"io"
-	"log/slog"
-	"math"
-	"os"
-	"sync"
+import "github.com/ulogkit/ulogkit/mqttv5/tokens"
+
+// Session tokens are the business of package tokens; these are its names for those
+// who import mqttv5 alone.
+type (
+	SessionKey      = tokens.Key    // which session a token belongs to
+	SessionStore    = tokens.Store  // keeps tokens between uploads
+	MemoryStore     = tokens.Memory // keeps them in memory
+	FileStore       = tokens.File   // keeps them in a file that processes share
+	FileStoreConfig = tokens.Config // says which file
+	Sessions        = tokens.Lookup // finds devices by their tokens
 )
 
-// Sessions looks devices up in the file of a FileStore, which it only reads, by
-// their tokens. It reads the file again when it has changed. It knows the current
-// token of each device: one that a newer has replaced is unknown. It is safe for
-// concurrent use.
-type Sessions struct {
-	path string
-	log  *slog.Logger
+// DefaultStoreLimit is the number of tokens a store keeps when it is given 0.
+const DefaultStoreLimit = tokens.DefaultLimit
 
-	mu    sync.Mutex
-	seen  os.FileInfo // of the file that was read last; nil when there was none
-	known map[tokenOf]SessionKey
-}
+// NewMemoryStore is tokens.NewMemory.
+func NewMemoryStore(limit int) *MemoryStore { return tokens.NewMemory(limit) }
 
-// tokenOf is what a log and its topic tell of a session.
-type tokenOf struct {
-	customer, group    string
-	application, token uint32
-}
+// OpenFileStore is tokens.OpenFile.
+func OpenFileStore(cfg FileStoreConfig) (*FileStore, error) { return tokens.OpenFile(cfg) }
 
-// OpenSessions reads the token file that cfg.Path names. One that does not exist
-// holds no tokens until it does. If the file is damaged later, Logger is told, and
-// what it held before stays known. Limit is not used.
-func OpenSessions(cfg FileStoreConfig) (*Sessions, error) {
-	s := &Sessions{log: cfg.Logger}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	var err error
-	if s.path, err = storePath(cfg.Path); err != nil {
-		return nil, err
-	}
-	if err := s.load(); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// Lookup returns the session that a token of an application belongs to. It reports
-// false when there is none, and when there are several, of different brokers: a
-// device must not get the name of another.
-func (s *Sessions) Lookup(customer, group string, application, token uint32) (SessionKey, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if storeChanged(s.path, s.seen) {
-		if err := s.load(); err != nil {
-			s.log.Warn("cannot look up devices; those of before stay known", "error", err)
-		}
-	}
-	key := s.known[tokenOf{customer, group, application, token}]
-	return key, key.DeviceSerial != ""
-}
-
-// load reads the file. What cannot be read is not tried again until it changes.
-func (s *Sessions) load() error {
-	f, fi, err := openTokens(s.path)
-	s.seen = fi
-	if errors.Is(err, os.ErrNotExist) {
-		s.known = nil
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxStoreFile+1))
-	if err != nil {
-		return storeFault("read", s.path, err)
-	}
-	list, err := decodeTokens(b, math.MaxInt)
-	if err != nil {
-		return storeFault("read", s.path, err)
-	}
-	s.known = map[tokenOf]SessionKey{}
-	for e := range list.all() {
-		at := tokenOf{e.key.CustomerID, e.key.GroupID, e.key.ApplicationID, e.token}
-		if other, taken := s.known[at]; taken && (other.DeviceSerial != e.key.DeviceSerial || other.GitHash != e.key.GitHash) {
-			e.key = SessionKey{} // nobody's
-		}
-		s.known[at] = e.key
-	}
-	return nil
-}
+// OpenSessions is tokens.OpenLookup.
+func OpenSessions(cfg FileStoreConfig) (*Sessions, error) { return tokens.OpenLookup(cfg) }

@@ -64,8 +64,10 @@ var importTable = []rule{
 	{dir: "mqttv5/internal/durable"},
 	{dir: "mqttv5/internal/guard", allowed: []string{paho}},
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/fault"}},
+	// Rooms, which do not know each other.
+	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/internal/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5", allowed: []string{
-		"format", "format/topic", "mqttv5/device", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
+		"format", "format/topic", "mqttv5/device", "mqttv5/tokens", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
 		paho, bbolt, flock, metrics, xtime, xsys,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
@@ -238,6 +240,8 @@ func TestImportRules(t *testing.T) {
 		{"mqttv5", modulePath + "/mqttv5/internal/guard", true},
 		{"mqttv5", modulePath + "/mqttv5/ingest", false},
 		{"mqttv5/device", modulePath + "/mqttv5", false},
+		{"mqttv5/tokens", paho + "/paho", false},
+		{"mqttv5/tokens", bbolt, false},
 		{"mqttv5/internal/fault", modulePath + "/mqttv5/device", false},
 		{"mqttv5/internal/durable", modulePath + "/mqttv5/internal/fault", false},
 		{"mqttv5/ingest", modulePath + "/mqttv5", true},

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/durable/durabletest"
 )
 
 func read(t *testing.T, name string) string {
@@ -182,91 +183,30 @@ func TestMakeDirKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
-// The tests below run one step in a child whose calls strace lists, or fails.
-func TestMain(m *testing.M) {
-	if step, dir := os.Getenv("DURABLE_STEP"), os.Getenv("DURABLE_DIR"); step != "" {
-		if err := steps[step](dir); err != nil {
-			fmt.Println(err)
-			os.Exit(3)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
 var steps = map[string]func(dir string) error{
 	"replace":   func(dir string) error { return ReplaceFile(filepath.Join(dir, "f"), []byte("new"), 0o600) },
 	"make":      func(dir string) error { return MakeDir(filepath.Join(dir, "a", "b", "c"), 0o700) },
-	"set aside": func(dir string) error { _, err := SetAside(filepath.Join(dir, "f")); return err },
-}
-
-// trace runs a step below strace and returns the names of what it renamed, made and
-// synced, in order.
-func trace(t *testing.T, step, dir string, options ...string) (calls []string, failed bool) {
-	t.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("strace is not installed")
-		}
-		t.Skip("strace is not installed")
-	}
-	log := filepath.Join(t.TempDir(), "trace")
-	args := append([]string{"-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat"}, options...)
-	cmd := exec.Command("strace", append(args, os.Args[0])...)
-	cmd.Env = append(os.Environ(), "DURABLE_STEP="+step, "DURABLE_DIR="+dir)
-	out, err := cmd.CombinedOutput()
-	if status := (*exec.ExitError)(nil); errors.As(err, &status) && status.ExitCode() == 3 {
-		failed = true
-	} else if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for line := range strings.Lines(read(t, log)) {
-		_, call, _ := strings.Cut(strings.TrimSpace(line), " ")
-		call = strings.TrimSpace(call)
-		what, rest, ok := strings.Cut(call, "(")
-		if !ok || strings.Contains(what, " ") {
-			continue
-		}
-		what = strings.TrimSuffix(strings.TrimSuffix(what, "at"), "at2")
-		var name string
-		if strings.HasPrefix(what, "f") {
-			_, name, _ = strings.Cut(rest, "<")
-			name, _, _ = strings.Cut(name, ">")
-		} else {
-			parts := strings.Split(rest, `"`)
-			name = parts[len(parts)-2] // of a rename the new one
-		}
-		name, err := filepath.Rel(dir, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(name, suffix) {
-			name = "temp"
-		}
-		calls = append(calls, what+" "+name)
-	}
-	return calls, failed
+	"set-aside": func(dir string) error { _, err := SetAside(filepath.Join(dir, "f")); return err },
 }
 
 func TestEachStepIsSyncedInOrder(t *testing.T) {
 	for step, want := range map[string]string{
 		"replace":   "fsync temp, rename f, fsync .",
 		"make":      "mkdir a, mkdir a/b, mkdir a/b/c, fsync a/b, fsync a, fsync .",
-		"set aside": "rename f.damaged, fsync .",
+		"set-aside": "rename f.damaged-, fsync .",
 	} {
 		t.Run(step, func(t *testing.T) {
 			dir := t.TempDir()
-			if step == "set aside" {
-				if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o600); err != nil {
-					t.Fatal(err)
+			if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			calls, failed := durabletest.Calls(t, dir, steps[step])
+			for i, c := range calls {
+				if at := strings.Index(c, ".damaged-"); at >= 0 {
+					calls[i] = c[:at+len(".damaged-")]
 				}
 			}
-			calls, failed := trace(t, step, dir)
-			got := strings.Join(calls, ", ")
-			if i := strings.Index(got, "damaged-"); i >= 0 {
-				got = got[:i+len("damaged")] + got[strings.LastIndex(got, ", "):]
-			}
-			if got != want || failed {
+			if got := strings.Join(calls, ", "); got != want || failed {
 				t.Errorf("got %s (failed: %v), want %s", got, failed, want)
 			}
 		})
@@ -285,7 +225,7 @@ func TestWhatFailsLeavesTheOldFile(t *testing.T) {
 			if err := os.WriteFile(name, []byte("old"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, failed := trace(t, "replace", dir, "-e", option); !failed {
+			if _, failed := durabletest.Calls(t, dir, steps["replace"], "-e", option); !failed {
 				t.Error("got no error")
 			}
 			if got := read(t, name); got != "old" {

@@ -1,4 +1,4 @@
-package mqttv5
+package tokens
 
 import (
 	"container/list"
@@ -9,28 +9,28 @@ import (
 // what is dropped, so that a clock that jumps changes nothing.
 type recent struct {
 	limit int
-	order *list.List // of *tokenEntry
-	slots map[SessionKey]*list.Element
+	order *list.List // of *entry
+	slots map[Key]*list.Element
 }
 
-type tokenEntry struct {
-	key   SessionKey
+type entry struct {
+	key   Key
 	token uint32
 }
 
 func newRecent(limit int) recent {
 	if limit <= 0 {
-		limit = DefaultStoreLimit
+		limit = DefaultLimit
 	}
-	return recent{limit: limit, order: list.New(), slots: make(map[SessionKey]*list.Element)}
+	return recent{limit: limit, order: list.New(), slots: make(map[Key]*list.Element)}
 }
 
-func (r *recent) get(key SessionKey) (uint32, bool) {
+func (r *recent) get(key Key) (uint32, bool) {
 	e, ok := r.slots[key.slot()]
 	if !ok {
 		return 0, false
 	}
-	t := e.Value.(*tokenEntry)
+	t := e.Value.(*entry)
 	if t.key != key {
 		return 0, false
 	}
@@ -38,21 +38,21 @@ func (r *recent) get(key SessionKey) (uint32, bool) {
 	return t.token, true
 }
 
-func (r *recent) set(key SessionKey, token uint32) {
+func (r *recent) set(key Key, token uint32) {
 	if e, ok := r.slots[key.slot()]; ok {
-		*e.Value.(*tokenEntry) = tokenEntry{key, token}
+		*e.Value.(*entry) = entry{key, token}
 		r.order.MoveToFront(e)
 		return
 	}
-	r.slots[key.slot()] = r.order.PushFront(&tokenEntry{key, token})
+	r.slots[key.slot()] = r.order.PushFront(&entry{key, token})
 	for r.order.Len() > r.limit {
 		last := r.order.Back()
-		delete(r.slots, last.Value.(*tokenEntry).key.slot())
+		delete(r.slots, last.Value.(*entry).key.slot())
 		r.order.Remove(last)
 	}
 }
 
-func (r *recent) drop(key SessionKey) {
+func (r *recent) drop(key Key) {
 	if e, ok := r.slots[key.slot()]; ok {
 		delete(r.slots, key.slot())
 		r.order.Remove(e)
@@ -61,10 +61,10 @@ func (r *recent) drop(key SessionKey) {
 
 // all yields the entries, least recently used first, so that setting them in this
 // order into another list keeps the order.
-func (r *recent) all() iter.Seq[tokenEntry] {
-	return func(yield func(tokenEntry) bool) {
+func (r *recent) all() iter.Seq[entry] {
+	return func(yield func(entry) bool) {
 		for e := r.order.Back(); e != nil; e = e.Prev() {
-			if !yield(*e.Value.(*tokenEntry)) {
+			if !yield(*e.Value.(*entry)) {
 				return
 			}
 		}

@@ -1,4 +1,4 @@
-package mqttv5
+package tokens
 
 import (
 	"bytes"
@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
-func TestSessions(t *testing.T) {
+func TestLookupFindsTheDeviceOfATokenOrNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "later", "tokens.json")
-	s, err := OpenSessions(FileStoreConfig{Path: path})
+	s, err := OpenLookup(Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,13 +26,13 @@ func TestSessions(t *testing.T) {
 		t.Errorf("looking made a directory: %v", err)
 	}
 
-	store, err := OpenFileStore(FileStoreConfig{Path: path, Limit: DefaultStoreLimit + 10})
+	store, err := OpenFile(Config{Path: path, Limit: DefaultLimit + 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	set := func(broker, customer, group string, app uint32, serial, hash string, token uint32) {
 		t.Helper()
-		if err := store.SetToken(t.Context(), SessionKey{broker, customer, group, app, serial, hash}, token); err != nil {
+		if err := store.SetToken(t.Context(), Key{broker, customer, group, app, serial, hash}, token); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,20 +74,20 @@ func TestSessions(t *testing.T) {
 }
 
 // A store may have been given more than its usual limit.
-func TestSessionsHasNoLimit(t *testing.T) {
+func TestLookupHasNoLimit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
-	list := newRecent(DefaultStoreLimit + 1)
-	for n := range DefaultStoreLimit + 1 {
-		list.set(SessionKey{CustomerID: "7", ApplicationID: 42, DeviceSerial: fmt.Sprint("SN", n)}, uint32(n+1))
+	list := newRecent(DefaultLimit + 1)
+	for n := range DefaultLimit + 1 {
+		list.set(Key{CustomerID: "7", ApplicationID: 42, DeviceSerial: fmt.Sprint("SN", n)}, uint32(n+1))
 	}
-	if err := os.WriteFile(path, encodeTokens(&list), 0o600); err != nil {
+	if err := os.WriteFile(path, encode(&list), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := OpenSessions(FileStoreConfig{Path: path})
+	s, err := OpenLookup(Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range DefaultStoreLimit + 1 {
+	for n := range DefaultLimit + 1 {
 		if key, ok := s.Lookup("7", "", 42, uint32(n+1)); !ok || key.DeviceSerial != fmt.Sprint("SN", n) {
 			t.Fatalf("token %d is of %+v", n+1, key)
 		}
@@ -94,19 +96,19 @@ func TestSessionsHasNoLimit(t *testing.T) {
 
 // A damaged file is an error at first and a notice later, and stays as it is:
 // another may be about to look at it.
-func TestSessionsDamaged(t *testing.T) {
+func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "tokens.json")
-	good := `{"version":1,"sessions":[{"broker":"b:1","customer_id":"7","application_id":42,"device_serial":"SN1","git_hash":"abc","token":5}]}`
-	for _, bad := range []string{"", good[:50], good + good, strings.Replace(good, `"version":1`, `"version":2`, 1), strings.Repeat(" ", maxStoreFile+1)} {
+	good := goodFile
+	for _, bad := range []string{good[:50], good + good} {
 		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := OpenSessions(FileStoreConfig{Path: path}); s != nil || !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), path) {
+		if s, err := OpenLookup(Config{Path: path}); s != nil || !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%.60q: %v", bad, err)
 		}
 	}
-	if _, err := OpenSessions(FileStoreConfig{Path: dir}); !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), "directory") {
+	if _, err := OpenLookup(Config{Path: dir}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("a directory: %v", err)
 	}
 
@@ -114,7 +116,7 @@ func TestSessionsDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s, err := OpenSessions(FileStoreConfig{Path: path, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	s, err := OpenLookup(Config{Path: path, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,243 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+)
+
+// Config says where a File keeps its tokens, and where Lookup finds them.
+type Config struct {
+	// Path is the file. File makes its directory when it does not exist.
+	// Default: ~/.ulogger/session_tokens.json.
+	Path string
+
+	// Limit is the number of tokens to keep. Default: DefaultLimit.
+	Limit int
+
+	// Logger is told when a damaged file was set aside. Default: discards.
+	Logger *slog.Logger
+}
+
+// File keeps the most recently used tokens in a file that many processes may share.
+// It implements Store. Every change is merged into what the file holds, under a
+// lock on the file PATH.lock, and written so that a crash leaves the old or the new
+// file and nothing between. The file is for its owner alone (mode 0600).
+//
+// A file that begins as one of ours and cannot be read is set aside as
+// PATH.damaged-TIME, the Logger is told, and the store begins anew: tokens can be
+// fetched again. A file of anything else, of another program or of a newer version,
+// is refused with ErrConfig and stays as it is.
+type File struct {
+	path  string
+	limit int
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	list    recent
+	seen    fs.FileInfo // of the file that list was read from; nil when there was none
+	touched []Key
+}
+
+// OpenFile returns a store on a file, which need not exist yet.
+func OpenFile(cfg Config) (*File, error) {
+	s := &File{limit: cfg.Limit, log: cfg.Logger, list: newRecent(cfg.Limit)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if s.path, err = defaultPath(cfg.Path); err != nil {
+		return nil, err
+	}
+
+	// What is not ours gets no lock beside it either.
+	if _, _, err := read(s.path, s.limit); errors.Is(err, errForeign) {
+		return nil, failed("read", s.path, err)
+	}
+	if err := durable.MakeDir(filepath.Dir(s.path), 0o700); err != nil {
+		return nil, failed("make directory of", s.path, err)
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.locked(context.Background(), func() error {
+		if err := durable.Sweep(s.path); err != nil {
+			s.log.Warn("what a killed process left beside the token file cannot be removed", "file", s.path, "reason", err)
+		}
+		return s.load()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Path returns the file's name.
+func (s *File) Path() string { return s.path }
+
+func failed(op, path string, err error) error {
+	e := &fault.Error{Op: op + " token file " + path, Class: fault.ErrStorage, Err: fault.PathCause(err)}
+	if errors.Is(err, errForeign) {
+		e.Class, e.Hint = fault.ErrConfig, "it was left as it is; name another file"
+	}
+	return e
+}
+
+// defaultPath returns the path, or that of the default.
+func defaultPath(path string) (string, error) {
+	if path != "" {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", &fault.Error{Op: "find token file", Class: fault.ErrConfig, Err: err, Hint: "give a path"}
+	}
+	return filepath.Join(home, ".ulogger", "session_tokens.json"), nil
+}
+
+// Token implements Store.
+func (s *File) Token(ctx context.Context, key Key) (uint32, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if changed(s.path, s.seen) {
+		if err := s.locked(ctx, s.load); err != nil {
+			return 0, false, err
+		}
+	}
+	token, ok := s.list.get(key)
+	if ok && len(s.touched) < s.list.limit {
+		s.touched = append(s.touched, key) // the order is written with the next change
+	}
+	return token, ok, nil
+}
+
+// SetToken implements Store.
+func (s *File) SetToken(ctx context.Context, key Key, token uint32) error {
+	return s.change(ctx, func() { s.list.set(key, token) })
+}
+
+// DropToken implements Store.
+func (s *File) DropToken(ctx context.Context, key Key) error {
+	return s.change(ctx, func() { s.list.drop(key) })
+}
+
+// change merges one change into the file.
+func (s *File) change(ctx context.Context, f func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.locked(ctx, func() error {
+		if err := s.load(); err != nil {
+			return err
+		}
+		for _, key := range s.touched {
+			s.list.get(key)
+		}
+		f()
+		if err := durable.ReplaceFile(s.path, encode(&s.list), 0o600); err != nil {
+			return failed("write", s.path, err)
+		}
+
+		fi, err := os.Lstat(s.path)
+		if err != nil {
+			return failed("write", s.path, err)
+		}
+		s.seen, s.touched = fi, s.touched[:0]
+		return nil
+	})
+}
+
+// locked runs f while this process holds the lock on the side file. The token file
+// itself cannot be locked: it is replaced by each change.
+func (s *File) locked(ctx context.Context, f func() error) error {
+	lock := flock.New(s.path+".lock", flock.SetPermissions(0o600))
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("another process holds its lock")
+		}
+		return failed("lock", s.path, err)
+	}
+	defer lock.Unlock()
+	return f()
+}
+
+// load reads the file into list. The lock is held.
+func (s *File) load() error {
+	list, fi, err := read(s.path, s.limit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.list, s.seen = newRecent(s.limit), nil
+		return nil
+	case errors.Is(err, errDamaged):
+		return s.setAside(err)
+	case err != nil:
+		return failed("read", s.path, err)
+	}
+
+	if fi.Mode().Perm()&0o077 != 0 {
+		s.log.Warn("token file was open to others and is now mode 0600", "file", s.path, "mode", fmt.Sprintf("%04o", fi.Mode().Perm()))
+		if err := os.Chmod(s.path, 0o600); err != nil {
+			return failed("protect", s.path, err)
+		}
+	}
+	s.list, s.seen = list, fi
+	return nil
+}
+
+// setAside keeps a damaged file for whoever wants to look, and begins anew.
+func (s *File) setAside(reason error) error {
+	aside, err := durable.SetAside(s.path)
+	if err != nil {
+		return failed("set aside", s.path, err)
+	}
+	s.log.Warn("token file was damaged and has been set aside; devices will register again", "file", s.path, "kept", aside, "reason", reason)
+	s.list, s.seen = newRecent(s.limit), nil
+	return nil
+}
+
+// read reads a token file and says what it is; it changes nothing. The FileInfo is
+// nil when there is no file.
+func read(path string, limit int) (recent, fs.FileInfo, error) {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return recent{}, nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return recent{}, fi, fmt.Errorf("it is a %s, not a regular file; name the file itself", durable.Kind(fi))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return recent{}, fi, err
+	}
+	defer f.Close()
+
+	b, err := io.ReadAll(io.LimitReader(f, maxContent+1))
+	if err != nil {
+		return recent{}, fi, err
+	}
+	list, err := decode(b, limit)
+	return list, fi, err
+}
+
+// changed reports whether the file is another than the one that was seen last, nil
+// when there was none.
+func changed(path string, seen fs.FileInfo) bool {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return seen != nil || !errors.Is(err, fs.ErrNotExist)
+	}
+	return seen == nil || !os.SameFile(fi, seen) || !fi.ModTime().Equal(seen.ModTime()) || fi.Size() != seen.Size()
+}
