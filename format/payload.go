@@ -71,6 +71,13 @@ func (p Payload) FmtAddr() uint32 { return p.head().FmtAddr() }
 // drop the rest.
 func (p Payload) NumArgs() int { return int(p.head().NumArgs()) }
 
+// PackedTypes returns a byte for each recorded argument: its type in the high four
+// bits, the number of its value's bytes in the low four.
+func (p Payload) PackedTypes() []byte {
+	end := PayloadHeaderSize + p.NumArgs()
+	return p.b[PayloadHeaderSize:end:end]
+}
+
 // Args returns a walker that stands before the first argument.
 func (p Payload) Args() Args {
 	return Args{b: p.b, next: PayloadHeaderSize, end: PayloadHeaderSize + uint16(p.NumArgs())}
@@ -89,6 +96,16 @@ func (p Payload) Strings() iter.Seq[[]byte] {
 			texts = rest
 		}
 	}
+}
+
+// NumTexts returns how many texts the string section holds.
+func (p Payload) NumTexts() int {
+	texts := p.texts()
+	if len(texts) == 0 {
+		return 0
+	}
+	head := len(p.b) - len(texts) - StringSectionHeaderSize
+	return int((*StringSectionHeader)(p.b[head:]).NumStrings())
 }
 
 // texts returns the counted strings of the string section.

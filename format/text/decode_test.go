@@ -97,7 +97,7 @@ func TestDecodeVectors(t *testing.T) {
 			t.Errorf("line %d is %q, want %q", i, lines[i], want)
 		}
 	}
-	want := Report{Bytes: int64(len(vectorLog(t, "agent-1.2.2"))), Logs: 7, Records: 402, Shown: 402, DroppedStrings: 1, NotRecorded: 8 + 28 + 5 + 4 + 3 + 1}
+	want := Report{Bytes: int64(len(vectorLog(t, "agent-1.2.2"))), Logs: 7, Records: 402, Shown: 402, DroppedStrings: 1, NotRecorded: 8 + 28 + 5 + 4 + 3 + 1 + 1}
 	if diff := cmp.Diff(report, want, wholeReport); diff != "" {
 		t.Error(diff)
 	}
@@ -161,7 +161,7 @@ func TestDecodeJSON(t *testing.T) {
 					t.Errorf("text of %s", line)
 				}
 			case "ll %lld %llu %llx":
-				if !strings.Contains(line, `{"type":"i64","value":-9223372036854775808},{"type":"u64","value":18446744073709551615}`) {
+				if !strings.Contains(line, `{"type":"i64","value":-9223372036854775808,"certain":true},{"type":"u64","value":18446744073709551615,"certain":true}`) {
 					t.Errorf("integers of %s", line)
 				}
 			case "metric_%s=%.15g":

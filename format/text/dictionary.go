@@ -30,32 +30,7 @@ type statement struct {
 	grep     verdict   // of the pattern on the text, whatever the arguments
 	grepNone verdict   // of the pattern on the text without arguments
 	keys     []byte    // as JSON, once they were asked for
-	fitting  []byte    // number and types of arguments that were found to fit
 	tally    tally
-}
-
-// fits reports whether the arguments of p, whose bytes are payload, are those of
-// the format.
-func (st *statement) fits(p format.Payload, payload []byte) bool {
-	const count = format.PayloadHeaderSize - 1
-	types := payload[count : format.PayloadHeaderSize+p.NumArgs()]
-	if len(st.fitting) > 0 && len(types) == len(st.fitting) && sameTypes(types, st.fitting) {
-		return true
-	}
-	if !st.template.Fits(p) {
-		return false
-	}
-	st.fitting = append(st.fitting[:0], types...)
-	return true
-}
-
-// sameTypes compares packed types, whose low half is the size of the value.
-func sameTypes(a, b []byte) bool {
-	diff := a[0] ^ b[0]
-	for i := 1; i < len(a); i++ {
-		diff |= (a[i] ^ b[i]) & 0xf0
-	}
-	return diff == 0
 }
 
 // verdict is what a pattern says before the text is rendered.

@@ -12,9 +12,9 @@
 //
 // The output is that of newlib, the C library of the devices, in the C locale:
 // flags - + space # 0 ', width, precision, the length modifiers h hh l ll j z t
-// L, and the conversions d i u x X o c s p f F e E g G a A and %%. Widths and
+// L q, and the conversions d i u x X o D U O c s p f F e E g G a A n and %%. Widths and
 // precisions above [MaxWidth] are cut to it. In one thing we differ from newlib: a
-// mistake in the format (%y, %n, a single % at the end) stays visible as it stands
+// mistake in the format (%y, a single % at the end) stays visible as it stands
 // there. glibc differs from newlib in these points:
 //
 //   - %p of 0 is "0x0", glibc writes "(nil)"; %p knows no sign flag.
@@ -26,20 +26,30 @@
 //
 // # What a device records, and what it does not
 //
-// A conversion whose argument was not recorded shows as <missing>: agents stop
-// recording at %h, %hh, %z, %j, %t and at *, keep eight arguments at most, and
-// drop long strings. An argument recorded beyond the last conversion is
-// appended, as in "text <i32 5>", and one that cannot be what the conversion
-// asks for, which means that the format is not the record's, is shown in the
-// same way in its place. So nothing that was recorded is hidden.
+// An agent reads the arguments of a call by the format, but skips conversions that
+// it does not know (%h %hh %z %j %t %q %L %a %A %F %n %' and every *) without taking
+// their argument, and takes eight bytes for %ld, where four were passed. So what it
+// records under one conversion can be the argument of another one, or two of them.
+// Both walks over the argument list are known from the format, for a caller and an
+// agent with the 32-bit ARM calling convention; those of 64 bits and RISC-V are not
+// read. [Parse] compares the two once, and each recorded value is shown where it
+// belongs. Then
 //
-// int and long are 32 bits wide on the device: an i32 shown by %u or %x wraps
-// as it would there. For %ld, %lu and %lx agents record 8 bytes although only 4
-// were passed. The low half is the argument at best; the high half belongs to
-// its neighbour, and what follows is read from the wrong place. The low half is
-// shown with a question mark, and so is every argument after it: "5?".
+//   - a value without a mark is what printf shows;
+//   - <missing> stands for what was not recorded: arguments that no conversion the
+//     agent knows has read, those beyond the eighth, strings that were too long;
+//   - a question mark follows a value that may be another one, as in "5?": of which
+//     one byte was recorded under %c or the low half of eight bytes, a string where
+//     another string of the call was dropped, which need not be the last one, and
+//     every value of a record that does not fit its format;
+//   - <i32 5> is a recorded argument that the format has no use for.
 //
-// Source: FORMAT section 2; the vectors' newlib_text_hex.
+// A record also fits a format whose conversions were all recorded in their order,
+// as an agent that knows them would. Behind a % that ends a format agents read on in
+// whatever string comes next, and what they record of it is left out.
+//
+// Source: FORMAT section 2; measured with agents 1.2.2 and 1.2.3
+// (testdata/kinds.json.gz and calls.json.gz).
 //
 // # Which firmware
 //
@@ -73,8 +83,10 @@
 //
 // A record is one object with the keys v (1), file, index (of the record in the
 // file, filtered ones counted), tick and seconds or sequence, level, module,
-// module_name, fmt_addr, fmt, source, args (type and value), text, and metric
-// (name and value). One that cannot be rendered has text null and a reason. One
+// module_name, fmt_addr, fmt, source, args (type, value and certain), text, and
+// metric (name and value). With a format args are the arguments of the call, with
+// value null and certain false for one that was not recorded; what was recorded is
+// then in payload_hex, unless args tell it. One that cannot be rendered has text null and a reason. One
 // that cannot even be read has its bytes in payload_hex, and so has one that no
 // agent records, with too many arguments or too large ones. One from a damaged
 // range has damaged true. Text that is not UTF-8 has its bytes in text_hex, a

@@ -36,16 +36,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 	}
 	dst = append(dst, o.jsonModule(r.p.Level(), r.p.Module())...)
 	dst = append(dst, r.stmt.json()...)
-	args := r.p.Args()
-	foreign := r.p.NumArgs() > maxRecorded
-	for n := 0; args.Next(); n++ {
-		if n > 0 {
-			dst = append(dst, ',')
-		}
-		a := args.Arg()
-		dst = appendJSONArg(dst, &a)
-		foreign = foreign || !isAgents(&a)
-	}
+	dst, foreign := r.appendJSONArgs(dst)
 	dst = append(dst, ']')
 	if foreign {
 		dst = appendPayload(dst, r.raw)
@@ -156,9 +147,126 @@ var jsonTypes = [16]string{
 	format.ArgTypePointer: "ptr", format.ArgTypeChar: "char", format.ArgTypeDouble: "double", format.ArgTypeString: "string",
 }
 
-// appendJSONArg appends an argument. A double that JSON has no number for is
-// "NaN", "Infinity" or "-Infinity" with its 64 bits in "bits" as hexadecimal digits, a string that is
-// not UTF-8 has its bytes in "hex", one that the device dropped is null.
+// appendJSONArgs appends the arguments of the call, those for stars included, as
+// far as they are known; without a format, or one that is the record's, those that
+// were recorded. foreign says that they do not tell what was recorded.
+func (r *record) appendJSONArgs(dst []byte) (_ []byte, foreign bool) {
+	foreign = r.p.NumArgs() > maxRecorded
+	t := r.stmt.template
+	how := matchNone
+	if t != nil {
+		how = t.compare(r.p.PackedTypes())
+	}
+	mixed := mixesTexts(r.p)
+	if how == matchAgent && !(t.plan.straight && r.p.NumArgs() == t.numArgs && !t.plan.long) {
+		return t.appendJSONPlaced(dst, r.p, mixed), true
+	}
+	args := r.p.Args()
+	for n := 0; args.Next(); n++ {
+		if n > 0 {
+			dst = append(dst, ',')
+		}
+		a := args.Arg()
+		certain := how != matchNone && a.Stored() && !(mixed && a.Type() == format.ArgTypeString)
+		dst = appendJSONArg(dst, &a)
+		if t == nil { // which argument it is only a format tells
+			dst = append(dst, '}')
+		} else {
+			dst = appendCertain(dst, certain)
+		}
+		foreign = foreign || !isAgents(&a)
+	}
+	return dst, foreign
+}
+
+// appendJSONPlaced appends the arguments where the plan has them.
+func (t *Template) appendJSONPlaced(dst []byte, p format.Payload, mixed bool) []byte {
+	r := newRecorded(p)
+	star := conversion{class: classSigned}
+	slots := t.plan.slots
+	start := len(dst)
+	for i := range t.convs {
+		c := &t.convs[i]
+		for n := c.stars(); n >= 0; n-- {
+			asked := c
+			if n > 0 {
+				asked = &star
+			}
+			if len(dst) > start {
+				dst = append(dst, ',')
+			}
+			a, k := r.arg(asked, &slots[0])
+			slots = slots[1:]
+			if k == knowNothing {
+				dst = append(append(append(dst, `{"type":"`...), jsonTypes[asked.argType()]...), `","value":null`...)
+			} else {
+				dst = appendJSONArg(dst, &a)
+			}
+			dst = appendCertain(dst, k == knowAll && !(mixed && asked.class == classString))
+		}
+	}
+	return dst
+}
+
+// arg returns the argument of a conversion as one that was recorded for it alone.
+func (r *recorded) arg(c *conversion, s *slot) (a format.Arg, k know) {
+	if c.class == classString {
+		if text, _ := r.text(s); text == nil {
+			return a, knowNothing
+		}
+		return r[s.low.arg], knowAll
+	}
+	bits, k := r.value(c, s)
+	switch c.argType() {
+	case format.ArgTypeI32:
+		a = format.ArgI32(int32(bits))
+	case format.ArgTypeU32:
+		a = format.ArgU32(uint32(bits))
+	case format.ArgTypeI64:
+		a = format.ArgI64(int64(bits))
+	case format.ArgTypeU64:
+		a = format.ArgU64(bits)
+	case format.ArgTypeChar:
+		a = format.ArgChar(byte(bits))
+	case format.ArgTypePointer:
+		a = format.ArgPointer(uint32(bits))
+	case format.ArgTypeDouble:
+		a = format.ArgDouble(math.Float64frombits(bits))
+	}
+	return a, k
+}
+
+// argType returns the type of the argument that a conversion takes.
+func (c *conversion) argType() format.ArgType {
+	switch c.class {
+	case classSigned:
+		if c.wide() {
+			return format.ArgTypeI64
+		}
+		return format.ArgTypeI32
+	case classUnsigned:
+		if c.wide() {
+			return format.ArgTypeU64
+		}
+		return format.ArgTypeU32
+	case classChar:
+		return format.ArgTypeChar
+	case classString:
+		return format.ArgTypeString
+	case classFloat:
+		return format.ArgTypeDouble
+	}
+	return format.ArgTypePointer
+}
+
+func appendCertain(dst []byte, certain bool) []byte {
+	return append(strconv.AppendBool(append(dst, `,"certain":`...), certain), '}')
+}
+
+// appendJSONArg appends an argument, without the brace that ends it. A double that
+// JSON has no number for is "NaN", "Infinity" or "-Infinity" with its 64 bits in
+// "bits" as hexadecimal digits, a string that is not UTF-8 has its bytes in "hex",
+// one that the device dropped is null.
 func appendJSONArg(dst []byte, a *format.Arg) []byte {
 	dst = append(dst, `{"type":"`...)
 	dst = append(dst, jsonTypes[a.Type()&15]...)
@@ -182,7 +290,7 @@ func appendJSONArg(dst []byte, a *format.Arg) []byte {
 	default:
 		dst = appendUnsigned(dst, a.Uint())
 	}
-	return append(dst, '}')
+	return dst
 }
 
 func appendJSONDouble(dst []byte, f float64) []byte {

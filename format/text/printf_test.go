@@ -142,7 +142,7 @@ func compare(t *testing.T, library, outPath string, cases []printfCase) {
 func describe(args []format.Arg) string {
 	var b []byte
 	for i := range args {
-		b = append(appendMarked(b, &args[i]), ' ')
+		b = append(appendMarked(b, &args[i], &outcome{}), ' ')
 	}
 	return string(b)
 }

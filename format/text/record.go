@@ -151,17 +151,23 @@ func (o *renderer) record(r *record, payload []byte) {
 	}
 	o.report.Records++
 	r.p, r.raw = p, payload
-	var left lost
+	var out outcome
 	if t := r.stmt.template; t != nil {
-		o.text, left = t.append(o.text[:0], p)
+		o.text, out = t.append(o.text[:0], p)
 	} else {
-		o.text, left = appendRaw(o.text[:0], p)
+		o.text, out = appendRaw(o.text[:0], p)
 	}
 	if filter.Grep != nil && grep == unknown && !filter.Grep.Match(o.text) {
 		return
 	}
-	o.report.DroppedStrings += int64(left.dropped)
-	o.report.NotRecorded += int64(left.notRecorded)
+	o.report.DroppedStrings += int64(out.dropped)
+	o.report.NotRecorded += int64(out.notRecorded)
+	if t := r.stmt.template; t != nil {
+		o.report.Uncertain += int64(out.uncertain)
+		if out.match == matchNone {
+			o.report.Misfits++
+		}
+	}
 	o.show(r, payload)
 }
 
@@ -179,8 +185,6 @@ func (o *renderer) show(r *record, payload []byte) {
 	} else if r.stmt.template == nil {
 		o.report.Unknown++
 		reason = "the firmware file has no string at this address"
-	} else if !r.stmt.fits(r.p, payload) {
-		o.report.Misfits++
 	}
 	switch {
 	case o.cfg.Quiet:
@@ -213,15 +217,12 @@ func (o *renderer) bad(r *record, payload []byte, err error) {
 }
 
 // appendRaw shows a record without its format: the address and the arguments.
-func appendRaw(dst []byte, p format.Payload) (_ []byte, left lost) {
+func appendRaw(dst []byte, p format.Payload) (_ []byte, out outcome) {
 	dst = appendAddr(dst, p.FmtAddr())
 	args := p.Args()
 	for args.Next() {
 		a := args.Arg()
-		if !a.Stored() {
-			left.dropped++
-		}
-		dst = appendMarked(append(dst, ' '), &a)
+		dst = appendMarked(append(dst, ' '), &a, &out)
 	}
-	return dst, left
+	return dst, out
 }

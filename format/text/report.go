@@ -44,6 +44,7 @@ type Report struct {
 	NotRecorded    int64 // other arguments that the device left out
 	Unknown        int64 // records whose format no dictionary has
 	Misfits        int64 // records whose arguments are not the format's
+	Uncertain      int64 // values that may be others; a mark shows which
 
 	// What is worth knowing, though nothing is lost.
 	Restarts  int64 // the device began to count anew, or sent frames again
@@ -101,6 +102,7 @@ func (r *Report) merge(next *Report) {
 	r.NoTime += next.NoTime
 	r.Unknown += next.Unknown
 	r.Misfits += next.Misfits
+	r.Uncertain += next.Uncertain
 }
 
 // Write writes the report for people, a line each that begins with the name of
@@ -133,6 +135,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.NotRecorded, "1 argument was not recorded by the device", "arguments were not recorded by the device")
 	line(r.Unknown, "1 record has a format that no firmware file holds", "records have formats that no firmware file holds")
 	line(r.Misfits, "1 record does not fit its format", "records do not fit their formats")
+	line(r.Uncertain, "1 value is uncertain and has a mark, as in 5?", "values are uncertain and have a mark, as in 5?")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
 	line(r.Restarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
 	line(r.Ambiguous, "1 record reads differently in another build that fits as well", "records read differently in another build that fits as well")

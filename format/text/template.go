@@ -17,6 +17,7 @@ const (
 	classString
 	classPointer
 	classFloat
+	classNothing // %n, which takes a pointer and shows nothing
 )
 
 // Flags of a conversion.
@@ -28,17 +29,17 @@ const (
 	flagZero
 )
 
-// Length modifiers, by what they mean for the value.
+// Length modifiers, by what they mean for the value; of several the last one here counts.
 type length uint8
 
 const (
 	lengthNone length = iota
 	lengthHH          // 8 bits
 	lengthH           // 16 bits
+	lengthZ           // 32 bits; z and t
 	lengthL           // 32 bits on the device, recorded as 64
 	lengthLL          // 64 bits
 	lengthJ           // 64 bits
-	lengthZ           // 32 bits; z and t
 )
 
 // Widths and precisions that are no number.
@@ -67,91 +68,107 @@ type Template struct {
 	tail   string // the literal text after the last conversion
 	// numArgs counts the arguments that the call had, stars included.
 	numArgs int
-	// numSure counts the arguments before the first that stops the recording
-	// on present agents.
-	numSure int
+	plan    plan
 }
 
 // Parse reads a printf format. Every string is one: what is no conversion is
 // literal text.
 func Parse(format string) *Template {
-	t := &Template{format: format, numSure: -1}
-	var lead strings.Builder
+	t := &Template{format: format}
+	var lead []byte
 	rest := format
 	for {
 		i := strings.IndexByte(rest, '%')
 		if i < 0 {
 			break
 		}
-		lead.WriteString(rest[:i])
+		lead = append(lead, rest[:i]...)
 		c, n := parseConversion(rest[i:])
 		switch {
 		case n == 0: // not a conversion that we know: show it
-			lead.WriteByte('%')
+			lead = append(lead, '%')
 			n = 1
 		case c.verb == '%':
-			lead.WriteByte('%')
+			start := len(lead)
+			lead = pad(append(lead, '%'), start, 0, &c)
 		default:
-			c.lead = lead.String()
-			lead.Reset()
+			c.lead = string(lead)
+			lead = lead[:0]
 			t.add(c)
 		}
 		rest = rest[i+n:]
 	}
-	lead.WriteString(rest)
-	t.tail = lead.String()
-	if t.numSure < 0 {
-		t.numSure = t.numArgs
-	}
+	t.tail = string(append(lead, rest...))
+	t.plan = newPlan(t)
 	return t
 }
 
 func (t *Template) add(c conversion) {
-	stops := c.width == fromArg || c.prec == fromArg
-	switch c.length {
-	case lengthHH, lengthH, lengthZ:
-		stops = true
-	}
-	if stops && t.numSure < 0 {
-		t.numSure = t.numArgs
-	}
-	if c.width == fromArg {
-		t.numArgs++
-	}
-	if c.prec == fromArg {
-		t.numArgs++
-	}
-	t.numArgs++
+	t.numArgs += c.stars() + 1
 	c.plain = c.flags == 0 && c.width == notGiven && c.prec == notGiven &&
 		(c.length == lengthNone || c.length >= lengthLL && c.length <= lengthJ)
 	t.convs = append(t.convs, c)
 }
 
+// stars counts the arguments that width and precision take.
+func (c *conversion) stars() int {
+	n := 0
+	if c.width == fromArg {
+		n++
+	}
+	if c.prec == fromArg {
+		n++
+	}
+	return n
+}
+
+// wide reports whether the call passes eight bytes.
+func (c *conversion) wide() bool {
+	return c.class == classFloat || c.length == lengthLL || c.length == lengthJ
+}
+
 // parseConversion reads the conversion that s begins with and tells its length,
-// which is 0 when it is not one.
+// which is 0 when it is not one. As newlib does, it takes flags, width, precision
+// and length in any order.
 func parseConversion(s string) (c conversion, n int) {
 	c.width, c.prec = notGiven, notGiven
-	i := 1 // after the %
-	for ; i < len(s); i++ {
-		flag := strings.IndexByte("-+ #0'", s[i])
-		if flag < 0 {
-			break
+	for i := 1; i < len(s); {
+		switch b := s[i]; b {
+		case '-', '+', ' ', '#', '0':
+			c.flags |= 1 << strings.IndexByte("-+ #0", b)
+			i++
+		case '\'': // groups digits, which the C locale does not do
+			i++
+		case '*', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			c.width, i = parseNumber(s, i)
+		case '.':
+			c.prec, i = parseNumber(s, i+1)
+			if c.prec == notGiven {
+				c.prec = 0
+			}
+		case 'h', 'l', 'q', 'j', 'z', 't', 'L':
+			var l length
+			if l, i = parseLength(s, i); l > c.length {
+				c.length = l
+			}
+		default:
+			c.verb = b
+			if !c.classify() {
+				return conversion{}, 0
+			}
+			return c, i + 1
 		}
-		// The apostrophe groups digits, which the C locale does not do.
-		c.flags |= 1 << flag & (1<<5 - 1)
 	}
-	c.width, i = parseNumber(s, i)
-	if i < len(s) && s[i] == '.' {
-		c.prec, i = parseNumber(s, i+1)
-		if c.prec == notGiven {
-			c.prec = 0
-		}
+	return conversion{}, 0
+}
+
+// classify sets the class of a conversion by its verb, if it has one.
+func (c *conversion) classify() bool {
+	switch c.verb {
+	case 'D', 'O', 'U': // newlib's short forms of %ld, %lo and %lu
+		c.verb += 'a' - 'A'
+		c.length = max(c.length, lengthL)
 	}
-	c.length, i = parseLength(s, i)
-	if i >= len(s) {
-		return conversion{}, 0
-	}
-	c.verb = s[i]
 	switch c.verb {
 	case 'd', 'i':
 		c.class = classSigned
@@ -163,16 +180,18 @@ func parseConversion(s string) (c conversion, n int) {
 		c.class = classString
 	case 'p':
 		c.class = classPointer
+	case 'n':
+		c.class = classNothing
 	case 'f', 'F', 'e', 'E', 'g', 'G', 'a', 'A':
 		c.class = classFloat
 	case '%':
 	default:
-		return conversion{}, 0
+		return false
 	}
 	if c.class > classUnsigned {
-		c.length = lengthNone // %lf is %f; there are no wide characters in a log
+		c.length = lengthNone // %lf is %f, and newlib on the device takes %lc and %ls as %c and %s
 	}
-	return c, i + 1
+	return true
 }
 
 // parseNumber reads a width or precision at s[i:] and tells where it ends.
@@ -204,6 +223,8 @@ func parseLength(s string, i int) (l length, end int) {
 			return lengthLL, i + 2
 		}
 		return lengthL, i + 1
+	case 'q':
+		return lengthLL, i + 1
 	case 'j':
 		return lengthJ, i + 1
 	case 'z', 't':

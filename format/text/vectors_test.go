@@ -94,7 +94,7 @@ func TestNewlib(t *testing.T) {
 // TestNotRecorded shows what agents leave out and make wrong.
 func TestNotRecorded(t *testing.T) {
 	want := map[string]string{
-		"long %ld %lu %lx":             "long 5? 4294967167? 8000?",
+		"long %ld %lu %lx":             "long <missing> 5 123456",
 		"short %hd %hu %hhd %hhu %hhx": "short <missing> <missing> <missing> <missing> <missing>",
 		"size %zu %zd %jd %td":         "size <missing> <missing> <missing> <missing>",
 		"star [%*d][%-*d][%.*f]":       "star [<missing>][<missing>][<missing>]",
