@@ -9,11 +9,16 @@ import (
 	"math"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/choose"
 )
 
 // ErrWrongDictionary means that the records of a file are not those of the
 // dictionary's firmware.
-var ErrWrongDictionary = errors.New("the firmware file is not the one of this log")
+var ErrWrongDictionary = choose.ErrWrongDictionary
+
+// WrongDictionaryError says why no dictionary is that of a file. It unwraps to
+// [ErrWrongDictionary].
+type WrongDictionaryError = choose.WrongDictionaryError
 
 var errCrashDump = errors.New("the file is a crash dump, not a log")
 
@@ -101,12 +106,14 @@ const (
 // an earlier run, to be rendered again, with a dictionary that was missing
 // then. The report tells what was lost, also where the error is not nil.
 func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Writer) (Report, error) {
-	s := &stream{cfg: &d.cfg, stats: &d.stats, file: file, ctx: ctx, w: w, judge: newJudge(&d.cfg)}
+	s := &stream{cfg: &d.cfg, stats: &d.stats, file: file, ctx: ctx, w: w}
+	builds := choose.Config{Dictionaries: d.cfg.Dictionaries, Parse: parseFormat, Sources: d.cfg.showsSource()}
+	s.judge = choose.NewJudge(builds, d.cfg.Force)
 	s.out = newRenderer(&d.cfg, file)
-	s.out.use(s.judge.dictionary())
+	s.out.use(s.judge.Dictionary())
 	defer s.out.forget(&d.stats)
 	err := s.run(r)
-	s.out.report.Ambiguous = s.judge.ambiguous
+	s.out.report.Ambiguous = s.judge.Ambiguous()
 	return s.out.report, err
 }
 
@@ -122,7 +129,7 @@ type stream struct {
 	base  int64  // offset of buf in the file
 	track track
 	out   renderer
-	judge *judge
+	judge *choose.Judge
 	block *block // that buf lies in, with several goroutines
 
 	rows    *rows           // set where the file holds JSON of an earlier run
@@ -134,16 +141,16 @@ type stream struct {
 
 // reload has other dictionaries used. What was made of the old is dropped.
 func (s *stream) reload(dicts []Dictionary) {
-	s.judge.reload(dicts)
+	s.judge.Reload(dicts)
 	s.out.forget(s.stats)
-	s.out.use(s.judge.dictionary())
+	s.out.use(s.judge.Dictionary())
 	s.reloads++
 }
 
 // ready reports whether the logs that the buffer begins with may be written.
 // Where the file is refused, all that may be is written before.
-func (s *stream) ready(p *pool, next func([]byte) (records, int, error)) (bool, error) {
-	ok, err := s.judge.ready(s.buf, s.ended, next)
+func (s *stream) ready(p *pool, next func([]byte) (choose.Records, int, error)) (bool, error) {
+	ok, err := s.judge.Ready(s.buf, s.ended, next)
 	if err != nil {
 		return false, errors.Join(s.flush(p), err)
 	}
@@ -227,7 +234,7 @@ func (s *stream) consume(p *pool, eof bool) error {
 	}
 	for len(s.buf) > 0 {
 		if s.damage == nil {
-			if ok, err := s.ready(p, nextLog); err != nil {
+			if ok, err := s.ready(p, choose.NextLog); err != nil {
 				return err
 			} else if !ok {
 				break
@@ -292,7 +299,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 		if err != nil || l.VerifyFrames() != nil {
 			break
 		}
-		s.out.use(s.judge.of(recordsOf(l)))
+		s.out.use(s.judge.Of(choose.RecordsOf(l)))
 		s.out.log(l, s.base+int64(n), &s.track)
 		n = len(s.buf) - len(rest)
 		if len(s.out.buf) >= lenOutput {
@@ -320,8 +327,8 @@ func isDump(b []byte) bool {
 // enterDamage begins a damaged range.
 func (s *stream) enterDamage(reason error) {
 	s.damage, s.fed = &format.Decoder{}, 0
-	if len(s.judge.candidates) > 0 {
-		s.damage.ValidAddr = s.judge.knows
+	if !s.judge.Empty() {
+		s.damage.ValidAddr = s.judge.Knows
 	}
 	if reason != nil {
 		s.out.reason = reason.Error()

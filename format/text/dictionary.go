@@ -5,21 +5,20 @@ import (
 	"strings"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/choose"
 )
 
 // Dictionary tells what the addresses in records stand for. The dictionaries of
 // package dict are such. Its type must be comparable, as a pointer is. If it has a
 // method String, errors name it by that.
-type Dictionary interface {
-	// Format returns the format string at an address of the firmware.
-	Format(addr uint32) (text string, ok bool)
-	// Begins reports whether a string begins there, rather than before.
-	Begins(addr uint32) bool
-	// Module returns the name of a module.
-	Module(n uint8) (name string, ok bool)
-	// Source returns the one line of code that logs the string.
-	Source(addr uint32) (file string, line int, ok bool)
+type Dictionary = choose.Dictionary
+
+// Builds returns dictionaries to choose from, as a Decoder chooses.
+func Builds(dicts []Dictionary) *choose.Builds {
+	return choose.New(choose.Config{Dictionaries: dicts, Parse: parseFormat})
 }
+
+func parseFormat(printf string) choose.Format { return Parse(printf) }
 
 // statement is what is known about one format address: one log statement of the
 // firmware, as good as.

@@ -13,6 +13,14 @@ import (
 	"github.com/ulogkit/ulogkit/format/dict"
 )
 
+// How much of a file is judged, in bytes, and how many addresses its refusal lists
+// (package choose).
+const (
+	lenJudged    = 1 << 16
+	lenUndecided = 1 << 12
+	maxEvidence  = 5
+)
+
 // build is a firmware with statements one after the other. A changed build has
 // one string that is longer, so that what follows is elsewhere.
 func build(t testing.TB, statements int, changed string) (*dict.Dictionary, []byte) {

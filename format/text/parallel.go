@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/choose"
 )
 
 // lenBatch is how many bytes of logs a worker gets at once.
@@ -111,7 +112,7 @@ func (p *pool) submit(s *stream) (n int, err error) {
 		if err != nil || !s.track.pass(l, &ignored) {
 			break
 		}
-		if d := s.judge.of(recordsOf(l)); d != s.out.dict {
+		if d := s.judge.Of(choose.RecordsOf(l)); d != s.out.dict {
 			if n > begin {
 				p.send(s, begin, n, at)
 			}

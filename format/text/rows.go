@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/choose"
 )
 
 // maxRow is the longest row of JSON that is read, in bytes. The longest record
@@ -48,7 +49,7 @@ type rowArg struct {
 
 // consumeRows renders the rows that are whole in s.buf.
 func (s *stream) consumeRows(eof bool) error {
-	if ok, err := s.ready(nil, func(b []byte) (records, int, error) { return nextRow(b, eof) }); !ok {
+	if ok, err := s.ready(nil, func(b []byte) (choose.Records, int, error) { return nextRow(b, eof) }); !ok {
 		return err
 	}
 	for {
@@ -98,17 +99,17 @@ func (w *rows) render(b []byte, s *stream) error {
 	} else if in.Sequence != nil {
 		r.seq = *in.Sequence
 	}
-	s.out.use(s.judge.of(records{row: w.payload}))
+	s.out.use(s.judge.Of(choose.RecordOf(w.payload)))
 	s.out.record(&r, w.payload)
 	return nil
 }
 
 // nextRow returns the record of the row that b begins with, if there is one, and
 // the row's size.
-func nextRow(b []byte, eof bool) (records, int, error) {
+func nextRow(b []byte, eof bool) (choose.Records, int, error) {
 	n := lenRow(b, eof)
 	if n == 0 {
-		return records{}, 0, format.ErrShort
+		return choose.Records{}, 0, format.ErrShort
 	}
 	var in row
 	var payload []byte
@@ -117,7 +118,7 @@ func nextRow(b []byte, eof bool) (records, int, error) {
 			payload = p
 		}
 	}
-	return records{row: payload}, n, nil
+	return choose.RecordOf(payload), n, nil
 }
 
 // appendPayload appends the record as the device sent it.

@@ -11,16 +11,14 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
-// Dictionary tells the format strings and module names of a firmware. The
-// dictionaries of package dict are such.
-type Dictionary interface {
-	Format(addr uint32) (text string, ok bool)
-	Module(n uint8) (name string, ok bool)
-}
+// Dictionary tells what the firmware says of a log's records. The dictionaries of
+// package dict are such.
+type Dictionary = text.Dictionary
 
 // Config says what is exported, where to, and from where on.
 type Config struct {

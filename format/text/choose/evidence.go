@@ -1,7 +1,8 @@
-package text
+package choose
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,11 @@ import (
 
 const maxEvidence = 5 // addresses that an error lists
 
-// WrongDictionaryError says why a dictionary is not that of a file. It unwraps
+// ErrWrongDictionary means that records are not those of the dictionary's
+// firmware.
+var ErrWrongDictionary = errors.New("the firmware file is not the one of this log")
+
+// WrongDictionaryError says why no dictionary is that of a file or log. It unwraps
 // to [ErrWrongDictionary].
 type WrongDictionaryError struct {
 	Addresses int // different format addresses that were looked at
@@ -30,38 +35,46 @@ func (e *WrongDictionaryError) Error() string {
 // Unwrap returns ErrWrongDictionary.
 func (e *WrongDictionaryError) Unwrap() error { return ErrWrongDictionary }
 
+// evidence is what records say about the candidates of their logs.
+type evidence struct {
+	addrs  map[uint32]finding
+	grades [gradeBad + 1]int
+}
+
+func newEvidence() evidence { return evidence{addrs: map[uint32]finding{}} }
+
 // note takes a record as evidence about the candidate of its log. One that does
 // not fit speaks against its address, whatever others do.
-func (j *judge) note(c *candidate, p format.Payload) {
+func (e *evidence) note(b *builds, c *candidate, p format.Payload) {
 	addr := p.FmtAddr()
-	before, seen := j.evidence[addr]
-	if !seen && len(j.evidence) >= maxAddrs {
+	before, seen := e.addrs[addr]
+	if !seen && len(e.addrs) >= maxAddrs {
 		return
 	}
-	f := c.find(addr)
-	if g := c.grade(p); g > f.grade {
+	f := b.find(c, addr)
+	if g := b.grade(c, p); g > f.grade {
 		f.grade = g
-		f.reason = fmt.Sprintf("%.60q does not take %s", f.template.format, typesOf(p))
+		f.reason = fmt.Sprintf("%.60q does not take %s", f.printf, typesOf(p))
 	}
 	if seen {
 		if f.grade <= before.grade {
 			return
 		}
-		j.grades[before.grade]--
+		e.grades[before.grade]--
 	}
-	if f.grade != gradeGood && len(j.candidates) > 1 {
-		f.reason += ", in " + j.name(c)
+	if f.grade != gradeGood && len(b.candidates) > 1 {
+		f.reason += ", in " + b.name(c)
 	}
-	j.grades[f.grade]++
-	j.evidence[addr] = f
+	e.grades[f.grade]++
+	e.addrs[addr] = f
 }
 
 // name tells a candidate from others.
-func (j *judge) name(c *candidate) string {
+func (b *builds) name(c *candidate) string {
 	if d, ok := c.dict.(fmt.Stringer); ok && d.String() != "" {
 		return d.String()
 	}
-	return fmt.Sprintf("firmware %d of %d", slices.Index(j.candidates, c)+1, len(j.candidates))
+	return fmt.Sprintf("firmware %d of %d", slices.Index(b.candidates, c)+1, len(b.candidates))
 }
 
 func typesOf(p format.Payload) string {
@@ -77,36 +90,36 @@ func typesOf(p format.Payload) string {
 }
 
 // against counts the addresses that speak against the dictionaries.
-func (j *judge) against() int { return j.grades[gradeBad] + j.grades[gradeInside] }
+func (e *evidence) against() int { return e.grades[gradeBad] + e.grades[gradeInside] }
 
-// fits reports whether the evidence allows to write the file. The right
+// fits reports whether the evidence allows to use the dictionaries. The right
 // dictionary has nothing against it but what damage leaves undetected, and the
 // ends of strings that its code refers to in a way we do not recognise. One of
 // another build agrees up to the first string that has changed.
-func (j *judge) fits() bool {
-	n := len(j.evidence)
-	return j.cfg.Force || 10*j.grades[gradeBad] <= n && (j.against() < 2 || 4*j.against() <= n)
+func (e *evidence) fits() bool {
+	n := len(e.addrs)
+	return 10*e.grades[gradeBad] <= n && (e.against() < 2 || 4*e.against() <= n)
 }
 
 // hopeless reports whether more evidence will hardly change the verdict.
-func (j *judge) hopeless() bool {
-	return !j.fits() && j.against() >= maxEvidence && 2*j.against() >= len(j.evidence)
+func (e *evidence) hopeless() bool {
+	return !e.fits() && e.against() >= maxEvidence && 2*e.against() >= len(e.addrs)
 }
 
-// verdict returns why the file is refused.
-func (j *judge) verdict() error {
-	e := &WrongDictionaryError{Addresses: len(j.evidence), Bad: j.grades[gradeBad], Inside: j.grades[gradeInside]}
+// verdict returns why the records are refused.
+func (e *evidence) verdict() error {
+	wrong := &WrongDictionaryError{Addresses: len(e.addrs), Bad: e.grades[gradeBad], Inside: e.grades[gradeInside]}
 	var against []uint32
-	for addr, f := range j.evidence {
+	for addr, f := range e.addrs {
 		if f.grade != gradeGood {
 			against = append(against, addr)
 		}
 	}
 	slices.SortFunc(against, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(j.evidence[b].grade, j.evidence[a].grade), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(e.addrs[b].grade, e.addrs[a].grade), cmp.Compare(a, b))
 	})
 	for _, addr := range against[:min(len(against), maxEvidence)] {
-		e.Evidence = append(e.Evidence, fmt.Sprintf("0x%08x: %s", addr, j.evidence[addr].reason))
+		wrong.Evidence = append(wrong.Evidence, fmt.Sprintf("0x%08x: %s", addr, e.addrs[addr].reason))
 	}
-	return e
+	return wrong
 }

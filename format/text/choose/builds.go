@@ -1,0 +1,250 @@
+package choose
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// Dictionary tells what the addresses in records stand for. The dictionaries of
+// package dict are such. Its type must be comparable, as a pointer is. If it has a
+// method String, errors name it by that.
+type Dictionary interface {
+	// Format returns the format string at an address of the firmware.
+	Format(addr uint32) (text string, ok bool)
+	// Begins reports whether a string begins there, rather than before.
+	Begins(addr uint32) bool
+	// Module returns the name of a module.
+	Module(n uint8) (name string, ok bool)
+	// Source returns the one line of code that logs the string.
+	Source(addr uint32) (file string, line int, ok bool)
+}
+
+// Format is a format string that has been parsed.
+type Format interface {
+	// Fits reports whether a call with the format could have been recorded as p.
+	Fits(p format.Payload) bool
+}
+
+// Config says what there is to choose from.
+type Config struct {
+	// Dictionaries are those of the builds that logs may come from.
+	// Default: none.
+	Dictionaries []Dictionary
+	// Parse parses the format strings. Default: none, required.
+	Parse func(printf string) Format
+	// Sources says that two builds which differ in a line of code alone read a
+	// record differently. Default: false.
+	Sources bool
+}
+
+const maxAddrs = 4096 // different addresses that are remembered
+
+// Builds are the dictionaries that logs may be of, and what was found out about
+// them. They are not safe for concurrent use.
+type Builds struct{ builds }
+
+// builds compare what records say against dictionaries.
+type builds struct {
+	candidates []*candidate
+	parse      func(string) Format
+	sources    bool
+
+	best     []*candidate // that choose returned last
+	compared []*candidate // candidates that differs compared last
+	differed map[key]bool // what it found
+}
+
+// New returns the builds to choose from.
+func New(cfg Config) *Builds {
+	b := &Builds{}
+	b.init(cfg)
+	return b
+}
+
+func (b *builds) init(cfg Config) {
+	b.parse, b.sources, b.differed = cfg.Parse, cfg.Sources, map[key]bool{}
+	for _, d := range cfg.Dictionaries {
+		b.candidates = append(b.candidates, newCandidate(d))
+	}
+}
+
+// Choice is what a log alone tells about its build.
+type Choice struct {
+	Dictionary Dictionary
+	// Ambiguous is how many records another dictionary that fits the log as well
+	// reads differently.
+	Ambiguous int64
+}
+
+// Choose returns the dictionary that a log says least against. Of equals it is
+// before, that of the device's log before, if it is one of them, and else the
+// first. A log that none fits gives a WrongDictionaryError, which is nil without
+// dictionaries; in both cases Dictionary is nil.
+func (b *Builds) Choose(log Records, before Dictionary) (Choice, error) {
+	if len(b.candidates) == 0 {
+		return Choice{}, nil
+	}
+
+	first := b.candidates[0]
+	if i := slices.IndexFunc(b.candidates, func(c *candidate) bool { return c.dict == before }); i >= 0 {
+		first = b.candidates[i]
+	}
+	best := b.choose(log, first)
+
+	evidence := newEvidence()
+	records := log
+	for p, ok := records.next(); ok; p, ok = records.next() {
+		evidence.note(&b.builds, best[0], p)
+	}
+	if !evidence.fits() {
+		return Choice{}, evidence.verdict()
+	}
+	return Choice{Dictionary: best[0].dict, Ambiguous: b.disputed(log, best)}, nil
+}
+
+// candidate is a dictionary on trial.
+type candidate struct {
+	dict     Dictionary
+	findings map[uint32]finding
+	total    int // what the logs heard say against it, until one is chosen
+}
+
+// finding is what an address tells about a dictionary.
+type finding struct {
+	grade  grade
+	reason string
+	printf string
+	format Format // nil if no string is there
+}
+
+type grade uint8
+
+const (
+	gradeGood   grade = iota
+	gradeInside       // a string that begins before the address
+	gradeBad
+)
+
+func newCandidate(d Dictionary) *candidate {
+	return &candidate{dict: d, findings: map[uint32]finding{}}
+}
+
+// disputed counts the records of a log that candidates read differently.
+func (b *builds) disputed(log Records, best []*candidate) (n int64) {
+	if len(best) < 2 {
+		return 0
+	}
+	for p, ok := log.next(); ok; p, ok = log.next() {
+		if b.differs(p, best) {
+			n++
+		}
+	}
+	return n
+}
+
+// differs reports whether candidates, the same ones for many records, read one
+// differently.
+func (b *builds) differs(p format.Payload, best []*candidate) bool {
+	if !slices.Equal(b.compared, best) {
+		b.compared = append(b.compared[:0], best...)
+		clear(b.differed)
+	}
+	of := key{p.FmtAddr(), p.Module()}
+	differs, ok := b.differed[of]
+	if !ok {
+		if len(b.differed) >= maxAddrs {
+			clear(b.differed)
+		}
+		first := b.look(best[0], p)
+		differs = slices.ContainsFunc(best[1:], func(c *candidate) bool { return b.look(c, p) != first })
+		b.differed[of] = differs
+	}
+	return differs
+}
+
+// key is what a dictionary is asked for.
+type key struct {
+	addr   uint32
+	module uint8
+}
+
+// sight is what a dictionary adds to a record.
+type sight struct {
+	format, module, file string
+	line                 int
+}
+
+func (b *builds) look(c *candidate, p format.Payload) (s sight) {
+	s.format, _ = c.dict.Format(p.FmtAddr())
+	s.module, _ = c.dict.Module(p.Module())
+	if b.sources {
+		s.file, s.line, _ = c.dict.Source(p.FmtAddr())
+	}
+	return s
+}
+
+// choose returns the candidates that a log says least against. c, that of the
+// log before, comes first if it is one of them.
+func (b *builds) choose(log Records, c *candidate) []*candidate {
+	least := b.against(c, log, math.MaxInt)
+	b.best = append(b.best[:0], c)
+	for _, other := range b.candidates {
+		if other == c {
+			continue
+		}
+		n := b.against(other, log, least+1)
+		if n < least {
+			least = n
+			b.best = b.best[:0]
+		}
+		if n == least {
+			b.best = append(b.best, other)
+		}
+	}
+	return b.best
+}
+
+// against sums up what a log says against a candidate, up to a limit.
+func (b *builds) against(c *candidate, log Records, limit int) int {
+	n := 0
+	for p, ok := log.next(); ok; p, ok = log.next() {
+		if n += int(b.grade(c, p)); n >= limit {
+			break
+		}
+	}
+	return n
+}
+
+// grade tells how well a record fits.
+func (b *builds) grade(c *candidate, p format.Payload) grade {
+	f := b.find(c, p.FmtAddr())
+	if f.format != nil && !f.format.Fits(p) {
+		return gradeBad
+	}
+	return f.grade
+}
+
+// find looks an address up.
+func (b *builds) find(c *candidate, addr uint32) finding {
+	f, ok := c.findings[addr]
+	if ok {
+		return f
+	}
+	if len(c.findings) >= maxAddrs {
+		clear(c.findings)
+	}
+	printf, ok := c.dict.Format(addr)
+	switch {
+	case !ok:
+		f = finding{grade: gradeBad, reason: "no string is there"}
+	case printf == "" || !c.dict.Begins(addr):
+		f = finding{grade: gradeInside, reason: fmt.Sprintf("%.60q is the end of a longer string", printf), printf: printf, format: b.parse(printf)}
+	default:
+		f = finding{printf: printf, format: b.parse(printf)}
+	}
+	c.findings[addr] = f
+	return f
+}

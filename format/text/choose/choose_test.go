@@ -1,0 +1,110 @@
+package choose_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/text"
+	"github.com/ulogkit/ulogkit/format/text/choose"
+)
+
+func fromStrings(t testing.TB, strings map[uint32]string) *dict.Dictionary {
+	t.Helper()
+	d, err := dict.FromStrings(strings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func logOf(t testing.TB, records ...format.Record) format.Log {
+	t.Helper()
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range records {
+		if err := b.Add(&records[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := b.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _, err := format.ParseLog(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func at(addr uint32, args ...format.Arg) format.Record {
+	return format.Record{FmtAddr: addr, Args: args}
+}
+
+// A log is of the build that its records say least against, of equals of that of the
+// log before, and of none when too much speaks against all.
+func TestChooseOneLog(t *testing.T) {
+	old := fromStrings(t, map[uint32]string{0x1000: "tick %d", 0x2000: "motor %s stopped"})
+	now := fromStrings(t, map[uint32]string{0x1000: "tick %d", 0x2000: "valve %d opened"})
+	builds := text.Builds([]text.Dictionary{old, now})
+	var both []format.Record
+	for range 64 {
+		both = append(both, at(0x1000, format.ArgI32(1)))
+	}
+	decided := append(append([]format.Record(nil), both...), at(0x2000, format.ArgI32(7)))
+	for name, c := range map[string]struct {
+		log       []format.Record
+		before    text.Dictionary
+		want      text.Dictionary
+		ambiguous int64
+	}{
+		"a late record decides":      {decided, nil, now, 0},
+		"whatever was before":        {decided, old, now, 0},
+		"equals, nothing before":     {both, nil, old, 0}, // and they read the same
+		"equals, after the second":   {both, now, now, 0},
+		"another build before":       {both, fromStrings(t, map[uint32]string{0x1000: "x"}), old, 0},
+		"no records":                 {nil, now, now, 0},
+		"none fits":                  {[]format.Record{at(0x3000)}, now, nil, 0},
+		"arguments that fit neither": {[]format.Record{at(0x2000, format.ArgDouble(1))}, nil, nil, 0},
+	} {
+		got, err := builds.Choose(choose.RecordsOf(logOf(t, c.log...)), c.before)
+		if got.Dictionary != c.want || got.Ambiguous != c.ambiguous {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+		if wrong := (*choose.WrongDictionaryError)(nil); (err != nil) != (c.want == nil) || err != nil && (!errors.Is(err, choose.ErrWrongDictionary) || !errors.As(err, &wrong) || len(wrong.Evidence) == 0) {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
+func TestChooseCountsWhatEqualsReadDifferently(t *testing.T) {
+	a := fromStrings(t, map[uint32]string{0x1000: "same", 0x2000: "a %d"})
+	b := fromStrings(t, map[uint32]string{0x1000: "same", 0x2000: "b %d"})
+	log := logOf(t, at(0x1000), at(0x2000, format.ArgI32(1)), at(0x2000, format.ArgI32(2)))
+	got, err := text.Builds([]text.Dictionary{a, b}).Choose(choose.RecordsOf(log), b)
+	if err != nil || got.Dictionary != text.Dictionary(b) || got.Ambiguous != 2 {
+		t.Errorf("got %v, %v, want the second and 2 ambiguous records", got, err)
+	}
+}
+
+func TestChooseAmongNone(t *testing.T) {
+	got, err := text.Builds(nil).Choose(choose.RecordsOf(logOf(t, at(0x1000))), nil)
+	if got != (choose.Choice{}) || err != nil {
+		t.Errorf("got %v, %v, want nothing", got, err)
+	}
+}
+
+func TestRefusalNamesTheEvidence(t *testing.T) {
+	d := fromStrings(t, map[uint32]string{0x1000: "tick %d"})
+	_, err := text.Builds([]text.Dictionary{d}).Choose(choose.RecordsOf(logOf(t, at(0x1000, format.ArgString("x")), at(0x1234))), nil)
+	for _, want := range []string{"2 have no string that fits", `"tick %d" does not take the recorded string`, "0x00001234: no string is there"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+}

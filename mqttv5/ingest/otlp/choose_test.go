@@ -1,0 +1,131 @@
+package otlp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/text"
+)
+
+// lastLine decodes a log as "ulogkit decode" does and returns its last line, or ""
+// if the log is of none of the builds.
+func lastLine(t interface{ Fatal(...any) }, dicts []Dictionary, log []byte) string {
+	line, err := text.ParseLine("{text}", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := text.NewDecoder(text.Config{Dictionaries: dicts, Line: line})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if _, err = d.Decode(context.Background(), "log", bytes.NewReader(log), &out); err != nil {
+		if !errors.Is(err, text.ErrWrongDictionary) {
+			t.Fatal(err)
+		}
+		return ""
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+// exported returns the text of a log's last record as an exporter sends it, or "".
+func exported(dicts []Dictionary, l format.Log) string {
+	d := BestOf(dicts)(Device{}, l)
+	if d == nil {
+		return ""
+	}
+	var last string
+	frames := l.Frames()
+	for frames.Next() {
+		p, err := format.ParsePayload(frames.Frame().Payload)
+		if err != nil {
+			continue
+		}
+		s, _ := d.Format(p.FmtAddr())
+		last = string(text.Parse(s).Append(nil, p))
+	}
+	return last
+}
+
+// Case delivery/export-picks-another-firmware: two builds that differ in one
+// statement, which a log reaches after 64 records.
+func TestExportChoosesTheBuildThatDecodeChooses(t *testing.T) {
+	var dicts []Dictionary
+	for _, printf := range []string{"motor %s stopped", "valve %d opened"} {
+		d, err := dict.FromStrings(map[uint32]string{0x1000: "tick %d", 0x2000: printf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dicts = append(dicts, d)
+	}
+	records := []*format.Record{}
+	for range 64 {
+		records = append(records, &format.Record{FmtAddr: 0x1000, Args: []format.Arg{format.ArgI32(1)}})
+	}
+	records = append(records, &format.Record{FmtAddr: 0x2000, Args: []format.Arg{format.ArgI32(7)}})
+	r := logRecord(t, 1, 3, 1, records...)
+	l, _, err := format.ParseLog(r.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := exported(dicts, l), "valve 7 opened"; got != want || lastLine(t, dicts, r.Payload) != want {
+		t.Errorf("export has %q and decode %q, want %q", got, lastLine(t, dicts, r.Payload), want)
+	}
+}
+
+// The same over any builds and logs.
+func TestExportAgreesWithDecode(t *testing.T) {
+	printfs := []string{"a %d", "b %d", "c %s", "d %u", "e", "", "f %f", "g %c %d"}
+	rapid.Check(t, func(rt *rapid.T) {
+		var dicts []Dictionary
+		for range rapid.IntRange(1, 4).Draw(rt, "builds") {
+			strings := map[uint32]string{}
+			for _, addr := range []uint32{0x1000, 0x1001, 0x2000, 0x3000} {
+				if rapid.Bool().Draw(rt, "has") {
+					strings[addr] = rapid.SampledFrom(printfs).Draw(rt, "printf") + fmt.Sprint(len(dicts)%2)
+				}
+			}
+			d, err := dict.FromStrings(strings)
+			if err != nil {
+				rt.Skip()
+			}
+			dicts = append(dicts, d)
+		}
+		var records []*format.Record
+		for range rapid.IntRange(1, 30).Draw(rt, "records") {
+			r := &format.Record{FmtAddr: rapid.SampledFrom([]uint32{0x1000, 0x1000, 0x2000, 0x3000, 0x1001}).Draw(rt, "addr")}
+			for range rapid.IntRange(0, 2).Draw(rt, "args") {
+				r.Args = append(r.Args, rapid.SampledFrom([]format.Arg{format.ArgI32(1), format.ArgU32(2), format.ArgString("s"), format.ArgDouble(1)}).Draw(rt, "arg"))
+			}
+			records = append(records, r)
+		}
+		payload := logRecord(t, 1, 3, 1, records...).Payload
+		l, _, err := format.ParseLog(payload)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		chosen, decoded := BestOf(dicts)(Device{}, l), lastLine(rt, dicts, payload)
+		if (chosen == nil) != (decoded == "") {
+			rt.Fatalf("export chooses %v, decode writes %q", chosen, decoded)
+		}
+		last := records[len(records)-1]
+		if chosen == nil {
+			return
+		}
+		if _, ok := chosen.Format(last.FmtAddr); !ok {
+			return // both show address and arguments, each in its own way
+		}
+		if got := exported(dicts, l); got != decoded {
+			rt.Fatalf("export has %q, decode %q", got, decoded)
+		}
+	})
+}
