@@ -24,7 +24,7 @@ import (
 func newIngest() *cobra.Command {
 	var s settings.Settings
 	var cfg ingest.Config
-	var sink, listen string
+	var sink, large, listen string
 	var nats sinks.NATS
 	cmd := &cobra.Command{
 		Use:   "ingest --group G --sink file:DIR|nats://HOST",
@@ -37,7 +37,8 @@ keeps for it what it had not acknowledged when it crashed.
 
 What is no intact log or crash dump goes to DIR/quarantine, or to a stream that is
 called like the other with _QUARANTINE behind it, with the reason; "ulogkit stored"
-shows it. While the sink fails nothing is acknowledged.
+shows it. A message larger than the NATS servers or the stream take goes to files in
+--quarantine-dir. While the sink fails nothing is acknowledged.
 The worker ends when it is interrupted; with --leave it then gives up its part in
 the group for good.
 
@@ -63,7 +64,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 			}
 			cfg.Group, cfg.Connection.GroupID = cfg.Connection.GroupID, ""
 			cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			return runIngest(cmd, cfg, sink, listen, nats)
+			return runIngest(cmd, cfg, sink, large, listen, nats)
 		},
 	}
 	s.AddConnectionFlags(cmd.Flags())
@@ -72,6 +73,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 	cmd.Flags().StringVar(&cfg.Name, "name", "", "the worker's own `name`, the same after a restart (default the host's name)")
 	cmd.Flags().StringVar(&sink, "sink", "", "where to store: `file:DIR` or nats://HOST, several with commas")
 	nats.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&large, "quarantine-dir", "ulogkit-quarantine", "`DIR`ectory for messages that are larger than the NATS servers take")
 	cmd.Flags().IntVar(&nats.Replicas, "replicas", 3, "number of servers that keep a stream")
 	cmd.Flags().IntVar(&cfg.ReceiveMaximum, "receive-maximum", 128, "the most messages that are not acknowledged at one time")
 	cmd.Flags().BoolVar(&cfg.Leave, "leave", false, "when interrupted, leave the group for good")
@@ -80,9 +82,9 @@ while the worker is not connected or its sink fails.` + settings.Help,
 }
 
 // runIngest runs a worker until the context ends.
-func runIngest(cmd *cobra.Command, cfg ingest.Config, name, listen string, nats sinks.NATS) (err error) {
+func runIngest(cmd *cobra.Command, cfg ingest.Config, name, large, listen string, nats sinks.NATS) (err error) {
 	ctx := cmd.Context()
-	pair, err := sinks.Open(ctx, name, nats, cfg.Connection.Hooks.Logger)
+	pair, err := sinks.Open(ctx, name, nats, large, cfg.Connection.Hooks.Logger)
 	if err != nil {
 		return sinkFailure(name, err)
 	}

@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -136,7 +138,7 @@ func recordID(p *packets.Properties) string {
 
 // store stores the batch, however long that takes. It gives up when ctx ends.
 func (p *pipeline) store(ctx context.Context) bool {
-	if !p.append(ctx, p.sink, p.good, "sink") || !p.append(ctx, p.quarantine, p.bad, "quarantine") {
+	if !p.append(ctx, p.sink, &p.good, "sink") || !p.append(ctx, p.quarantine, &p.bad, "quarantine") {
 		return false
 	}
 	for i := range p.bad {
@@ -147,21 +149,27 @@ func (p *pipeline) store(ctx context.Context) bool {
 	return true
 }
 
-func (p *pipeline) append(ctx context.Context, sink Sink, records []Record, what string) bool {
-	if len(records) == 0 {
-		return true
-	}
-	for wait := p.minRetry; ; wait = min(2*wait, maxRetry) {
+// append stores records, all but those that are too large for the sink: they go into
+// quarantine.
+func (p *pipeline) append(ctx context.Context, sink Sink, records *[]Record, what string) bool {
+	for wait := p.minRetry; len(*records) > 0; wait = min(2*wait, maxRetry) {
 		start := time.Now()
-		err := sink.Append(ctx, records)
+		err := sink.Append(ctx, *records)
 		if err == nil {
 			p.count.latency.Observe(time.Since(start).Seconds())
-			p.count.batch.Observe(float64(len(records)))
+			p.count.batch.Observe(float64(len(*records)))
 			p.status.sinkWorks(what)
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
+		}
+		if tooLarge := (*TooLargeError)(nil); errors.As(err, &tooLarge) && records == &p.good {
+			r := p.good[tooLarge.Index]
+			r.Reason = tooLarge.Error()
+			p.bad = append(p.bad, r)
+			p.good = slices.Delete(p.good, tooLarge.Index, tooLarge.Index+1)
+			continue
 		}
 		p.count.failures.Inc()
 		p.status.sinkFails(what, err)
@@ -173,6 +181,7 @@ func (p *pipeline) append(ctx context.Context, sink Sink, records []Record, what
 			return false
 		}
 	}
+	return true
 }
 
 // release forgets the batch, so that its payloads can be freed.

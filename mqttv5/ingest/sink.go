@@ -12,9 +12,23 @@ type Sink interface {
 	// Append stores the records in this order. It returns nil only when all of
 	// them would survive the loss of power, as far as its storage promises. After
 	// an error some may have been stored, and the worker calls again with the same
-	// records. It must not keep a Payload.
+	// records. A *[TooLargeError] names one that can never be stored; the worker puts
+	// it into quarantine and calls again with the others. It must not keep a Payload.
 	Append(ctx context.Context, records []Record) error
 }
+
+// TooLargeError means that a sink can never store a record: it is larger than what the
+// storage takes.
+type TooLargeError struct {
+	Index int   // of the record among those that Append was given
+	Err   error // the storage's own words
+}
+
+// Error implements error.
+func (e *TooLargeError) Error() string { return "record is too large for the sink: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TooLargeError) Unwrap() error { return e.Err }
 
 // Reader replays what a sink holds, in order.
 type Reader interface {

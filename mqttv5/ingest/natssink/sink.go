@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
@@ -72,18 +73,18 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 		// overtake others.
 		f, err := s.js.PublishMsgAsync(message(s.cfg.Subject, &records[i]), jetstream.WithRetryAttempts(0))
 		if err != nil {
-			failed = err
+			failed = tooLarge(i, err)
 			break
 		}
 		futures = append(futures, f)
 	}
 	// The connection has copied the payloads, so that they are the caller's again
 	// even if an acknowledgement is not waited for.
-	for _, f := range futures {
+	for i, f := range futures {
 		select {
 		case <-f.Ok():
 		case err := <-f.Err():
-			failed = errors.Join(failed, err)
+			failed = errors.Join(failed, tooLarge(i, err))
 		case <-ctx.Done():
 			return fmt.Errorf("append to stream %s: %w", s.cfg.Stream, errors.Join(failed, ctx.Err()))
 		}
@@ -95,4 +96,18 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 		return fmt.Errorf("append to stream %s: %w", s.cfg.Stream, failed)
 	}
 	return nil
+}
+
+// exceedsStream is the code of the error about a message that is larger than the
+// stream's maximum.
+const exceedsStream jetstream.ErrorCode = 10054
+
+// tooLarge makes the error about a record one that tells, if it does, that servers or
+// stream will never take it.
+func tooLarge(i int, err error) error {
+	api := (*jetstream.APIError)(nil)
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == exceedsStream {
+		return &ingest.TooLargeError{Index: i, Err: err}
+	}
+	return err
 }

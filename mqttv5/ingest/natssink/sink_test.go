@@ -267,3 +267,39 @@ func TestConfig(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// F51: a message larger than the servers or the stream take is named, and the others
+// of its batch are stored when it has been taken out.
+func TestTooLargeIsNamed(t *testing.T) {
+	c := startCluster(t, 1)
+	s := open(t, Config{URL: c.url(), Replicas: 1})
+	for name, limit := range map[string]func(){
+		"the stream": func() {
+			info, err := s.js.Stream(t.Context(), "ULOGKIT")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg := info.CachedInfo().Config
+			cfg.MaxMsgSize = 10_000
+			if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the server": func() {},
+	} {
+		limit()
+		batch := testRecords(1000, 3)
+		batch[1].Payload = bytes.Repeat([]byte{1}, 20_000)
+		if name == "the server" {
+			batch[1].Payload = bytes.Repeat([]byte{1}, 2<<20)
+		}
+		err := s.Append(t.Context(), batch)
+		large := (*ingest.TooLargeError)(nil)
+		if !errors.As(err, &large) || large.Index != 1 {
+			t.Fatalf("%s: error %v, want that record 1 is too large", name, err)
+		}
+		if err := s.Append(t.Context(), append(batch[:1:1], batch[2])); err != nil {
+			t.Errorf("%s: error %v without it", name, err)
+		}
+	}
+}

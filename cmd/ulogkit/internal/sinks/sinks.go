@@ -101,8 +101,9 @@ func Quarantine(name string, n NATS) (string, NATS) {
 	return name, n
 }
 
-// Open opens a sink to write to, and its quarantine. The log gets what was lost in it.
-func Open(ctx context.Context, name string, n NATS, log *slog.Logger) (*Pair, error) {
+// Open opens a sink to write to, and its quarantine. What is too large even for that
+// goes to files in the directory large. The log gets what was lost in a sink.
+func Open(ctx context.Context, name string, n NATS, large string, log *slog.Logger) (*Pair, error) {
 	p := &Pair{log: log}
 	if err := p.open(ctx, name, n, &p.Good); err != nil {
 		return nil, err
@@ -110,6 +111,9 @@ func Open(ctx context.Context, name string, n NATS, log *slog.Logger) (*Pair, er
 	name, n = Quarantine(name, n)
 	if err := p.open(ctx, name, n, &p.Bad); err != nil {
 		return nil, errors.Join(err, p.Close())
+	}
+	if isNATS(name) {
+		p.Bad = ingest.Overflow(p.Bad, func() (s ingest.Sink, err error) { return s, p.open(ctx, "file:"+large, n, &s) })
 	}
 	return p, nil
 }
