@@ -2,8 +2,6 @@ package localcloud
 
 import (
 	"crypto/tls"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,7 +12,6 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/ulogkit/ulogkit/format/topic"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 const listenerID = "loopback"
@@ -35,7 +32,7 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	// Twice what it takes to answer what it receives; it drops what exceeds it.
 	caps.MaximumClientWritesPending = 64 << 10
 	caps.MaximumQos = 1
-	caps.MinimumProtocolVersion = 5
+	caps.MinimumProtocolVersion = version311
 	s := mochi.New(&mochi.Options{
 		Capabilities: caps,
 		InlineClient: true,
@@ -47,7 +44,7 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	if tlsConfig != nil {
 		tcp = tls.NewListener(tcp, tlsConfig)
 	}
-	l := guardedListener{tcp, c.cfg.WrapConn, int(c.maxPacket)}
+	l := guardedListener{tcp, c.cfg.WrapConn, int(c.maxPacket), c.log}
 	if err := s.AddListener(listeners.NewNet(listenerID, l)); err != nil {
 		return nil, err
 	}
@@ -66,59 +63,6 @@ func closeBroker(s *mochi.Server, l net.Listener) error {
 	}
 	s.Listeners.ClientsWg.Wait()
 	return s.Close()
-}
-
-// guardedListener keeps from the broker what would crash it.
-type guardedListener struct {
-	net.Listener
-	wrap func(net.Conn) net.Conn // nil: none
-	max  int
-}
-
-func (l guardedListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	if l.wrap != nil {
-		c = l.wrap(c)
-	}
-	g := guard.New(c, l.max)
-	g.Inspect(1<<packets.Subscribe, checkSubscribe)
-	return guardedConn{c, g}, nil
-}
-
-type guardedConn struct {
-	net.Conn
-	g *guard.Reader
-}
-
-func (c guardedConn) Read(p []byte) (int, error) { return c.g.Read(p) }
-
-// checkSubscribe refuses a SUBSCRIBE whose last filter has no options byte: the
-// broker reads it without looking and panics (MQTT 5 section 3.8).
-func checkSubscribe(_ byte, b []byte) error {
-	short := errors.New("SUBSCRIBE ends too early")
-	if len(b) < 3 {
-		return short
-	}
-	b = b[2:]
-	n, used := binary.Uvarint(b)
-	if used <= 0 || used > 4 || n > uint64(len(b)-used) {
-		return short
-	}
-	b = b[used+int(n):]
-	for len(b) > 0 {
-		if len(b) < 2 {
-			return short
-		}
-		n := int(binary.BigEndian.Uint16(b))
-		if len(b) < 2+n+1 {
-			return short
-		}
-		b = b[2+n+1:]
-	}
-	return nil
 }
 
 // hook is the cloud's place in the broker.
@@ -144,13 +88,17 @@ func (h *hook) Provides(b byte) bool {
 func (h *hook) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 
 // OnACLCheck implements mochi.Hook.
-func (h *hook) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
-	return h.cloud.allowed(topic, write)
+func (h *hook) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
+	ok := h.cloud.allowed(topic, write)
+	if !ok {
+		h.cloud.log.Warn("no right to use this topic", "client", cl.ID, "topic", topic)
+	}
+	return ok
 }
 
 // OnPacketEncode implements mochi.Hook: what the broker says wrongly or not at
 // all.
-func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet {
+func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
 	case packets.Puback:
 		// It repeats the properties of the PUBLISH.
@@ -166,6 +114,19 @@ func (h *hook) OnPacketEncode(_ *mochi.Client, pk packets.Packet) packets.Packet
 	case packets.Connack:
 		pk.Properties.MaximumPacketSize = h.cloud.maxPacket
 		pk.Properties.SubIDAvailableFlag = h.cloud.cfg.Strict.NoSubscriptionID // and SubIDAvailable is 0
+		if pk.ReasonCode != 0 {
+			sendingAway(cl, pk.ReasonCode, pk.Properties.ReasonString)
+			if !isVersion5(cl) {
+				pk.ReasonCode = returnCode311(pk.ReasonCode)
+			}
+		}
+	case packets.Disconnect:
+		sendingAway(cl, pk.ReasonCode, pk.Properties.ReasonString)
+		if !isVersion5(cl) {
+			// Only a client sends DISCONNECT in MQTT 3.1.1; the connection just
+			// ends. The broker refuses to write a packet of this type.
+			pk.FixedHeader.Type = packets.Reserved
+		}
 	}
 	return pk
 }
@@ -177,12 +138,17 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	}
 	if r := h.cloud.limits.message(cl, len(pk.Payload), time.Now()); r != (refusal{}) {
 		h.cloud.violated(cl, r)
-		if h.cloud.cfg.Strict.SilentOverRate {
+		if h.cloud.cfg.Strict.SilentOverRate || !isVersion5(cl) {
 			return pk, packets.ErrRejectPacket
 		}
 		return pk, r.code
 	}
 	if code := h.cloud.receive(pk); code != nil {
+		if !isVersion5(cl) {
+			// A PUBACK of MQTT 3.1.1 cannot refuse, and the broker would send one.
+			h.cloud.broker.DisconnectClient(cl, *code)
+			return pk, packets.ErrRejectPacket
+		}
 		return pk, *code
 	}
 	return pk, nil

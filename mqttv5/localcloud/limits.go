@@ -196,6 +196,9 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 // violated tells of what a client may not do.
 func (c *Cloud) violated(cl *mochi.Client, r refusal) {
 	c.log.Warn("the real cloud takes no such thing", "client", cl.ID, "reason", r.reason)
+	if conn, ok := cl.Net.Conn.(*clientConn); ok {
+		conn.tell() // this was the line about it
+	}
 	if c.cfg.OnViolation != nil {
 		c.cfg.OnViolation(Violation{cl.ID, r.reason})
 	}
