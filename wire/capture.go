@@ -67,28 +67,29 @@ func (c *Capture) run() error {
 	if c.file == nil {
 		return errCaptureUsed
 	}
-	d := newDissector()
-	r := newReassembler(c.open)
+	r := NewReassembler(c.open)
 	for !c.stopped {
 		p, err := c.file.next()
 		if err != nil {
-			r.closeAll()
-			c.stats.Retransmitted = r.retransmitted
+			r.Close()
+			c.stats.Retransmitted = r.Retransmitted()
 			return err
 		}
 		c.stats.Packets++
-		s, v := d.dissect(p)
+		s, v := dissect(p)
 		switch v {
 		case isTCP:
 			c.stats.Segments++
-			r.add(&s)
-			c.stats.Retransmitted = r.retransmitted
+			r.Add(&s)
+			c.stats.Retransmitted = r.Retransmitted()
 		case isFragment:
 			c.stats.Fragments++
 		case isBad:
 			c.stats.Damaged++
 		case isOtherLink:
 			c.stats.UnknownLink++
+		case isTunnel:
+			c.stats.Tunnels++
 		default:
 			c.stats.Other++
 		}
@@ -96,7 +97,7 @@ func (c *Capture) run() error {
 	return nil
 }
 
-func (c *Capture) open(src, dst netip.AddrPort) streamHandler {
+func (c *Capture) open(src, dst netip.AddrPort) Stream {
 	c.stats.Connections++
 	return &session{capture: c, ends: [2]netip.AddrPort{src, dst}}
 }

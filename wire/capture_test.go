@@ -235,13 +235,13 @@ func TestCaptureSmallSegments(t *testing.T) {
 	got := 0
 	c := &Capture{yield: func(m Message) bool { got += m.PayloadSize; return true }}
 	s := c.open(netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:1883"))
-	s.started(client)
+	s.Started(client)
 	const size = maxMessage - 100
 	stream := (&script{t: t}).packet(MQTT{Type: PacketConnect})
 	stream = append(stream, publish(t, "logs/v0/C/A", 0, make([]byte, size))...)
 	start := time.Now()
 	for i := range stream {
-		s.data(client, epoch, stream[i:i+1])
+		s.Data(client, epoch, stream[i:i+1])
 	}
 	if elapsed := time.Since(start); elapsed > 10*time.Second || got != size {
 		t.Errorf("%v, %d bytes of %d", elapsed, got, size)

@@ -25,9 +25,13 @@
 // writes back, and what SerializeTo writes, DecodeFromBytes reads.
 //
 // Capture files are not trusted. No length in a file sizes an allocation before
-// it has been checked, buffers for reassembly are capped, and the time spent is
-// linear in the file's size. Layers below TCP are gopacket's own and run with
-// panics recovered. What is skipped is counted, never hidden.
+// it has been checked, buffers for reassembly are capped ([Reassembler] says by
+// what), and the time spent is linear in the file's size. Memory does not depend
+// on how long a capture is. What is skipped is counted, never hidden.
+//
+// Headers below TCP are read here and not with gopacket's layers, which cut an
+// IPv4 packet of more than 65,535 bytes down, refuse an IPv6 one, know no
+// PPPoE or MPLS as DecodingLayer, and index some bytes without looking.
 //
 // # The gopacket import
 //

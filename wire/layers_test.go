@@ -209,7 +209,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 // TestGopacketImports holds the list of files in which the import path must be
 // replaced to swap gopacket for its fork.
 func TestGopacketImports(t *testing.T) {
-	want := []string{"file.go", "gopacket.go", "segment.go", "tapfile.go"}
+	want := []string{"file.go", "gopacket.go", "reassembly.go", "tapfile.go"}
 	out, err := exec.Command("grep", "-l", "google/gopacket\"\\|google/gopacket/", "--include=*.go", "-r", ".").Output()
 	if err != nil {
 		t.Fatal(err)

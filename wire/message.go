@@ -109,8 +109,9 @@ type Stats struct {
 	Segments int64 // of TCP, among them
 
 	// Packets that were not read: not TCP, TCP in fragmented IP packets, damaged
-	// or cut within their headers, of a link that is not known.
-	Other, Fragments, Damaged, UnknownLink int64
+	// or cut within their headers, of a link that is not known, in a tunnel that is
+	// not read.
+	Other, Fragments, Damaged, UnknownLink, Tunnels int64
 
 	Connections   int64 // of TCP
 	Encrypted     int64 // of them, with TLS; without those that are plain web traffic
@@ -126,5 +127,5 @@ type Stats struct {
 // Lossless reports whether all MQTT that the capture touches was read. What is
 // encrypted is not counted as lost.
 func (s *Stats) Lossless() bool {
-	return s.Fragments == 0 && s.Damaged == 0 && s.UnknownLink == 0 && s.GapBytes == 0 && s.Gaps == 0 && s.LostBytes == 0 && s.Malformed == 0
+	return s.Fragments == 0 && s.Damaged == 0 && s.UnknownLink == 0 && s.Tunnels == 0 && s.GapBytes == 0 && s.Gaps == 0 && s.LostBytes == 0 && s.Malformed == 0
 }

@@ -41,13 +41,15 @@ type collector struct {
 	errs *[]error
 }
 
-func (c *collector) started(int) {}
+func (c *collector) Started(int) {}
 
-func (c *collector) gap(direction int, _ time.Time, n int64) {
+func (c *collector) Ended(int, time.Time) {}
+
+func (c *collector) Gap(direction int, _ time.Time, n int64) {
 	*c.errs = append(*c.errs, fmt.Errorf("gap of %d bytes from %v", n, c.ends[direction]))
 }
 
-func (c *collector) data(direction int, _ time.Time, b []byte) {
+func (c *collector) Data(direction int, _ time.Time, b []byte) {
 	b = append(c.buf[direction], b...)
 	for {
 		n, err := PacketLen(b)
@@ -85,8 +87,7 @@ func decodeAll(t *testing.T, file []byte) []seenPacket {
 	}
 	var out []seenPacket
 	var errs []error
-	d := newDissector()
-	r := newReassembler(func(src, dst netip.AddrPort) streamHandler {
+	r := NewReassembler(func(src, dst netip.AddrPort) Stream {
 		return &collector{ends: [2]netip.AddrPort{src, dst}, out: &out, errs: &errs}
 	})
 	for {
@@ -94,11 +95,11 @@ func decodeAll(t *testing.T, file []byte) []seenPacket {
 		if err != nil {
 			break
 		}
-		if s, v := d.dissect(p); v == isTCP {
-			r.add(&s)
+		if s, v := dissect(p); v == isTCP {
+			r.Add(&s)
 		}
 	}
-	r.closeAll()
+	r.Close()
 	for _, err := range errs {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,15 +18,17 @@ type recorder struct {
 	bytes [2]bytes.Buffer
 	gaps  [2][]int64
 	times []time.Time // of the data
+	ended [2]int
 }
 
-func (r *recorder) started(int) {}
-func (r *recorder) data(direction int, t time.Time, b []byte) {
+func (r *recorder) Started(int)                      {}
+func (r *recorder) Ended(direction int, _ time.Time) { r.ended[direction]++ }
+func (r *recorder) Data(direction int, t time.Time, b []byte) {
 	r.bytes[direction].Write(b)
 	r.times = append(r.times, t)
 }
 
-func (r *recorder) gap(direction int, _ time.Time, n int64) {
+func (r *recorder) Gap(direction int, _ time.Time, n int64) {
 	r.gaps[direction] = append(r.gaps[direction], n)
 }
 
@@ -48,12 +51,12 @@ func (g *gopacketStream) ReassembledSG(sg reassembly.ScatterGather, _ reassembly
 func (g *gopacketStream) ReassemblyComplete(reassembly.AssemblerContext) bool { return true }
 
 // shuffled cuts a text into segments, some of them twice, out of order.
-func shuffled(text []byte, isn uint32, rng *rand.Rand) []segment {
+func shuffled(text []byte, isn uint32, rng *rand.Rand) []Segment {
 	src, dst := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:1883")
-	var out []segment
+	var out []Segment
 	for at := 0; at < len(text); {
 		n := min(1+rng.IntN(400), len(text)-at)
-		out = append(out, segment{src: src, dst: dst, seq: isn + 1 + uint32(at), payload: text[at : at+n]})
+		out = append(out, Segment{Source: src, Destination: dst, Sequence: isn + 1 + uint32(at), Payload: text[at : at+n]})
 		at += n
 	}
 	for range len(out) / 3 {
@@ -63,8 +66,8 @@ func shuffled(text []byte, isn uint32, rng *rand.Rand) []segment {
 		j := min(i+rng.IntN(5), len(out)-1)
 		out[i], out[j] = out[j], out[i]
 	}
-	syn := segment{src: src, dst: dst, seq: isn, syn: true}
-	return append([]segment{syn}, out...)
+	syn := Segment{Source: src, Destination: dst, Sequence: isn, SYN: true}
+	return append([]Segment{syn}, out...)
 }
 
 // Both assemblers give the same bytes, until sequence numbers wrap: then
@@ -85,15 +88,15 @@ func TestReassemblyAgainstGopacket(t *testing.T) {
 		segments := shuffled(text, isn, rng)
 
 		ours := &recorder{}
-		r := newReassembler(func(_, _ netip.AddrPort) streamHandler { return ours })
+		r := NewReassembler(func(_, _ netip.AddrPort) Stream { return ours })
 		for i := range segments {
-			r.add(&segments[i])
+			r.Add(&segments[i])
 		}
-		r.closeAll()
+		r.Close()
 		if !bytes.Equal(ours.bytes[0].Bytes(), text) || len(ours.gaps[0]) > 0 {
 			t.Fatalf("seed %d: %d bytes of %d, gaps %v", seed, ours.bytes[0].Len(), len(text), ours.gaps)
 		}
-		if r.queued != 0 || len(r.conns) != 0 || r.newest != nil {
+		if r.queued != 0 || len(r.conns) != 0 || r.alive.n != 0 {
 			t.Fatalf("seed %d: %d bytes and %d connections left", seed, r.queued, len(r.conns))
 		}
 
@@ -115,11 +118,11 @@ func TestReassemblyAgainstGopacket(t *testing.T) {
 	t.Logf("gopacket's assembler is wrong on %d of 100 streams that wrap", wrong)
 }
 
-func assembleGopacket(a *reassembly.Assembler, s *segment) {
-	tcp := layers.TCP{SrcPort: layers.TCPPort(s.src.Port()), DstPort: layers.TCPPort(s.dst.Port()), Seq: s.seq, SYN: s.syn}
+func assembleGopacket(a *reassembly.Assembler, s *Segment) {
+	tcp := layers.TCP{SrcPort: layers.TCPPort(s.Source.Port()), DstPort: layers.TCPPort(s.Destination.Port()), Seq: s.Sequence, SYN: s.SYN}
 	tcp.SetInternalPortsForTesting()
-	tcp.Payload = s.payload
-	src, dst := s.src.Addr().As4(), s.dst.Addr().As4()
+	tcp.Payload = s.Payload
+	src, dst := s.Source.Addr().As4(), s.Destination.Addr().As4()
 	flow := gopacket.NewFlow(layers.EndpointIPv4, src[:], dst[:])
 	a.AssembleWithContext(flow, &tcp, assemblerContext{})
 }
@@ -136,14 +139,14 @@ func TestReassemblyOverlaps(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		isn := rng.Uint32()
 		got := &recorder{}
-		r := newReassembler(func(_, _ netip.AddrPort) streamHandler { return got })
-		r.add(&segment{src: src, dst: dst, seq: isn, syn: true})
+		r := NewReassembler(func(_, _ netip.AddrPort) Stream { return got })
+		r.Add(&Segment{Source: src, Destination: dst, Sequence: isn, SYN: true})
 		for range 60 {
 			from := rng.IntN(len(text))
 			to := from + 1 + rng.IntN(len(text)-from)
-			r.add(&segment{src: src, dst: dst, seq: isn + 1 + uint32(from), payload: text[from:to]})
+			r.Add(&Segment{Source: src, Destination: dst, Sequence: isn + 1 + uint32(from), Payload: text[from:to]})
 		}
-		r.add(&segment{src: src, dst: dst, seq: isn + 1, payload: text})
+		r.Add(&Segment{Source: src, Destination: dst, Sequence: isn + 1, Payload: text})
 		if got.bytes[0].String() != string(text) || len(got.gaps[0]) > 0 || r.queued != 0 {
 			t.Fatalf("seed %d: %q, gaps %v, %d queued", seed, got.bytes[0].String(), got.gaps, r.queued)
 		}
@@ -153,17 +156,17 @@ func TestReassemblyOverlaps(t *testing.T) {
 // What waits is bounded in bytes, pieces and time, and gaps are measured.
 func TestReassemblyBounds(t *testing.T) {
 	src, dst := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
-	start := func() (*reassembler, *recorder) {
+	start := func() (*Reassembler, *recorder) {
 		got := &recorder{}
-		r := newReassembler(func(_, _ netip.AddrPort) streamHandler { return got })
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 99, syn: true})
+		r := NewReassembler(func(_, _ netip.AddrPort) Stream { return got })
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 99, SYN: true})
 		return r, got
 	}
 	t.Run("bytes", func(t *testing.T) {
 		r, got := start()
 		b := make([]byte, 60000)
 		for i := range 1000 {
-			r.add(&segment{time: epoch, src: src, dst: dst, seq: 105 + uint32(i*60001), payload: b})
+			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105 + uint32(i*60001), Payload: b})
 			if r.queued > maxQueuedBytes+len(b) {
 				t.Fatalf("%d bytes queued", r.queued)
 			}
@@ -177,15 +180,15 @@ func TestReassemblyBounds(t *testing.T) {
 		b := make([]byte, 60000)
 		for i := range 100 {
 			from := netip.AddrPortFrom(src.Addr(), uint16(1000+i))
-			r.add(&segment{time: epoch, src: from, dst: dst, seq: 99, syn: true})
+			r.Add(&Segment{Time: epoch, Source: from, Destination: dst, Sequence: 99, SYN: true})
 			for j := range 15 {
-				r.add(&segment{time: epoch, src: from, dst: dst, seq: 105 + uint32(j*60001), payload: b})
+				r.Add(&Segment{Time: epoch, Source: from, Destination: dst, Sequence: 105 + uint32(j*60001), Payload: b})
 			}
 			if r.queued > maxQueuedTotal {
 				t.Fatalf("%d bytes queued", r.queued)
 			}
 		}
-		r.closeAll()
+		r.Close()
 		if r.queued != 0 || got.bytes[0].Len() != 100*15*len(b) {
 			t.Errorf("%d bytes queued, %d given out", r.queued, got.bytes[0].Len())
 		}
@@ -193,20 +196,20 @@ func TestReassemblyBounds(t *testing.T) {
 	t.Run("pieces", func(t *testing.T) {
 		r, got := start()
 		for i := range 5000 {
-			r.add(&segment{time: epoch, src: src, dst: dst, seq: 105 + uint32(i*2), payload: []byte{1}})
+			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105 + uint32(i*2), Payload: []byte{1}})
 		}
-		if n := len(r.newest.halves[0].queue); n > maxQueuedPieces || len(got.gaps[0]) == 0 {
+		if n := len(r.alive.newest.halves[0].queue); n > maxQueuedPieces || len(got.gaps[0]) == 0 {
 			t.Errorf("%d pieces queued", n)
 		}
 	})
 	t.Run("time", func(t *testing.T) {
 		r, got := start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 105, payload: []byte("late")})
-		r.add(&segment{time: epoch.Add(maxQueuedTime), src: src, dst: dst, seq: 109, payload: []byte("r")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105, Payload: []byte("late")})
+		r.Add(&Segment{Time: epoch.Add(maxQueuedTime), Source: src, Destination: dst, Sequence: 109, Payload: []byte("r")})
 		if got.bytes[0].Len() != 0 {
 			t.Errorf("gave up too early: %q", got.bytes[0].String())
 		}
-		r.add(&segment{time: epoch.Add(maxQueuedTime + 1), src: src, dst: dst, seq: 110, payload: []byte("!")})
+		r.Add(&Segment{Time: epoch.Add(maxQueuedTime + 1), Source: src, Destination: dst, Sequence: 110, Payload: []byte("!")})
 		if got.bytes[0].String() != "later!" {
 			t.Errorf("%q", got.bytes[0].String())
 		}
@@ -214,42 +217,60 @@ func TestReassemblyBounds(t *testing.T) {
 	t.Run("order", func(t *testing.T) {
 		r, got := start()
 		later := epoch.Add(time.Second)
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 105, payload: []byte("second")})
-		r.add(&segment{time: later, src: src, dst: dst, seq: 100, payload: []byte("first")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105, Payload: []byte("second")})
+		r.Add(&Segment{Time: later, Source: src, Destination: dst, Sequence: 100, Payload: []byte("first")})
 		if got.bytes[0].String() != "firstsecond" || len(got.times) != 2 || !got.times[1].Equal(later) {
 			t.Errorf("%q at %v; what waits is complete when the first byte comes", got.bytes[0].String(), got.times)
 		}
 	})
 	t.Run("answered", func(t *testing.T) {
-		r, got := start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 105, payload: []byte("question")})
-		r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 113, payload: []byte("answer")})
-		if got.bytes[0].String() != "question" || got.bytes[1].String() != "answer" || got.gaps[0][0] != 5 {
-			t.Errorf("%q, %q, gaps %v", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
+		// An acknowledgement of what is missing is no proof that it is not in the
+		// file; its answer waits for it.
+		for _, late := range []bool{true, false} {
+			r, got := start()
+			r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 6, SYN: true, ACK: true, AckNumber: 100})
+			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105, Payload: []byte("question")})
+			r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 113, Payload: []byte("answer")})
+			if got.bytes[0].Len()+got.bytes[1].Len() != 0 {
+				t.Fatalf("got %q, %q, want them to wait", got.bytes[0].String(), got.bytes[1].String())
+			}
+			if late {
+				r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("first")})
+				if got.bytes[0].String() != "firstquestion" || got.bytes[1].String() != "answer" || got.gaps[0] != nil {
+					t.Errorf("got %q, %q, gaps %v", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
+				}
+				continue
+			}
+			for range maxDisplaced + 1 {
+				r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 13, ACK: true, AckNumber: 113})
+			}
+			if got.bytes[0].String() != "question" || got.bytes[1].String() != "answer" || !slices.Equal(got.gaps[0], []int64{5}) || got.gaps[1] != nil {
+				t.Errorf("got %q, %q, gaps %v", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
+			}
 		}
 	})
 	t.Run("tail", func(t *testing.T) {
 		r, got := start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("question")})
-		r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 108 + 20})
-		r.closeAll()
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("question")})
+		r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 108 + 20})
+		r.Close()
 		if got.bytes[0].String() != "question" || len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
 			t.Errorf("%q, gaps %v", got.bytes[0].String(), got.gaps)
 		}
 		r, got = start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("question")})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 128, fin: true})
-		r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 129})
-		r.closeAll()
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("question")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 128, FIN: true})
+		r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 129})
+		r.Close()
 		if len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
 			t.Errorf("before a FIN: gaps %v", got.gaps)
 		}
 		// One byte more was a FIN, captured or not.
 		for _, fin := range []bool{false, true} {
 			r, got := start()
-			r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("question"), fin: fin})
-			r.add(&segment{time: epoch, src: dst, dst: src, seq: 7, ack: true, ackNumber: 109})
-			r.closeAll()
+			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("question"), FIN: fin})
+			r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 109})
+			r.Close()
 			if len(got.gaps[0]) != 0 {
 				t.Errorf("FIN captured: %v, gaps %v", fin, got.gaps)
 			}
@@ -259,16 +280,16 @@ func TestReassemblyBounds(t *testing.T) {
 		r, _ := start()
 		for i := range 3 * maxConnections {
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
-			r.add(&segment{time: epoch, src: from, dst: dst, syn: true})
+			r.Add(&Segment{Time: epoch, Source: from, Destination: dst, SYN: true})
 		}
 		if len(r.conns) != maxConnections {
 			t.Errorf("%d connections remembered", len(r.conns))
 		}
 		// The one that is heard of again stays, the others go in order.
-		old := r.oldest
-		r.add(&segment{time: epoch, src: old.src, dst: dst, seq: 1, payload: []byte("a")})
-		second := r.oldest
-		r.add(&segment{time: epoch, src: netip.MustParseAddrPort("192.0.2.9:9"), dst: dst, syn: true})
+		old := r.alive.oldest
+		r.Add(&Segment{Time: epoch, Source: old.src, Destination: dst, Sequence: 1, Payload: []byte("a")})
+		second := r.alive.oldest
+		r.Add(&Segment{Time: epoch, Source: netip.MustParseAddrPort("192.0.2.9:9"), Destination: dst, SYN: true})
 		if r.conns[old.key] == nil || r.conns[second.key] != nil || second == old {
 			t.Error("the wrong connection was forgotten")
 		}
@@ -276,41 +297,70 @@ func TestReassemblyBounds(t *testing.T) {
 	t.Run("SYN again", func(t *testing.T) {
 		r, got := start()
 		opened := 1
-		r.open = func(_, _ netip.AddrPort) streamHandler { opened++; return got }
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("a")})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 99, syn: true})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 101, payload: []byte("b")})
+		r.open = func(_, _ netip.AddrPort) Stream { opened++; return got }
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 99, SYN: true})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 101, Payload: []byte("b")})
 		if got.bytes[0].String() != "ab" || opened != 1 {
 			t.Errorf("%q, %d connections", got.bytes[0].String(), opened)
 		}
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 5000, syn: true})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 5001, payload: []byte("c")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 5000, SYN: true})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 5001, Payload: []byte("c")})
 		if got.bytes[0].String() != "abc" || opened != 2 || len(got.gaps[0]) > 0 {
 			t.Errorf("%q, %d connections, gaps %v", got.bytes[0].String(), opened, got.gaps)
 		}
 	})
 	t.Run("jump", func(t *testing.T) {
+		// Bytes out of any window are nobody's, until they go on.
 		r, got := start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("a")})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100 + 1<<30, payload: []byte("b")})
-		if got.bytes[0].String() != "ab" || len(got.gaps[0]) != 1 || got.gaps[0][0] != -1 {
-			t.Errorf("%q, gaps %v", got.bytes[0].String(), got.gaps)
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100 + 1<<30, Payload: []byte("forged")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 101, Payload: []byte("b")})
+		if got.bytes[0].String() != "ab" || got.gaps[0] != nil || r.Void() != 1 {
+			t.Errorf("got %q, gaps %v, %d void", got.bytes[0].String(), got.gaps, r.Void())
+		}
+		for i := range uint32(4) {
+			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100 + 1<<30 + i, Payload: []byte{'c' + byte(i)}})
+		}
+		if got.bytes[0].String() != "abcdef" || !slices.Equal(got.gaps[0], []int64{-1}) {
+			t.Errorf("got %q, gaps %v", got.bytes[0].String(), got.gaps)
 		}
 	})
 	t.Run("reset", func(t *testing.T) {
-		r, got := start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 105, payload: []byte("b")})
-		r.add(&segment{time: epoch, src: dst, dst: src, rst: true})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 106, payload: []byte("c")})
-		if got.bytes[0].String() != "b" {
-			t.Errorf("%q", got.bytes[0].String())
+		// Only where the stream has got to, or gets to.
+		for _, test := range []struct {
+			name   string
+			resets []Segment
+			want   string
+		}{
+			{"behind", []Segment{{Source: src, Destination: dst, Sequence: 99}}, "abc"},
+			{"ahead", []Segment{{Source: src, Destination: dst, Sequence: 50000}}, "abc"},
+			{"of the other side, unknown", []Segment{{Source: dst, Destination: src, Sequence: 7}}, "abc"},
+			{"behind b", []Segment{{Source: src, Destination: dst, Sequence: 102}}, "ab"},
+			{"behind a, but b came", []Segment{{Source: src, Destination: dst, Sequence: 101}}, "a"},
+		} {
+			r, got := start()
+			if test.want == "a" {
+				r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a")})
+			}
+			for _, s := range test.resets {
+				s.Time, s.RST = epoch, true
+				r.Add(&s)
+			}
+			for i := range uint32(3) {
+				r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100 + i, Payload: []byte{'a' + byte(i)}})
+			}
+			r.Close()
+			if got.bytes[0].String() != test.want || got.ended[0] != 1 || got.ended[1] != 1 {
+				t.Errorf("%s: got %q, want %q; ended %v times", test.name, got.bytes[0].String(), test.want, got.ended)
+			}
 		}
 	})
 	t.Run("finished", func(t *testing.T) {
 		r, got := start()
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("a"), fin: true})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 100, payload: []byte("a"), fin: true})
-		r.add(&segment{time: epoch, src: src, dst: dst, seq: 101, payload: []byte("beyond")})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a"), FIN: true})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a"), FIN: true})
+		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 101, Payload: []byte("beyond")})
 		if got.bytes[0].String() != "a" {
 			t.Errorf("%q", got.bytes[0].String())
 		}

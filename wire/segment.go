@@ -4,18 +4,16 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"time"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
 )
 
-// segment is one TCP segment and where it was going.
-type segment struct {
-	time               time.Time
-	src, dst           netip.AddrPort
-	seq, ackNumber     uint32
-	syn, ack, fin, rst bool
-	payload            []byte
+// Segment is one TCP segment and where it was going.
+type Segment struct {
+	Time                time.Time // when it was captured
+	Source, Destination netip.AddrPort
+	Sequence            uint32 // number of the first byte, or of the SYN
+	AckNumber           uint32 // number of the next byte that is expected, if ACK is set
+	SYN, ACK, FIN, RST  bool
+	Payload             []byte
 }
 
 // verdict says what became of a captured packet.
@@ -27,6 +25,7 @@ const (
 	isFragment          // a piece of an IP packet with TCP in it
 	isBad               // damaged or cut short
 	isOtherLink         // of a link that is not read
+	isTunnel            // in a tunnel that is not read
 )
 
 // LINKTYPE_ numbers.
@@ -45,121 +44,325 @@ const (
 	linkLinuxSLL2 = 276
 )
 
-// dissector takes captured packets apart, from the link to TCP, with gopacket's
-// layers. It belongs to one goroutine.
-type dissector struct {
-	ethernet  layers.Ethernet
-	vlan      layers.Dot1Q
-	loopback  layers.Loopback
-	sll       layers.LinuxSLL
-	ip4       layers.IPv4
-	ip6       layers.IPv6
-	extension layers.IPv6ExtensionSkipper
-	tcp       layers.TCP
+// EtherType numbers.
+//
+// Source: the IANA registry of IEEE 802 numbers.
+const (
+	etherIPv4     = 0x0800
+	etherBridged  = 0x6558 // an Ethernet frame
+	etherVLAN     = 0x8100
+	etherIPv6     = 0x86dd
+	etherMPLS     = 0x8847
+	etherMPLSMany = 0x8848
+	etherPPPoE    = 0x8864
+	etherERSPAN   = 0x88be
+	etherQinQ     = 0x88a8
+	etherQinQOld  = 0x9100
+)
 
-	parsers map[LayerType]*gopacket.DecodingLayerParser // by the first layer
-	decoded []LayerType
-}
+// IP protocol numbers.
+//
+// Source: the IANA registry of protocol numbers.
+const (
+	ipHopByHop = 0
+	ipIPv4     = 4
+	ipTCP      = 6
+	ipUDP      = 17
+	ipIPv6     = 41
+	ipRouting  = 43
+	ipFragment = 44
+	ipGRE      = 47
+	ipAuth     = 51
+	ipOptions  = 60
+	ipL2TP     = 115
+)
 
-func newDissector() *dissector {
-	d := &dissector{parsers: map[LayerType]*gopacket.DecodingLayerParser{}}
-	for _, first := range [...]LayerType{
-		layers.LayerTypeEthernet, layers.LayerTypeLoopback, layers.LayerTypeLinuxSLL, layers.LayerTypeIPv4, layers.LayerTypeIPv6,
-	} {
-		p := gopacket.NewDecodingLayerParser(first, &d.ethernet, &d.vlan, &d.loopback, &d.sll, &d.ip4, &d.ip6, &d.extension, &d.tcp)
-		p.IgnoreUnsupported = true
-		// IgnorePanic stays off: these layers are not ours, and some index
-		// without looking.
-		d.parsers[first] = p
-	}
-	return d
-}
+// UDP ports of tunnels.
+//
+// Source: the IANA port registry; 8472 is Linux's default for VXLAN.
+const (
+	portL2TP     = 1701
+	portGTP      = 2152
+	portVXLAN    = 4789
+	portGeneve   = 6081
+	portVXLANOld = 8472
+)
 
-// firstLayer returns the outermost layer that is read, and the bytes from there.
-func firstLayer(link uint16, data []byte) (LayerType, []byte, verdict) {
-	switch link {
-	case linkEthernet:
-		return layers.LayerTypeEthernet, data, isTCP
-	case linkNull, linkLoop:
-		return layers.LayerTypeLoopback, data, isTCP
-	case linkLinuxSLL:
-		return layers.LayerTypeLinuxSLL, data, isTCP
-	case linkLinuxSLL2:
-		const lenHead = 20
-		if len(data) < lenHead {
-			return 0, nil, isBad
-		}
-		switch layers.EthernetType(binary.BigEndian.Uint16(data)) {
-		case layers.EthernetTypeIPv4:
-			return layers.LayerTypeIPv4, data[lenHead:], isTCP
-		case layers.EthernetTypeIPv6:
-			return layers.LayerTypeIPv6, data[lenHead:], isTCP
-		}
-		return 0, nil, isOther
-	case linkRaw, linkRawBSD, linkRawOpen, linkIPv4, linkIPv6:
-		if len(data) == 0 {
-			return 0, nil, isBad
-		}
-		switch data[0] >> 4 {
-		case 4:
-			return layers.LayerTypeIPv4, data, isTCP
-		case 6:
-			return layers.LayerTypeIPv6, data, isTCP
-		}
-		return 0, nil, isBad
-	}
-	return 0, nil, isOtherLink
+// maxNested is how many headers may stand before TCP; more are no traffic.
+const maxNested = 64
+
+// dissection is the way from a packet's first byte to its TCP segment.
+type dissection struct {
+	segment  Segment
+	src, dst netip.Addr
+	nested   int
 }
 
 // dissect returns the TCP segment in a packet, if the verdict is isTCP. The
-// payload aliases the packet.
-func (d *dissector) dissect(p capturedPacket) (segment, verdict) {
-	first, data, v := firstLayer(p.link, p.data)
-	if v != isTCP {
-		return segment{}, v
-	}
-	err := d.parsers[first].DecodeLayers(data, &d.decoded)
-	var src, dst []byte
-	tcp := false
-	for _, t := range d.decoded {
-		switch t {
-		case layers.LayerTypeIPv4:
-			// A gopacket parser goes on into TCP for the first fragment only.
-			if d.ip4.Flags&layers.IPv4MoreFragments != 0 || d.ip4.FragOffset != 0 {
-				return segment{}, fragmentOf(d.ip4.Protocol)
-			}
-			src, dst = d.ip4.SrcIP, d.ip4.DstIP
-		case layers.LayerTypeIPv6:
-			src, dst = d.ip6.SrcIP, d.ip6.DstIP
-		case layers.LayerTypeIPv6Fragment:
-			return segment{}, fragmentOf(d.extension.NextHeader)
-		case layers.LayerTypeTCP:
-			tcp = true
-		}
-	}
-	if !tcp {
-		if err != nil {
-			return segment{}, isBad
-		}
-		return segment{}, isOther
-	}
-	from, ok := netip.AddrFromSlice(src)
-	to, ok2 := netip.AddrFromSlice(dst)
-	if !ok || !ok2 {
-		return segment{}, isBad
-	}
-	t := &d.tcp
-	return segment{
-		time: p.time,
-		src:  netip.AddrPortFrom(from, uint16(t.SrcPort)), dst: netip.AddrPortFrom(to, uint16(t.DstPort)),
-		seq: t.Seq, ackNumber: t.Ack, syn: t.SYN, ack: t.ACK, fin: t.FIN, rst: t.RST,
-		payload: t.Payload,
-	}, isTCP
+// payload aliases the packet. The lengths in IP headers bound it, except 0, which
+// stands for all that there is: network cards that segment for the system hand
+// out such packets, also ones longer than the field could say.
+func dissect(p capturedPacket) (Segment, verdict) {
+	d := dissection{}
+	d.segment.Time = p.time
+	v := d.link(p.link, p.data)
+	return d.segment, v
 }
 
-func fragmentOf(p layers.IPProtocol) verdict {
-	if p == layers.IPProtocolTCP {
+func (d *dissection) link(link uint16, b []byte) verdict {
+	switch link {
+	case linkEthernet:
+		return d.ethernet(b)
+	case linkNull, linkLoop:
+		// The address family before the packet is in either byte order and
+		// differs from system to system; the packet says the same.
+		return d.ip(skip(b, 4))
+	case linkLinuxSLL:
+		if len(b) < 16 {
+			return isBad
+		}
+		return d.ether(binary.BigEndian.Uint16(b[14:]), b[16:])
+	case linkLinuxSLL2:
+		if len(b) < 20 {
+			return isBad
+		}
+		return d.ether(binary.BigEndian.Uint16(b), b[20:])
+	case linkRaw, linkRawBSD, linkRawOpen, linkIPv4, linkIPv6:
+		return d.ip(b)
+	}
+	return isOtherLink
+}
+
+// skip returns what follows the first n bytes, or nothing.
+func skip(b []byte, n int) []byte { return b[min(n, len(b)):] }
+
+func (d *dissection) ethernet(b []byte) verdict {
+	if len(b) < 14 {
+		return isBad
+	}
+	return d.ether(binary.BigEndian.Uint16(b[12:]), b[14:])
+}
+
+// ether reads what an EtherType announces.
+func (d *dissection) ether(typ uint16, b []byte) verdict {
+	if d.nested++; d.nested > maxNested {
+		return isBad
+	}
+	switch typ {
+	case etherIPv4, etherIPv6:
+		return d.ip(b)
+	case etherVLAN, etherQinQ, etherQinQOld:
+		if len(b) < 4 {
+			return isBad
+		}
+		return d.ether(binary.BigEndian.Uint16(b[2:]), b[4:])
+	case etherBridged:
+		return d.ethernet(b)
+	case etherERSPAN:
+		return d.ethernet(skip(b, 8))
+	case etherMPLS, etherMPLSMany:
+		for len(b) >= 4 {
+			bottom := b[2]&1 != 0
+			if b = b[4:]; bottom {
+				return d.ip(b)
+			}
+		}
+		return isBad
+	case etherPPPoE:
+		if len(b) < 8 {
+			return isBad
+		}
+		const pppIPv4, pppIPv6 = 0x21, 0x57
+		if p := binary.BigEndian.Uint16(b[6:]); p == pppIPv4 || p == pppIPv6 {
+			return d.ip(b[8:])
+		}
+	}
+	return isOther
+}
+
+// ip reads an IP packet of either version.
+//
+// Source: RFC 791 section 3.1, RFC 8200 sections 3 and 4.
+func (d *dissection) ip(b []byte) verdict {
+	if d.nested++; len(b) == 0 || d.nested > maxNested {
+		return isBad
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return d.ip4(b)
+	case 6:
+		return d.ip6(b)
+	}
+	return isBad
+}
+
+func (d *dissection) ip4(b []byte) verdict {
+	if len(b) < 20 {
+		return isBad
+	}
+	head, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
+	if total == 0 {
+		total = len(b)
+	}
+	if head < 20 || head > total || head > len(b) {
+		return isBad
+	}
+	const more, offset = 1 << 13, 1<<13 - 1
+	if binary.BigEndian.Uint16(b[6:])&(more|offset) != 0 {
+		return fragmentOf(b[9])
+	}
+	d.src, d.dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	return d.protocol(b[9], b[head:min(total, len(b))])
+}
+
+func (d *dissection) ip6(b []byte) verdict {
+	if len(b) < 40 {
+		return isBad
+	}
+	length, next := int(binary.BigEndian.Uint16(b[4:])), b[6]
+	d.src, d.dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	if b = b[40:]; length > 0 {
+		b = b[:min(length, len(b))]
+	}
+	for {
+		size := 0
+		switch next {
+		case ipHopByHop, ipRouting, ipOptions:
+			if len(b) >= 2 {
+				size = 8 * (int(b[1]) + 1)
+			}
+		case ipAuth:
+			if len(b) >= 2 {
+				size = 4 * (int(b[1]) + 2)
+			}
+		case ipFragment:
+			if size = 8; len(b) >= size && binary.BigEndian.Uint16(b[2:])&^6 != 0 {
+				return fragmentOf(b[0])
+			}
+		default:
+			return d.protocol(next, b)
+		}
+		if d.nested++; size == 0 || size > len(b) || d.nested > maxNested {
+			return isBad
+		}
+		next, b = b[0], b[size:]
+	}
+}
+
+func fragmentOf(protocol byte) verdict {
+	if protocol == ipTCP {
 		return isFragment
 	}
 	return isOther
+}
+
+// protocol reads what is in an IP packet.
+func (d *dissection) protocol(p byte, b []byte) verdict {
+	switch p {
+	case ipTCP:
+		return d.tcp(b)
+	case ipIPv4, ipIPv6:
+		return d.ip(b)
+	case ipGRE:
+		return d.gre(b)
+	case ipUDP:
+		return d.udp(b)
+	case ipL2TP:
+		return isTunnel
+	}
+	return isOther
+}
+
+// tcp reads a TCP header.
+//
+// Source: RFC 9293 section 3.1.
+func (d *dissection) tcp(b []byte) verdict {
+	if len(b) < 20 {
+		return isBad
+	}
+	head := int(b[12]>>4) * 4
+	if head < 20 || head > len(b) {
+		return isBad
+	}
+	const fin, syn, rst, ack = 1, 2, 4, 16
+	s, flags := &d.segment, b[13]
+	s.Source = netip.AddrPortFrom(d.src, binary.BigEndian.Uint16(b))
+	s.Destination = netip.AddrPortFrom(d.dst, binary.BigEndian.Uint16(b[2:]))
+	s.Sequence, s.AckNumber = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	s.FIN, s.SYN, s.RST, s.ACK = flags&fin != 0, flags&syn != 0, flags&rst != 0, flags&ack != 0
+	s.Payload = b[head:len(b):len(b)]
+	return isTCP
+}
+
+// udp reads the tunnels that run over UDP.
+//
+// Source: RFC 7348 section 5, RFC 8926 section 3.4, 3GPP TS 29.281 section 5.1.
+func (d *dissection) udp(b []byte) verdict {
+	if len(b) < 8 {
+		return isOther
+	}
+	port, b := binary.BigEndian.Uint16(b[2:]), b[8:]
+	if len(b) < 8 {
+		return isOther
+	}
+	switch port {
+	case portVXLAN, portVXLANOld:
+		if b[0] == 8 { // only the flag of a valid network identifier
+			return d.ethernet(b[8:])
+		}
+	case portGeneve:
+		if head := 8 + 4*int(b[0]&0x3f); b[0]>>6 == 0 && head <= len(b) {
+			return d.ether(binary.BigEndian.Uint16(b[2:]), b[head:])
+		}
+	case portGTP:
+		const version1, fields, data = 0x30, 7, 255
+		if b[0]&^fields == version1 && b[1] == data {
+			return d.gtp(b[0]&fields != 0, b)
+		}
+	case portL2TP:
+		return isTunnel
+	}
+	return isOther
+}
+
+// gtp reads the user data of a mobile network.
+func (d *dissection) gtp(more bool, b []byte) verdict {
+	if !more {
+		return d.ip(b[8:])
+	}
+	if len(b) < 12 {
+		return isBad
+	}
+	next, b := b[11], b[12:]
+	for next != 0 { // extension headers
+		if len(b) == 0 || b[0] == 0 || 4*int(b[0]) > len(b) {
+			return isBad
+		}
+		n := 4 * int(b[0])
+		next, b = b[n-1], b[n:]
+	}
+	return d.ip(b)
+}
+
+// gre reads generic routing encapsulation.
+//
+// Source: RFC 2784 section 2, RFC 2890 section 2.
+func (d *dissection) gre(b []byte) verdict {
+	if len(b) < 4 {
+		return isBad
+	}
+	const checksum, routing, key, sequence, version = 0x8000, 0x4000, 0x2000, 0x1000, 7
+	flags, typ, head := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), 4
+	if flags&(routing|version) != 0 {
+		return isTunnel
+	}
+	for _, f := range [...]uint16{checksum, key, sequence} {
+		if flags&f != 0 {
+			head += 4
+		}
+	}
+	if typ == etherERSPAN && flags&sequence == 0 {
+		typ = etherBridged // the first kind of ERSPAN has no header
+	}
+	return d.ether(typ, skip(b, head))
 }

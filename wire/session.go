@@ -41,13 +41,15 @@ const (
 	stateForeign                    // not MQTT, or not to be read
 )
 
-func (s *session) started(direction int) {
+// Started implements Stream.
+func (s *session) Started(direction int) {
 	if h := &s.halves[direction]; h.state == stateLost && h.lost == 0 {
 		h.state = stateFirst
 	}
 }
 
-func (s *session) data(direction int, t time.Time, b []byte) {
+// Data implements Stream.
+func (s *session) Data(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	switch h.state {
 	case stateForeign:
@@ -175,9 +177,9 @@ func decodeEither(m *MQTT, b []byte, version uint8) (uint8, error) {
 	return Version311, m.DecodeFromBytes(b, ignoreTruncated{})
 }
 
-// gap implements streamHandler. Inside a packet whose length is known, the
+// Gap implements Stream. Inside a packet whose length is known, the
 // place of the next one is known too.
-func (s *session) gap(direction int, t time.Time, n int64) {
+func (s *session) Gap(direction int, t time.Time, n int64) {
 	h := &s.halves[direction]
 	s.capture.stats.GapBytes += max(n, 0)
 	s.capture.stats.Gaps++
@@ -242,4 +244,10 @@ func (s *session) foundTLS(direction int, t time.Time, b []byte) {
 	if (s.ends[0].Port() != portHTTPS && s.ends[1].Port() != portHTTPS) || bytes.Contains(b, []byte("mqtt")) {
 		s.capture.encrypted(s, direction, t)
 	}
+}
+
+// Ended implements Stream.
+func (s *session) Ended(direction int, t time.Time) {
+	h := &s.halves[direction]
+	*h = sessionHalf{state: stateForeign}
 }

@@ -60,7 +60,6 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 	done := make(chan error, 1)
 	var stop atomic.Bool
 	go func() {
-		d := newDissector()
 		finished := map[uint16]bool{} // by the port at the other end
 		ended := map[[2]uint16]bool{}
 		for len(finished) < connections && !stop.Load() {
@@ -69,17 +68,17 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 				done <- err
 				return
 			}
-			s, v := d.dissect(capturedPacket{time: info.Timestamp, link: linkEthernet, data: data})
-			if v != isTCP || s.src.Port() != port && s.dst.Port() != port {
+			s, v := dissect(capturedPacket{time: info.Timestamp, link: linkEthernet, data: data})
+			if v != isTCP || s.Source.Port() != port && s.Destination.Port() != port {
 				continue
 			}
 			if err := w.WritePacket(gopacket.CaptureInfo{Timestamp: info.Timestamp, CaptureLength: len(data), Length: len(data)}, data); err != nil {
 				done <- err
 				return
 			}
-			from, to := s.src.Port(), s.dst.Port()
-			ended[[2]uint16{from, to}] = ended[[2]uint16{from, to}] || s.fin
-			if s.rst || ended[[2]uint16{from, to}] && ended[[2]uint16{to, from}] {
+			from, to := s.Source.Port(), s.Destination.Port()
+			ended[[2]uint16{from, to}] = ended[[2]uint16{from, to}] || s.FIN
+			if s.RST || ended[[2]uint16{from, to}] && ended[[2]uint16{to, from}] {
 				finished[max(from, to)+min(from, to)-port] = true
 			}
 		}

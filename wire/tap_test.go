@@ -198,8 +198,8 @@ func TestTapAddresses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			seg, v := newDissector().dissect(p)
-			if v != isTCP || !seg.syn || seg.src.String() != from || seg.dst.Port() != 1883 {
+			seg, v := dissect(p)
+			if v != isTCP || !seg.SYN || seg.Source.String() != from || seg.Destination.Port() != 1883 {
 				t.Errorf("side %d: the first packet is %+v, want a SYN from %s", i, seg, from)
 			}
 		}
@@ -328,15 +328,15 @@ func TestTapEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last segment
+	var last Segment
 	for {
 		p, err := f.next()
 		if err != nil {
 			break
 		}
-		last, _ = newDissector().dissect(p)
+		last, _ = dissect(p)
 	}
-	if !last.rst {
+	if !last.RST {
 		t.Errorf("the last packet is %+v, want a reset", last)
 	}
 	n := file.Len()
