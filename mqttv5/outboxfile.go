@@ -13,7 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // Buckets of the file: records by sequence number; why some are parked; the bytes

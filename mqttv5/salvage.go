@@ -10,7 +10,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // Largest record in the file, in bytes.

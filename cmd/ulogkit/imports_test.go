@@ -57,17 +57,17 @@ var importTable = []rule{
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
-	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/internal/durable", otlp, protobuf, metrics, flock, xnet}},
-	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", paho, metrics}},
+	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/durable", otlp, protobuf, metrics, flock, xnet}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", paho, metrics}},
 	// Leaves: what the rooms of the uploader share.
 	{dir: "mqttv5/internal/fault"},
-	{dir: "mqttv5/internal/durable"},
+	{dir: "mqttv5/durable"},
 	{dir: "mqttv5/internal/guard", allowed: []string{paho}},
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/fault"}},
 	// Rooms, which do not know each other.
-	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/internal/durable", "mqttv5/internal/fault", flock}},
+	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5", allowed: []string{
-		"format", "format/topic", "mqttv5/device", "mqttv5/tokens", "mqttv5/internal/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
+		"format", "format/topic", "mqttv5/device", "mqttv5/tokens", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
 		paho, bbolt, flock, metrics, xtime, xsys,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
@@ -243,7 +243,7 @@ func TestImportRules(t *testing.T) {
 		{"mqttv5/tokens", paho + "/paho", false},
 		{"mqttv5/tokens", bbolt, false},
 		{"mqttv5/internal/fault", modulePath + "/mqttv5/device", false},
-		{"mqttv5/internal/durable", modulePath + "/mqttv5/internal/fault", false},
+		{"mqttv5/durable", modulePath + "/mqttv5/internal/fault", false},
 		{"mqttv5/ingest", modulePath + "/mqttv5", true},
 		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/filesink", true},
 		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/natssink", false},

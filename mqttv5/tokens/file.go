@@ -14,7 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 

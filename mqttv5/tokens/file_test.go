@@ -14,8 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable/durabletest"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/durable/durabletest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 )
 
 // span is a run of sequence numbers, both ends included.

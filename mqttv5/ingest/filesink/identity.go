@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // ErrNoSink means that a directory holds no file sink.

@@ -13,8 +13,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 )
 
 // ErrLocked means that another process writes to the directory.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
 )
 
 // ErrPosition means that a position does not fit the sink or the receiver, or that

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // request is what is sent in one piece: the records of logs, or the data points of

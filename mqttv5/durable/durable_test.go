@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/durable/durabletest"
+	"github.com/ulogkit/ulogkit/mqttv5/durable/durabletest"
 )
 
 func read(t *testing.T, name string) string {
