@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,13 +31,16 @@ func newCloud() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cloud [--listen ADDR] [--dir DIR]",
 		Short: "Run the stand-in cloud, to develop firmware and gateways against",
-		Long: `cloud runs an MQTT 5 broker and a stand-in for the uLogger cloud on loopback until
+		Long: `cloud runs an MQTT broker and a stand-in for the uLogger cloud on loopback until
 it is interrupted. It gives tokens to devices that boot, and checks what it
 receives and writes it below DIR, where it also keeps its throwaway certificates.
-It prints a command line that uploads to it, then a line for each message: good,
-bad, or a duplicate of one that came before. A log whose session token it has not
-given out is refused, as after a restart; the gateway is then to register the device
-anew.
+It takes logs, crash dumps, text logs, metrics, events and firmware, over MQTT 5 and
+3.1.1, which the vendor's library speaks. It prints a command line that uploads to
+it, then a line for each message: good, bad, or a duplicate of one that came before.
+One on a topic that the cloud does not have is bad, and its line says what is wrong
+with it. A log whose session token it has not given out is refused, as after a
+restart; the gateway is then to register the device anew. A client that is sent away
+gets a line on standard error.
 
 With --strict it also holds each client to the limits of AWS IoT Core, which the
 real cloud seems to run on: what is too fast is lost without an answer, what is too
@@ -91,6 +95,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:8883", "loopback `ADDR`ess, host:port; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.Dir, "dir", "ulogkit-cloud", "`DIR`ectory for what is received and for the certificates")
 	cmd.Flags().StringVar(&cfg.CustomerID, "customer", "", "the only customer `id` to serve (default: any)")
+	cmd.Flags().StringVar(&cfg.Prefix, "prefix", "", "what stands before every `topic`, such as ulogger/, as behind the bridge of a local broker")
 	cmd.Flags().BoolVar(&cfg.Plaintext, "insecure-plaintext", false, "no TLS")
 	cmd.Flags().BoolVar(&strict, "strict", false, "hold clients to the limits of AWS IoT Core")
 	cmd.Flags().BoolVar(&silentBoot, "silent-boot", false, "answer no boot request, to see what a gateway makes of that")
@@ -140,5 +145,9 @@ func printReceived(w io.Writer, r localcloud.Received) {
 	case r.Duplicate:
 		state = color.YellowString("duplicate")
 	}
-	fmt.Fprintf(w, "%s %s of %q, %d bytes, %s %s\n", r.Time.Format(time.TimeOnly), r.Kind, r.DeviceSerial, r.Bytes, state, r.File)
+	whose := strconv.Quote(r.DeviceSerial)
+	if len(r.Devices) > 1 {
+		whose = fmt.Sprintf("%d devices", len(r.Devices))
+	}
+	fmt.Fprintf(w, "%s %s of %s, %d bytes, %s %s\n", r.Time.Format(time.TimeOnly), r.Kind, whose, r.Bytes, state, r.File)
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	mochi "github.com/mochi-mqtt/server/v2"
+
+	"github.com/ulogkit/ulogkit/format/topic"
 )
 
 // Config says where the cloud listens and what it keeps.
@@ -30,6 +32,10 @@ type Config struct {
 
 	// CustomerID is the only customer served. Default: any.
 	CustomerID string
+
+	// Prefix stands before every topic, as where gateways reach the cloud through
+	// the bridge of a local broker: "ulogger/". Default: none.
+	Prefix string
 
 	// OnReceive is called for each message and firmware received, before it is
 	// acknowledged, from several goroutines. Default: none.
@@ -109,6 +115,9 @@ func (c *Cloud) open() (err error) {
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%q is not a loopback address; this is not a broker for a network", host)
+	}
+	if err := topic.CheckPrefix(c.cfg.Prefix); err != nil {
+		return fmt.Errorf("prefix %q: %w", c.cfg.Prefix, err)
 	}
 	// First, so that an address that is taken leaves no files behind.
 	if c.listener, err = net.Listen("tcp", c.cfg.Listen); err != nil {

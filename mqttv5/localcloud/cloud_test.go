@@ -154,6 +154,9 @@ func TestVerifies(t *testing.T) {
 		{"core-dump/v0/7", []byte("x"), "g", 0, "ends too early"},
 		{"logs/v0/7/42", []byte("{\"sequence\":1,\"serial\":\"s\"}\n{\"t\":1,\"lv\":2,\"m\":\"x\"}\n"), "h", 0, ""},
 		{"logs/v0/7/42", []byte("{\"sequence\":1}\n{\"t\":1,\"lv\":9,\"m\":\"x\"}\n"), "", 0x99, "-"},
+		{"metrics/v0/7/0/42", []byte(`{"device_serial":"S","metrics":[{"name":"t","value":1}]}`), "i", 0, ""},
+		{"events/v0/7/42", []byte(`{"devices":[{"device_serial":"S","events":[{"type":"t"}]}]}`), "j", 0, ""},
+		{"metrics/v0/7/42", []byte(`{"device_serial":"S","metrics":[]}`), "k", 0, "has no metrics"},
 		{"binlog/v0/8/42", good, "", 0x87, "-"}, // another customer
 		{"else/v0/7", good, "", 0x87, "-"},
 	} {
@@ -181,12 +184,12 @@ func TestVerifies(t *testing.T) {
 	if all := c.Received(); all[0].Duplicate || !all[1].Duplicate || all[0].DeviceSerial != ".." {
 		t.Errorf("%+v", all[:2])
 	}
-	if _, err := c.WaitReceived(t.Context(), 8); err != nil {
+	if _, err := c.WaitReceived(t.Context(), 11); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if got, err := c.WaitReceived(ctx, 9); !errors.Is(err, context.DeadlineExceeded) || len(got) != 9 {
+	if got, err := c.WaitReceived(ctx, 12); !errors.Is(err, context.DeadlineExceeded) || len(got) != 12 {
 		t.Errorf("%d received, %v", len(got), err)
 	}
 }

@@ -113,7 +113,7 @@ func (c *Cloud) answerFirmware(a address, pk packets.Packet) {
 		GitHash       string      `json:"git_hash"`
 	}
 	err := json.Unmarshal(pk.Payload, &req)
-	reply := topic.Topic[string]{Kind: topic.FirmwareReply, Customer: a.Customer, Group: a.Group, UploadID: req.UploadID.String()}
+	reply := topic.Topic[string]{Kind: topic.FirmwareReply, Prefix: a.Prefix, Customer: a.Customer, Group: a.Group, UploadID: req.UploadID.String()}
 	to, bad := reply.Name()
 	if err = errors.Join(err, bad); err != nil {
 		c.log.Warn("firmware request cannot be used", "topic", pk.TopicName, "error", err)

@@ -1,6 +1,7 @@
 package localcloud
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -24,7 +25,10 @@ const (
 	KindLog      Kind = "log"
 	KindCoreDump Kind = "core-dump"
 	KindText     Kind = "text"
+	KindMetrics  Kind = "metrics"
+	KindEvents   Kind = "events"
 	KindFirmware Kind = "firmware"
+	KindUnknown  Kind = "unknown" // on a topic that is none of the cloud's; Err says why
 )
 
 // Received is one message that the cloud got.
@@ -33,8 +37,9 @@ type Received struct {
 	Kind          Kind
 	Topic         string
 	ApplicationID uint32
-	DeviceSerial  string // whom the session token, or the dump's or batch's header, names
-	Token         uint32 // session token in a log
+	DeviceSerial  string   // whom the session token or the header names, or the only one of Devices
+	Devices       []string // serial numbers in metrics and events, which may be of many
+	Token         uint32   // session token in a log
 	Bytes         int
 	SHA256        [sha256.Size]byte
 	Payload       []byte // nil when forgotten; see Config.KeepBytes
@@ -160,8 +165,14 @@ func (b *inbox) close() {
 // fileName is safe whatever the device calls itself.
 func fileName(number int, r *Received) string {
 	ext := ".bin"
-	if r.Kind == KindText {
+	switch r.Kind {
+	case KindText:
 		ext = ".ndjson"
+	case KindMetrics, KindEvents:
+		ext = ".json"
+		if bytes.HasPrefix(r.Payload, []byte{0x1f, 0x8b}) {
+			ext = ".json.gz"
+		}
 	}
 	serial := strings.ReplaceAll(url.QueryEscape(r.DeviceSerial), ".", "%2E")
 	if serial == "" {

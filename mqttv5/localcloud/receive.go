@@ -12,6 +12,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/topic"
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
 // address is the topic of a message that gateways publish.
@@ -20,31 +21,69 @@ type address struct {
 	application uint32 // of kinds that have one
 }
 
-// parseTopic understands the topics that gateways publish to.
-func parseTopic(name string) (address, bool) {
+// parseTopic understands the topics that gateways publish to. The error says what
+// is wrong with another: a topic typed wrong is what one runs a stand-in for.
+func (c *Cloud) parseTopic(name string) (address, error) {
 	t, ok := topic.Parse(name)
-	if !ok || t.Prefix != "" {
-		return address{}, false // a bridge takes the prefix off
+	if !ok {
+		return address{}, explainTopic(strings.TrimPrefix(name, c.cfg.Prefix))
 	}
 	a := address{Topic: t}
+	switch {
+	case t.Prefix != c.cfg.Prefix && c.cfg.Prefix == "":
+		return a, fmt.Errorf("the prefix %q is not expected; a bridge takes it off, or this cloud is started with it", t.Prefix)
+	case t.Prefix != c.cfg.Prefix:
+		return a, fmt.Errorf("the prefix is %q and not %q", t.Prefix, c.cfg.Prefix)
+	}
 	switch t.Kind {
 	case topic.BootReply, topic.LogConfig, topic.FirmwareReply:
-		return address{}, false
+		return a, fmt.Errorf("only the cloud sends a %s", t.Kind)
 	case topic.CoreDump, topic.FirmwareRequest:
-		return a, true
+		return a, nil
 	}
-	a.application, ok = t.ApplicationID()
-	return a, ok
+	if a.application, ok = t.ApplicationID(); !ok {
+		return a, fmt.Errorf("application %q is not a number from 0 to 4294967295", t.Application)
+	}
+	return a, nil
+}
+
+// explainTopic says what may be wrong with a topic that is none.
+func explainTopic(name string) error {
+	word, rest, _ := strings.Cut(name, "/")
+	version, _, _ := strings.Cut(rest, "/")
+	lower := strings.ToLower(word)
+	for k := topic.BootRequest; k <= topic.FirmwareReply; k++ {
+		known, err := topic.Topic[string]{Kind: k, Customer: "c", Application: "1", Serial: "s", DeviceType: "d", UploadID: "1"}.Name()
+		if err != nil {
+			continue
+		}
+		first, _, _ := strings.Cut(known, "/")
+		switch {
+		case first == word && version != "v0":
+			return fmt.Errorf("the version is %q and not \"v0\"", version)
+		case first == word:
+			return fmt.Errorf("it has not the segments of a topic that begins with %s/v0", word)
+		case first == lower:
+			return fmt.Errorf("%q is written %q", word, first)
+		}
+	}
+	return errors.New("it is no topic of the cloud")
 }
 
 // allowed says whether a client may use a topic or a filter.
 func (c *Cloud) allowed(name string, write bool) bool {
-	if c.cfg.CustomerID == "" {
+	if write {
+		a, err := c.parseTopic(name)
+		switch {
+		case c.cfg.CustomerID != "" && a.Customer != c.cfg.CustomerID:
+			return false
+		case c.cfg.Strict.DenyByDisconnect:
+			return err == nil
+		}
 		return true
 	}
-	if write {
-		a, ok := parseTopic(name)
-		return ok && a.Customer == c.cfg.CustomerID
+	if c.cfg.CustomerID == "" {
+		return true
 	}
 	customer, ok := topic.FilterCustomer(name)
 	return ok && customer == c.cfg.CustomerID
@@ -52,14 +91,16 @@ func (c *Cloud) allowed(name string, write bool) bool {
 
 // receive takes one message. It returns the code of a refusal, or nil.
 func (c *Cloud) receive(pk packets.Packet) *packets.Code {
-	a, ok := parseTopic(pk.TopicName)
-	if !ok {
-		return nil
-	}
+	a, bad := c.parseTopic(pk.TopicName)
 	switch a.Kind {
-	case topic.Log, topic.CoreDump, topic.TextLog:
-	default:
-		return nil // requests are answered after their acknowledgement
+	case topic.BootReply, topic.LogConfig, topic.FirmwareReply:
+		// Whoever tries out a gateway may send these through this broker.
+		c.log.Info("passed on", "kind", a.Kind, "topic", pk.TopicName, "bytes", len(pk.Payload))
+		return nil
+	case topic.BootRequest, topic.FirmwareRequest:
+		if bad == nil {
+			return nil // requests are answered after their acknowledgement
+		}
 	}
 	r := Received{
 		Topic: pk.TopicName, ApplicationID: a.application, Time: time.Now(),
@@ -71,16 +112,25 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 		}
 	}
 	var refuse *packets.Code
-	switch a.Kind {
-	case topic.Log:
+	switch {
+	case bad != nil:
+		r.Kind, r.Err = KindUnknown, fmt.Errorf("topic %s: %w", pk.TopicName, bad)
+		c.log.Warn("not understood", "topic", pk.TopicName, "bytes", r.Bytes, "reason", bad)
+	case a.Kind == topic.Log:
 		r.Kind = KindLog
 		if r.Err = c.verifyLog(&r); errors.Is(r.Err, errToken) && c.cfg.Strict.CheckTokens {
 			refuse = &packets.ErrNotAuthorized
 		}
-	case topic.CoreDump:
+	case a.Kind == topic.CoreDump:
 		r.Kind = KindCoreDump
 		r.Err = verifyCoreDump(&r)
-	case topic.TextLog:
+	case a.Kind == topic.Metrics:
+		r.Kind = KindMetrics
+		r.Err = verifyReport(&r, telemetry.KindMetrics)
+	case a.Kind == topic.Events:
+		r.Kind = KindEvents
+		r.Err = verifyReport(&r, telemetry.KindEvents)
+	case a.Kind == topic.TextLog:
 		r.Kind = KindText
 		if r.Err = verifyText(&r); r.Err != nil {
 			refuse = &packets.ErrPayloadFormatInvalid
@@ -135,6 +185,19 @@ func verifyCoreDump(r *Received) error {
 	return nil
 }
 
+// verifyReport reads metrics or events, of one device or of many.
+func verifyReport(r *Received, kind telemetry.Kind) error {
+	report, err := telemetry.Parse(kind, r.Payload)
+	if err != nil {
+		return err
+	}
+	r.Devices = report.Devices()
+	if len(r.Devices) == 1 {
+		r.DeviceSerial = r.Devices[0]
+	}
+	return nil
+}
+
 // verifyText checks a batch of text logs: a header line, then entries.
 func verifyText(r *Received) error {
 	head, rest, _ := strings.Cut(string(r.Payload), "\n")
@@ -161,8 +224,8 @@ func verifyText(r *Received) error {
 
 // answer answers a request that has been acknowledged.
 func (c *Cloud) answer(pk packets.Packet) {
-	a, ok := parseTopic(pk.TopicName)
-	if !ok {
+	a, err := c.parseTopic(pk.TopicName)
+	if err != nil {
 		return
 	}
 	switch a.Kind {

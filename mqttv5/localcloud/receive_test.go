@@ -1,0 +1,117 @@
+package localcloud
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
+)
+
+// A topic typed wrong is what one runs a stand-in for: each such message is kept and
+// its line says what is wrong (case seed/cloud-unknown-topic).
+func TestUnknownTopic(t *testing.T) {
+	for _, s := range []struct{ prefix, topic, want string }{
+		{"", "ulogger/binlog/v0/42/9/7", `the prefix "ulogger/" is not expected`},
+		{"", "binlog/v1/42/9/7", `the version is "v1" and not "v0"`},
+		{"", "Binlog/v0/42/7", `"Binlog" is written "binlog"`},
+		{"", "binlog/v0/42/9/abc", `application "abc" is not a number`},
+		{"", "binlog/v0/42", "has not the segments of a topic that begins with binlog/v0"},
+		{"", "core-dump/v0/42/9/7", "has not the segments"},
+		{"", "telemetry/42", "no topic of the cloud"},
+		{"ulogger/", "binlog/v0/42/7", `the prefix is "" and not "ulogger/"`},
+		{"ulogger/", "ulogger/logs/v2/42/7", `the version is "v2"`},
+	} {
+		log := &lines{}
+		c := start(t, Config{Plaintext: true, Dir: t.TempDir(), Prefix: s.prefix, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		p := dial(t, c)
+		receive[*packets.Connack](p)
+		if code := p.publish(s.topic, []byte("x"), ""); code != 0 {
+			t.Errorf("%s: PUBACK 0x%02x", s.topic, code)
+		}
+		all := c.Received()
+		if len(all) != 1 || all[0].Kind != KindUnknown || all[0].Err == nil || !strings.Contains(all[0].Err.Error(), s.want) {
+			t.Errorf("%s: received %+v, want %q", s.topic, all, s.want)
+			continue
+		}
+		if b, err := os.ReadFile(all[0].File); err != nil || string(b) != "x" {
+			t.Errorf("%s: file %q, %v", s.topic, b, err)
+		}
+		if got := strings.ReplaceAll(log.String(), `\"`, `"`); !strings.Contains(got, "not understood") || !strings.Contains(got, s.want) {
+			t.Errorf("%s: log %s", s.topic, got)
+		}
+	}
+}
+
+// The real cloud takes metrics and events, and no topic that it does not have: with
+// its limits that ends the connection, whatever the customer (case
+// seed/cloud-strict-metrics).
+func TestStrictTopics(t *testing.T) {
+	for _, customer := range []string{"", "42"} {
+		cfg := Config{Plaintext: true, CustomerID: customer, Strict: AWS()}
+		told := violations(&cfg)
+		c := start(t, cfg)
+		p := dialAs(t, c, "good", 60)
+		receive[*packets.Connack](p)
+		for _, topic := range []string{"metrics/v0/42/0/7", "events/v0/42/7"} {
+			if code := p.publish(topic, []byte("{}"), ""); code != 0 {
+				t.Errorf("%s: PUBACK 0x%02x", topic, code)
+			}
+		}
+		for _, topic := range []string{"metrics/v1/42/0/7", "config/v0/42/7/S", "else"} {
+			p := dialAs(t, c, topic, 60)
+			receive[*packets.Connack](p)
+			p.send(&packets.Publish{Topic: topic, Payload: []byte("x"), QoS: 1, PacketID: 1, Properties: &packets.Properties{}})
+			if d := receive[*packets.Disconnect](p); d.ReasonCode != 0x87 {
+				t.Errorf("%s: DISCONNECT 0x%02x", topic, d.ReasonCode)
+			}
+			if v := <-told; v.ClientID != topic || !strings.Contains(v.Reason, "no right to publish") {
+				t.Errorf("told of %+v", v)
+			}
+		}
+	}
+}
+
+// With a prefix the handshake and all messages have it.
+func TestPrefix(t *testing.T) {
+	c := start(t, Config{Plaintext: true, CustomerID: "7", Prefix: "site/ulogger/", LogConfig: []byte{1, 0, 0, 0, 0, 0, 0, 0, 0}})
+	p := dial311(t, c, "gateway")
+	p.send(packet(0x82, []byte{0, 1}, text("site/ulogger/boot/v0/7/0/42/SN"), []byte{1}))
+	p.expect("9003000101")
+	p.send(publish311(2, "site/ulogger/boot/v0/7/0/42", []byte(`{"serial":"SN"}`)))
+	p.expect("40020002")
+	p.expect("32")
+	if _, ok := c.Token(42, "SN"); !ok {
+		t.Error("no token was given")
+	}
+	if _, err := Start(t.Context(), Config{Plaintext: true, Prefix: "a+/"}); err == nil {
+		t.Error("a prefix with a wildcard was taken")
+	}
+}
+
+// A batch is of all its devices, compressed or not, and its file says what it is.
+func TestReports(t *testing.T) {
+	c := start(t, Config{Plaintext: true, Dir: t.TempDir()})
+	p := dial(t, c)
+	receive[*packets.Connack](p)
+	batch, err := telemetry.EncodeBatch([]telemetry.Device[telemetry.Event]{
+		{Serial: "A", Samples: []telemetry.Event{{Type: "x"}}}, {Serial: "B", Samples: []telemetry.Event{{Type: "y"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, _ := telemetry.Compress(batch, telemetry.CompressAlways)
+	for _, b := range [][]byte{batch, packed} {
+		p.publish("events/v0/7/0/42", b, "")
+	}
+	all := c.Received()
+	for i, ext := range []string{".json", ".json.gz"} {
+		r := all[i]
+		if r.Err != nil || r.Kind != KindEvents || strings.Join(r.Devices, " ") != "A B" || r.DeviceSerial != "" || !strings.HasSuffix(r.File, "events-42-unknown"+ext) {
+			t.Errorf("received %+v", r)
+		}
+	}
+}
