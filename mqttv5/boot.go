@@ -10,23 +10,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
-)
-
-// AWS allows 50 subscriptions a connection. Log configurations hold theirs; what is
-// left to requests, which wait for an answer each, is enough for the 100 publishes a
-// second that AWS allows when an answer takes 200 ms.
-const (
-	maxSubscriptions = 50
-	maxWatches       = 30
-	maxRequests      = maxSubscriptions - maxWatches
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // handshakes joins the calls for one session, so that a device boots once however
 // many logs of it arrive.
 type handshakes struct {
-	slots chan struct{} // subscriptions for answers; firmware uploads take them too
-
 	mu      sync.Mutex
 	running map[SessionKey]*handshake
 }
@@ -38,7 +27,7 @@ type handshake struct {
 }
 
 func newHandshakes() *handshakes {
-	return &handshakes{slots: make(chan struct{}, maxRequests), running: make(map[SessionKey]*handshake)}
+	return &handshakes{running: make(map[SessionKey]*handshake)}
 }
 
 // bootRequest is the JSON that a device's gateway sends (FORMAT section 5).
@@ -70,8 +59,8 @@ func (c *Client) GetSessionToken(ctx context.Context, dev DeviceInfo) (uint32, e
 	if run == nil {
 		run = &handshake{done: make(chan struct{})}
 		// The handshake outlives a caller who gives up: another may have joined.
-		err := c.sup.start(func() {
-			run.token, run.err = c.boot(c.sup.ctx, dev)
+		err := c.keeper.Go(func(ctx context.Context) {
+			run.token, run.err = c.boot(ctx, dev)
 			h.mu.Lock()
 			delete(h.running, key)
 			h.mu.Unlock()
@@ -109,162 +98,42 @@ func (c *Client) GetOrFetchToken(ctx context.Context, dev DeviceInfo) (uint32, e
 	return c.GetSessionToken(ctx, dev)
 }
 
-// boot does one handshake: subscribe to the reply, wait for the SUBACK, ask, and
-// ask again while there is no answer. A reply may come before the request's
-// PUBACK, and a SUBACK before the subscription works.
+// boot does one handshake and keeps the token.
 func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.TokenTimeout)
-	defer cancel()
-	select {
-	case c.boots.slots <- struct{}{}:
-		defer func() { <-c.boots.slots }()
-	case <-ctx.Done():
-		return 0, c.bootError(ctx, dev, nil)
-	}
-	replyTopic := c.topics.bootReply(dev)
-	correlation := []byte(randomHex(8))
-	answer := make(chan uint32, 1)
-	var last bootFault
-	route := c.routes.add(replyTopic, func(p *paho.Publish) {
-		token, err := readBootReply(p, correlation)
-		if err != nil {
-			last.set(err)
-			return
-		}
-		select {
-		case answer <- token:
-		default: // a second answer changes nothing
-		}
-	})
-	defer c.routes.remove(route)
-
+	op := "register device " + dev.DeviceSerial
 	body, err := json.Marshal(bootRequest{dev.DeviceType, dev.GitHash, dev.DeviceSerial, dev.GitVersion})
 	if err != nil {
-		return 0, &Error{Op: "register device " + dev.DeviceSerial, Class: ErrBadData, Err: err}
+		return 0, &Error{Op: op, Class: ErrBadData, Err: err}
 	}
-	request := &message{
-		topic: c.topics.boot(dev.ApplicationID), payload: body, contentType: contentJSON,
-		expiry:     uint32(max(1, c.cfg.TokenTimeout/time.Second)), // a late answer is of no use
-		replyTopic: replyTopic, correlation: correlation,
+	correlation := []byte(randomHex(8))
+	var token uint32
+	err = c.keeper.Request(ctx, &link.Request{
+		Op: op, What: "boot request",
+		Message: &link.Message{
+			Topic: c.topics.boot(dev.ApplicationID), Payload: body, ContentType: contentJSON,
+			Expiry:     c.answerExpiry(),
+			ReplyTopic: c.topics.bootReply(dev), Correlation: correlation,
+		},
+		Read: func(m *link.Received) (more bool, err error) {
+			token, err = readBootReply(m, correlation)
+			return true, err
+		},
+		Hint: "check customer, group and application id, and that the certificate may use this topic",
+	})
+	if err != nil {
+		return 0, err
 	}
-	again := max(c.cfg.TokenTimeout/5, 10*time.Millisecond)
-	for asked := false; ; asked = true {
-		l, err := c.sup.link(ctx)
-		if err != nil && asked && ctx.Err() != nil {
-			return 0, c.bootError(ctx, dev, last.get())
-		}
-		if err != nil {
-			return 0, err
-		}
-		if err := l.subscribe(ctx, replyTopic); err != nil {
-			if final := c.bootFinal(ctx, l, dev, err); final != nil {
-				return 0, final
-			}
-			continue
-		}
-		token, err := c.ask(ctx, l, request, again, answer)
-		l.unsubscribe(replyTopic)
-		if err == nil {
-			c.count.registered.Add(1)
-			c.event(Event{Kind: EventRegistered, Serial: dev.DeviceSerial})
-			if err := c.cfg.Store.SetToken(context.WithoutCancel(ctx), c.sessionKey(dev), token); err != nil {
-				c.notice(fmt.Errorf("keep session token: %w", err))
-			}
-			return token, nil
-		}
-		if final := c.bootFinal(ctx, l, dev, errors.Join(err, last.get())); final != nil {
-			return 0, final
-		}
+
+	c.count.registered.Add(1)
+	c.event(Event{Kind: EventRegistered, Serial: dev.DeviceSerial})
+	if err := c.cfg.Store.SetToken(context.WithoutCancel(ctx), c.sessionKey(dev), token); err != nil {
+		c.notice(fmt.Errorf("keep session token: %w", err))
 	}
+	return token, nil
 }
 
-// ask publishes the request, again and again, until an answer comes, the link
-// ends or ctx does.
-func (c *Client) ask(ctx context.Context, l *link, request *message, again time.Duration, answer <-chan uint32) (uint32, error) {
-	t := time.NewTicker(again)
-	defer t.Stop()
-	refused := make(chan error, 1)
-	for {
-		err := l.send(ctx, request, func(a ack, _ time.Duration) {
-			if a.err == nil && a.code.Failed() {
-				select {
-				case refused <- &Error{Op: "publish to " + request.topic, Class: ErrRefused, Code: a.code, Hint: "the certificate's policy must allow it"}:
-				default:
-				}
-			}
-		})
-		if err != nil {
-			return 0, err
-		}
-		select {
-		case token := <-answer:
-			return token, nil
-		case err := <-refused:
-			return 0, err
-		case <-l.dead:
-			return 0, l.cause
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		case <-t.C:
-		}
-	}
-}
-
-// bootFinal returns the error that ends a handshake, or nil when only the link
-// was lost and there is time for another.
-func (c *Client) bootFinal(ctx context.Context, l *link, dev DeviceInfo, err error) error {
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
-		return c.bootError(ctx, dev, err)
-	}
-	select {
-	case <-l.dead:
-		if errors.Is(l.cause, ErrClosed) {
-			return ErrClosed
-		}
-		return nil
-	default:
-	}
-	e := &Error{Op: "register device " + dev.DeviceSerial, Class: ErrRefused, Code: codeOf(err), Err: err}
-	if e.Code == 0 {
-		e.Class = ErrNetwork
-	}
-	return e
-}
-
-func (c *Client) bootError(ctx context.Context, dev DeviceInfo, err error) error {
-	e := &Error{Op: "register device " + dev.DeviceSerial, Class: ErrNetwork}
-	if c.sup.ctx.Err() != nil {
-		return ErrClosed
-	}
-	var fault *bootReplyError
-	switch {
-	case errors.As(err, &fault):
-		e.Class, e.Err = ErrRefused, fault
-		e.Hint = "the cloud answered, but with nothing that can be used"
-	default:
-		e.Err = fmt.Errorf("no answer to the boot request on %s within %v", c.topics.bootReply(dev), c.cfg.TokenTimeout)
-		e.Hint = "check customer, group and application id, and that the certificate may use this topic"
-	}
-	return e
-}
-
-// bootFault remembers the last answer that could not be used.
-type bootFault struct {
-	mu  sync.Mutex
-	err error
-}
-
-func (f *bootFault) set(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.err = err
-}
-
-func (f *bootFault) get() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
-}
+// answerExpiry returns the seconds after which the cloud need not answer.
+func (c *Client) answerExpiry() uint32 { return uint32(max(1, c.cfg.TokenTimeout/time.Second)) }
 
 // bootReplyError says why a boot reply was not used. It does not show the reply:
 // it may hold a token.
@@ -275,14 +144,14 @@ func (e *bootReplyError) Error() string { return "unusable boot reply: " + e.rea
 // readBootReply returns the token of a reply. An answer to another request, one
 // that the broker had kept, and anything but one token between 1 and 2^32-1 are
 // refused.
-func readBootReply(p *paho.Publish, correlation []byte) (uint32, error) {
-	if p.Retain {
+func readBootReply(m *link.Received, correlation []byte) (uint32, error) {
+	if m.Retained {
 		return 0, &bootReplyError{"it is a retained message, of some earlier time"}
 	}
-	if p.Properties != nil && len(p.Properties.CorrelationData) > 0 && !bytes.Equal(p.Properties.CorrelationData, correlation) {
+	if len(m.Correlation) > 0 && !bytes.Equal(m.Correlation, correlation) {
 		return 0, &bootReplyError{"it answers another request"}
 	}
-	return parseBootReply(p.Payload)
+	return parseBootReply(m.Payload)
 }
 
 func parseBootReply(b []byte) (token uint32, err error) {

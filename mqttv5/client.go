@@ -2,11 +2,9 @@ package mqttv5
 
 import (
 	"context"
-	"math/rand/v2"
-	"net"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // How long Close waits for acknowledgements of messages in flight.
@@ -16,13 +14,14 @@ const closeGrace = 5 * time.Second
 type Client struct {
 	cfg     Config
 	topics  topics
-	sup     *supervisor
-	routes  *routes
+	keeper  *link.Keeper
 	boots   *handshakes
 	watches chan struct{} // subscriptions for log configurations
 	count   counters
 	latency histogram
 	texts   textSequence
+
+	uploadWait time.Duration // before the second attempt to store firmware; doubles
 }
 
 // New checks the configuration and the credential files and returns a client. It
@@ -32,33 +31,27 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return open(cfg, cfg.connection())
+}
+
+// open makes a client of a configuration whose defaults have been filled in.
+func open(cfg Config, connection link.Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, topics: newTopics(cfg.CustomerID, cfg.GroupID),
-		routes: newRoutes(), boots: newHandshakes(), watches: make(chan struct{}, maxWatches),
+		boots: newHandshakes(), watches: make(chan struct{}, maxWatches),
+		uploadWait: time.Second,
 	}
-	creds := newCredentials(&c.cfg)
-	if !cfg.InsecurePlaintext {
-		if _, err := creds.load(); err != nil {
-			return nil, err
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	pol := newPolicy(cfg.Tuning)
-	c.sup = &supervisor{
-		cfg: &c.cfg, creds: creds, policy: pol,
-		rate:  newThrottle(cfg.Tuning.PublishesPerSecond, cfg.Tuning.BytesPerSecond),
-		dial:  (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext,
-		route: func(p *paho.Publish) { c.routes.dispatch(p) },
-		event: c.event, count: &c.count,
-		ctx: ctx, cancel: cancel,
-		backoff: backoff{policy: pol, random: rand.Float64},
+	connection.Event = c.connectionEvent
+	var err error
+	if c.keeper, err = link.New(connection); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
 // Connect connects now, rather than with the first call that needs the broker.
 func (c *Client) Connect(ctx context.Context) error {
-	_, err := c.sup.link(ctx)
+	_, err := c.keeper.Up(ctx)
 	return err
 }
 
@@ -67,8 +60,27 @@ func (c *Client) Connect(ctx context.Context) error {
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
-	c.sup.stop(ctx)
+	c.keeper.Close(ctx)
 	return nil
+}
+
+// connectionEvent counts and passes on what happens to the connection.
+func (c *Client) connectionEvent(e link.Event) {
+	kind := EventDisconnected
+	switch e.Kind {
+	case link.Connected:
+		c.count.connects.Add(1)
+		kind = EventConnected
+	case link.Failed:
+		c.count.failures.Add(1)
+	case link.Lost:
+		c.count.disconnects.Add(1)
+	case link.Throttled:
+		kind = EventThrottled
+	case link.Evicted:
+		kind = EventEvicted
+	}
+	c.event(Event{Kind: kind, Code: e.Code, Err: e.Err})
 }
 
 func (c *Client) event(e Event) {

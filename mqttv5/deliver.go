@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // delivery is one record that was taken from the queue to be sent.
@@ -38,7 +40,7 @@ func (c *Client) Deliver(ctx context.Context, o *Outbox) error {
 		o.mu.Unlock()
 	}()
 	for {
-		l, err := c.sup.linkPatiently(ctx)
+		l, err := c.keeper.UpPatiently(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -46,7 +48,7 @@ func (c *Client) Deliver(ctx context.Context, o *Outbox) error {
 			return err
 		}
 		o.mu.Lock()
-		o.maxPacket = l.maxPacket
+		_, o.maxPacket = l.Limits()
 		o.mu.Unlock()
 		w.run(l)
 		if ctx.Err() != nil {
@@ -57,17 +59,17 @@ func (c *Client) Deliver(ctx context.Context, o *Outbox) error {
 }
 
 // run sends over one connection until it or the context ends.
-func (w *worker) run(l *link) {
-	l.conn.cork()
+func (w *worker) run(l *link.Link) {
+	l.Cork()
 	corked := true
 	defer func() {
 		if corked {
-			l.conn.uncork()
+			l.Uncork()
 		}
 	}()
 	for {
 		select {
-		case <-l.dead:
+		case <-l.Dead():
 			w.awaitEnd(l)
 			return
 		case <-w.ctx.Done():
@@ -77,14 +79,14 @@ func (w *worker) run(l *link) {
 		x, next := w.o.take()
 		if x != nil {
 			if !corked {
-				l.conn.cork()
+				l.Cork()
 				corked = true
 			}
 			w.send(l, x)
 			continue
 		}
 		if corked {
-			l.conn.uncork()
+			l.Uncork()
 			corked = false
 		}
 		var timer <-chan time.Time
@@ -96,7 +98,7 @@ func (w *worker) run(l *link) {
 		select {
 		case <-w.o.wake:
 		case <-timer:
-		case <-l.dead:
+		case <-l.Dead():
 		case <-w.ctx.Done():
 		}
 		if stop != nil {
@@ -107,10 +109,10 @@ func (w *worker) run(l *link) {
 
 // awaitEnd waits until the end of a connection has been told to every record that
 // was in flight.
-func (w *worker) awaitEnd(l *link) { <-l.sess.ended }
+func (w *worker) awaitEnd(l *link.Link) { <-l.Told() }
 
 // drain waits for acknowledgements in flight, but not for ever.
-func (w *worker) drain(l *link) {
+func (w *worker) drain(l *link.Link) {
 	deadline := time.NewTimer(closeGrace)
 	defer deadline.Stop()
 	for {
@@ -124,8 +126,8 @@ func (w *worker) drain(l *link) {
 		case <-settled:
 		case <-deadline.C:
 			// Later acknowledgements must find the outbox open.
-			l.fail(ErrClosed)
-			<-l.sess.ended
+			l.End(ErrClosed)
+			<-l.Told()
 			return
 		}
 	}
@@ -146,7 +148,7 @@ func (o *Outbox) take() (*delivery, time.Time) {
 }
 
 // send reads one record, gets its token and sends it.
-func (w *worker) send(l *link, x *delivery) {
+func (w *worker) send(l *link.Link, x *delivery) {
 	r, err := w.o.read(x.e.seq)
 	if err != nil {
 		w.o.damage(x, err)
@@ -158,7 +160,7 @@ func (w *worker) send(l *link, x *delivery) {
 		return
 	}
 	w.o.begin(x)
-	err = l.send(w.ctx, m, func(a ack, d time.Duration) { w.settle(l, x, m, a, d) })
+	err = l.Send(w.ctx, m, func(a link.Ack, d time.Duration) { w.settle(l, x, m, a, d) })
 	if err == nil {
 		return
 	}
@@ -171,14 +173,14 @@ func (w *worker) send(l *link, x *delivery) {
 }
 
 // message makes the message of a record, or sees to its token first.
-func (w *worker) message(x *delivery) (*message, bool) {
+func (w *worker) message(x *delivery) (*link.Message, bool) {
 	r, c := x.record, w.c
-	m := &message{payload: r.payload, id: r.id()}
+	m := &link.Message{Payload: r.payload, ID: r.id()}
 	switch r.kind {
 	case RecordCoreDump:
-		m.topic, m.contentType = c.topics.coreDump(), contentCoreDump
+		m.Topic, m.ContentType = c.topics.coreDump(), contentCoreDump
 	case RecordText:
-		m.topic, m.contentType = c.topics.textLog(r.device.ApplicationID), contentText
+		m.Topic, m.ContentType = c.topics.textLog(r.device.ApplicationID), contentText
 	default:
 		token, ok, err := c.cfg.Store.Token(w.ctx, c.sessionKey(r.device))
 		if err != nil {
@@ -188,12 +190,12 @@ func (w *worker) message(x *delivery) (*message, bool) {
 			w.register(x)
 			return nil, false
 		}
-		if m.payload, err = withToken(r.payload, token); err != nil {
+		if m.Payload, err = withToken(r.payload, token); err != nil {
 			w.park(x, err)
 			return nil, false
 		}
 		x.token = token
-		m.topic, m.contentType = c.topics.binaryLog(r.device.ApplicationID), contentLog
+		m.Topic, m.ContentType = c.topics.binaryLog(r.device.ApplicationID), contentLog
 	}
 	return m, true
 }

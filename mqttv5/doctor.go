@@ -9,6 +9,9 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // Finding is the result of one check of Diagnose.
@@ -51,7 +54,7 @@ type diagnosis struct {
 	dev    DeviceInfo
 	cfg    Config
 	client *Client
-	link   *link
+	link   *link.Link
 	over   bool // what follows depends on what failed
 }
 
@@ -86,12 +89,12 @@ func (d *diagnosis) credentials() Finding {
 	if d.cfg.InsecurePlaintext {
 		return Finding{Check: check, OK: true, Detail: "not used: the connection is plaintext, on loopback"}
 	}
-	t, err := newCredentials(&d.cfg).load()
+	connection := d.cfg.connection()
+	leaf, err := connection.Certificate()
 	if err != nil {
 		d.over = true
 		return d.failed(check, err)
 	}
-	leaf := t.Certificates[0].Leaf
 	f := Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s, valid until %s", d.cfg.CertFile, leaf.NotAfter.Format(time.DateOnly))}
 	switch now := time.Now(); {
 	case now.Before(leaf.NotBefore):
@@ -134,7 +137,7 @@ func (d *diagnosis) connect() Finding {
 	c, err := New(d.cfg)
 	if err == nil {
 		d.client = c
-		d.link, err = c.sup.link(d.ctx)
+		d.link, err = c.keeper.Up(d.ctx)
 	}
 	if err != nil {
 		d.over = true
@@ -145,16 +148,14 @@ func (d *diagnosis) connect() Finding {
 
 func (d *diagnosis) limits() Finding {
 	f := Finding{Check: "broker limits", OK: true}
-	d.link.win.mu.Lock()
-	inFlight := d.link.win.maxCount
-	d.link.win.mu.Unlock()
+	inFlight, packet := d.link.Limits()
 	f.Detail = fmt.Sprintf("%d messages in flight, ", inFlight)
-	if d.link.maxPacket == 0 {
+	if packet == 0 {
 		f.Detail += "no limit of the packet size named"
 		return f
 	}
-	f.Detail += fmt.Sprintf("packets of at most %d bytes", d.link.maxPacket)
-	if d.link.maxPacket < 66<<10 {
+	f.Detail += fmt.Sprintf("packets of at most %d bytes", packet)
+	if packet < 66<<10 {
 		f.OK, f.Remedy = false, "a log may have 65,552 bytes; this broker refuses the larger ones"
 	}
 	return f
@@ -173,17 +174,17 @@ func (d *diagnosis) logConfig() Finding {
 	topic := d.client.topics.logConfig(d.dev)
 	ctx, cancel := context.WithTimeout(d.ctx, d.cfg.TokenTimeout)
 	defer cancel()
-	l, err := d.client.sup.link(ctx)
+	l, err := d.client.keeper.Up(ctx)
 	if err == nil {
-		err = l.subscribe(ctx, topic)
+		err = l.Subscribe(ctx, topic)
 	}
 	if err != nil {
 		f := d.failed(check, err)
-		if codeOf(err).Failed() {
+		if fault.Code(err).Failed() {
 			f.Remedy = "the certificate's policy must allow to subscribe to " + topic
 		}
 		return f
 	}
-	l.unsubscribe(topic)
+	l.Release(topic)
 	return Finding{Check: check, OK: true, Detail: "subscribed to " + topic}
 }

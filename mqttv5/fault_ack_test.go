@@ -10,22 +10,24 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // The fault list, F01 to F08: what a broker does with messages.
 
 func TestF01CloseMidPublish(t *testing.T) {
 	const cuts = 512
-	withFaults(t, func(b *fakeBroker) {
-		b.onConn = func(c *fakeConn) bool {
-			if c.n >= cuts {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnConn = func(c *mqtttest.Conn) bool {
+			if c.N >= cuts {
 				return true
 			}
 			if _, err := packets.ReadPacket(c); err != nil {
 				return false
 			}
-			c.send(&packets.Connack{Properties: &packets.Properties{}})
-			io.CopyN(io.Discard, c, int64(1+c.n*2)) // the messages have some 700 bytes
+			c.Send(&packets.Connack{Properties: &packets.Properties{}})
+			io.CopyN(io.Discard, c, int64(1+c.N*2)) // the messages have some 700 bytes
 			return false
 		}
 	}, nil, func(t *testing.T, f *faults) {
@@ -37,7 +39,7 @@ func TestF01CloseMidPublish(t *testing.T) {
 				t.Errorf("%s: %d whole copies", id, n)
 			}
 		}
-		if n := len(f.b.times()); n != 1 { // the connects that the script answered are not counted
+		if n := len(f.b.Times()); n != 1 { // the connects that the script answered are not counted
 			t.Errorf("%d connections after the cuts, want 1", n)
 		}
 	})
@@ -46,11 +48,11 @@ func TestF01CloseMidPublish(t *testing.T) {
 func TestF02AckLost(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]bool{}
-	withFaults(t, func(b *fakeBroker) {
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			mu.Lock()
 			defer mu.Unlock()
-			id := publishID(p)
+			id := mqtttest.RecordID(p)
 			if seen[id] {
 				return false
 			}
@@ -70,14 +72,14 @@ func TestF02AckLost(t *testing.T) {
 }
 
 func TestF03AckNeverSent(t *testing.T) {
-	withFaults(t, func(b *fakeBroker) {
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool { return c.n == 0 }
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool { return c.N == 0 }
 	}, nil, func(t *testing.T, f *faults) {
 		f.or.submit(t, f.o, 3, 2, 100)
 		start := time.Now()
 		f.deliver()
 		copies := f.finish()
-		connects := f.b.times()
+		connects := f.b.Times()
 		if len(connects) != 2 {
 			t.Fatalf("%d connections, want 2", len(connects))
 		}
@@ -93,12 +95,12 @@ func TestF03AckNeverSent(t *testing.T) {
 }
 
 func TestF04SessionNotPresent(t *testing.T) {
-	withFaults(t, func(b *fakeBroker) {
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
-			if c.n == 0 {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
+			if c.N == 0 {
 				c.Close()
 			}
-			return c.n == 0
+			return c.N == 0
 		}
 	}, nil, func(t *testing.T, f *faults) {
 		// One who waits for an acknowledgement is told.
@@ -106,9 +108,7 @@ func TestF04SessionNotPresent(t *testing.T) {
 		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "sending it again is safe") {
 			t.Errorf("waiter was told %v", err)
 		}
-		f.b.mu.Lock()
-		f.b.published = nil
-		f.b.mu.Unlock()
+		f.b.Forget(-1)
 		f.or.submit(t, f.o, 2, 2, 100)
 		f.deliver()
 		f.finish()
@@ -119,12 +119,11 @@ func TestF05QuotaExceeded(t *testing.T) {
 	var mu sync.Mutex
 	left := 5
 	refused := map[string]time.Time{}
-	var divisor float64
-	withFaults(t, func(b *fakeBroker) {
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			mu.Lock()
 			defer mu.Unlock()
-			id := publishID(p)
+			id := mqtttest.RecordID(p)
 			if at, ok := refused[id]; ok && time.Since(at) < time.Second {
 				t.Errorf("%s came again after %v", id, time.Since(at))
 			}
@@ -133,19 +132,15 @@ func TestF05QuotaExceeded(t *testing.T) {
 			}
 			left--
 			refused[id] = time.Now()
-			c.puback(p.PacketID, byte(ReasonQuotaExceeded))
+			c.Puback(p.PacketID, byte(ReasonQuotaExceeded))
 			return true
 		}
 	}, func(cfg *Config) { cfg.Tuning.PublishesPerSecond = 100 }, func(t *testing.T, f *faults) {
-		full := f.c.sup.rate.messages.Limit()
 		f.or.submit(t, f.o, 2, 4, 100)
 		f.deliver()
 		f.finish()
-		f.c.sup.rate.mu.Lock()
-		divisor = f.c.sup.rate.divisor
-		f.c.sup.rate.mu.Unlock()
-		if divisor < 2 || f.c.sup.rate.messages.Limit() >= full {
-			t.Errorf("rate did not fall: divisor %v", divisor)
+		if got := f.c.keeper.Slowdown(); got < 2 {
+			t.Errorf("got the rate divided by %v, want 2 at least", got)
 		}
 		time.Sleep(10 * time.Minute) // fake
 		for range 8 {
@@ -153,10 +148,10 @@ func TestF05QuotaExceeded(t *testing.T) {
 			if err := f.o.WaitEmpty(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(throttleRecovery)
+			time.Sleep(time.Minute)
 		}
-		if got := f.c.sup.rate.messages.Limit(); got != full {
-			t.Errorf("rate is %v long after, want %v", got, full)
+		if got := f.c.keeper.Slowdown(); got != 1 {
+			t.Errorf("got the rate divided by %v long after, want 1", got)
 		}
 	})
 }
@@ -165,12 +160,12 @@ func TestF06RefusedForEver(t *testing.T) {
 	for _, code := range []ReasonCode{ReasonNotAuthorized, ReasonTopicNameInvalid, ReasonPayloadFormatInvalid, 0x80} {
 		t.Run(code.String(), func(t *testing.T) {
 			bad := testDevice(0).DeviceSerial
-			withFaults(t, func(b *fakeBroker) {
-				b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+			withFaults(t, func(b *mqtttest.Broker) {
+				b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 					if !strings.Contains(string(p.Payload), `"serial":"`+bad+`"`) || strings.Contains(string(p.Payload), "fresh") {
 						return false
 					}
-					c.puback(p.PacketID, byte(code))
+					c.Puback(p.PacketID, byte(code))
 					return true
 				}
 			}, nil, func(t *testing.T, f *faults) {
@@ -202,19 +197,17 @@ func TestF06RefusedForEver(t *testing.T) {
 				if parked != 3 {
 					t.Errorf("%d parked, want 3", parked)
 				}
-				f.b.mu.Lock()
 				copies := map[string]int{}
-				for _, p := range f.b.published {
-					copies[publishID(p)]++
+				for _, p := range f.b.Published() {
+					copies[mqtttest.RecordID(p)]++
 				}
-				f.b.mu.Unlock()
 				for _, id := range ids {
 					if !f.parked[id] && copies[id] != 1 {
 						t.Errorf("%s of another device: %d copies", id, copies[id])
 					}
 				}
 				// Once the cause is gone, retry delivers and drop drops.
-				f.b.onPublish = nil
+				f.b.OnPublish = nil
 				i := 0
 				for id := range f.parked {
 					if i++; i == 1 {
@@ -239,17 +232,17 @@ func TestF06RefusedForEver(t *testing.T) {
 
 func TestF07StrayAcks(t *testing.T) {
 	release := make(chan struct{})
-	withFaults(t, func(b *fakeBroker) {
+	withFaults(t, func(b *mqtttest.Broker) {
 		release = make(chan struct{}) // within the bubble
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
-			c.puback(p.PacketID+1000, 0)
-			c.puback(0, 0)
-			c.send(&packets.Suback{PacketID: p.PacketID, Reasons: []byte{0}, Properties: &packets.Properties{}})
-			c.send(&packets.Unsuback{PacketID: p.PacketID, Reasons: []byte{0}, Properties: &packets.Properties{}})
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
+			c.Puback(p.PacketID+1000, 0)
+			c.Puback(0, 0)
+			c.Send(&packets.Suback{PacketID: p.PacketID, Reasons: []byte{0}, Properties: &packets.Properties{}})
+			c.Send(&packets.Unsuback{PacketID: p.PacketID, Reasons: []byte{0}, Properties: &packets.Properties{}})
 			<-release
-			c.puback(p.PacketID, 0)
-			c.puback(p.PacketID, 0)
-			c.puback(p.PacketID, byte(ReasonNotAuthorized))
+			c.Puback(p.PacketID, 0)
+			c.Puback(p.PacketID, 0)
+			c.Puback(p.PacketID, byte(ReasonNotAuthorized))
 			return true
 		}
 	}, nil, func(t *testing.T, f *faults) {
@@ -278,23 +271,22 @@ func TestF08Disconnect(t *testing.T) {
 	}
 	for _, code := range codes {
 		t.Run(ReasonCode(code).String(), func(t *testing.T) {
-			withFaults(t, func(b *fakeBroker) {
-				b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
-					if c.n == 0 {
-						c.disconnect(code)
+			withFaults(t, func(b *mqtttest.Broker) {
+				b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
+					if c.N == 0 {
+						c.Disconnect(code)
 						return true
 					}
 					return false
 				}
 			}, func(cfg *Config) { cfg.Tuning.PublishesPerSecond = 100 }, func(t *testing.T, f *faults) {
-				full := f.c.sup.rate.messages.Limit()
 				ids := f.or.submit(t, f.o, 1, 2, 50)
 				f.deliver()
 				if err := f.o.WaitEmpty(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				gap := time.Duration(0)
-				if n := f.b.times(); len(n) == 2 {
+				if n := f.b.Times(); len(n) == 2 {
 					gap = n[1].Sub(n[0])
 				} else {
 					t.Fatalf("%d connects", len(n))
@@ -305,8 +297,8 @@ func TestF08Disconnect(t *testing.T) {
 					least = 10 * time.Second
 				case ReasonQuotaExceeded, ReasonRateTooHigh:
 					least = 30 * time.Second
-					if f.c.sup.rate.messages.Limit() >= full {
-						t.Error("the rate did not fall")
+					if got := f.c.keeper.Slowdown(); got != 2 {
+						t.Errorf("got the rate divided by %v, want 2", got)
 					}
 				case ReasonNotAuthorized, ReasonBadClientID, ReasonBadUserOrPassword, ReasonBanned,
 					ReasonUnsupportedVersion, ReasonUseAnotherServer, ReasonServerMoved:
@@ -314,9 +306,7 @@ func TestF08Disconnect(t *testing.T) {
 				case ReasonPacketTooLarge, ReasonPayloadFormatInvalid, ReasonTopicNameInvalid:
 					f.parked[ids[0]] = true
 					// It was sent, once, and not again.
-					f.b.mu.Lock()
-					f.b.published = f.b.published[1:]
-					f.b.mu.Unlock()
+					f.b.Forget(1)
 				}
 				if gap < least || gap > least+2*time.Second {
 					t.Errorf("next connect after %v, want %v", gap, least)
@@ -333,16 +323,16 @@ func TestF08Disconnect(t *testing.T) {
 // Of several messages in flight one is to blame: it alone is parked.
 func TestF08PoisonAmongMany(t *testing.T) {
 	bad := testDevice(3).DeviceSerial
-	withFaults(t, func(b *fakeBroker) {
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			if strings.Contains(string(p.Payload), `"serial":"`+bad+`"`) {
-				c.disconnect(byte(ReasonPacketTooLarge))
+				c.Disconnect(byte(ReasonPacketTooLarge))
 				return true
 			}
 			// Keep several in flight.
-			c.b.wg.Go(func() {
+			c.Broker.Go(func() {
 				time.Sleep(time.Second)
-				c.puback(p.PacketID, 0)
+				c.Puback(p.PacketID, 0)
 			})
 			return true
 		}

@@ -14,18 +14,20 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // bootScript makes a fake broker answer boot requests by a script.
-func bootScript(b *fakeBroker, f func(c *fakeConn, m *packets.Publish, nth int)) {
+func bootScript(b *mqtttest.Broker, f func(c *mqtttest.Conn, m *packets.Publish, nth int)) {
 	n := 0
-	b.silentBoot = true
-	b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+	b.SilentBoot = true
+	b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
 		m, ok := p.Content.(*packets.Publish)
 		if !ok || !strings.HasPrefix(m.Topic, "boot/") {
 			return false
 		}
-		c.puback(m.PacketID, 0)
+		c.Puback(m.PacketID, 0)
 		n++
 		f(c, m, n)
 		return true
@@ -56,14 +58,14 @@ func TestF23BootReplies(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newFakeBroker(t)
+				b := mqtttest.NewBroker(t)
 				// The bad answer to the first two requests, a good one to the third.
-				bootScript(b, func(fc *fakeConn, m *packets.Publish, nth int) {
+				bootScript(b, func(fc *mqtttest.Conn, m *packets.Publish, nth int) {
 					if nth < 3 {
-						fc.message(c.topic, []byte(c.reply), m.Properties.CorrelationData)
+						fc.Message(c.topic, []byte(c.reply), m.Properties.CorrelationData)
 						return
 					}
-					fc.message(own, []byte(`{"token":4294967295,"more":[1]}`), nil)
+					fc.Message(own, []byte(`{"token":4294967295,"more":[1]}`), nil)
 				})
 				client := fakeClient(t, b, nil)
 				token, err := client.GetSessionToken(t.Context(), testDevice(1))
@@ -71,27 +73,27 @@ func TestF23BootReplies(t *testing.T) {
 					t.Errorf("token %d, %v", token, err)
 				}
 				client.Close()
-				b.stop()
+				b.Stop()
 			})
 		})
 	}
 	for _, c := range []struct {
 		name   string
-		script func(fc *fakeConn, m *packets.Publish, nth int)
+		script func(fc *mqtttest.Conn, m *packets.Publish, nth int)
 		want   string
 	}{
-		{"none", func(*fakeConn, *packets.Publish, int) {}, "no answer to the boot request on " + own},
-		{"only bad ones", func(fc *fakeConn, m *packets.Publish, _ int) { fc.message(own, []byte(`{"token":0}`), nil) }, "unusable boot reply"},
-		{"retained", func(fc *fakeConn, m *packets.Publish, _ int) {
-			fc.send(&packets.Publish{Topic: own, Payload: []byte(`{"token":7}`), Retain: true, Properties: &packets.Properties{}})
+		{"none", func(*mqtttest.Conn, *packets.Publish, int) {}, "no answer to the boot request on " + own},
+		{"only bad ones", func(fc *mqtttest.Conn, m *packets.Publish, _ int) { fc.Message(own, []byte(`{"token":0}`), nil) }, "unusable boot reply"},
+		{"retained", func(fc *mqtttest.Conn, m *packets.Publish, _ int) {
+			fc.Send(&packets.Publish{Topic: own, Payload: []byte(`{"token":7}`), Retain: true, Properties: &packets.Properties{}})
 		}, "retained"},
-		{"to another request", func(fc *fakeConn, m *packets.Publish, _ int) {
-			fc.message(own, []byte(`{"token":7}`), []byte("else"))
+		{"to another request", func(fc *mqtttest.Conn, m *packets.Publish, _ int) {
+			fc.Message(own, []byte(`{"token":7}`), []byte("else"))
 		}, "another request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newFakeBroker(t)
+				b := mqtttest.NewBroker(t)
 				bootScript(b, c.script)
 				client := fakeClient(t, b, nil)
 				start := time.Now()
@@ -106,7 +108,7 @@ func TestF23BootReplies(t *testing.T) {
 					t.Error("a token was kept")
 				}
 				client.Close()
-				b.stop()
+				b.Stop()
 			})
 		})
 	}
@@ -115,14 +117,14 @@ func TestF23BootReplies(t *testing.T) {
 // A late answer and a second one change nothing.
 func TestF23LateAndTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
+		b := mqtttest.NewBroker(t)
 		own := "boot/v0/7/42/SN00001"
-		bootScript(b, func(fc *fakeConn, m *packets.Publish, nth int) {
-			fc.message(own, []byte(fmt.Sprintf(`{"token":%d}`, 100+nth)), m.Properties.CorrelationData)
-			fc.message(own, []byte(`{"token":666}`), m.Properties.CorrelationData)
-			b.wg.Go(func() {
+		bootScript(b, func(fc *mqtttest.Conn, m *packets.Publish, nth int) {
+			fc.Message(own, []byte(fmt.Sprintf(`{"token":%d}`, 100+nth)), m.Properties.CorrelationData)
+			fc.Message(own, []byte(`{"token":666}`), m.Properties.CorrelationData)
+			b.Go(func() {
 				time.Sleep(30 * time.Second)
-				fc.message(own, []byte(`{"token":667}`), m.Properties.CorrelationData)
+				fc.Message(own, []byte(`{"token":667}`), m.Properties.CorrelationData)
 			})
 		})
 		c := fakeClient(t, b, nil)
@@ -144,7 +146,7 @@ func TestF23LateAndTwice(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 }
 
@@ -153,11 +155,11 @@ func TestF23LateAndTwice(t *testing.T) {
 // configurations included: one too many is refused, and leaves no trace.
 func TestBootMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
-		b.bootDelay = 100 * time.Millisecond // all callers come meanwhile
+		b := mqtttest.NewBroker(t)
+		b.BootDelay = 100 * time.Millisecond // all callers come meanwhile
 		var mu sync.Mutex
 		subscribed, most, filters := map[string]bool{}, 0, 0
-		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			switch m := p.Content.(type) {
@@ -209,10 +211,10 @@ func TestBootMany(t *testing.T) {
 		}
 		wg.Wait()
 		synctest.Wait()
-		if b.boots != devices {
-			t.Errorf("%d boot requests for %d devices", b.boots, devices)
+		if b.Boots() != devices {
+			t.Errorf("%d boot requests for %d devices", b.Boots(), devices)
 		}
-		for range maxSubscriptions { // firmware, which nobody answers
+		for range 50 { // firmware, which nobody answers
 			wg.Go(func() {
 				if _, err := c.presign(t.Context(), &Firmware{ApplicationID: 42, DeviceType: "board", GitHash: "0123"}); !errors.Is(err, ErrNetwork) {
 					t.Error(err)
@@ -221,8 +223,8 @@ func TestBootMany(t *testing.T) {
 		}
 		wg.Wait()
 		synctest.Wait()
-		if most != maxSubscriptions || filters > 8 {
-			t.Errorf("%d subscriptions at one time, want %d; %d in one packet", most, maxSubscriptions, filters)
+		if most != 50 || filters > 8 {
+			t.Errorf("%d subscriptions at one time, want %d; %d in one packet", most, 50, filters)
 		}
 		// Who leaves makes room.
 		cancel()
@@ -234,11 +236,11 @@ func TestBootMany(t *testing.T) {
 		if len(subscribed) != 0 {
 			t.Errorf("%d subscriptions were left", len(subscribed))
 		}
-		if n := len(b.times()); n != 1 {
+		if n := len(b.Times()); n != 1 {
 			t.Errorf("%d connections", n)
 		}
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 }
 
@@ -322,11 +324,11 @@ func TestBootAsksAgain(t *testing.T) {
 
 func TestBootSubscriptionRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
-		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+		b := mqtttest.NewBroker(t)
+		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
 			m, ok := p.Content.(*packets.Subscribe)
 			if ok {
-				c.send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x87}, Properties: &packets.Properties{ReasonString: "policy\x1b[31m"}})
+				c.Send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x87}, Properties: &packets.Properties{ReasonString: "policy\x1b[31m"}})
 			}
 			return ok
 		}
@@ -336,35 +338,35 @@ func TestBootSubscriptionRefused(t *testing.T) {
 			t.Errorf("%q", err)
 		}
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 }
 
 // A broker that confuses packet identifiers gets another one, and not for ever.
 func TestBootSubscriptionInUse(t *testing.T) {
-	for _, refusals := range []int{1, 5, maxInUse} {
+	for _, refusals := range []int{1, 5, 16} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newFakeBroker(t)
+			b := mqtttest.NewBroker(t)
 			used := map[uint16]bool{}
-			b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+			b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
 				m, ok := p.Content.(*packets.Subscribe)
 				if !ok || len(used) == refusals {
 					return false
 				}
 				used[m.PacketID] = true
-				c.send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x91}, Properties: &packets.Properties{}})
+				c.Send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x91}, Properties: &packets.Properties{}})
 				return true
 			}
 			c := fakeClient(t, b, nil)
 			_, err := c.GetSessionToken(t.Context(), testDevice(1))
-			if refusals < maxInUse && err != nil || refusals == maxInUse && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "(0x91)")) {
+			if refusals < 16 && err != nil || refusals == 16 && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "(0x91)")) {
 				t.Errorf("after %d refusals: %v", refusals, err)
 			}
 			if len(used) != refusals {
 				t.Errorf("%d packet identifiers were refused, want %d", len(used), refusals)
 			}
 			c.Close()
-			b.stop()
+			b.Stop()
 		})
 	}
 }
@@ -388,6 +390,12 @@ func FuzzBootReply(f *testing.F) {
 	})
 }
 
+// overdue is a context whose deadline has passed and whose timer is late, as on a
+// busy machine.
+type overdue struct{ context.Context }
+
+func (overdue) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
 // A topic that is silent gives the same sentence whatever is late: the answer, an
 // acknowledgement, or the context's own timer.
 func TestF23SilentTopic(t *testing.T) {
@@ -400,21 +408,21 @@ func TestF23SilentTopic(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newFakeBroker(t)
-				b.onPacket = func(_ *fakeConn, p *packets.ControlPacket) bool { return c.swallow(p) }
+				b := mqtttest.NewBroker(t)
+				b.OnPacket = func(_ *mqtttest.Conn, p *packets.ControlPacket) bool { return c.swallow(p) }
 				client := fakeClient(t, b, func(cfg *Config) { cfg.TokenTimeout, cfg.Tuning.AckTimeout = 1900*time.Millisecond, time.Second })
 				_, err := client.GetSessionToken(t.Context(), testDevice(1))
 				if err == nil || !strings.Contains(err.Error(), "no answer to the boot request on boot/v0/7/42/SN00001 within 1.9s") {
 					t.Errorf("%v", err)
 				}
 				client.Close()
-				b.stop()
+				b.Stop()
 			})
 		})
 	}
 	t.Run("late timer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newFakeBroker(t)
+			b := mqtttest.NewBroker(t)
 			client := fakeClient(t, b, func(cfg *Config) { cfg.Tuning.PublishesPerSecond = 100 })
 			if err := client.Connect(t.Context()); err != nil {
 				t.Fatal(err)
@@ -424,7 +432,7 @@ func TestF23SilentTopic(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			client.Close()
-			b.stop()
+			b.Stop()
 		})
 	})
 }

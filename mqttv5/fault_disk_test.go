@@ -17,6 +17,8 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // The fault list, F17 to F21 and F26: what a disk, a process and a clock do.
@@ -511,10 +513,10 @@ func TestF21ClockJumps(t *testing.T) {
 		f.deliver()
 		f.finish()
 		last := map[string]uint64{}
-		for _, p := range f.b.published {
+		for _, p := range f.b.Published() {
 			var seq uint64
 			head, _, _ := strings.Cut(string(p.Payload), "\n")
-			if _, err := fmt.Sscanf(publishID(p)[17:], "%d", &seq); err != nil {
+			if _, err := fmt.Sscanf(mqtttest.RecordID(p)[17:], "%d", &seq); err != nil {
 				t.Fatal(err)
 			}
 			serial := head[strings.Index(head, `"serial"`):]

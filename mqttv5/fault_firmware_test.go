@@ -19,6 +19,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 func testFirmware(n int) (Firmware, []byte) {
@@ -120,19 +122,19 @@ func TestF27PresignedAddress(t *testing.T) {
 			if c.scheme != "" {
 				address = c.scheme + strings.TrimPrefix(address, "https://")
 			}
-			b := newFakeBroker(t)
-			b.onPacket = func(fc *fakeConn, p *packets.ControlPacket) bool {
+			b := mqtttest.NewBroker(t)
+			b.OnPacket = func(fc *mqtttest.Conn, p *packets.ControlPacket) bool {
 				m, ok := p.Content.(*packets.Publish)
 				if !ok {
 					return false
 				}
-				fc.puback(m.PacketID, 0)
+				fc.Puback(m.PacketID, 0)
 				var req struct {
 					UploadID json.Number `json:"upload_id"`
 				}
 				json.Unmarshal(m.Payload, &req)
 				reply, _ := json.Marshal(map[string]any{"upload_id": req.UploadID, "presigned_url": address + "/x?" + secret})
-				fc.message("upload/v0/7/"+req.UploadID.String(), reply, nil)
+				fc.Message("upload/v0/7/"+req.UploadID.String(), reply, nil)
 				return true
 			}
 			var log bytes.Buffer
@@ -148,7 +150,7 @@ func TestF27PresignedAddress(t *testing.T) {
 					}
 				}
 			})
-			client.sup.policy.uploadWait = 5 * time.Millisecond
+			client.uploadWait = 5 * time.Millisecond
 			f, _ := testFirmware(200_000)
 			err := client.UploadFirmware(within(t, 30*time.Second), f)
 			client.Close()

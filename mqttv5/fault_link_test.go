@@ -17,27 +17,30 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // The fault list, F09 to F14 and F25: what a link does.
 
 func TestF09HalfOpenLink(t *testing.T) {
-	withFaults(t, func(b *fakeBroker) {
-		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
-			return c.n == 0 && p.Type != packets.CONNECT // swallowed
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
+			return c.N == 0 && p.Type != packets.CONNECT // swallowed
 		}
 	}, nil, func(t *testing.T, f *faults) {
 		if err := f.c.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		l, err := f.c.sup.link(t.Context())
+		l, err := f.c.keeper.Up(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-l.dead
-		if d := time.Since(start); d > 2*f.c.cfg.Tuning.KeepAlive || !errors.Is(l.cause, errPing) {
-			t.Errorf("noticed after %v: %v; want at most twice the keep-alive of %v", d, l.cause, f.c.cfg.Tuning.KeepAlive)
+		<-l.Dead()
+		if d := time.Since(start); d > 2*f.c.cfg.Tuning.KeepAlive || !errors.Is(l.Cause(), link.ErrPing) {
+			t.Errorf("noticed after %v: %v; want at most twice the keep-alive of %v", d, l.Cause(), f.c.cfg.Tuning.KeepAlive)
 		}
 		f.or.submit(t, f.o, 1, 1, 10)
 		f.deliver()
@@ -53,7 +56,7 @@ func TestPingKeepsLink(t *testing.T) {
 		f.finish()
 		time.Sleep(24 * time.Hour) // fake
 		f.finish()
-		if n := len(f.b.times()); n != 1 {
+		if n := len(f.b.Times()); n != 1 {
 			t.Errorf("%d connections in a day", n)
 		}
 	})
@@ -73,8 +76,8 @@ func TestF10SlowLinks(t *testing.T) {
 		{"1-byte slices", 0, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			withFaults(t, func(b *fakeBroker) {
-				b.wrap = func(n net.Conn) net.Conn { return shape(n, c.perSecond, c.latency, c.slice) }
+			withFaults(t, func(b *mqtttest.Broker) {
+				b.Wrap = func(n net.Conn) net.Conn { return shape(n, c.perSecond, c.latency, c.slice) }
 			}, nil, func(t *testing.T, f *faults) {
 				f.or.submit(t, f.o, 4, 1, 64<<10)
 				f.or.submit(t, f.o, 1, 1, 127<<10)
@@ -84,7 +87,7 @@ func TestF10SlowLinks(t *testing.T) {
 						t.Errorf("%s: %d copies", id, n)
 					}
 				}
-				if n := len(f.b.times()); n != 1 {
+				if n := len(f.b.Times()); n != 1 {
 					t.Errorf("%d connections; a slow link must not be given up", n)
 				}
 			})
@@ -95,9 +98,9 @@ func TestF10SlowLinks(t *testing.T) {
 func TestF11FickleLink(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			withFaults(t, func(b *fakeBroker) {
+			withFaults(t, func(b *mqtttest.Broker) {
 				rnd := rand.New(rand.NewPCG(seed, 11))
-				b.wrap = func(c net.Conn) net.Conn {
+				b.Wrap = func(c net.Conn) net.Conn {
 					return &fickle{Conn: c, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 0))}
 				}
 			}, nil, func(t *testing.T, f *faults) {
@@ -111,7 +114,7 @@ func TestF11FickleLink(t *testing.T) {
 				if most < 2 {
 					t.Error("no record was sent twice")
 				}
-				if len(f.b.times()) < 2 {
+				if len(f.b.Times()) < 2 {
 					t.Error("the link was never lost")
 				}
 			})
@@ -121,9 +124,9 @@ func TestF11FickleLink(t *testing.T) {
 
 func TestF12AcceptThenDrop(t *testing.T) {
 	const drops = 200
-	withFaults(t, func(b *fakeBroker) {
-		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
-			if c.n < drops && p.Type != packets.CONNECT {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
+			if c.N < drops && p.Type != packets.CONNECT {
 				c.Close()
 				return true
 			}
@@ -133,7 +136,7 @@ func TestF12AcceptThenDrop(t *testing.T) {
 		f.or.submit(t, f.o, 1, 1, 10)
 		f.deliver()
 		f.finish()
-		times := f.b.times()
+		times := f.b.Times()
 		if len(times) != drops+1 {
 			t.Fatalf("%d connects, want %d", len(times), drops+1)
 		}
@@ -157,12 +160,11 @@ func TestF12AcceptThenDrop(t *testing.T) {
 		}
 		// A connection that lives forgives.
 		time.Sleep(time.Hour)
-		f.b.mu.Lock()
-		f.b.conns[len(f.b.conns)-1].Close()
-		n := len(f.b.connects)
-		f.b.mu.Unlock()
+		conns := f.b.Conns()
+		conns[len(conns)-1].Close()
+		n := len(f.b.Times())
 		f.finish()
-		if times := f.b.times(); len(times) != n+1 || times[n].Sub(times[n-1]) > time.Hour+5*time.Second {
+		if times := f.b.Times(); len(times) != n+1 || times[n].Sub(times[n-1]) > time.Hour+5*time.Second {
 			t.Errorf("after a stable hour the next connect took %v", times[len(times)-1].Sub(times[n-1]))
 		}
 	})
@@ -182,16 +184,17 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 		cfg := cloudConfig(cloud)
 		cfg.Tuning.ClientID = "same"
 		cfg.Tuning.MinBackoff = least
-		c := newClient(t, cfg)
-		c.sup.policy.evictionWait = 2 * least
-		real := c.sup.dial
 		var mu sync.Mutex
-		c.sup.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			mu.Lock()
-			dials[i] = append(dials[i], time.Now())
-			mu.Unlock()
-			return real(ctx, network, address)
-		}
+		c := clientOver(t, cfg, func(connection *link.Config) {
+			connection.Pace.EvictionWait = 2 * least
+			connection.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				mu.Lock()
+				dials[i] = append(dials[i], time.Now())
+				mu.Unlock()
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+		})
+		t.Cleanup(func() { c.Close() })
 		o := openOutbox(t, t.TempDir())
 		t.Cleanup(func() { o.Close() })
 		wg.Go(func() {
@@ -227,17 +230,17 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 
 func TestF14NameResolution(t *testing.T) {
 	withFaults(t, nil, nil, func(t *testing.T, f *faults) {
-		other := newFakeBroker(t)
+		other := mqtttest.NewBroker(t)
 		var mu sync.Mutex
 		calls := 0
-		f.c.sup.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		f.b.OnDial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			calls++
 			if calls <= 5 {
 				return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "mqtt.ulogger.ai", IsNotFound: true}}
 			}
-			return other.dial(ctx, network, address) // a new address
+			return other.Dial(ctx, network, address) // a new address
 		}
 		_, err := f.c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100))
 		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "resolved") {
@@ -245,14 +248,14 @@ func TestF14NameResolution(t *testing.T) {
 		}
 		f.deliver()
 		f.or.submit(t, f.o, 2, 3, 50) // keeps accepting
-		f.b.stop()
+		f.b.Stop()
 		f.b = other
 		f.finish()
 		if err := f.stop(); err != nil {
 			t.Error(err)
 		}
 		f.c.Close()
-		other.stop()
+		other.Stop()
 	})
 }
 
@@ -274,9 +277,9 @@ func TestF25HostileBytes(t *testing.T) {
 	} {
 		for _, login := range []string{"before", "after"} {
 			t.Run(c.name+" "+login+" login", func(t *testing.T) {
-				withFaults(t, func(b *fakeBroker) {
-					b.onConn = func(fc *fakeConn) bool {
-						if fc.n > 0 {
+				withFaults(t, func(b *mqtttest.Broker) {
+					b.OnConn = func(fc *mqtttest.Conn) bool {
+						if fc.N > 0 {
 							return true
 						}
 						if _, err := packets.ReadPacket(fc); err != nil {
@@ -304,8 +307,8 @@ func TestF25HostileBytes(t *testing.T) {
 		}
 	}
 	// A CONNACK that names an authentication method nobody asked for.
-	withFaults(t, func(b *fakeBroker) {
-		b.onConnack = func(_ *fakeConn, ca *packets.Connack) { ca.Properties.AuthMethod = "SCRAM" }
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) { ca.Properties.AuthMethod = "SCRAM" }
 	}, nil, func(t *testing.T, f *faults) {
 		f.or.submit(t, f.o, 1, 1, 10)
 		f.deliver()
@@ -317,22 +320,22 @@ func TestF25HostileBytes(t *testing.T) {
 func TestReceiveMaximum(t *testing.T) {
 	var mu sync.Mutex
 	open, most := 0, 0
-	withFaults(t, func(b *fakeBroker) {
-		b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) {
 			n := uint16(3)
 			ca.Properties.ReceiveMaximum = &n
 		}
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			mu.Lock()
 			open++
 			most = max(most, open)
 			mu.Unlock()
-			c.b.wg.Go(func() {
+			c.Broker.Go(func() {
 				time.Sleep(time.Second)
 				mu.Lock()
 				open--
 				mu.Unlock()
-				c.puback(p.PacketID, 0)
+				c.Puback(p.PacketID, 0)
 			})
 			return true
 		}
@@ -349,8 +352,8 @@ func TestReceiveMaximum(t *testing.T) {
 // The limit that the broker names is respected before anything is sent, and a log
 // of a device passes when the session is new (F22).
 func TestF22Oversize(t *testing.T) {
-	withFaults(t, func(b *fakeBroker) {
-		b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) {
 			n := uint32(1024)
 			ca.Properties.MaximumPacketSize = &n
 		}
@@ -381,7 +384,7 @@ func TestF22Oversize(t *testing.T) {
 		if _, err := f.o.SubmitText(t.Context(), testDevice(0), entry(1000)); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "1024") {
 			t.Errorf("submit: %v", err)
 		}
-		for _, p := range f.b.published {
+		for _, p := range f.b.Published() {
 			if len(p.Payload) > 1000 {
 				t.Error("an oversize message was sent")
 			}

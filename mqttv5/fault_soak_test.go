@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // soakHours is how long F28 lasts in the time of its bubble: ULOGKIT_SOAK_HOURS,
@@ -41,8 +43,8 @@ func TestF28Soak(t *testing.T) {
 		return rnd.IntN(n)
 	}
 	bad := map[string]bool{} // ids that are refused for good
-	withFaults(t, func(b *fakeBroker) {
-		b.wrap = func(c net.Conn) net.Conn {
+	withFaults(t, func(b *mqtttest.Broker) {
+		b.Wrap = func(c net.Conn) net.Conn {
 			mu.Lock()
 			defer mu.Unlock()
 			if rnd.IntN(3) == 0 {
@@ -50,33 +52,33 @@ func TestF28Soak(t *testing.T) {
 			}
 			return c
 		}
-		b.onConn = func(c *fakeConn) bool { return dice(10) > 0 }
-		b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+		b.OnConn = func(c *mqtttest.Conn) bool { return dice(10) > 0 }
+		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) {
 			if dice(20) == 0 {
 				ca.ReasonCode = byte(ReasonServerBusy)
 			}
 		}
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
-			id := publishID(p)
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
+			id := mqtttest.RecordID(p)
 			mu.Lock()
 			refused := bad[id]
 			mu.Unlock()
 			if refused {
-				c.puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
+				c.Puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
 				return true
 			}
 			switch dice(400) {
 			case 0:
 				c.Close()
 			case 1:
-				c.disconnect(byte(0x8B))
+				c.Disconnect(byte(0x8B))
 			case 2: // no acknowledgement at all
 			case 3:
-				c.puback(p.PacketID, byte(ReasonQuotaExceeded))
+				c.Puback(p.PacketID, byte(ReasonQuotaExceeded))
 			case 4:
-				c.puback(p.PacketID, byte(0x80))
+				c.Puback(p.PacketID, byte(0x80))
 			case 5:
-				c.puback(p.PacketID+20000, 0) // nothing of that number is in flight
+				c.Puback(p.PacketID+20000, 0) // nothing of that number is in flight
 				c.Close()
 			case 6:
 				c.Write([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
@@ -84,7 +86,7 @@ func TestF28Soak(t *testing.T) {
 				mu.Lock()
 				bad[id] = true
 				mu.Unlock()
-				c.puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
+				c.Puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
 			default:
 				return false
 			}
@@ -120,17 +122,13 @@ func TestF28Soak(t *testing.T) {
 		}
 		mu.Unlock()
 		// The faults stop.
-		f.b.mu.Lock()
-		f.b.onPublish, f.b.onConn, f.b.onConnack, f.b.wrap = nil, nil, nil, nil
-		f.b.mu.Unlock()
+		f.b.Befriend()
 		f.finish()
 		synctest.Wait()
-		f.b.mu.Lock()
-		published := len(f.b.published)
-		for _, p := range f.b.published {
+		published := len(f.b.Published())
+		for _, p := range f.b.Published() {
 			p.Payload = nil // the test's own memory
 		}
-		f.b.mu.Unlock()
 		heap2, goroutines2, descriptors2 := usage()
 		if heap2 > heap+16<<20 || goroutines2 > goroutines+10 || descriptors2 > descriptors+5 {
 			t.Errorf("heap %d, then %d; goroutines %d, then %d; descriptors %d, then %d", heap, heap2, goroutines, goroutines2, descriptors, descriptors2)
@@ -138,7 +136,7 @@ func TestF28Soak(t *testing.T) {
 		if s := f.o.Stats(); s.Parked != len(f.parked) || s.Waiting != 0 {
 			t.Errorf("stats %+v, %d refused for good", s, len(f.parked))
 		}
-		t.Logf("%d hours, %d records, %d sendings, %d connections, %d parked", hours, len(f.or.accepted), published, len(f.b.times()), len(f.parked))
+		t.Logf("%d hours, %d records, %d sendings, %d connections, %d parked", hours, len(f.or.accepted), published, len(f.b.Times()), len(f.parked))
 	})
 }
 

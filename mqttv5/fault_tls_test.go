@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // firstBytes remembers how each connection begins.
@@ -33,11 +34,11 @@ func (f *firstBytes) Read(p []byte) (int, error) {
 }
 
 func TestF15TLS(t *testing.T) {
-	ca, other := newTestCA(t), newTestCA(t)
+	ca, other := mqtttest.NewCA(t), mqtttest.NewCA(t)
 	soon := time.Now().Add(time.Hour)
 	dir := t.TempDir()
-	certFile, keyFile, caFile := ca.write(dir, 2, soon)
-	good := ca.pair(3, soon, "127.0.0.1")
+	certFile, keyFile, caFile := ca.Write(dir, 2, soon)
+	good := ca.Pair(3, soon, "127.0.0.1")
 	for _, c := range []struct {
 		name   string
 		server *tls.Config
@@ -45,24 +46,24 @@ func TestF15TLS(t *testing.T) {
 		edit   func(*Config)
 		want   string
 	}{
-		{"expired", &tls.Config{Certificates: []tls.Certificate{ca.pair(4, time.Now().Add(-time.Minute), "127.0.0.1")}}, false, nil, "expired"},
-		{"wrong name", &tls.Config{Certificates: []tls.Certificate{ca.pair(5, soon, "example.org")}}, false, nil, "another name"},
-		{"unknown authority", &tls.Config{Certificates: []tls.Certificate{other.pair(6, soon, "127.0.0.1")}}, false, nil, "not trusted"},
+		{"expired", &tls.Config{Certificates: []tls.Certificate{ca.Pair(4, time.Now().Add(-time.Minute), "127.0.0.1")}}, false, nil, "expired"},
+		{"wrong name", &tls.Config{Certificates: []tls.Certificate{ca.Pair(5, soon, "example.org")}}, false, nil, "another name"},
+		{"unknown authority", &tls.Config{Certificates: []tls.Certificate{other.Pair(6, soon, "127.0.0.1")}}, false, nil, "not trusted"},
 		{"TLS 1.1", &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false, nil, "version"},
-		{"client rejected, TLS 1.3", &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: other.pool()}, false, nil, "client certificate"},
-		{"client rejected, TLS 1.2", &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: other.pool(), MaxVersion: tls.VersionTLS12}, false, nil, "client certificate"},
+		{"client rejected, TLS 1.3", &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: other.Pool()}, false, nil, "client certificate"},
+		{"client rejected, TLS 1.2", &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: other.Pool(), MaxVersion: tls.VersionTLS12}, false, nil, "client certificate"},
 		{"stalled handshake", nil, true, nil, "in time"},
 		{"own certificate expired", &tls.Config{Certificates: []tls.Certificate{good}}, false, func(c *Config) {
 			d := t.TempDir()
-			c.CertFile, c.KeyFile, _ = ca.write(d, 7, time.Now().Add(-time.Minute))
+			c.CertFile, c.KeyFile, _ = ca.Write(d, 7, time.Now().Add(-time.Minute))
 		}, "expired on"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newFakeBroker(t)
+			b := mqtttest.NewBroker(t)
 			var mu sync.Mutex
 			var first []byte
 			hold := make(chan net.Conn, 16)
-			port := b.listen(t, c.server, func(n net.Conn) net.Conn {
+			port := b.Listen(t, c.server, func(n net.Conn) net.Conn {
 				if c.stall {
 					hold <- n
 					return nil
@@ -103,7 +104,7 @@ func TestF15TLS(t *testing.T) {
 					t.Errorf("connection began with 0x%02x", x)
 				}
 			}
-			if len(b.times()) != 0 {
+			if len(b.Times()) != 0 {
 				t.Error("a CONNECT was sent")
 			}
 			for len(hold) > 0 {
@@ -115,17 +116,17 @@ func TestF15TLS(t *testing.T) {
 
 // A certificate that was renewed on disk is used for the next connection.
 func TestF16RenewedCertificate(t *testing.T) {
-	ca := newTestCA(t)
+	ca := mqtttest.NewCA(t)
 	soon := time.Now().Add(time.Hour)
 	dir := t.TempDir()
-	certFile, keyFile, caFile := ca.write(dir, 100, soon)
+	certFile, keyFile, caFile := ca.Write(dir, 100, soon)
 	var mu sync.Mutex
 	var seen []int64
 	resumed := 0
-	b := newFakeBroker(t)
-	port := b.listen(t, &tls.Config{
-		Certificates: []tls.Certificate{ca.pair(3, soon, "127.0.0.1")},
-		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: ca.pool(),
+	b := mqtttest.NewBroker(t)
+	port := b.Listen(t, &tls.Config{
+		Certificates: []tls.Certificate{ca.Pair(3, soon, "127.0.0.1")},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
 		VerifyConnection: func(s tls.ConnectionState) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -148,12 +149,12 @@ func TestF16RenewedCertificate(t *testing.T) {
 	}
 	drop := func() {
 		t.Helper()
-		l, err := c.sup.link(t.Context())
+		l, err := c.keeper.Up(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.fail(errors.New("dropped by the test"))
-		<-l.sess.ended
+		l.End(errors.New("dropped by the test"))
+		<-l.Told()
 	}
 	connect()
 	// The session ticket comes with the first bytes after the handshake.
@@ -162,7 +163,7 @@ func TestF16RenewedCertificate(t *testing.T) {
 	}
 	drop()
 	connect() // resumes
-	ca.write(dir, 101, soon)
+	ca.Write(dir, 101, soon)
 	drop()
 	connect()
 	mu.Lock()
@@ -172,25 +173,5 @@ func TestF16RenewedCertificate(t *testing.T) {
 	}
 	if resumed != 1 {
 		t.Errorf("%d sessions were resumed, want the second", resumed)
-	}
-}
-
-func TestALPNAndTLSVersion(t *testing.T) {
-	ca := newTestCA(t)
-	certFile, keyFile, caFile := ca.write(t.TempDir(), 1, time.Now().Add(time.Hour))
-	for port, want := range map[int]string{443: "x-amzn-mqtt-ca", 8883: ""} {
-		cfg, err := newCredentials(&Config{Broker: "mqtt.ulogger.ai", Port: port, CertFile: certFile, KeyFile: keyFile, CAFile: caFile}).load()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Join(cfg.NextProtos, ","); got != want {
-			t.Errorf("port %d: ALPN %q, want %q", port, got, want)
-		}
-		if cfg.MinVersion != tls.VersionTLS12 || cfg.ServerName != "mqtt.ulogger.ai" || cfg.InsecureSkipVerify {
-			t.Errorf("port %d: %+v", port, cfg)
-		}
-		if _, err := cfg.Certificates[0].Leaf.Verify(x509.VerifyOptions{Roots: cfg.RootCAs, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-			t.Error(err)
-		}
 	}
 }

@@ -13,10 +13,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
-
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // Firmware is an ELF file that the cloud needs to turn logs into text.
@@ -99,16 +98,14 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 			return err
 		}
 		c.notice(err)
-		if !sleep(ctx, c.sup.policy.uploadWait<<(n-1)) {
+		if !sleep(ctx, c.uploadWait<<(n-1)) {
 			return err
 		}
 	}
 }
 
-// presign asks for an address: subscribe, ask, ask again while there is no answer.
-func (c *Client) presign(ctx context.Context, f *Firmware) (*url.URL, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.TokenTimeout)
-	defer cancel()
+// presign asks for an address.
+func (c *Client) presign(ctx context.Context, f *Firmware) (address *url.URL, err error) {
 	op := "request firmware upload of " + f.DeviceType
 	id := uint64(time.Now().UnixMilli())<<8 | randomUint64()&0xff // below 2^53 until the year 3000
 	customer, err := json.Marshal(c.cfg.CustomerID)
@@ -122,69 +119,24 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (*url.URL, error) {
 	if err != nil {
 		return nil, &Error{Op: op, Class: ErrBadData, Err: err}
 	}
-	select {
-	case c.boots.slots <- struct{}{}:
-		defer func() { <-c.boots.slots }()
-	case <-ctx.Done():
-		return nil, &Error{Op: op, Class: ErrNetwork, Err: waitError(ctx)}
-	}
-	replyTopic := c.topics.firmwareReply(id)
-	type reply struct {
-		address *url.URL
-		err     error
-	}
-	answer := make(chan reply, 1)
-	r := c.routes.add(replyTopic, func(p *paho.Publish) {
-		address, err := parseFirmwareReply(p.Payload, id)
-		select {
-		case answer <- reply{address, err}:
-		default:
-		}
+
+	err = c.keeper.Request(ctx, &link.Request{
+		Op: op, What: "request",
+		Message: &link.Message{
+			Topic: c.topics.firmware(f.DeviceType), Payload: body, ContentType: contentJSON,
+			Expiry: c.answerExpiry(), ReplyTopic: c.topics.firmwareReply(id),
+		},
+		Read: func(m *link.Received) (more bool, err error) {
+			// The topic is of this request alone: there is no better answer.
+			address, err = parseFirmwareReply(m.Payload, id)
+			return false, err
+		},
+		Hint: "check customer and device type, and that the certificate may use these topics",
 	})
-	defer c.routes.remove(r)
-	request := &message{
-		topic: c.topics.firmware(f.DeviceType), payload: body, contentType: contentJSON,
-		expiry: uint32(max(1, c.cfg.TokenTimeout/time.Second)), replyTopic: replyTopic,
-	}
-	l, err := c.sup.link(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.subscribe(ctx, replyTopic); err != nil {
-		return nil, &Error{Op: op, Class: ErrNetwork, Code: codeOf(err), Err: err}
-	}
-	defer l.unsubscribe(replyTopic)
-	refused := make(chan ack, 1)
-	again := time.NewTicker(max(c.cfg.TokenTimeout/3, 10*time.Millisecond))
-	defer again.Stop()
-	for {
-		err := l.send(ctx, request, func(a ack, _ time.Duration) {
-			if a.err != nil || a.code.Failed() {
-				select {
-				case refused <- a:
-				default:
-				}
-			}
-		})
-		if err != nil {
-			return nil, c.sendError(ctx, request, err)
-		}
-		select {
-		case a := <-answer:
-			if a.err != nil {
-				return nil, &Error{Op: op, Class: ErrRefused, Err: a.err, Hint: "the cloud answered with nothing that can be used"}
-			}
-			return a.address, nil
-		case a := <-refused:
-			return nil, c.outcome("", request, a)
-		case <-ctx.Done():
-			return nil, &Error{
-				Op: op, Class: ErrNetwork, Err: fmt.Errorf("no answer on %s within %v", replyTopic, c.cfg.TokenTimeout),
-				Hint: "check customer and device type, and that the certificate may use these topics",
-			}
-		case <-again.C:
-		}
-	}
+	return address, nil
 }
 
 // parseFirmwareReply returns the presigned address. Its errors do not show it.
@@ -223,14 +175,13 @@ func parseFirmwareReply(b []byte, id uint64) (*url.URL, error) {
 func (c *Client) storageClient() (*http.Client, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.cfg.CAFile != "" {
-		pem, err := readPEM("CA certificate", c.cfg.CAFile, nil)
-		if err != nil {
-			return nil, err
-		}
+		var err error
 		if t.RootCAs, err = x509.SystemCertPool(); err != nil {
 			t.RootCAs = x509.NewCertPool()
 		}
-		t.RootCAs.AppendCertsFromPEM(pem)
+		if _, err := link.AppendRoots(t.RootCAs, c.cfg.CAFile); err != nil {
+			return nil, err
+		}
 	}
 	return &http.Client{
 		Transport: &http.Transport{

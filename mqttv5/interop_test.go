@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // The interop suite runs against Debian's mosquitto over mTLS. It is left out
@@ -39,7 +40,7 @@ type mosquitto struct {
 }
 
 // startMosquitto starts a broker whose client certificates come from ca.
-func startMosquitto(t testing.TB, ca *testCA, extra string) *mosquitto {
+func startMosquitto(t testing.TB, ca *mqtttest.CA, extra string) *mosquitto {
 	t.Helper()
 	m := &mosquitto{t: t, dir: t.TempDir()}
 	if err := os.Chmod(m.dir, 0o755); err != nil {
@@ -51,7 +52,7 @@ func startMosquitto(t testing.TB, ca *testCA, extra string) *mosquitto {
 	}
 	m.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	certPEM, keyPEM := ca.issue(9, time.Now().Add(time.Hour), "127.0.0.1", "localhost")
+	certPEM, keyPEM := ca.Issue(9, time.Now().Add(time.Hour), "127.0.0.1", "localhost")
 	config := fmt.Sprintf(`listener %d 127.0.0.1
 cafile %s/ca.pem
 certfile %s/server.pem
@@ -65,7 +66,7 @@ max_queued_messages 0
 	if os.Getuid() == 0 {
 		config += "user root\n" // else it becomes a user who cannot read the directory
 	}
-	for name, b := range map[string][]byte{"ca.pem": ca.pem, "server.pem": certPEM, "server.key": keyPEM, "mosquitto.conf": []byte(config)} {
+	for name, b := range map[string][]byte{"ca.pem": ca.PEM, "server.pem": certPEM, "server.key": keyPEM, "mosquitto.conf": []byte(config)} {
 		if err := os.WriteFile(filepath.Join(m.dir, name), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -112,24 +113,22 @@ func (m *mosquitto) kill() {
 
 // interopCloud answers boot requests through the broker and collects logs: what
 // the cloud does, as a client.
-func interopCloud(t testing.TB, cfg Config, topics topics) (got chan *paho.Publish) {
+func interopCloud(t testing.TB, cfg Config, topics topics) (got chan *link.Received) {
 	t.Helper()
 	cfg.Tuning.ClientID = "cloud-" + randomHex(4)
 	cfg.Store = nil
 	c := newClient(t, cfg)
-	got = make(chan *paho.Publish, 1000)
-	boot := make(chan *paho.Publish, 1000)
-	c.routes.add(topics.boot(42), func(p *paho.Publish) { boot <- p })
-	c.routes.add(topics.binaryLog(42), func(p *paho.Publish) { got <- p })
-	c.routes.add(topics.coreDump(), func(p *paho.Publish) { got <- p })
-	l, err := c.sup.link(within(t, 10*time.Second))
+	got = make(chan *link.Received, 1000)
+	boot := make(chan *link.Received, 1000)
+	c.keeper.Handle(topics.boot(42), func(m *link.Received) { boot <- m })
+	c.keeper.Handle(topics.binaryLog(42), func(m *link.Received) { got <- m })
+	c.keeper.Handle(topics.coreDump(), func(m *link.Received) { got <- m })
+	l, err := c.keeper.Up(within(t, 10*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, filter := range []string{topics.boot(42), topics.binaryLog(42), topics.coreDump()} {
-		if err := l.subscribe(within(t, 10*time.Second), filter); err != nil {
-			t.Fatal(err)
-		}
+	if err := l.Subscribe(within(t, 10*time.Second), topics.boot(42), topics.binaryLog(42), topics.coreDump()); err != nil {
+		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done) })
@@ -137,8 +136,8 @@ func interopCloud(t testing.TB, cfg Config, topics topics) (got chan *paho.Publi
 		for {
 			select {
 			case p := <-boot:
-				m := &message{topic: p.Properties.ResponseTopic, payload: []byte(`{"token":99}`), correlation: p.Properties.CorrelationData}
-				l.send(context.Background(), m, func(ack, time.Duration) {})
+				m := &link.Message{Topic: p.ReplyTopic, Payload: []byte(`{"token":99}`), Correlation: p.Correlation}
+				l.Send(context.Background(), m, func(link.Ack, time.Duration) {})
 			case <-done:
 				return
 			}
@@ -149,8 +148,8 @@ func interopCloud(t testing.TB, cfg Config, topics topics) (got chan *paho.Publi
 
 func TestInteropMosquitto(t *testing.T) {
 	findMosquitto(t)
-	ca := newTestCA(t)
-	certFile, keyFile, caFile := ca.write(t.TempDir(), 2, time.Now().Add(time.Hour))
+	ca := mqtttest.NewCA(t)
+	certFile, keyFile, caFile := ca.Write(t.TempDir(), 2, time.Now().Add(time.Hour))
 	m := startMosquitto(t, ca, "max_packet_size 131500\nmax_inflight_messages 20")
 	cfg := Config{
 		Broker: "127.0.0.1", Port: m.port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
@@ -163,13 +162,7 @@ func TestInteropMosquitto(t *testing.T) {
 		for len(payloads) < n {
 			select {
 			case p := <-got:
-				id := ""
-				for _, u := range p.Properties.User {
-					if u.Key == propertyID {
-						id = u.Value
-					}
-				}
-				payloads[id] = p.Payload
+				payloads[p.ID] = p.Payload
 			case <-time.After(20 * time.Second):
 				t.Fatalf("%d of %d arrived", len(payloads), n)
 			}
@@ -200,12 +193,12 @@ func TestInteropMosquitto(t *testing.T) {
 		if err := c.Connect(within(t, 10*time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		l, err := c.sup.link(t.Context())
+		l, err := c.keeper.Up(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if l.maxPacket != 131500 || l.win.maxCount != 20 {
-			t.Errorf("limits %d bytes, %d messages", l.maxPacket, l.win.maxCount)
+		if inFlight, packet := l.Limits(); packet != 131500 || inFlight != 20 {
+			t.Errorf("got limits of %d bytes and %d messages, want 131500 and 20", packet, inFlight)
 		}
 		if _, err := c.PublishBinaryLog(t.Context(), testDevice(1), make([]byte, 131480)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("over the broker's limit: %v", err)

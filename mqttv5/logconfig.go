@@ -11,9 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
-
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // LogConfig is what the cloud wants a device to log.
@@ -105,6 +104,10 @@ func parseLevel(value json.RawMessage) (format.Level, error) {
 	return 0, errors.New("no such level")
 }
 
+// maxWatches is how many devices are watched: AWS allows 50 subscriptions to a
+// connection, and the link needs the others for requests with an answer.
+const maxWatches = 30
+
 // WatchLogConfig yields each log configuration that the cloud sends for a device,
 // until ctx ends. It subscribes again after each loss of the connection. One that
 // cannot be read is reported to the hooks and left out; a consumer that is slow
@@ -130,18 +133,19 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 		}
 		topic := c.topics.logConfig(dev)
 		box := newConfigBox()
-		r := c.routes.add(topic, func(p *paho.Publish) {
-			v, err := ParseLogConfig(p.Payload)
+		remove := c.keeper.Handle(topic, func(m *link.Received) {
+			v, err := ParseLogConfig(m.Payload)
 			if err != nil {
 				c.notice(fmt.Errorf("%s: %w", topic, err))
 				return
 			}
 			box.put(v)
 		})
-		var current *link
+		var current *link.Link
 		defer func() {
-			if c.routes.remove(r) && current != nil {
-				current.unsubscribe(topic)
+			remove()
+			if current != nil {
+				current.Release(topic)
 			}
 		}()
 		for {
@@ -161,7 +165,7 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 				}
 				select {
 				case <-box.filled:
-				case <-l.dead:
+				case <-l.Dead():
 					alive = false
 				case <-ctx.Done():
 					return
@@ -172,26 +176,23 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 }
 
 // watchOn subscribes on a connection, with as many attempts as it takes.
-func (c *Client) watchOn(ctx context.Context, topic string) (*link, error) {
+func (c *Client) watchOn(ctx context.Context, topic string) (*link.Link, error) {
 	for {
-		l, err := c.sup.linkPatiently(ctx)
+		l, err := c.keeper.UpPatiently(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err = l.subscribe(ctx, topic); err == nil {
+		if err = l.Subscribe(ctx, topic); err == nil {
 			return l, nil
 		}
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		if code := codeOf(err); code.Failed() {
+		if errors.Is(err, ErrRefused) {
 			select {
-			case <-l.dead:
+			case <-l.Dead():
 			default:
-				return nil, &Error{
-					Op: "subscribe to " + topic, Class: ErrRefused, Code: code, Err: err,
-					Hint: "the certificate's policy must allow it",
-				}
+				return nil, err
 			}
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -128,4 +130,34 @@ func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// fakeClient returns a client of a fake broker. The caller closes it: within a
+// synctest bubble cleanups come too late.
+func fakeClient(t testing.TB, b *mqtttest.Broker, edit func(*Config)) *Client {
+	t.Helper()
+	cfg := Config{
+		Broker: "127.0.0.1", CustomerID: "7", InsecurePlaintext: true,
+		Tuning: Tuning{PublishesPerSecond: -1, BytesPerSecond: -1, ClientID: "gateway"},
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	return clientOver(t, cfg, func(c *link.Config) { c.Dial = b.Dial })
+}
+
+// clientOver returns a client whose connection is configured by edit.
+func clientOver(t testing.TB, cfg Config, edit func(*link.Config)) *Client {
+	t.Helper()
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection := cfg.connection()
+	edit(&connection)
+	c, err := open(cfg, connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

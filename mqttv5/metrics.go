@@ -72,7 +72,11 @@ func (m collector) Collect(ch chan<- prometheus.Metric) {
 		counter(metricConnects, float64(n.connects.Load()))
 		counter(metricFailures, float64(n.failures.Load()))
 		counter(metricDisconnects, float64(n.disconnects.Load()))
-		gauge(metricUp, m.c.sup.up())
+		up := 0.0
+		if m.c.keeper.IsUp() {
+			up = 1
+		}
+		gauge(metricUp, up)
 		counter(metricPublished, float64(n.delivered.Load()))
 		counter(metricPayload, float64(n.bytes.Load()))
 		counter(metricNobody, float64(n.nobody.Load()))
@@ -105,14 +109,4 @@ func (h *histogram) read() (count uint64, sum float64, buckets map[float64]uint6
 		}
 	}
 	return count, float64(h.nanos.Load()) / 1e9, buckets
-}
-
-// up returns 1 while a connection is up.
-func (s *supervisor) up() float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current != nil && s.current.alive() {
-		return 1
-	}
-	return 0
 }

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ulogkit/ulogkit/format"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // oracle knows the bytes of every record that was accepted. In the end accepted
@@ -74,7 +76,7 @@ func (or *oracle) check(t testing.TB, published []*packets.Publish, skip map[str
 	defer or.mu.Unlock()
 	copies = make(map[string]int)
 	for _, p := range published {
-		id := publishID(p)
+		id := mqtttest.RecordID(p)
 		sum, ok := or.accepted[id]
 		if !ok {
 			t.Errorf("record %q was delivered and never accepted", id)
@@ -97,7 +99,7 @@ func (or *oracle) check(t testing.TB, published []*packets.Publish, skip map[str
 // be left.
 type faults struct {
 	t      *testing.T
-	b      *fakeBroker
+	b      *mqtttest.Broker
 	c      *Client
 	o      *Outbox
 	or     *oracle
@@ -105,12 +107,12 @@ type faults struct {
 	parked map[string]bool // ids that were not delivered, on purpose
 }
 
-func withFaults(t *testing.T, script func(b *fakeBroker), edit func(*Config), run func(*testing.T, *faults)) {
+func withFaults(t *testing.T, script func(b *mqtttest.Broker), edit func(*Config), run func(*testing.T, *faults)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		before := goleak.IgnoreCurrent()
-		b := newFakeBroker(t)
+		b := mqtttest.NewBroker(t)
 		if script != nil {
 			script(b)
 		}
@@ -125,7 +127,7 @@ func withFaults(t *testing.T, script func(b *fakeBroker), edit func(*Config), ru
 			t.Error(err)
 		}
 		f.c.Close()
-		b.stop()
+		b.Stop()
 		synctest.Wait()
 		if err := goleak.Find(before); err != nil {
 			t.Error(err)
@@ -146,8 +148,6 @@ func (f *faults) finish() (copies map[string]int) {
 	if err := f.o.WaitEmpty(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
-	f.b.mu.Lock()
-	defer f.b.mu.Unlock()
-	f.b.checkCopies()
-	return f.or.check(f.t, f.b.published, f.parked)
+	f.b.CheckCopies()
+	return f.or.check(f.t, f.b.Published(), f.parked)
 }

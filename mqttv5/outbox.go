@@ -16,6 +16,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // OutboxConfig says where an Outbox keeps its records and how many.
@@ -83,7 +84,9 @@ func OpenOutbox(cfg OutboxConfig) (*Outbox, error) {
 	if cfg.MaxBytes < 0 || cfg.MaxAge < 0 {
 		return nil, &Error{Op: "open outbox", Class: ErrConfig, Err: errors.New("a limit is negative")}
 	}
-	orDefault(&cfg.MaxBytes, 1<<30)
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 1 << 30
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -228,8 +231,8 @@ func (o *Outbox) checkSize(r *record) error {
 	limit := o.maxPacket
 	o.mu.Unlock()
 	// The topic's exact length is the client's business; this one is the longest.
-	m := &message{topic: longestTopic, payload: r.payload, id: recordID(1<<63, 1<<40), contentType: contentCoreDump}
-	err := m.checkSize(DefaultMaxMessage, limit)
+	m := &link.Message{Topic: longestTopic, Payload: r.payload, ID: recordID(1<<63, 1<<40), ContentType: contentCoreDump}
+	err := m.CheckSize(DefaultMaxMessage, limit)
 	var e *Error
 	if errors.As(err, &e) {
 		e.Op = "submit " + r.kind.String() + " of " + r.device.DeviceSerial

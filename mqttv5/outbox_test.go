@@ -11,6 +11,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 func openOutbox(t testing.TB, dir string) *Outbox {
@@ -108,21 +110,21 @@ func TestOutboxDelivers(t *testing.T) {
 func TestOutboxOrderWithinDevice(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
+		b := mqtttest.NewBroker(t)
 		// Every third message is refused once, to be sent again later.
 		var mu sync.Mutex
 		refused := map[string]bool{}
 		n := 0
-		b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
+		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			n++
-			id := publishID(p)
+			id := mqtttest.RecordID(p)
 			if n%3 != 0 || refused[id] {
 				return false
 			}
 			refused[id] = true
-			c.puback(p.PacketID, byte(0x83))
+			c.Puback(p.PacketID, byte(0x83))
 			return true
 		}
 		c := fakeClient(t, b, nil)
@@ -135,9 +137,9 @@ func TestOutboxOrderWithinDevice(t *testing.T) {
 		stop()
 		o.Close()
 		c.Close()
-		b.stop()
+		b.Stop()
 		last := map[int]int{}
-		for _, id := range b.ids() {
+		for _, id := range b.IDs() {
 			i := -1
 			for k := range ids {
 				if ids[k] == id {

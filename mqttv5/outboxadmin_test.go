@@ -15,6 +15,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/ulogkit/ulogkit/format"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // submitText accepts one text record of a device.
@@ -30,9 +32,9 @@ func submitText(t testing.TB, o *Outbox, device int, text string) (id string) {
 // parkAll delivers what waits to a broker that refuses it for good.
 func parkAll(t testing.TB, o *Outbox) {
 	t.Helper()
-	b := newFakeBroker(t)
-	b.onPublish = func(c *fakeConn, p *packets.Publish) bool {
-		c.puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
+	b := mqtttest.NewBroker(t)
+	b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
+		c.Puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
 		return true
 	}
 	c := fakeClient(t, b, nil)
@@ -44,7 +46,7 @@ func parkAll(t testing.TB, o *Outbox) {
 		t.Fatal(err)
 	}
 	c.Close()
-	b.stop()
+	b.Stop()
 }
 
 // concurrently calls f from several goroutines and returns how many succeeded.
@@ -100,7 +102,7 @@ func TestAdminConcurrent(t *testing.T) {
 func TestDropBeforeDelivery(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
+		b := mqtttest.NewBroker(t)
 		c := fakeClient(t, b, nil)
 		o := openOutbox(t, dir)
 		dropped, other := submitText(t, o, 1, "x"), submitText(t, o, 1, "y")
@@ -123,7 +125,7 @@ func TestDropBeforeDelivery(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if ids := b.ids(); len(ids) != 1 || ids[0] != other {
+		if ids := b.IDs(); len(ids) != 1 || ids[0] != other {
 			t.Errorf("%q were sent; %s was dropped", ids, dropped)
 		}
 		if s := o.Stats(); s.Bytes != 0 || s.Dropped != 1 || s.Delivered != 1 {
@@ -131,7 +133,7 @@ func TestDropBeforeDelivery(t *testing.T) {
 		}
 		o.Close()
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 }
 

@@ -18,6 +18,8 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // The topics of FORMAT section 5.
@@ -118,55 +120,16 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}
-	for host, want := range map[string]bool{"localhost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "[::1]": true, "10.0.0.1": false, "localhost.evil": false, "": false, "0.0.0.0": false} {
-		if isLoopback(host) != want {
-			t.Errorf("%q: %v", host, !want)
-		}
-	}
-}
-
-// Our encoder against paho's; and the size that is checked is the size that is
-// sent.
-func TestMessage(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := &message{
-			topic:       rapid.StringMatching(`[a-z/]{1,300}`).Draw(t, "topic"),
-			payload:     make([]byte, rapid.SampledFrom([]int{0, 1, 100, 127, 128, 16000, 16383, 16384, 131072}).Draw(t, "payload")+rapid.IntRange(0, 60).Draw(t, "more")),
-			id:          rapid.StringMatching(`[0-9a-f]{0,40}`).Draw(t, "id"),
-			contentType: rapid.SampledFrom([]string{"", contentLog, contentJSON}).Draw(t, "type"),
-			replyTopic:  rapid.StringMatching(`[a-z]{0,90}`).Draw(t, "reply"),
-			expiry:      rapid.Uint32Max(1).Draw(t, "expiry"),
-			correlation: make([]byte, rapid.IntRange(0, 20).Draw(t, "correlation")),
-		}
-		props := &packets.Properties{ContentType: m.contentType, ResponseTopic: m.replyTopic, CorrelationData: m.correlation}
-		if m.id != "" {
-			props.User = []packets.User{{Key: propertyID, Value: m.id}}
-		}
-		if m.expiry > 0 {
-			props.MessageExpiry = &m.expiry
-		}
-		p := &packets.Publish{Topic: m.topic, Payload: m.payload, QoS: 1, PacketID: 0x1234, Properties: props}
-		var b bytes.Buffer
-		if _, err := p.WriteTo(&b); err != nil {
-			t.Fatal(err)
-		}
-		if b.Len() != m.size() {
-			t.Fatalf("%d bytes on the wire, size says %d", b.Len(), m.size())
-		}
-		if got := m.appendTo([]byte("x"), 0x1234); !bytes.Equal(got[1:], b.Bytes()) {
-			t.Fatalf("got  % x\nwant % x", got[1:], b.Bytes())
-		}
-	})
 }
 
 func TestConnectPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
-		b.onPacket = func(c *fakeConn, p *packets.ControlPacket) bool {
+		b := mqtttest.NewBroker(t)
+		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
 			if m, ok := p.Content.(*packets.Connect); ok {
 				q := m.Properties
 				if !m.CleanStart || q.SessionExpiryInterval == nil || *q.SessionExpiryInterval != 0 || q.ReceiveMaximum == nil || *q.ReceiveMaximum > 64 ||
-					q.MaximumPacketSize == nil || *q.MaximumPacketSize != maxIncoming || m.KeepAlive != 60 || m.ClientID != "gateway" {
+					q.MaximumPacketSize == nil || *q.MaximumPacketSize != 132<<10 || m.KeepAlive != 60 || m.ClientID != "gateway" {
 					t.Errorf("CONNECT %+v %+v", m, q)
 				}
 			}
@@ -177,12 +140,12 @@ func TestConnectPacket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := b.published[0]
-		if p.QoS != 1 || p.Retain || p.Duplicate || p.Properties.TopicAlias != nil || p.Properties.ContentType != contentText || publishID(p) != r[0].ID {
+		p := b.Published()[0]
+		if p.QoS != 1 || p.Retain || p.Duplicate || p.Properties.TopicAlias != nil || p.Properties.ContentType != contentText || mqtttest.RecordID(p) != r[0].ID {
 			t.Errorf("PUBLISH %+v", p)
 		}
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 }
 
@@ -190,11 +153,11 @@ func TestConnectPacket(t *testing.T) {
 // refused.
 func TestServerProperties(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
+		b := mqtttest.NewBroker(t)
 		keepAlive := uint16(10)
-		b.onConnack = func(_ *fakeConn, ca *packets.Connack) { ca.Properties.ServerKeepAlive = &keepAlive }
+		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) { ca.Properties.ServerKeepAlive = &keepAlive }
 		pinged := make(chan time.Time, 100)
-		b.onPacket = func(_ *fakeConn, p *packets.ControlPacket) bool {
+		b.OnPacket = func(_ *mqtttest.Conn, p *packets.ControlPacket) bool {
 			if p.Type == packets.PINGREQ {
 				pinged <- time.Now()
 			}
@@ -209,26 +172,26 @@ func TestServerProperties(t *testing.T) {
 			t.Errorf("first ping after %v", d)
 		}
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBroker(t)
+		b := mqtttest.NewBroker(t)
 		qos := byte(0)
-		b.onConnack = func(_ *fakeConn, ca *packets.Connack) { ca.Properties.MaximumQOS = &qos }
+		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) { ca.Properties.MaximumQOS = &qos }
 		c := fakeClient(t, b, nil)
 		if err := c.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "QoS 1") {
 			t.Errorf("%v", err)
 		}
 		c.Close()
-		b.stop()
+		b.Stop()
 	})
 }
 
 func TestLoginRefused(t *testing.T) {
 	for _, code := range []ReasonCode{ReasonBadClientID, ReasonNotAuthorized, ReasonUnsupportedVersion, ReasonServerBusy} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newFakeBroker(t)
-			b.onConnack = func(_ *fakeConn, ca *packets.Connack) {
+			b := mqtttest.NewBroker(t)
+			b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) {
 				ca.ReasonCode, ca.Properties.ReasonString = byte(code), "because"
 			}
 			c := fakeClient(t, b, nil)
@@ -238,7 +201,7 @@ func TestLoginRefused(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			c.Close()
-			b.stop()
+			b.Stop()
 		})
 	}
 }

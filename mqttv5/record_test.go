@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ulogkit/ulogkit/format"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 func drawRecord(t *rapid.T) *record {
@@ -173,7 +175,7 @@ func TestOutboxClosed(t *testing.T) {
 			t.Errorf("list: %v", err)
 		}
 	}
-	c := fakeClient(t, newFakeBroker(t), nil)
+	c := fakeClient(t, mqtttest.NewBroker(t), nil)
 	defer c.Close()
 	if err := c.Deliver(t.Context(), o); !errors.Is(err, ErrStorage) {
 		t.Errorf("deliver: %v", err)

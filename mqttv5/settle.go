@@ -8,6 +8,9 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // After this many refusals a record is parked: for "Not authorized", which comes
@@ -27,15 +30,15 @@ type worker struct {
 
 	// Whether the connection that ended last had one record in flight. Guarded by
 	// the outbox's mutex.
-	ended *link
+	ended *link.Link
 	alone bool
 }
 
 // settle is told how the sending of one record ended. It runs in the connection's
 // goroutines and does not block.
-func (w *worker) settle(l *link, x *delivery, m *message, a ack, latency time.Duration) {
-	if a.err != nil {
-		w.lost(l, x, a.err)
+func (w *worker) settle(l *link.Link, x *delivery, m *link.Message, a link.Ack, latency time.Duration) {
+	if a.Err != nil {
+		w.lost(l, x, a.Err)
 		return
 	}
 	w.o.end(x)
@@ -51,7 +54,7 @@ func (w *worker) settle(l *link, x *delivery, m *message, a ack, latency time.Du
 	x.d.failures++
 	wait := retryWait(x.d.failures)
 	w.o.mu.Unlock()
-	switch a.code {
+	switch a.Code {
 	case ReasonQuotaExceeded, ReasonRateTooHigh, ReasonServerBusy:
 		// The cloud wants the record, later.
 	case ReasonTopicNameInvalid, ReasonPayloadFormatInvalid, ReasonPacketTooLarge:
@@ -86,8 +89,8 @@ func (w *worker) settle(l *link, x *delivery, m *message, a ack, latency time.Du
 }
 
 // lost is told that the connection ended while a record was in flight.
-func (w *worker) lost(l *link, x *delivery, cause error) {
-	poison := w.c.sup.policy.judge(codeOf(cause), false).poison
+func (w *worker) lost(l *link.Link, x *delivery, cause error) {
+	poison := link.Poison(cause)
 	o := w.o
 	o.mu.Lock()
 	if w.ended != l {
@@ -104,7 +107,7 @@ func (w *worker) lost(l *link, x *delivery, cause error) {
 	o.end(x)
 	x.e.attempts++
 	if poison && alone {
-		w.park(x, &Error{Op: "publish record " + x.record.id(), Class: ErrRefused, Code: codeOf(cause), Err: cause})
+		w.park(x, &Error{Op: "publish record " + x.record.id(), Class: ErrRefused, Code: fault.Code(cause), Err: cause})
 		return
 	}
 	if !errors.Is(cause, ErrClosed) {
@@ -117,14 +120,14 @@ func (w *worker) retried(x *delivery, err error) {
 	w.o.mu.Lock()
 	w.o.retried++
 	w.o.mu.Unlock()
-	w.c.event(Event{Kind: EventRetried, Serial: x.d.key.serial, ID: x.record.id(), Code: codeOf(err), Err: err})
+	w.c.event(Event{Kind: EventRetried, Serial: x.d.key.serial, ID: x.record.id(), Code: fault.Code(err), Err: err})
 }
 
 // park sets a record aside, durably, with the reason.
 func (w *worker) park(x *delivery, reason error) {
 	w.o.park(x, reason)
 	w.c.cfg.Hooks.Logger.Error("record parked", "id", x.record.id(), "serial", x.d.key.serial, "reason", reason)
-	w.c.event(Event{Kind: EventParked, Serial: x.d.key.serial, ID: x.record.id(), Code: codeOf(reason), Err: reason})
+	w.c.event(Event{Kind: EventParked, Serial: x.d.key.serial, ID: x.record.id(), Code: fault.Code(reason), Err: reason})
 }
 
 // dropToken forgets a session token if it is still the one that was refused.
@@ -192,7 +195,7 @@ func (o *Outbox) park(x *delivery, reason error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	p := parkedEntry{
-		Reason: reason.Error(), Code: codeOf(reason), Attempts: x.e.attempts, At: o.wall().UnixMilli(),
+		Reason: reason.Error(), Code: fault.Code(reason), Attempts: x.e.attempts, At: o.wall().UnixMilli(),
 		size: x.e.size, key: x.d.key, clock: x.e.clock,
 	}
 	o.parked[x.e.seq] = p

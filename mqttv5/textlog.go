@@ -14,6 +14,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // TextEntry is one line of text logs (FORMAT section 5).
@@ -114,9 +115,9 @@ func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []Text
 	for i, b := range batches {
 		// Its place stands for its sequence number, which another call would not repeat.
 		_, lines, _ := bytes.Cut(b, []byte("\n"))
-		r, err := c.publish(ctx, dev.DeviceSerial, &message{
-			topic: c.topics.textLog(dev.ApplicationID), payload: b,
-			id: contentID("text", dev.DeviceSerial, deviceHeader(dev, uint64(i)), lines), contentType: contentText,
+		r, err := c.publish(ctx, dev.DeviceSerial, &link.Message{
+			Topic: c.topics.textLog(dev.ApplicationID), Payload: b,
+			ID: contentID("text", dev.DeviceSerial, deviceHeader(dev, uint64(i)), lines), ContentType: contentText,
 		})
 		if err != nil {
 			return receipts, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)

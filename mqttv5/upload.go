@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // PublishBinaryLog publishes buf as it is, token included, and waits for the
@@ -20,9 +22,9 @@ func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byt
 	if len(buf) == 0 {
 		return Receipt{}, &Error{Op: "publish log of " + dev.DeviceSerial, Class: ErrBadData, Err: errors.New("it is empty")}
 	}
-	return c.publish(ctx, dev.DeviceSerial, &message{
-		topic: c.topics.binaryLog(dev.ApplicationID), payload: buf,
-		id: contentID("log", dev.DeviceSerial, aroundToken(buf)...), contentType: contentLog,
+	return c.publish(ctx, dev.DeviceSerial, &link.Message{
+		Topic: c.topics.binaryLog(dev.ApplicationID), Payload: buf,
+		ID: contentID("log", dev.DeviceSerial, aroundToken(buf)...), ContentType: contentLog,
 	})
 }
 
@@ -73,46 +75,46 @@ func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.publish(ctx, dev.DeviceSerial, &message{
-		topic: c.topics.coreDump(), payload: dump,
-		id: contentID("core-dump", dev.DeviceSerial, dump), contentType: contentCoreDump,
+	return c.publish(ctx, dev.DeviceSerial, &link.Message{
+		Topic: c.topics.coreDump(), Payload: dump,
+		ID: contentID("core-dump", dev.DeviceSerial, dump), ContentType: contentCoreDump,
 	})
 }
 
 // publish sends one message and waits for its acknowledgement.
-func (c *Client) publish(ctx context.Context, serial string, m *message) (Receipt, error) {
-	if err := m.checkSize(c.cfg.Tuning.MaxMessage, 0); err != nil {
+func (c *Client) publish(ctx context.Context, serial string, m *link.Message) (Receipt, error) {
+	if err := m.CheckSize(c.cfg.Tuning.MaxMessage, 0); err != nil {
 		return Receipt{}, err
 	}
-	l, err := c.sup.link(ctx)
+	l, err := c.keeper.Up(ctx)
 	if err != nil {
 		return Receipt{}, err
 	}
 	type result struct {
-		ack
+		link.Ack
 		latency time.Duration
 	}
 	answer := make(chan result, 1)
-	if err := l.send(ctx, m, func(a ack, d time.Duration) { answer <- result{a, d} }); err != nil {
+	if err := l.Send(ctx, m, func(a link.Ack, d time.Duration) { answer <- result{a, d} }); err != nil {
 		return Receipt{}, c.sendError(ctx, m, err)
 	}
 	select {
 	case r := <-answer:
-		if err := c.outcome(serial, m, r.ack); err != nil {
+		if err := c.outcome(serial, m, r.Ack); err != nil {
 			return Receipt{}, err
 		}
 		c.latency.observe(r.latency)
-		return Receipt{ID: m.id, Topic: m.topic, Bytes: len(m.payload), Code: r.code, Latency: r.latency}, nil
+		return Receipt{ID: m.ID, Topic: m.Topic, Bytes: len(m.Payload), Code: r.Code, Latency: r.latency}, nil
 	case <-ctx.Done():
 		return Receipt{}, &Error{
-			Op: "publish to " + m.topic, Class: ErrNetwork, Err: waitError(ctx),
+			Op: "publish to " + m.Topic, Class: ErrNetwork, Err: waitError(ctx),
 			Hint: "it may or may not have arrived; sending it again is safe",
 		}
 	}
 }
 
 // sendError explains why a message was not sent.
-func (c *Client) sendError(ctx context.Context, m *message, err error) error {
+func (c *Client) sendError(ctx context.Context, m *link.Message, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		return err
@@ -123,18 +125,18 @@ func (c *Client) sendError(ctx context.Context, m *message, err error) error {
 	if ctx.Err() != nil {
 		err = waitError(ctx)
 	}
-	return &Error{Op: "publish to " + m.topic, Class: ErrNetwork, Code: codeOf(err), Err: err, Hint: "nothing was sent"}
+	return &Error{Op: "publish to " + m.Topic, Class: ErrNetwork, Code: fault.Code(err), Err: err, Hint: "nothing was sent"}
 }
 
 // outcome counts an acknowledgement and returns what is wrong with it.
-func (c *Client) outcome(serial string, m *message, a ack) error {
+func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 	switch {
-	case a.err == nil && !a.code.Failed():
-	case errors.Is(a.err, ErrClosed):
+	case a.Err == nil && !a.Code.Failed():
+	case errors.Is(a.Err, ErrClosed):
 		return ErrClosed
-	case a.err != nil:
+	case a.Err != nil:
 		e := &Error{
-			Op: "publish to " + m.topic, Class: ErrNetwork, Code: codeOf(a.err), Err: a.err,
+			Op: "publish to " + m.Topic, Class: ErrNetwork, Code: fault.Code(a.Err), Err: a.Err,
 			Hint: "it may or may not have arrived; sending it again is safe",
 		}
 		if e.Code != 0 {
@@ -143,25 +145,21 @@ func (c *Client) outcome(serial string, m *message, a ack) error {
 		return e
 	default:
 		c.count.refused.Add(1)
-		e := &Error{Op: "publish to " + m.topic, Class: ErrRefused, Code: a.code, Hint: refusalHint(a.code)}
-		if a.reason != "" {
-			e.Err = errors.New(a.code.String() + ": " + a.reason)
-		}
-		if a.code == ReasonQuotaExceeded || a.code == ReasonRateTooHigh {
-			c.sup.rate.halve()
-			c.event(Event{Kind: EventThrottled, Code: a.code, Err: e})
+		e := &Error{Op: "publish to " + m.Topic, Class: ErrRefused, Code: a.Code, Hint: refusalHint(a.Code)}
+		if a.Reason != "" {
+			e.Err = errors.New(a.Code.String() + ": " + a.Reason)
 		}
 		return e
 	}
 	c.count.delivered.Add(1)
-	c.count.bytes.Add(int64(len(m.payload)))
+	c.count.bytes.Add(int64(len(m.Payload)))
 	kind := EventDelivered
-	if a.code == ReasonNoMatchingSubscribers {
+	if a.Code == ReasonNoMatchingSubscribers {
 		kind = EventNoSubscriber
 		c.count.nobody.Add(1)
-		c.cfg.Hooks.Logger.Warn("broker took a message that nobody subscribed to", "topic", m.topic, "serial", serial)
+		c.cfg.Hooks.Logger.Warn("broker took a message that nobody subscribed to", "topic", m.Topic, "serial", serial)
 	}
-	c.event(Event{Kind: kind, Serial: serial, ID: m.id, Code: a.code})
+	c.event(Event{Kind: kind, Serial: serial, ID: m.ID, Code: a.Code})
 	return nil
 }
 

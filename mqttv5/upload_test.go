@@ -2,6 +2,7 @@ package mqttv5
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -102,8 +104,13 @@ func TestUploadManyDevicesOneConnection(t *testing.T) {
 }
 
 func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
-	c := newClient(t, Config{Broker: "127.0.0.1", Port: 1, CustomerID: "1", InsecurePlaintext: true})
-	c.sup.dial = nil // a connection would panic
+	c := clientOver(t, Config{Broker: "127.0.0.1", Port: 1, CustomerID: "1", InsecurePlaintext: true}, func(connection *link.Config) {
+		connection.Dial = func(context.Context, string, string) (net.Conn, error) {
+			t.Error("got a connection, want none")
+			return nil, errors.New("no connection")
+		}
+	})
+	defer c.Close()
 	buf := testLog(t, 1, 300)
 	buf[40] ^= 1
 	_, err := c.UploadLog(t.Context(), testDevice(1), buf)

@@ -25,7 +25,6 @@ const (
 	mochi    = "github.com/mochi-mqtt/server"
 	metrics  = "github.com/prometheus/client_golang"
 	xtime    = "golang.org/x/time"
-	xsys     = "golang.org/x/sys"
 	xnet     = "golang.org/x/net"
 	frame    = "github.com/go-delve/delve/pkg/dwarf"
 	nats     = "github.com/nats-io"
@@ -58,17 +57,19 @@ var importTable = []rule{
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
 	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/durable", otlp, protobuf, metrics, flock, xnet}},
-	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", paho, metrics}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", metrics}},
 	// Leaves: what the rooms of the uploader share.
 	{dir: "mqttv5/internal/fault"},
 	{dir: "mqttv5/durable"},
-	{dir: "mqttv5/internal/guard", allowed: []string{paho}},
+	{dir: "mqttv5/internal/guard"},
+	{dir: "mqttv5/internal/mqtttest", allowed: []string{paho}},
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/fault"}},
 	// Rooms, which do not know each other.
+	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", paho, xtime}},
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5", allowed: []string{
-		"format", "format/topic", "mqttv5/device", "mqttv5/tokens", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard",
-		paho, bbolt, flock, metrics, xtime, xsys,
+		"format", "format/topic", "mqttv5/device", "mqttv5/tokens", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link",
+		bbolt, flock, metrics,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},
@@ -107,7 +108,7 @@ func TestImportTable(t *testing.T) {
 			}
 		}
 	}
-	for _, dir := range []string{"spec", "format", "format/crash", "mqttv5", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
+	for _, dir := range []string{"spec", "format", "format/crash", "mqttv5", "mqttv5/internal/link", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
 		if !checked[dir] {
 			t.Errorf("found no package in %s", dir)
 		}
@@ -237,7 +238,12 @@ func TestImportRules(t *testing.T) {
 		{"spec", modulePath + "/format", false},
 		{"wire", modulePath + "/mqttv5", false},
 		{"mqttv5", modulePath + "/wire", false},
-		{"mqttv5", modulePath + "/mqttv5/internal/guard", true},
+		{"mqttv5", modulePath + "/mqttv5/internal/link", true},
+		{"mqttv5", paho + "/paho", false},
+		{"mqttv5/ingest", paho + "/paho", false},
+		{"mqttv5/internal/link", paho + "/packets", true},
+		{"mqttv5/internal/link", modulePath + "/mqttv5/tokens", false},
+		{"mqttv5/internal/link", modulePath + "/mqttv5/device", false},
 		{"mqttv5", modulePath + "/mqttv5/ingest", false},
 		{"mqttv5/device", modulePath + "/mqttv5", false},
 		{"mqttv5/tokens", paho + "/paho", false},

@@ -1,71 +1,64 @@
 package ingest
 
 import (
-	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // fakeBroker is a broker of which a test controls every message and sees every
 // acknowledgement. It grants what is asked for.
 type fakeBroker struct {
-	t        testing.TB
-	listener net.Listener
-	wg       sync.WaitGroup
+	t       testing.TB
+	address int // TCP port
 
 	conns chan *fakeConn // each connection once its SUBSCRIBE was answered
 
 	mu     sync.Mutex
-	open   []net.Conn
+	open   map[*mqtttest.Conn]*fakeConn
 	greets []packets.Packet // answers to the CONNECTs to come; then a CONNACK
+	codes  []byte           // of the SUBACKs, instead of 1 for each filter
 }
 
 type fakeConn struct {
-	net.Conn
-	t         testing.TB
-	connect   *packets.Connect
-	filters   []string
-	acks      chan *packets.Puback
-	goodbye   chan *packets.Disconnect
-	unsub     chan []string
-	closed    chan struct{}
-	writeLock sync.Mutex
+	*mqtttest.Conn
+	t       testing.TB
+	connect *packets.Connect
+	filters []string
+	acks    chan *packets.Puback
+	goodbye chan *packets.Disconnect
+	unsub   chan []string
 }
 
 func newFakeBroker(t testing.TB) *fakeBroker {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &fakeBroker{t: t, listener: l, conns: make(chan *fakeConn, 100)}
-	b.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b.mu.Lock()
-			b.open = append(b.open, c)
-			b.mu.Unlock()
-			b.wg.Go(func() { b.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		b.mu.Lock()
-		for _, c := range b.open {
-			c.Close()
-		}
-		b.mu.Unlock()
-		b.wg.Wait()
-	})
+	b := &fakeBroker{t: t, conns: make(chan *fakeConn, 100), open: make(map[*mqtttest.Conn]*fakeConn)}
+	broker := mqtttest.NewBroker(t)
+	broker.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool { return b.of(c).packet(b, p) }
+	b.address = broker.Listen(t, nil, nil)
 	return b
 }
 
-func (b *fakeBroker) port() int { return b.listener.Addr().(*net.TCPAddr).Port }
+// of returns what is known of a connection.
+func (b *fakeBroker) of(c *mqtttest.Conn) *fakeConn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.open[c]
+	if f == nil {
+		f = &fakeConn{
+			Conn: c, t: b.t, acks: make(chan *packets.Puback, 10_000), goodbye: make(chan *packets.Disconnect, 1),
+			unsub: make(chan []string, 1),
+		}
+		b.open[c] = f
+	}
+	return f
+}
+
+func (b *fakeBroker) port() int { return b.address }
 
 // next returns the next connection that has subscribed.
 func (b *fakeBroker) next() *fakeConn {
@@ -79,71 +72,69 @@ func (b *fakeBroker) next() *fakeConn {
 	}
 }
 
-func (b *fakeBroker) serve(raw net.Conn) {
-	c := &fakeConn{
-		Conn: raw, t: b.t, acks: make(chan *packets.Puback, 10_000), goodbye: make(chan *packets.Disconnect, 1),
-		unsub: make(chan []string, 1), closed: make(chan struct{}),
-	}
-	defer close(c.closed)
-	defer raw.Close()
-	for {
-		p, err := packets.ReadPacket(raw)
-		if err != nil {
-			return
+// packet answers what the test looks at and leaves the rest to the broker.
+func (c *fakeConn) packet(b *fakeBroker, p *packets.ControlPacket) bool {
+	switch m := p.Content.(type) {
+	case *packets.Connect:
+		c.connect = m
+		greet := b.greet()
+		if greet == nil {
+			return false
 		}
-		switch m := p.Content.(type) {
-		case *packets.Connect:
-			c.connect = m
-			c.send(b.greet())
-		case *packets.Subscribe:
-			for _, s := range m.Subscriptions {
-				c.filters = append(c.filters, s.Topic)
-			}
-			granted := make([]byte, len(m.Subscriptions))
-			for i := range granted {
-				granted[i] = 1
-			}
-			c.send(&packets.Suback{PacketID: m.PacketID, Reasons: granted, Properties: &packets.Properties{}})
-			b.conns <- c
-		case *packets.Unsubscribe:
-			c.unsub <- m.Topics
-			c.send(&packets.Unsuback{PacketID: m.PacketID, Reasons: make([]byte, len(m.Topics)), Properties: &packets.Properties{}})
-		case *packets.Pingreq:
-			packets.NewControlPacket(packets.PINGRESP).WriteTo(raw)
-		case *packets.Puback:
-			c.acks <- m
-		case *packets.Disconnect:
-			c.goodbye <- m
-			return
+		c.Send(greet)
+	case *packets.Subscribe:
+		for _, s := range m.Subscriptions {
+			c.filters = append(c.filters, s.Topic)
 		}
+		c.Send(&packets.Suback{PacketID: m.PacketID, Reasons: b.granted(len(m.Subscriptions)), Properties: &packets.Properties{}})
+		b.conns <- c
+	case *packets.Unsubscribe:
+		c.unsub <- m.Topics
+		return false
+	case *packets.Puback:
+		c.acks <- m
+	case *packets.Disconnect:
+		c.goodbye <- m
+		return false
+	default:
+		return false
 	}
+	return true
 }
 
-// greet returns the answer to a CONNECT.
+// greet returns the answer to a CONNECT; nil is a friendly one.
 func (b *fakeBroker) greet() packets.Packet {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.greets) == 0 {
-		return &packets.Connack{Properties: &packets.Properties{}}
+		return nil
 	}
 	p := b.greets[0]
 	b.greets = b.greets[1:]
 	return p
 }
 
-func (c *fakeConn) send(p packets.Packet) {
-	c.writeLock.Lock()
-	defer c.writeLock.Unlock()
-	p.WriteTo(c.Conn) // the test sees what is missing
+// granted returns the codes of a SUBACK for n filters.
+func (b *fakeBroker) granted(n int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.codes != nil {
+		return b.codes
+	}
+	codes := make([]byte, n)
+	for i := range codes {
+		codes[i] = 1
+	}
+	return codes
 }
 
 // publish sends a message of QoS 1.
 func (c *fakeConn) publish(id uint16, topic, record string, payload []byte) {
 	p := &packets.Publish{Topic: topic, Payload: payload, QoS: 1, PacketID: id, Properties: &packets.Properties{}}
 	if record != "" {
-		p.Properties.User = []packets.User{{Key: "other", Value: "x"}, {Key: propertyID, Value: record}}
+		p.Properties.User = []packets.User{{Key: "other", Value: "x"}, {Key: link.PropertyID, Value: record}}
 	}
-	c.send(p)
+	c.Send(p)
 }
 
 // expectAcks checks that the next acknowledgements are of these packets, in this
@@ -156,7 +147,7 @@ func (c *fakeConn) expectAcks(first, n int) {
 			if int(a.PacketID) != first+i || a.ReasonCode != 0 {
 				c.t.Fatalf("acknowledgement %d is of packet %d with code 0x%02x, want packet %d with 0", i, a.PacketID, a.ReasonCode, first+i)
 			}
-		case <-c.closed:
+		case <-c.Closed():
 			c.t.Fatalf("connection closed after %d of %d acknowledgements", i, n)
 		case <-time.After(20 * time.Second):
 			c.t.Fatalf("%d of %d acknowledgements after 20 s", i, n)
@@ -177,7 +168,7 @@ func (c *fakeConn) expectNoAck() {
 func (c *fakeConn) expectClosed() {
 	c.t.Helper()
 	select {
-	case <-c.closed:
+	case <-c.Closed():
 	case <-time.After(20 * time.Second):
 		c.t.Fatal("the connection stays open")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // Config says what a worker takes and where it puts it.
@@ -119,16 +120,32 @@ func (c Config) withDefaults() (Config, error) {
 		if c.Filters, err = filters(conn.CustomerID, conn.GroupID); err != nil {
 			return Config{}, err
 		}
-	} else if conn.CustomerID == "" {
-		conn.CustomerID = "any" // the filters alone say whose
 	}
 	if conn.Tuning.ClientID == "" {
 		conn.Tuning.ClientID = "ingest-" + c.Group + "-" + c.Name
 	}
+	orDefault(&conn.TokenTimeout, mqttv5.DefaultTokenTimeout)
 	if conn.Hooks.Logger == nil {
 		conn.Hooks.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+// connection returns the configuration of the link: a session that holds what a
+// worker that crashed had not acknowledged.
+func (c Config) connection() link.Config {
+	conn := &c.Connection
+	return link.Config{
+		Broker: conn.Broker, Port: conn.Port,
+		Credentials:       link.Credentials{CertFile: conn.CertFile, KeyFile: conn.KeyFile, CAFile: conn.CAFile},
+		InsecurePlaintext: conn.InsecurePlaintext,
+		Timeout:           conn.TokenTimeout,
+		Tuning:            conn.Tuning,
+		Inbox:             &link.Inbox{ReceiveMaximum: c.ReceiveMaximum, MaxPacket: c.MaxPayload + room, SessionExpiry: c.SessionExpiry},
+		Rival:             "give each worker its own Name",
+		Logger:            conn.Hooks.Logger,
+		WrapConn:          conn.Hooks.WrapConn,
+	}
 }
 
 func (c Config) check() error {

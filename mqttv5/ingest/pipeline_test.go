@@ -3,24 +3,34 @@ package ingest
 import (
 	"context"
 	"log/slog"
-	"net"
 	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
-// slowConn takes a write when the test lets it.
-type slowConn struct {
-	net.Conn
-	begun  chan []byte // what is being written
+// slowLink writes acknowledgements when the test lets it.
+type slowLink struct {
+	inbox  chan link.Received
+	acks   []string      // topics that were acknowledged since Cork
+	begun  chan []string // what is being written
 	finish chan struct{}
 }
 
-func (c *slowConn) Write(p []byte) (int, error) {
-	c.begun <- append([]byte(nil), p...)
-	<-c.finish
-	return len(p), nil
+func (l *slowLink) Inbox() <-chan link.Received { return l.inbox }
+
+func (l *slowLink) Acknowledge(m *link.Received) bool {
+	l.acks = append(l.acks, m.Topic)
+	return true
+}
+
+func (l *slowLink) Cork() { l.acks = nil }
+
+func (l *slowLink) Uncork() {
+	l.begun <- l.acks
+	<-l.finish
 }
 
 // An acknowledgement is written when Append has returned and not before, and the
@@ -39,13 +49,12 @@ func TestAcknowledgementsFollowTheWrites(t *testing.T) {
 		})
 		cfg.Quarantine = cfg.Sink
 		count := newCounters("w")
-		conn := &slowConn{begun: make(chan []byte), finish: make(chan struct{})}
-		l := &link{conn: &guarded{Conn: conn}, queue: make(chan delivery, messages), dead: make(chan struct{})}
+		conn := &slowLink{inbox: make(chan link.Received, messages), begun: make(chan []string), finish: make(chan struct{})}
 		for i := range messages {
-			l.queue <- delivery{topic: logTopic(1), payload: testLog(t, i, 50), at: time.Now(), id: uint16(i + 1)}
+			conn.inbox <- link.Received{Topic: logTopic(i), Payload: testLog(t, i, 50), At: time.Now()}
 		}
 		stop := make(chan struct{})
-		go newPipeline(cfg, &status{log: slog.New(slog.DiscardHandler), count: count}, count).run(t.Context(), stop, l)
+		go newPipeline(cfg, &status{log: slog.New(slog.DiscardHandler), count: count}, count).run(t.Context(), stop, conn)
 		defer synctest.Wait()
 		defer close(stop)
 
@@ -57,7 +66,7 @@ func TestAcknowledgementsFollowTheWrites(t *testing.T) {
 			case n := <-appending:
 				t.Fatalf("during %s %d messages more are given to the sink", during, n)
 			case p := <-conn.begun:
-				t.Fatalf("during %s % x is written", during, p)
+				t.Fatalf("during %s %q is written", during, p)
 			default:
 			}
 		}
@@ -65,13 +74,13 @@ func TestAcknowledgementsFollowTheWrites(t *testing.T) {
 			n := <-appending
 			quiet("Append")
 			stored <- struct{}{}
-			var want []byte
+			var want []string
 			for range n {
-				want = appendAck(want, uint16(first))
+				want = append(want, logTopic(first-1))
 				first++
 			}
 			if got := <-conn.begun; !reflect.DeepEqual(got, want) {
-				t.Fatalf("% x is written, want % x", got, want)
+				t.Fatalf("got %q written, want %q", got, want)
 			}
 			quiet("the acknowledgement")
 			conn.finish <- struct{}{}

@@ -60,7 +60,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	c.publish(8, logTopic(2), "", log)
 	waitFor(t, "the failure", func() bool { return w.Health().Sink != "" })
 	fmt.Fprintf(&shown, "%+v\n%s\n", w.Health(), get(t, w).Body)
-	c.send(&packets.Disconnect{ReasonCode: 0x8b, Properties: &packets.Properties{}})
+	c.Send(&packets.Disconnect{ReasonCode: 0x8b, Properties: &packets.Properties{}})
 	c.expectClosed()
 	fmt.Fprintf(&shown, "%+v\n%s\n", w.Health(), get(t, w).Body)
 	sink.fail(nil)

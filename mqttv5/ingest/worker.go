@@ -7,16 +7,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // Worker takes messages from the broker into a Sink. Run it once.
 type Worker struct {
-	cfg    Config
-	dialer *mqttv5.Dialer
-	count  *counters
-	status *status
-	pipe   *pipeline
+	cfg     Config
+	keeper  *link.Keeper
+	filters []string // as they are subscribed to
+	count   *counters
+	status  *status
+	pipe    *pipeline
 
 	grace time.Duration // for the last batch at the end
 	quiet time.Duration // without a message, before a worker that leaves is gone
@@ -33,10 +34,14 @@ func New(cfg Config) (*Worker, error) {
 		return nil, fmt.Errorf("new ingest worker: %w", err)
 	}
 	w := &Worker{cfg: cfg, count: newCounters(cfg.Name), grace: 5 * time.Second, quiet: 2 * time.Second}
-	if w.dialer, err = mqttv5.NewDialer(cfg.Connection); err != nil {
+	if w.filters, err = shared(cfg.Group, cfg.Filters); err != nil {
+		return nil, fmt.Errorf("new ingest worker: %w", err)
+	}
+	connection := cfg.connection()
+	connection.Event = w.connectionEvent
+	if w.keeper, err = link.New(connection); err != nil {
 		return nil, err
 	}
-	w.cfg.Connection = w.dialer.Config()
 	w.status = &status{log: w.cfg.Connection.Hooks.Logger.With("worker", cfg.Name, "group", cfg.Group), count: w.count}
 	w.pipe = newPipeline(&w.cfg, w.status, w.count)
 	return w, nil
@@ -63,41 +68,33 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		defer w.count.unregister(r)
 	}
+	defer w.keeper.Close(context.Background()) // nothing is in flight
 	for {
-		lived, err := w.serve(ctx)
+		l, err := w.keeper.UpPatiently(ctx)
+		if err == nil {
+			w.serve(ctx, l)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		w.count.disconnects.Inc()
-		wait, fatal := w.dialer.Wait(err, lived)
-		w.status.disconnected(err, wait)
-		if fatal != nil {
-			w.status.fatal(fatal)
-			return fatal
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return nil
+		if err != nil {
+			w.status.fatal(err)
+			return err
 		}
 	}
 }
 
-// serve works on one connection until it or ctx ends. The pipeline has ended when
-// it returns, so that the messages of two connections are never in memory at once.
-func (w *Worker) serve(ctx context.Context) (lived time.Duration, err error) {
-	login, cancel := context.WithTimeout(ctx, w.cfg.Connection.TokenTimeout)
-	defer cancel()
-	raw, err := w.dialer.Dial(login)
-	if err != nil {
-		return 0, err
+// connectionEvent counts and tells of connections that failed or ended.
+func (w *Worker) connectionEvent(e link.Event) {
+	if e.Kind == link.Failed || e.Kind == link.Lost {
+		w.count.disconnects.Inc()
+		w.status.disconnected(e.Err, e.Again)
 	}
-	l, code, err := openLink(login, raw, &w.cfg)
-	if err != nil {
-		return 0, w.dialer.LoginError(login, code, err)
-	}
+}
+
+// serve works on one link until it or ctx ends. The pipeline has ended when it
+// returns, so that the messages of two links are never in memory at once.
+func (w *Worker) serve(ctx context.Context, l *link.Link) {
 	// What the session still holds can arrive before the subscription is made.
 	work, abort := context.WithCancel(context.WithoutCancel(ctx))
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -106,60 +103,52 @@ func (w *Worker) serve(ctx context.Context) (lived time.Duration, err error) {
 		w.pipe.run(work, stop, l)
 	}()
 	defer func() {
-		l.fail(mqttv5.ErrClosed)
 		abort()
 		<-done
-		<-l.paho.Done()
 	}()
-	if err := l.subscribe(login, w.cfg.Group, w.cfg.Filters); err != nil {
-		return 0, w.lost(l, err)
+
+	if err := w.subscribe(ctx, l); err != nil {
+		l.End(err)
+		return
 	}
 	w.count.connects.Inc()
 	w.status.connected()
 	w.status.log.Info("connected", "filters", w.cfg.Filters)
 	select {
-	case <-l.dead:
-		return time.Since(l.opened), w.lost(l, l.cause)
+	case <-l.Dead():
+		return
 	case <-ctx.Done():
 	}
+
 	left := w.cfg.Leave && w.leave(l)
 	close(stop)
 	t := time.NewTimer(w.grace)
 	defer t.Stop()
 	select {
 	case <-done:
-	case <-l.dead:
+	case <-l.Dead():
 		left = false
 	case <-t.C:
 		left = false
 	}
-	left = left && len(l.queue) == 0
-	l.goodbye(left)
+	left = left && len(l.Inbox()) == 0
+	l.Goodbye(left)
 	w.status.log.Info("stopped", "left_group", left)
-	return time.Since(l.opened), nil
 }
 
-// lost explains the end of a link. The broker's own words come before what was
-// being done at that time.
-func (w *Worker) lost(l *link, err error) error {
-	select {
-	case <-l.dead:
-		err = l.cause
-	default:
-	}
-	if e := (*mqttv5.Error)(nil); errors.As(err, &e) {
-		return err
-	}
-	return w.dialer.LostError(l.code, err)
+func (w *Worker) subscribe(ctx context.Context, l *link.Link) error {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.Connection.TokenTimeout)
+	defer cancel()
+	return l.Subscribe(ctx, w.filters...)
 }
 
 // leave unsubscribes, waits until the broker has had nothing more to give for a
 // while, and reports whether the session can end. A worker whose sink fails cannot
 // leave: the broker may discard what a session holds when it ends.
-func (w *Worker) leave(l *link) bool {
+func (w *Worker) leave(l *link.Link) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Connection.TokenTimeout)
 	defer cancel()
-	if err := l.unsubscribe(ctx, w.cfg.Group, w.cfg.Filters); err != nil {
+	if err := l.Unsubscribe(ctx, w.filters...); err != nil {
 		w.status.log.Warn("cannot unsubscribe; the session stays", "error", err)
 		return false
 	}
@@ -169,7 +158,7 @@ func (w *Worker) leave(l *link) bool {
 	for time.Since(last) < w.quiet {
 		select {
 		case <-tick.C:
-		case <-l.dead:
+		case <-l.Dead():
 			return false
 		}
 		h := w.Health()
@@ -177,7 +166,7 @@ func (w *Worker) leave(l *link) bool {
 			w.status.log.Warn("cannot leave the group while the sink fails; the session stays")
 			return false
 		}
-		if len(l.queue) > 0 || h.Unacknowledged > 0 || h.LastStored.After(last) {
+		if len(l.Inbox()) > 0 || h.Unacknowledged > 0 || h.LastStored.After(last) {
 			last = time.Now()
 		}
 	}

@@ -19,6 +19,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 func TestLogin(t *testing.T) {
@@ -363,7 +365,7 @@ func TestQoSZeroIsStoredToo(t *testing.T) {
 	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 2})
 	c := b.next()
 	for i := range 50 {
-		c.send(&packets.Publish{Topic: logTopic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: propertyID, Value: "q"}}}})
+		c.Send(&packets.Publish{Topic: logTopic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: link.PropertyID, Value: "q"}}}})
 	}
 	if got := sink.wait(t, 50); got[49].ID != "q" || !bytes.Equal(got[49].Payload, testLog(t, 49, 50)) {
 		t.Errorf("last record is %+v", got[49])

@@ -1,4 +1,4 @@
-package guard
+package link
 
 import (
 	"errors"
@@ -7,18 +7,18 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// NoAuth refuses enhanced authentication, which nobody asked for. Without a
+// noAuth refuses enhanced authentication, which nobody asked for. Without a
 // handler paho calls a nil one when a CONNACK names a method. It implements
 // paho.Auther.
-type NoAuth struct {
-	Fail func(error) // ends the connection
+type noAuth struct {
+	fail func(error) // ends the connection
 }
 
 // Authenticate implements paho.Auther.
-func (a NoAuth) Authenticate(*paho.Auth) *paho.Auth {
-	a.Fail(errors.New("broker wants enhanced authentication; uLogger uses certificates"))
+func (a noAuth) Authenticate(*paho.Auth) *paho.Auth {
+	a.fail(errors.New("broker wants enhanced authentication; uLogger uses certificates"))
 	return &paho.Auth{ReasonCode: packets.AuthContinueAuthentication, Properties: &paho.AuthProperties{}}
 }
 
 // Authenticated implements paho.Auther.
-func (NoAuth) Authenticated() {}
+func (noAuth) Authenticated() {}

@@ -1,4 +1,4 @@
-package mqttv5
+package link
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
@@ -46,7 +47,7 @@ func testPublish(n int) *packets.Publish {
 // paho hands over a PUBLISH in four pieces; one write leaves (MQTT facts row 9).
 func TestOneWritePerPacket(t *testing.T) {
 	c := &countingConn{}
-	w := newWireConn(c, func(err error) { t.Error(err) })
+	w := newWireConn(c, maxIncoming, func(err error) { t.Error(err) })
 	for range 3 {
 		testPublish(1000).WriteTo(w)
 	}
@@ -88,7 +89,7 @@ func TestOneWritePerPacket(t *testing.T) {
 func TestConcurrentWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &countingConn{slow: make(chan struct{})}
-		w := newWireConn(c, func(err error) { t.Error(err) })
+		w := newWireConn(c, maxIncoming, func(err error) { t.Error(err) })
 		const n = 200
 		var wg sync.WaitGroup
 		for range n {
@@ -111,7 +112,7 @@ func TestConcurrentWrites(t *testing.T) {
 func TestWriteErrorEndsLink(t *testing.T) {
 	broken := errors.New("broken")
 	var got error
-	w := newWireConn(&countingConn{err: broken}, func(err error) { got = err })
+	w := newWireConn(&countingConn{err: broken}, maxIncoming, func(err error) { got = err })
 	testPublish(1).WriteTo(w)
 	if !errors.Is(got, broken) {
 		t.Errorf("told %v", got)
@@ -144,7 +145,7 @@ func FuzzBroker(f *testing.F) {
 	f.Add([]byte{0xe0, 0x00})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g := guard.New(bytes.NewReader(b), maxIncoming)
-		s := newSession(func(error) {})
+		s := newExchanges(func(error) {})
 		s.ConAckReceived(io.Discard, nil, nil)
 		g.Take(packets.PUBACK<<4, s.takePuback)
 		publishes := make(chan *packets.Publish, 1)
@@ -227,8 +228,8 @@ func TestWindow(t *testing.T) {
 	if w.maxBytes != firstWindow {
 		t.Errorf("window %d, want %d", w.maxBytes, firstWindow)
 	}
-	w.close(ErrClosed)
-	if err := w.acquire(ctx, 1); !errors.Is(err, ErrClosed) {
+	w.close(fault.ErrClosed)
+	if err := w.acquire(ctx, 1); !errors.Is(err, fault.ErrClosed) {
 		t.Errorf("closed window gave %v", err)
 	}
 }
@@ -293,21 +294,5 @@ func TestThrottleDeadline(t *testing.T) {
 	defer cancel()
 	if err := th.wait(ctx, 1); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		t.Errorf("%v, %v", err, ctx.Err())
-	}
-}
-
-func TestReasonNames(t *testing.T) {
-	for code, want := range map[ReasonCode]string{
-		0: "Success (0x00)", 0x10: "No matching subscribers (0x10)", 0x97: "Quota exceeded (0x97)",
-		0x8E: "Session taken over (0x8E)", 0xFE: "unknown reason code (0xFE)",
-	} {
-		if code.String() != want {
-			t.Errorf("%s, want %s", code, want)
-		}
-	}
-	for k := EventConnected; k <= EventNotice; k++ {
-		if k.String() == "unknown" {
-			t.Errorf("event %d has no name", k)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package mqttv5
+package mqtttest
 
 import (
 	"crypto/ecdsa"
@@ -16,15 +16,16 @@ import (
 	"time"
 )
 
-// testCA issues certificates that are wrong on purpose.
-type testCA struct {
+// CA issues certificates that are wrong on purpose.
+type CA struct {
 	t    testing.TB
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
-	pem  []byte
+	PEM  []byte // the authority itself
 }
 
-func newTestCA(t testing.TB) *testCA {
+// NewCA returns an authority that is valid for an hour.
+func NewCA(t testing.TB) *CA {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -42,16 +43,18 @@ func newTestCA(t testing.TB) *testCA {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &testCA{t, key, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	return &CA{t, key, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
-func (ca *testCA) pool() *x509.CertPool {
+// Pool returns the authority alone.
+func (ca *CA) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(ca.cert)
 	return p
 }
 
-func (ca *testCA) issue(serial int64, notAfter time.Time, hosts ...string) (certPEM, keyPEM []byte) {
+// Issue issues a certificate for a client or for hosts.
+func (ca *CA) Issue(serial int64, notAfter time.Time, hosts ...string) (certPEM, keyPEM []byte) {
 	ca.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -80,49 +83,24 @@ func (ca *testCA) issue(serial int64, notAfter time.Time, hosts ...string) (cert
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b})
 }
 
-func (ca *testCA) pair(serial int64, notAfter time.Time, hosts ...string) tls.Certificate {
+// Pair is Issue for crypto/tls.
+func (ca *CA) Pair(serial int64, notAfter time.Time, hosts ...string) tls.Certificate {
 	ca.t.Helper()
-	pair, err := tls.X509KeyPair(ca.issue(serial, notAfter, hosts...))
+	pair, err := tls.X509KeyPair(ca.Issue(serial, notAfter, hosts...))
 	if err != nil {
 		ca.t.Fatal(err)
 	}
 	return pair
 }
 
-// write writes a client certificate with its key, and the CA, below a directory.
-func (ca *testCA) write(dir string, serial int64, notAfter time.Time) (certFile, keyFile, caFile string) {
+// Write writes a client certificate with its key, and the CA, below a directory.
+func (ca *CA) Write(dir string, serial int64, notAfter time.Time) (certFile, keyFile, caFile string) {
 	ca.t.Helper()
-	certPEM, keyPEM := ca.issue(serial, notAfter)
-	for name, b := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM, "ca.pem": ca.pem} {
+	certPEM, keyPEM := ca.Issue(serial, notAfter)
+	for name, b := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM, "ca.pem": ca.PEM} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			ca.t.Fatal(err)
 		}
 	}
 	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
-}
-
-// listen serves a fake broker on a real socket over TLS, or what pass leaves of it.
-func (b *fakeBroker) listen(t testing.TB, cfg *tls.Config, pass func(net.Conn) net.Conn) (port int) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	b.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if pass != nil {
-				if c = pass(c); c == nil {
-					continue
-				}
-			}
-			f := b.accept(tls.Server(c, cfg))
-			b.wg.Go(f.serve)
-		}
-	})
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -1,4 +1,4 @@
-package mqttv5
+package link
 
 import (
 	"bytes"
@@ -20,51 +20,58 @@ import (
 // Largest credential file that is read, in bytes.
 const maxPEM = 1 << 20
 
-// credentials reads certificate, key and CA for each connection, so that a
-// renewed certificate is used without a restart. It keeps TLS sessions for
-// resumption as long as the files stay the same.
-type credentials struct {
-	certFile, keyFile, caFile string
-	serverName                string
-	port                      int
+// identity reads certificate, key and CA for each connection, so that a renewed
+// certificate is used without a restart. It keeps TLS sessions for resumption as
+// long as the files stay the same.
+type identity struct {
+	files      Credentials
+	serverName string
+	port       int
 
 	mu    sync.Mutex
 	sum   [sha256.Size]byte // of the files at the last load
 	cache tls.ClientSessionCache
 }
 
-func newCredentials(c *Config) *credentials {
-	return &credentials{
-		certFile: c.CertFile, keyFile: c.KeyFile, caFile: c.CAFile,
-		serverName: strings.Trim(c.Broker, "[]"), port: c.Port,
-	}
+func newIdentity(c *Config) *identity {
+	return &identity{files: c.Credentials, serverName: strings.Trim(c.Broker, "[]"), port: c.Port}
 }
 
-// load reads and checks the files.
-func (c *credentials) load() (*tls.Config, error) {
-	certPEM, err := readPEM("client certificate", c.certFile, nil)
+// Certificate reads and checks the credential files and returns the client
+// certificate.
+func (c *Config) Certificate() (*x509.Certificate, error) {
+	t, err := newIdentity(c).load()
 	if err != nil {
 		return nil, err
 	}
-	keyPEM, err := readPEM("private key", c.keyFile, checkKeyMode)
+	return t.Certificates[0].Leaf, nil
+}
+
+// load reads and checks the files.
+func (c *identity) load() (*tls.Config, error) {
+	certPEM, err := readPEM("client certificate", c.files.CertFile, nil)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := readPEM("private key", c.files.KeyFile, checkKeyMode)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkPlainKey(keyPEM); err != nil {
-		return nil, credentialError("use private key "+c.keyFile, err,
-			"write an unencrypted copy with: openssl pkey -in "+c.keyFile+" -out NEW.key && chmod 600 NEW.key")
+		return nil, credentialError("use private key "+c.files.KeyFile, err,
+			"write an unencrypted copy with: openssl pkey -in "+c.files.KeyFile+" -out NEW.key && chmod 600 NEW.key")
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, credentialError("use certificate "+c.certFile+" with key "+c.keyFile, trimTLS(err), "the two files must be a pair, in PEM")
+		return nil, credentialError("use certificate "+c.files.CertFile+" with key "+c.files.KeyFile, trimTLS(err), "the two files must be a pair, in PEM")
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return nil, credentialError("use certificate "+c.certFile, err, "")
+			return nil, credentialError("use certificate "+c.files.CertFile, err, "")
 		}
 	}
 	if now := time.Now(); now.After(pair.Leaf.NotAfter) {
-		return nil, credentialError("use certificate "+c.certFile,
+		return nil, credentialError("use certificate "+c.files.CertFile,
 			fmt.Errorf("it expired on %s and the clock says %s", pair.Leaf.NotAfter.Format(time.DateOnly), now.Format(time.DateOnly)),
 			"renew it, or set the clock")
 	}
@@ -77,13 +84,10 @@ func (c *credentials) load() (*tls.Config, error) {
 		cfg.NextProtos = []string{"x-amzn-mqtt-ca"}
 	}
 	var caPEM []byte
-	if c.caFile != "" {
-		if caPEM, err = readPEM("CA certificate", c.caFile, nil); err != nil {
-			return nil, err
-		}
+	if c.files.CAFile != "" {
 		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(caPEM) {
-			return nil, credentialError("use CA file "+c.caFile, errors.New("it holds no certificate"), "it must be PEM")
+		if caPEM, err = AppendRoots(cfg.RootCAs, c.files.CAFile); err != nil {
+			return nil, err
 		}
 	}
 	c.mu.Lock()
@@ -96,8 +100,20 @@ func (c *credentials) load() (*tls.Config, error) {
 	return cfg, nil
 }
 
+// AppendRoots adds the certificates of a CA file to a pool and returns its bytes.
+func AppendRoots(pool *x509.CertPool, file string) ([]byte, error) {
+	b, err := readPEM("CA certificate", file, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, credentialError("use CA file "+file, errors.New("it holds no certificate"), "it must be PEM")
+	}
+	return b, nil
+}
+
 func credentialError(op string, err error, hint string) error {
-	return &Error{Op: op, Class: ErrCredentials, Err: err, Hint: hint}
+	return &fault.Error{Op: op, Class: fault.ErrCredentials, Err: err, Hint: hint}
 }
 
 // readPEM reads a file, with its mode checked on the file that is open.

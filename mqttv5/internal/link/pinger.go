@@ -1,4 +1,4 @@
-package mqttv5
+package link
 
 import (
 	"context"
@@ -35,7 +35,8 @@ func newPinger(inFlight func() int, fail func(error)) *pinger {
 	return &pinger{inFlight: inFlight, fail: fail, start: time.Now()}
 }
 
-var errPing = errors.New("no answer to a ping; the link is dead")
+// ErrPing is the cause of a link on which nothing arrives any more.
+var ErrPing = errors.New("no answer to a ping; the link is dead")
 
 // Run implements paho.Pinger.
 func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error {
@@ -63,8 +64,8 @@ func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error
 		if pinged >= 0 {
 			wait := time.Duration(pinged-now) + interval + slowAllowance(p.inFlight())
 			if wait <= 0 {
-				p.fail(errPing)
-				return errPing
+				p.fail(ErrPing)
+				return ErrPing
 			}
 			timer.Reset(wait)
 			continue

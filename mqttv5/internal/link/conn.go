@@ -1,15 +1,18 @@
-package mqttv5
+package link
 
 import (
 	"net"
 	"runtime"
 	"sync"
 
+	"github.com/eclipse/paho.golang/packets"
+
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
-// Largest packet, in bytes after its fixed header, that is read from the broker,
-// and told to it as our Maximum Packet Size: a 128 KiB payload with its topic.
+// Longest packet, in bytes after its fixed header, that is read from the broker
+// without an Inbox, and told to it as our Maximum Packet Size: a 128 KiB payload
+// with its topic.
 const maxIncoming = 132 << 10
 
 // A buffer of this many bytes is written even when more is about to follow.
@@ -40,8 +43,8 @@ type wireConn struct {
 	err      error // ends all writing
 }
 
-func newWireConn(c net.Conn, fail func(error)) *wireConn {
-	w := &wireConn{Conn: c, in: guard.New(c, maxIncoming), fail: fail}
+func newWireConn(c net.Conn, maxPacket int, fail func(error)) *wireConn {
+	w := &wireConn{Conn: c, in: guard.New(c, maxPacket), fail: fail}
 	w.idle.L = &w.mu
 	return w
 }
@@ -67,10 +70,20 @@ func (c *wireConn) Unlock() {
 }
 
 // publish adds a PUBLISH packet.
-func (c *wireConn) publish(m *message, id uint16) {
+func (c *wireConn) publish(m *Message, id uint16) {
 	c.mu.Lock()
 	if c.err == nil {
 		c.buf = m.appendTo(c.buf, id)
+	}
+	c.Unlock()
+}
+
+// acknowledge adds a PUBACK of success: its reason code and properties are left
+// out (MQTT 5 section 3.4.2).
+func (c *wireConn) acknowledge(id uint16) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.buf = append(c.buf, packets.PUBACK<<4, 2, byte(id>>8), byte(id))
 	}
 	c.Unlock()
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package mqttv5
+package link
 
 import "io/fs"
 

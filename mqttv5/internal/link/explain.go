@@ -1,26 +1,28 @@
-package mqttv5
+package link
 
 import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"syscall"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
 )
 
 // The errors of a connection, turned into one sentence that says what to do.
 
-func (s *supervisor) dialError(ctx context.Context, err error) error {
-	e := &Error{Op: "connect to " + s.cfg.address(), Class: ErrNetwork, Err: err, Hint: "check host, port and firewall"}
+func (k *Keeper) dialError(ctx context.Context, err error) error {
+	e := &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err, Hint: "check host, port and firewall"}
 	var dns *net.DNSError
 	switch {
-	case s.ctx.Err() != nil:
-		return ErrClosed
+	case k.ctx.Err() != nil:
+		return fault.ErrClosed
 	case errors.As(err, &dns):
 		e.Err = errors.New("host name cannot be resolved: " + dns.Err)
 		e.Hint = "check the name and this machine's DNS"
@@ -43,11 +45,11 @@ func isTimeout(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
-func (s *supervisor) handshakeError(ctx context.Context, err error) error {
-	if s.ctx.Err() != nil {
-		return ErrClosed
+func (k *Keeper) handshakeError(ctx context.Context, err error) error {
+	if k.ctx.Err() != nil {
+		return fault.ErrClosed
 	}
-	e := &Error{Op: "TLS with " + s.cfg.address(), Class: ErrNetwork, Err: err}
+	e := &fault.Error{Op: "TLS with " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err}
 	var (
 		unknown  x509.UnknownAuthorityError
 		host     x509.HostnameError
@@ -74,7 +76,7 @@ func (s *supervisor) handshakeError(ctx context.Context, err error) error {
 		e.Err = errors.New("the handshake was not finished in time")
 		e.Hint = "check the port and the network"
 	case isAlert(err):
-		return s.alertError(err)
+		return k.alertError(err)
 	case isCut(err):
 		e.Err = errors.New("the broker closed the connection during the handshake")
 		e.Hint = "check that the port speaks TLS and that the certificate is active"
@@ -91,35 +93,41 @@ func isCut(err error) bool {
 
 // alertError explains a TLS alert from the broker. With TLS 1.3 one about our
 // certificate arrives after the handshake, with the first read.
-func (s *supervisor) alertError(err error) error {
+func (k *Keeper) alertError(err error) error {
 	_, alert, _ := strings.Cut(err.Error(), "remote error: tls: ")
-	e := &Error{Op: "TLS with " + s.cfg.address(), Class: ErrRefused, Err: errors.New("the broker answered with the alert \"" + alert + "\"")}
+	e := &fault.Error{Op: "TLS with " + k.cfg.Address(), Class: fault.ErrRefused, Err: errors.New("the broker answered with the alert \"" + alert + "\"")}
 	switch {
 	case strings.Contains(alert, "version"):
 		e.Hint = "it does not speak TLS 1.2 or later"
 	case strings.Contains(alert, "certificate"), strings.Contains(alert, "authority"):
-		e.Class = ErrCredentials
-		e.Err = errors.New("the broker does not accept the client certificate " + s.cfg.CertFile + " (" + alert + ")")
+		e.Class = fault.ErrCredentials
+		e.Err = errors.New("the broker does not accept the client certificate " + k.cfg.Credentials.CertFile + " (" + alert + ")")
 		e.Hint = "check that it belongs to this account and is active"
 	}
 	return e
 }
 
-func (s *supervisor) loginError(ctx context.Context, err error) error {
-	if s.ctx.Err() != nil {
-		return ErrClosed
+func (k *Keeper) loginError(ctx context.Context, err error) error {
+	if k.ctx.Err() != nil {
+		return fault.ErrClosed
 	}
-	e := &Error{Op: "log in to " + s.cfg.address(), Class: ErrNetwork, Err: err}
-	var refused *connectError
+	e := &fault.Error{Op: "log in to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err}
+	var (
+		refused *loginRefused
+		older   *olderBroker
+	)
 	switch {
+	case errors.As(err, &older):
+		e.Class, e.Code, e.Err = fault.ErrRefused, fault.ReasonUnsupportedVersion, older
+		e.Hint = "uLogger needs MQTT 5"
 	case errors.As(err, &refused):
-		e.Class, e.Code = ErrRefused, refused.code
+		e.Class, e.Code = fault.ErrRefused, refused.code
 		e.Hint = loginHint(refused.code)
-	case codeOf(err) != 0:
-		e.Class, e.Code = ErrRefused, codeOf(err)
+	case fault.Code(err) != 0:
+		e.Class, e.Code = fault.ErrRefused, fault.Code(err)
 		e.Hint = loginHint(e.Code)
 	case isAlert(err):
-		return s.alertError(err)
+		return k.alertError(err)
 	case errors.Is(err, guard.ErrHostile):
 		e.Hint = "is this an MQTT broker?"
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
@@ -128,37 +136,45 @@ func (s *supervisor) loginError(ctx context.Context, err error) error {
 	case isCut(err):
 		e.Err = errors.New("the broker closed the connection")
 		e.Hint = "the usual reason is a client certificate that it does not know or a client identifier that it does not allow"
-		if s.cfg.InsecurePlaintext {
+		if k.cfg.InsecurePlaintext {
 			e.Hint = "the broker may expect TLS"
 		}
 	}
 	return e
 }
 
-func loginHint(code ReasonCode) string {
+func loginHint(code fault.ReasonCode) string {
 	switch code {
-	case ReasonBadClientID:
+	case fault.ReasonBadClientID:
 		return "the certificate's policy must allow this Tuning.ClientID"
-	case ReasonBadUserOrPassword, ReasonNotAuthorized, ReasonBanned:
+	case fault.ReasonBadUserOrPassword, fault.ReasonNotAuthorized, fault.ReasonBanned:
 		return "check that the certificate belongs to this customer and is active"
-	case ReasonUnsupportedVersion:
+	case fault.ReasonUnsupportedVersion:
 		return "this broker does not speak MQTT 5"
-	case ReasonUseAnotherServer, ReasonServerMoved:
+	case fault.ReasonUseAnotherServer, fault.ReasonServerMoved:
 		return "set Broker to its new address"
 	}
 	return ""
 }
 
-// lostError explains the end of a connection that had been up.
-func (s *supervisor) lostError(cause error) error {
-	e := &Error{Op: "connection to " + s.cfg.address(), Class: ErrNetwork, Err: cause}
+// lostError explains the end of a link. rival says that another client with our
+// identifier is suspected.
+func (k *Keeper) lostError(cause error, rival bool) error {
+	e := &fault.Error{Op: "connection to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: cause}
+	var f *fault.Error
 	switch {
-	case codeOf(cause) != 0:
-		e.Class, e.Code = ErrRefused, codeOf(cause)
+	case errors.As(cause, &f) && f.Op != opDisconnected:
+		return cause // of who ended it
+	case f != nil:
+		e.Class, e.Code = fault.ErrRefused, f.Code
 	case isAlert(cause):
-		return s.alertError(cause)
+		return k.alertError(cause)
 	case isCut(cause):
 		e.Err = errors.New("the broker closed it")
+	}
+	if rival {
+		e.Err = fmt.Errorf("the broker closed it soon after the login, %d times in a row", k.shortLives)
+		e.Hint = fmt.Sprintf("does another client use the identifier %q? if so, %s; if not, see what the certificate's policy allows", k.cfg.Tuning.ClientID, k.cfg.Rival)
 	}
 	return e
 }
