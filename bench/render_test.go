@@ -167,7 +167,8 @@ func printFile(tb testing.TB) renderFile {
 			if err != nil {
 				return 0, err
 			}
-			rate := uint64(l.HeaderV3().TickRateHz())
+			_, hz, _ := l.Clock()
+			rate := uint64(hz)
 			frames := l.Frames()
 			for frames.Next() {
 				f := frames.Frame()

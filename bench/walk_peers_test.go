@@ -205,6 +205,7 @@ func (l *logViewLayer) DecodeFromBytes(b []byte, _ gopacket.DecodeFeedback) (err
 }
 
 type frameViewLayer struct {
+	log   *logViewLayer
 	tally *tally
 	rest  []byte
 }
@@ -214,7 +215,7 @@ func (l *frameViewLayer) NextLayerType() gopacket.LayerType { return layerFrame 
 func (l *frameViewLayer) LayerPayload() []byte              { return l.rest }
 
 func (l *frameViewLayer) DecodeFromBytes(b []byte, _ gopacket.DecodeFeedback) error {
-	frame, rest, err := format.ParseFrameV3(b)
+	frame, rest, err := l.log.log.ParseFrame(b)
 	if err != nil {
 		return err
 	}
@@ -223,13 +224,13 @@ func (l *frameViewLayer) DecodeFromBytes(b []byte, _ gopacket.DecodeFeedback) er
 		return err
 	}
 	l.rest = rest
-	l.tally.add(frame.Header.TickDelta(), p)
+	l.tally.add(frame.TickDelta, p)
 	return nil
 }
 
 func newWalkGopacketViews() func(b []byte, t *tally) error {
 	var log logViewLayer
-	var frame frameViewLayer
+	frame := frameViewLayer{log: &log}
 	parser := gopacket.NewDecodingLayerParser(layerLog, &log, &frame)
 	decoded := make([]gopacket.LayerType, 0, 8192)
 	return func(b []byte, t *tally) error {

@@ -164,8 +164,8 @@ func changed(log []byte, at int, to byte) []byte {
 // resealed changes a byte of the data and makes the checksum right again.
 func resealed(log []byte, at int, to byte) []byte {
 	b := changed(log, at, to)
-	if v, _, err := format.ParseLogV3(b); err == nil {
-		v.Seal()
+	if l, _, err := format.ParseLog(b); err == nil {
+		l.Seal()
 	}
 	return b
 }
@@ -180,7 +180,7 @@ func firstType(t *testing.T, log []byte, to byte) []byte {
 	frames := l.Frames()
 	for frames.Next() {
 		if p, err := format.ParsePayload(frames.Frame().Payload); err == nil && p.NumArgs() > 0 {
-			return resealed(log, format.HeaderV3Size+int(frames.Frame().Offset)+format.FrameHeaderV3Size+format.PayloadHeaderSize, to)
+			return resealed(log, l.LenHeader()+int(frames.Frame().Offset)+l.LenFrameHeader()+format.PayloadHeaderSize, to)
 		}
 	}
 	t.Fatal("no frame has an argument")

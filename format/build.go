@@ -111,8 +111,8 @@ type Record struct {
 	Level     Level
 	Module    uint8  // 0 to 31; 31 means always logged
 	FmtAddr   uint32 // address of the format string
-	Sequence  uint16 // version 1 only: frames since boot
-	TickDelta uint32 // version 3 only: device ticks since the previous frame
+	Sequence  uint16 // frames since boot, where frames have it
+	TickDelta uint32 // device ticks since the previous frame, where frames have it
 	Args      []Arg  // the first 8 are recorded, as on the device
 }
 
@@ -173,37 +173,45 @@ func appendStrings(dst []byte, args []Arg) ([]byte, error) {
 	return dst, nil
 }
 
-// LogBuilder collects records and writes the log that an agent makes of them.
-// The zero LogBuilder writes version 3.
+// LogBuilder collects records and writes the log that an agent makes of them. A
+// field that the header of its version does not have is left out. The zero
+// LogBuilder writes version 3.
 type LogBuilder struct {
 	SessionToken uint32
-	Sequence     uint32 // version 1 only; real agents leave it 0
-	Tick         uint32 // version 3 only: when the report is made, in device ticks
-	TickRateHz   uint32 // version 3 only: device ticks a second
+	Sequence     uint32 // real agents leave it 0
+	Tick         uint32 // when the report is made, in device ticks
+	TickRateHz   uint32 // device ticks a second
+	EpochTimeUs  uint64 // when the report is made, in microseconds since 1970 UTC; 0: not known
 
-	v1     bool
+	layout *logLayout // nil: that of defaultVersion
 	data   []byte
 	frames int
 }
 
-// NewLogBuilder returns a builder of logs with the header version, 1 or 3.
+// defaultVersion is what the zero LogBuilder writes.
+const defaultVersion = 3
+
+// NewLogBuilder returns a builder of logs with the header version.
 func NewLogBuilder(version uint8) (*LogBuilder, error) {
-	if version != 1 && version != 3 {
+	l := logLayoutOf(version)
+	if l == nil {
 		return nil, VersionError(version)
 	}
-	return &LogBuilder{v1: version == 1}, nil
+	return &LogBuilder{layout: l}, nil
+}
+
+func (b *LogBuilder) lay() *logLayout {
+	if b.layout == nil {
+		b.layout = logLayoutOf(defaultVersion)
+	}
+	return b.layout
 }
 
 // Reset forgets the records and keeps the version and the header's fields.
 func (b *LogBuilder) Reset() { b.data, b.frames = b.data[:0], 0 }
 
 // Len returns the length in bytes of the log so far, header included.
-func (b *LogBuilder) Len() int {
-	if b.v1 {
-		return HeaderV1Size + len(b.data)
-	}
-	return HeaderV3Size + len(b.data)
-}
+func (b *LogBuilder) Len() int { return b.lay().lenHeader + len(b.data) }
 
 // NumFrames returns the number of records added.
 func (b *LogBuilder) NumFrames() int { return b.frames }
@@ -211,31 +219,21 @@ func (b *LogBuilder) NumFrames() int { return b.frames }
 // Add appends a record. When it does not fit into the 65,535 data bytes of a
 // log, the error unwraps to [ErrTooLong] and the builder is as before.
 func (b *LogBuilder) Add(r *Record) error {
-	before := len(b.data)
-	lenHead := FrameHeaderV3Size
-	if b.v1 {
-		lenHead = FrameHeaderV1Size
-	}
-	var head [max(FrameHeaderV1Size, FrameHeaderV3Size)]byte
-	data, err := r.AppendTo(append(b.data, head[:lenHead]...))
+	frame, before := b.lay().frame, len(b.data)
+	data := append(b.data, make([]byte, frame.lenHeader)...)
+	data, err := r.AppendTo(data)
 	if err != nil {
 		return err
 	}
-	lenPayload := len(data) - before - lenHead
-	if lenPayload > math.MaxUint16-lenHead {
+	lenPayload := len(data) - before - frame.lenHeader
+	if lenPayload > maxLogData-frame.lenHeader {
 		return errRecordLength
 	}
-	if len(data) > math.MaxUint16 {
+	if len(data) > maxLogData {
 		return errLogFull
 	}
-	if b.v1 {
-		h := (*FrameHeaderV1)(data[before:])
-		h.SetLenPayload(uint16(lenPayload))
-		h.SetSequence(r.Sequence)
-	} else {
-		h := (*FrameHeaderV3)(data[before:])
-		h.SetLenPayload(uint16(lenPayload))
-		h.SetTickDelta(r.TickDelta)
+	if err := frame.finish(data[before:], r.Sequence, r.TickDelta); err != nil {
+		return err
 	}
 	b.data = data
 	b.frames++
@@ -245,21 +243,17 @@ func (b *LogBuilder) Add(r *Record) error {
 // AppendTo appends the log, its header with length and checksum and its frames,
 // to dst.
 func (b *LogBuilder) AppendTo(dst []byte) ([]byte, error) {
-	if b.v1 {
-		var h HeaderV1
-		h.SetVersion(1)
-		h.SetSessionToken(b.SessionToken)
-		h.SetSequence(b.Sequence)
-		h.SetLenData(uint16(len(b.data)))
-		h.SetChecksum(uint16(XOR8(b.data)))
-		return append(append(dst, h[:]...), b.data...), nil
-	}
-	var h HeaderV3
-	h.SetVersion(3)
-	h.SetSessionToken(b.SessionToken)
-	h.SetTick(b.Tick)
-	h.SetTickRateHz(b.TickRateHz)
-	h.SetLenData(uint16(len(b.data)))
-	h.SetChecksum(uint16(XOR8(b.data)))
-	return append(append(dst, h[:]...), b.data...), nil
+	l := b.lay()
+	at := len(dst)
+	dst = append(dst, make([]byte, l.lenHeader)...)
+	head := dst[at:]
+	head[0] = l.version
+	l.setSessionToken(head, b.SessionToken)
+	l.setSequence(head, b.Sequence)
+	l.setTick(head, b.Tick)
+	l.setTickRateHz(head, b.TickRateHz)
+	l.setEpochTimeUs(head, b.EpochTimeUs)
+	l.setLenData(head, uint16(len(b.data)))
+	l.setChecksum(head, logSum(b.data))
+	return append(dst, b.data...), nil
 }

@@ -47,8 +47,8 @@ func CheckLog(b []byte) error {
 	}
 	if err := l.Verify(); err != nil {
 		return &CheckError{
-			Offset: l.lenHead - 2, Err: err,
-			Detail: explainChecksum(uint64(l.Checksum()), uint64(XOR8(l.Data())), 4, len(l.Data())),
+			Offset: l.layout.ofsChecksum, Err: err,
+			Detail: explainChecksum(uint64(l.Checksum()), uint64(logSum(l.Data())), 4, len(l.Data())),
 		}
 	}
 	frames := l.Frames()
@@ -57,7 +57,7 @@ func CheckLog(b []byte) error {
 		frame := frames.Frame()
 		if _, err := ParsePayload(frame.Payload); err != nil {
 			return &CheckError{
-				Offset: l.lenHead + int(frame.Offset), Err: err,
+				Offset: l.LenHeader() + int(frame.Offset), Err: err,
 				Detail: "frame " + strconv.Itoa(index) + " with a payload of " + strconv.Itoa(len(frame.Payload)) + " bytes",
 			}
 		}
@@ -65,7 +65,7 @@ func CheckLog(b []byte) error {
 	}
 	if err := frames.Err(); err != nil {
 		return &CheckError{
-			Offset: l.lenHead + frames.Offset(), Err: err,
+			Offset: l.LenHeader() + frames.Offset(), Err: err,
 			Detail: "frame " + strconv.Itoa(index) + ", with " + strconv.Itoa(len(l.Data())-frames.Offset()) + " bytes left in the log",
 		}
 	}
@@ -107,32 +107,21 @@ func checkTrailing(rest []byte, what string, size int) error {
 func explainLogHeader(b []byte, err error) error {
 	e := &CheckError{Err: err}
 	if v := VersionError(0); errors.As(err, &v) {
-		e.Detail = strconv.Itoa(int(v)) + "; " + knownVersions
+		e.Detail = strconv.Itoa(int(v)) + "; " + knownVersions()
 		return e
 	}
-	switch {
-	case len(b) == 0:
+	if len(b) == 0 {
 		e.Detail = "the input is empty"
-	case b[0] == 1:
-		e.Detail = explainShort(b, HeaderV1Size, int(lenData(b, HeaderV1Size)))
-	default:
-		e.Detail = explainShort(b, HeaderV3Size, int(lenData(b, HeaderV3Size)))
+		return e
 	}
-	if len(b) > 0 {
-		e.Offset = len(b)
+	e.Offset = len(b)
+	h, _, err := ParseHeader(b)
+	if err != nil {
+		e.Detail = explainShort(b, logLayoutOf(b[0]).lenHeader, 0)
+		return e
 	}
+	e.Detail = explainShort(b, h.LenHeader(), int(h.LenData()))
 	return e
-}
-
-// lenData reads the length of a log's data when its header is whole.
-func lenData(b []byte, lenHead int) uint16 {
-	if len(b) < lenHead {
-		return 0
-	}
-	if lenHead == HeaderV1Size {
-		return (*HeaderV1)(b).LenData()
-	}
-	return (*HeaderV3)(b).LenData()
 }
 
 func explainShort(b []byte, lenHead, lenBody int) string {

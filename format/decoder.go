@@ -3,7 +3,6 @@ package format
 import (
 	"errors"
 	"iter"
-	"math"
 )
 
 // ErrLost is the reason of a skipped range in which nothing that looks like a
@@ -11,7 +10,7 @@ import (
 var ErrLost = errors.New("no log, and no frame of one")
 
 // maxLog is the length in bytes of the longest log.
-const maxLog = HeaderV3Size + math.MaxUint16
+const maxLog = maxLogHeader + maxLogData
 
 // lookahead is how many bytes a decision about damaged input sees at most. It
 // takes exactly that many where the stream has them, so that the result does
@@ -53,12 +52,14 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind EventKind
 	// Verified reports that log header and frame lie in a log whose checksum
-	// is right and whose frames fill it exactly. The checksum is one XOR byte
+	// is right and whose frames fill it, up to the bytes that may end a log of its
+	// version. The checksum is one XOR byte
 	// and covers neither token nor times in the header; the package
 	// documentation says what it misses. Where Verified is false the bytes are
 	// plausible, not proven: a damaged value cannot be told from a true one.
 	Verified bool
-	// Version is the header version of the log, 1 or 3; 0 if there is none.
+	// Version is the header version of the log, 0 if there is none. Where a
+	// damaged header was lost, it is the first version with such frames.
 	Version uint8
 	// Offset is where Bytes begin, in bytes from the start of the stream.
 	Offset int64
@@ -73,20 +74,15 @@ type Event struct {
 	Reason error
 }
 
-// HeaderV1 returns the header of an EventLog of version 1, else nil.
-func (e *Event) HeaderV1() *HeaderV1 {
-	if e.Kind != EventLog || e.Version != 1 {
-		return nil
+// Header returns the header of an EventLog. For what lies in a log it returns one
+// that tells how its frames are made and has no other fields, and the zero Header
+// for what lies in none.
+func (e *Event) Header() Header {
+	h := Header{layout: logLayoutOf(e.Version)}
+	if e.Kind == EventLog {
+		h.buf = e.Bytes
 	}
-	return (*HeaderV1)(e.Bytes)
-}
-
-// HeaderV3 returns the header of an EventLog of version 3, else nil.
-func (e *Event) HeaderV3() *HeaderV3 {
-	if e.Kind != EventLog || e.Version != 3 {
-		return nil
-	}
-	return (*HeaderV3)(e.Bytes)
+	return h
 }
 
 // Decoder reads logs back to back from a stream that comes in chunks of any
@@ -103,7 +99,7 @@ func (e *Event) HeaderV3() *HeaderV3 {
 // that lead to further frames, a header, or the end. What lies between is
 // reported as skipped. See [Event] for what that is worth.
 //
-// The zero Decoder is ready for use. It holds on to at most 393,312 bytes of the
+// The zero Decoder is ready for use. It holds on to at most 393,360 bytes of the
 // stream. The events do not depend on where the stream was cut.
 type Decoder struct {
 	// ValidAddr reports whether a format string lies at the address. When it
@@ -121,7 +117,7 @@ type Decoder struct {
 	// The log that the next byte lies in, when inside is set.
 	inside   bool
 	verified bool
-	v3       bool
+	layout   *logLayout
 	end      int64 // as its header tells; -1 when not known
 }
 
@@ -208,9 +204,9 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 		return d.stepVerified(b)
 	case !d.inside && !d.wrong:
 		l, _, err := ParseLog(b)
-		if err == nil && l.VerifyFrames() == nil {
-			d.enter(l.Version(), true, d.offset+int64(len(l.Bytes())))
-			return Event{Kind: EventLog, Verified: true, Version: l.Version()}, l.lenHead
+		if err == nil && l.sound() == nil {
+			d.enter(l.layout, true, d.offset+int64(len(l.Bytes())))
+			return Event{Kind: EventLog, Verified: true, Version: l.layout.version}, l.layout.lenHeader
 		}
 		if errors.Is(err, ErrShort) && !eof {
 			return Event{}, 0 // at most maxLog bytes are waited for
@@ -225,48 +221,37 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 	return d.stepDamaged(b, eof)
 }
 
-// stepVerified reads a frame of a log that VerifyFrames has approved of.
+// stepVerified reads a frame of a sound log, or passes over the bytes after the
+// last one.
 func (d *Decoder) stepVerified(b []byte) (Event, int) {
-	event := Event{Kind: EventFrame, Verified: true}
-	frame, rest, err := parseFrame(b, d.v3)
-	if err != nil {
-		return Event{}, 0 // cannot be: VerifyFrames has walked the frames
+	left := int(d.end - d.offset)
+	b = b[:min(len(b), left)]
+	event := Event{Kind: EventFrame, Verified: true, Version: d.layout.version}
+	frame, rest, ok := parseFrame(b, d.layout.frame)
+	if !ok {
+		if len(b) < left {
+			return Event{}, 0 // the rest of a log whose events were not all taken
+		}
+		event.Kind, event.Reason = EventSkipped, errFramesTrailing
+		return event, left
 	}
 	n := len(b) - len(rest)
-	event.Version = d.version()
+	var err error
 	if event.Payload, err = ParsePayload(frame.Payload); err != nil {
-		return Event{Kind: EventSkipped, Verified: true, Version: event.Version, Reason: err}, n
+		event.Kind, event.Reason = EventSkipped, err
+		return event, n
 	}
 	event.Frame = frame
 	return event, n
 }
 
 // enter notes that the next byte lies in a log.
-func (d *Decoder) enter(version uint8, verified bool, end int64) {
-	d.inside, d.verified, d.v3, d.end = true, verified, version == 3, end
-}
-
-func (d *Decoder) version() uint8 {
-	if d.v3 {
-		return 3
-	}
-	return 1
+func (d *Decoder) enter(l *logLayout, verified bool, end int64) {
+	d.inside, d.verified, d.layout, d.end = true, verified, l, end
 }
 
 // parseFrame reads the frame that b begins with.
-func parseFrame(b []byte, v3 bool) (frame Frame, rest []byte, err error) {
-	if v3 {
-		v, rest, err := ParseFrameV3(b)
-		if err != nil {
-			return Frame{}, nil, err
-		}
-		frame.TickDelta, frame.Payload = v.Header.TickDelta(), v.Payload
-		return frame, rest, nil
-	}
-	v, rest, err := ParseFrameV1(b)
-	if err != nil {
-		return Frame{}, nil, err
-	}
-	frame.Sequence, frame.Payload = v.Header.Sequence(), v.Payload
-	return frame, rest, nil
+func parseFrame(b []byte, l *logFrame) (frame Frame, rest []byte, ok bool) {
+	frame.Sequence, frame.TickDelta, frame.Payload, rest, ok = l.parse(b)
+	return frame, rest, ok
 }

@@ -63,7 +63,7 @@ func randomLogs(t testing.TB, rng *rand.Rand, frames int) (stream []byte, at map
 		}
 		walk := l.Frames()
 		for walk.Next() {
-			at[int64(start+l.lenHead+int(walk.Frame().Offset))] = true
+			at[int64(start+l.LenHeader()+int(walk.Frame().Offset))] = true
 		}
 	}
 	return stream, at
@@ -301,10 +301,10 @@ func TestDecoderEveryByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		headers[int64(start)] = l.lenHead
+		headers[int64(start)] = l.LenHeader()
 		walk := l.Frames()
 		for walk.Next() {
-			frames[int64(start+l.lenHead+int(walk.Frame().Offset))] = walk.Offset() - int(walk.Frame().Offset)
+			frames[int64(start+l.LenHeader()+int(walk.Frame().Offset))] = walk.Offset() - int(walk.Frame().Offset)
 		}
 	}
 	for i := range stream {

@@ -10,16 +10,20 @@ type Frame struct {
 	// Payload is the record, for ParsePayload.
 	Payload []byte
 	// TickDelta is in device ticks since the previous frame, since boot for
-	// the first ever; divide by the header's TickRateHz for seconds. 0 in a
-	// version 1 log.
+	// the first ever; divide by the rate of the header's Clock for seconds. 0
+	// where frames have none, see [Header.FramesTimed].
 	TickDelta uint32
 	// Sequence counts frames since boot and wraps at 65536; a jump means lost
-	// frames. 0 in a version 3 log.
+	// frames. 0 where frames have none, see [Header.FramesNumbered].
 	Sequence uint16
 	// Offset is where the frame begins, in bytes from the start of the log's
 	// data.
 	Offset uint16
 }
+
+// errFramesTrailing is the error of a walk that ends at bytes which are no frame,
+// in a log that may end so.
+var errFramesTrailing = &Error{Type: "log", Field: "data", Offset: -1, Err: ErrTrailing}
 
 // Frames walks the frames of one log, without checking their payloads:
 //
@@ -32,11 +36,11 @@ type Frame struct {
 // A frame whose length does not fit ends the walk, since where the next one
 // begins is not known.
 type Frames struct {
-	rest  []byte // not yet walked
-	len   int    // length of the data, for offsets
-	v3    bool
-	frame Frame
-	err   error
+	rest   []byte // not yet walked
+	len    int    // length of the data, for offsets
+	layout *logLayout
+	frame  Frame
+	err    error
 }
 
 // Next advances to the next frame. It returns false at the end of the log and
@@ -45,27 +49,21 @@ func (f *Frames) Next() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false
 	}
+	sequence, delta, payload, rest, ok := f.layout.frame.parse(f.rest)
+	if !ok {
+		return f.fail()
+	}
 	f.frame.Offset = uint16(f.len - len(f.rest))
-	if f.v3 {
-		v, rest, err := ParseFrameV3(f.rest)
-		if err != nil {
-			return f.fail(err)
-		}
-		f.rest = rest
-		f.frame.Payload, f.frame.TickDelta = v.Payload, v.Header.TickDelta()
-		return true
-	}
-	v, rest, err := ParseFrameV1(f.rest)
-	if err != nil {
-		return f.fail(err)
-	}
+	f.frame.Sequence, f.frame.TickDelta, f.frame.Payload = sequence, delta, payload
 	f.rest = rest
-	f.frame.Payload, f.frame.Sequence = v.Payload, v.Header.Sequence()
 	return true
 }
 
-func (f *Frames) fail(err error) bool {
-	f.err = err
+func (f *Frames) fail() bool {
+	f.err = f.layout.frame.fail(f.rest)
+	if f.layout.trailing && !anyFrames(f.rest, f.layout.frame) {
+		f.err = errFramesTrailing
+	}
 	f.frame = Frame{}
 	return false
 }
@@ -73,7 +71,10 @@ func (f *Frames) fail(err error) bool {
 // Frame returns the frame that Next advanced to.
 func (f *Frames) Frame() Frame { return f.frame }
 
-// Err returns nil at the end of the log, or why the walk ended before it.
+// Err returns nil at the end of the log, or why the walk ended before it. It
+// unwraps to [ErrTrailing] where the log's version allows bytes after the last
+// frame and nothing in what is left looks like a frame: these bytes are told, and
+// no sign of damage.
 func (f *Frames) Err() error { return f.err }
 
 // Offset returns where the next frame begins, or the one that did not fit, in

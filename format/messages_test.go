@@ -24,7 +24,7 @@ func TestCheckMessages(t *testing.T) {
 	log, dump := goodBytes(t)
 	sealed := func(b []byte) []byte {
 		if l, _, err := ParseLog(b); err == nil {
-			LogV1{Header: l.HeaderV1(), Data: l.Data()}.Seal()
+			l.Seal()
 		}
 		return b
 	}
@@ -40,8 +40,8 @@ func TestCheckMessages(t *testing.T) {
 			"at offset 0: log.version: ends too early: the input is empty",
 		},
 		{
-			"unknown version", CheckLog, changed(log, 0, 4), ErrVersion,
-			"at offset 0: unknown header version: 4; known are 1 and 3, which agents up to 1.2.2 write",
+			"unknown version", CheckLog, changed(log, 0, 5), ErrVersion,
+			"at offset 0: unknown header version: 5; known are 1, 3 and 4",
 		},
 		{
 			"header cut", CheckLog, log[:5], ErrShort,
@@ -141,7 +141,7 @@ func TestVersionError(t *testing.T) {
 	for version := range 256 {
 		_, _, err := ParseLog(bytes.Repeat([]byte{byte(version)}, 70000))
 		var v VersionError
-		if got := errors.As(err, &v); got != (version != 1 && version != 3) || got && int(v) != version {
+		if got := errors.As(err, &v); got != (version != 1 && version != 3 && version != 4) || got && int(v) != version {
 			t.Errorf("version %d: error %v", version, err)
 		}
 	}

@@ -20,18 +20,18 @@ type addrCheck func(fmtAddr uint32) bool
 func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
 	valid := addrCheck(d.ValidAddr)
 	if !d.inside {
-		version, lenHead, lenLog := headerHint(b)
-		if lenHead > 0 && (valid.leadsToFrame(b, lenHead) || valid.boundary(b, lenLog, eof)) {
-			d.enter(version, false, d.offset+int64(lenLog))
-			return Event{Kind: EventLog, Version: version}, lenHead
+		layout, lenLog := headerHint(b)
+		if layout != nil && (valid.leadsToFrame(b, layout) || valid.boundary(b, lenLog, eof)) {
+			d.enter(layout, false, d.offset+int64(lenLog))
+			return Event{Kind: EventLog, Version: layout.version}, layout.lenHeader
 		}
 		return d.resync(b, eof, 0)
 	}
-	if frame, n := valid.plausible(b, d.v3); n > 0 {
+	if frame, n := valid.plausible(b, d.layout.frame); n > 0 {
 		if d.offset < d.end && d.offset+int64(n) > d.end {
 			d.end = -1 // the header's length was wrong
 		}
-		event := Event{Kind: EventFrame, Version: d.version(), Frame: frame}
+		event := Event{Kind: EventFrame, Version: d.layout.version, Frame: frame}
 		event.Payload, _ = ParsePayload(frame.Payload)
 		return event, n
 	}
@@ -42,22 +42,19 @@ func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
 	return d.resync(b, eof, 1)
 }
 
-// headerHint returns version, length of the header and announced length of the
-// log that b begins with; zeroes if its version is not known or the header does
-// not fit.
-func headerHint(b []byte) (version uint8, lenHead, lenLog int) {
-	switch {
-	case len(b) >= HeaderV1Size && b[0] == 1:
-		return 1, HeaderV1Size, HeaderV1Size + int((*HeaderV1)(b).LenData())
-	case len(b) >= HeaderV3Size && b[0] == 3:
-		return 3, HeaderV3Size, HeaderV3Size + int((*HeaderV3)(b).LenData())
+// headerHint returns the layout and the announced length of the log that b
+// begins with; nil if its version is not known or the header does not fit.
+func headerHint(b []byte) (l *logLayout, lenLog int) {
+	h, _, err := ParseHeader(b)
+	if err != nil {
+		return nil, 0
 	}
-	return 0, 0, 0
+	return h.layout, h.layout.lenHeader + int(h.LenData())
 }
 
 // leadsToFrame reports whether a plausible frame follows the header.
-func (valid addrCheck) leadsToFrame(b []byte, lenHead int) bool {
-	_, n := valid.plausible(b[lenHead:], lenHead == HeaderV3Size)
+func (valid addrCheck) leadsToFrame(b []byte, l *logLayout) bool {
+	_, n := valid.plausible(b[l.lenHeader:], l.frame)
 	return n > 0
 }
 
@@ -66,18 +63,18 @@ func (valid addrCheck) leadsToFrame(b []byte, lenHead int) bool {
 // frames, so the checksum has to be right or the announced end too. A log that is
 // right needs no addresses that the validator knows.
 func (valid addrCheck) foundHeader(b []byte, eof bool) bool {
-	_, lenHead, lenLog := headerHint(b)
-	if lenHead == 0 {
+	layout, lenLog := headerHint(b)
+	if layout == nil {
 		return false
 	}
-	v3, end := lenHead == HeaderV3Size, int64(lenLog-lenHead)
-	if !addrCheck(nil).chain(b[lenHead:], end, v3, eof) {
+	data, end := b[layout.lenHeader:], int64(lenLog-layout.lenHeader)
+	if !addrCheck(nil).chain(data, end, layout.frame, eof) {
 		return false
 	}
-	if l, _, err := ParseLog(b); err == nil && l.VerifyFrames() == nil {
+	if l, _, err := ParseLog(b); err == nil && l.sound() == nil {
 		return true
 	}
-	return valid.chain(b[lenHead:], end, v3, eof) && valid.boundary(b, lenLog, eof)
+	return valid.chain(data, end, layout.frame, eof) && valid.boundary(b, lenLog, eof)
 }
 
 // boundary reports whether a log may end at offset n of b: the stream ends
@@ -86,15 +83,15 @@ func (valid addrCheck) boundary(b []byte, n int, eof bool) bool {
 	if n >= len(b) {
 		return n == len(b) && eof
 	}
-	_, lenHead, _ := headerHint(b[n:])
-	return lenHead > 0 && valid.leadsToFrame(b[n:], lenHead)
+	layout, _ := headerHint(b[n:])
+	return layout != nil && valid.leadsToFrame(b[n:], layout)
 }
 
 // plausible returns the frame that b begins with and its length, or zeroes if
 // no device would have written it.
-func (valid addrCheck) plausible(b []byte, v3 bool) (Frame, int) {
-	frame, rest, err := parseFrame(b, v3)
-	if err != nil {
+func (valid addrCheck) plausible(b []byte, l *logFrame) (Frame, int) {
+	frame, rest, ok := parseFrame(b, l)
+	if !ok {
 		return Frame{}, 0
 	}
 	head, tail, err := ParsePayloadHeader(frame.Payload)
@@ -120,10 +117,10 @@ func (valid addrCheck) plausible(b []byte, v3 bool) (Frame, int) {
 // chain reports whether frames begin at the start of b: several plausible ones
 // in a row, or fewer that lead to a header, to end, the offset in b at which a
 // header tells that its log ends, or to the end of the stream.
-func (valid addrCheck) chain(b []byte, end int64, v3, eof bool) bool {
+func (valid addrCheck) chain(b []byte, end int64, l *logFrame, eof bool) bool {
 	total := len(b)
 	for count := 1; ; count++ {
-		_, n := valid.plausible(b, v3)
+		_, n := valid.plausible(b, l)
 		if n == 0 {
 			return false
 		}
@@ -135,7 +132,7 @@ func (valid addrCheck) chain(b []byte, end int64, v3, eof bool) bool {
 		if len(b) == 0 {
 			return eof
 		}
-		if _, lenHead, _ := headerHint(b); lenHead > 0 && valid.leadsToFrame(b, lenHead) {
+		if next, _ := headerHint(b); next != nil && valid.leadsToFrame(b, next) {
 			return true
 		}
 	}
@@ -148,7 +145,7 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 	cut, err := d.reason(b)
 	event := Event{Kind: EventSkipped, Reason: err}
 	if d.inside {
-		event.Version = d.version()
+		event.Version = d.layout.version
 	}
 	limit := len(b)
 	if !eof {
@@ -157,20 +154,17 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 	for n := from; n < limit; n++ {
 		rest := b[n:]
 		// Where the log may have ended, the header of the next may be lost too,
-		// and its frames of the other version.
+		// and its frames of another version.
 		end := int64(-1)
 		if d.inside {
 			end = d.end - d.offset - int64(n)
 		}
 		outside := end <= 0
 		switch {
-		case d.inside && valid.chain(rest, end, d.v3, eof):
+		case d.inside && valid.chain(rest, end, d.layout.frame, eof):
 		case valid.foundHeader(rest, eof):
 			d.inside = false
-		case outside && valid.chain(rest, -1, true, eof):
-			d.enter(3, false, -1)
-		case outside && valid.chain(rest, -1, false, eof):
-			d.enter(1, false, -1)
+		case outside && d.enterFrames(rest, eof):
 		default:
 			continue
 		}
@@ -185,6 +179,39 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 	return event, limit
 }
 
+// enterFrames reports whether frames of any kind begin at the start of b, and
+// enters a log of which only these are known.
+func (d *Decoder) enterFrames(b []byte, eof bool) bool {
+	valid := addrCheck(d.ValidAddr)
+	for i := len(logFrames) - 1; i >= 0; i-- { // what newer devices write first
+		if valid.chain(b, -1, &logFrames[i], eof) {
+			d.enter(firstWith(&logFrames[i]), false, -1)
+			return true
+		}
+	}
+	return false
+}
+
+// firstWith returns the layout of the first version that has such frames.
+func firstWith(l *logFrame) *logLayout {
+	for i := range logLayouts {
+		if logLayouts[i].frame == l {
+			return &logLayouts[i]
+		}
+	}
+	return nil // cannot be: gen writes only frames that a version has
+}
+
+// anyFrames reports whether frames begin anywhere in b, the last bytes of a log.
+func anyFrames(b []byte, l *logFrame) bool {
+	for n := range b {
+		if addrCheck(nil).chain(b[n:], -1, l, true) {
+			return true
+		}
+	}
+	return false
+}
+
 // reason tells why neither a log nor a frame can be read at the start of b, and
 // whether that is for want of the bytes after b. A payload that ends too early
 // is no such case: its frame is whole.
@@ -194,13 +221,14 @@ func (d *Decoder) reason(b []byte) (cut bool, err error) {
 		if err != nil {
 			return errors.Is(err, ErrShort), err
 		}
-		if err = l.VerifyFrames(); err != nil {
+		if err = l.sound(); err != nil {
 			return false, err
 		}
 		return false, ErrLost
 	}
-	frame, _, err := parseFrame(b, d.v3)
-	if err != nil {
+	frame, _, ok := parseFrame(b, d.layout.frame)
+	if !ok {
+		err := d.layout.frame.fail(b)
 		return errors.Is(err, ErrShort), err
 	}
 	if _, err = ParsePayload(frame.Payload); err != nil {

@@ -29,6 +29,7 @@ type logVector struct {
 		Sequence     *uint32 `json:"sequence"`
 		Tick         *uint32 `json:"tick"`
 		TickRateHz   *uint32 `json:"tick_rate_hz"`
+		EpochTimeUs  *uint64 `json:"epoch_time_us"`
 		DataLen      uint16  `json:"data_len"`
 		Checksum     uint16  `json:"checksum"`
 	} `json:"header"`
@@ -78,8 +79,24 @@ func readVectors[T any](t testing.TB, name string) []T {
 	return vectors
 }
 
+// logVectors are what real agents wrote, of every header version.
+func logVectors(t testing.TB) []logVector {
+	t.Helper()
+	vectors := append(readVectors[logVector](t, "logs.json"), readVectors[logVector](t, "logs_v4.json")...)
+	seen := map[uint8]bool{}
+	for _, v := range vectors {
+		seen[v.Header.Version] = true
+	}
+	for i := range logLayouts {
+		if version := logLayouts[i].version; !seen[version] {
+			t.Errorf("no vector has header version %d", version)
+		}
+	}
+	return vectors
+}
+
 func TestLogVectors(t *testing.T) {
-	for _, v := range readVectors[logVector](t, "logs.json") {
+	for _, v := range logVectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
 			l, rest, err := ParseLog(v.Buffer)
 			if err != nil || len(rest) != 0 {
@@ -118,25 +135,18 @@ func checkHeader(t *testing.T, l Log, v *logVector) {
 		t.Errorf("header is version %d, token %d, %d data bytes, checksum %#x; want %+v",
 			l.Version(), l.SessionToken(), len(l.Data()), l.Checksum(), h)
 	}
-	switch h.Version {
-	case 1:
-		h1 := l.HeaderV1()
-		if h1 == nil || l.HeaderV3() != nil {
-			t.Fatal("version 1 log is not seen as one")
-		}
-		if h1.Version() != 1 || h1.Sequence() != *h.Sequence || h1.LenData() != h.DataLen || h1.Checksum() != h.Checksum || h1.SessionToken() != h.SessionToken {
-			t.Errorf("header is % x, want %+v", *h1, h)
-		}
-	case 3:
-		h3 := l.HeaderV3()
-		if h3 == nil || l.HeaderV1() != nil {
-			t.Fatal("version 3 log is not seen as one")
-		}
-		if h3.Version() != 3 || h3.Tick() != *h.Tick || h3.TickRateHz() != *h.TickRateHz || h3.LenData() != h.DataLen || h3.Checksum() != h.Checksum || h3.SessionToken() != h.SessionToken {
-			t.Errorf("header is % x, want %+v", *h3, h)
-		}
-	default:
-		t.Fatalf("vector has version %d", h.Version)
+	tick, rate, hasClock := l.Clock()
+	if hasClock != (h.Tick != nil) || hasClock && (tick != *h.Tick || rate != *h.TickRateHz) {
+		t.Errorf("got clock %d, %d, %v, want %+v", tick, rate, hasClock, h)
+	}
+	if us, ok := l.Epoch(); ok != (h.EpochTimeUs != nil) || ok && us != *h.EpochTimeUs {
+		t.Errorf("got epoch %d, %v, want %+v", us, ok, h)
+	}
+	if n, ok := l.Sequence(); ok != (h.Sequence != nil) || ok && n != *h.Sequence {
+		t.Errorf("got sequence %d, %v, want %+v", n, ok, h)
+	}
+	if l.FramesNumbered() != (h.Sequence != nil) || l.FramesTimed() != (h.Tick != nil) {
+		t.Errorf("frames numbered %v, timed %v, want %+v", l.FramesNumbered(), l.FramesTimed(), h)
 	}
 }
 

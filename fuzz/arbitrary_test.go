@@ -171,7 +171,7 @@ func drawArg(t *rapid.T, label string) format.Arg {
 
 // drawLog draws a log of some version with the records it was made of.
 func drawLog(t *rapid.T) (log []byte, version uint8, records []*format.Record) {
-	version = rapid.SampledFrom([]uint8{1, 3}).Draw(t, "version")
+	version = rapid.SampledFrom(versionNumbers()).Draw(t, "version")
 	records = rapid.SliceOfN(drawRecord(), 0, 12).Draw(t, "records")
 	builder, err := format.NewLogBuilder(version)
 	if err != nil {

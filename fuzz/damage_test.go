@@ -16,7 +16,7 @@ func randomLog(t testing.TB, rng *rand.Rand) []byte {
 	for range rng.IntN(8) {
 		records = append(records, randomRecord(rng))
 	}
-	return buildLog(t, []uint8{1, 3}[rng.IntN(2)], records...)
+	return buildLog(t, versionNumbers()[rng.IntN(len(versions))], records...)
 }
 
 func randomRecord(rng *rand.Rand) *format.Record {

@@ -32,7 +32,7 @@ type vector struct {
 func agentVectors(t testing.TB) []vector {
 	t.Helper()
 	var out []vector
-	for file, typ := range map[string]string{"coredumps.json": "core_dump", "logs.json": "log"} {
+	for file, typ := range map[string]string{"coredumps.json": "core_dump", "logs.json": "log", "logs_v4.json": "log"} {
 		text, err := os.ReadFile("../format/testdata/" + file)
 		if err != nil {
 			t.Fatal(err)
@@ -292,20 +292,22 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 		}
 		out["core_dump"] = append(out["core_dump"], b)
 	}
-	for _, version := range []uint8{1, 3} {
-		b := buildLog(t, version, &format.Record{
+	for _, v := range versions {
+		b := buildLog(t, v.number, &format.Record{
 			Level: format.LevelMetric, Module: 31, FmtAddr: 0x8000, TickDelta: 100, Sequence: 9,
 			Args: []format.Arg{format.ArgString("a"), format.ArgDouble(0.5), format.ArgDropped()},
 		}, &format.Record{})
-		id := fmt.Sprintf("log_v%d", version)
-		out["log"] = append(out["log"], b, buildLog(t, version))
-		out[id] = append(out[id], b, buildLog(t, version))
+		out["log"] = append(out["log"], b, buildLog(t, v.number))
+		out[v.log.ID] = append(out[v.log.ID], b, buildLog(t, v.number))
+		out[v.header.ID] = append(out[v.header.ID], b[:v.header.Size])
 		l, _, err := format.ParseLog(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		id = fmt.Sprintf("frames_v%d", version)
-		out[id] = append(out[id], nil, l.Data())
+		frame := l.Data()[:len(l.Data())-v.frameHeader().Size-format.PayloadHeaderSize]
+		out[v.frames.ID] = append(out[v.frames.ID], nil, l.Data())
+		out[v.frame.ID] = append(out[v.frame.ID], frame)
+		out[v.frameHeader().ID] = append(out[v.frameHeader().ID], frame[:v.frameHeader().Size])
 	}
 	return out
 }
@@ -318,6 +320,7 @@ func buildLog(t testing.TB, version uint8, records ...*format.Record) []byte {
 		t.Fatal(err)
 	}
 	builder.SessionToken, builder.Sequence, builder.Tick, builder.TickRateHz = 0x01020304, 5, 1000, 32768
+	builder.EpochTimeUs = 1_732_829_000_000_000
 	for _, r := range records {
 		if err := builder.Add(r); err != nil {
 			t.Fatal(err)

@@ -81,23 +81,25 @@ func vectorStrings(t testing.TB) map[uint32]string {
 	if vectorTexts != nil {
 		return vectorTexts
 	}
-	b, err := os.ReadFile("../format/testdata/logs.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vectors []struct {
-		Frames []struct {
-			FmtAddr uint32 `json:"fmt_addr"`
-			Fmt     string `json:"fmt"`
-		} `json:"frames"`
-	}
-	if err := json.Unmarshal(b, &vectors); err != nil {
-		t.Fatal(err)
-	}
 	vectorTexts = map[uint32]string{}
-	for _, v := range vectors {
-		for _, f := range v.Frames {
-			vectorTexts[f.FmtAddr] = f.Fmt
+	for _, file := range []string{"logs.json", "logs_v4.json"} {
+		b, err := os.ReadFile("../format/testdata/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var vectors []struct {
+			Frames []struct {
+				FmtAddr uint32 `json:"fmt_addr"`
+				Fmt     string `json:"fmt"`
+			} `json:"frames"`
+		}
+		if err := json.Unmarshal(b, &vectors); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range vectors {
+			for _, f := range v.Frames {
+				vectorTexts[f.FmtAddr] = f.Fmt
+			}
 		}
 	}
 	return vectorTexts

@@ -177,12 +177,11 @@ func FuzzWireLayers(f *testing.F) {
 	}
 	var m wire.MQTT
 	var l wire.Log
-	var f1 wire.FrameV1
-	var f3 wire.FrameV3
+	frame := wire.Frame{Log: &l}
 	var d wire.CoreDump
 	var c wire.Chunk
 	var payload gopacket.Payload
-	layers := []gopacket.DecodingLayer{&m, &l, &f1, &f3, &d, &c}
+	layers := []gopacket.DecodingLayer{&m, &l, &frame, &d, &c}
 	var parsers []*gopacket.DecodingLayerParser
 	for _, first := range layers {
 		p := gopacket.NewDecodingLayerParser(first.CanDecode().LayerTypes()[0], append(slices.Clone(layers), &payload)...)

@@ -22,8 +22,8 @@ type File struct {
 	Body []byte
 }
 
-// Generate returns the files for s, one for each type that is not -manual, and
-// zenums.go, zchecksum.go and zsupport.go as far as they are needed, in that
+// Generate returns the files for s, one for each type that is not -manual, one for
+// each that is marked -layouts, and zenums.go, zchecksum.go and zsupport.go as far as they are needed, in that
 // order. It depends on nothing but its arguments: twice the same arguments, twice
 // the same bytes. A construct that it cannot write is a spec.Errors with the
 // place in the spec.
@@ -46,6 +46,11 @@ func Generate(s *spec.Spec, c Config) ([]File, error) {
 	}
 	for _, v := range p.views {
 		if err := emit("z"+v.ID+".go", v.emit); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range p.layouts {
+		if err := emit("z"+f.ID+"_layout.go", f.emit); err != nil {
 			return nil, err
 		}
 	}

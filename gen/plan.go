@@ -17,6 +17,7 @@ type plan struct {
 	enums      []*enum
 	byType     map[*spec.Type]*view
 	byEnum     map[*spec.Enum]*enum
+	layouts    []*family          // tables of versions
 	algorithms []string           // of checksums, sorted
 	uses       map[string]bool    // helpers that the views call
 	failures   map[string]failure // by the name of the variable
@@ -63,8 +64,9 @@ func newPlan(s *spec.Spec, c Config) (*plan, error) {
 			p.widen(e, bits.Len64(v.Value))
 		}
 	}
+	covered := p.families()
 	for _, t := range s.Types {
-		if t.Manual != "" {
+		if t.Manual != "" || covered[t] {
 			continue
 		}
 		v := &view{Type: t, plan: p, Name: c.goName(t.ID)}

@@ -49,6 +49,7 @@ type Type struct {
 	Node
 	DocRef    string
 	Manual    string // why its Go code is written by hand; empty: it is generated
+	Layouts   bool   // -layouts: its switch chooses between layouts of one thing
 	Params    []*Param
 	Seq       []*Attr // in the order of the bytes
 	Instances []*Instance
@@ -87,6 +88,7 @@ type Attr struct {
 	Until    Expr      // for RepeatUntil; `_` is the element just read
 	Valid    *Valid    // optional; holds for each element of a repeated field
 	Mutable  bool      // -mutable: may be patched in place, no checksum covers it
+	Trailing bool      // -trailing: bytes that its type does not tell of may end it
 	Checksum *Checksum // -checksum: optional, a checksum over its bytes
 
 	// Offset is the number of bytes before the field, -1 when that depends on

@@ -50,7 +50,8 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// The token may be patched in both headers; nothing else may.
+// The token may be patched in every header, and the time where there is one;
+// nothing else may.
 func TestSourceMutable(t *testing.T) {
 	var got []string
 	for _, ty := range source(t).Types {
@@ -60,8 +61,8 @@ func TestSourceMutable(t *testing.T) {
 			}
 		}
 	}
-	if want := "[header_v1.session_token header_v3.session_token]"; fmt.Sprint(got) != want {
-		t.Errorf("%v, want %s", got, want)
+	if want := "[header_v1.session_token header_v3.session_token header_v4.session_token header_v4.epoch_time_us]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
 	}
 }
 

@@ -16,7 +16,7 @@ func (r *reader) spec(root *yaml.Node) *Spec {
 	s.Root = b.body(value{root, ""}, top, Node{ID: s.ID, Pos: rootPos, Path: topLevel})
 	if e, ok := top["types"]; ok {
 		for _, t := range r.entries(e.value) {
-			m, ok := r.mapping(t.value, "doc", "doc-ref", "params", "seq", "instances", "-manual")
+			m, ok := r.mapping(t.value, "doc", "doc-ref", "params", "seq", "instances", "-manual", "-layouts")
 			n := Node{ID: r.id(value{t.key, t.path}), Pos: Pos{t.key.Line, t.key.Column}, Path: t.path}
 			n.broken = !ok
 			s.Types = append(s.Types, b.body(t.value, m, n))

@@ -34,6 +34,7 @@ func (r typeReader) body(v value, m map[string]entry, n Node) *Type {
 			t.DocRef = text
 		}
 	}
+	t.Layouts = r.flag(&t.Node, m, "-layouts")
 	sub := func(path string) string { // the top level's parts have no prefix
 		if n.Path == topLevel {
 			return path
@@ -111,7 +112,7 @@ func (r typeReader) enumRef(m map[string]entry) *Enum {
 
 func (r typeReader) attr(v value) *Attr {
 	m, ok := r.mapping(v, "id", "type", "enum", "size", "size-eos", "contents", "if",
-		"repeat", "repeat-expr", "repeat-until", "valid", "doc", "-mutable", "-checksum")
+		"repeat", "repeat-expr", "repeat-until", "valid", "doc", "-mutable", "-checksum", "-trailing")
 	a := &Attr{Node: r.named(v, m, ok), Enum: r.enumRef(m)}
 	if e, ok := m["type"]; ok {
 		if a.Type, ok = r.dataType(e.value); !ok {
@@ -122,6 +123,7 @@ func (r typeReader) attr(v value) *Attr {
 	a.SizeEOS = r.flag(&a.Node, m, "size-eos")
 	a.If = r.optExpr(&a.Node, m, "if")
 	a.Mutable = r.flag(&a.Node, m, "-mutable")
+	a.Trailing = r.flag(&a.Node, m, "-trailing")
 	if e, ok := m["contents"]; ok {
 		a.Contents = r.contents(e.value)
 		a.broken = a.broken || a.Contents == nil

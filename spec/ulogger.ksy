@@ -1,3 +1,15 @@
+# To add a header version N of the log:
+#
+#  1. Below log_v4 add header_vN, which begins with version (valid: N) and
+#     session_token and has len_data and checksum, and log_vN. Fields that other
+#     versions have too keep their id and type; they may lie anywhere, or be
+#     missing. If its frames differ, add frame_header_vN, frame_vN and frames_vN.
+#  2. In type log add N to any-of and to cases.
+#  3. make generate, and in fuzz go test -run TestSeeds -update: gen writes the
+#     layout, and format, its decoder and its builder go by that. No Go code
+#     changes.
+#  4. Add logs of a real agent to format/testdata and name the source of each new
+#     fact in README.md.
 meta:
   id: ulogger
   title: uLogger binary logs and crash dumps
@@ -78,6 +90,44 @@ types:
         type: u2
         doc: XOR of all data bytes in the low byte; the high byte is 0.
 
+  header_v4:
+    doc: Log header written by agents from 1.2.3 on.
+    doc-ref: FORMAT section 1
+    seq:
+      - id: version
+        type: u1
+        valid: 4
+        doc: Version of the header, which decides its layout and that of each frame.
+      - id: session_token
+        type: u4
+        doc: |
+          Token of the device's current session; 0 until the gateway sets it.
+          The checksum does not cover it.
+        -mutable: true
+      - id: tick
+        type: u4
+        doc: |
+          Tick counter of the device when it made the report, in device ticks;
+          divide by tick_rate_hz for seconds.
+      - id: tick_rate_hz
+        type: u4
+        doc: Device ticks a second, 32768 typically; 0 when no clock is configured.
+      - id: epoch_time_us
+        type: u8
+        doc: |
+          Microseconds since 1970 UTC, taken at the same instant as tick; 0 when
+          the firmware has no clock. The checksum does not cover it.
+        -mutable: true
+      - id: len_data
+        type: u2
+        valid:
+          min: 0
+          max: 65535
+        doc: Length in bytes of the data that follows the header.
+      - id: checksum
+        type: u2
+        doc: XOR of all data bytes in the low byte; the high byte is 0.
+
   log_v1:
     doc: A whole log buffer with a version 1 header.
     doc-ref: FORMAT section 1
@@ -108,18 +158,35 @@ types:
           algorithm: xor8
           field: header.checksum
 
+  log_v4:
+    doc: A whole log buffer with a version 4 header.
+    doc-ref: FORMAT section 1
+    seq:
+      - id: header
+        type: header_v4
+        doc: Header of the buffer.
+      - id: data
+        size: header.len_data
+        type: frames_v3
+        doc: Frames back to back, those of version 3; the checksum covers exactly these bytes.
+        -checksum:
+          algorithm: xor8
+          field: header.checksum
+        -trailing: true
+
   log:
     doc: |
-      A log buffer of either version. Version 2 was never seen; from agent 1.2.3
-      on the layout differs and is not known, so any other version is refused.
+      A log buffer of any version. Versions 0, 2 and from 5 on were never seen
+      from a device and are refused.
     doc-ref: FORMAT section 1
-    -manual: format.Log reads both versions through one type.
+    -manual: format.Log reads all versions through one type, by the table of layouts.
+    -layouts: true
     instances:
       version:
         pos: 0
         type: u1
         valid:
-          any-of: [1, 3]
+          any-of: [1, 3, 4]
         doc: First byte of the buffer, the header version.
     seq:
       - id: body
@@ -128,6 +195,7 @@ types:
           cases:
             1: log_v1
             3: log_v3
+            4: log_v4
         doc: The buffer as its version lays it out.
 
   frame_header_v1:
@@ -145,7 +213,7 @@ types:
         doc: Frames since boot; wraps at 65536. A jump means lost frames.
 
   frame_header_v3:
-    doc: Header of one frame in a version 3 log.
+    doc: Header of one frame in a version 3 or 4 log.
     doc-ref: FORMAT section 2
     seq:
       - id: len_payload
@@ -157,7 +225,8 @@ types:
       - id: tick_delta
         type: u4
         doc: |
-          Device ticks since the previous frame (since boot for the first ever),
+          Device ticks since the previous frame (since
+          the agent was started for the first ever),
           not an absolute time; divide by the header's tick_rate_hz for seconds.
 
   frame_v1:
@@ -173,7 +242,7 @@ types:
         doc: The record itself.
 
   frame_v3:
-    doc: One log record in a version 3 log.
+    doc: One log record in a version 3 or 4 log.
     doc-ref: FORMAT section 2
     seq:
       - id: header
@@ -187,7 +256,7 @@ types:
   frames_v1:
     doc: The data of a version 1 log.
     doc-ref: FORMAT section 2
-    -manual: format.Frames walks both versions.
+    -manual: format.Frames walks all versions.
     seq:
       - id: frames
         type: frame_v1
@@ -195,9 +264,9 @@ types:
         doc: Frames back to back, without padding.
 
   frames_v3:
-    doc: The data of a version 3 log.
+    doc: The data of a version 3 or 4 log.
     doc-ref: FORMAT section 2
-    -manual: format.Frames walks both versions.
+    -manual: format.Frames walks all versions.
     seq:
       - id: frames
         type: frame_v3

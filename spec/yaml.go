@@ -230,7 +230,7 @@ func unknownKey(k string, known []string) string {
 	case near != "":
 		return fmt.Sprintf("unknown key; did you mean %s?", near)
 	case strings.HasPrefix(k, "-"):
-		return "unknown key; of those that begin with -, a type may have -manual, an attribute -mutable and -checksum"
+		return "unknown key; of those that begin with -, a type may have -manual and -layouts, an attribute -mutable, -checksum and -trailing"
 	}
 	return "key outside the subset; here it allows " + list(known)
 }

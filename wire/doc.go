@@ -13,8 +13,8 @@
 // hook of type func(net.Conn) net.Conn is taken. Above TLS the tap sees plain
 // text, which makes a session readable that a sniffer could not read.
 //
-// To take bytes apart yourself, use the layers [MQTT], [Log], [FrameV1],
-// [FrameV3], [CoreDump] and [Chunk]. Each is a gopacket DecodingLayer and
+// To take bytes apart yourself, use the layers [MQTT], [Log], [Frame],
+// [CoreDump] and [Chunk]. Each is a gopacket DecodingLayer and
 // SerializableLayer and works with and without gopacket's parsers.
 //
 // # Guarantees

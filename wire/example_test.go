@@ -87,7 +87,7 @@ func ExampleLog() {
 		"\x06\x00\x05\x00\x00\x00\x22\x00\x80\x00\x00\x00") // one frame
 	var mqtt wire.MQTT
 	var log wire.Log
-	var frame wire.FrameV3
+	frame := wire.Frame{Log: &log}
 	parser := gopacket.NewDecodingLayerParser(wire.LayerTypeMQTT, &mqtt, &log, &frame)
 	var layers []gopacket.LayerType
 	if err := parser.DecodeLayers(packet, &layers); err != nil {
@@ -102,7 +102,7 @@ func ExampleLog() {
 	fmt.Println(layers)
 	fmt.Println("tick delta", frame.TickDelta, record.Level(), "from module", record.Module())
 	// Output:
-	// [MQTT ULoggerLog ULoggerFrameV3]
+	// [MQTT ULoggerLog ULoggerFrame]
 	// tick delta 5 info from module 2
 }
 

@@ -16,12 +16,13 @@ type (
 // from 1000 to 1999; the first is MQTT's TCP port.
 var (
 	LayerTypeMQTT     = register(1883, "MQTT", func() decoder { return new(MQTT) })
-	LayerTypeLog      = register(1884, "ULoggerLog", func() decoder { return new(Log) })
-	LayerTypeFrameV1  = register(1885, "ULoggerFrameV1", func() decoder { return new(FrameV1) })
-	LayerTypeFrameV3  = register(1886, "ULoggerFrameV3", func() decoder { return new(FrameV3) })
+	LayerTypeLog      = register(numberLog, "ULoggerLog", func() decoder { return new(Log) })
+	LayerTypeFrame    = register(1885, "ULoggerFrame", func() decoder { return new(Frame) })
 	LayerTypeCoreDump = register(1887, "ULoggerCoreDump", func() decoder { return new(CoreDump) })
 	LayerTypeChunk    = register(1888, "ULoggerChunk", func() decoder { return new(Chunk) })
 )
+
+const numberLog = 1884
 
 // LayerTypePayload is the type of bytes that nobody decodes further.
 var LayerTypePayload = gopacket.LayerTypePayload
@@ -48,6 +49,15 @@ type decoder interface {
 	gopacket.SerializableLayer
 }
 
+// logOf returns the log that has been decoded in a packet; nil where none has.
+func logOf(p gopacket.PacketBuilder) *Log {
+	if packet, ok := p.(gopacket.Packet); ok {
+		log, _ := packet.Layer(numberLog).(*Log)
+		return log
+	}
+	return nil
+}
+
 // register makes the layer type known to gopacket.NewPacket too, which, unlike
 // a DecodingLayerParser, allocates each layer.
 func register(number int, name string, newLayer func() decoder) LayerType {
@@ -55,6 +65,9 @@ func register(number int, name string, newLayer func() decoder) LayerType {
 		Name: name,
 		Decoder: gopacket.DecodeFunc(func(data []byte, p gopacket.PacketBuilder) error {
 			layer := newLayer()
+			if frame, ok := layer.(*Frame); ok {
+				frame.Log = logOf(p)
+			}
 			if err := layer.DecodeFromBytes(data, p); err != nil {
 				return err
 			}

@@ -65,10 +65,9 @@ func publish(t testing.TB, topic string, id uint16, payload []byte) []byte {
 func TestLayersOnVectors(t *testing.T) {
 	var m MQTT
 	var l Log
-	var v1 FrameV1
-	var v3 FrameV3
+	frame := Frame{Log: &l}
 	var dump CoreDump
-	parser := gopacket.NewDecodingLayerParser(LayerTypeMQTT, &m, &l, &v1, &v3, &dump)
+	parser := gopacket.NewDecodingLayerParser(LayerTypeMQTT, &m, &l, &frame, &dump)
 	parser.IgnorePanic = true
 	parser.IgnoreUnsupported = true
 	var decoded []gopacket.LayerType
@@ -84,7 +83,7 @@ func TestLayersOnVectors(t *testing.T) {
 		frames := log.Frames()
 		want := []gopacket.LayerType{LayerTypeMQTT, LayerTypeLog}
 		for range frames.All() {
-			want = append(want, map[uint8]LayerType{1: LayerTypeFrameV1, 3: LayerTypeFrameV3}[log.Version()])
+			want = append(want, LayerTypeFrame)
 		}
 		if !slices.Equal(decoded, want) {
 			t.Errorf("log %d: decoded %v, want %v", i, decoded, want)
@@ -145,21 +144,42 @@ func TestLogFixes(t *testing.T) {
 		}
 	}
 	buf := gopacket.NewSerializeBuffer()
-	for _, bad := range []gopacket.SerializableLayer{&Log{}, &CoreDump{}, &Chunk{}, &FrameV1{Record: make([]byte, 65536)}, &FrameV3{Record: make([]byte, 65536)}} {
+	for _, bad := range []gopacket.SerializableLayer{&Log{}, &CoreDump{}, &Chunk{}, &Frame{}, &Frame{Log: logOfVersion(t, 1), Record: make([]byte, 65536)}, &Frame{Log: logOfVersion(t, 3), Record: make([]byte, 65536)}} {
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, bad); err == nil {
 			t.Errorf("%T was written", bad)
 		}
 	}
-	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, &Log{V3: new(format.HeaderV3)}, gopacket.Payload(make([]byte, 65536))); err == nil {
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, logOfVersion(t, 3), gopacket.Payload(make([]byte, 65536))); err == nil {
 		t.Error("a log of 65,536 bytes was written")
 	}
+}
+
+// logOfVersion is the layer of an empty log.
+func logOfVersion(t interface{ Fatal(...any) }, version uint8) *Log {
+	builder, err := format.NewLogBuilder(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := builder.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := new(Log)
+	if err := l.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func TestFramesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		record, rest := rapid.SliceOfN(rapid.Byte(), 6, 300).Draw(t, "record"), drawBytes(t, "rest")
-		f1 := FrameV1{Sequence: rapid.Uint16().Draw(t, "sequence"), Record: record}
-		f3 := FrameV3{TickDelta: rapid.Uint32().Draw(t, "tick"), Record: record}
+		frame := Frame{Log: logOfVersion(t, rapid.SampledFrom([]uint8{1, 3, 4}).Draw(t, "version")), Record: record}
+		if frame.Log.Header.FramesNumbered() {
+			frame.Sequence = rapid.Uint16().Draw(t, "sequence")
+		} else {
+			frame.TickDelta = rapid.Uint32().Draw(t, "tick")
+		}
 		chunk := Chunk{Offset: rapid.Uint16().Draw(t, "offset"), LenTotal: rapid.Uint16Min(1).Draw(t, "total")}
 		buf := gopacket.NewSerializeBuffer()
 		write := func(l gopacket.SerializableLayer) []byte {
@@ -168,15 +188,11 @@ func TestFramesRoundTrip(t *testing.T) {
 			}
 			return slices.Clone(buf.Bytes())
 		}
-		b := write(&f1)
-		var g1 FrameV1
-		if err := g1.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || g1.Sequence != f1.Sequence || !bytes.Equal(g1.Record, record) || !bytes.Equal(g1.Payload, rest) {
-			t.Fatalf("wrote %+v, read %+v, %v", f1, g1, err)
-		}
-		b = write(&f3)
-		var g3 FrameV3
-		if err := g3.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || g3.TickDelta != f3.TickDelta || !bytes.Equal(g3.Record, record) || !bytes.Equal(g3.Payload, rest) {
-			t.Fatalf("wrote %+v, read %+v, %v", f3, g3, err)
+		b := write(&frame)
+		got := Frame{Log: frame.Log}
+		if err := got.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || got.Sequence != frame.Sequence || got.TickDelta != frame.TickDelta ||
+			!bytes.Equal(got.Record, record) || !bytes.Equal(got.Payload, rest) {
+			t.Fatalf("wrote %+v, read %+v, %v", frame, got, err)
 		}
 		b = write(&chunk)
 		var c Chunk
@@ -196,7 +212,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	layers := []interface {
 		gopacket.DecodingLayer
 		LayerType() gopacket.LayerType
-	}{&MQTT{}, &MQTT{Version: Version311}, &Log{}, &FrameV1{}, &FrameV3{}, &CoreDump{}, &Chunk{}}
+	}{&MQTT{}, &MQTT{Version: Version311}, &Log{}, &Frame{}, &Frame{Log: logOfVersion(t, 4)}, &CoreDump{}, &Chunk{}}
 	for name, b := range inputs {
 		for _, l := range layers {
 			if n := testing.AllocsPerRun(10, func() { _ = l.DecodeFromBytes(b, gopacket.NilDecodeFeedback) }); n != 0 {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -13,11 +14,8 @@ import (
 type Log struct {
 	BaseLayer
 
-	// V1 or V3 is the header, by its version; the other is nil.
-	V1 *format.HeaderV1
-	V3 *format.HeaderV3
-
-	Rest []byte // what follows the log and belongs to none
+	Header format.Header
+	Rest   []byte // what follows the log and belongs to none
 }
 
 // DecodeFromBytes reads the header that data begins with. It does not verify
@@ -29,7 +27,7 @@ func (l *Log) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 		df.SetTruncated()
 		return err
 	}
-	l.V1, l.V3 = log.HeaderV1(), log.HeaderV3()
+	l.Header = log.Header
 	l.Payload, l.Rest = log.Data(), rest
 	n := len(log.Bytes()) - len(l.Payload)
 	l.Contents = data[:n:n]
@@ -37,32 +35,18 @@ func (l *Log) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 }
 
 // SerializeTo writes the header before the bytes in b. FixLengths sets the
-// length and ComputeChecksums the checksum in what is written; the header that
-// V1 or V3 points to stays as it is.
+// length and ComputeChecksums the checksum in what is written; Header stays as it
+// is.
 func (l *Log) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
 	data := b.Bytes()
 	if opts.FixLengths && len(data) > math.MaxUint16 {
 		return errLogTooLong
 	}
-	if (l.V1 == nil) == (l.V3 == nil) {
+	head := bytes.Clone(l.Header.Bytes())
+	h, _, err := format.ParseHeader(head)
+	if err != nil {
 		return errLogHeader
 	}
-	if l.V1 != nil {
-		h := *l.V1
-		h.SetVersion(1)
-		if opts.FixLengths {
-			h.SetLenData(uint16(len(data)))
-		}
-		if int(h.LenData()) != len(data) {
-			return errLogLength
-		}
-		if opts.ComputeChecksums {
-			format.LogV1{Header: &h, Data: data}.Seal()
-		}
-		return prepend(b, h[:])
-	}
-	h := *l.V3
-	h.SetVersion(3)
 	if opts.FixLengths {
 		h.SetLenData(uint16(len(data)))
 	}
@@ -70,15 +54,16 @@ func (l *Log) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
 		return errLogLength
 	}
 	if opts.ComputeChecksums {
-		format.LogV3{Header: &h, Data: data}.Seal()
+		h.Seal(data)
 	}
-	return prepend(b, h[:])
+	return prepend(b, head)
 }
 
 var (
 	errLogTooLong  = &format.Error{Type: "log", Field: "data", Offset: -1, Err: format.ErrTooLong}
 	errLogHeader   = &format.Error{Type: "log", Field: "header", Offset: 0, Err: format.ErrValue}
 	errLogLength   = &format.Error{Type: "log", Field: "header.len_data", Offset: -1, Err: format.ErrLength}
+	errFrameLog    = &format.Error{Type: "frame", Field: "log", Offset: -1, Err: format.ErrValue}
 	errCoreTooLong = &format.Error{Type: "core_dump", Field: "crash", Offset: -1, Err: format.ErrTooLong}
 	errCoreLength  = &format.Error{Type: "core_dump", Field: "header.len_total", Offset: 0, Err: format.ErrLength}
 	errCoreHeader  = &format.Error{Type: "core_dump", Field: "header", Offset: 0, Err: format.ErrValue}
@@ -109,97 +94,60 @@ func (l *Log) LayerType() LayerType { return LayerTypeLog }
 // CanDecode returns LayerTypeLog.
 func (l *Log) CanDecode() LayerClass { return LayerTypeLog }
 
-// NextLayerType returns the type of the log's frames.
-func (l *Log) NextLayerType() LayerType {
-	if l.V1 != nil {
-		return LayerTypeFrameV1
-	}
-	return LayerTypeFrameV3
-}
+// NextLayerType returns LayerTypeFrame.
+func (l *Log) NextLayerType() LayerType { return LayerTypeFrame }
 
-// FrameV1 is the layer of one frame of a version 1 log. The frames after it
-// are its payload, as frames have no layer around them but the log.
+// Frame is the layer of one frame of a log. The frames after it are its payload,
+// as frames have no layer around them but the log.
 //
 // Source: FORMAT section 2.
-type FrameV1 struct {
+type Frame struct {
 	BaseLayer
 
-	Sequence uint16 // frames since boot, wraps at 65536
-	Record   []byte // for format.ParsePayload
-}
+	Log *Log // that it lies in, whose header says how frames are made; set it before decoding
 
-// DecodeFromBytes reads the frame that data begins with.
-func (f *FrameV1) DecodeFromBytes(data []byte, df DecodeFeedback) error {
-	*f = FrameV1{}
-	v, rest, err := format.ParseFrameV1(data)
-	if err != nil {
-		df.SetTruncated()
-		return err
-	}
-	n := len(data) - len(rest)
-	f.Sequence, f.Record = v.Header.Sequence(), v.Payload
-	f.Contents, f.Payload = data[:n:n], rest
-	return nil
-}
-
-// SerializeTo writes the frame, header and record, before the bytes in b.
-func (f *FrameV1) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
-	var h format.FrameHeaderV1
-	h.SetLenPayload(uint16(min(len(f.Record), math.MaxUint16))) // more than a frame can hold, which AppendTo refuses
-	h.SetSequence(f.Sequence)
-	return prependView(b, format.FrameV1{Header: &h, Payload: f.Record})
-}
-
-// LayerType returns LayerTypeFrameV1.
-func (f *FrameV1) LayerType() LayerType { return LayerTypeFrameV1 }
-
-// CanDecode returns LayerTypeFrameV1.
-func (f *FrameV1) CanDecode() LayerClass { return LayerTypeFrameV1 }
-
-// NextLayerType returns LayerTypeFrameV1.
-func (f *FrameV1) NextLayerType() LayerType { return LayerTypeFrameV1 }
-
-// FrameV3 is the layer of one frame of a version 3 log. The frames after it
-// are its payload, as frames have no layer around them but the log.
-//
-// Source: FORMAT section 2.
-type FrameV3 struct {
-	BaseLayer
-
-	TickDelta uint32 // in device ticks since the previous frame
+	Sequence  uint16 // frames since boot, wraps at 65536; 0 where frames have none
+	TickDelta uint32 // in device ticks since the previous frame; 0 where frames have none
 	Record    []byte // for format.ParsePayload
 }
 
 // DecodeFromBytes reads the frame that data begins with.
-func (f *FrameV3) DecodeFromBytes(data []byte, df DecodeFeedback) error {
-	*f = FrameV3{}
-	v, rest, err := format.ParseFrameV3(data)
+func (f *Frame) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+	*f = Frame{Log: f.Log}
+	if f.Log == nil {
+		return errFrameLog
+	}
+	v, rest, err := f.Log.Header.ParseFrame(data)
 	if err != nil {
 		df.SetTruncated()
 		return err
 	}
 	n := len(data) - len(rest)
-	f.TickDelta, f.Record = v.Header.TickDelta(), v.Payload
+	f.Sequence, f.TickDelta, f.Record = v.Sequence, v.TickDelta, v.Payload
 	f.Contents, f.Payload = data[:n:n], rest
 	return nil
 }
 
 // SerializeTo writes the frame, header and record, before the bytes in b.
-func (f *FrameV3) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
-	var h format.FrameHeaderV3
-	h.SetLenPayload(uint16(min(len(f.Record), math.MaxUint16))) // more than a frame can hold, which AppendTo refuses
-	h.SetTickDelta(f.TickDelta)
-	return prependView(b, format.FrameV3{Header: &h, Payload: f.Record})
+func (f *Frame) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
+	if f.Log == nil {
+		return errFrameLog
+	}
+	frame, err := f.Log.Header.AppendFrame(nil, format.Frame{Sequence: f.Sequence, TickDelta: f.TickDelta, Payload: f.Record})
+	if err != nil {
+		return err
+	}
+	return prepend(b, frame)
 }
 
-// LayerType returns LayerTypeFrameV3.
-func (f *FrameV3) LayerType() LayerType { return LayerTypeFrameV3 }
+// LayerType returns LayerTypeFrame.
+func (f *Frame) LayerType() LayerType { return LayerTypeFrame }
 
-// CanDecode returns LayerTypeFrameV3.
-func (f *FrameV3) CanDecode() LayerClass { return LayerTypeFrameV3 }
+// CanDecode returns LayerTypeFrame.
+func (f *Frame) CanDecode() LayerClass { return LayerTypeFrame }
 
-// NextLayerType returns LayerTypeFrameV3.
-func (f *FrameV3) NextLayerType() LayerType { return LayerTypeFrameV3 }
+// NextLayerType returns LayerTypeFrame.
+func (f *Frame) NextLayerType() LayerType { return LayerTypeFrame }
 
 // CoreDump is the layer of a crash dump's header. CrashCatcher's dump is its
 // payload, for format.ParseCrashCatcher.

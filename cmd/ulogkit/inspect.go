@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -86,7 +88,13 @@ func printRow(w io.Writer, row any) {
 		printField(w, "sequence", row.Sequence)
 		printField(w, "tick", row.Tick)
 		printField(w, "tick rate, Hz", row.TickRateHz)
+		if row.EpochTimeUs != nil {
+			fmt.Fprintf(w, "  %-16s %s\n", "epoch", epochText(*row.EpochTimeUs))
+		}
 		printField(w, "data bytes", row.DataLen)
+		if row.Trailing > 0 {
+			printField(w, "trailing bytes", &row.Trailing)
+		}
 		if row.Checksum != nil {
 			fmt.Fprintf(w, "  %-16s 0x%04x, %s\n", "checksum", *row.Checksum, matches(row.ChecksumOK))
 		}
@@ -97,6 +105,17 @@ func printRow(w io.Writer, row any) {
 	case *inspect.Frame:
 		printFrame(w, row)
 	}
+}
+
+// epochText shows the time that a header has, which may be any number.
+func epochText(us uint64) string {
+	if us == 0 {
+		return "0, the device has no clock"
+	}
+	if us > math.MaxInt64 {
+		return fmt.Sprintf("%d us since 1970", us)
+	}
+	return fmt.Sprintf("%d us, %s", us, time.UnixMicro(int64(us)).UTC().Format("2006-01-02T15:04:05.000000Z"))
 }
 
 func printField[T any](w io.Writer, name string, value *T) {

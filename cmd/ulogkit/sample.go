@@ -18,11 +18,12 @@ func newSample() *cobra.Command {
 	var seed uint64
 	var lowest, out string
 	cmd := &cobra.Command{
-		Use:   "sample [--version 1|3] [--frames N] [--seed S] [--level L] -o FILE",
+		Use:   "sample [--version 1|3|4] [--frames N] [--seed S] [--level L] -o FILE",
 		Short: "Write a valid log for tests and load",
 		Long: `sample writes the log of a simulated device: a boot banner, measurements, trouble
 and metrics, with every type of argument. The same flags give the same bytes.
-The session token is 0, as in a log that no gateway has seen.`,
+The session token is 0, as in a log that no gateway has seen; a version 4 header has
+the time, of a device that booted on 2024-11-28.`,
 		Example: "  ulogkit sample -o sample.bin\n  ulogkit sample --version 1 --frames 500 --seed 7 --level warning -o - | ulogkit inspect --frames -",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,7 +33,7 @@ The session token is 0, as in a log that no gateway has seen.`,
 			}
 			device, err := sample.NewDevice(version, seed)
 			if err != nil {
-				return usage(fmt.Errorf("--version %d: not 1 or 3", version))
+				return usage(fmt.Errorf("--version %d: %w", version, err))
 			}
 			b, err := device.Log(int(min(frames, math.MaxInt)), level)
 			if err != nil {
@@ -44,7 +45,7 @@ The session token is 0, as in a log that no gateway has seen.`,
 			return nil
 		},
 	}
-	cmd.Flags().Uint8Var(&version, "version", 3, "header `version`, 1 or 3")
+	cmd.Flags().Uint8Var(&version, "version", 3, "header `version`: 1, 3 or 4")
 	cmd.Flags().UintVar(&frames, "frames", 20, "number of frames")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "another `seed` gives another device")
 	cmd.Flags().StringVar(&lowest, "level", "debug", "lowest `level` to record: debug, info, warning, error, critical or metric")

@@ -89,7 +89,7 @@ func writeVectors(env *testscript.Env) error {
 		return err
 	}
 	count := 0
-	for _, file := range []string{"logs.json", "coredumps.json"} {
+	for _, file := range []string{"logs.json", "logs_v4.json", "coredumps.json"} {
 		b, err := os.ReadFile(filepath.Join("..", "..", "format", "testdata", file))
 		if err != nil {
 			return err

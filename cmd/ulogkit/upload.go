@@ -45,8 +45,7 @@ session token, by the boot handshake if it has none yet, and writes it into what
 sends; the files stay as they are. All files are checked before anything is sent,
 and if one is bad nothing is.
 
-Agents up to 1.2.2 write logs that upload can check. Those of newer agents, whose
-header is not known, go with --as-is: not a byte is checked or changed, so that each
+Logs of an agent so new that their header is not known go with --as-is: not a byte is checked or changed, so that each
 must hold its session token already.
 
 Of --text, each line is one entry. A line that is a JSON object with "t" (a number,

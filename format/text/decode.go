@@ -296,7 +296,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 	n := 0
 	for {
 		l, rest, err := format.ParseLog(s.buf[n:])
-		if err != nil || l.VerifyFrames() != nil {
+		if err != nil || !choose.Sound(l) {
 			break
 		}
 		s.out.use(s.judge.Of(choose.RecordsOf(l)))

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -137,17 +138,13 @@ func (t *track) pass(l format.Log, r *Report) bool {
 		return false
 	}
 	start := *t
-	if h := l.HeaderV3(); h != nil {
-		t.headerV3(h, r)
-	} else {
-		t.headerV1(r)
-	}
+	t.header(l.Header, r)
 	frames := l.Frames()
 	for frames.Next() {
 		frame := frames.Frame()
 		t.frame(&frame, 0, r)
 	}
-	if frames.Err() != nil {
+	if err := frames.Err(); err != nil && !errors.Is(err, format.ErrTrailing) {
 		*t = start
 		return false
 	}

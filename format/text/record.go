@@ -64,11 +64,7 @@ func (o *renderer) forget(s *Stats) {
 
 // log renders the records of a good log, which begins at this offset.
 func (o *renderer) log(l format.Log, offset int64, t *track) {
-	if h := l.HeaderV3(); h != nil {
-		t.headerV3(h, &o.report)
-	} else {
-		t.headerV1(&o.report)
-	}
+	t.header(l.Header, &o.report)
 	offset += int64(len(l.Bytes()) - len(l.Data()))
 	frames := l.Frames()
 	for frames.Next() {
@@ -82,13 +78,9 @@ func (o *renderer) event(e *format.Event, offset int64, t *track) {
 	d := Damage{Offset: offset, Len: int64(len(e.Bytes)), Reason: "in a damaged log"}
 	switch e.Kind {
 	case format.EventLog:
-		if h := e.HeaderV3(); h != nil {
-			t.headerV3(h, &o.report)
-		} else {
-			t.headerV1(&o.report)
-		}
+		t.header(e.Header(), &o.report)
 	case format.EventFrame:
-		t.v3 = e.Version == 3
+		t.v3 = e.Header().FramesTimed()
 		if o.cfg.Damaged {
 			o.frame(&e.Frame, offset, t, true)
 		} else {

@@ -26,7 +26,7 @@ func TestLoss(t *testing.T) {
 	flipped[len(flipped)-1] ^= 0xff // the number of arguments of the last record
 	changed := bytes.Clone(good)
 	changed[26] ^= 1 // a bit of the first record's address
-	newer := append([]byte{4}, make([]byte, 24)...)
+	newer := append([]byte{9}, make([]byte, 24)...)
 	tests := []struct {
 		name  string
 		parts [][]byte
@@ -50,8 +50,8 @@ func TestLoss(t *testing.T) {
 			true,
 			"x: bytes 53 to 93 are damaged: log_v3.data at offset 17: ends too early; records in them that may be right: 1 (--damaged shows them)\n",
 		},
-		{"junk between", [][]byte{good, []byte("junk"), good}, true, "x: bytes 53 to 57 are damaged: log.version at offset 0: unknown header version 106 (known are 1 and 3, which agents up to 1.2.2 write)\n"},
-		{"newer agent", [][]byte{newer}, true, "x: bytes 0 to 25 are damaged: log.version at offset 0: unknown header version 4 (known are 1 and 3, which agents up to 1.2.2 write)\n"},
+		{"junk between", [][]byte{good, []byte("junk"), good}, true, "x: bytes 53 to 57 are damaged: log.version at offset 0: unknown header version 106 (known are 1, 3 and 4)\n"},
+		{"newer agent", [][]byte{newer}, true, "x: bytes 0 to 25 are damaged: log.version at offset 0: unknown header version 9 (known are 1, 3 and 4)\n"},
 		{"flipped", [][]byte{changed, good}, true, "x: bytes 0 to 53 are damaged: at offset 15: log_v3.header.checksum: checksum mismatch"},
 		{"dropped", [][]byte{logOf(t, 3, record1(0x1000, format.ArgDropped()))}, true, "x: 1 string was too long for the device to keep\n"},
 		{"damage", [][]byte{flipped, good, flipped}, true, "x: bytes 106 to 159 are damaged: "},

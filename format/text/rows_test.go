@@ -74,14 +74,20 @@ func TestForeignRows(t *testing.T) {
 		data = binary.LittleEndian.AppendUint16(data, uint16(len(p)))
 		data = append(binary.LittleEndian.AppendUint32(data, 1), p...)
 	}
-	l := format.LogV3{Header: new(format.HeaderV3), Data: data}
-	l.Header.SetVersion(3)
-	l.Header.SetLenData(uint16(len(data)))
-	l.Seal()
-	b, err := l.AppendTo(nil)
+	b, err := new(format.LogBuilder).AppendTo(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b = append(b, data...)
+	l, _, err := format.ParseLog(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetLenData(uint16(len(data)))
+	if l, _, err = format.ParseLog(b); err != nil {
+		t.Fatal(err)
+	}
+	l.Seal()
 	want, report := decode(t, Config{JSON: true}, b)
 	if n := strings.Count(want, `"payload_hex":`); report.Records != 6 || n != 5 {
 		t.Errorf("%d records, %d with payload:\n%s", report.Records, n, want)

@@ -8,30 +8,28 @@ type track struct {
 	index int64 // of the next record
 	tick  uint64
 	rate  uint32
-	head  uint32 // tick of the last version 3 header
-	v3    bool   // the version of the log at hand
+	head  uint32 // tick of the last header with a clock
+	v3    bool   // frames of the log at hand have ticks
 	begun bool   // head is set
-	seq   uint16 // of the last version 1 frame
+	seq   uint16 // of the last numbered frame
 	seen  bool   // seq is set
 }
 
-// headerV3 begins a log of version 3.
-func (t *track) headerV3(h *format.HeaderV3, r *Report) {
+// header begins a log.
+func (t *track) header(h format.Header, r *Report) {
 	r.Logs++
-	t.v3, t.rate = true, h.TickRateHz()
+	tick, rate, ok := h.Clock()
+	t.v3, t.rate = h.FramesTimed(), rate
+	if !ok {
+		return
+	}
 	// The header's tick is the device's counter, which wraps. Half its range
 	// decides whether it has wrapped or the device has begun anew.
-	if t.begun && int32(h.Tick()-t.head) < 0 {
+	if t.begun && int32(tick-t.head) < 0 {
 		r.Restarts++
 		t.tick = 0
 	}
-	t.head, t.begun = h.Tick(), true
-}
-
-// headerV1 begins a log of version 1.
-func (t *track) headerV1(r *Report) {
-	r.Logs++
-	t.v3, t.rate = false, 0
+	t.head, t.begun = tick, true
 }
 
 // frame moves on to the next frame.

@@ -46,8 +46,8 @@ func (k *keyer) key(kind Kind, topic, id string, payload []byte) Key {
 
 // intact reports whether a payload is what its kind says, down to the last
 // argument or memory region. It agrees with format.CheckLog and
-// format.CheckCoreDump, but allocates nothing. For a version 1 log it also counts
-// the frames that are missing between its frames.
+// format.CheckCoreDump, but allocates nothing. Where the frames are numbered it
+// also counts those that are missing between them.
 func intact(kind Kind, b []byte) (ok bool, missing int) {
 	switch kind {
 	case KindLog:
@@ -68,7 +68,7 @@ func intactLog(b []byte) (ok bool, missing int) {
 	if err != nil || len(rest) > 0 || l.Verify() != nil {
 		return false, 0
 	}
-	numbered := l.Version() == 1
+	numbered := l.FramesNumbered()
 	frames := l.Frames()
 	last, first := uint16(0), true
 	for frames.Next() {

@@ -5,8 +5,8 @@ import "github.com/ulogkit/ulogkit/format"
 // maxGapDevices is the number of devices that Gaps follows.
 const maxGapDevices = 1 << 16
 
-// Gaps counts the frames that never arrived, by the sequence numbers that version 1
-// logs have (FORMAT section 2). Its numbers between two logs of a device hold only
+// Gaps counts the frames that never arrived, by the sequence numbers that frames of
+// some versions have (FORMAT section 2). Its numbers between two logs of a device hold only
 // where all logs of the device pass: for the reader of a sink that all workers
 // share, not for one worker of several. The zero Gaps is ready to use.
 type Gaps struct {
@@ -25,7 +25,7 @@ func (g *Gaps) Observe(r *Record) (inside, before int) {
 		return 0, 0
 	}
 	l, _, err := format.ParseLog(r.Payload)
-	if err != nil || l.Version() != 1 {
+	if err != nil || !l.FramesNumbered() {
 		return 0, 0
 	}
 	key := gapKey{r.Topic, l.SessionToken()}

@@ -255,7 +255,7 @@ func TestQuarantine(t *testing.T) {
 	flipped := append([]byte(nil), good...)
 	flipped[len(flipped)-1] ^= 1
 	unknown := append([]byte(nil), good...)
-	unknown[0] = 4
+	unknown[0] = 9
 	dump := vectors(t, "coredumps.json", "core_hex")[0]
 	poison := []struct {
 		topic   string

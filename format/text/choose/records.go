@@ -1,6 +1,10 @@
 package choose
 
-import "github.com/ulogkit/ulogkit/format"
+import (
+	"errors"
+
+	"github.com/ulogkit/ulogkit/format"
+)
 
 // Records are those of a log that can be read, or the one of a row. A copy
 // begins at the first again.
@@ -26,10 +30,23 @@ func (r *Records) next() (p format.Payload, ok bool) {
 	return p, err == nil
 }
 
+// Sound reports whether the checksum of a log is right and its frames fill it, up
+// to what its version lets follow them. Payloads are not looked at.
+func Sound(l format.Log) bool {
+	if l.Verify() != nil {
+		return false
+	}
+	frames := l.Frames()
+	for frames.Next() {
+	}
+	err := frames.Err()
+	return err == nil || errors.Is(err, format.ErrTrailing)
+}
+
 // NextLog returns the records of the good log that b begins with, and its size.
 func NextLog(b []byte) (Records, int, error) {
 	l, rest, err := format.ParseLog(b)
-	if err == nil && l.VerifyFrames() != nil {
+	if err == nil && !Sound(l) {
 		err = format.ErrLength // of a frame, which more bytes do not mend
 	}
 	return RecordsOf(l), len(b) - len(rest), err

@@ -3,6 +3,7 @@ package otlp
 import (
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -96,19 +97,22 @@ func (b *batch) add(r *ingest.Record) iter.Seq[bool] {
 // clock reckons when the frames of a log were logged. The first pass over the
 // frames has given the ticks that follow each.
 type clock struct {
-	received time.Time
-	rate     uint64 // ticks a second; 0 if there is no clock
-	tick     uint64 // of the report
-	left     uint64 // ticks from the frame before to the last
+	reported time.Time // as the device's own clock has it, or when the report came
+	rate     uint64    // ticks a second; 0 if there is no clock
+	tick     uint64    // of the report
+	left     uint64    // ticks from the frame before to the last
 }
 
 func newClock(l format.Log, received time.Time) clock {
-	c := clock{received: received}
-	h := l.HeaderV3()
-	if h == nil || h.TickRateHz() == 0 {
+	c := clock{reported: received}
+	tick, rate, ok := l.Clock()
+	if !ok || rate == 0 {
 		return c
 	}
-	c.rate, c.tick = uint64(h.TickRateHz()), uint64(h.Tick())
+	c.rate, c.tick = uint64(rate), uint64(tick)
+	if us, _ := l.Epoch(); us > 0 && us <= math.MaxInt64/1000 {
+		c.reported = time.UnixMicro(int64(us))
+	}
 	frames := l.Frames()
 	for frames.Next() {
 		c.left += uint64(frames.Frame().TickDelta)
@@ -128,7 +132,7 @@ func (c *clock) next(delta uint32) (at uint64, uptime float64) {
 	if c.tick >= c.left {
 		uptime = float64(c.tick-c.left) / float64(c.rate)
 	}
-	ns := c.received.UnixNano() - int64(seconds*1e9)
+	ns := c.reported.UnixNano() - int64(seconds*1e9)
 	if ns < 0 {
 		return 0, uptime
 	}
@@ -160,7 +164,7 @@ func (b *batch) addFrame(d Device, r *ingest.Record, l format.Log, f *format.Fra
 		},
 	}
 	add := func(kv *common.KeyValue) { record.Attributes = append(record.Attributes, kv) }
-	if l.Version() == 1 {
+	if l.FramesNumbered() {
 		add(intAttr("ulogger.sequence", int64(f.Sequence)))
 	}
 	if uptime >= 0 {

@@ -46,6 +46,7 @@ type Row struct {
 	Sequence      *uint32 `json:"sequence,omitempty"`
 	Tick          *uint32 `json:"tick,omitempty"`
 	TickRateHz    *uint32 `json:"tick_rate_hz,omitempty"`
+	EpochTimeUs   *uint64 `json:"epoch_time_us,omitempty"`
 	DataLen       *int    `json:"data_len,omitempty"`
 	Frames        *int    `json:"frames,omitempty"`
 	TotalLen      *uint32 `json:"total_len,omitempty"`
@@ -124,11 +125,14 @@ func (r *Row) log(b []byte, showSecrets bool) {
 	}
 	r.Version, r.DataLen, r.Checksum = new(uint32(l.Version())), new(len(l.Data())), new(uint32(l.Checksum()))
 	r.ChecksumOK = new(l.Verify() == nil)
-	if h := l.HeaderV1(); h != nil {
-		r.Sequence = new(h.Sequence())
+	if n, ok := l.Sequence(); ok {
+		r.Sequence = &n
 	}
-	if h := l.HeaderV3(); h != nil {
-		r.Tick, r.TickRateHz = new(h.Tick()), new(h.TickRateHz())
+	if tick, rate, ok := l.Clock(); ok {
+		r.Tick, r.TickRateHz = &tick, &rate
+	}
+	if us, ok := l.Epoch(); ok {
+		r.EpochTimeUs = &us
 	}
 	n := 0
 	frames := l.Frames()

@@ -46,13 +46,15 @@ type Log struct {
 	File         string  `json:"file"`
 	Version      uint8   `json:"version"`
 	SessionToken *uint32 `json:"session_token,omitempty"`
-	Tick         *uint32 `json:"tick,omitempty"`         // version 3
-	TickRateHz   *uint32 `json:"tick_rate_hz,omitempty"` // version 3
-	Sequence     *uint32 `json:"sequence,omitempty"`     // version 1
+	Tick         *uint32 `json:"tick,omitempty"`
+	TickRateHz   *uint32 `json:"tick_rate_hz,omitempty"`
+	EpochTimeUs  *uint64 `json:"epoch_time_us,omitempty"`
+	Sequence     *uint32 `json:"sequence,omitempty"`
 	DataLen      *uint16 `json:"data_len,omitempty"`
 	Checksum     *uint16 `json:"checksum,omitempty"`
 	ChecksumOK   bool    `json:"checksum_ok"`
 	Frames       int     `json:"frames"`
+	Trailing     int     `json:"trailing,omitempty"` // bytes after the data
 	Error        string  `json:"error,omitempty"`
 }
 
@@ -87,22 +89,26 @@ func File(name string, b []byte) (row any, err error) {
 
 func fileLog(b []byte) *Log {
 	row := &Log{Kind: KindLog, Version: b[0]}
-	switch b[0] {
-	case 1:
-		if h, _, err := format.ParseHeaderV1(b); err == nil {
-			row.SessionToken, row.Sequence = new(h.SessionToken()), new(h.Sequence())
-			row.DataLen, row.Checksum = new(h.LenData()), new(h.Checksum())
-		}
-	case 3:
-		if h, _, err := format.ParseHeaderV3(b); err == nil {
-			row.SessionToken, row.Tick, row.TickRateHz = new(h.SessionToken()), new(h.Tick()), new(h.TickRateHz())
-			row.DataLen, row.Checksum = new(h.LenData()), new(h.Checksum())
-		}
-	}
-	l, _, err := format.ParseLog(b)
+	h, _, err := format.ParseHeader(b)
 	if err != nil {
 		return row
 	}
+	row.SessionToken, row.DataLen, row.Checksum = new(h.SessionToken()), new(h.LenData()), new(h.Checksum())
+	if tick, rate, ok := h.Clock(); ok {
+		row.Tick, row.TickRateHz = &tick, &rate
+	}
+	if us, ok := h.Epoch(); ok {
+		row.EpochTimeUs = &us
+	}
+	if n, ok := h.Sequence(); ok {
+		row.Sequence = &n
+	}
+
+	l, rest, err := format.ParseLog(b)
+	if err != nil {
+		return row
+	}
+	row.Trailing = len(rest)
 	row.ChecksumOK = l.Verify() == nil
 	frames := l.Frames()
 	for range frames.All() {
@@ -116,8 +122,8 @@ type Frame struct {
 	Kind      string       `json:"kind"`
 	File      string       `json:"file"`
 	Index     int          `json:"index"`
-	TickDelta *uint32      `json:"tick_delta,omitempty"` // version 3
-	Sequence  *uint16      `json:"sequence,omitempty"`   // version 1
+	TickDelta *uint32      `json:"tick_delta,omitempty"`
+	Sequence  *uint16      `json:"sequence,omitempty"`
 	Level     format.Level `json:"level"`
 	Module    uint8        `json:"module"`
 	FmtAddr   uint32       `json:"fmt_addr"`
@@ -144,9 +150,10 @@ func Frames(name string, b []byte) iter.Seq[*Frame] {
 		frames, index := l.Frames(), 0
 		for frame := range frames.All() {
 			row := &Frame{Kind: KindFrame, File: name, Index: index, Args: []Arg{}}
-			if l.Version() == 1 {
+			if l.FramesNumbered() {
 				row.Sequence = &frame.Sequence
-			} else {
+			}
+			if l.FramesTimed() {
 				row.TickDelta = &frame.TickDelta
 			}
 			// No frame is too short for it.

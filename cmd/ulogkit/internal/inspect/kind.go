@@ -20,10 +20,16 @@ func Kind(b []byte) string {
 		return KindELF
 	case len(b) >= KindSize && binary.LittleEndian.Uint32(b[format.CoreDumpHeaderSize:]) == 0x0003_4363:
 		return KindCoreDump
-	case len(b) > 0 && (b[0] == 1 || b[0] == 3):
+	case len(b) > 0 && knownVersion(b):
 		return KindLog
 	}
 	return KindUnknown
+}
+
+// knownVersion reports whether a log of these bytes would have a known version.
+func knownVersion(b []byte) bool {
+	_, _, err := format.ParseHeader(b)
+	return !errors.Is(err, format.ErrVersion)
 }
 
 // KindSize is how many bytes tell each kind.

@@ -19,6 +19,10 @@ import (
 // watch crystal.
 const TickRateHz = 32768
 
+// bootEpochUs is when the devices boot: 2024-11-28 21:23:20 UTC, in microseconds
+// since 1970.
+const bootEpochUs = 1_732_829_000_000_000
+
 // Device is one simulated device between two boots. Make one with NewDevice; it
 // is not safe for concurrent use.
 type Device struct {
@@ -34,11 +38,10 @@ type Device struct {
 	records    uint32
 }
 
-// NewDevice boots a device whose agent writes logs with the header version, 1
-// or 3.
+// NewDevice boots a device whose agent writes logs with the header version.
 func NewDevice(version uint8, seed uint64) (*Device, error) {
-	if version != 1 && version != 3 {
-		return nil, format.VersionError(version)
+	if _, err := format.NewLogBuilder(version); err != nil {
+		return nil, err
 	}
 	random := rand.New(rand.NewPCG(seed, 0x756c6f67))
 	return &Device{
@@ -81,6 +84,7 @@ func (d *Device) Log(frames int, lowest format.Level) ([]byte, error) {
 	}
 	d.tick += 1 + d.random.Uint32N(TickRateHz/16)
 	b.Tick, b.TickRateHz = d.tick, TickRateHz
+	b.EpochTimeUs = bootEpochUs + d.microseconds()
 	return b.AppendTo(nil)
 }
 

@@ -153,7 +153,7 @@ func TestFramesContinueFromLogToLog(t *testing.T) {
 		}
 		records(t, log, func(f format.Frame, _ format.Payload) { tick += f.TickDelta })
 		l, _, _ := format.ParseLog(log)
-		if report := l.HeaderV3().Tick(); tick > report || report-tick > TickRateHz {
+		if report, _, _ := l.Clock(); tick > report || report-tick > TickRateHz {
 			t.Errorf("last frame at tick %d, report at tick %d", tick, report)
 		}
 	}
