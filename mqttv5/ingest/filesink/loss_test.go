@@ -263,3 +263,99 @@ func TestDirectoryOpenToOthers(t *testing.T) {
 		t.Errorf("log %q, want a warning", log.String())
 	}
 }
+
+// shortRecords are of a size that a fuzzer can make smaller in a moment.
+func shortRecords(n uint64) (all []ingest.Record) {
+	for i := range n {
+		r := testRecord(i + 1)
+		r.Payload, r.Reason = r.Payload[:min(len(r.Payload), 8)], ""
+		all = append(all, r)
+	}
+	return all
+}
+
+// memoryDir returns a directory in memory where there is such a place: a fuzzer has
+// no time for a disk.
+func memoryDir(t *testing.T) string {
+	if dir, err := os.MkdirTemp("/dev/shm", "filesink"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		return dir
+	}
+	return t.TempDir()
+}
+
+// Whatever segment and index hold, reading ends and tells what it does not return;
+// opening to write keeps every number that the index has, comes to the same end when
+// it is done again, and a reader then finds the same.
+func FuzzSegmentAndIndex(f *testing.F) {
+	dir := f.TempDir()
+	s := open(f, Config{Dir: dir})
+	appendAll(f, s, shortRecords(3))
+	s.Close()
+	segment, _ := newest(f, dir)
+	index, err := os.ReadFile(indexName(dir, 1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	identity, err := os.ReadFile(identityName(dir))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(segment, index)
+	f.Add(segment[:len(segment)-9], index)
+	f.Add(segment, index[:indexEntry])
+	f.Add(segment[:3], index)
+	f.Add(segment, append(bytes.Clone(index), 1, 2, 3))
+	f.Fuzz(func(t *testing.T, segment, index []byte) {
+		if len(segment) > 4<<10 || len(index) > 1<<10 {
+			return // no more to be found in it, and slow
+		}
+		dir := memoryDir(t)
+		rewrite(t, identityName(dir), identity)
+		rewrite(t, segmentName(dir, 1), segment)
+		rewrite(t, indexName(dir, 1), index)
+
+		next := uint64(0)
+		for range 2 {
+			s, err := Open(Config{Dir: dir})
+			if err != nil {
+				return // a head that is none
+			}
+			if s.Next() < 1+uint64(len(index)/indexEntry) || next != 0 && s.Next() != next {
+				t.Fatalf("next is %d after %d entries, and was %d before", s.Next(), len(index)/indexEntry, next)
+			}
+			next = s.Next()
+			s.Close()
+		}
+
+		r, err := OpenReader(dir, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		told := uint64(1) // number of the next record to hear of
+		for {
+			rec, err := r.Next(t.Context())
+			loss := (*ingest.LossError)(nil)
+			switch {
+			case errors.Is(err, ingest.ErrEnd):
+				if told != next {
+					t.Fatalf("reading ended before record %d, next is %d", told, next)
+				}
+				return
+			case errors.As(err, &loss):
+				if loss.First != told || loss.Last < loss.First || loss.Last >= next {
+					t.Fatalf("lost %d to %d where %d follows, next is %d", loss.First, loss.Last, told, next)
+				}
+				told = loss.Last + 1
+			case err != nil:
+				t.Fatal(err)
+			default:
+				if rec.Sequence != told {
+					t.Fatalf("record %d where %d follows", rec.Sequence, told)
+				}
+				told++
+			}
+		}
+	})
+}
