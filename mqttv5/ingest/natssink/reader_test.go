@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -215,4 +216,33 @@ func TestSourceMakesNothing(t *testing.T) {
 	if got := readAll(t, source, 0); len(got) != 2 {
 		t.Errorf("read %d records", len(got))
 	}
+}
+
+// Whatever another program publishes to the stream, a message is a record or refused
+// with a reason; what is read is written again as the same record.
+func FuzzMessage(f *testing.F) {
+	for n := range 4 {
+		r := testRecord(n)
+		m := message("S", &r)
+		f.Add(m.Header.Get(headerKey), m.Header.Get(headerKind), m.Header.Get(headerTime), m.Header.Get(headerTopic), m.Header.Get(headerID), m.Header.Get(headerReason), m.Data[:min(len(m.Data), 16)])
+	}
+	f.Add("", "3", "-1", "%", "%0", "%zz", []byte(nil))
+	f.Fuzz(func(t *testing.T, key, kind, at, topic, id, reason string, data []byte) {
+		h := nats.Header{}
+		for name, value := range map[string]string{
+			headerKey: key, headerKind: kind, headerTime: at, headerTopic: topic, headerID: id, headerReason: reason,
+		} {
+			h.Set(name, value)
+		}
+		r, err := record(7, h, data)
+		if err != nil {
+			return
+		}
+		m := message("S", &r)
+		again, err := record(7, m.Header, m.Data)
+		again.Reason, r.Reason = again.Reason[:min(len(again.Reason), maxReason)], r.Reason[:min(len(r.Reason), maxReason)]
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Fatalf("%+v was written and read as %+v, error %v", r, again, err)
+		}
+	})
 }
