@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 )
 
 // How long Close waits for acknowledgements of messages in flight.
@@ -19,7 +20,7 @@ type Client struct {
 	watches chan struct{} // subscriptions for log configurations
 	count   counters
 	latency histogram
-	texts   textSequence
+	texts   payload.Sequence
 
 	uploadWait time.Duration // before the second attempt to store firmware; doubles
 }

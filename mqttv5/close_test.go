@@ -85,7 +85,7 @@ func TestCloseWaitsForAcks(t *testing.T) {
 				c := fakeClient(t, b, func(cfg *Config) { cfg.Tuning.AckTimeout = time.Hour })
 				done := make(chan error, 1)
 				go func() {
-					_, err := c.PublishText(context.Background(), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}})
+					_, err := c.PublishText(context.Background(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}})
 					done <- err
 				}()
 				synctest.Wait()

@@ -104,7 +104,7 @@ func TestF04SessionNotPresent(t *testing.T) {
 		}
 	}, nil, func(t *testing.T, f *faults) {
 		// One who waits for an acknowledgement is told.
-		_, err := f.c.PublishText(t.Context(), testDevice(9), []TextEntry{{1, 1, "x"}})
+		_, err := f.c.PublishText(t.Context(), testDevice(9), []TextEntry{{Time: 1, Level: 1, Text: "x"}})
 		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "sending it again is safe") {
 			t.Errorf("waiter was told %v", err)
 		}

@@ -358,7 +358,9 @@ func TestF22Oversize(t *testing.T) {
 			ca.Properties.MaximumPacketSize = &n
 		}
 	}, nil, func(t *testing.T, f *faults) {
-		entry := func(n int) []TextEntry { return []TextEntry{{1, format.LevelInfo, strings.Repeat("x", n)}} }
+		entry := func(n int) []TextEntry {
+			return []TextEntry{{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", n)}}
+		}
 		_, err := f.c.PublishText(t.Context(), testDevice(0), entry(1000))
 		if !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), "1024") {
 			t.Errorf("direct: %v", err)

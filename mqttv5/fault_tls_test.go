@@ -79,7 +79,7 @@ func TestF15TLS(t *testing.T) {
 			}
 			o := openOutbox(t, t.TempDir())
 			defer o.Close()
-			if _, err := o.SubmitText(t.Context(), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}}); err != nil {
+			if _, err := o.SubmitText(t.Context(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}}); err != nil {
 				t.Fatal(err)
 			}
 			client, err := New(cfg)
@@ -158,7 +158,7 @@ func TestF16RenewedCertificate(t *testing.T) {
 	}
 	connect()
 	// The session ticket comes with the first bytes after the handshake.
-	if _, err := c.PublishText(within(t, 5*time.Second), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}}); err != nil {
+	if _, err := c.PublishText(within(t, 5*time.Second), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	drop()

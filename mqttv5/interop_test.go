@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
@@ -180,7 +181,7 @@ func TestInteropMosquitto(t *testing.T) {
 		if b := l[r.ID]; b == nil || b[1] != 99 {
 			t.Errorf("token was not written: % x", b[:8])
 		}
-		dump := testCoreDumps(t)[0]
+		dump := devicetest.CoreDumps(t)[0]
 		if r, err = c.PublishCoreDump(within(t, 20*time.Second), dump); err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +207,7 @@ func TestInteropMosquitto(t *testing.T) {
 	})
 	t.Run("nobody subscribed", func(t *testing.T) {
 		c := newClient(t, cfg)
-		r, err := c.PublishText(within(t, 10*time.Second), testDevice(1), []TextEntry{{1, 1, "x"}})
+		r, err := c.PublishText(within(t, 10*time.Second), testDevice(1), []TextEntry{{Time: 1, Level: 1, Text: "x"}})
 		if err != nil || r[0].Code != ReasonNoMatchingSubscribers {
 			t.Errorf("%+v, %v", r, err)
 		}

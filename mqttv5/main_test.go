@@ -2,93 +2,26 @@ package mqttv5
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/childtest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 func TestMain(m *testing.M) {
-	if mode := os.Getenv(childMode); mode != "" {
-		os.Exit(runChild(mode, os.Args[1:]))
-	}
+	childtest.Main(map[string]func([]string) error{"work": childWork, "full": childFull, "drain": childDrain})
 	goleak.VerifyTestMain(m)
 }
 
-func testDevice(n int) DeviceInfo {
-	return DeviceInfo{
-		ApplicationID: 42, DeviceSerial: fmt.Sprintf("SN%05d", n), DeviceType: "board",
-		GitVersion: "1.2.3", GitHash: "0123456789abcdef0123456789abcdef01234567",
-	}
-}
+func testDevice(n int) DeviceInfo { return devicetest.Info(n) }
 
-// testLog returns a valid log of about size bytes whose content follows from seed.
-func testLog(t testing.TB, seed uint64, size int) []byte {
-	t.Helper()
-	b, err := buildLog(seed, size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func buildLog(seed uint64, size int) ([]byte, error) {
-	rnd := rand.New(rand.NewPCG(seed, 7))
-	b, err := format.NewLogBuilder(3)
-	if err != nil {
-		return nil, err
-	}
-	b.TickRateHz, b.Tick = 32768, uint32(seed)
-	for first := true; first || b.Len() < size-64; first = false {
-		text := strings.Repeat(string(rune('a'+rnd.IntN(26))), min(max(size-b.Len()-32, 1), 200))
-		err := b.Add(&format.Record{
-			TickDelta: rnd.Uint32N(1000), Level: format.LevelInfo, Module: 3, FmtAddr: uint32(seed),
-			Args: []format.Arg{format.ArgU32(rnd.Uint32()), format.ArgString(text)},
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return b.AppendTo(nil)
-}
-
-// testCoreDumps returns the crash dumps of the vectors.
-func testCoreDumps(t testing.TB) [][]byte {
-	t.Helper()
-	raw, err := os.ReadFile("../format/testdata/coredumps.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []struct {
-		Hex string `json:"core_hex"`
-	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
-	var dumps [][]byte
-	for _, v := range list {
-		b, err := hex.DecodeString(v.Hex)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dumps = append(dumps, b)
-	}
-	if len(dumps) == 0 {
-		t.Fatal("no crash dumps in the vectors")
-	}
-	return dumps
-}
+func testLog(t testing.TB, seed uint64, size int) []byte { return devicetest.Log(t, seed, size) }
 
 func startCloud(t testing.TB, cfg localcloud.Config) *localcloud.Cloud {
 	t.Helper()

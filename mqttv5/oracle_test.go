@@ -12,13 +12,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ulogkit/ulogkit/format"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
+	"github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
 
 // oracle knows the bytes of every record that was accepted. In the end accepted
 // must be a subset of delivered, delivered one of submitted, with equal bytes.
 type oracle struct {
+	texts    payload.Sequence
 	mu       sync.Mutex
 	accepted map[string][sha256.Size]byte
 }
@@ -44,11 +46,11 @@ func (or *oracle) submit(t testing.TB, o *Outbox, devices, each, size int) (ids 
 func (or *oracle) one(t testing.TB, o *Outbox, device, n int, text string) string {
 	t.Helper()
 	dev := testDevice(device)
-	batch, err := textBatches(dev, []TextEntry{{int64(n), format.LevelInfo, text}}, maxTextBatch, &o.texts)
+	batch, err := payload.TextBatches(dev, []TextEntry{{Time: int64(n), Level: format.LevelInfo, Text: text}}, payload.MaxText, &or.texts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := o.submit(t.Context(), RecordText, dev, batch[0])
+	id, err := o.Submit(t.Context(), outbox.Record{Kind: RecordText, Device: dev, Payload: batch[0]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
@@ -58,7 +59,7 @@ func TestOutboxDelivers(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	ids := submitLogs(t, o, 5, 10)
-	dump := testCoreDumps(t)[0]
+	dump := devicetest.CoreDumps(t)[0]
 	id, err := o.SubmitCoreDump(t.Context(), dump)
 	if err != nil {
 		t.Fatal(err)

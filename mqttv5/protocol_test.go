@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,12 +13,10 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"pgregory.net/rapid"
 
 	"github.com/ulogkit/ulogkit/format"
-	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 // The topics of FORMAT section 5.
@@ -136,7 +133,7 @@ func TestConnectPacket(t *testing.T) {
 			return false
 		}
 		c := fakeClient(t, b, nil)
-		r, err := c.PublishText(t.Context(), testDevice(1), []TextEntry{{1, format.LevelInfo, "x"}})
+		r, err := c.PublishText(t.Context(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,85 +203,21 @@ func TestLoginRefused(t *testing.T) {
 	}
 }
 
-func TestTextBatches(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.IntRange(400, 2000).Draw(t, "limit")
-		var entries []TextEntry
-		for range rapid.IntRange(1, 60).Draw(t, "entries") {
-			entries = append(entries, TextEntry{rapid.Int64().Draw(t, "t"), format.Level(rapid.IntRange(0, 4).Draw(t, "level")), rapid.StringN(0, 30, 90).Draw(t, "text")})
-		}
-		var seq textSequence
-		batches, err := textBatches(testDevice(1), entries, limit, &seq)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []TextEntry
-		last := uint64(0)
-		for i, b := range batches {
-			if len(b) > limit {
-				t.Fatalf("batch of %d bytes, limit %d", len(b), limit)
-			}
-			head, rest, _ := strings.Cut(string(b), "\n")
-			var h textHeader
-			if err := json.Unmarshal([]byte(head), &h); err != nil || h.Serial != "SN00001" || (i > 0 && h.Sequence != last+1) {
-				t.Fatalf("header %s, %v", head, err)
-			}
-			last = h.Sequence
-			e, err := ReadText(strings.NewReader(rest), time.Now(), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, e...)
-		}
-		if !slices.Equal(got, entries) {
-			t.Fatalf("got %v\nwant %v", got, entries)
-		}
-	})
-	var seq textSequence
-	for name, entries := range map[string][]TextEntry{
-		"none": nil, "level": {{1, format.LevelMetric, "x"}}, "long": {{1, 1, strings.Repeat("x", 128<<10)}},
-	} {
-		if _, err := textBatches(testDevice(1), entries, maxTextBatch, &seq); !errors.Is(err, ErrBadData) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestReadText(t *testing.T) {
-	in := "plain\r\n\n{\"t\":5,\"lv\":4,\"m\":\"json\"}\n{\"t\":5,\"lv\":9,\"m\":\"no level\"}\n{broken\nlast"
-	now := time.Unix(100, 0)
-	got, err := ReadText(strings.NewReader(in), now, format.LevelWarning)
-	want := []TextEntry{
-		{100, format.LevelWarning, "plain"},
-		{5, format.LevelError, "json"},
-		{100, format.LevelWarning, `{"t":5,"lv":9,"m":"no level"}`},
-		{100, format.LevelWarning, "{broken"},
-		{100, format.LevelWarning, "last"},
-	}
-	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, %v", got, err)
-	}
-	long := "\n\none\n\n" + strings.Repeat("x", 200<<10) // empty lines count
-	if _, err := ReadText(strings.NewReader(long), now, 0); !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), "line 5 ") {
-		t.Errorf("long line: %v", err)
-	}
-}
-
 // Repeating the call repeats the record ids, in another process too; what differs in
 // any other way has others.
 func TestPublishTextAgain(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true})
 	entries := func(first string) []TextEntry {
-		e := []TextEntry{{1, format.LevelInfo, first}}
+		e := []TextEntry{{Time: 1, Level: format.LevelInfo, Text: first}}
 		for n := range 6000 {
-			e = append(e, TextEntry{int64(n), format.LevelInfo, ""})
+			e = append(e, TextEntry{Time: int64(n), Level: format.LevelInfo, Text: ""})
 		}
 		return e
 	}
 	publish := func(first uint64, dev DeviceInfo, entries []TextEntry) (ids []string) {
 		t.Helper()
 		c := newClient(t, cloudConfig(cloud))
-		c.texts.n.Store(first)
+		c.texts.StartAt(first)
 		receipts, err := c.PublishText(within(t, 20*time.Second), dev, entries)
 		if err != nil || len(receipts) < 2 {
 			t.Fatalf("%d receipts, %v", len(receipts), err)
@@ -307,7 +240,7 @@ func TestPublishTextAgain(t *testing.T) {
 	}
 	same := make([]TextEntry, 3000) // whole batches are alike
 	for i := range same {
-		same[i] = TextEntry{1, format.LevelInfo, strings.Repeat("x", 100)}
+		same[i] = TextEntry{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", 100)}
 	}
 	seen := map[string]bool{}
 	for _, id := range slices.Concat(ids, publish(1, testDevice(2), entries("a"))) {
@@ -334,7 +267,7 @@ func TestUploadText(t *testing.T) {
 	c := newClient(t, cloudConfig(cloud))
 	var entries []TextEntry
 	for n := range 3000 {
-		entries = append(entries, TextEntry{int64(n), format.LevelInfo, strings.Repeat("<&>", 30)})
+		entries = append(entries, TextEntry{Time: int64(n), Level: format.LevelInfo, Text: strings.Repeat("<&>", 30)})
 	}
 	receipts, err := c.PublishText(within(t, 20*time.Second), testDevice(1), entries)
 	if err != nil || len(receipts) < 3 {

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -50,19 +52,19 @@ func TestSecretsNeverShown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	payload := "canaryPAYLOAD"
+	canary := "canaryPAYLOAD"
 	log, err := format.NewLogBuilder(3)
 	must(err)
-	must(log.Add(&format.Record{Args: []format.Arg{format.ArgString(payload)}}))
+	must(log.Add(&format.Record{Args: []format.Arg{format.ArgString(canary)}}))
 	buf, err := log.AppendTo(nil)
 	must(err)
 
 	r, err := c.UploadLog(ctx, dev, buf)
 	must(err)
 	show(fmt.Sprintf("%+v", r))
-	_, err = c.PublishText(ctx, dev, []TextEntry{{1, 1, payload}})
+	_, err = c.PublishText(ctx, dev, []TextEntry{{Time: 1, Level: 1, Text: canary}})
 	must(err)
-	_, err = c.PublishCoreDump(ctx, testCoreDumps(t)[0])
+	_, err = c.PublishCoreDump(ctx, devicetest.CoreDumps(t)[0])
 	must(err)
 	f, _ := testFirmware(10_000)
 	must(c.UploadFirmware(ctx, f))
@@ -73,7 +75,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	must(o.WaitEmpty(ctx))
 	// And badly.
 	cloud.ForgetTokens()
-	old, err := withToken(buf, token)
+	old, err := payload.WithToken(buf, token)
 	must(err)
 	_, err = c.PublishBinaryLog(ctx, dev, old)
 	if !errors.Is(err, ErrRefused) {
@@ -89,9 +91,9 @@ func TestSecretsNeverShown(t *testing.T) {
 	must(err)
 	must(o.WaitEmpty(ctx))
 	third, _ := cloud.Token(dev.ApplicationID, dev.DeviceSerial)
-	_, err = o.SubmitText(ctx, dev, []TextEntry{{1, 9, payload}})
+	_, err = o.SubmitText(ctx, dev, []TextEntry{{Time: 1, Level: 9, Text: canary}})
 	show(err)
-	_, err = ParseLogConfig([]byte(`{"log_level":"` + payload + `"}`))
+	_, err = ParseLogConfig([]byte(`{"log_level":"` + canary + `"}`))
 	show(err)
 	cloud.Disconnect()
 	_, err = c.GetSessionToken(ctx, dev)
@@ -119,7 +121,7 @@ func TestSecretsNeverShown(t *testing.T) {
 
 	key, err := os.ReadFile(cloud.KeyFile())
 	must(err)
-	secrets := map[string]string{"payload": payload, "signature": "X-Signature", "key": strings.Split(string(key), "\n")[1]}
+	secrets := map[string]string{"payload": canary, "signature": "X-Signature", "key": strings.Split(string(key), "\n")[1]}
 	for _, n := range []uint32{token, second, third} {
 		if n != 0 {
 			secrets[fmt.Sprintf("token %d", n)] = fmt.Sprint(n)

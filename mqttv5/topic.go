@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/ulogkit/ulogkit/format/topic"
 )
@@ -11,9 +10,6 @@ import (
 // that they share. Customer and group were checked in New and the names of a device
 // by DeviceInfo.Validate, both with topic.Check, so that no name is refused here.
 type topics topic.Topic[string]
-
-// longestTopic is as long as any topic that a record goes to.
-var longestTopic = newTopics(strings.Repeat("c", topic.MaxSegment), strings.Repeat("g", topic.MaxSegment)).binaryLog(1<<32 - 1)
 
 func newTopics(customer, group string) topics { return topics{Customer: customer, Group: group} }
 

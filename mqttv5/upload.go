@@ -7,9 +7,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 )
 
 // PublishBinaryLog publishes buf as it is, token included, and waits for the
@@ -36,7 +36,7 @@ func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Rec
 	if err := dev.Validate(); err != nil {
 		return Receipt{}, err
 	}
-	if err := checkLog(buf); err != nil {
+	if err := payload.CheckLog(buf); err != nil {
 		return Receipt{}, err
 	}
 	kept, stored, err := c.cfg.Store.Token(ctx, c.sessionKey(dev))
@@ -60,7 +60,7 @@ func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Rec
 
 // uploadWith publishes a copy of buf with the session token in it.
 func (c *Client) uploadWith(ctx context.Context, dev DeviceInfo, buf []byte, token uint32) (Receipt, error) {
-	patched, err := withToken(buf, token)
+	patched, err := payload.WithToken(buf, token)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -71,7 +71,7 @@ func (c *Client) uploadWith(ctx context.Context, dev DeviceInfo, buf []byte, tok
 // acknowledgement. A dump that is too large is refused, with the limit named,
 // before anything is sent. The buffer must not change until it returns.
 func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, error) {
-	dev, err := coreDumpDevice(dump)
+	dev, err := payload.CoreDumpDevice(dump)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -175,48 +175,6 @@ func refusalHint(code ReasonCode) string {
 		return "the cloud cannot read this message"
 	}
 	return ""
-}
-
-// checkLog verifies a log as a whole.
-func checkLog(buf []byte) error {
-	if err := format.CheckLog(buf); err != nil {
-		return &Error{Op: "check log", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
-	}
-	return nil
-}
-
-// coreDumpDevice verifies a crash dump as a whole and returns the device that its
-// header names.
-func coreDumpDevice(dump []byte) (DeviceInfo, error) {
-	if err := format.CheckCoreDump(dump); err != nil {
-		return DeviceInfo{}, &Error{Op: "check core dump", Class: ErrBadData, Err: err, Hint: "nothing was sent"}
-	}
-	d, _, err := format.ParseCoreDump(dump)
-	if err != nil {
-		return DeviceInfo{}, &Error{Op: "check core dump", Class: ErrBadData, Err: err}
-	}
-	dev := DeviceInfo{
-		ApplicationID: d.Header.ApplicationID(),
-		DeviceSerial:  string(d.Header.DeviceSerial()),
-		DeviceType:    string(d.Header.DeviceType()),
-		GitVersion:    string(d.Header.VersionString()),
-		GitHash:       string(d.Header.GitHash()),
-	}
-	if err := dev.Validate(); err != nil {
-		return DeviceInfo{}, &Error{Op: "check core dump", Class: ErrBadData, Err: err}
-	}
-	return dev, nil
-}
-
-// withToken returns a copy of a log with a session token in it.
-func withToken(buf []byte, token uint32) ([]byte, error) {
-	b := append([]byte(nil), buf...)
-	l, _, err := format.ParseLog(b)
-	if err != nil {
-		return nil, &Error{Op: "write session token", Class: ErrBadData, Err: err}
-	}
-	l.SetSessionToken(token)
-	return b, nil
 }
 
 // aroundToken returns the parts of a log that do not depend on its session. The

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -122,7 +124,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 			t.Errorf("%q lacks %q", err, part)
 		}
 	}
-	dump := testCoreDumps(t)[0]
+	dump := devicetest.CoreDumps(t)[0]
 	dump[len(dump)-1] ^= 1
 	if _, err := c.PublishCoreDump(t.Context(), dump); !errors.Is(err, format.ErrChecksum) {
 		t.Errorf("core dump: %v", err)
@@ -139,7 +141,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 func TestPublishCoreDump(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
-	dumps := testCoreDumps(t)
+	dumps := devicetest.CoreDumps(t)
 	for _, d := range dumps {
 		if _, err := c.PublishCoreDump(within(t, 20*time.Second), d); err != nil {
 			t.Fatal(err)
@@ -299,5 +301,12 @@ func TestClosedClient(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
+	}
+}
+
+// Three packages know how long a message may be, and do not know each other.
+func TestTheLimitOfAMessageIsOne(t *testing.T) {
+	if link.DefaultMaxMessage != payload.Max || DefaultMaxMessage != payload.Max {
+		t.Errorf("got limits %d, %d and %d, want the same", link.DefaultMaxMessage, payload.Max, DefaultMaxMessage)
 	}
 }

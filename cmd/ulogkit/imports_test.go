@@ -63,13 +63,21 @@ var importTable = []rule{
 	{dir: "mqttv5/durable"},
 	{dir: "mqttv5/internal/guard"},
 	{dir: "mqttv5/internal/mqtttest", allowed: []string{paho}},
+	{dir: "mqttv5/internal/childtest"},
+	{dir: "mqttv5/internal/devicetest", allowed: []string{"format", "mqttv5/device"}},
+	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault"}},
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/fault"}},
 	// Rooms, which do not know each other.
 	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", paho, xtime}},
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
+	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
+	{dir: "mqttv5/outbox", allowed: []string{
+		"mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/outbox/internal/boltfile",
+		bbolt, flock,
+	}},
 	{dir: "mqttv5", allowed: []string{
-		"format", "format/topic", "mqttv5/device", "mqttv5/tokens", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link",
-		bbolt, flock, metrics,
+		"format", "format/topic", "mqttv5/device", "mqttv5/outbox", "mqttv5/tokens",
+		"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", metrics,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},
@@ -111,6 +119,28 @@ func TestImportTable(t *testing.T) {
 	for _, dir := range []string{"spec", "format", "format/crash", "mqttv5", "mqttv5/internal/link", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
 		if !checked[dir] {
 			t.Errorf("found no package in %s", dir)
+		}
+	}
+}
+
+// The outbox and the tokens know nothing of MQTT, not even in their tests or by way
+// of another package.
+func TestOutboxAndTokensKnowNoMQTT(t *testing.T) {
+	for _, dir := range []string{"mqttv5/outbox", "mqttv5/tokens"} {
+		out, err := exec.Command("go", "list", "-deps", "-test", modulePath+"/"+dir).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages := strings.Fields(string(out))
+		if len(packages) < 20 {
+			t.Fatalf("%s: got %d packages", dir, len(packages))
+		}
+		for _, path := range packages {
+			for _, unknown := range []string{paho, mochi, modulePath + "/mqttv5/internal/link"} {
+				if within(path, unknown) {
+					t.Errorf("%s or a test of it reaches %s", dir, path)
+				}
+			}
 		}
 	}
 }
@@ -248,6 +278,10 @@ func TestImportRules(t *testing.T) {
 		{"mqttv5/device", modulePath + "/mqttv5", false},
 		{"mqttv5/tokens", paho + "/paho", false},
 		{"mqttv5/tokens", bbolt, false},
+		{"mqttv5/outbox", paho + "/packets", false},
+		{"mqttv5/outbox", modulePath + "/mqttv5/tokens", false},
+		{"mqttv5/outbox", modulePath + "/mqttv5/internal/link", false},
+		{"mqttv5", bbolt, false},
 		{"mqttv5/internal/fault", modulePath + "/mqttv5/device", false},
 		{"mqttv5/durable", modulePath + "/mqttv5/internal/fault", false},
 		{"mqttv5/ingest", modulePath + "/mqttv5", true},

@@ -1,10 +1,12 @@
-package mqttv5
+package outbox
 
 import (
 	"cmp"
 	"container/heap"
 	"slices"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 )
 
 // queue is the outbox's order of delivery, in memory: first in, first out for each
@@ -22,24 +24,26 @@ type deviceKey struct {
 	serial      string
 }
 
+func keyOf(d *device.Info) deviceKey { return deviceKey{d.ApplicationID, d.DeviceSerial} }
+
 // entry stands for one record that waits.
 type entry struct {
 	seq      uint64
 	size     int   // bytes on disk
 	clock    int64 // the outbox's clock when it was accepted, ms
-	attempts int   // sendings that failed, in this process
-	refusals int   // of these, negative acknowledgements
+	attempts int   // Tries.Attempts, while this process lives
+	refusals int   // Tries.Refusals
 }
 
 type deviceQueue struct {
 	key       deviceKey
 	entries   []*entry // by sequence number
-	busy      bool     // one of its entries is being sent, or it registers
+	leased    *entry   // one of its entries, or nil
 	queued    bool     // in ready
 	notBefore time.Time
 	index     int  // in waiting, or -1
-	failures  int  // in a row, for the backoff
-	renewed   bool // has registered anew because of a refusal, and delivered nothing since
+	failures  int  // Tries.Failures
+	renewed   bool // Tries.Renewed
 }
 
 func newQueue() *queue { return &queue{devices: make(map[deviceKey]*deviceQueue)} }
@@ -68,7 +72,7 @@ func (d *deviceQueue) has(seq uint64) bool {
 
 // offer makes a device ready if it is.
 func (q *queue) offer(d *deviceQueue) {
-	if d.busy || d.queued || d.index >= 0 || len(d.entries) == 0 {
+	if d.leased != nil || d.queued || d.index >= 0 || len(d.entries) == 0 {
 		return
 	}
 	if time.Now().Before(d.notBefore) {
@@ -79,7 +83,7 @@ func (q *queue) offer(d *deviceQueue) {
 	q.ready = append(q.ready, d)
 }
 
-// next returns a device whose first entry may be sent now, and makes it busy.
+// next returns a device whose first entry may be sent now, and leases that.
 // Without one it returns when the next one will be ready; the zero time is never.
 func (q *queue) next(now time.Time) (*deviceQueue, time.Time) {
 	for len(q.waiting) > 0 && !now.Before(q.waiting[0].notBefore) {
@@ -92,10 +96,10 @@ func (q *queue) next(now time.Time) (*deviceQueue, time.Time) {
 		q.ready[0] = nil
 		q.ready = q.ready[1:]
 		d.queued = false
-		if d.busy || len(d.entries) == 0 {
+		if d.leased != nil || len(d.entries) == 0 {
 			continue
 		}
-		d.busy = true
+		d.leased = d.entries[0]
 		return d, time.Time{}
 	}
 	if len(q.waiting) > 0 {
@@ -104,9 +108,9 @@ func (q *queue) next(now time.Time) (*deviceQueue, time.Time) {
 	return nil, time.Time{}
 }
 
-// release makes a device that was busy available again, after a wait.
+// release ends the lease of a device and makes it available again, after a wait.
 func (q *queue) release(d *deviceQueue, wait time.Duration) {
-	d.busy = false
+	d.leased = nil
 	d.notBefore = time.Time{}
 	if wait > 0 {
 		d.notBefore = time.Now().Add(wait)
@@ -136,7 +140,7 @@ func (q *queue) remove(d *deviceQueue, seq uint64) *entry {
 // forget drops a device that has nothing left, so that the map does not grow with
 // every device ever seen.
 func (q *queue) forget(d *deviceQueue) {
-	if len(d.entries) > 0 || d.busy || d.queued {
+	if len(d.entries) > 0 || d.leased != nil || d.queued {
 		return
 	}
 	if d.index >= 0 {

@@ -1,4 +1,4 @@
-package mqttv5
+package outbox
 
 import (
 	"errors"

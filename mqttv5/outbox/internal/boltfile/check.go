@@ -1,4 +1,4 @@
-package mqttv5
+package boltfile
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// boltCheck walks the structure of a bbolt file before bbolt does. bbolt trusts
+// checker walks the structure of a bbolt file before bbolt does. bbolt trusts
 // its file: a page number that points nowhere ends the process, by a panic in a
 // goroutine of its own or by a fault in the mapping, and a free list that lies
 // loses data later. The file's format is that of bbolt's internal/common (page.go,
@@ -23,7 +23,7 @@ import (
 //	leaf:    flags u32, pos u32, key size u32, value size u32
 //	bucket:  root u64, sequence u64; with root 0 a leaf page follows
 //	free:    page numbers u64; a count of 0xffff is followed by the real one
-type boltCheck struct {
+type checker struct {
 	f        *os.File
 	pageSize int64
 	high     uint64 // pages below this exist
@@ -31,26 +31,26 @@ type boltCheck struct {
 }
 
 const (
-	boltMagic  = 0xED0CDAED
+	magic      = 0xED0CDAED
 	pageBranch = 0x01
 	pageLeaf   = 0x02
 	pageFree   = 0x10
 	pageHead   = 16
 	noFreelist = 1<<64 - 1
 
-	maxBoltDepth = 32
+	maxDepth = 32
 )
 
 var nativeEndian = binary.NativeEndian
 
 func structureError(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errStructure, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
 
-// checkBoltFile returns what is wrong with the structure of a file; no file and an
+// check returns what is wrong with the structure of a file; no file and an
 // empty one are fine. A spoiled meta page counts as damage although bbolt would
 // fall back to the other: it would be without the last commit.
-func checkBoltFile(name string) error {
+func check(name string) error {
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -78,7 +78,7 @@ func checkBoltFile(name string) error {
 	if second.pageSize != first.pageSize || m.high > uint64(fi.Size())/uint64(m.pageSize) {
 		return structureError("it ends at byte %d, before page %d of %d bytes", fi.Size(), m.high, m.pageSize)
 	}
-	c := &boltCheck{f: f, pageSize: int64(m.pageSize), high: m.high, used: make([]bool, m.high)}
+	c := &checker{f: f, pageSize: int64(m.pageSize), high: m.high, used: make([]bool, m.high)}
 	if err := c.tree(m.root, nil, nil, 0); err != nil {
 		return err
 	}
@@ -88,12 +88,12 @@ func checkBoltFile(name string) error {
 	return c.freelist(m.free)
 }
 
-type boltMeta struct {
+type meta struct {
 	pageSize               uint32
 	root, free, high, txid uint64
 }
 
-func readMeta(f *os.File, at int64) (m boltMeta, err error) {
+func readMeta(f *os.File, at int64) (m meta, err error) {
 	var b [80]byte
 	if _, err := f.ReadAt(b[:], at); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -103,10 +103,10 @@ func readMeta(f *os.File, at int64) (m boltMeta, err error) {
 	}
 	h := fnv.New64a()
 	h.Write(b[16:72])
-	if nativeEndian.Uint32(b[16:]) != boltMagic || nativeEndian.Uint32(b[20:]) != 2 || h.Sum64() != nativeEndian.Uint64(b[72:]) {
+	if nativeEndian.Uint32(b[16:]) != magic || nativeEndian.Uint32(b[20:]) != 2 || h.Sum64() != nativeEndian.Uint64(b[72:]) {
 		return m, structureError("the meta page at byte %d is spoiled", at)
 	}
-	m = boltMeta{nativeEndian.Uint32(b[24:]), nativeEndian.Uint64(b[32:]), nativeEndian.Uint64(b[48:]), nativeEndian.Uint64(b[56:]), nativeEndian.Uint64(b[64:])}
+	m = meta{nativeEndian.Uint32(b[24:]), nativeEndian.Uint64(b[32:]), nativeEndian.Uint64(b[48:]), nativeEndian.Uint64(b[56:]), nativeEndian.Uint64(b[64:])}
 	if m.pageSize < 512 || m.pageSize > 1<<20 || m.pageSize&(m.pageSize-1) != 0 {
 		return m, structureError("page size %d", m.pageSize)
 	}
@@ -114,7 +114,7 @@ func readMeta(f *os.File, at int64) (m boltMeta, err error) {
 }
 
 // page reads a page with its overflow and marks it as used.
-func (c *boltCheck) page(id uint64) ([]byte, error) {
+func (c *checker) page(id uint64) ([]byte, error) {
 	if id < 2 || id >= c.high {
 		return nil, structureError("page %d does not exist", id)
 	}
@@ -138,9 +138,9 @@ func (c *boltCheck) page(id uint64) ([]byte, error) {
 }
 
 // tree checks a page and all below it. Keys lie in [lower, upper).
-func (c *boltCheck) tree(id uint64, lower, upper []byte, depth int) error {
-	if depth > maxBoltDepth {
-		return structureError("pages nest deeper than %d", maxBoltDepth)
+func (c *checker) tree(id uint64, lower, upper []byte, depth int) error {
+	if depth > maxDepth {
+		return structureError("pages nest deeper than %d", maxDepth)
 	}
 	b, err := c.page(id)
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *boltCheck) tree(id uint64, lower, upper []byte, depth int) error {
 	return c.content(b, id, lower, upper, depth)
 }
 
-func (c *boltCheck) content(b []byte, id uint64, lower, upper []byte, depth int) error {
+func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) error {
 	flags, count := nativeEndian.Uint16(b[8:]), int(nativeEndian.Uint16(b[10:]))
 	if flags != pageBranch && flags != pageLeaf {
 		return structureError("page %d has flags 0x%02x", id, flags)
@@ -197,7 +197,7 @@ func (c *boltCheck) content(b []byte, id uint64, lower, upper []byte, depth int)
 }
 
 // value checks what a leaf element holds: bytes, or a bucket.
-func (c *boltCheck) value(flags uint32, v []byte, id uint64, depth int) error {
+func (c *checker) value(flags uint32, v []byte, id uint64, depth int) error {
 	switch {
 	case flags == 0:
 		return nil
@@ -216,7 +216,7 @@ func (c *boltCheck) value(flags uint32, v []byte, id uint64, depth int) error {
 }
 
 // freelist checks that no page is both used and free.
-func (c *boltCheck) freelist(id uint64) error {
+func (c *checker) freelist(id uint64) error {
 	b, err := c.page(id)
 	if err != nil {
 		return err

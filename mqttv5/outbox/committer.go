@@ -1,4 +1,4 @@
-package mqttv5
+package outbox
 
 import (
 	"slices"
@@ -39,10 +39,10 @@ type committer struct {
 // change is one step.
 type change struct {
 	apply func(*bolt.Tx) error
-	size  int                // of a new record; 0 is a change of another kind
-	done  func(error)        // if not nil, called with the commit's error from the committer's goroutine
-	count func(*outboxState) // what it adds to the state; may be nil
-	lazy  bool               // nobody waits for it: it may wait for company
+	size  int          // of a new record; 0 is a change of another kind
+	done  func(error)  // if not nil, called with the commit's error from the committer's goroutine
+	count func(*state) // what it adds to the state; may be nil
+	lazy  bool         // nobody waits for it: it may wait for company
 }
 
 const (
@@ -51,7 +51,7 @@ const (
 )
 
 func newCommitter(o *Outbox) *committer {
-	c := &committer{update: o.update, after: o.afterChanges, yield: o.yieldSpare, stuck: o.stuck, wake: make(chan struct{}, 1), idle: make(chan struct{})}
+	c := &committer{update: o.file.Update, after: o.afterChanges, yield: o.yieldSpare, stuck: o.stuck, wake: make(chan struct{}, 1), idle: make(chan struct{})}
 	go c.run()
 	return c
 }

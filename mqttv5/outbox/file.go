@@ -1,4 +1,4 @@
-package mqttv5
+package outbox
 
 import (
 	"encoding/binary"
@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"runtime/debug"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/outbox/internal/boltfile"
 )
 
 // Buckets of the file: records by sequence number; why some are parked; the bytes
@@ -35,8 +34,8 @@ const spareSize = 5 * maxRecord
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// outboxState is written with every commit.
-type outboxState struct {
+// state is written with every commit.
+type state struct {
 	identity  uint64 // random, part of the id of each new record
 	last      uint64 // sequence number given out last
 	clock     int64  // ms the outbox has been open before this process
@@ -47,7 +46,7 @@ type outboxState struct {
 
 const stateSize = 52 // CRC-32C and six numbers
 
-func (s *outboxState) encode(clock int64) []byte {
+func (s *state) encode(clock int64) []byte {
 	b := make([]byte, stateSize)
 	le := binary.LittleEndian
 	le.PutUint64(b[4:], s.identity)
@@ -60,12 +59,12 @@ func (s *outboxState) encode(clock int64) []byte {
 	return b
 }
 
-func decodeState(b []byte) (s outboxState, ok bool) {
+func decodeState(b []byte) (s state, ok bool) {
 	le := binary.LittleEndian
 	if len(b) != stateSize || le.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
 		return s, false
 	}
-	return outboxState{
+	return state{
 		identity: le.Uint64(b[4:]), last: le.Uint64(b[12:]), clock: int64(le.Uint64(b[20:])),
 		delivered: le.Uint64(b[28:]), dropped: le.Uint64(b[36:]), accepted: le.Uint64(b[44:]),
 	}, true
@@ -73,48 +72,21 @@ func decodeState(b []byte) (s outboxState, ok bool) {
 
 // parkedEntry says why a record was set aside.
 type parkedEntry struct {
-	Reason   string     `json:"reason"`
-	Code     ReasonCode `json:"code"`
-	Attempts int        `json:"attempts"`
-	At       int64      `json:"at"` // ms since 1970
+	Reason   string           `json:"reason"`
+	Code     fault.ReasonCode `json:"code"`
+	Attempts int              `json:"attempts"`
+	At       int64            `json:"at"` // ms since 1970
 	size     int
 	key      deviceKey
 	clock    int64
 }
 
-// update runs a transaction. A fault in the mapped file, as of a failing disk, and
-// a panic of bbolt over a broken page become errors.
-func (o *Outbox) update(f func(*bolt.Tx) error) error {
-	return sheltered(func() error { return o.db.Update(f) })
-}
-
-func sheltered(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errStructure, p)
-		}
-	}()
-	return f()
-}
-
-var errStructure = errors.New("file structure is damaged")
-
-// open opens the file and reads what waits in it.
+// open opens the file and reads what waits in it. One that is damaged is set aside,
+// and what can be read of it is brought over.
 func (o *Outbox) open() error {
-	damage := checkBoltFile(o.path)
-	if damage == nil {
-		damage = o.openFile()
-	}
-	if damage == nil {
-		return nil
-	}
-	if errors.Is(damage, os.ErrPermission) || !isDamage(damage) {
+	damage := o.openFile()
+	if damage == nil || !boltfile.IsDamage(damage) {
 		return damage
-	}
-	if o.db != nil {
-		sheltered(o.db.Close)
-		o.db = nil
 	}
 	aside, err := durable.SetAside(o.path)
 	if err != nil {
@@ -129,23 +101,34 @@ func (o *Outbox) open() error {
 	return o.openFile()
 }
 
-// isDamage tells a broken file from one that cannot be used now.
-func isDamage(err error) bool {
-	return errors.Is(err, errStructure) || errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch)
-}
-
 func (o *Outbox) openFile() error {
-	err := sheltered(func() (err error) {
-		o.db, err = bolt.Open(o.path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
-		return err
-	})
+	f, err := boltfile.Open(o.path)
 	if err != nil {
 		return err
 	}
 	o.q, o.bytes = newQueue(), 0
 	clear(o.parked)
 	clear(o.damaged)
-	return o.update(o.load)
+	if err := f.Update(o.load); err != nil {
+		f.Close()
+		return err
+	}
+	o.file = f
+	return nil
+}
+
+// salvage writes a new file with every intact record that a damaged one holds,
+// wherever it lies. Records that had been delivered may lie in pages not yet used
+// again and will be delivered once more: a consumer drops them by their id.
+func (o *Outbox) salvage(from string) (found int, err error) {
+	f, err := os.Open(from)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return boltfile.Build(o.path, bucketRecords, func(put func(key, value []byte) error) error {
+		return carve(f, func(v []byte) error { return put(seqKey(binary.LittleEndian.Uint64(v[8:])), v) })
+	})
 }
 
 // load reads the whole file once: each record's checksum is checked, and those
@@ -156,13 +139,14 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	state, ok := decodeState(tx.Bucket(bucketMeta).Get(keyState))
+	known, ok := decodeState(tx.Bucket(bucketMeta).Get(keyState))
 	if !ok {
 		// New, or the state was lost, and with it which numbers were given out: those
 		// to come need another identity. The records that are left carry their own.
-		state = outboxState{identity: randomUint64()}
+		known = state{identity: randomUint64()}
 	}
-	o.state = state
+	o.state = known
+
 	records, damaged := tx.Bucket(bucketRecords), tx.Bucket(bucketDamaged)
 	type bad struct {
 		key, value []byte
@@ -177,7 +161,7 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 		}
 		o.state.last = max(o.state.last, r.seq)
 		o.bytes += int64(len(v))
-		key := deviceKey{r.device.ApplicationID, r.device.DeviceSerial}
+		key := keyOf(&r.Device)
 		if p := tx.Bucket(bucketParked).Get(k); p != nil {
 			e := parkedEntry{size: len(v), key: key, clock: r.clock}
 			if json.Unmarshal(p, &e) != nil {
@@ -192,6 +176,7 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
+
 	for _, b := range bads {
 		o.log.Error("a record in the outbox is damaged and has been set aside", "sequence", fmt.Sprintf("%x", b.key), "reason", b.err)
 		if err := damaged.Put(b.key, b.value); err != nil {
@@ -213,13 +198,13 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 // afterChanges is part of every commit: it saves the state as it is afterwards.
 func (o *Outbox) afterChanges(tx *bolt.Tx, changes []*change) error {
 	o.mu.Lock()
-	state, clock := o.state, o.clock()
+	after, clock := o.state, o.clock()
 	o.mu.Unlock()
 	grows := false
 	for _, x := range changes {
 		grows = grows || x.size > 0
 		if x.count != nil {
-			x.count(&state)
+			x.count(&after)
 		}
 	}
 	if grows && tx.Bucket(bucketSpare).Get(keySpare) == nil {
@@ -227,7 +212,7 @@ func (o *Outbox) afterChanges(tx *bolt.Tx, changes []*change) error {
 			return err
 		}
 	}
-	return tx.Bucket(bucketMeta).Put(keyState, state.encode(clock))
+	return tx.Bucket(bucketMeta).Put(keyState, after.encode(clock))
 }
 
 // yieldSpare makes room in the file for what must be written on a full disk. The
@@ -240,27 +225,16 @@ func (o *Outbox) yieldSpare(tx *bolt.Tx) error {
 	return tx.Bucket(bucketSpare).Delete(keySpare)
 }
 
-// recordAt decodes what is filed under a key.
-func recordAt(k, v []byte) (*record, error) {
-	r, err := decodeRecord(v)
-	if err == nil && (len(k) != 8 || r.seq != binary.BigEndian.Uint64(k)) {
-		return nil, fmt.Errorf("%w: it is filed under another number", errRecord)
-	}
-	return r, err
-}
-
 // read returns a record from the file.
 func (o *Outbox) read(seq uint64) (r *record, err error) {
-	err = sheltered(func() error {
-		return o.db.View(func(tx *bolt.Tx) error {
-			k := seqKey(seq)
-			v := tx.Bucket(bucketRecords).Get(k)
-			if v == nil {
-				return fmt.Errorf("%w: it is not in the file", errRecord)
-			}
-			r, err = recordAt(k, v)
-			return err
-		})
+	err = o.file.View(func(tx *bolt.Tx) error {
+		k := seqKey(seq)
+		v := tx.Bucket(bucketRecords).Get(k)
+		if v == nil {
+			return fmt.Errorf("%w: it is not in the file", errRecord)
+		}
+		r, err = recordAt(k, v)
+		return err
 	})
 	return r, err
 }

@@ -1,7 +1,6 @@
-package mqttv5
+package outbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,45 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 
-	"github.com/eclipse/paho.golang/packets"
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/ulogkit/ulogkit/format"
-
-	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
-
-// submitText accepts one text record of a device.
-func submitText(t testing.TB, o *Outbox, device int, text string) (id string) {
-	t.Helper()
-	ids, err := o.SubmitText(context.Background(), testDevice(device), []TextEntry{{1, format.LevelInfo, text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ids[0]
-}
-
-// parkAll delivers what waits to a broker that refuses it for good.
-func parkAll(t testing.TB, o *Outbox) {
-	t.Helper()
-	b := mqtttest.NewBroker(t)
-	b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
-		c.Puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
-		return true
-	}
-	c := fakeClient(t, b, nil)
-	stop := deliverIn(t, c, o)
-	if err := o.WaitEmpty(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	b.Stop()
-}
 
 // concurrently calls f from several goroutines and returns how many succeeded.
 func concurrently(t testing.TB, f func() error) (succeeded int) {
@@ -60,7 +25,7 @@ func concurrently(t testing.TB, f func() error) (succeeded int) {
 	for range callers {
 		if err := <-errs; err == nil {
 			succeeded++
-		} else if !errors.Is(err, ErrConfig) {
+		} else if !errors.Is(err, fault.ErrConfig) {
 			t.Error(err)
 		}
 	}
@@ -69,7 +34,7 @@ func concurrently(t testing.TB, f func() error) (succeeded int) {
 
 // Of many who retry or drop one record one does; the counts are right afterwards,
 // and after reopening.
-func TestAdminConcurrent(t *testing.T) {
+func TestOneOfManyRetriesOrDrops(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	id := submitText(t, o, 1, "x")
@@ -98,47 +63,53 @@ func TestAdminConcurrent(t *testing.T) {
 	o.Close()
 }
 
-// A record that is being dropped is not sent by a delivery that begins meanwhile.
-func TestDropBeforeDelivery(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.NewBroker(t)
-		c := fakeClient(t, b, nil)
-		o := openOutbox(t, dir)
-		dropped, other := submitText(t, o, 1, "x"), submitText(t, o, 1, "y")
-		var stop func() error
-		var once sync.Once
-		update := o.write.update
-		o.write.update = func(f func(*bolt.Tx) error) error {
-			once.Do(func() { // the commit of Drop
-				stop = deliverIn(t, c, o)
-				synctest.Wait()
-			})
-			return update(f)
-		}
-		if err := o.Drop(dropped); err != nil {
-			t.Error(err)
-		}
-		if err := o.WaitEmpty(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-		if ids := b.IDs(); len(ids) != 1 || ids[0] != other {
-			t.Errorf("%q were sent; %s was dropped", ids, dropped)
-		}
-		if s := o.Stats(); s.Bytes != 0 || s.Dropped != 1 || s.Delivered != 1 {
-			t.Errorf("stats %+v", s)
-		}
-		o.Close()
-		c.Close()
-		b.Stop()
-	})
+// A record that is being dropped is not leased by a delivery that begins meanwhile.
+func TestDropTakesTheRecordFromDelivery(t *testing.T) {
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	dropped, other := submitText(t, o, 1, "x"), submitText(t, o, 1, "y")
+	update := o.write.update
+	var once sync.Once
+	o.write.update = func(f func(*bolt.Tx) error) error {
+		once.Do(func() { // the commit of Drop
+			l := lease(t, o)
+			if l.ID != other {
+				t.Errorf("got %s, want %s: %s is dropped", l.ID, other, dropped)
+			}
+			l.Done()
+		})
+		return update(f)
+	}
+	if err := o.Drop(dropped); err != nil {
+		t.Error(err)
+	}
+	if s := o.Stats(); s.Bytes != 0 || s.Dropped != 1 || s.Delivered != 1 {
+		t.Errorf("got stats %+v, want one dropped and one delivered", s)
+	}
+}
+
+func TestDropRefusesWhatIsLeased(t *testing.T) {
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	first, second := submitText(t, o, 1, "x"), submitText(t, o, 1, "y")
+	l := lease(t, o)
+	if err := o.Drop(first); !errors.Is(err, fault.ErrConfig) || !strings.Contains(err.Error(), "being delivered") {
+		t.Errorf("got %v, want fault.ErrConfig: it is being delivered", err)
+	}
+	if err := o.Drop(second); err != nil {
+		t.Errorf("its neighbour: %v", err)
+	}
+	l.Again(0)
+	if err := o.Drop(first); err != nil {
+		t.Error(err)
+	}
+	if s := o.Stats(); s.Waiting != 0 || s.Dropped != 2 || s.Bytes != 0 {
+		t.Errorf("got stats %+v, want nothing left", s)
+	}
 }
 
 // What cannot be changed on disk stays as it was.
-func TestAdminFails(t *testing.T) {
+func TestChangeThatCannotBeWrittenDidNotHappen(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
 	parked := submitText(t, o, 1, "x")
@@ -148,7 +119,7 @@ func TestAdminFails(t *testing.T) {
 	update := o.write.update
 	o.write.update = func(func(*bolt.Tx) error) error { return errFull }
 	for name, err := range map[string]error{"retry": o.Retry(parked), "drop parked": o.Drop(parked), "drop waiting": o.Drop(waiting)} {
-		if !errors.Is(err, ErrStorage) || !errors.Is(err, errFull) {
+		if !errors.Is(err, fault.ErrStorage) || !errors.Is(err, errFull) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -166,14 +137,19 @@ func TestAdminFails(t *testing.T) {
 
 // After the state was lost no record id is given out again, and the records that
 // were kept can still be named.
-func TestIDsAfterLoss(t *testing.T) {
+func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 	for name, spoil := range map[string]func(*testing.T, string){
 		"state": func(t *testing.T, path string) {
 			db, err := bolt.Open(path, 0o600, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyState, []byte("spoiled")) })
+			err = db.Update(func(tx *bolt.Tx) error {
+				b := tx.Bucket(bucketMeta)
+				state := append([]byte(nil), b.Get(keyState)...)
+				state[12] = 0 // the number that was given out last
+				return b.Put(keyState, state)
+			})
 			if err := errors.Join(err, db.Close()); err != nil {
 				t.Fatal(err)
 			}

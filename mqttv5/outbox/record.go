@@ -1,36 +1,17 @@
-package mqttv5
+package outbox
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 )
-
-// RecordKind is what a record in the outbox holds.
-type RecordKind uint8
-
-// Kinds of records.
-const (
-	RecordLog      RecordKind = 1 // a binary log; its session token is written when it is sent
-	RecordCoreDump RecordKind = 2
-	RecordText     RecordKind = 3 // a batch of text logs
-)
-
-// String returns "log", "core-dump" or "text".
-func (k RecordKind) String() string {
-	switch k {
-	case RecordLog:
-		return "log"
-	case RecordCoreDump:
-		return "core-dump"
-	case RecordText:
-		return "text"
-	}
-	return fmt.Sprintf("kind %d", uint8(k))
-}
 
 // record is one entry of the outbox.
 //
@@ -51,16 +32,17 @@ func (k RecordKind) String() string {
 // The magic and the sums let salvage find records in a file whose structure is
 // lost.
 type record struct {
+	Record
 	seq      uint64
 	outbox   uint64
 	accepted int64
 	clock    int64
-	kind     RecordKind
-	device   DeviceInfo
-	payload  []byte
 }
 
-const recordHead = 53
+const (
+	recordHead = 53
+	maxRecord  = recordHead + 4*255 + payload.Max // the largest, in bytes
+)
 
 var (
 	recordMagic = []byte("ulr1")
@@ -76,9 +58,15 @@ func recordID(outbox, seq uint64) string { return fmt.Sprintf("%016x-%d", outbox
 
 func (r *record) time() time.Time { return time.UnixMilli(r.accepted) }
 
+// size returns the length of the record on disk.
+func (r *record) size() int {
+	d := &r.Device
+	return recordHead + len(d.DeviceSerial) + len(d.DeviceType) + len(d.GitVersion) + len(d.GitHash) + len(r.Payload)
+}
+
 func (r *record) encode() []byte {
-	d := &r.device
-	b := make([]byte, recordHead, recordHead+len(d.DeviceSerial)+len(d.DeviceType)+len(d.GitVersion)+len(d.GitHash)+len(r.payload))
+	d := &r.Device
+	b := make([]byte, recordHead, r.size())
 	copy(b, recordMagic)
 	le := binary.LittleEndian
 	le.PutUint64(b[8:], r.seq)
@@ -86,13 +74,13 @@ func (r *record) encode() []byte {
 	le.PutUint64(b[24:], uint64(r.accepted))
 	le.PutUint64(b[32:], uint64(r.clock))
 	le.PutUint32(b[40:], d.ApplicationID)
-	le.PutUint32(b[44:], uint32(len(r.payload)))
-	b[48] = byte(r.kind)
+	le.PutUint32(b[44:], uint32(len(r.Payload)))
+	b[48] = byte(r.Kind)
 	for i, s := range [...]string{d.DeviceSerial, d.DeviceType, d.GitVersion, d.GitHash} {
 		b[49+i] = byte(len(s)) // at most 64, by Validate
 		b = append(b, s...)
 	}
-	b = append(b, r.payload...)
+	b = append(b, r.Payload...)
 	le.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
 	return b
 }
@@ -104,11 +92,11 @@ func recordSize(b []byte) (int, bool) {
 		return 0, false
 	}
 	n := recordHead + int(b[49]) + int(b[50]) + int(b[51]) + int(b[52])
-	payload := binary.LittleEndian.Uint32(b[44:])
-	if payload > DefaultMaxMessage {
+	n32 := binary.LittleEndian.Uint32(b[44:])
+	if n32 > payload.Max {
 		return 0, false
 	}
-	n += int(payload)
+	n += int(n32)
 	return n, n <= len(b)
 }
 
@@ -125,17 +113,60 @@ func decodeRecord(b []byte) (*record, error) {
 	r := &record{
 		seq: le.Uint64(b[8:]), outbox: le.Uint64(b[16:]),
 		accepted: int64(le.Uint64(b[24:])), clock: int64(le.Uint64(b[32:])),
-		kind: RecordKind(b[48]),
 	}
-	r.device.ApplicationID = le.Uint32(b[40:])
+	r.Kind = Kind(b[48])
+	r.Device.ApplicationID = le.Uint32(b[40:])
 	rest := b[recordHead:]
-	for i, s := range [...]*string{&r.device.DeviceSerial, &r.device.DeviceType, &r.device.GitVersion, &r.device.GitHash} {
+	for i, s := range [...]*string{&r.Device.DeviceSerial, &r.Device.DeviceType, &r.Device.GitVersion, &r.Device.GitHash} {
 		n := int(b[49+i])
 		*s, rest = string(rest[:n]), rest[n:]
 	}
-	r.payload = bytes.Clone(rest)
-	if r.kind < RecordLog || r.kind > RecordText {
-		return nil, fmt.Errorf("%w: unknown %v", errRecord, r.kind)
+	r.Payload = bytes.Clone(rest)
+	if r.Kind < Log || r.Kind > Text {
+		return nil, fmt.Errorf("%w: unknown %v", errRecord, r.Kind)
 	}
 	return r, nil
+}
+
+// recordAt decodes what is filed under a key.
+func recordAt(k, v []byte) (*record, error) {
+	r, err := decodeRecord(v)
+	if err == nil && (len(k) != 8 || r.seq != binary.BigEndian.Uint64(k)) {
+		return nil, fmt.Errorf("%w: it is filed under another number", errRecord)
+	}
+	return r, err
+}
+
+// carve calls f with each intact record in a stream of bytes.
+func carve(r io.Reader, f func([]byte) error) error {
+	in := bufio.NewReaderSize(r, 2*maxRecord)
+	for {
+		b, err := in.Peek(2 * maxRecord)
+		if len(b) == 0 {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		at := bytes.Index(b, recordMagic)
+		if at < 0 {
+			in.Discard(max(1, len(b)-len(recordMagic)+1))
+			continue
+		}
+		in.Discard(at)
+		b, _ = in.Peek(maxRecord)
+		n, ok := recordSize(b)
+		if ok {
+			_, err := decodeRecord(b[:n])
+			ok = err == nil
+		}
+		if !ok {
+			in.Discard(1)
+			continue
+		}
+		if err := f(b[:n]); err != nil {
+			return err
+		}
+		in.Discard(n)
+	}
 }

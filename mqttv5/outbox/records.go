@@ -1,4 +1,4 @@
-package mqttv5
+package outbox
 
 import (
 	"encoding/binary"
@@ -10,37 +10,38 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
-// RecordState is where a record stands.
-type RecordState string
+// State is where a record stands.
+type State string
 
 // States of records.
 const (
-	StateWaiting RecordState = "waiting" // to be delivered, or in flight
-	StateParked  RecordState = "parked"  // set aside, with a reason; Retry or Drop it
-	StateDamaged RecordState = "damaged" // its bytes changed on disk; Drop it
+	StateWaiting State = "waiting" // to be delivered, or in flight
+	StateParked  State = "parked"  // set aside, with a reason; Retry or Drop it
+	StateDamaged State = "damaged" // its bytes changed on disk; Drop it
 )
 
-// RecordInfo describes a record in the outbox.
-type RecordInfo struct {
+// Entry describes a record in the outbox.
+type Entry struct {
 	ID       string
-	State    RecordState
-	Kind     RecordKind // 0 when damaged
-	Device   DeviceInfo // empty when damaged
-	Bytes    int        // of the payload; of the record on disk when damaged
-	Accepted time.Time  // by the wall clock of that time
-	Reason   string     // why it is parked or damaged
-	Code     ReasonCode // the server's, when it is parked for one
-	Attempts int        // sendings before it was parked
-	Parked   time.Time  // when it was parked
+	State    State
+	Kind     Kind             // 0 when damaged
+	Device   device.Info      // empty when damaged
+	Bytes    int              // of the payload; of the record on disk when damaged
+	Accepted time.Time        // by the wall clock of that time
+	Reason   string           // why it is parked or damaged
+	Code     fault.ReasonCode // the server's, when it is parked for one
+	Attempts int              // sendings before it was parked
+	Parked   time.Time        // when it was parked
 }
 
-// OutboxStats counts what is in an outbox and what has gone through it.
-type OutboxStats struct {
+// Stats counts what is in an outbox and what has gone through it.
+type Stats struct {
 	Waiting   int           // records to be delivered
-	InFlight  int           // of these, sent and not yet acknowledged
+	InFlight  int           // of these, leased
 	Parked    int           // records set aside
 	Damaged   int           // records whose bytes changed on disk
 	Bytes     int64         // of all records on disk
@@ -52,11 +53,11 @@ type OutboxStats struct {
 }
 
 // Stats returns the counts of this moment.
-func (o *Outbox) Stats() OutboxStats {
+func (o *Outbox) Stats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return OutboxStats{
-		Waiting: o.q.count, InFlight: len(o.inFlight), Parked: len(o.parked), Damaged: len(o.damaged),
+	return Stats{
+		Waiting: o.q.count, InFlight: o.leased, Parked: len(o.parked), Damaged: len(o.damaged),
 		Bytes: o.bytes, OldestAge: o.oldest(),
 		Accepted: o.state.accepted, Delivered: o.state.delivered, Dropped: o.state.dropped, Retried: o.retried,
 	}
@@ -65,14 +66,14 @@ func (o *Outbox) Stats() OutboxStats {
 // Records yields what is in the outbox, in the order it was accepted, damaged
 // records last. It reads some records at a time; what changes meanwhile may be
 // missed.
-func (o *Outbox) Records() iter.Seq2[RecordInfo, error] {
-	return func(yield func(RecordInfo, error) bool) {
+func (o *Outbox) Records() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
 		for _, bucket := range [...][]byte{bucketRecords, bucketDamaged} {
 			var from []byte
 			for {
 				page, next, err := o.page(bucket, from)
 				if err != nil {
-					yield(RecordInfo{}, o.fault("read", err))
+					yield(Entry{}, o.failed("read", err))
 					return
 				}
 				for _, r := range page {
@@ -91,53 +92,51 @@ func (o *Outbox) Records() iter.Seq2[RecordInfo, error] {
 
 // page returns some records of a bucket and the key that the next page begins
 // with.
-func (o *Outbox) page(bucket, from []byte) (page []RecordInfo, next []byte, err error) {
+func (o *Outbox) page(bucket, from []byte) (page []Entry, next []byte, err error) {
 	o.mu.Lock()
 	closed := o.closed
 	o.mu.Unlock()
 	if closed {
-		return nil, nil, ErrClosed
+		return nil, nil, fault.ErrClosed
 	}
 	const size = 64
-	err = sheltered(func() error {
-		return o.db.View(func(tx *bolt.Tx) error {
-			c := tx.Bucket(bucket).Cursor()
-			for k, v := c.Seek(from); k != nil; k, v = c.Next() {
-				if len(page) == size {
-					next = append([]byte(nil), k...)
-					return nil
-				}
-				if len(k) != 8 {
-					continue
-				}
-				if r, ok := o.describe(k, v); ok {
-					page = append(page, r)
-				}
+	err = o.file.View(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucket).Cursor()
+		for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+			if len(page) == size {
+				next = append([]byte(nil), k...)
+				return nil
 			}
-			return nil
-		})
+			if len(k) != 8 {
+				continue
+			}
+			if r, ok := o.describe(k, v); ok {
+				page = append(page, r)
+			}
+		}
+		return nil
 	})
 	return page, next, err
 }
 
 // describe reports false for a record that was delivered and whose removal from
 // the file is still to come.
-func (o *Outbox) describe(k, v []byte) (RecordInfo, bool) {
+func (o *Outbox) describe(k, v []byte) (Entry, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	seq := binary.BigEndian.Uint64(k)
-	i := RecordInfo{ID: o.idAt(k, v), State: StateWaiting, Bytes: len(v)}
+	i := Entry{ID: o.idAt(k, v), State: StateWaiting, Bytes: len(v)}
 	r, err := recordAt(k, v)
 	if err != nil {
 		i.State, i.Reason = StateDamaged, err.Error()
 		return i, true
 	}
-	i.Kind, i.Device, i.Bytes, i.Accepted = r.kind, r.device, len(r.payload), r.time()
+	i.Kind, i.Device, i.Bytes, i.Accepted = r.Kind, r.Device, len(r.Payload), r.time()
 	if p, ok := o.parked[seq]; ok {
 		i.State, i.Reason, i.Code, i.Attempts, i.Parked = StateParked, p.Reason, p.Code, p.Attempts, time.UnixMilli(p.At)
 		return i, true
 	}
-	d := o.q.devices[deviceKey{r.device.ApplicationID, r.device.DeviceSerial}]
+	d := o.q.devices[keyOf(&r.Device)]
 	return i, d != nil && d.has(seq)
 }
 
@@ -149,9 +148,9 @@ func (o *Outbox) Payload(id string) ([]byte, error) {
 	}
 	r, err := o.read(seq)
 	if err != nil {
-		return nil, o.fault("read record "+id+" of", err)
+		return nil, o.failed("read record "+id+" of", err)
 	}
-	return r.payload, nil
+	return r.Payload, nil
 }
 
 // Retry returns a parked record to its place in its device's queue.
@@ -174,15 +173,14 @@ func (o *Outbox) Retry(id string) error {
 	})
 }
 
-// Drop removes a parked or damaged record for good. A waiting one is dropped only
-// while nothing is being delivered.
+// Drop removes a record for good, unless it is leased.
 func (o *Outbox) Drop(id string) error {
 	return o.alter("drop", id, func(seq uint64) (*change, func(error), error) {
 		size, back, err := o.takeOut(seq)
 		if err != nil {
 			return nil, nil, err
 		}
-		drop := func(s *outboxState) { s.dropped++ }
+		drop := func(s *state) { s.dropped++ }
 		x := &change{count: drop, apply: func(tx *bolt.Tx) error {
 			for _, b := range [...][]byte{bucketRecords, bucketParked, bucketDamaged} {
 				if err := tx.Bucket(b).Delete(seqKey(seq)); err != nil {
@@ -197,8 +195,9 @@ func (o *Outbox) Drop(id string) error {
 				return
 			}
 			drop(&o.state)
+			delete(o.suspects, seq)
 			o.bytes -= int64(size)
-			o.notify()
+			o.notifyLeft()
 		}, nil
 	})
 }
@@ -219,8 +218,8 @@ func (o *Outbox) takeOut(seq uint64) (size int, back func(), err error) {
 		if !d.has(seq) {
 			continue
 		}
-		if o.delivering {
-			return 0, nil, errors.New("it waits for delivery; end the delivery first")
+		if d.leased != nil && d.leased.seq == seq {
+			return 0, nil, errors.New("it is being delivered; end the delivery first")
 		}
 		e := o.q.remove(d, seq)
 		return e.size, func() { o.q.add(d.key, e); o.signal() }, nil
@@ -229,15 +228,15 @@ func (o *Outbox) takeOut(seq uint64) (size int, back func(), err error) {
 }
 
 // alter makes one change to a record. claim takes the record, so that nobody else
-// has it until settle was told whether the change is durable; both are called with
+// has it until conclude was told whether the change is durable; both are called with
 // mu held.
-func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, settle func(error), err error)) error {
+func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, conclude func(error), err error)) error {
 	seq, err := o.sequence(what, id)
 	if err != nil {
 		return err
 	}
 	o.mu.Lock()
-	x, settle, err := claim(seq)
+	x, conclude, err := claim(seq)
 	if err != nil {
 		o.mu.Unlock()
 		return wrongRecord(what, id, err)
@@ -245,20 +244,20 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, settl
 	done := make(chan error, 1)
 	x.done = func(err error) {
 		o.mu.Lock()
-		settle(err)
+		conclude(err)
 		o.mu.Unlock()
 		done <- err
 	}
 	queued := o.write.add(x)
 	if !queued {
-		settle(ErrClosed)
+		conclude(fault.ErrClosed)
 	}
 	o.mu.Unlock()
 	if !queued {
-		return wrongRecord(what, id, ErrClosed)
+		return wrongRecord(what, id, fault.ErrClosed)
 	}
 	if err := <-done; err != nil {
-		return o.fault(what+" record "+id+" of", err)
+		return o.failed(what+" record "+id+" of", err)
 	}
 	return nil
 }
@@ -266,7 +265,7 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, settl
 var errUnknownRecord = errors.New("there is no such record")
 
 func wrongRecord(what, id string, err error) error {
-	return &Error{Op: what + " record " + fault.Printable(id), Class: ErrConfig, Err: err, Hint: "see the list of records"}
+	return &fault.Error{Op: what + " record " + fault.Printable(id), Class: fault.ErrConfig, Err: err, Hint: "see the list of records"}
 }
 
 // sequence returns the sequence number of the record that has an id.
@@ -275,33 +274,31 @@ func (o *Outbox) sequence(what, id string) (uint64, error) {
 	closed := o.closed
 	o.mu.Unlock()
 	if closed {
-		return 0, wrongRecord(what, id, ErrClosed)
+		return 0, wrongRecord(what, id, fault.ErrClosed)
 	}
 	_, tail, _ := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(tail, 10, 64)
 	if err != nil {
 		return 0, wrongRecord(what, id, errUnknownRecord)
 	}
-	err = sheltered(func() error {
-		return o.db.View(func(tx *bolt.Tx) error {
-			k := seqKey(seq)
-			for _, b := range [...][]byte{bucketRecords, bucketDamaged} {
-				if v := tx.Bucket(b).Get(k); v != nil {
-					o.mu.Lock()
-					defer o.mu.Unlock()
-					if o.idAt(k, v) == id {
-						return nil
-					}
+	err = o.file.View(func(tx *bolt.Tx) error {
+		k := seqKey(seq)
+		for _, b := range [...][]byte{bucketRecords, bucketDamaged} {
+			if v := tx.Bucket(b).Get(k); v != nil {
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				if o.idAt(k, v) == id {
+					return nil
 				}
 			}
-			return errUnknownRecord
-		})
+		}
+		return errUnknownRecord
 	})
 	if errors.Is(err, errUnknownRecord) {
 		return 0, wrongRecord(what, id, err)
 	}
 	if err != nil {
-		return 0, o.fault(what+" record "+id+" of", err)
+		return 0, o.failed(what+" record "+id+" of", err)
 	}
 	return seq, nil
 }

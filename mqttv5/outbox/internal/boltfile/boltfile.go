@@ -1,0 +1,156 @@
+// Package boltfile opens a file of bbolt that may be damaged, and makes one anew.
+//
+// bbolt trusts its file: a page number that points nowhere ends the process. Here
+// the structure is checked first, and a fault in the mapped file or a panic over a
+// broken page becomes an error. Nothing here knows what the file holds.
+package boltfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
+)
+
+// ErrDamaged says that the structure of a file is broken.
+var ErrDamaged = errors.New("file structure is damaged")
+
+// IsDamage tells a broken file from one that cannot be used now.
+func IsDamage(err error) bool {
+	if errors.Is(err, os.ErrPermission) {
+		return false
+	}
+	for _, damage := range [...]error{ErrDamaged, bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch} {
+		if errors.Is(err, damage) {
+			return true
+		}
+	}
+	return false
+}
+
+// File is an open file.
+type File struct{ db *bolt.DB }
+
+// Open checks the structure of a file and opens it, or makes one, for its owner
+// alone, durable in its folder. Each commit is synced.
+func Open(name string) (*File, error) {
+	if err := check(name); err != nil {
+		return nil, err
+	}
+	_, err := os.Lstat(name)
+	isNew := errors.Is(err, os.ErrNotExist)
+
+	f := &File{}
+	err = sheltered(func() (err error) {
+		f.db, err = bolt.Open(name, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if isNew {
+		if err := durable.SyncDir(filepath.Dir(name)); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
+}
+
+// Update runs a transaction that is on disk when it returns nil.
+func (f *File) Update(step func(*bolt.Tx) error) error {
+	return sheltered(func() error { return f.db.Update(step) })
+}
+
+// View runs a transaction that only reads.
+func (f *File) View(step func(*bolt.Tx) error) error {
+	return sheltered(func() error { return f.db.View(step) })
+}
+
+// Close closes the file.
+func (f *File) Close() error { return sheltered(f.db.Close) }
+
+// Syncs reports whether commits are synced, as they are unless somebody has turned
+// that off.
+func (f *File) Syncs() bool { return !f.db.NoSync && !f.db.NoGrowSync && !f.db.NoFreelistSync }
+
+// Path returns the file's name.
+func (f *File) Path() string { return f.db.Path() }
+
+// sheltered turns a fault in the mapped file, as of a failing disk, and a panic of
+// bbolt over a broken page into an error.
+func sheltered(step func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
+	return step()
+}
+
+// batch is how many entries Build writes in one transaction.
+const batch = 64
+
+// Build makes a new file with one bucket, of what fill gives to put, and when all of
+// it is on disk puts the file under its name. It returns the number of keys; of two
+// values for one key the later stays.
+func Build(name string, bucket []byte, fill func(put func(key, value []byte) error) error) (n int, err error) {
+	temp := name + ".tmp" // whoever builds holds the outbox's lock
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	db, err := bolt.Open(temp, 0o600, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			db.Close()
+			os.Remove(temp)
+		}
+	}()
+
+	type pair struct{ key, value []byte }
+	var pairs []pair
+	flush := func() error {
+		defer func() { pairs = pairs[:0] }()
+		return db.Update(func(tx *bolt.Tx) error {
+			b, err := tx.CreateBucketIfNotExists(bucket)
+			if err != nil {
+				return err
+			}
+			for _, p := range pairs {
+				if err := b.Put(p.key, p.value); err != nil {
+					return err
+				}
+			}
+			n = b.Stats().KeyN
+			return nil
+		})
+	}
+
+	err = fill(func(key, value []byte) error {
+		pairs = append(pairs, pair{append([]byte(nil), key...), append([]byte(nil), value...)})
+		if len(pairs) < batch {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, durable.Rename(temp, name)
+}

@@ -1,0 +1,161 @@
+package outbox
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/device"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
+)
+
+func TestOutboxLimits(t *testing.T) {
+	o, err := Open(Config{Dir: t.TempDir(), MaxBytes: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	entry := []payload.TextEntry{{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", 500)}}
+	accepted := 0
+	for {
+		_, err = o.SubmitText(t.Context(), devicetest.Info(1), entry)
+		if err != nil {
+			break
+		}
+		accepted++
+	}
+	if !errors.Is(err, fault.ErrOutboxFull) || !strings.Contains(err.Error(), "2000") || accepted != 2 {
+		t.Errorf("after %d: %v", accepted, err)
+	}
+	if s := o.Stats(); s.Waiting != accepted || s.Accepted != uint64(accepted) {
+		t.Errorf("stats %+v", s)
+	}
+	// Room that is made can be used.
+	for r := range o.Records() {
+		if err := o.Drop(r.ID); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), entry); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	bad := devicetest.Log(t, 1, 100)
+	bad[30] ^= 1
+	if _, err := o.SubmitLog(t.Context(), devicetest.Info(1), bad); !errors.Is(err, format.ErrChecksum) {
+		t.Errorf("bad log: %v", err)
+	}
+	if _, err := o.SubmitLog(t.Context(), device.Info{DeviceSerial: "+"}, devicetest.Log(t, 1, 100)); !errors.Is(err, fault.ErrBadData) {
+		t.Errorf("bad device: %v", err)
+	}
+	if _, err := o.SubmitCoreDump(t.Context(), []byte("x")); !errors.Is(err, fault.ErrBadData) {
+		t.Errorf("bad dump: %v", err)
+	}
+	for _, id := range []string{"", "x", "0-1", "-", strings.Repeat("9", 100)} {
+		if err := errors.Join(o.Retry(id)); !errors.Is(err, fault.ErrConfig) {
+			t.Errorf("retry %q: %v", id, err)
+		}
+		if err := o.Drop(id); !errors.Is(err, fault.ErrConfig) {
+			t.Errorf("drop %q: %v", id, err)
+		}
+	}
+	for _, cfg := range []Config{{}, {Dir: "x", MaxBytes: -1}, {Dir: "/dev/null/x"}} {
+		if _, err := Open(cfg); err == nil {
+			t.Errorf("%+v was accepted", cfg)
+		}
+	}
+}
+
+func TestOutboxClosed(t *testing.T) {
+	o := openOutbox(t, t.TempDir())
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), []payload.TextEntry{{Time: 1, Level: 1, Text: "x"}}); !errors.Is(err, fault.ErrClosed) {
+		t.Errorf("submit: %v", err)
+	}
+	if err := o.Drop(recordID(o.state.identity, 1)); !errors.Is(err, fault.ErrClosed) {
+		t.Errorf("drop: %v", err)
+	}
+	for _, err := range o.Records() {
+		if !errors.Is(err, fault.ErrStorage) {
+			t.Errorf("list: %v", err)
+		}
+	}
+	for range 2 {
+		if l, err := o.TryLease(); l != nil || !errors.Is(err, fault.ErrClosed) {
+			t.Errorf("lease: got %v, %v, want ErrClosed", l, err)
+		}
+	}
+}
+
+// Durable means synced: nobody may have turned it off.
+func TestOutboxSyncs(t *testing.T) {
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	if !o.file.Syncs() {
+		t.Error("the outbox does not sync")
+	}
+	commits := countCommits(o)
+	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), []payload.TextEntry{{Time: 1, Level: 1, Text: "x"}}); err != nil {
+		t.Fatal(err)
+	}
+	if commits.Load() != 1 {
+		t.Error("Submit returned before the commit")
+	}
+}
+
+// countCommits counts the transactions from now on.
+func countCommits(o *Outbox) *atomic.Int64 {
+	n := new(atomic.Int64)
+	update := o.write.update
+	o.write.update = func(f func(*bolt.Tx) error) error {
+		err := update(f)
+		n.Add(1)
+		return err
+	}
+	return n
+}
+
+// Many callers share a commit.
+func TestGroupCommit(t *testing.T) {
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	const callers, each = 32, 20
+	commits := countCommits(o)
+	done := make(chan error)
+	start := time.Now()
+	for d := range callers {
+		go func() {
+			for range each {
+				if _, err := o.SubmitText(t.Context(), devicetest.Info(d), []payload.TextEntry{{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", 900)}}); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range callers {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d records in %v with %d commits", callers*each, time.Since(start), commits.Load())
+	if n := commits.Load(); n > callers*each/4 {
+		t.Errorf("%d commits for %d records of %d callers", n, callers*each, callers)
+	}
+	if o.Stats().Accepted != callers*each {
+		t.Errorf("stats %+v", o.Stats())
+	}
+}

@@ -1,0 +1,43 @@
+package mqttv5
+
+import "time"
+
+// refusal says what becomes of a record that the server answered with a failure
+// code.
+type refusal struct {
+	park   int  // with this refusal the record is parked; 0 is never
+	renew  bool // its device registers anew first, once until something of it was delivered
+	atOnce bool // it is sent again at once and not after the device's wait
+}
+
+// refusals is the table of negative acknowledgements.
+var refusals = map[ReasonCode]refusal{
+	// The cloud wants the record, later.
+	ReasonQuotaExceeded: {},
+	ReasonRateTooHigh:   {},
+	ReasonServerBusy:    {},
+
+	// The record will never be taken.
+	ReasonTopicNameInvalid:     {park: 1},
+	ReasonPayloadFormatInvalid: {park: 1},
+	ReasonPacketTooLarge:       {park: 1},
+
+	// The session may have been forgotten.
+	ReasonNotAuthorized: {park: 3, renew: true},
+
+	ReasonPacketIDInUse: {park: 10, atOnce: true},
+}
+
+// refusalOf returns what follows from a code; one that says nothing is borne ten
+// times.
+func refusalOf(code ReasonCode) refusal {
+	if r, ok := refusals[code]; ok {
+		return r
+	}
+	return refusal{park: 10}
+}
+
+// retryWait is the wait of one device after failures in a row: 1 s, 2 s, ... 60 s.
+func retryWait(failures int) time.Duration {
+	return min(time.Second<<min(max(failures-1, 0), 6), time.Minute)
+}
