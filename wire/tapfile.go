@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/netip"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
 )
+
+const application = "ulogkit" // in the section header
 
 // tapFile writes synthetic packets to a pcapng file.
 type tapFile struct {
@@ -23,7 +26,7 @@ func newTapFile(w io.Writer) (*tapFile, error) {
 			Name: "tap", LinkType: layers.LinkTypeEthernet, SnapLength: maxPacket,
 			Description: "plain text of MQTT connections; headers are made up, the server's port is always 1883",
 		},
-		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "ulogkit"}})
+		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: application}})
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +34,12 @@ func newTapFile(w io.Writer) (*tapFile, error) {
 		return nil, err
 	}
 	return &tapFile{w: ng, buf: gopacket.NewSerializeBuffer()}, nil
+}
+
+// IsTap reports whether a file that begins with b is one that a Tap wrote.
+func IsTap(b []byte) bool {
+	ng, err := pcapgo.NewNgReader(bytes.NewReader(b), pcapgo.DefaultNgReaderOptions)
+	return err == nil && ng.SectionInfo().Application == application
 }
 
 // The hardware addresses are of the locally administered kind.

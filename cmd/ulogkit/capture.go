@@ -19,6 +19,7 @@ import (
 type captureFlags struct {
 	elf         []string
 	extract     string
+	force       bool
 	json        bool
 	showSecrets bool
 }
@@ -47,6 +48,7 @@ bad, missing in the file or encrypted, the exit code is 1.`,
 	}
 	cmd.Flags().StringArrayVar(&flags.elf, "elf", nil, "decode the logs with firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
 	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
+	forceFlag(cmd, &flags.force)
 	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&flags.showSecrets, "show-secrets", false, "show session tokens, passwords and upload addresses")
 	return cmd
@@ -68,7 +70,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 	}
 	var extractor *capture.Extractor
 	if flags.extract != "" {
-		if extractor, err = capture.NewExtractor(flags.extract); err != nil {
+		if extractor, err = capture.NewExtractor(flags.extract, flags.force); err != nil {
 			return err
 		}
 	}

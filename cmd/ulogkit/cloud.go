@@ -75,7 +75,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 				cfg.Strict = localcloud.AWS()
 			}
 			cfg.Strict.CheckTokens, cfg.Strict.SilentBoot = true, silentBoot
-			if err := tap.open(); err != nil {
+			if err := tap.check(); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, tap.close()) }()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 func newDictionary() *cobra.Command {
 	var id dict.ID
 	var asCSV, ofSample bool
-	var out string
+	out := files.Output{Flag: "--output", Mine: isDictionary}
 	cmd := &cobra.Command{
 		Use:   "dictionary [--csv] -o FILE FW|--sample",
 		Short: "Write the format strings of a firmware, to decode without it",
@@ -31,6 +30,9 @@ that "ulogkit sample" simulates.`,
 			return cobra.ExactArgs(1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.Check(files.Inputs(args...)...); err != nil {
+				return err
+			}
 			load := sample.Dictionary
 			if !ofSample {
 				load = func() (*dict.Dictionary, error) { return dict.Load(args[0]) }
@@ -54,10 +56,7 @@ that "ulogkit sample" simulates.`,
 			if err := write(&b); err != nil {
 				return err
 			}
-			if err := files.Write(out, b.Bytes(), cmd.OutOrStdout()); err != nil {
-				return fmt.Errorf("%s: %w", out, err)
-			}
-			return nil
+			return out.Write(b.Bytes(), cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "a table of addresses, strings and source lines")
@@ -65,7 +64,15 @@ that "ulogkit sample" simulates.`,
 	cmd.Flags().StringVar(&id.GitHash, "git-hash", "", "`hash` of the commit that the firmware was built from")
 	cmd.Flags().StringVar(&id.Version, "git-version", "", "`version` of the firmware")
 	cmd.Flags().StringVar(&id.DeviceType, "device-type", "", "`type` of the devices that run it")
-	cmd.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
-	cmd.MarkFlagRequired("output")
+	outputFlag(cmd, &out)
 	return cmd
+}
+
+// isDictionary reports whether a file is one that this command writes.
+func isDictionary(b []byte) bool {
+	if _, err := dict.ReadJSON(bytes.NewReader(b)); err == nil {
+		return true
+	}
+	_, err := dict.ReadCSV(bytes.NewReader(b))
+	return err == nil
 }

@@ -52,7 +52,7 @@ var importTable = []rule{
 	{dir: "format"},
 	{dir: "wire", allowed: []string{"format", "format/topic", gopacket}},
 	// The stand-in cloud is part of the uploader's package tree.
-	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/internal/guard", mochi, xtime}},
+	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/guard", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},

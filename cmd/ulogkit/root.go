@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
@@ -39,7 +40,7 @@ func network(err error) error {
 		return nil
 	case errors.Is(err, mqttv5.ErrBadData), errors.Is(err, mqttv5.ErrStorage), errors.Is(err, mqttv5.ErrOutboxFull), errors.Is(err, context.Canceled):
 		return &failure{exitData, err}
-	case errors.Is(err, mqttv5.ErrConfig):
+	case errors.Is(err, mqttv5.ErrConfig), errors.Is(err, files.ErrRefused):
 		return &failure{exitUsage, err}
 	}
 	return &failure{exitNetwork, err}
@@ -124,6 +125,8 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	code := exitData
 	if f := (*failure)(nil); errors.As(err, &f) {
 		code = f.code
+	} else if errors.Is(err, files.ErrRefused) {
+		code = exitUsage
 	} else if !started {
 		code = exitUsage
 	}

@@ -16,7 +16,8 @@ func newSample() *cobra.Command {
 	var version uint8
 	var frames uint
 	var seed uint64
-	var lowest, out string
+	var lowest string
+	out := files.Output{Flag: "--output", Mine: sample.Mine}
 	cmd := &cobra.Command{
 		Use:   "sample [--version 1|3|4] [--frames N] [--seed S] [--level L] -o FILE",
 		Short: "Write a valid log for tests and load",
@@ -31,6 +32,9 @@ the time, of a device that booted on 2024-11-28.`,
 			if err != nil {
 				return usage(err)
 			}
+			if err := out.Check(); err != nil {
+				return err
+			}
 			device, err := sample.NewDevice(version, seed)
 			if err != nil {
 				return usage(fmt.Errorf("--version %d: %w", version, err))
@@ -39,19 +43,26 @@ the time, of a device that booted on 2024-11-28.`,
 			if err != nil {
 				return usage(fmt.Errorf("--frames: %w", err))
 			}
-			if err := files.Write(out, b, cmd.OutOrStdout()); err != nil {
-				return fmt.Errorf("%s: %w", out, err)
-			}
-			return nil
+			return out.Write(b, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().Uint8Var(&version, "version", 3, "header `version`: 1, 3 or 4")
 	cmd.Flags().UintVar(&frames, "frames", 20, "number of frames")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "another `seed` gives another device")
 	cmd.Flags().StringVar(&lowest, "level", "debug", "lowest `level` to record: debug, info, warning, error, critical or metric")
-	cmd.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
-	cmd.MarkFlagRequired("output")
+	outputFlag(cmd, &out)
 	return cmd
+}
+
+// outputFlag adds the flags that name the file to write.
+func outputFlag(cmd *cobra.Command, out *files.Output) {
+	cmd.Flags().StringVarP(&out.Name, "output", "o", "", "`FILE` to write")
+	cmd.MarkFlagRequired("output")
+	forceFlag(cmd, &out.Force)
+}
+
+func forceFlag(cmd *cobra.Command, force *bool) {
+	cmd.Flags().BoolVar(force, "force", false, "replace files that this command has not written")
 }
 
 // parseLevel returns the level with the name or number that --level gives.

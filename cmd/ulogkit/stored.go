@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -21,6 +20,7 @@ type storedFlags struct {
 	from    string
 	nats    sinks.NATS
 	extract string
+	force   bool
 	json    bool
 	accept  bool // losses
 }
@@ -35,7 +35,9 @@ nats://HOST, and then those in its quarantine, DIR/quarantine or the stream that
 called like the other with _QUARANTINE behind it: when each was received, what it is,
 its topic and size, and of one in quarantine the reason. With --extract the payloads
 become files, byte for byte, for inspect, decode, crash or upload; those of the
-quarantine are called quarantine-. They hold session tokens.
+quarantine are called quarantine-. They hold session tokens, so that only their owner
+can read them. A file that is there and holds something else is left alone, and with
+--force replaced; a symbolic link never is followed.
 
 All that is stored is listed, also copies of one message; with --json they have the
 same key. Workers may be writing to SINK, in which nothing is changed. Exit code 1 means
@@ -55,6 +57,7 @@ once, which lists them and takes them as seen.`,
 	cmd.Flags().StringVar(&flags.from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
 	flags.nats.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
+	forceFlag(cmd, &flags.force)
 	cmd.Flags().BoolVar(&flags.accept, "accept-loss", false, "take the losses that are listed as seen, for this and other commands")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
 	return cmd
@@ -92,7 +95,7 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	if f.extract != "" {
-		if err := os.MkdirAll(f.extract, 0o700); err != nil {
+		if err := files.MakeDir(f.extract); err != nil {
 			return 0, err
 		}
 	}
@@ -143,10 +146,7 @@ func (f *storedFlags) write(r *ingest.Record, prefix string) (name string, err e
 		extension = ".core"
 	}
 	name = filepath.Join(f.extract, fmt.Sprintf("%s%06d-%s%s", prefix, r.Sequence, storedKind(r.Kind), extension))
-	if err := files.Write(name, r.Payload, nil); err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return name, nil
+	return name, files.Extract(name, r.Payload, f.force)
 }
 
 // storedRow is one message in a sink.

@@ -3,68 +3,78 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"sync"
 
 	"github.com/spf13/pflag"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/wire"
 )
 
-// tapFile is the flag --tap: a capture file of a command's own connections.
+// tapFile is the flag --tap: a capture file of a command's own connections. It is
+// made when the first of them is up, and until then what is there stays.
 type tapFile struct {
-	name string
+	out  files.Output
+	once sync.Once
 	file *os.File
 	tap  *wire.Tap
+	err  error
 }
 
 func (t *tapFile) addFlag(flags *pflag.FlagSet) {
-	flags.StringVar(&t.name, "tap", "", "record the traffic in plain text, secrets included, in the capture `FILE` (pcapng), for Wireshark or \"ulogkit capture\"")
+	t.out.Flag, t.out.Mine = "--tap", wire.IsTap
+	flags.StringVar(&t.out.Name, "tap", "", "record the traffic in plain text, secrets included, in the capture `FILE` (pcapng), for Wireshark or \"ulogkit capture\"")
+	flags.BoolVar(&t.out.Force, "force", false, "let --tap replace a file that is no such recording")
 }
 
-// open creates the file, if the flag was given. Nobody but its owner can read
-// it, since it holds session tokens.
-func (t *tapFile) open() (err error) {
-	if t.name == "" {
-		return nil
-	}
-	if t.file, err = os.OpenFile(t.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-		return err
-	}
-	if info, err := t.file.Stat(); err == nil && info.Mode().IsRegular() {
-		err = t.file.Chmod(0o600) // it may have been there before
-		if err != nil {
-			return errors.Join(err, t.file.Close())
-		}
-	}
-	if t.tap, err = wire.NewTap(t.file); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", t.name, err), t.file.Close())
-	}
-	return nil
-}
+// check reports whether the file can be made and is not one of those that are read.
+func (t *tapFile) check(inputs ...files.Input) error { return t.out.Check(inputs...) }
 
 // client and server return the hook that records connections, or nil.
 func (t *tapFile) client() func(net.Conn) net.Conn {
-	if t.tap == nil {
-		return nil
-	}
-	return t.tap.Client
+	return t.hook((*wire.Tap).Client)
 }
 
 func (t *tapFile) server() func(net.Conn) net.Conn {
-	if t.tap == nil {
+	return t.hook((*wire.Tap).Server)
+}
+
+func (t *tapFile) hook(wrap func(*wire.Tap, net.Conn) net.Conn) func(net.Conn) net.Conn {
+	if t.out.Name == "" {
 		return nil
 	}
-	return t.tap.Server
+	return func(c net.Conn) net.Conn {
+		t.once.Do(t.open)
+		if t.tap == nil {
+			return c // close tells
+		}
+		return wrap(t.tap, c)
+	}
+}
+
+// open makes the file. Nobody but its owner can read it, since it holds session
+// tokens.
+func (t *tapFile) open() {
+	t.file, t.err = t.out.Grow(func(w io.Writer) (err error) {
+		t.tap, err = wire.NewTap(w)
+		return err
+	})
+	if t.err != nil {
+		t.tap = nil
+	}
 }
 
 // close ends the recording.
 func (t *tapFile) close() error {
+	t.once.Do(func() {}) // no connection came, and none will
 	if t.tap == nil {
-		return nil
+		return t.err
 	}
 	if err := errors.Join(t.tap.Close(), t.file.Close()); err != nil {
-		return fmt.Errorf("%s: %w", t.name, err)
+		return fmt.Errorf("%s: %w", t.out.Name, err)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ output.`,
 				return err
 			}
 			l.SetSessionToken(uint32(token))
-			if err := files.Write(name, b, cmd.OutOrStdout()); err != nil {
+			if err := files.Replace(name, b, cmd.OutOrStdout()); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			return nil

@@ -73,6 +73,9 @@ the reason.` + settings.Help,
 			if err := u.Load(cmd.Flags(), os.Getenv); err != nil {
 				return usage(err)
 			}
+			if err := u.tap.check(append(u.Files(), files.Inputs(append(args, u.core, u.text, u.elf)...)...)...); err != nil {
+				return err
+			}
 			if u.elf != "" {
 				return u.uploadFirmware(cmd)
 			}
@@ -252,11 +255,8 @@ func readGood(cmd *cobra.Command, names []string, check func([]byte) error) ([][
 	return payloads, errors.Join(bad...)
 }
 
-// connect opens the tap and returns a client, and what ends both.
+// connect returns a client that the tap records, and what ends both.
 func (u *uploader) connect(cmd *cobra.Command, withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, func() error, error) {
-	if err := u.tap.open(); err != nil {
-		return nil, nil, err
-	}
 	hooks.WrapConn = u.tap.client()
 	client, err := dial(cmd, &u.Settings, withStore, hooks)
 	if err != nil {

@@ -97,6 +97,24 @@ func (f *File) Commit() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
+	return f.rename()
+}
+
+// Appear is Commit for a file that grows: what is written so far is made durable
+// under its name, and the file stays open for more. The caller closes it.
+func (f *File) Appear() error {
+	if err := f.Sync(); err != nil {
+		f.Abort()
+		return err
+	}
+	if err := f.rename(); err != nil {
+		f.Abort()
+		return err
+	}
+	return nil
+}
+
+func (f *File) rename() error {
 	if err := os.Rename(f.Name(), f.name); err != nil {
 		return err
 	}

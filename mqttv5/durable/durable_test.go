@@ -237,3 +237,31 @@ func TestWhatFailsLeavesTheOldFile(t *testing.T) {
 		})
 	}
 }
+
+func TestAppearReplacesAndStaysOpen(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.WriteString("head")
+	if got := read(t, name); got != "old" {
+		t.Errorf("before: got %q, want the old content", got)
+	}
+	if err := f.Appear(); err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(" more")
+	f.Abort() // of a file that has appeared does nothing
+	if got := read(t, name); got != "head more" {
+		t.Errorf("after: got %q, want all that was written", got)
+	}
+	if got := names(t, dir); got != "f" || mode(t, name) != 0o600 {
+		t.Errorf("the folder has %s, mode %o", got, mode(t, name))
+	}
+}

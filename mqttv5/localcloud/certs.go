@@ -8,12 +8,17 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // Throwaway certificates live this long.
@@ -31,7 +36,7 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := template("ulogkit throwaway CA")
+	t := template(throwawayName + " CA")
 	t.IsCA, t.BasicConstraintsValid = true, true
 	t.KeyUsage = x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
@@ -91,31 +96,62 @@ func filesIn(dir string) files {
 // write writes the CA's certificate and a client certificate with its key, the key
 // for its owner alone.
 func (f files) write(a *authority) error {
-	certPEM, keyPEM, err := a.issue("ulogkit throwaway client", x509.ExtKeyUsageClientAuth)
+	certPEM, keyPEM, err := a.issue(throwawayName+" client", x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return err
 	}
 	caPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.der})
+	if err := f.mayReplace(); err != nil {
+		return err
+	}
 	for _, w := range []struct {
 		name string
 		b    []byte
 		mode os.FileMode
 	}{{f.ca, caPEM, 0o644}, {f.cert, certPEM, 0o644}, {f.key, keyPEM, 0o600}} {
-		// An older file may have another mode; a new one has the right one
-		// from the start.
-		if err := os.Remove(w.name); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		if err := os.WriteFile(w.name, w.b, w.mode); err != nil {
+		if err := durable.ReplaceFile(w.name, w.b, w.mode); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// ErrForeign means that the folder for certificates holds some that are not the
+// stand-in's.
+var ErrForeign = errors.New("certificates of somebody else")
+
+// mayReplace reports whether what is there was written here: certificates that say
+// so, and a key that stands beside one.
+func (f files) mayReplace() error {
+	throwaway := false
+	for _, name := range []string{f.ca, f.cert, f.key} {
+		b, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		block, _ := pem.Decode(b)
+		ours := block != nil && block.Type == "PRIVATE KEY" && throwaway
+		if block != nil && block.Type == "CERTIFICATE" {
+			c, err := x509.ParseCertificate(block.Bytes)
+			ours = err == nil && strings.HasPrefix(c.Subject.CommonName, throwawayName)
+			throwaway = ours && name == f.cert
+		}
+		if !ours {
+			return fmt.Errorf("%s: %w, which were left alone; give another folder", name, ErrForeign)
+		}
+	}
+	return nil
+}
+
+// throwawayName is what the names of all certificates made here begin with.
+const throwawayName = "ulogkit throwaway"
+
 // serverTLS returns the broker's side of mTLS.
 func (a *authority) serverTLS(host string) (*tls.Config, error) {
-	certPEM, keyPEM, err := a.issue("ulogkit throwaway broker", x509.ExtKeyUsageServerAuth, host, "localhost", "127.0.0.1", "::1")
+	certPEM, keyPEM, err := a.issue(throwawayName+" broker", x509.ExtKeyUsageServerAuth, host, "localhost", "127.0.0.1", "::1")
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -181,11 +182,20 @@ func fileName(number int, r *Received) string {
 	return fmt.Sprintf("%06d-%s-%d-%.80s%s", number, r.Kind, r.ApplicationID, serial, ext)
 }
 
-// writeFile lets nobody see half a file.
+// writeFile lets nobody see half a file, and nobody but its owner see one, since it
+// may hold a token. It follows no link that was put there. A stand-in promises
+// nothing about power cuts, so that it need not wait for the disk.
 func writeFile(name string, b []byte) error {
-	temp := name + ".part"
-	if err := os.WriteFile(temp, b, 0o644); err != nil {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.part")
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, name)
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
 }

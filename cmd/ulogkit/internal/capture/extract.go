@@ -2,7 +2,6 @@ package capture
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
@@ -12,16 +11,17 @@ import (
 // Extractor writes the payloads of messages into a directory.
 type Extractor struct {
 	dir      string
-	count    int // publishes so far
-	Withheld int // payloads not written, since they hold secrets
+	force    bool // replace files that hold something else
+	count    int  // publishes so far
+	Withheld int  // payloads not written, since they hold secrets
 }
 
 // NewExtractor makes the directory, for its owner alone, unless it is there.
-func NewExtractor(dir string) (*Extractor, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func NewExtractor(dir string, force bool) (*Extractor, error) {
+	if err := files.MakeDir(dir); err != nil {
 		return nil, err
 	}
-	return &Extractor{dir: dir}, nil
+	return &Extractor{dir: dir, force: force}, nil
 }
 
 var extensions = map[wire.Kind]string{
@@ -46,5 +46,5 @@ func (e *Extractor) Write(m *wire.Message) (name string, err error) {
 		extension = ".bin"
 	}
 	name = filepath.Join(e.dir, fmt.Sprintf("%06d-%v%s", e.count, m.Kind, extension))
-	return name, files.Write(name, m.Payload, nil)
+	return name, files.Extract(name, m.Payload, e.force)
 }

@@ -1,16 +1,19 @@
-// Package files reads and writes the files that the command line is given:
-// "-" stands for standard input and output, a file that is read has a bounded
-// size, and one that is written is there whole or not at all.
+// Package files reads and writes the files that the command line is given: "-"
+// stands for standard input and output, a file that is read has a bounded size, and
+// one that is written is there whole or not at all. What a person may not have meant
+// is refused before a command starts: an output that is also an input, and one that
+// replaces a file which the command did not write itself.
 package files
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // MaxSize is the most that Read takes, in bytes: a thousand times the largest
@@ -49,77 +52,56 @@ func cause(err error) error {
 	return err
 }
 
-// Write makes the bytes the content of the named file, or writes them to
-// stdout if the name is "-". An existing file keeps its mode and is replaced
-// at once, so that a reader and a power cut see the old content or the new; a
-// new file gets mode 0644 less the umask. What is not a regular file, such as
-// a pipe, is written to.
-func Write(name string, b []byte, stdout io.Writer) error {
+// Replace makes the bytes the content of the named file, or writes them to stdout
+// if the name is "-". An existing file keeps its mode and is replaced at once, so
+// that a reader and a power cut see the old content or the new; behind a symbolic
+// link it is the target that is replaced. What is not a regular file, such as a
+// pipe, is written to.
+func Replace(name string, b []byte, stdout io.Writer) error {
 	if name == "-" {
 		_, err := stdout.Write(b)
 		return err
 	}
-	mode, exists := fs.FileMode(0o644), false
+	target, regular, err := resolve(name)
+	if err != nil {
+		return cause(err)
+	}
+	if !regular {
+		return writeTo(name, b)
+	}
+	return cause(durable.ReplaceFile(target, b, durable.KeepMode))
+}
+
+// resolve follows links to the file that is to be written, which need not be
+// there. It is not regular if it must be written to and never be replaced.
+func resolve(name string) (target string, regular bool, err error) {
 	// Stat sees through links that have no name to resolve to, such as
 	// /dev/stdout when it is a pipe: those must never be renamed over.
 	info, err := os.Stat(name)
 	switch {
+	case err == nil && info.IsDir():
+		return "", false, &fs.PathError{Op: "write", Path: name, Err: errDirectory}
 	case err == nil && !info.Mode().IsRegular():
-		return overwrite(name, b)
+		return name, false, nil
 	case err == nil:
-		mode, exists = info.Mode().Perm(), true
-		if name, err = filepath.EvalSymlinks(name); err != nil {
-			return cause(err)
-		}
+		target, err = filepath.EvalSymlinks(name)
+		return target, true, err
 	case !errors.Is(err, fs.ErrNotExist):
-		return cause(err)
-	default:
-		if _, err := os.Lstat(name); err == nil {
-			return errors.New("is a symbolic link to nothing")
-		}
+		return "", false, err
 	}
-	dir := filepath.Dir(name)
-	temp := filepath.Join(dir, "."+filepath.Base(name)+"."+rand.Text()+".tmp")
-	if err = create(temp, mode, exists, b); err == nil {
-		err = os.Rename(temp, name)
+	if _, err := os.Lstat(name); err == nil {
+		return "", false, errors.New("is a symbolic link to nothing")
 	}
-	if err != nil {
-		os.Remove(temp)
-		return cause(err)
-	}
-	return cause(syncDir(dir))
+	return name, true, nil
 }
 
-// create writes a new file down to the disk. An exact mode is not subject to
-// the umask.
-func create(name string, mode fs.FileMode, exact bool, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil && exact {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
+var errDirectory = errors.New("is a directory")
 
-func overwrite(name string, b []byte) error {
+func writeTo(name string, b []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return cause(err)
 	}
 	_, err = f.Write(b)
 	return cause(errors.Join(err, f.Close()))
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -35,7 +35,7 @@ func TestErrorsLeaveTheNameToTheCaller(t *testing.T) {
 			t.Errorf("read %s: error %v", name, err)
 		}
 	}
-	if err := Write(filepath.Join(dir, "absent", "x"), nil, nil); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) {
+	if err := Replace(filepath.Join(dir, "absent", "x"), nil, nil); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) {
 		t.Errorf("write: error %v", err)
 	}
 }
@@ -44,10 +44,10 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "x")
 	var stdout bytes.Buffer
-	if err := Write("-", []byte("out"), &stdout); err != nil || stdout.String() != "out" {
+	if err := Replace("-", []byte("out"), &stdout); err != nil || stdout.String() != "out" {
 		t.Errorf("standard output has %q, error %v", &stdout, err)
 	}
-	if err := Write(name, []byte("one"), nil); err != nil {
+	if err := Replace(name, []byte("one"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(name, 0o666); err != nil { // no umask leaves this to a new file
@@ -63,7 +63,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	if err := Write(link, []byte("two"), nil); err != nil {
+	if err := Replace(link, []byte("two"), nil); err != nil {
 		t.Fatal(err)
 	}
 	old, err := io.ReadAll(reader)
@@ -119,7 +119,7 @@ func TestWriteToAPipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer from.Close()
-		if err := Write(name, []byte("through"), nil); err != nil {
+		if err := Replace(name, []byte("through"), nil); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, 7)
@@ -141,7 +141,7 @@ func TestWriteThroughALinkToNothing(t *testing.T) {
 	if err := os.Symlink("absent", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(link, nil, nil); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+	if err := Replace(link, nil, nil); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -27,6 +27,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -166,6 +167,18 @@ func readFile(name, home string) (map[string]string, error) {
 		values[key] = value
 	}
 	return values, nil
+}
+
+// Files returns the files that the settings name.
+func (s *Settings) Files() []files.Input {
+	return []files.Input{
+		{Flag: "--config", Name: s.config},
+		{Flag: "--cert", Name: s.cert},
+		{Flag: "--key", Name: s.key},
+		{Flag: "--ca", Name: s.ca},
+		{Flag: "--store", Name: s.store},
+		{Flag: "--device", Name: s.deviceFile},
+	}
 }
 
 // Client returns the configuration of a client that keeps no tokens.

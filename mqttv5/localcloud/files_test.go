@@ -1,0 +1,62 @@
+package localcloud
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// What somebody put into the folder is neither followed nor replaced (case
+// delivery/extract-follows-symlink, F53), and what may hold a token is its owner's.
+func TestReceivedFilesFollowNoLink(t *testing.T) {
+	dir := t.TempDir()
+	victim, name := filepath.Join(dir, "victim"), filepath.Join(dir, "000008-log-7-SN-9.bin")
+	if err := os.WriteFile(victim, []byte("victim"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{name, name + ".part"} {
+		if err := os.Symlink("victim", link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeFile(name, []byte("payload")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "victim" {
+		t.Errorf("the victim holds %q, %v", b, err)
+	}
+	if info, err := os.Lstat(name); err != nil || info.Mode() != 0o600 {
+		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+	}
+}
+
+// A folder with certificates of one's own is not taken for the stand-in's (F31).
+func TestCertificatesOfOthersStay(t *testing.T) {
+	a, err := newAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ca.pem", "client.pem", "client.key"} {
+		dir := t.TempDir()
+		own := filepath.Join(dir, name)
+		if err := os.WriteFile(own, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := filesIn(dir).write(a); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: got %v, want ErrForeign", name, err)
+		}
+		if b, err := os.ReadFile(own); err != nil || string(b) != "mine" {
+			t.Errorf("%s holds %q, %v", name, b, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("the folder has %v, %v", entries, err)
+		}
+	}
+	dir := t.TempDir()
+	for range 2 {
+		if err := filesIn(dir).write(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
