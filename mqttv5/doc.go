@@ -18,6 +18,20 @@
 // Client.UploadFirmware stores an ELF file through a presigned address, and
 // [Diagnose] finds out what keeps an upload from working.
 //
+// # The way of one record
+//
+//	Outbox.Submit   check, commit, fsync, id                    package outbox
+//	Outbox.Lease    the next record whose device is free        package outbox
+//	message         topic and payload; a log gets its token,    Client.Deliver
+//	                from the store, else the device registers   package tokens
+//	Link.Send       flow window, rate, PUBLISH                  internal/link
+//	PUBACK          or the end of the connection                internal/link
+//	verdict         one table of reason codes                   refusal.go
+//	Lease.Done      forgotten; or Again, later; or Park, for a person
+//
+// UploadLog and its kin go the same way without the outbox: check, message, Send,
+// PUBACK, Receipt.
+//
 // # Guarantees
 //
 // The outbox's Submit calls return nil only after the record is durable on disk.
@@ -67,6 +81,23 @@
 // name invalid, Payload format invalid and Packet too large park the record; Not
 // authorized leads to one new registration, then to parking at the third refusal;
 // any other code parks at the tenth.
+//
+// # What paho.golang does, and what is done here
+//
+//	packets: CONNECT, SUBSCRIBE, DISCONNECT, PUBACK,   paho
+//	reading all that arrives
+//	PUBLISH that is sent, PUBACK that says no more     here: in numbers, without the
+//	than a code                                        objects paho makes of each
+//	login, its goroutines, their end                   paho.Client
+//	packet identifiers, waiting acknowledgements       here: paho's SessionManager, so
+//	                                                   that each record hears its end
+//	pings, and noticing a dead link                    here: paho's Pinger
+//	messages that arrive                               here: by exact topic
+//	dialing, TLS, when to connect again                here: the reason code decides it;
+//	                                                   autopaho has one backoff for all
+//	queue on disk                                      here: [Outbox]; autopaho's queue
+//	                                                   knows no devices and no verdicts
+//	flow window, rate, hostile bytes                   here: paho has none
 //
 // # Errors
 //

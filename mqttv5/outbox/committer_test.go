@@ -78,7 +78,7 @@ func (d *disk) queue(name string) {
 	d.add(x)
 }
 
-func TestCommitterOnFullDisk(t *testing.T) {
+func TestCommitterOnFullDiskRefusesRecordsAlone(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		fits, yields  int
@@ -111,7 +111,7 @@ func TestCommitterOnFullDisk(t *testing.T) {
 }
 
 // What is kept is tried again although nothing else comes, and nothing overtakes it.
-func TestCommitterKeeps(t *testing.T) {
+func TestCommitterTriesAgainWhatItKeeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk(0)
 		go d.run()

@@ -26,7 +26,7 @@ func drawRecord(t *rapid.T) *record {
 	}
 }
 
-func TestRecordRoundTrip(t *testing.T) {
+func TestRecordIsNeverAltered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRecord(t)
 		b := r.encode()
@@ -67,7 +67,7 @@ func FuzzRecord(f *testing.F) {
 }
 
 // carve finds records wherever they lie, whatever lies between.
-func TestCarve(t *testing.T) {
+func TestCarveFindsEveryIntactRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stream []byte
 		var want [][]byte

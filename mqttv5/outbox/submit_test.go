@@ -16,7 +16,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 )
 
-func TestOutboxLimits(t *testing.T) {
+func TestFullOutboxRefuses(t *testing.T) {
 	o, err := Open(Config{Dir: t.TempDir(), MaxBytes: 2000})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestOutboxLimits(t *testing.T) {
 	}
 }
 
-func TestOutboxClosed(t *testing.T) {
+func TestClosedOutboxSaysSo(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestOutboxClosed(t *testing.T) {
 }
 
 // Durable means synced: nobody may have turned it off.
-func TestOutboxSyncs(t *testing.T) {
+func TestSubmitReturnsAfterCommit(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
 	if !o.file.Syncs() {
@@ -128,7 +128,7 @@ func countCommits(o *Outbox) *atomic.Int64 {
 }
 
 // Many callers share a commit.
-func TestGroupCommit(t *testing.T) {
+func TestCallersShareACommit(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
 	const callers, each = 32, 20

@@ -2,6 +2,7 @@ package mqttv5
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,9 +12,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
-	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 func openOutbox(t testing.TB, dir string) *Outbox {
@@ -53,7 +53,7 @@ func submitLogs(t testing.TB, o *Outbox, devices, each int) (ids []string) {
 	return ids
 }
 
-func TestOutboxDelivers(t *testing.T) {
+func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
 	dir := t.TempDir()
@@ -108,7 +108,7 @@ func TestOutboxDelivers(t *testing.T) {
 	}
 }
 
-func TestOutboxOrderWithinDevice(t *testing.T) {
+func TestDeliverKeepsOrderWithinADevice(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
@@ -157,4 +157,60 @@ func TestOutboxOrderWithinDevice(t *testing.T) {
 			t.Error("nothing was refused")
 		}
 	})
+}
+
+func TestDeliverOfAClosedOutboxSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.NewBroker(t)
+		c := fakeClient(t, b, nil)
+		o := openOutbox(t, dir)
+		stop := deliverIn(t, c, o)
+		synctest.Wait()
+		if err := o.Close(); err != nil { // nothing is leased
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := stop(); !errors.Is(err, ErrClosed) {
+			t.Errorf("while it is delivered: got %v, want ErrClosed", err)
+		}
+		if err := c.Deliver(t.Context(), o); !errors.Is(err, ErrClosed) {
+			t.Errorf("before it is delivered: got %v, want ErrClosed", err)
+		}
+		c.Close()
+		b.Stop()
+	})
+}
+
+// Two clients may deliver one outbox: each record goes by one of them, in order.
+func TestTwoClientsDeliverOneOutbox(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{Plaintext: true})
+	o := openOutbox(t, t.TempDir())
+	defer o.Close()
+	ids := submitLogs(t, o, 8, 20)
+	store := NewMemoryStore(0)
+	var stops []func() error
+	for range 2 {
+		cfg := cloudConfig(cloud)
+		cfg.Store = store
+		stops = append(stops, deliverIn(t, newClient(t, cfg), o))
+	}
+	if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, stop := range stops {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	got := map[string]bool{}
+	for _, r := range cloud.Received() {
+		if r.Err != nil || got[r.ID] {
+			t.Errorf("%s: got %v, twice: %v", r.ID, r.Err, got[r.ID])
+		}
+		got[r.ID] = true
+	}
+	if len(got) != len(ids) {
+		t.Errorf("got %d of %d records", len(got), len(ids))
+	}
 }
