@@ -62,7 +62,7 @@ var importTable = []rule{
 	{dir: "mqttv5/internal/fault"},
 	{dir: "mqttv5/durable"},
 	{dir: "mqttv5/internal/guard"},
-	{dir: "mqttv5/internal/mqtttest", allowed: []string{paho}},
+	{dir: "mqttv5/internal/mqtttest", allowed: []string{"format/topic", paho}},
 	{dir: "mqttv5/internal/childtest"},
 	{dir: "mqttv5/internal/devicetest", allowed: []string{"format", "mqttv5/device"}},
 	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault"}},

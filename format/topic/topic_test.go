@@ -245,3 +245,23 @@ func TestApplicationIDIsDecimalOf32Bits(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain(t *testing.T) {
+	for name, want := range map[string]string{
+		"binlog/v0/1/2":      "",
+		"binlog/v1/1/2":      `the version is "v1" and not "v0"`,
+		"binlog/v0/1":        "it has not the segments of a topic that begins with binlog/v0",
+		"core-dump/v0/1/2/3": "it has not the segments of a topic that begins with core-dump/v0",
+		"BinLog/v0/1/2":      `"BinLog" is written "binlog"`,
+		"weather/today":      "it is no topic of the cloud",
+		"":                   "it is no topic of the cloud",
+	} {
+		got := ""
+		if err := topic.Explain(name); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}

@@ -26,7 +26,7 @@ type address struct {
 func (c *Cloud) parseTopic(name string) (address, error) {
 	t, ok := topic.Parse(name)
 	if !ok {
-		return address{}, explainTopic(strings.TrimPrefix(name, c.cfg.Prefix))
+		return address{}, topic.Explain(strings.TrimPrefix(name, c.cfg.Prefix))
 	}
 	a := address{Topic: t}
 	switch {
@@ -45,29 +45,6 @@ func (c *Cloud) parseTopic(name string) (address, error) {
 		return a, fmt.Errorf("application %q is not a number from 0 to 4294967295", t.Application)
 	}
 	return a, nil
-}
-
-// explainTopic says what may be wrong with a topic that is none.
-func explainTopic(name string) error {
-	word, rest, _ := strings.Cut(name, "/")
-	version, _, _ := strings.Cut(rest, "/")
-	lower := strings.ToLower(word)
-	for k := topic.BootRequest; k <= topic.FirmwareReply; k++ {
-		known, err := topic.Topic[string]{Kind: k, Customer: "c", Application: "1", Serial: "s", DeviceType: "d", UploadID: "1"}.Name()
-		if err != nil {
-			continue
-		}
-		first, _, _ := strings.Cut(known, "/")
-		switch {
-		case first == word && version != "v0":
-			return fmt.Errorf("the version is %q and not \"v0\"", version)
-		case first == word:
-			return fmt.Errorf("it has not the segments of a topic that begins with %s/v0", word)
-		case first == lower:
-			return fmt.Errorf("%q is written %q", word, first)
-		}
-	}
-	return errors.New("it is no topic of the cloud")
 }
 
 // allowed says whether a client may use a topic or a filter.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/format/topic"
 )
 
 // Broker is a broker whose every byte and acknowledgement a test controls. It
@@ -157,7 +159,7 @@ func (c *Conn) serve() {
 }
 
 func (c *Conn) publish(m *packets.Publish) {
-	if len(m.Topic) > 5 && m.Topic[:5] == "boot/" {
+	if t, ok := topic.Parse(m.Topic); ok && t.Kind == topic.BootRequest {
 		c.Broker.mu.Lock()
 		c.Broker.boots++
 		c.Broker.mu.Unlock()
