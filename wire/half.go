@@ -24,6 +24,8 @@ type half struct {
 
 	hasAck      bool
 	acked       uint32 // up to which the other side says to have received
+	hasExcused  bool   // answers up to
+	excused     uint32 // this number need not wait
 	hasSaid     bool
 	saidLow     uint32 // the range of this side's acknowledgements
 	saidHigh    uint32
@@ -159,7 +161,7 @@ func (r *Reassembler) early(c *connection, direction int, p *piece) bool {
 	}
 	// One byte more may be a FIN.
 	ahead := after(p.ack, other.next)
-	return ahead > 1 && near(ahead)
+	return ahead > 1 && near(ahead) && !(other.hasExcused && after(p.ack, other.excused) <= 0)
 }
 
 // deliver passes on what is new of a piece that does not begin after next.
@@ -314,15 +316,13 @@ func (r *Reassembler) unblock(c *connection, direction int) {
 	} else if r.early(c, direction, first) && !other.known {
 		other.known, other.next = true, other.queue[0].seq
 	} else if r.early(c, direction, first) {
-		end := first.ack
-		if len(other.queue) > 0 && after(other.queue[0].seq, end) < 0 {
-			end = other.queue[0].seq
-		}
-		if n := after(end, other.next); n > 0 {
-			c.stream.Gap(1-direction, first.time, int64(n))
-			other.next = end
-		} else {
-			first.hasAck = false // each waits for the other: no traffic is like that
+		// Without later bytes of the other side it is told at the end what was
+		// received of it and not captured.
+		first.hasAck = false
+		other.excused, other.hasExcused = first.ack, true
+		if len(other.queue) > 0 && after(other.queue[0].seq, other.next) > 0 {
+			r.unblock(c, 1-direction)
+			return
 		}
 	}
 	r.drain(c, time.Time{})
