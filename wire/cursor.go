@@ -9,8 +9,20 @@ import (
 // cursor takes an MQTT packet apart. After the first error it returns zeros,
 // so that one look at err at the end is enough.
 type cursor struct {
-	b   []byte
-	err error
+	b       []byte
+	err     error
+	strict  bool // what would be a remark is an error
+	remarks Remark
+}
+
+// remark notes a departure from the specification, or fails if the reading is
+// strict.
+func (c *cursor) remark(r Remark, err error) {
+	if c.strict {
+		c.fail(err)
+		return
+	}
+	c.remarks |= r
 }
 
 func (c *cursor) fail(err error) {
@@ -52,7 +64,7 @@ func (c *cursor) u32(f *field) uint32 {
 	return 0
 }
 
-// varint reads a variable byte integer in its shortest form.
+// varint reads a variable byte integer.
 //
 // Source: MQTT 5.0 section 1.5.5.
 func (c *cursor) varint(f *field) uint32 {
@@ -65,10 +77,10 @@ func (c *cursor) varint(f *field) uint32 {
 		d := c.b[i]
 		v |= uint32(d&0x7f) << (7 * i)
 		if d < 0x80 {
-			if i > 0 && d == 0 {
-				break
-			}
 			c.b = c.b[i+1:]
+			if i > 0 && d == 0 {
+				c.remark(RemarkLength, f.value)
+			}
 			return v
 		}
 	}
@@ -87,8 +99,7 @@ func (c *cursor) binary(f *field) []byte {
 func (c *cursor) text(f *field) []byte {
 	v := c.binary(f)
 	if !validText(v) {
-		c.fail(f.value)
-		return nil
+		c.remark(RemarkText, f.value)
 	}
 	return v
 }

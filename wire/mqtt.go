@@ -36,11 +36,12 @@ func (t PacketType) String() string { return packetNames[t&15] }
 
 // The protocol versions, as CONNECT carries them.
 const (
+	Version31  = 3 // MQTT 3.1
 	Version311 = 4 // MQTT 3.1.1
 	Version5   = 5 // MQTT 5.0
 )
 
-// MQTT is the layer of one MQTT control packet, of version 5.0 or 3.1.1. Only
+// MQTT is the layer of one MQTT control packet, of version 5.0, 3.1.1 or 3.1. Only
 // the fields that the packet's type has are set; the others are zero.
 //
 // TCP carries packets back to back. To read them all, decode Rest until it is
@@ -53,11 +54,16 @@ const (
 //
 // Source: MQTT 5.0 chapter 3 and MQTT 3.1.1 chapter 3.
 type MQTT struct {
-	// Version is how packets are read and written, Version311 or Version5. It
+	// Version is how packets are read and written, Version5, Version311 or
+	// Version31, of which the last two differ in CONNECT alone. It
 	// outlives DecodeFromBytes, since only CONNECT says which it is: decoding
 	// a CONNECT sets it, and the receiver of the other direction must be told.
 	// Default: Version5.
 	Version uint8
+
+	// Remarks is where the packet departs from the specification. AppendTo and
+	// SerializeTo write no such packet.
+	Remarks Remark
 
 	Type   PacketType
 	Dup    bool  // PUBLISH: sent before, perhaps
@@ -91,6 +97,7 @@ type MQTT struct {
 // Source: MQTT 5.0 section 3.1.
 type Connect struct {
 	CleanStart bool
+	Bridge     bool   // a broker: the level has its high bit set, as mosquitto's bridges do
 	KeepAlive  uint16 // in seconds; 0 = none
 	ClientID   []byte
 
@@ -159,8 +166,15 @@ func packetLen(b []byte) (remaining, n int, err error) {
 	return 0, 0, fieldLength.value
 }
 
-// DecodeFromBytes reads the control packet that data begins with.
+// DecodeFromBytes reads the control packet that data begins with. As brokers
+// do, it takes packets that depart from the specification where what they mean
+// is not in doubt; Remarks tells.
 func (m *MQTT) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+	return m.decode(data, df, false)
+}
+
+// decode reads a packet; strict is by the specification alone.
+func (m *MQTT) decode(data []byte, df DecodeFeedback, strict bool) error {
 	*m = MQTT{Version: m.Version}
 	remaining, n, err := packetLen(data)
 	if err != nil {
@@ -174,53 +188,54 @@ func (m *MQTT) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 		df.SetTruncated()
 		return fieldPacket.short
 	}
-	// Version 5.0 asks for the shortest form, 3.1.1 says nothing.
-	if n > 1 && data[n] == 0 && m.v5() {
-		return fieldLength.value
-	}
 	end := lenHead + remaining
 	m.Rest = data[end:]
 	m.Type = PacketType(data[0] >> 4)
-	if err := m.setFlags(data[0] & 15); err != nil {
-		return err
+	c := cursor{b: data[lenHead:end:end], strict: strict}
+
+	// Version 5.0 asks for the shortest form, 3.1.1 says nothing.
+	if n > 1 && data[n] == 0 && m.v5() {
+		c.remark(RemarkLength, fieldLength.value)
 	}
-	c := cursor{b: data[lenHead:end:end]}
+	m.setFlags(&c, data[0]&15)
 	m.decodeBody(&c)
-	if c.err != nil {
-		return c.err
-	}
 	if m.Type == PacketPublish {
 		m.Payload = c.b
 	} else if len(c.b) > 0 {
-		return errTrailing
+		c.remark(RemarkTrailing, errTrailing)
 	}
+	if c.err != nil {
+		return c.err
+	}
+	m.Remarks = c.remarks
 	m.Contents = data[: end-len(m.Payload) : end-len(m.Payload)]
 	return nil
 }
 
-func (m *MQTT) v5() bool { return m.Version != Version311 }
+func (m *MQTT) v5() bool { return m.Version != Version311 && m.Version != Version31 }
 
 // setFlags reads the low half of the first byte, which only PUBLISH is free to
-// use.
-func (m *MQTT) setFlags(flags byte) error {
+// use, and in version 3.1 what is answered.
+func (m *MQTT) setFlags(c *cursor, flags byte) {
 	switch m.Type {
 	case PacketPublish:
 		m.Dup = flags&8 != 0
 		m.QoS = flags >> 1 & 3
 		m.Retain = flags&1 != 0
-		if m.QoS == 3 || m.QoS == 0 && m.Dup {
-			return fieldFlags.value
+		if m.QoS == 3 { // whether a packet identifier follows, nobody can say
+			c.fail(fieldFlags.value)
+		} else if m.QoS == 0 && m.Dup {
+			c.remark(RemarkDup, fieldFlags.value)
 		}
 	case PacketPubrel, PacketSubscribe, PacketUnsubscribe:
-		if flags != 2 {
-			return fieldFlags.value
+		if flags != 2 && !(m.Version == Version31 && flags == 10) {
+			c.remark(RemarkFlags, fieldFlags.value)
 		}
 	default:
 		if flags != 0 {
-			return fieldFlags.value
+			c.remark(RemarkFlags, fieldFlags.value)
 		}
 	}
-	return nil
 }
 
 // LayerType returns LayerTypeMQTT.

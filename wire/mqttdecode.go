@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 var (
 	fieldProtocol    = newField("mqtt connect", "protocol_name", 0)
@@ -27,9 +30,9 @@ func (m *MQTT) decodeBody(c *cursor) {
 	case PacketConnack:
 		flags := c.u8(fieldAckFlags)
 		if flags > 1 {
-			c.fail(fieldAckFlags.value)
+			c.remark(RemarkConnect, fieldAckFlags.value)
 		}
-		m.SessionPresent = flags == 1
+		m.SessionPresent = flags&1 != 0
 		m.ReasonCode = ReasonCode(c.u8(fieldReason))
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketConnack))
@@ -87,8 +90,7 @@ func (m *MQTT) decodeReason(c *cursor) {
 func (m *MQTT) decodePublish(c *cursor) {
 	m.Topic = c.text(fieldTopic)
 	if bytes.IndexByte(m.Topic, '#') >= 0 || bytes.IndexByte(m.Topic, '+') >= 0 {
-		c.fail(fieldTopic.value)
-		return
+		c.remark(RemarkTopic, fieldTopic.value)
 	}
 	if m.QoS > 0 {
 		m.PacketID = c.packetID()
@@ -99,21 +101,31 @@ func (m *MQTT) decodePublish(c *cursor) {
 	// Only a topic alias can stand for a topic, and only version 5.0 has them.
 	if len(m.Topic) == 0 && c.err == nil {
 		if _, ok := m.Properties.Lookup(PropertyTopicAlias); !ok {
-			c.fail(fieldTopic.value)
+			c.remark(RemarkTopic, fieldTopic.value)
+		}
+	}
+	if c.err == nil && len(m.Properties) > 0 {
+		if p, ok := m.Properties.Lookup(PropertyPayloadFormat); ok && p.Int == 1 && !c.strict && !utf8.Valid(c.b) {
+			c.remarks |= RemarkPayload
 		}
 	}
 }
 
 func (m *MQTT) decodeConnect(c *cursor) {
-	if name := c.binary(fieldProtocol); c.err == nil && string(name) != "MQTT" {
+	k := &m.Connect
+	name := c.binary(fieldProtocol)
+	level := c.u8(fieldLevel)
+	const bridge = 0x80
+	k.Bridge, level = level&bridge != 0, level&^bridge
+	switch {
+	case c.err != nil:
+	case string(name) == "MQIsdp" && level == Version31, string(name) == "MQTT" && (level == Version311 || level == Version5):
+	case string(name) == "MQIsdp", string(name) == "MQTT":
+		c.fail(fieldLevel.value)
+	default:
 		c.fail(fieldProtocol.value)
 	}
-	level := c.u8(fieldLevel)
-	if c.err == nil && level != Version311 && level != Version5 {
-		c.fail(fieldLevel.value)
-	}
 	flags := c.u8(fieldConnFlags)
-	k := &m.Connect
 	k.CleanStart = flags&connectCleanStart != 0
 	k.HasWill = flags&connectWill != 0
 	k.WillQoS = flags & connectWillQoS >> 3
@@ -126,9 +138,10 @@ func (m *MQTT) decodeConnect(c *cursor) {
 	}
 	m.Version = level
 	if flags&1 != 0 || k.WillQoS == 3 || !k.HasWill && (k.WillQoS != 0 || k.WillRetain) ||
-		level == Version311 && k.HasPassword && !k.HasUsername {
-		c.fail(fieldConnFlags.value)
-		return
+		level != Version5 && k.HasPassword && !k.HasUsername {
+		if c.remark(RemarkConnect, fieldConnFlags.value); c.err != nil {
+			return
+		}
 	}
 	if level == Version5 {
 		m.Properties = c.properties(propertiesOf(PacketConnect))
@@ -152,7 +165,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 func (c *cursor) packetID() uint16 {
 	id := c.u16(fieldPacketID)
 	if id == 0 && c.err == nil {
-		c.fail(fieldPacketID.value)
+		c.remark(RemarkPacketID, fieldPacketID.value)
 	}
 	return id
 }
@@ -160,15 +173,13 @@ func (c *cursor) packetID() uint16 {
 // reasonCodes reads the rest of the packet as one code for each filter.
 func (c *cursor) reasonCodes(v5 bool) []byte {
 	codes := c.take(len(c.b), fieldReason)
-	if len(codes) == 0 {
-		c.fail(fieldReason.short)
-		return nil
+	if len(codes) == 0 && c.err == nil {
+		c.remark(RemarkReason, fieldReason.short)
 	}
 	if !v5 {
 		for _, code := range codes {
 			if code > 2 && code != 0x80 {
-				c.fail(fieldReason.value)
-				return nil
+				c.remark(RemarkReason, fieldReason.value)
 			}
 		}
 	}

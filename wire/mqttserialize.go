@@ -40,7 +40,7 @@ func (m *MQTT) AppendTo(dst []byte) ([]byte, error) {
 // checkWritten reads back what was written: the decoder knows the rules.
 func (m *MQTT) checkWritten(b []byte) error {
 	check := MQTT{Version: m.Version}
-	return check.DecodeFromBytes(b, ignoreTruncated{})
+	return check.decode(b, ignoreTruncated{}, true)
 }
 
 type ignoreTruncated struct{}
@@ -141,15 +141,20 @@ func (m *MQTT) appendProperties(dst []byte, p Properties) []byte {
 
 func (m *MQTT) appendConnect(dst []byte) (_ []byte, err error) {
 	k := &m.Connect
-	level := byte(Version5)
-	if !m.v5() {
+	name, level := "MQTT", byte(Version5)
+	switch m.Version {
+	case Version31:
+		name, level = "MQIsdp", Version31
+	case Version311:
 		level = Version311
 	}
+	level |= bit(k.Bridge, 0x80)
 	if k.WillQoS > 3 {
 		return nil, fieldConnFlags.value
 	}
-	dst = append(dst, 0, 4, 'M', 'Q', 'T', 'T', level)
-	dst = append(dst, bit(k.CleanStart, connectCleanStart)|bit(k.HasWill, connectWill)|k.WillQoS<<3|
+	dst = append(dst, 0, byte(len(name)))
+	dst = append(dst, name...)
+	dst = append(dst, level, bit(k.CleanStart, connectCleanStart)|bit(k.HasWill, connectWill)|k.WillQoS<<3|
 		bit(k.WillRetain, connectWillRetain)|bit(k.HasPassword, connectPassword)|bit(k.HasUsername, connectUsername))
 	dst = binary.BigEndian.AppendUint16(dst, k.KeepAlive)
 	dst = m.appendProperties(dst, m.Properties)

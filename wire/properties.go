@@ -220,7 +220,7 @@ func (c *cursor) property() (p Property) {
 	switch propertyTable[p.ID].typ {
 	case propertyFlag:
 		if p.Int = uint32(c.u8(fieldProperties)); p.Int > 1 {
-			c.fail(fieldProperties.value)
+			c.remark(RemarkProperty, fieldProperties.value)
 		}
 	case propertyU16:
 		p.Int = uint32(c.u16(fieldProperties))
@@ -249,7 +249,7 @@ func (c *cursor) properties(in packetSet) Properties {
 		return nil
 	}
 	var seen uint64
-	all := cursor{b: b}
+	all := cursor{b: b, strict: c.strict}
 	for len(all.b) > 0 {
 		p := all.property()
 		if all.err != nil {
@@ -262,10 +262,12 @@ func (c *cursor) properties(in packetSet) Properties {
 		repeated := seen&(1<<p.ID) != 0 && p.ID != PropertyUser &&
 			!(p.ID == PropertySubscriptionIdentifier && in == inPublish)
 		if info.in&in == 0 || repeated || info.nonZero && p.Int == 0 {
-			c.fail(fieldProperties.value)
-			return nil
+			if c.remark(RemarkProperty, fieldProperties.value); c.err != nil {
+				return nil
+			}
 		}
 		seen |= 1 << p.ID
 	}
+	c.remarks |= all.remarks
 	return Properties(b)
 }

@@ -76,7 +76,7 @@ var failureNames = [...]string{
 	0x22: "Wildcard Subscriptions not supported",
 }
 
-// returnNames are CONNACK's codes in MQTT 3.1.1.
+// returnNames are CONNACK's codes before MQTT 5.0.
 var returnNames = [...]string{
 	"Connection accepted", "unacceptable protocol version", "identifier rejected",
 	"server unavailable", "bad user name or password", "not authorized",
@@ -86,7 +86,7 @@ var returnNames = [...]string{
 // its type and version.
 func (m *MQTT) ReasonName() string {
 	switch {
-	case m.Version == Version311 && m.Type == PacketConnack && int(m.ReasonCode) < len(returnNames):
+	case !m.v5() && m.Type == PacketConnack && int(m.ReasonCode) < len(returnNames):
 		return returnNames[m.ReasonCode]
 	case m.Type == PacketDisconnect && m.ReasonCode == 0:
 		return "Normal disconnection"

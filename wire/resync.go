@@ -55,10 +55,21 @@ func looksEncrypted(b []byte) bool {
 	return len(b) >= 5 && b[0] >= 20 && b[0] <= 23 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= maxRecord
 }
 
-// validFirst says whether a byte can be the first of a control packet.
+// validFirst says whether a byte is the first of a control packet, as the
+// specification has it.
 func validFirst(b byte) bool {
 	m := MQTT{Type: PacketType(b >> 4)}
-	return m.Type != 0 && m.setFlags(b&15) == nil
+	c := cursor{strict: true}
+	m.setFlags(&c, b&15)
+	return m.Type != 0 && c.err == nil
+}
+
+// possibleFirst says whether a byte can be the first of a control packet, with
+// remarks or without.
+func possibleFirst(b byte) bool {
+	const qos3 = 6
+	t := PacketType(b >> 4)
+	return t != 0 && !(t == PacketPublish && b&qos3 == qos3)
 }
 
 // findPacket looks for the first place in a segment's bytes where control
