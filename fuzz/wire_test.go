@@ -68,10 +68,10 @@ func makeWireSeeds(t testing.TB) map[string][]byte {
 	}
 	files := map[string][]byte{}
 	for i, m := range list {
-		for _, version := range []uint8{wire.Version311, wire.Version5} {
+		for _, version := range []uint8{wire.Version31, wire.Version311, wire.Version5} {
 			m.Version = version
 			b, err := m.AppendTo(nil)
-			if m.Type == wire.PacketAuth && version == wire.Version311 {
+			if m.Type == wire.PacketAuth && version != wire.Version5 {
 				continue // there is none
 			}
 			if err != nil {
@@ -99,8 +99,8 @@ func TestWireSeeds(t *testing.T) {
 		count[[2]uint8{b[0], uint8(m.Type)}]++
 	}
 	for typ := wire.PacketConnect; typ <= wire.PacketAuth; typ++ {
-		for _, version := range []uint8{wire.Version311, wire.Version5} {
-			if n := count[[2]uint8{version, uint8(typ)}]; n == 0 && !(typ == wire.PacketAuth && version == wire.Version311) {
+		for _, version := range []uint8{wire.Version31, wire.Version311, wire.Version5} {
+			if n := count[[2]uint8{version, uint8(typ)}]; n == 0 && !(typ == wire.PacketAuth && version != wire.Version5) {
 				t.Errorf("%v of version %d has no seed", typ, version)
 			}
 		}
@@ -146,6 +146,13 @@ func FuzzMQTT(f *testing.F) {
 		}
 		_ = m.ReasonName()
 		once, err := m.AppendTo(nil)
+		if m.Remarks != 0 {
+			// Read as brokers do, but written by the specification alone.
+			if m.Remarks.String() == "" {
+				t.Errorf("remarks %x without a word", m.Remarks)
+			}
+			return
+		}
 		if err != nil {
 			t.Fatalf("cannot be written back: %v", err)
 		}
@@ -245,7 +252,7 @@ func FuzzCapture(f *testing.F) {
 			if err := c.Err(); err != nil && !errors.Is(err, wire.ErrCapture) {
 				t.Errorf("%v is not about the file", err)
 			}
-			if s := c.Stats(); s.Segments+s.Other+s.Fragments+s.Damaged+s.UnknownLink != s.Packets {
+			if s := c.Stats(); s.Segments+s.Other+s.Fragments+s.Damaged+s.UnknownLink+s.Tunnels != s.Packets {
 				t.Errorf("not every packet is accounted for: %+v", s)
 			}
 		})
@@ -269,7 +276,7 @@ func FuzzStream(f *testing.F) {
 		m := wire.MQTT{}
 		want := 0
 		for rest := stream; len(rest) > 0; rest = m.Rest {
-			if m.DecodeFromBytes(rest, gopacket.NilDecodeFeedback) != nil || want == 0 && m.Type != wire.PacketConnect {
+			if m.DecodeFromBytes(rest, gopacket.NilDecodeFeedback) != nil || m.Remarks != 0 || want == 0 && m.Type != wire.PacketConnect {
 				return
 			}
 			want++

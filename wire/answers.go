@@ -7,9 +7,15 @@ import (
 	"time"
 )
 
+// maxRemembered is how many bytes are remembered of what waits for answers, in
+// all sessions together. Beyond it answers are shown without their topics.
+const maxRemembered = 32 << 20
+
 // answers remembers, for one session, what waits for an answer and which topic
-// an alias stands for. Its size is bounded by what the capture holds.
+// an alias stands for.
 type answers struct {
+	used    *int64 // bytes, of all sessions
+	own     int64
 	waiting map[questionKey]question
 	aliases map[aliasKey]string
 	boots   map[string]time.Time // by the topic of the reply
@@ -31,7 +37,37 @@ type question struct {
 	topic string
 }
 
+// take accounts for one thing more, unless it is too much.
+func (a *answers) take(text string) bool {
+	n := int64(len(text)) + lenEntry
+	if a.used != nil && *a.used+n > maxRemembered {
+		return false
+	}
+	a.use(n)
+	return true
+}
+
+// lenEntry is what an entry of a map takes, about.
+const lenEntry = 128
+
+func (a *answers) use(n int64) {
+	a.own += n
+	if a.used != nil {
+		*a.used += n
+	}
+}
+
+// forget lets go of everything.
+func (a *answers) forget() {
+	a.use(-a.own)
+	a.waiting, a.aliases, a.boots = nil, nil, nil
+}
+
 func (a *answers) asked(direction int, answer PacketType, id uint16, q question) {
+	a.answered(direction, answer, id, false) // the same number again
+	if !a.take(q.topic) {
+		return
+	}
 	if a.waiting == nil {
 		a.waiting = map[questionKey]question{}
 	}
@@ -44,6 +80,7 @@ func (a *answers) answered(direction int, answer PacketType, id uint16, keep boo
 	q, ok := a.waiting[key]
 	if ok && !keep {
 		delete(a.waiting, key)
+		a.use(-int64(len(q.topic)) - lenEntry)
 	}
 	return q, ok
 }
@@ -61,8 +98,15 @@ func (a *answers) topic(direction int, p *MQTT) string {
 	if a.aliases == nil {
 		a.aliases = map[aliasKey]string{}
 	}
-	a.aliases[key] = string(p.Topic)
-	return a.aliases[key]
+	topic := string(p.Topic)
+	if old, ok := a.aliases[key]; ok {
+		a.use(-int64(len(old)) - lenEntry)
+		delete(a.aliases, key)
+	}
+	if a.take(topic) {
+		a.aliases[key] = topic
+	}
+	return topic
 }
 
 var errBootReply = errors.New("not a boot reply: no token between 0 and 4294967295")
@@ -85,16 +129,17 @@ func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
 		if s.answers.boots == nil {
 			s.answers.boots = map[string]time.Time{}
 		}
-		s.answers.boots[m.Topic+"/"+m.Boot.Serial] = m.Time
+		if key := m.Topic + "/" + m.Boot.Serial; s.answers.take(key) {
+			s.answers.boots[key] = m.Time
+		}
+		m.Boot = BootRequest{c.hide(m.Boot.DeviceType), c.hide(m.Boot.Git), c.hide(m.Boot.Serial), c.hide(m.Boot.Version)}
 		return
 	}
 	m.Kind = KindBootReply
 	if asked, ok := s.answers.boots[m.Topic]; ok {
 		m.Latency = since(m.Time, asked)
 		delete(s.answers.boots, m.Topic)
-	}
-	if !c.config.ShowSecrets {
-		m.Payload = nil
+		s.answers.use(-int64(len(m.Topic)) - lenEntry)
 	}
 	var token uint32
 	if err != nil || reply.Token == nil || json.Unmarshal([]byte(*reply.Token), &token) != nil {
@@ -102,7 +147,18 @@ func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
 		m.Err = errBootReply
 		return
 	}
+	c.secrets.learnToken(token)
 	if c.config.ShowSecrets {
 		m.Token = token
+	}
+}
+
+// firmwareReply remembers the address in a reply, which is secret.
+func (c *Capture) firmwareReply(p *MQTT) {
+	var reply struct {
+		URL string `json:"presigned_url"`
+	}
+	if json.Unmarshal(p.Payload, &reply) == nil {
+		c.secrets.learn([]byte(reply.URL))
 	}
 }

@@ -28,8 +28,11 @@ type Capture struct {
 	yield   func(Message) bool
 	stopped bool // yield wants no more
 
-	mqtt, probe MQTT   // reused for every packet
+	mqtt, other MQTT // reused for every packet
+	secrets     secrets
 	scrubbed    []byte // a payload without its secrets
+	kept        int64  // bytes of packets that are not complete
+	remembered  int64  // bytes of what waits for answers
 }
 
 // NewCapture returns a reader of the pcap or pcapng file r. Errors about the
@@ -72,16 +75,17 @@ func (c *Capture) run() error {
 		p, err := c.file.next()
 		if err != nil {
 			r.Close()
-			c.stats.Retransmitted = r.Retransmitted()
+			c.stats.Retransmitted, c.stats.Void = r.Retransmitted(), r.Void()
 			return err
 		}
 		c.stats.Packets++
+		c.stats.Last = p.time
 		s, v := dissect(p)
 		switch v {
 		case isTCP:
 			c.stats.Segments++
 			r.Add(&s)
-			c.stats.Retransmitted = r.Retransmitted()
+			c.stats.Retransmitted, c.stats.Void = r.Retransmitted(), r.Void()
 		case isFragment:
 			c.stats.Fragments++
 		case isBad:
@@ -99,7 +103,7 @@ func (c *Capture) run() error {
 
 func (c *Capture) open(src, dst netip.AddrPort) Stream {
 	c.stats.Connections++
-	return &session{capture: c, ends: [2]netip.AddrPort{src, dst}}
+	return &session{capture: c, ends: [2]netip.AddrPort{src, dst}, answers: answers{used: &c.remembered}}
 }
 
 // emit gives a message out, unless no more are wanted.
@@ -120,22 +124,24 @@ func (c *Capture) encrypted(s *session, direction int, t time.Time) {
 	c.emit(&m)
 }
 
-func (c *Capture) gap(s *session, direction int, t time.Time, n int64) {
+func (c *Capture) gap(s *session, direction int, t time.Time, n int64, p *cutPacket) {
 	m := s.at(direction, t, KindGap)
-	m.Lost = n
+	m.Lost, m.Topic, m.PacketID = n, c.hide(p.topic), p.id
+	c.emit(&m)
+}
+
+func (c *Capture) cut(s *session, direction int, t time.Time, p *cutPacket) {
+	c.stats.Cut++
+	m := s.at(direction, t, KindCut)
+	m.Packet, m.PacketID, m.Topic, m.QoS = p.typ, p.id, c.hide(p.topic), p.qos
+	m.PayloadSize, m.Captured = p.size, p.got
 	c.emit(&m)
 }
 
 func (c *Capture) resynced(s *session, direction int, t time.Time, n int64) {
+	c.stats.LostBytes += n
 	m := s.at(direction, t, KindResync)
 	m.Lost = n
-	c.emit(&m)
-}
-
-func (c *Capture) oversize(s *session, direction int, t time.Time, n int) {
-	c.stats.LostBytes += int64(n)
-	m := s.at(direction, t, KindOversize)
-	m.Lost = int64(n)
 	c.emit(&m)
 }
 
@@ -150,7 +156,7 @@ func (c *Capture) malformed(s *session, direction int, t time.Time, err error) {
 func (c *Capture) message(s *session, direction int, t time.Time, p *MQTT) {
 	c.stats.Messages++
 	m := s.at(direction, t, KindOther)
-	m.Packet, m.PacketID = p.Type, p.PacketID
+	m.Packet, m.PacketID, m.Remark = p.Type, p.PacketID, p.Remarks.String()
 	switch p.Type {
 	case PacketPublish:
 		c.publish(s, direction, &m, p)
@@ -159,7 +165,9 @@ func (c *Capture) message(s *session, direction int, t time.Time, p *MQTT) {
 	case PacketConnect:
 		m.Kind = KindConnect
 		k := &p.Connect
-		m.Version, m.ClientID, m.KeepAlive, m.CleanStart = p.Version, string(k.ClientID), k.KeepAlive, k.CleanStart
+		c.secrets.learn(k.Password)
+		m.Version, m.Bridge, m.KeepAlive, m.CleanStart = p.Version, k.Bridge, k.KeepAlive, k.CleanStart
+		m.ClientID, m.ProxiedFor = c.hide(string(k.ClientID)), s.halves[direction].client
 		if c.config.ShowSecrets {
 			m.Username, m.Password = string(k.Username), k.Password
 		}
@@ -171,7 +179,7 @@ func (c *Capture) message(s *session, direction int, t time.Time, p *MQTT) {
 			m.Kind, answer = KindUnsubscribe, PacketUnsuback
 		}
 		for f := range p.Subscriptions() {
-			m.Filters = append(m.Filters, string(f.Filter))
+			m.Filters = append(m.Filters, c.hide(string(f.Filter)))
 		}
 		s.answers.asked(direction, answer, p.PacketID, question{time: t})
 	case PacketDisconnect, PacketAuth:
@@ -216,14 +224,14 @@ func since(t, asked time.Time) time.Duration { return max(t.Sub(asked), 0) }
 
 // publish fills in what a PUBLISH tells.
 func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
-	m.Topic = s.answers.topic(direction, p)
+	name := s.answers.topic(direction, p)
+	m.Topic = c.hide(name)
 	m.QoS, m.Dup, m.Retain = p.QoS, p.Dup, p.Retain
-	m.Payload, m.PayloadSize = p.Payload, len(p.Payload)
-	m.Kind = ParseTopic([]byte(m.Topic)).Kind
+	m.PayloadSize = len(p.Payload)
+	m.Kind = ParseTopic([]byte(name)).Kind
 	switch m.Kind {
 	case KindLog:
 		m.Err = format.CheckLog(p.Payload)
-		m.Payload = c.withoutToken(p.Payload)
 	case KindCoreDump:
 		m.Err = format.CheckCoreDump(p.Payload)
 	case KindConfig:
@@ -231,10 +239,13 @@ func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
 	case KindBoot:
 		c.boot(s, direction, m, p)
 	case KindFirmwareReply:
-		if !c.config.ShowSecrets {
-			m.Payload = nil
-		}
+		c.firmwareReply(p)
 	}
+	if errors.Is(m.Err, format.ErrTrailing) && m.Kind != KindConfig {
+		// What stands behind a log is forwarded like the log.
+		m.Remark, m.Err = join(m.Remark, m.Err.Error()), nil
+	}
+	m.Payload = c.withoutSecrets(m.Kind, p.Payload)
 	if m.Err != nil {
 		c.stats.Bad++
 	}
@@ -243,17 +254,12 @@ func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
 	}
 }
 
-// withoutToken returns a log whose session token is 0. The token is at the same
-// place in every known version, and the checksum does not cover it.
-//
-// Source: FORMAT section 1.
-func (c *Capture) withoutToken(log []byte) []byte {
-	if c.config.ShowSecrets || len(log) < 2 {
-		return log
+// join puts a remark to another.
+func join(a, b string) string {
+	if a == "" {
+		return b
 	}
-	c.scrubbed = append(c.scrubbed[:0], log...)
-	clear(c.scrubbed[1:min(5, len(log))])
-	return c.scrubbed
+	return a + ", " + b
 }
 
 // checkConfig looks at a log configuration: nine bytes, or JSON to a gateway.
@@ -262,7 +268,8 @@ func checkConfig(b []byte) error {
 		return nil
 	}
 	_, rest, err := format.ParseLogConfig(b)
-	if err == nil && len(rest) > 0 {
+	// From the cloud the names of modules may follow.
+	if err == nil && len(rest) > 0 && rest[0] != '[' {
 		err = format.ErrTrailing
 	}
 	return err

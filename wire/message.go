@@ -27,14 +27,25 @@ type Message struct {
 	QoS         uint8
 	Dup, Retain bool
 	// Payload is a publish's, valid until the next message. Unless secrets are
-	// to be shown, the session token of a log is 0, and the replies that hold
-	// a token or an upload address have none.
+	// to be shown, the session token of a log is 0, and what holds a token, a
+	// password, a key or an upload address has none.
 	Payload []byte
 	// PayloadSize is the payload's length in bytes, also of one not shown.
 	PayloadSize int
 	// Err is why a publish's payload is not what its topic promises, such as a
 	// checksum that is wrong, or what is wrong in a message of KindMalformed.
 	Err error
+
+	// Remark says in what the packet departs from the specification without
+	// changing its meaning, or what else there is to say.
+	Remark string
+	// Undecided says that the packet fits MQTT 3.1.1 and 5.0, which differ on
+	// what it means, and that nothing else in the connection tells which it is.
+	// A publish then has no Payload, and PayloadSize is that of 3.1.1.
+	Undecided bool
+	// Captured is how many bytes of PayloadSize a cut publish has; of another
+	// packet that is cut, both count the packet.
+	Captured int
 
 	// Boot is what a boot request says.
 	Boot BootRequest
@@ -50,8 +61,11 @@ type Message struct {
 	// ReasonCodes has one code for each filter, valid until the next message.
 	ReasonCodes []byte
 
-	// Version is the protocol's in a connect.
-	Version uint8
+	// Version is the protocol's in a connect; Bridge says that the client is a
+	// broker, and ProxiedFor whom a proxy speaks for, if one does.
+	Version    uint8
+	Bridge     bool
+	ProxiedFor netip.AddrPort
 	// ClientID, KeepAlive (in seconds) and CleanStart are a connect's.
 	ClientID   string
 	KeepAlive  uint16
@@ -64,7 +78,8 @@ type Message struct {
 	Filters []string
 
 	// Lost is the number of bytes that are missing or were passed over; -1
-	// when it is not known.
+	// when it is not known. Topic and PacketID are then those of the publish
+	// that they belong to, if that is known.
 	Lost int64
 }
 
@@ -79,7 +94,7 @@ type BootRequest struct {
 }
 
 // Trouble says in a sentence what was in the way and what to do, for the kinds
-// KindEncrypted, KindGap, KindResync, KindOversize and KindMalformed.
+// from KindEncrypted on.
 func (m *Message) Trouble() string {
 	switch m.Kind {
 	case KindEncrypted:
@@ -93,6 +108,10 @@ func (m *Message) Trouble() string {
 		return count(m.Lost) + " passed over up to the next MQTT packet"
 	case KindOversize:
 		return "a packet of " + count(m.Lost) + " passed over: the most that is read is " + count(maxMessage)
+	case KindCut:
+		return "cut: " + strconv.Itoa(m.Captured) + " of " + count(int64(m.PayloadSize)) + " captured"
+	case KindUnread:
+		return count(m.Lost) + " were not read: " + m.Remark
 	case KindMalformed:
 		if m.Err != nil {
 			return "not MQTT as the specification has it: " + m.Err.Error()
@@ -105,8 +124,9 @@ func count(n int64) string { return strconv.FormatInt(n, 10) + " bytes" }
 
 // Stats says how much of a capture was read and why the rest was not.
 type Stats struct {
-	Packets  int64 // in the file
-	Segments int64 // of TCP, among them
+	Last     time.Time // when the last packet was captured
+	Packets  int64     // in the file
+	Segments int64     // of TCP, among them
 
 	// Packets that were not read: not TCP, TCP in fragmented IP packets, damaged
 	// or cut within their headers, of a link that is not known, in a tunnel that is
@@ -114,18 +134,44 @@ type Stats struct {
 	Other, Fragments, Damaged, UnknownLink, Tunnels int64
 
 	Connections   int64 // of TCP
-	Encrypted     int64 // of them, with TLS; without those that are plain web traffic
+	Encrypted     int64 // of them, with TLS that may hide MQTT
+	WebSockets    int64 // directions of them with MQTT over WebSocket, which is not read
+	NotMQTT       NotMQTT
 	Messages      int64 // MQTT packets, also those that give no Message
 	Retransmitted int64 // bytes that were there already
-	Gaps          int64 // places where bytes are missing
+	Void          int64 // segments that no receiver takes
+	Gaps          int64 // places where bytes are missing, of MQTT
 	GapBytes      int64 // missing, as far as known
 	LostBytes     int64 // captured but passed over to find the next packet
 	Malformed     int64 // packets that are not MQTT
+	Cut           int64 // packets of which a part is missing
+	Undecided     int64 // packets that two versions read differently
 	Bad           int64 // publishes whose payload is not what the topic promises
 }
 
+// NotMQTT counts connections that carry something else and were not read.
+type NotMQTT struct {
+	SSH, HTTP, TLS, Other int64
+	Bytes                 int64 // of all of them
+}
+
+func (n *NotMQTT) add(p protocol, bytes int64) {
+	switch {
+	case p == protocolSSH:
+		n.SSH++
+	case p == protocolHTTP:
+		n.HTTP++
+	case p == protocolTLS:
+		n.TLS++
+	case bytes > 0:
+		n.Other++
+	}
+	n.Bytes += bytes
+}
+
 // Lossless reports whether all MQTT that the capture touches was read. What is
-// encrypted is not counted as lost.
+// encrypted is not counted as lost, and neither is what is not MQTT.
 func (s *Stats) Lossless() bool {
-	return s.Fragments == 0 && s.Damaged == 0 && s.UnknownLink == 0 && s.Tunnels == 0 && s.GapBytes == 0 && s.Gaps == 0 && s.LostBytes == 0 && s.Malformed == 0
+	return s.Fragments == 0 && s.Damaged == 0 && s.UnknownLink == 0 && s.Tunnels == 0 && s.GapBytes == 0 && s.Gaps == 0 && s.LostBytes == 0 && s.Malformed == 0 &&
+		s.Cut == 0 && s.Undecided == 0 && s.WebSockets == 0
 }

@@ -220,14 +220,52 @@ func TestMQTTRefuses(t *testing.T) {
 		{"connect 3.1.1 password alone", 4, "10 0f 0004'MQTT' 04 40 0000 0000 0001'p'", "mqtt connect.flags at offset 7: value not allowed"},
 		{"connect cut", 5, "10 0b 0004'MQTT' 05 00 0000 00", "mqtt connect.client_id: ends too early"},
 	}
+	remarks := map[string]Remark{
+		"long form of a length":        RemarkLength,
+		"bytes left over":              RemarkTrailing,
+		"bytes left over after puback": RemarkTrailing,
+		"dup at qos 0":                 RemarkDup,
+		"pubrel flags":                 RemarkFlags,
+		"ping flags":                   RemarkFlags,
+		"packet id 0":                  RemarkPacketID,
+		"publish id 0":                 RemarkPacketID,
+		"no topic, no alias":           RemarkTopic,
+		"wildcard in topic":            RemarkTopic,
+		"topic with NUL":               RemarkText,
+		"topic not UTF-8":              RemarkText,
+		"alias 0":                      RemarkProperty,
+		"property of another packet":   RemarkProperty,
+		"property twice":               RemarkProperty,
+		"flag property of 2":           RemarkProperty,
+		"properties with a long form of their length": RemarkLength,
+		"subscribe to nothing":                        RemarkFilter,
+		"empty filter":                                RemarkFilter,
+		"qos 3 wanted":                                RemarkFilter,
+		"5.0 options in 3.1.1":                        RemarkFilter,
+		"suback without codes":                        RemarkReason,
+		"suback 3.1.1 code":                           RemarkReason,
+		"connack flags":                               RemarkConnect,
+		"connect reserved flag":                       RemarkConnect,
+		"connect will qos without will":               RemarkConnect,
+		"connect 3.1.1 password alone":                RemarkConnect,
+	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := MQTT{Version: test.version}
-			err := m.DecodeFromBytes(unhex(t, test.hex), gopacket.NilDecodeFeedback)
+			err := m.decode(unhex(t, test.hex), gopacket.NilDecodeFeedback, true)
 			if err == nil || err.Error() != test.want {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
+			// Brokers take some of it, and so does a reader who is not to write.
+			err = m.DecodeFromBytes(unhex(t, test.hex), gopacket.NilDecodeFeedback)
+			if want := remarks[test.name]; want != 0 && (err != nil || m.Remarks != want) || want == 0 && (err == nil || err.Error() != test.want) {
+				t.Errorf("got remarks %q, %v, want %q", m.Remarks, err, want)
+			}
+			delete(remarks, test.name)
 		})
+	}
+	for name := range remarks {
+		t.Errorf("no test is called %q", name)
 	}
 }
 

@@ -36,13 +36,14 @@ func looksFirst(b []byte) guess {
 		}
 		return no
 	}
-	name := []byte("\x00\x04MQTT")
 	b = b[1+n:]
-	switch {
-	case bytes.HasPrefix(b, name):
-		return yes
-	case bytes.HasPrefix(name, b):
-		return unsure
+	for _, name := range [...]string{"\x00\x04MQTT", "\x00\x06MQIsdp"} {
+		if bytes.HasPrefix(b, []byte(name)) {
+			return yes
+		}
+		if len(b) < len(name) && name[:len(b)] == string(b) {
+			return unsure
+		}
 	}
 	return no
 }
@@ -80,7 +81,7 @@ func possibleFirst(b byte) bool {
 //
 // The work is bounded by a multiple of len(b).
 func (s *session) findPacket(b []byte) (offset int, ok bool) {
-	trusted := s.isMQTT || s.ends[0].Port() == portMQTT || s.ends[1].Port() == portMQTT
+	trusted := s.isMQTT || s.onMQTTPort()
 	work := 16*len(b) + 4096
 	for offset := range b {
 		if !validFirst(b[offset]) {
@@ -114,11 +115,34 @@ const (
 	proofULogger
 )
 
+// decodeEither reads a packet of the given version, or of an unknown one, 0, by
+// the specifications alone, and returns the version, which stays 0 while both
+// fit.
+func decodeEither(m *MQTT, b []byte, version uint8) (uint8, error) {
+	if version != 0 {
+		m.Version = version
+		return version, m.decode(b, ignoreTruncated{}, true)
+	}
+	m.Version = Version311
+	as311 := m.decode(b, ignoreTruncated{}, true)
+	m.Version = Version5
+	switch as5 := m.decode(b, ignoreTruncated{}, true); {
+	case as5 == nil && as311 == nil:
+		return 0, nil
+	case as5 == nil:
+		return Version5, nil
+	case as311 != nil:
+		return 0, as5
+	}
+	m.Version = Version311
+	return Version311, m.decode(b, ignoreTruncated{}, true)
+}
+
 // chain reports whether b is control packets to its end, with proof.
 func (s *session) chain(b []byte, p proof, work *int) bool {
 	version := s.version
 	proven := p == proofNone
-	m := &s.capture.probe
+	m := &s.capture.other
 	for len(b) > 0 {
 		*work -= 32
 		n, err := PacketLen(b)

@@ -1,35 +1,52 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
 	"time"
 )
 
-// maxMessage is the largest control packet that is kept together; a larger one
-// is skipped and reported. The service takes 128 KB.
-const maxMessage = 1 << 20
+// Limits of what is kept of a connection until it can be read.
+const (
+	maxMessage = 1 << 20  // bytes of a control packet that is kept together; the service takes 128 KB
+	maxKept    = 64 << 20 // bytes of all packets that are not complete
+	maxStrange = 256 << 10
+)
 
 // errFraming is what a stream gets that does not go on with a control packet.
 var errFraming = errors.New("these bytes do not begin a control packet")
 
-// session follows the MQTT that one TCP connection carries.
+// session follows the MQTT that one TCP connection carries. It implements
+// Stream.
 type session struct {
-	capture *Capture
-	ends    [2]netip.AddrPort // by direction
-	version uint8             // 0 until a packet shows it
-	isMQTT  bool              // something was read that is hardly chance
-	halves  [2]sessionHalf
-	answers answers
+	capture  *Capture
+	ends     [2]netip.AddrPort // by direction
+	version  uint8             // 0 until a packet proves it
+	isMQTT   bool              // something was read that is hardly chance
+	protocol protocol          // what it is instead
+	halves   [2]sessionHalf
+	ended    int // directions
+	answers  answers
+	held     []heldPacket // until it is known which version they are of
+	lenHeld  int          // bytes
+	hasty    bool         // holds no more
+	isTLS    bool         // and so told
+
+	gaps, gapBytes int64 // found before it was clear whether this is MQTT
 }
 
 // sessionHalf is one direction of a session.
 type sessionHalf struct {
-	state streamState
-	buf   []byte // the beginning of a packet that is not complete
-	skip  int64  // bytes left of a packet that is not kept
-	lost  int64  // bytes passed over since the last packet
+	state   streamState
+	buf     []byte // the beginning of a packet that is not complete
+	skip    int64  // bytes left of a packet that is not kept
+	cut     cutPacket
+	lost    int64 // bytes passed over since the last packet
+	unread  int64 // bytes of what is not MQTT, or not to be read
+	pings   int64 // bytes of pings, which prove nothing until they are answered
+	ping    PacketType
+	proxied bool           // a proxy has introduced the client
+	client  netip.AddrPort // for whom the proxy speaks
 }
 
 type streamState uint8
@@ -53,56 +70,95 @@ func (s *session) Data(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	switch h.state {
 	case stateForeign:
-		return
+		h.unread += int64(len(b))
 	case stateLost:
 		s.resync(direction, t, b)
-		return
 	case stateFirst:
-		if len(h.buf) > 0 {
-			h.buf = append(h.buf, b...)
-			b = h.buf
-		}
-		switch first := looksFirst(b); {
-		case first == unsure:
+		s.first(direction, t, s.joined(h, b))
+	default:
+		s.synced(direction, t, b)
+	}
+}
+
+// first reads how a stream begins.
+func (s *session) first(direction int, t time.Time, b []byte) {
+	h := &s.halves[direction]
+	if !h.proxied {
+		n, client, g := parseProxy(b)
+		if g == unsure {
 			s.keep(h, b)
 			return
-		case first == encrypted:
-			s.foundTLS(direction, t, b)
-			return
-		case first == no && !s.isMQTT:
-			h.state, h.buf = stateForeign, nil
-			return
 		}
-		h.state = stateSynced
-		h.buf = nil
+		if g == yes {
+			h.proxied, h.client = true, client
+			if b = b[n:]; len(b) == 0 {
+				s.drop(h)
+				return
+			}
+		}
 	}
-	s.synced(direction, t, b)
+	switch looksFirst(b) {
+	case unsure:
+		s.keep(h, b)
+	case encrypted:
+		s.drop(h)
+		s.foundTLS(direction, t, b)
+	case yes:
+		s.drop(h)
+		h.state = stateSynced
+		s.synced(direction, t, b)
+	default:
+		s.drop(h)
+		h.state = stateLost
+		s.resync(direction, t, b)
+	}
+}
+
+// joined returns what is kept and b as one.
+func (s *session) joined(h *sessionHalf, b []byte) []byte {
+	if len(h.buf) == 0 {
+		return b
+	}
+	s.capture.kept += int64(len(b))
+	h.buf = append(h.buf, b...)
+	return h.buf
+}
+
+// keep holds back the beginning of a packet until the rest arrives.
+func (s *session) keep(h *sessionHalf, b []byte) {
+	if len(b) > 0 && len(h.buf) == len(b) && &h.buf[0] == &b[0] {
+		return // b is buf: a long packet in small segments must not be copied for each
+	}
+	s.capture.kept += int64(len(b) - len(h.buf))
+	// b may be the end of buf, which append moves as copy does.
+	h.buf = append(h.buf[:0], b...)
+}
+
+// drop lets go of what is kept; whoever has it may still read it.
+func (s *session) drop(h *sessionHalf) {
+	s.capture.kept -= int64(len(h.buf))
+	h.buf = nil
 }
 
 // synced reads packets back to back. The bytes follow those in buf.
 func (s *session) synced(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	if n := min(h.skip, int64(len(b))); n > 0 {
-		h.skip -= n
 		b = b[n:]
+		s.skipped(direction, t, n, n)
 	}
-	if len(h.buf) > 0 {
-		h.buf = append(h.buf, b...)
-		b = h.buf
-	}
+	b = s.joined(h, b)
 	for len(b) > 0 && h.state == stateSynced && !s.capture.stopped {
 		n, err := PacketLen(b)
 		switch {
-		case err == fieldLength.short && len(b) < 5 && validFirst(b[0]):
+		case err == fieldLength.short && len(b) < 5 && possibleFirst(b[0]):
 			s.keep(h, b)
 			return
-		case err != nil || !validFirst(b[0]):
-			s.capture.malformed(s, direction, t, errFraming)
-			s.lose(h)
-			s.resync(direction, t, b)
+		case err != nil || !possibleFirst(b[0]) || n > len(b) && !validFirst(b[0]) && n > maxStrangePacket:
+			s.stray(direction, t, b)
 			return
-		case n > maxMessage:
-			s.capture.oversize(s, direction, t, n)
+		case n > maxMessage || n > len(b) && s.capture.kept+int64(len(b)) > maxKept:
+			s.oversize(direction, t, b, n)
 			if skipped := min(n, len(b)); skipped < n {
 				h.skip = int64(n - skipped)
 				b = nil
@@ -114,118 +170,139 @@ func (s *session) synced(direction int, t time.Time, b []byte) {
 			s.keep(h, b)
 			return
 		}
-		s.packet(direction, t, b[:n:n])
+		if !s.packet(direction, t, b[:n:n]) {
+			s.stray(direction, t, b)
+			return
+		}
 		b = b[n:]
 	}
+	s.capture.kept -= int64(len(h.buf))
 	h.buf = h.buf[:0]
 }
 
-// keep holds back the beginning of a packet until the rest arrives.
-func (s *session) keep(h *sessionHalf, b []byte) {
-	if len(b) > 0 && len(h.buf) == len(b) && &h.buf[0] == &b[0] {
-		return // b is buf: a long packet in small segments must not be copied for each
-	}
-	// b may be the end of buf, which append moves as copy does.
-	h.buf = append(h.buf[:0], b...)
+// maxStrangePacket is how long a packet with flags that are not allowed may be
+// to be waited for.
+const maxStrangePacket = 4096
+
+// stray goes on after bytes that begin no packet.
+func (s *session) stray(direction int, t time.Time, b []byte) {
+	h := &s.halves[direction]
+	s.capture.malformed(s, direction, t, errFraming)
+	s.drop(h)
+	h.state = stateLost
+	s.resync(direction, t, b)
 }
 
-// packet reads one whole control packet.
-func (s *session) packet(direction int, t time.Time, b []byte) {
+// packet reads one whole control packet. It returns false if it is none.
+func (s *session) packet(direction int, t time.Time, b []byte) bool {
+	if s.version == 0 {
+		return s.weigh(direction, t, b)
+	}
 	m := &s.capture.mqtt
-	if err := s.decode(m, b); err != nil {
+	m.Version = s.version
+	if err := m.DecodeFromBytes(b, ignoreTruncated{}); err != nil {
+		if !validFirst(b[0]) {
+			return false
+		}
 		// Its length was good, so that the next packet is where it should be.
 		s.capture.malformed(s, direction, t, err)
+		return true
+	}
+	s.version = m.Version // a CONNECT says which it is
+	s.found()
+	s.capture.message(s, direction, t, m)
+	return true
+}
+
+// found notes that this is MQTT.
+func (s *session) found() {
+	if s.isMQTT {
 		return
 	}
 	s.isMQTT = true
-	s.capture.message(s, direction, t, m)
+	stats := &s.capture.stats
+	stats.Gaps += s.gaps
+	stats.GapBytes += s.gapBytes
+	for i := range s.halves {
+		h := &s.halves[i]
+		stats.Messages += h.pings / 2
+		h.pings = 0
+	}
 }
 
-// decode reads a packet in the session's version or, while that is not known,
-// in the one that fits.
-func (s *session) decode(m *MQTT, b []byte) error {
-	version, err := decodeEither(m, b, s.version)
-	if err != nil {
-		return err
-	}
-	s.version = version
-	if m.Type == PacketConnect {
-		s.version = m.Version
-	}
-	return nil
-}
-
-// decodeEither reads a packet of the given version, or of an unknown one, 0,
-// and returns the version, which stays 0 while both fit.
-func decodeEither(m *MQTT, b []byte, version uint8) (uint8, error) {
-	if version != 0 {
-		m.Version = version
-		return version, m.DecodeFromBytes(b, ignoreTruncated{})
-	}
-	m.Version = Version311
-	as311 := m.DecodeFromBytes(b, ignoreTruncated{})
-	m.Version = Version5
-	switch as5 := m.DecodeFromBytes(b, ignoreTruncated{}); {
-	case as5 == nil && as311 == nil:
-		return 0, nil
-	case as5 == nil:
-		return Version5, nil
-	case as311 != nil:
-		return 0, as5
-	}
-	m.Version = Version311
-	return Version311, m.DecodeFromBytes(b, ignoreTruncated{})
-}
-
-// Gap implements Stream. Inside a packet whose length is known, the
-// place of the next one is known too.
+// Gap implements Stream. Inside a packet whose length is known, the place of
+// the next one is known too.
 func (s *session) Gap(direction int, t time.Time, n int64) {
 	h := &s.halves[direction]
-	s.capture.stats.GapBytes += max(n, 0)
-	s.capture.stats.Gaps++
+	if !s.isMQTT && h.state != stateSynced {
+		s.gaps++
+		s.gapBytes += max(n, 0)
+	} else {
+		s.capture.stats.Gaps++
+		s.capture.stats.GapBytes += max(n, 0)
+	}
 	if h.state == stateForeign {
 		return
 	}
+
+	total, err := PacketLen(h.buf)
+	inside := h.state == stateSynced && len(h.buf) > 0 && err == nil
+	if inside && !h.cut.active {
+		h.cut = s.head(direction, t, h.buf, total)
+	}
 	if s.isMQTT || h.state == stateSynced {
-		s.capture.gap(s, direction, t, n)
+		s.capture.gap(s, direction, t, n, &h.cut)
 	}
-	if h.state != stateSynced || n < 0 {
-		s.lose(h)
-		return
+	switch {
+	case h.state != stateSynced || n < 0:
+		s.lose(direction, t)
+	case h.skip > 0 && n <= h.skip:
+		s.skipped(direction, t, n, 0)
+	case inside && n <= int64(total-len(h.buf)):
+		h.skip = int64(total - len(h.buf))
+		s.drop(h)
+		s.skipped(direction, t, n, 0)
+	default:
+		s.lose(direction, t)
 	}
-	if n <= h.skip {
-		h.skip -= n
-		return
-	}
-	if total, err := PacketLen(h.buf); err == nil && len(h.buf) > 0 && n <= int64(total-len(h.buf)) {
-		h.skip = int64(total-len(h.buf)) - n
-		h.buf = h.buf[:0]
-		return
-	}
-	s.lose(h)
 }
 
 // lose forgets where packets begin.
-func (s *session) lose(h *sessionHalf) {
-	h.state, h.buf, h.skip = stateLost, nil, 0
+func (s *session) lose(direction int, t time.Time) {
+	h := &s.halves[direction]
+	s.endCut(direction, t)
+	s.drop(h)
+	h.state, h.skip = stateLost, 0
 }
 
 // resync looks for the next place where packets begin.
 func (s *session) resync(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
-	if h.lost == 0 && !s.isMQTT && looksEncrypted(b) {
-		s.foundTLS(direction, t, b)
-		return
+	if !s.isMQTT {
+		if h.lost == 0 && looksEncrypted(b) {
+			s.foundTLS(direction, t, b)
+			return
+		}
+		if p := recognise(b, s.ends); p != unrecognised && h.lost == 0 {
+			s.foreign(p)
+			h.unread += int64(len(b))
+			return
+		}
+		if !s.onMQTTPort() && s.pinged(direction, b) {
+			return
+		}
 	}
 	offset, ok := s.findPacket(b)
 	if !ok {
-		h.lost += int64(len(b))
-		s.capture.stats.LostBytes += int64(len(b))
+		h.lost += int64(len(b)) + h.pings
+		h.pings = 0
+		if !s.isMQTT && !s.onMQTTPort() && h.lost > maxStrange {
+			s.foreign(unrecognised)
+		}
 		return
 	}
-	s.isMQTT = true
+	s.found()
 	if h.lost += int64(offset); h.lost > 0 {
-		s.capture.stats.LostBytes += int64(offset)
 		s.capture.resynced(s, direction, t, h.lost)
 	}
 	h.lost = 0
@@ -233,21 +310,24 @@ func (s *session) resync(direction int, t time.Time, b []byte) {
 	s.synced(direction, t, b[offset:])
 }
 
-// foundTLS gives up on an encrypted connection and says so, unless it is plain
-// web traffic.
-func (s *session) foundTLS(direction int, t time.Time, b []byte) {
-	s.halves[0].state, s.halves[1].state = stateForeign, stateForeign
-	s.halves[0].buf, s.halves[1].buf = nil, nil
-	// On the web's port, the names in a client's hello tell: of the server, or
-	// of the protocol, such as x-amzn-mqtt-ca.
-	const portHTTPS = 443
-	if (s.ends[0].Port() != portHTTPS && s.ends[1].Port() != portHTTPS) || bytes.Contains(b, []byte("mqtt")) {
-		s.capture.encrypted(s, direction, t)
+// pinged takes a segment of nothing but pings. Two bytes can be chance, but not
+// if the other side answers with pings of the other kind.
+func (s *session) pinged(direction int, b []byte) bool {
+	h, other := &s.halves[direction], &s.halves[1-direction]
+	for i, c := range b {
+		if i%2 == 1 && c != 0 || i%2 == 0 && c != b[0] {
+			return false
+		}
 	}
-}
-
-// Ended implements Stream.
-func (s *session) Ended(direction int, t time.Time) {
-	h := &s.halves[direction]
-	*h = sessionHalf{state: stateForeign}
+	if typ := PacketType(b[0] >> 4); len(b)%2 != 0 || b[0]&15 != 0 || typ != PacketPingreq && typ != PacketPingresp || h.lost > 0 {
+		return false
+	} else {
+		h.ping = typ
+	}
+	h.pings += int64(len(b))
+	if other.pings > 0 && other.ping != h.ping {
+		h.state, other.state = stateSynced, stateSynced
+		s.found()
+	}
+	return true
 }

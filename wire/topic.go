@@ -39,6 +39,8 @@ const (
 	KindResync    // bytes passed over to find the next packet
 	KindOversize  // a packet too long to be read
 	KindMalformed // bytes that are not MQTT
+	KindCut       // a packet of which a part is missing
+	KindUnread    // bytes of a connection that is, or may be, MQTT and was not read
 )
 
 var kindNames = [...]string{
@@ -46,7 +48,7 @@ var kindNames = [...]string{
 	"metrics", "events",
 	"boot-request", "boot-reply",
 	"connect", "connack", "ack", "subscribe", "suback", "unsubscribe", "unsuback", "disconnect", "auth",
-	"encrypted", "gap", "resync", "oversize", "malformed",
+	"encrypted", "gap", "resync", "oversize", "malformed", "cut", "unread",
 }
 
 // String returns the kind's name.

@@ -115,13 +115,28 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 		}
 	}
 	stats := traffic.Stats()
+	for _, remark := range capture.Remarks(&stats) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, remark)
+	}
 	if extractor != nil && extractor.Withheld > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, capture.Withheld(extractor.Withheld))
 	}
+	verdict := errors.Join(named(name, traffic.Err()), named(name, capture.Complaint(&stats, undecoded)))
 	if err := traffic.Err(); err != nil && stats.Messages == 0 {
-		return named(name, err)
+		verdict = named(name, err)
 	}
-	return errors.Join(named(name, traffic.Err()), named(name, capture.Complaint(&stats, undecoded)))
+	withheld := 0
+	if extractor != nil {
+		withheld = extractor.Withheld
+	}
+	if flags.json && (capture.Untold(&stats) || withheld > 0 || undecoded > 0 || traffic.Err() != nil) {
+		row, err := capture.SummaryRow(&stats, undecoded, withheld, verdict)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n", row)
+	}
+	return verdict
 }
 
 // captureDecoder returns what decodes logs, or nil if no firmware was given.

@@ -23,6 +23,8 @@ func Complaint(s *wire.Stats, undecoded int) error {
 	add(s.Bad, "bad payload", "")
 	add(int64(undecoded), "log", " not decoded")
 	add(s.Malformed, "packet", " that MQTT does not allow")
+	add(s.Cut, "packet", " cut")
+	add(s.Undecided, "packet", " of MQTT 3.1.1 or 5.0, which is not known")
 	add(s.GapBytes, "byte", " not captured")
 	if s.GapBytes == 0 {
 		add(s.Gaps, "gap", " in what was captured")
@@ -31,12 +33,11 @@ func Complaint(s *wire.Stats, undecoded int) error {
 	add(s.Fragments, "IP fragment", " not read: capture where packets are whole")
 	add(s.Damaged, "packet", " damaged or cut: capture with the full packet length")
 	add(s.UnknownLink, "packet", " of a kind of link that is not read")
+	add(s.Tunnels, "packet", " in tunnels that are not read")
+	add(s.WebSockets, "direction", " of MQTT over WebSocket not read")
 	add(s.Encrypted, "encrypted connection", ": record with --tap of upload or cloud")
 	if len(parts) == 0 && s.Messages == 0 {
-		if s.Packets == 1 {
-			return errors.New("no MQTT in 1 packet")
-		}
-		return fmt.Errorf("no MQTT in %d packets", s.Packets)
+		return fmt.Errorf("no MQTT in %s", number(s.Packets, "packet"))
 	}
 	if len(parts) == 0 {
 		return nil
@@ -50,4 +51,42 @@ func Withheld(n int) string {
 		return "1 payload holds a secret and was not extracted; --show-secrets extracts it too"
 	}
 	return fmt.Sprintf("%d payloads hold secrets and were not extracted; --show-secrets extracts them too", n)
+}
+
+// Remarks returns what else there is to say of a capture, which is no complaint:
+// what was left out since it is not MQTT, or since no receiver would take it.
+func Remarks(s *wire.Stats) (out []string) {
+	n := &s.NotMQTT
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		what string
+	}{{n.SSH, "SSH"}, {n.HTTP, "HTTP"}, {n.TLS, "TLS to other services"}, {n.Other, "not recognised"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	if len(parts) > 0 {
+		out = append(out, fmt.Sprintf("%s not MQTT, with %s: %s", number(n.SSH+n.HTTP+n.TLS+n.Other, "connection"), number(n.Bytes, "byte"), strings.Join(parts, ", ")))
+	}
+	if s.Void > 0 {
+		out = append(out, number(s.Void, "segment")+" outside the window of a connection left out, as its receiver does")
+	}
+	return out
+}
+
+// Summary says in a line what was read.
+func Summary(s *wire.Stats) string {
+	verdict := "lossless"
+	if !s.Lossless() {
+		verdict = "not lossless"
+	}
+	return fmt.Sprintf("%s, %s, %s of MQTT, %s", number(s.Packets, "packet"), number(s.Connections, "connection"), number(s.Messages, "packet"), verdict)
+}
+
+func number(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -30,13 +30,16 @@ var extensions = map[wire.Kind]string{
 }
 
 // Write writes the payload of a publish and returns the file's name; it is
-// empty for what is no publish or is withheld. The name is the number of the
+// empty for what is no publish, is not known or is withheld. The name is the number of the
 // publish in the capture and its kind, never a part of its topic.
 func (e *Extractor) Write(m *wire.Message) (name string, err error) {
-	if m.Packet != wire.PacketPublish {
+	if m.Packet != wire.PacketPublish || m.Kind == wire.KindCut {
 		return "", nil
 	}
 	e.count++
+	if m.Undecided {
+		return "", nil // of which bytes the payload consists is not known
+	}
 	if len(m.Payload) < m.PayloadSize {
 		e.Withheld++
 		return "", nil

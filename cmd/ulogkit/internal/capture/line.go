@@ -14,6 +14,8 @@ func (r *Row) Line() string {
 	switch {
 	case r.Packet == "":
 		b.WriteString(r.Kind)
+	case r.Kind == "cut":
+		b.WriteString(strings.ToLower(r.Packet))
 	case r.Kind == "ack":
 		b.WriteString(strings.ToLower(r.Packet))
 	default:
@@ -41,8 +43,15 @@ func (r *Row) parts() (out []string) {
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if r.ClientID != nil {
 		add("client %q", *r.ClientID)
-		add("MQTT %s", map[uint8]string{4: "3.1.1", 5: "5.0"}[*r.MQTTVersion])
+		version := map[uint8]string{3: "3.1", 4: "3.1.1", 5: "5.0"}[*r.MQTTVersion]
+		if r.Bridge {
+			version += " (bridge)"
+		}
+		add("MQTT %s", version)
 		add("keep-alive %d s", *r.KeepAlive)
+	}
+	if r.ProxiedFor != "" {
+		add("through a proxy for %s", r.ProxiedFor)
 	}
 	if r.Username != "" {
 		add("user %q", r.Username)
@@ -53,7 +62,7 @@ func (r *Row) parts() (out []string) {
 	for _, f := range r.Filters {
 		add("%q", f)
 	}
-	if r.Size != nil {
+	if r.Size != nil && r.Captured == nil && !r.Undecided {
 		add("%d bytes", *r.Size)
 	}
 	if r.Version != nil {
@@ -97,12 +106,15 @@ func (r *Row) parts() (out []string) {
 		add("after %v", time.Duration(*r.LatencyMS*float64(time.Millisecond)).Round(time.Microsecond))
 	}
 	switch {
-	case r.Error != "" && r.Packet != "":
+	case r.Error != "" && r.Packet != "" && r.Captured == nil:
 		add("bad: %s", r.Error)
 	case r.Error != "":
 		add("%s", r.Error)
 	case r.ChecksumOK != nil:
 		add("good")
+	}
+	if r.Remark != "" {
+		add("remark: %s", r.Remark)
 	}
 	if r.File != "" {
 		add("in %s", r.File)

@@ -36,8 +36,10 @@ type Row struct {
 	ClientID    *string  `json:"client_id,omitempty"`
 	KeepAlive   *uint16  `json:"keep_alive,omitempty"` // in seconds
 	CleanStart  *bool    `json:"clean_start,omitempty"`
-	Username    string   `json:"username,omitempty"` // only if secrets are shown
-	Password    string   `json:"password,omitempty"` // likewise
+	Bridge      bool     `json:"bridge,omitempty"`      // the client is a broker
+	ProxiedFor  string   `json:"proxied_for,omitempty"` // whom a proxy speaks for
+	Username    string   `json:"username,omitempty"`    // only if secrets are shown
+	Password    string   `json:"password,omitempty"`    // likewise
 	Filters     []string `json:"filters,omitempty"`
 
 	// Logs and crash dumps; the keys are those of inspect.
@@ -64,6 +66,10 @@ type Row struct {
 	DeviceVersion *string `json:"device_version,omitempty"`
 	Token         *uint32 `json:"token,omitempty"` // only if secrets are shown
 
+	Captured  *int   `json:"captured,omitempty"`  // bytes of a packet that is cut, of size
+	Undecided bool   `json:"undecided,omitempty"` // the version of MQTT is not known, nor what this says
+	Remark    string `json:"remark,omitempty"`    // what is unusual, and understood all the same
+
 	Lost  *int64 `json:"lost,omitempty"`  // bytes; -1 if unknown
 	File  string `json:"file,omitempty"`  // where the payload was written
 	Error string `json:"error,omitempty"` // what is wrong, and what to do
@@ -75,6 +81,7 @@ func NewRow(m *wire.Message, showSecrets bool) *Row {
 	r := &Row{
 		Time: m.Time, Source: m.Source.String(), Destination: m.Destination.String(), Topic: m.Topic, Kind: m.Kind.String(),
 		PacketID: m.PacketID, Dup: m.Dup, Retain: m.Retain, Filters: m.Filters, Reason: m.Reason,
+		Remark: m.Remark, Undecided: m.Undecided,
 	}
 	if m.Packet != 0 {
 		r.Packet = m.Packet.String()
@@ -94,7 +101,10 @@ func NewRow(m *wire.Message, showSecrets bool) *Row {
 	switch m.Kind {
 	case wire.KindConnect:
 		r.MQTTVersion, r.ClientID, r.KeepAlive, r.CleanStart = &m.Version, &m.ClientID, &m.KeepAlive, &m.CleanStart
-		r.Username, r.Password = m.Username, string(m.Password)
+		r.Username, r.Password, r.Bridge = m.Username, string(m.Password), m.Bridge
+		if m.ProxiedFor.IsValid() {
+			r.ProxiedFor = m.ProxiedFor.String()
+		}
 	case wire.KindLog:
 		r.log(m.Payload, showSecrets)
 	case wire.KindCoreDump:
@@ -105,6 +115,10 @@ func NewRow(m *wire.Message, showSecrets bool) *Row {
 		if showSecrets && m.Err == nil {
 			r.Token = &m.Token
 		}
+	case wire.KindCut:
+		r.QoS, r.Size, r.Captured = &m.QoS, &m.PayloadSize, &m.Captured
+	case wire.KindUnread:
+		r.Lost, r.Remark = &m.Lost, "" // the error has it
 	case wire.KindGap, wire.KindResync, wire.KindOversize:
 		r.Lost = &m.Lost
 	}
