@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -29,8 +28,8 @@ With --json there is one JSON object a line, with check, ok, detail and remedy.`
 		Example: "  ulogkit doctor --application 7 --serial SN-1 --git-hash 3f2c9a1\n  ulogkit doctor --device device-info.bin --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
-				return usage(err)
+			if err := load(cmd, &s); err != nil {
+				return err
 			}
 			device, err := deviceOf(cmd, &s)
 			if err != nil {

@@ -84,8 +84,8 @@ while the receiver takes nothing.`,
 			if cfg.GiveUp <= 0 {
 				return usage(fmt.Errorf("--timeout %v is not longer than 0", cfg.GiveUp))
 			}
-			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
-				return usage(err)
+			if err := load(cmd, &s); err != nil {
+				return err
 			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			where.Logger = cfg.Logger

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -55,8 +54,8 @@ while the worker is not connected or its sink fails.` + settings.Help,
 			if sink == "" {
 				return usage(errors.New("--sink is missing; it is file:DIR or nats://HOST"))
 			}
-			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
-				return usage(err)
+			if err := load(cmd, &s); err != nil {
+				return err
 			}
 			var err error
 			if cfg.Connection, err = s.Client(); err != nil {

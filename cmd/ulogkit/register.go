@@ -23,8 +23,8 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
   ulogkit register --device device-info.bin`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
-				return usage(err)
+			if err := load(cmd, &s); err != nil {
+				return err
 			}
 			device, err := deviceOf(cmd, &s)
 			if err != nil {
@@ -46,6 +46,13 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 	s.AddConnectionFlags(cmd.Flags())
 	s.AddDeviceFlags(cmd.Flags())
 	return cmd
+}
+
+// load reads the environment and the configuration file.
+func load(cmd *cobra.Command, s *settings.Settings) error {
+	return usage(s.Load(cmd.Flags(), os.Getenv, func(err error) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.CommandPath(), err)
+	}))
 }
 
 // deviceOf returns the device that the settings name.

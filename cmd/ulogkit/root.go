@@ -31,7 +31,13 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-func usage(err error) error { return &failure{exitUsage, err} }
+// usage gives an error the exit code of wrong usage; nil stays nil.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{exitUsage, err}
+}
 
 // network gives an error of the uploader its exit code.
 func network(err error) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -70,8 +69,8 @@ the reason.` + settings.Help,
   ulogkit upload --outbox ./outbox`,
 		Args: func(_ *cobra.Command, args []string) error { return u.check(args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := u.Load(cmd.Flags(), os.Getenv); err != nil {
-				return usage(err)
+			if err := load(cmd, &u.Settings); err != nil {
+				return err
 			}
 			if err := u.tap.check(append(u.Files(), files.Inputs(append(args, u.core, u.text, u.elf)...)...)...); err != nil {
 				return err

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -29,8 +28,8 @@ names, if the cloud sent names) and timeout_seconds (0: until the next).` + sett
 		Example: "  ulogkit watch-config --application 7 --serial SN-1 --git-hash 3f2c9a1\n  ulogkit watch-config --device device-info.bin --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := s.Load(cmd.Flags(), os.Getenv); err != nil {
-				return usage(err)
+			if err := load(cmd, &s); err != nil {
+				return err
 			}
 			device, err := deviceOf(cmd, &s)
 			if err != nil {

@@ -3,8 +3,9 @@
 // that names a setting winning.
 //
 // The configuration file has one "name = value" a line, with the names of the
-// flags; empty lines and lines that begin with # are skipped. A relative file
-// name in it is relative to the file's own folder, and ~/ is the home folder:
+// flags; # after a blank or at the beginning of a line begins a comment. A value in
+// quotes, " or ', is what stands between them. A relative file name in it is relative
+// to the file's own folder, and ~/ is the home folder:
 //
 //	# ~/.config/ulogkit/config
 //	customer = 42
@@ -21,6 +22,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +77,7 @@ func (s *Settings) AddConnectionFlags(flags *pflag.FlagSet) {
 
 // AddDeviceFlags adds the flags that say which device the data comes from.
 func (s *Settings) AddDeviceFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&s.store, "store", "", "`file` that keeps session tokens (default ~/.ulogger/session_tokens.json)")
+	flags.StringVar(&s.store, "store", "", "`file` that keeps session tokens, or none (default ~/.ulogger/session_tokens.json)")
 	flags.StringVar(&s.deviceFile, "device", "", "`file` with the device info that the device sends over BLE; the flags below override it")
 	flags.Uint32Var(&s.device.ApplicationID, "application", 0, "application `id` of the firmware")
 	flags.StringVar(&s.device.DeviceSerial, "serial", "", "`serial` number of the device")
@@ -86,8 +88,9 @@ func (s *Settings) AddDeviceFlags(flags *pflag.FlagSet) {
 
 // Load gives the flags that the command line left alone the values of the
 // environment, else of the configuration file. It fails on a value that does
-// not fit its flag and on a line that it does not understand.
-func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string) error {
+// not fit its flag and on a line that it does not understand. A file that nobody
+// named and that cannot be read is left out, and notice is told.
+func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string, notice func(error)) error {
 	file := map[string]string{}
 	name, required := s.config, true
 	if name == "" {
@@ -99,7 +102,14 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string) error 
 	if name != "" {
 		var err error
 		file, err = readFile(name, getenv("HOME"))
-		if err != nil && (required || !errors.Is(err, fs.ErrNotExist)) {
+		unreadable := (*fs.PathError)(nil)
+		switch {
+		case err == nil:
+			s.config = name
+		case !required && errors.Is(err, fs.ErrNotExist):
+		case !required && errors.As(err, &unreadable):
+			notice(fmt.Errorf("%w; it is left out", err))
+		default:
 			return err
 		}
 	}
@@ -110,6 +120,10 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string) error 
 		}
 		variable := "ULOGKIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value := getenv(variable); value != "" {
+			if quoted(value) {
+				err = fmt.Errorf("environment variable %s: %s has quotes that are part of it; leave them out", variable, value)
+				return
+			}
 			if e := flags.Set(f.Name, value); e != nil {
 				err = fmt.Errorf("environment variable %s: %w", variable, Explain(e))
 			}
@@ -131,42 +145,6 @@ func defaultFile(getenv func(string) string) string {
 		return ""
 	}
 	return filepath.Join(dir, "ulogkit", "config")
-}
-
-// readFile reads a configuration file.
-func readFile(name, home string) (map[string]string, error) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
-	}
-	values := map[string]string{}
-	line := 0
-	for text := range strings.Lines(string(b)) {
-		line++
-		text = strings.TrimSpace(text)
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
-		}
-		key, value, ok := strings.Cut(text, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		isFile, known := settable[key]
-		_, twice := values[key]
-		switch {
-		case !ok:
-			return nil, fmt.Errorf("%s:%d: not of the form \"name = value\"", name, line)
-		case !known:
-			return nil, fmt.Errorf("%s:%d: there is no setting %q", name, line, key)
-		case twice:
-			return nil, fmt.Errorf("%s:%d: %s is set a second time", name, line, key)
-		}
-		if rest, ok := strings.CutPrefix(value, "~/"); isFile && ok {
-			value = filepath.Join(home, rest)
-		} else if isFile && value != "" && !filepath.IsAbs(value) {
-			value = filepath.Join(filepath.Dir(name), value)
-		}
-		values[key] = value
-	}
-	return values, nil
 }
 
 // Files returns the files that the settings name.
@@ -206,10 +184,26 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 	return cfg, nil
 }
 
-// Store opens the file that keeps session tokens. What is wrong with it and has
-// been put right is told to the logger.
+// noStore as a file name keeps session tokens in memory.
+const noStore = "none"
+
+// Store opens the file that keeps session tokens. Where none can be kept, since the
+// home folder is not known or nothing can be written, they are kept in memory as long
+// as the process lives, and the logger is told. So it is, too, when the file at the
+// default place is another program's; one that was named is then refused.
 func (s *Settings) Store(logger *slog.Logger) (mqttv5.SessionStore, error) {
-	return mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: s.store, Logger: logger})
+	if s.store == noStore {
+		return mqttv5.NewMemoryStore(0), nil
+	}
+	store, err := mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: s.store, Logger: logger})
+	if err == nil {
+		return store, nil
+	}
+	if errors.Is(err, mqttv5.ErrStorage) || s.store == "" && errors.Is(err, mqttv5.ErrConfig) {
+		logger.Warn("session tokens are kept in memory, for this run alone", "reason", err)
+		return mqttv5.NewMemoryStore(0), nil
+	}
+	return nil, err
 }
 
 // Device returns the device that the data comes from: what the file of --device
@@ -217,6 +211,9 @@ func (s *Settings) Store(logger *slog.Logger) (mqttv5.SessionStore, error) {
 // otherwise.
 func (s *Settings) Device(flags *pflag.FlagSet) (mqttv5.DeviceInfo, error) {
 	d, err := s.named(flags, "say which device and firmware the data comes from", "application", "serial", "git-hash")
+	if err == nil {
+		err = checkHash(flags, d.GitHash)
+	}
 	if err != nil {
 		return mqttv5.DeviceInfo{}, err
 	}
@@ -226,10 +223,26 @@ func (s *Settings) Device(flags *pflag.FlagSet) (mqttv5.DeviceInfo, error) {
 // Firmware returns what is said about a firmware, by the same means.
 func (s *Settings) Firmware(flags *pflag.FlagSet) (mqttv5.Firmware, error) {
 	d, err := s.named(flags, "say which firmware it is", "application", "device-type", "git-hash")
+	if err == nil {
+		err = checkHash(flags, d.GitHash)
+	}
 	if err != nil {
 		return mqttv5.Firmware{}, err
 	}
 	return mqttv5.Firmware{ApplicationID: d.ApplicationID, DeviceType: d.DeviceType, GitHash: d.GitHash, Version: d.GitVersion}, nil
+}
+
+// gitHash is what git calls a commit, perhaps with what a build says of it, such as
+// -dirty.
+var gitHash = regexp.MustCompile(`^[0-9A-Fa-f]+([-+.][0-9A-Za-z]*)*$`)
+
+// checkHash refuses what a person gives as the commit and is none: a comment or a
+// quote that became part of it would give each run another session token.
+func checkHash(flags *pflag.FlagSet, hash string) error {
+	if flags.Changed("git-hash") && hash != "" && !gitHash.MatchString(hash) {
+		return fmt.Errorf("--git-hash %q is not hexadecimal", hash)
+	}
+	return nil
 }
 
 // named returns what the file of --device and the flags say. Without the file
@@ -276,5 +289,6 @@ configuration file, which is the one of --config, else of ULOGKIT_CONFIG, else
   customer = 42
   cert     = gateway.crt
 
-with file names relative to the file's folder and # before comments. A flag wins
-over the environment, and that over the file.`
+with file names relative to the file's folder, # before comments, and quotes around
+what begins or ends with a blank or has a # in it. A flag wins over the environment,
+and that over the file.`

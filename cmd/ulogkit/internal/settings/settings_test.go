@@ -38,7 +38,7 @@ func load(t *testing.T, args []string, env map[string]string, file string) (*Set
 			return home
 		}
 		return strings.ReplaceAll(env[name], "HOME", home)
-	})
+	}, func(err error) { t.Errorf("notice %v", err) })
 	return s, flags, err
 }
 
@@ -97,7 +97,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 func TestTimeoutIsTheConnections(t *testing.T) {
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	other := flags.Duration("timeout", time.Hour, "")
-	if err := new(Settings).Load(flags, func(name string) string { return map[string]string{"ULOGKIT_TIMEOUT": "1s"}[name] }); err != nil {
+	if err := new(Settings).Load(flags, func(name string) string { return map[string]string{"ULOGKIT_TIMEOUT": "1s"}[name] }, nil); err != nil {
 		t.Fatal(err)
 	}
 	if *other != time.Hour {
@@ -151,10 +151,10 @@ func TestBadSettings(t *testing.T) {
 		file string
 		want string // in the error
 	}{
-		{file: "customer = 1\nbrocker = x\n", want: "config:2: there is no setting \"brocker\""},
-		{file: "customer = 1\ncustomer = 2\n", want: "config:2: customer is set a second time"},
-		{file: "customer\n", want: "config:1: not of the form \"name = value\""},
-		{file: "config = x\n", want: "config:1: there is no setting \"config\""},
+		{file: "customer = 1\nbrocker = x\n", want: "config:2:1: there is no setting \"brocker\""},
+		{file: "customer = 1\ncustomer = 2\n", want: "config:2:1: customer is set a second time"},
+		{file: "customer\n", want: "config:1:1: not of the form \"name = value\""},
+		{file: "config = x\n", want: "config:1:1: there is no setting \"config\""},
 		{file: "application = many\n", want: "config: --application \"many\" is not a whole number from 0 on"},
 		{env: map[string]string{"ULOGKIT_APPLICATION": "-1"}, want: "environment variable ULOGKIT_APPLICATION: --application \"-1\" is not a whole number from 0 on"},
 		{env: map[string]string{"ULOGKIT_INSECURE_PLAINTEXT": "perhaps"}, want: "environment variable ULOGKIT_INSECURE_PLAINTEXT: --insecure-plaintext \"perhaps\" is not true or false"},
@@ -222,13 +222,13 @@ func TestDevice(t *testing.T) {
 			want: mqttv5.DeviceInfo{ApplicationID: 0, DeviceSerial: "SN-1", DeviceType: "lamp", GitVersion: "v1", GitHash: "def"},
 		},
 		{
-			args: []string{"--application", "1", "--serial", "S", "--git-hash", "h"},
-			want: mqttv5.DeviceInfo{ApplicationID: 1, DeviceSerial: "S", GitHash: "h"},
+			args: []string{"--application", "1", "--serial", "S", "--git-hash", "1"},
+			want: mqttv5.DeviceInfo{ApplicationID: 1, DeviceSerial: "S", GitHash: "1"},
 		},
-		{args: []string{"--application", "1", "--git-hash", "h"}, fail: "--serial is missing"},
-		{args: []string{"--serial", "S", "--git-hash", "h"}, fail: "--application is missing"},
+		{args: []string{"--application", "1", "--git-hash", "1"}, fail: "--serial is missing"},
+		{args: []string{"--serial", "S", "--git-hash", "1"}, fail: "--application is missing"},
 		{args: []string{"--application", "1", "--serial", "S"}, fail: "--git-hash is missing"},
-		{args: []string{"--application", "1", "--serial", "#", "--git-hash", "h"}, fail: "'#'"},
+		{args: []string{"--application", "1", "--serial", "#", "--git-hash", "1"}, fail: "'#'"},
 		{args: []string{"--device", info + ".absent"}, fail: "no such file"},
 		{args: []string{"--device", "/dev/null"}, fail: "--device /dev/null"},
 	} {

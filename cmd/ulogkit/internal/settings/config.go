@@ -1,0 +1,124 @@
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// readFile reads a configuration file.
+func readFile(name, home string) (map[string]string, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	values, err := parseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%w", name, err)
+	}
+	for key, value := range values {
+		if !settable[key] || value == "" || key == "store" && value == noStore {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(value, "~/"); ok && home != "" {
+			values[key] = filepath.Join(home, rest)
+		} else if ok {
+			return nil, fmt.Errorf("%s: %s = %s: HOME is not set", name, key, value)
+		} else if !filepath.IsAbs(value) {
+			values[key] = filepath.Join(filepath.Dir(name), value)
+		}
+	}
+	return values, nil
+}
+
+// lineError is what is wrong at a place of the file.
+type lineError struct {
+	line, column int // from 1; columns are characters
+	err          error
+}
+
+// Error implements error.
+func (e *lineError) Error() string { return fmt.Sprintf("%d:%d: %v", e.line, e.column, e.err) }
+
+// parseConfig reads the content of a configuration file. A byte order mark, as
+// editors of Windows write it, is skipped.
+func parseConfig(b []byte) (map[string]string, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
+		return nil, &lineError{1, 1, errors.New("the file is UTF-16; save it as UTF-8")}
+	}
+	values := map[string]string{}
+	line := 0
+	for text := range strings.Lines(string(b)) {
+		line++
+		at := func(offset int, err error) error {
+			return &lineError{line, 1 + utf8.RuneCountInString(text[:offset]), err}
+		}
+		begin := len(text) - len(strings.TrimLeft(text, blanks))
+		if begin == len(text) || text[begin] == '#' {
+			continue
+		}
+
+		key, rest, ok := strings.Cut(text, "=")
+		key = strings.Trim(key, blanks)
+		_, known := settable[key]
+		_, twice := values[key]
+		switch {
+		case !ok:
+			return nil, at(begin, errors.New("not of the form \"name = value\""))
+		case !known:
+			return nil, at(begin, fmt.Errorf("there is no setting %q", key))
+		case twice:
+			return nil, at(begin, fmt.Errorf("%s is set a second time", key))
+		}
+
+		value, offset, err := parseValue(rest)
+		if err != nil {
+			return nil, at(len(text)-len(rest)+offset, err)
+		}
+		values[key] = value
+	}
+	return values, nil
+}
+
+const blanks = " \t\r\n"
+
+// parseValue reads what stands behind the equals sign. With an error it returns the
+// offset that it is about.
+func parseValue(s string) (value string, offset int, err error) {
+	begin := len(s) - len(strings.TrimLeft(s, blanks))
+	text := s[begin:]
+	if text == "" || text[0] == '#' && begin > 0 {
+		return "", 0, nil
+	}
+
+	if quote := text[0]; quote == '"' || quote == '\'' {
+		end := strings.IndexByte(text[1:], quote)
+		if end < 0 {
+			return "", begin, fmt.Errorf("the quote %c is not closed", quote)
+		}
+		after := begin + end + 2
+		rest := strings.TrimLeft(s[after:], blanks)
+		if rest != "" && (rest[0] != '#' || len(rest) == len(s[after:])) {
+			return "", after, fmt.Errorf("something follows the closing quote %c", quote)
+		}
+		return text[1 : 1+end], 0, nil
+	}
+
+	for i := 1; i < len(text); i++ {
+		if text[i] == '#' && strings.IndexByte(blanks, text[i-1]) >= 0 {
+			text = text[:i]
+			break
+		}
+	}
+	return strings.TrimRight(text, blanks), 0, nil
+}
+
+// quoted reports whether a value stands in quotes.
+func quoted(s string) bool {
+	return len(s) > 1 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0]
+}
