@@ -141,7 +141,7 @@ func printReceived(w io.Writer, r localcloud.Received) {
 	state := color.GreenString("good")
 	switch {
 	case r.Err != nil:
-		state = color.RedString("bad: %v", r.Err)
+		state = color.RedString("bad: %s", printable(r.Err.Error()))
 	case r.Duplicate:
 		state = color.YellowString("duplicate")
 	}

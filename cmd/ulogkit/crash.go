@@ -111,7 +111,7 @@ func printBacktrace(w io.Writer, calls []inspect.Call) {
 		}
 		line := fmt.Sprintf("  #%-2d  0x%08x  %-*s", i, call.PC, width, functionText(&call))
 		if call.Line != nil {
-			line += "  " + printable(*call.File) + ":" + strconv.Itoa(*call.Line)
+			line += "  " + quotedName(*call.File) + ":" + strconv.Itoa(*call.Line)
 		}
 		if call.How == crash.FromException {
 			line += color.YellowString("  interrupted here")
@@ -133,11 +133,11 @@ func functionText(call *inspect.Call) string {
 	if call.Function == nil {
 		return "?"
 	}
-	return fmt.Sprintf("%s+%d", printable(*call.Function), *call.Offset)
+	return fmt.Sprintf("%s+%d", quotedName(*call.Function), *call.Offset)
 }
 
-// printable quotes a name of a foreign file that could steer a terminal.
-func printable(s string) string {
+// quotedName quotes a name of a foreign file that could steer a terminal.
+func quotedName(s string) string {
 	if q := strconv.Quote(s); len(q) != len(s)+2 {
 		return q
 	}

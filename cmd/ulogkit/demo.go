@@ -39,7 +39,7 @@ what is printed is decoded from these.`,
 				return usage(err)
 			}
 			if isatty.IsTerminal(os.Stderr.Fd()) {
-				bar := progressbar.NewOptions(cfg.Uploads(), progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+				bar := progressbar.NewOptions(cfg.Uploads(), progressbar.OptionSetWriter(os.Stderr),
 					progressbar.OptionSetDescription("uploading"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 				cfg.Uploaded = func() { bar.Add(1) }
 			}

@@ -32,7 +32,7 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 	defer closeBody()
 	f.Branch, f.Body, f.Size = u.branch, body, size
 	if isatty.IsTerminal(os.Stderr.Fd()) {
-		bar := progressbar.NewOptions64(f.Size, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowBytes(true),
+		bar := progressbar.NewOptions64(f.Size, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription("uploading"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		defer bar.Exit()
 		f.Progress = func(sent, _ int64) { bar.Set64(sent) }

@@ -23,7 +23,7 @@ not yet delivered. A record that the cloud refused for good is parked, with the
 reason; retry returns it to its place in the queue, drop removes it. An outbox
 that is being delivered is open to no other process.`,
 		Example: "  ulogkit outbox list --outbox ./outbox",
-		Args:    cobra.NoArgs,
+		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newOutboxList(), newOutboxRetry(), newOutboxDrop())
@@ -90,7 +90,7 @@ func printRecord(w io.Writer, r mqttv5.RecordInfo) {
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%s", r.ID, r.State, kind, cmp.Or(r.Device.DeviceSerial, "-"), r.Bytes, accepted)
 	if r.Reason != "" {
-		fmt.Fprintf(w, "\t%s", r.Reason)
+		fmt.Fprintf(w, "\t%s", printable(r.Reason))
 	}
 	fmt.Fprintln(w)
 }

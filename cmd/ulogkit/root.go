@@ -66,7 +66,7 @@ server refused, or credentials cannot be used.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
@@ -79,9 +79,39 @@ server refused, or credentials cannot be used.`,
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
 			cmd.Example = "  ulogkit help upload"
+			cmd.Run, cmd.RunE = nil, help
 		}
 	}
 	return root
+}
+
+// subcommand is the check of arguments of a command that does nothing without one of
+// those below it.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if cmd.SuggestionsMinimumDistance == 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+		text += fmt.Sprintf(". Did you mean %s?", strings.Join(meant, " or "))
+	}
+	return errors.New(text)
+}
+
+// help shows the help of a command that there is.
+func help(cmd *cobra.Command, args []string) error {
+	topic, rest, err := cmd.Root().Find(args)
+	if err != nil {
+		return usage(err)
+	}
+	if len(rest) > 0 {
+		return usage(fmt.Errorf("unknown help topic: %w", subcommand(topic, rest)))
+	}
+	topic.InitDefaultHelpFlag()
+	return topic.Help()
 }
 
 func version() string {
@@ -124,6 +154,7 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	}
 	watch(root)
 	root.SetArgs(args)
+	root.SetErr(printableWriter{root.ErrOrStderr()})
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0

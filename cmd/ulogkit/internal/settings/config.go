@@ -37,12 +37,17 @@ func readFile(name, home string) (map[string]string, error) {
 
 // lineError is what is wrong at a place of the file.
 type lineError struct {
-	line, column int // from 1; columns are characters
+	line, column int // from 1; columns are characters, and 0 is the whole line
 	err          error
 }
 
 // Error implements error.
-func (e *lineError) Error() string { return fmt.Sprintf("%d:%d: %v", e.line, e.column, e.err) }
+func (e *lineError) Error() string {
+	if e.column == 0 {
+		return fmt.Sprintf("%d: %v", e.line, e.err)
+	}
+	return fmt.Sprintf("%d:%d: %v", e.line, e.column, e.err)
+}
 
 // parseConfig reads the content of a configuration file. A byte order mark, as
 // editors of Windows write it, is skipped.
@@ -55,9 +60,6 @@ func parseConfig(b []byte) (map[string]string, error) {
 	line := 0
 	for text := range strings.Lines(string(b)) {
 		line++
-		at := func(offset int, err error) error {
-			return &lineError{line, 1 + utf8.RuneCountInString(text[:offset]), err}
-		}
 		begin := len(text) - len(strings.TrimLeft(text, blanks))
 		if begin == len(text) || text[begin] == '#' {
 			continue
@@ -69,16 +71,16 @@ func parseConfig(b []byte) (map[string]string, error) {
 		_, twice := values[key]
 		switch {
 		case !ok:
-			return nil, at(begin, errors.New("not of the form \"name = value\""))
+			return nil, &lineError{line, 0, errors.New("not of the form \"name = value\"")}
 		case !known:
-			return nil, at(begin, fmt.Errorf("there is no setting %q", key))
+			return nil, &lineError{line, 0, fmt.Errorf("there is no setting %q", key)}
 		case twice:
-			return nil, at(begin, fmt.Errorf("%s is set a second time", key))
+			return nil, &lineError{line, 0, fmt.Errorf("%s is set a second time", key)}
 		}
 
 		value, offset, err := parseValue(rest)
 		if err != nil {
-			return nil, at(len(text)-len(rest)+offset, err)
+			return nil, &lineError{line, 1 + utf8.RuneCountInString(text[:len(text)-len(rest)+offset]), err}
 		}
 		values[key] = value
 	}

@@ -151,10 +151,10 @@ func TestBadSettings(t *testing.T) {
 		file string
 		want string // in the error
 	}{
-		{file: "customer = 1\nbrocker = x\n", want: "config:2:1: there is no setting \"brocker\""},
-		{file: "customer = 1\ncustomer = 2\n", want: "config:2:1: customer is set a second time"},
-		{file: "customer\n", want: "config:1:1: not of the form \"name = value\""},
-		{file: "config = x\n", want: "config:1:1: there is no setting \"config\""},
+		{file: "customer = 1\nbrocker = x\n", want: "config:2: there is no setting \"brocker\""},
+		{file: "customer = 1\ncustomer = 2\n", want: "config:2: customer is set a second time"},
+		{file: "customer\n", want: "config:1: not of the form \"name = value\""},
+		{file: "config = x\n", want: "config:1: there is no setting \"config\""},
 		{file: "application = many\n", want: "config: --application \"many\" is not a whole number from 0 on"},
 		{env: map[string]string{"ULOGKIT_APPLICATION": "-1"}, want: "environment variable ULOGKIT_APPLICATION: --application \"-1\" is not a whole number from 0 on"},
 		{env: map[string]string{"ULOGKIT_INSECURE_PLAINTEXT": "perhaps"}, want: "environment variable ULOGKIT_INSECURE_PLAINTEXT: --insecure-plaintext \"perhaps\" is not true or false"},

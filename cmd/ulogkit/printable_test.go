@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain\ttext\nof two lines": "plain\ttext\nof two lines",
+		"\x1b]0;PWN\x07\x1b[2J":     "?]0;PWN??[2J",
+		"a\u009bb\u202ec\u2028d\rf": "a?b?c?d?f",
+		"\xff\x9b":                  "??",
+		"caf\u00e9":                 "caf\u00e9",
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Whatever a command's error says, and whatever it warns of, it cannot steer the
+// terminal (F54).
+func TestErrorsAreWrittenPrintable(t *testing.T) {
+	var stderr bytes.Buffer
+	root := newRoot()
+	root.SetErr(&stderr)
+	root.AddCommand(&cobra.Command{Use: "evil", RunE: func(cmd *cobra.Command, _ []string) error {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warned: \x1b[2J")
+		warnings(cmd).Warn("logged \x1b[2J")
+		return errors.New("evil \x1b]0;PWNED\x07 text")
+	}})
+	if code := run(t.Context(), root, []string{"evil"}); code != exitData || strings.ContainsAny(stderr.String(), "\x1b\x07") || !strings.Contains(stderr.String(), "evil ?]0;PWNED? text") {
+		t.Errorf("exit code %d, printed %q", code, stderr.String())
+	}
+}
+
+// Case delivery/nats-error-escape.
+func TestWordsOfANATSServerAreWrittenPrintable(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				c.SetDeadline(time.Now().Add(20 * time.Second))
+				fmt.Fprintf(c, "INFO {\"server_id\":\"x\",\"version\":\"2.11.0\",\"proto\":1,\"max_payload\":1048576,\"headers\":true}\r\n")
+				bufio.NewReader(c).ReadString('\n')
+				fmt.Fprintf(c, "-ERR 'evil \x1b]0;PWNED\x07 \x1b[2J text'\r\n")
+			}()
+		}
+	}()
+	for _, args := range [][]string{
+		{"stored", "--from", "nats://" + listener.Addr().String()},
+		{"ingest", "--group", "g", "--customer", "1", "--insecure-plaintext", "--broker", "127.0.0.1:1", "--sink", "nats://" + listener.Addr().String()},
+	} {
+		var stderr bytes.Buffer
+		root := newRoot()
+		root.SetErr(&stderr)
+		if code := run(t.Context(), root, args); code != exitNetwork || strings.ContainsAny(stderr.String(), "\x1b\x07") || !strings.Contains(stderr.String(), "evil ?]0;PWNED? ?[2J text") {
+			t.Errorf("%v: exit code %d, printed %q", args, code, stderr.String())
+		}
+	}
+}
