@@ -97,6 +97,26 @@ func resolve(name string) (target string, regular bool, err error) {
 
 var errDirectory = errors.New("is a directory")
 
+// Patch writes the bytes over those at the offset of the named file, by one write
+// down to the disk, or all of whole to stdout if the name is "-". The file stays
+// the one it is: its owner, mode and attributes, and what else links to it. Bytes
+// that lie within the first 512 are written all or not at all, since no disk
+// writes less than that.
+func Patch(name string, whole []byte, at, n int, stdout io.Writer) error {
+	if name == "-" {
+		_, err := stdout.Write(whole)
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return cause(err)
+	}
+	if _, err = f.WriteAt(whole[at:at+n], int64(at)); err == nil {
+		err = f.Sync()
+	}
+	return cause(errors.Join(err, f.Close()))
+}
+
 func writeTo(name string, b []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {

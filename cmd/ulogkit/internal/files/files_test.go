@@ -145,3 +145,48 @@ func TestWriteThroughALinkToNothing(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A patched file stays the one it is: its mode, its owner and what else links to
+// it; of its bytes only those that are asked for change.
+func TestPatchKeepsTheFile(t *testing.T) {
+	dir := t.TempDir()
+	name, hard := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	if err := os.WriteFile(name, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(name, 0o640), os.Link(name, hard)); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 {
+		if err := os.Chown(name, 1234, 4321); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := Patch(name, []byte("abcdefghij"), 2, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(hard)
+	if err != nil || string(b) != "01cde56789" {
+		t.Errorf("got %q, %v by the other link, want 01cde56789", b, err)
+	}
+	after, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, after) || after.Mode() != before.Mode() {
+		t.Errorf("got mode %v, want %v of the same file", after.Mode(), before.Mode())
+	}
+	if got, want := after.Sys().(*syscall.Stat_t), before.Sys().(*syscall.Stat_t); got.Uid != want.Uid || got.Gid != want.Gid {
+		t.Errorf("got owner %d:%d, want %d:%d", got.Uid, got.Gid, want.Uid, want.Gid)
+	}
+
+	var out bytes.Buffer
+	if err := Patch("-", []byte("all of it"), 2, 3, &out); err != nil || out.String() != "all of it" {
+		t.Errorf("got %q, %v on standard output, want all of it", out.String(), err)
+	}
+}
