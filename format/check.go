@@ -11,6 +11,11 @@ type CheckError struct {
 	Offset int    // of the trouble, in bytes from the start of the input
 	Detail string // the values involved
 	Err    error  // an *Error, a VersionError or a sentinel
+
+	// Trailing is how many bytes of a log are left over after its last frame,
+	// where its version lets some follow, and after its data, when nothing else
+	// is wrong with it; else 0. They may be another log.
+	Trailing int
 }
 
 // Error implements error.
@@ -64,12 +69,23 @@ func CheckLog(b []byte) error {
 		index++
 	}
 	if err := frames.Err(); err != nil {
-		return &CheckError{
+		left := len(l.Data()) - frames.Offset()
+		e := &CheckError{
 			Offset: l.LenHeader() + frames.Offset(), Err: err,
-			Detail: "frame " + strconv.Itoa(index) + ", with " + strconv.Itoa(len(l.Data())-frames.Offset()) + " bytes left in the log",
+			Detail: "frame " + strconv.Itoa(index) + ", with " + strconv.Itoa(left) + " bytes left in the log",
 		}
+		if errors.Is(err, ErrTrailing) {
+			e.Detail = strconv.Itoa(left) + " after the last frame"
+			e.Trailing = left + len(rest)
+		}
+		return e
 	}
-	return checkTrailing(rest, "log", len(l.Bytes()))
+	if len(rest) > 0 {
+		e := leftOver(rest, "log", len(l.Bytes()))
+		e.Trailing = len(rest)
+		return e
+	}
+	return nil
 }
 
 // CheckCoreDump reads all of b as one crash dump, down to the last memory
@@ -91,13 +107,13 @@ func CheckCoreDump(b []byte) error {
 			Detail: "with " + strconv.Itoa(len(d.Crash)-at) + " bytes left in the crash dump",
 		}
 	}
-	return checkTrailing(rest, "crash dump", CoreDumpHeaderSize+len(d.Crash))
+	if len(rest) > 0 {
+		return leftOver(rest, "crash dump", CoreDumpHeaderSize+len(d.Crash))
+	}
+	return nil
 }
 
-func checkTrailing(rest []byte, what string, size int) error {
-	if len(rest) == 0 {
-		return nil
-	}
+func leftOver(rest []byte, what string, size int) *CheckError {
 	return &CheckError{
 		Offset: size, Err: ErrTrailing,
 		Detail: strconv.Itoa(len(rest)) + " after the " + what + " of " + strconv.Itoa(size) + " bytes",

@@ -265,3 +265,13 @@ func SetSessionToken(b []byte, token uint32) error {
 	binary.LittleEndian.PutUint32(b[ofsToken:], token)
 	return nil
 }
+
+// AroundSessionToken returns the bytes of the log b before and after its session
+// token, which do not change when a gateway writes another; all of b and nothing
+// when b is too short to have one.
+func AroundSessionToken(b []byte) (before, after []byte) {
+	if len(b) < ofsToken+4 {
+		return b, nil
+	}
+	return b[:ofsToken:ofsToken], b[ofsToken+4:]
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
@@ -177,13 +178,10 @@ func refusalHint(code ReasonCode) string {
 	return ""
 }
 
-// aroundToken returns the parts of a log that do not depend on its session. The
-// token sits behind the version byte in every known version (FORMAT section 1).
+// aroundToken returns the parts of a log that do not depend on its session.
 func aroundToken(buf []byte) [][]byte {
-	if len(buf) < 5 {
-		return [][]byte{buf}
-	}
-	return [][]byte{buf[:1], buf[5:]}
+	before, after := format.AroundSessionToken(buf)
+	return [][]byte{before, after}
 }
 
 // contentID derives a record id from what is sent, so that sending it again, even

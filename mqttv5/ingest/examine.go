@@ -2,16 +2,10 @@ package ingest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"hash"
 
 	"github.com/ulogkit/ulogkit/format"
-)
-
-// A log's session token is four bytes behind the version, in every known version
-// (FORMAT section 1).
-const (
-	offToken = 1
-	lenToken = 4
 )
 
 // keyer computes keys without allocating.
@@ -36,54 +30,67 @@ func (k *keyer) key(kind Kind, topic, id string, payload []byte) Key {
 	k.text = append(k.text, 0)
 	k.hash.Reset()
 	k.hash.Write(k.text)
-	if id != "" && kind == KindLog && len(payload) >= offToken+lenToken {
-		k.hash.Write(payload[:offToken])
-		payload = payload[offToken+lenToken:]
+	if id != "" && kind == KindLog {
+		var before []byte
+		before, payload = format.AroundSessionToken(payload)
+		k.hash.Write(before)
 	}
 	k.hash.Write(payload)
 	return Key(k.hash.Sum(k.sum[:0])[:len(Key{})])
 }
 
-// intact reports whether a payload is what its kind says, down to the last
-// argument or memory region. It agrees with format.CheckLog and
-// format.CheckCoreDump, but allocates nothing. Where the frames are numbered it
-// also counts those that are missing between them.
-func intact(kind Kind, b []byte) (ok bool, missing int) {
+// check returns why a payload is not what its kind says, down to the last
+// argument or memory region; nil for one that is. Bytes that belong to no frame
+// and follow the last one of a log are no reason: newer devices write some.
+func check(kind Kind, b []byte) error {
 	switch kind {
 	case KindLog:
-		return intactLog(b)
-	case KindCoreDump:
-		d, rest, err := format.ParseCoreDump(b)
-		if err != nil || len(rest) > 0 || d.Verify() != nil {
-			return false, 0
+		err := format.CheckLog(b)
+		if err != nil && onlyTrailing(err) && !anotherLog(b) {
+			return nil
 		}
-		_, err = format.ParseCrashCatcher(d.Crash)
-		return err == nil, 0
+		return err
+	case KindCoreDump:
+		return format.CheckCoreDump(b)
 	}
-	return false, 0
+	return errKind
 }
 
-func intactLog(b []byte) (ok bool, missing int) {
-	l, rest, err := format.ParseLog(b)
-	if err != nil || len(rest) > 0 || l.Verify() != nil {
-		return false, 0
+var errKind = errors.New("topic is neither that of a log nor of a crash dump")
+
+// onlyTrailing reports whether bytes that are left over are all that is wrong.
+func onlyTrailing(err error) bool {
+	e := (*format.CheckError)(nil)
+	return errors.As(err, &e) && e.Trailing > 0
+}
+
+// anotherLog reports whether what follows the log b is one too, of which nobody
+// would read the records.
+func anotherLog(b []byte) bool {
+	_, rest, err := format.ParseLog(b)
+	if err != nil {
+		return false
 	}
-	numbered := l.FramesNumbered()
+	next, _, err := format.ParseLog(rest)
+	return err == nil && next.Verify() == nil
+}
+
+// missing counts the frames that are missing between those of a log, where they
+// are numbered.
+func missing(b []byte) (n int) {
+	l, _, err := format.ParseLog(b)
+	if err != nil || !l.FramesNumbered() {
+		return 0
+	}
 	frames := l.Frames()
-	last, first := uint16(0), true
-	for frames.Next() {
-		f := frames.Frame()
-		if _, err := format.ParsePayload(f.Payload); err != nil {
-			return false, 0
+	for last, first := uint16(0), true; frames.Next(); first = false {
+		next := frames.Frame().Sequence
+		if !first {
+			n += gap(last, next)
 		}
-		if numbered {
-			if !first {
-				missing += gap(last, f.Sequence)
-			}
-			last, first = f.Sequence, false
-		}
+		last = next
 	}
-	return frames.Err() == nil, missing
+	return n
 }
 
 // gap returns how many frames are missing between two sequence numbers, which
@@ -95,21 +102,4 @@ func gap(last, next uint16) int {
 		return 0
 	}
 	return int(step) - 1
-}
-
-// reason tells what is wrong with a payload that is not intact.
-func reason(kind Kind, b []byte) string {
-	var err error
-	switch kind {
-	case KindLog:
-		err = format.CheckLog(b)
-	case KindCoreDump:
-		err = format.CheckCoreDump(b)
-	default:
-		return "topic is neither that of a log nor of a crash dump"
-	}
-	if err == nil {
-		return "not intact" // unreachable while the two agree, which a test holds
-	}
-	return err.Error()
 }

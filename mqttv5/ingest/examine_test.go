@@ -10,42 +10,44 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
-// What the hot path accepts is what the cold path, which explains, accepts.
-func FuzzIntact(f *testing.F) {
-	for _, b := range vectors(f, "logs.json", "buffer_hex") {
-		f.Add(true, b)
-	}
-	for _, b := range vectors(f, "coredumps.json", "core_hex") {
-		f.Add(false, b)
-	}
-	f.Add(true, testLog(f, 1, 100))
-	f.Add(true, []byte(nil))
-	f.Add(true, []byte{4, 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, log bool, b []byte) {
-		kind, check := KindCoreDump, format.CheckCoreDump
-		if log {
-			kind, check = KindLog, format.CheckLog
-		}
-		ok, _ := intact(kind, b)
-		err := check(b)
-		if ok != (err == nil) {
-			t.Fatalf("intact is %v, the cold path says %v", ok, err)
-		}
-		if !ok && reason(kind, b) != err.Error() {
-			t.Errorf("reason %q, want %q", reason(kind, b), err)
-		}
-	})
-}
-
-func TestVectorsAreIntact(t *testing.T) {
-	for i, b := range vectors(t, "logs.json", "buffer_hex") {
-		if ok, _ := intact(KindLog, b); !ok {
-			t.Errorf("log %d: %s", i, reason(KindLog, b))
+func TestVectorsAreStored(t *testing.T) {
+	for _, file := range []string{"logs.json", "logs_v4.json"} {
+		for i, b := range vectors(t, file, "buffer_hex") {
+			if err := check(KindLog, b); err != nil {
+				t.Errorf("%s, log %d: got %v, want a good log", file, i, err)
+			}
 		}
 	}
 	for i, b := range vectors(t, "coredumps.json", "core_hex") {
-		if ok, _ := intact(KindCoreDump, b); !ok {
-			t.Errorf("crash dump %d: %s", i, reason(KindCoreDump, b))
+		if err := check(KindCoreDump, b); err != nil {
+			t.Errorf("crash dump %d: got %v, want a good dump", i, err)
+		}
+	}
+}
+
+// Newer devices write bytes after the data and after the last frame: no reason to
+// keep a log from the sink. Another log, which nobody would read, is one.
+func TestTrailingBytesAreStored(t *testing.T) {
+	v3, v4 := vectors(t, "logs.json", "buffer_hex")[0], vectors(t, "logs_v4.json", "buffer_hex")[0]
+	inside := append(bytes.Clone(v4), 1, 2, 3)
+	h, data, err := format.ParseHeader(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.SetLenData(uint16(len(data)))
+	h.Seal(data)
+	for name, c := range map[string]struct {
+		payload []byte
+		stored  bool
+	}{
+		"after version 3": {append(bytes.Clone(v3), 1, 2, 3), true},
+		"after version 4": {append(bytes.Clone(v4), make([]byte, 16)...), true},
+		"in version 4":    {inside, true},
+		"another log":     {append(bytes.Clone(v3), v4...), false},
+		"wrong checksum":  {append(append(bytes.Clone(v3[:len(v3)-1]), v3[len(v3)-1]^1), 1), false},
+	} {
+		if err := check(KindLog, c.payload); (err == nil) != c.stored {
+			t.Errorf("%s: got %v, want stored %v", name, err, c.stored)
 		}
 	}
 }
@@ -80,8 +82,8 @@ func TestMissingFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok, got := intact(KindLog, log); !ok || got != c.want {
-			t.Errorf("%v: intact %v, %d missing, want %d", c.sequences, ok, got, c.want)
+		if got := missing(log); got != c.want || check(KindLog, log) != nil {
+			t.Errorf("%v: got %d missing, %v, want %d and a good log", c.sequences, got, check(KindLog, log), c.want)
 		}
 	}
 }
@@ -145,13 +147,21 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 	}
 }
 
+// setToken writes a session token into a log.
+func setToken(t *testing.T, b []byte, token uint32) {
+	t.Helper()
+	if err := format.SetSessionToken(b, token); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestKeyIgnoresTheTokenOfALogWithAnID(t *testing.T) {
 	k := newKeyer()
 	a := testLog(t, 1, 100)
 	b := bytes.Clone(a)
-	b[offToken+lenToken-1] ^= 1
+	setToken(t, b, 77)
 	c := bytes.Clone(a)
-	c[offToken+lenToken] ^= 1
+	c[len(c)-1] ^= 1
 	if k.key(KindLog, "t", "id", a) != k.key(KindLog, "t", "id", b) {
 		t.Error("the token counts")
 	}

@@ -122,15 +122,14 @@ func (p *pipeline) examine() {
 			p.count.copies.Inc()
 			continue
 		}
-		ok, missing := intact(kind, r.Payload)
-		if !ok {
-			r.Reason = reason(kind, r.Payload)
+		if err := check(kind, r.Payload); err != nil {
+			r.Reason = err.Error()
 			p.bad = append(p.bad, r)
 			continue
 		}
 		p.count.received[kind].Inc()
-		if missing > 0 {
-			p.count.missing.Add(float64(missing))
+		if kind == KindLog {
+			p.count.missing.Add(float64(missing(r.Payload)))
 		}
 		p.good = append(p.good, r)
 	}

@@ -77,8 +77,8 @@ func TestSecretsNeverShown(t *testing.T) {
 		}
 	}
 	stop()
-	if len(sink.all()) != 2 || len(bad.all()) != 6 {
-		t.Errorf("%d records stored, %d in quarantine", len(sink.all()), len(bad.all()))
+	if len(sink.all()) != 3 || len(bad.all()) != 5 { // bytes after a log are no reason
+		t.Errorf("got %d records stored, %d in quarantine, want 3 and 5", len(sink.all()), len(bad.all()))
 	}
 	for _, r := range bad.all() {
 		fmt.Fprintln(&shown, r.Reason)

@@ -172,7 +172,7 @@ func TestCopies(t *testing.T) {
 	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
 	c := b.next()
 	other := testLog(t, 1, 100)
-	other[offToken] ^= 0xff // a new session
+	setToken(t, other, 0xff) // of a new session
 	same := []struct {
 		topic, id string
 		payload   []byte
