@@ -239,3 +239,25 @@ func TestLogConfig(t *testing.T) {
 		}
 	}
 }
+
+// The cloud's message may hold names behind the nine bytes, and a level that no
+// device has is INFO (case seed/config-names).
+func TestLogConfigMessage(t *testing.T) {
+	b := []byte("\x02\x03\x00\x00\x00\x58\x02\x00\x00[\"COMM\",\"SENSOR\"]")
+	v, names, err := ParseLogConfigMessage(b)
+	if err != nil || v.Level() != LevelWarning || v.ModuleFlags() != 3 || v.TimeoutSeconds() != 600 || string(names) != `["COMM","SENSOR"]` {
+		t.Errorf("got %v, %q, %v", v, names, err)
+	}
+	for level := range 256 {
+		want := Level(level)
+		if level > 4 {
+			want = LevelInfo
+		}
+		if v, names, err := ParseLogConfigMessage(changed(b[:9], 0, byte(level))); err != nil || v.Level() != want || len(names) > 0 {
+			t.Errorf("level %d: got %v, %q, %v", level, v.Level(), names, err)
+		}
+	}
+	if _, _, err := ParseLogConfigMessage(b[:8]); !errors.Is(err, ErrShort) {
+		t.Errorf("8 bytes: error %v", err)
+	}
+}

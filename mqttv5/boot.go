@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -159,12 +160,8 @@ func parseBootReply(b []byte) (token uint32, err error) {
 		if key != "token" {
 			return nil
 		}
-		x, err := strconv.ParseUint(string(value), 10, 32)
-		if err != nil || x == 0 {
-			return errors.New("the token is not a number between 1 and 4294967295")
-		}
-		token = uint32(x)
-		return nil
+		token, err = parseToken(value)
+		return err
 	})
 	if err == nil && token == 0 {
 		err = errors.New("no token")
@@ -173,4 +170,22 @@ func parseBootReply(b []byte) (token uint32, err error) {
 		return 0, &bootReplyError{err.Error()}
 	}
 	return token, nil
+}
+
+// parseToken reads a token: a number without a fraction, however it is written, or
+// the digits of one as text.
+func parseToken(value json.RawMessage) (uint32, error) {
+	digits := string(value)
+	if value[0] == '"' {
+		if err := json.Unmarshal(value, &digits); err != nil {
+			return 0, err
+		}
+	} else if x, err := strconv.ParseFloat(digits, 64); err == nil && x == math.Trunc(x) && x >= 0 && x < 1<<32 {
+		digits = strconv.FormatUint(uint64(x), 10)
+	}
+	x, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || x == 0 {
+		return 0, errors.New("the token is not a number between 1 and 4294967295")
+	}
+	return uint32(x), nil
 }

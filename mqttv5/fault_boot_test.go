@@ -42,7 +42,7 @@ func TestF23BootReplies(t *testing.T) {
 		{"2^32", own, `{"token":4294967296}`},
 		{"1e400", own, `{"token":1e400}`},
 		{"fraction", own, `{"token":7.5}`},
-		{"text", own, `{"token":"7"}`},
+		{"text", own, `{"token":"seven"}`},
 		{"null", own, `{"token":null}`},
 		{"missing", own, `{"tokens":7}`},
 		{"twice in one", own, `{"token":7,"token":8}`},

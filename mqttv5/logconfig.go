@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
@@ -19,8 +20,12 @@ import (
 type LogConfig struct {
 	Level       format.Level  // lowest severity that is logged
 	ModuleFlags uint32        // mask of the modules that are logged; 0xffffffff is all
-	Modules     []string      // names of the modules, in the JSON form only
+	Modules     []string      // names of the modules, when the cloud sent names
 	Timeout     time.Duration // after which the device returns to its own; 0 is never
+
+	// ModulesErr says why names that the cloud sent could not be read. The rest of the
+	// configuration counts all the same.
+	ModulesErr error
 }
 
 // Binary returns the 9 bytes that a device expects (FORMAT section 4).
@@ -32,7 +37,9 @@ func (c LogConfig) Binary() []byte {
 	return v[:]
 }
 
-// ParseLogConfig reads either form of a log configuration: 9 bytes, or JSON.
+// ParseLogConfig reads either form of a log configuration: 9 bytes, which a JSON
+// array with names of modules may follow, or a JSON object. A level above critical
+// is info. Names that cannot be read cost the names: see ModulesErr.
 func ParseLogConfig(b []byte) (LogConfig, error) {
 	c, err := parseLogConfig(b)
 	if err != nil {
@@ -43,14 +50,15 @@ func ParseLogConfig(b []byte) (LogConfig, error) {
 
 func parseLogConfig(b []byte) (LogConfig, error) {
 	if len(b) == 0 || b[0] != '{' { // 0x7b is no level
-		v, rest, err := format.ParseLogConfig(b)
-		if err == nil && len(rest) > 0 {
-			err = fmt.Errorf("%d bytes, %d are expected", len(b), format.LogConfigSize)
-		}
+		v, names, err := format.ParseLogConfigMessage(b)
 		if err != nil {
 			return LogConfig{}, err
 		}
-		return LogConfig{Level: v.Level(), ModuleFlags: v.ModuleFlags(), Timeout: time.Duration(v.TimeoutSeconds()) * time.Second}, nil
+		c := LogConfig{Level: v.Level(), ModuleFlags: v.ModuleFlags(), Timeout: time.Duration(v.TimeoutSeconds()) * time.Second}
+		if len(names) > 0 {
+			c.Modules, c.ModulesErr = parseModules(names)
+		}
+		return c, nil
 	}
 	c := LogConfig{ModuleFlags: 0xffffffff}
 	found := false
@@ -84,11 +92,30 @@ func parseLogConfig(b []byte) (LogConfig, error) {
 	return c, nil
 }
 
+// parseModules reads a JSON array of names. A name that is none but a number, true,
+// or anything else is taken as it is written.
+func parseModules(b []byte) ([]string, error) {
+	var list []json.RawMessage
+	if !utf8.Valid(b) {
+		return nil, errors.New("names of modules are not UTF-8")
+	}
+	if err := json.Unmarshal(b, &list); err != nil || list == nil {
+		return nil, errors.New("names of modules are no JSON array")
+	}
+	names := make([]string, len(list))
+	for i, item := range list {
+		if json.Unmarshal(item, &names[i]) != nil || item[0] != '"' {
+			names[i] = string(item)
+		}
+	}
+	return names, nil
+}
+
 // parseLevel reads a level as a number or a name.
 func parseLevel(value json.RawMessage) (format.Level, error) {
 	if n, err := strconv.ParseUint(string(value), 10, 8); err == nil {
 		if format.Level(n) > format.LevelCritical {
-			return 0, errors.New("no such level")
+			return format.LevelInfo, nil
 		}
 		return format.Level(n), nil
 	}
@@ -138,6 +165,9 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			if err != nil {
 				c.notice(fmt.Errorf("%s: %w", topic, err))
 				return
+			}
+			if v.ModulesErr != nil {
+				c.notice(fmt.Errorf("%s: %w", topic, v.ModulesErr))
 			}
 			box.put(v)
 		})

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -262,15 +263,15 @@ func join(a, b string) string {
 	return a + ", " + b
 }
 
-// checkConfig looks at a log configuration: nine bytes, or JSON to a gateway.
+// checkConfig looks at a log configuration: nine bytes, which names of modules may
+// follow, or JSON to a gateway.
 func checkConfig(b []byte) error {
 	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
 		return nil
 	}
-	_, rest, err := format.ParseLogConfig(b)
-	// From the cloud the names of modules may follow.
-	if err == nil && len(rest) > 0 && rest[0] != '[' {
-		err = format.ErrTrailing
+	_, names, err := format.ParseLogConfigMessage(b)
+	if err == nil && len(names) > 0 && !(json.Valid(names) && names[0] == '[') {
+		err = errors.New("what follows the nine bytes is no JSON array with names of modules")
 	}
 	return err
 }

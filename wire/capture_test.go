@@ -417,7 +417,7 @@ func TestCaptureSecrets(t *testing.T) {
 	say(server, "boot/v0/C/A/SN-1", `{"token": "2712847317`)
 	say(server, "upload/v0/C/42", `{"upload_id":"42","presigned_url":"https://canary-url"}`)
 	say(server, "config/v0/C/A/SN-1", "\x01\xff\xff\xff\xff\x0a\x00\x00\x00")
-	say(server, "config/v0/C/A/SN-1", "\x07\xff\xff\xff\xff\x0a\x00\x00\x00")
+	say(server, "config/v0/C/A/SN-1", "\x01\xff\xff\xff\xff\x0a\x00\x00\x00[")
 	say(client, "binlog/v0/C/A", string(log))
 	say(client, "binlog/v0/C/A", "\x09\xd5\xc3\xb2\xa1 unknown version")
 	say(client, "core-dump/v0/C", string(coreVectors(t)[0]))

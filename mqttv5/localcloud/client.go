@@ -25,8 +25,9 @@ const (
 	version5   = 5
 )
 
-// bridgeBit is set in the protocol level of a mosquitto that bridges and asks
-// whether the other side is a mosquitto too; refused, it asks without.
+// bridgeBit is set in the protocol level of a mosquitto that bridges: it asks that its
+// own messages are not sent back to it, for which MQTT 3.1.1 has no words. Refused, it
+// waits for up to half a minute and asks without.
 const bridgeBit = 0x80
 
 func isVersion5(cl *mochi.Client) bool { return cl.Properties.ProtocolVersion == version5 }
@@ -51,8 +52,8 @@ func sendingAway(cl *mochi.Client, code byte, words string) {
 	if !ok {
 		return
 	}
-	if code == packets.ErrServerShuttingDown.Code || cl.Properties.ProtocolVersion&bridgeBit != 0 {
-		conn.tell() // not the client's doing, or it comes again at once
+	if code == packets.ErrServerShuttingDown.Code {
+		conn.tell() // not the client's doing
 		return
 	}
 	conn.name(cl.ID)
@@ -87,7 +88,11 @@ func (l guardedListener) Accept() (net.Conn, error) {
 	conn.guard.Inspect(1<<packets.Connect|1<<packets.Subscribe, func(first byte, body []byte) error {
 		switch first >> 4 {
 		case packets.Connect:
-			version = protocolLevel(body)
+			if level := protocolLevel(body); level != nil {
+				conn.bridge = *level&bridgeBit != 0
+				*level &^= bridgeBit // the broker does not know it
+				version = *level
+			}
 		case packets.Subscribe:
 			if version == version5 {
 				return checkSubscribe(body)
@@ -104,6 +109,8 @@ type clientConn struct {
 	net.Conn
 	guard *guard.Reader
 	log   *slog.Logger
+
+	bridge bool // see bridgeBit; written before the broker sees the CONNECT
 
 	mu     sync.Mutex
 	client string // client id, once it is known
@@ -157,16 +164,16 @@ func (c *clientConn) tell() {
 	c.told = true
 }
 
-// protocolLevel returns the protocol level of a CONNECT, or 0.
-func protocolLevel(body []byte) byte {
+// protocolLevel returns where the protocol level of a CONNECT stands, or nil.
+func protocolLevel(body []byte) *byte {
 	if len(body) < 2 {
-		return 0
+		return nil
 	}
 	at := 2 + int(binary.BigEndian.Uint16(body))
 	if at >= len(body) {
-		return 0
+		return nil
 	}
-	return body[at]
+	return &body[at]
 }
 
 // checkSubscribe refuses a SUBSCRIBE of MQTT 5 whose last filter has no options
@@ -193,4 +200,14 @@ func checkSubscribe(b []byte) error {
 		b = b[2+n+1:]
 	}
 	return nil
+}
+
+// OnSubscribe implements mochi.Hook: a bridge does not get back what it sent.
+func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	if conn, ok := cl.Net.Conn.(*clientConn); ok && conn.bridge {
+		for i := range pk.Filters {
+			pk.Filters[i].NoLocal = true
+		}
+	}
+	return pk
 }

@@ -1,6 +1,9 @@
 package oracle
 
-import "testing"
+import (
+	"strconv"
+	"testing"
+)
 
 // difference is one case in which ours does something else, and means to.
 type difference struct {
@@ -11,7 +14,28 @@ type difference struct {
 
 // differences are all that are meant. A case that is not in it must come out the
 // same on both sides.
-var differences = []difference{}
+var differences = []difference{
+	// A token is a number from 1 to 2^32-1: the field of the header holds no other,
+	// and 0 is what a device writes that has none. The library cuts others to 32 bits.
+	{"boot reply", `{"token":4294967296}`, "none", "4294967296", "it would be cut to 0, the token of nobody"},
+	{"boot reply", `{"token":99999999999999999999}`, "none", "99999999999999999999", "it would be cut to another session's token"},
+	{"boot reply", `{"token":-1}`, "none", "-1", "it would be cut to 4294967295, another session's token"},
+	{"boot reply", `{"token":0}`, "none", "0", "a log with token 0 belongs to nobody"},
+	{"boot reply", `{"token":-0}`, "none", "0", "a log with token 0 belongs to nobody"},
+	{"boot reply", `{"token":0.5}`, "none", "0", "a log with token 0 belongs to nobody"},
+	{"boot reply", `{"token":false}`, "none", "0", "a log with token 0 belongs to nobody"},
+	{"boot reply", `{"token":true}`, "none", "1", "true is no number; the cloud means something else"},
+	{"boot reply", `{"token":123.9}`, "none", "123", "nobody knows which whole number the cloud means"},
+	{"boot reply", `{"token":" 5 "}`, "none", "5", "digits alone are a number; blanks are a sign of damage"},
+	{"boot reply", `{"token":"+5"}`, "none", "5", "digits alone are a number"},
+	{"boot reply", `{"token":"5_0"}`, "none", "50", "an underscore in numbers is Python's own"},
+	{"boot reply", `{"token":5,"token":6}`, "none", "6", "who reads the first one takes another token than who reads the last"},
+
+	{"log configuration", strconv.Quote(nine + `[true,null]`), `error 5 ["true" "null"] 10`, `error 5 ["True" "None"] 10`, "what is no name is shown as the cloud wrote it, not as Python does"},
+	{"log configuration", strconv.Quote(nine + `[1e3]`), `error 5 ["1e3"] 10`, `error 5 ["1000.0"] 10`, "a number is shown as the cloud wrote it"},
+	{"log configuration", strconv.Quote(`{"log_level":"ERROR","module_flags":5,"timeout_seconds":10}`), "error 5 [] 10", "info 676f6c22 [] 1986358367", "the library reads the letters of the JSON form as its nine bytes"},
+	{"log configuration", strconv.Quote(`{"log_lev`), "none", "info 676f6c22 [] 1986358367", "a JSON form that was cut is no configuration; no device has level 123"},
+}
 
 // ledger compares cases with the table and remembers which rows were met.
 type ledger struct {

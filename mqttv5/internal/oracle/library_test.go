@@ -193,5 +193,8 @@ func (b *octets) UnmarshalJSON(text []byte) error {
 
 // object is one of the library's, made for one call.
 func object(class string, with map[string]any) any {
+	if with == nil {
+		return map[string]any{"$new": class}
+	}
 	return map[string]any{"$new": class, "with": with}
 }
