@@ -71,11 +71,6 @@ func sampleLog() []byte {
 	return buf
 }
 
-func ExampleDeviceInfo_Validate() {
-	fmt.Println(mqttv5.DeviceInfo{DeviceSerial: "#"}.Validate())
-	// Output: check device: device serial: character '#' at byte 0 is not allowed in a topic segment
-}
-
 // Records that must not be lost go through an outbox.
 func ExampleOutbox() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -53,38 +53,6 @@ func FuzzTopics(f *testing.F) {
 	})
 }
 
-func TestDeviceInfo(t *testing.T) {
-	good := testDevice(1)
-	if err := good.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	for name, edit := range map[string]func(*DeviceInfo){
-		"no serial": func(d *DeviceInfo) { d.DeviceSerial = "" }, "hash": func(d *DeviceInfo) { d.DeviceSerial = "#" },
-		"plus": func(d *DeviceInfo) { d.DeviceSerial = "a+" }, "slash": func(d *DeviceInfo) { d.DeviceType = "a/b" },
-		"NUL": func(d *DeviceInfo) { d.GitHash = "a\x00" }, "newline": func(d *DeviceInfo) { d.GitVersion = "a\nb" },
-		"C1": func(d *DeviceInfo) { d.GitVersion = "a\u0085" }, "UTF-8": func(d *DeviceInfo) { d.DeviceSerial = "a\xff" },
-		"long": func(d *DeviceInfo) { d.DeviceSerial = strings.Repeat("x", 65) }, "noncharacter": func(d *DeviceInfo) { d.DeviceSerial = "\uFFFE" },
-	} {
-		d := good
-		edit(&d)
-		if err := d.Validate(); !errors.Is(err, ErrBadData) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	b, err := format.DeviceInfo{ApplicationID: 42, DeviceSerial: []byte("SN1"), DeviceType: []byte("board")}.AppendTo(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d, err := ParseDeviceInfo(b); err != nil || d != (DeviceInfo{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "board"}) {
-		t.Errorf("%+v, %v", d, err)
-	}
-	for _, b := range [][]byte{nil, {1, 2}, append(bytes.Clone(b), 'x'), {1, 0, 0, 0, '#', 0}, {1, 0, 0, 0}} {
-		if d, err := ParseDeviceInfo(b); !errors.Is(err, ErrBadData) || d != (DeviceInfo{}) {
-			t.Errorf("% x: %+v, %v", b, d, err)
-		}
-	}
-}
-
 func TestConfigDefaultsAndErrors(t *testing.T) {
 	c, err := Config{CustomerID: "7", CertFile: "c", KeyFile: "k"}.withDefaults()
 	if err != nil {
