@@ -139,16 +139,22 @@ const suffix = ".tmp"
 
 // Sweep removes what processes that were killed while they wrote a file left beside
 // it. The caller sees to it that nobody writes the file now.
-func Sweep(name string) error {
-	dir := filepath.Dir(name)
+func Sweep(name string) error { return sweep(filepath.Dir(name), prefix(name)) }
+
+// SweepDir is Sweep for all files of a folder.
+func SweepDir(dir string) error { return sweep(dir, ".") }
+
+func sweep(dir, prefix string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
+	random := len(rand.Text())
 	for _, e := range entries {
-		middle, ours := strings.CutPrefix(e.Name(), prefix(name))
-		middle, ends := strings.CutSuffix(middle, suffix)
-		if ours && ends && len(middle) == len(rand.Text()) && e.Type().IsRegular() {
+		name, ends := strings.CutSuffix(e.Name(), suffix)
+		at := len(name) - random
+		ours := ends && at > 1 && strings.HasPrefix(name, prefix) && (prefix == "." || at == len(prefix)) && name[at-1] == '.'
+		if ours && e.Type().IsRegular() {
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}

@@ -109,6 +109,7 @@ func (o *Outbox) openFile() error {
 	o.q, o.bytes = newQueue(), 0
 	clear(o.parked)
 	clear(o.damaged)
+	o.origins = map[origin]bool{}
 	if err := f.Update(o.load); err != nil {
 		f.Close()
 		return err
@@ -161,6 +162,9 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 		}
 		o.state.last = max(o.state.last, r.seq)
 		o.bytes += int64(len(v))
+		if r.origin != (origin{}) {
+			o.origins[r.origin] = true
+		}
 		key := keyOf(&r.Device)
 		if p := tx.Bucket(bucketParked).Get(k); p != nil {
 			e := parkedEntry{size: len(v), key: key, clock: r.clock}

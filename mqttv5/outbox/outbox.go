@@ -52,7 +52,7 @@ type Config struct {
 }
 
 // Outbox keeps records on disk until they have been delivered. One process at a
-// time may have it open. It is safe for concurrent use; Close comes last, when
+// time may have it open; others submit with a Submitter. It is safe for concurrent use; Close comes last, when
 // nothing is leased.
 //
 // On a full disk Submit refuses, with ErrOutboxFull, and delivery goes on: the file
@@ -60,15 +60,17 @@ type Config struct {
 // and others parked. Where even that cannot be written, the Logger is told and what
 // happened is kept in memory and tried again each second.
 type Outbox struct {
-	cfg   Config
-	log   *slog.Logger
-	path  string
-	lock  *flock.Flock
-	file  *boltfile.File
-	write *committer
-	start time.Time        // when it was opened, for the clock
-	wall  func() time.Time // tests let it jump
-	texts payload.Sequence
+	cfg     Config
+	log     *slog.Logger
+	path    string
+	lock    *flock.Flock
+	file    *boltfile.File
+	write   *committer
+	intake  *intake
+	origins map[origin]bool  // of the records that were there when it was opened
+	start   time.Time        // when it was opened, for the clock
+	wall    func() time.Time // tests let it jump
+	texts   payload.Sequence
 
 	mu       sync.Mutex // guards the rest; taken by the methods of Outbox and Lease alone
 	q        *queue
@@ -86,24 +88,37 @@ type Outbox struct {
 	closed   bool
 }
 
+// ErrHeld says that another process has the outbox open.
+var ErrHeld = errors.New("another process has it open")
+
+// check fills in the defaults, or says what is wrong.
+func (c *Config) check() error {
+	if c.Dir == "" {
+		return &fault.Error{Op: "open outbox", Class: fault.ErrConfig, Err: errors.New("Dir is empty")}
+	}
+	if c.MaxBytes < 0 || c.MaxAge < 0 {
+		return &fault.Error{Op: "open outbox", Class: fault.ErrConfig, Err: errors.New("a limit is negative")}
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 1 << 30
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
 // Open opens an outbox, or makes one. A file that is damaged is set aside as
 // outbox.db.damaged-TIME, every record in it whose checksum is right is brought
 // over under its own id, and the Logger is told. Which ids had been given out is then
 // unknown, so that new ones begin with another identity.
+//
+// Another process that has it open is an error that wraps ErrHeld; a Submitter can
+// still submit.
 func Open(cfg Config) (*Outbox, error) {
-	if cfg.Dir == "" {
-		return nil, &fault.Error{Op: "open outbox", Class: fault.ErrConfig, Err: errors.New("Dir is empty")}
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
-	if cfg.MaxBytes < 0 || cfg.MaxAge < 0 {
-		return nil, &fault.Error{Op: "open outbox", Class: fault.ErrConfig, Err: errors.New("a limit is negative")}
-	}
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = 1 << 30
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-
 	o := &Outbox{
 		cfg: cfg, log: cfg.Logger, path: filepath.Join(cfg.Dir, "outbox.db"), start: time.Now(), wall: time.Now,
 		q: newQueue(), parked: make(map[uint64]parkedEntry), damaged: make(map[uint64]int), suspects: make(map[uint64]bool),
@@ -115,7 +130,7 @@ func Open(cfg Config) (*Outbox, error) {
 	o.lock = flock.New(filepath.Join(cfg.Dir, "outbox.lock"), flock.SetPermissions(0o600))
 	if ok, err := o.lock.TryLock(); err != nil || !ok {
 		if err == nil {
-			err = errors.New("another process has it open")
+			err = ErrHeld
 		}
 		return nil, o.failed("open", err)
 	}
@@ -124,6 +139,7 @@ func Open(cfg Config) (*Outbox, error) {
 		return nil, o.failed("open", err)
 	}
 	o.write = newCommitter(o)
+	o.intake = startIntake(o)
 	return o, nil
 }
 
@@ -157,6 +173,7 @@ func (o *Outbox) Close() error {
 	close(o.ended)
 	o.mu.Unlock()
 
+	o.intake.stop()
 	var faults []error
 	if err := o.write.close(); err != nil {
 		faults = append(faults, fmt.Errorf("records that were acknowledged will be sent again: %w", err))

@@ -17,7 +17,7 @@ import (
 //
 // On disk, little-endian (the file's own order is bbolt's):
 //
-//	 0  4  magic "ulr1"
+//	 0  4  magic "ulr1", or "ulr2" of a record that a Submitter accepted
 //	 4  4  CRC-32C of everything from offset 8
 //	 8  8  sequence number, the key in the file
 //	16  8  identity of the outbox
@@ -27,7 +27,8 @@ import (
 //	44  4  length of the payload
 //	48  1  kind
 //	49  4  lengths of serial, type, version, git hash
-//	53     the four strings, then the payload
+//	53 16  with "ulr2": the Submitter's identity and its sequence number
+//	       the four strings, then the payload
 //
 // The magic and the sums let salvage find records in a file whose structure is
 // lost.
@@ -37,22 +38,33 @@ type record struct {
 	outbox   uint64
 	accepted int64
 	clock    int64
+	origin   origin // of a Submitter's
 }
+
+// origin is who gave a record its id, where that was not the outbox: a Submitter of
+// this identity, and its sequence number. The zero value is nobody.
+type origin struct{ identity, seq uint64 }
 
 const (
 	recordHead = 53
-	maxRecord  = recordHead + 4*255 + payload.Max // the largest, in bytes
+	originSize = 16
+	maxRecord  = recordHead + originSize + 4*255 + payload.Max // the largest, in bytes
 )
 
 var (
-	recordMagic = []byte("ulr1")
+	recordMagic = []byte("ulr") // and a digit
 	castagnoli  = crc32.MakeTable(crc32.Castagnoli)
 
 	errRecord = errors.New("record is damaged")
 )
 
 // id is the record id that goes along with every copy that is sent.
-func (r *record) id() string { return recordID(r.outbox, r.seq) }
+func (r *record) id() string {
+	if r.origin != (origin{}) {
+		return recordID(r.origin.identity, r.origin.seq)
+	}
+	return recordID(r.outbox, r.seq)
+}
 
 func recordID(outbox, seq uint64) string { return fmt.Sprintf("%016x-%d", outbox, seq) }
 
@@ -61,13 +73,17 @@ func (r *record) time() time.Time { return time.UnixMilli(r.accepted) }
 // size returns the length of the record on disk.
 func (r *record) size() int {
 	d := &r.Device
-	return recordHead + len(d.DeviceSerial) + len(d.DeviceType) + len(d.GitVersion) + len(d.GitHash) + len(r.Payload)
+	n := recordHead + len(d.DeviceSerial) + len(d.DeviceType) + len(d.GitVersion) + len(d.GitHash) + len(r.Payload)
+	if r.origin != (origin{}) {
+		n += originSize
+	}
+	return n
 }
 
 func (r *record) encode() []byte {
 	d := &r.Device
 	b := make([]byte, recordHead, r.size())
-	copy(b, recordMagic)
+	copy(b, "ulr1")
 	le := binary.LittleEndian
 	le.PutUint64(b[8:], r.seq)
 	le.PutUint64(b[16:], r.outbox)
@@ -76,6 +92,10 @@ func (r *record) encode() []byte {
 	le.PutUint32(b[40:], d.ApplicationID)
 	le.PutUint32(b[44:], uint32(len(r.Payload)))
 	b[48] = byte(r.Kind)
+	if r.origin != (origin{}) {
+		copy(b, "ulr2")
+		b = le.AppendUint64(le.AppendUint64(b, r.origin.identity), r.origin.seq)
+	}
 	for i, s := range [...]string{d.DeviceSerial, d.DeviceType, d.GitVersion, d.GitHash} {
 		b[49+i] = byte(len(s)) // at most 64, by Validate
 		b = append(b, s...)
@@ -85,18 +105,35 @@ func (r *record) encode() []byte {
 	return b
 }
 
+// headSize returns the length of what precedes the strings of a record, if b can
+// begin with one.
+func headSize(b []byte) (int, bool) {
+	n := recordHead
+	switch {
+	case len(b) < recordHead:
+		return 0, false
+	case string(b[:4]) == "ulr1":
+	case string(b[:4]) == "ulr2":
+		n += originSize
+	default:
+		return 0, false
+	}
+	return n, len(b) >= n
+}
+
 // recordSize returns the length of the record that b begins with, if b can begin
 // with one.
 func recordSize(b []byte) (int, bool) {
-	if len(b) < recordHead || !bytes.Equal(b[:4], recordMagic) {
+	n, ok := headSize(b)
+	if !ok {
 		return 0, false
 	}
-	n := recordHead + int(b[49]) + int(b[50]) + int(b[51]) + int(b[52])
-	n32 := binary.LittleEndian.Uint32(b[44:])
-	if n32 > payload.Max {
+	n += int(b[49]) + int(b[50]) + int(b[51]) + int(b[52])
+	length := binary.LittleEndian.Uint32(b[44:])
+	if length > payload.Max {
 		return 0, false
 	}
-	n += int(n32)
+	n += int(length)
 	return n, n <= len(b)
 }
 
@@ -116,7 +153,14 @@ func decodeRecord(b []byte) (*record, error) {
 	}
 	r.Kind = Kind(b[48])
 	r.Device.ApplicationID = le.Uint32(b[40:])
-	rest := b[recordHead:]
+	head, _ := headSize(b)
+	if head > recordHead {
+		r.origin = origin{le.Uint64(b[recordHead:]), le.Uint64(b[recordHead+8:])}
+		if r.origin == (origin{}) {
+			return nil, fmt.Errorf("%w: it has no origin", errRecord)
+		}
+	}
+	rest := b[head:]
 	for i, s := range [...]*string{&r.Device.DeviceSerial, &r.Device.DeviceType, &r.Device.GitVersion, &r.Device.GitHash} {
 		n := int(b[49+i])
 		*s, rest = string(rest[:n]), rest[n:]

@@ -15,7 +15,12 @@ import (
 
 func drawRecord(t *rapid.T) *record {
 	text := func(name string, n int) string { return rapid.StringN(0, -1, n).Draw(t, name) }
+	from := origin{}
+	if rapid.Bool().Draw(t, "submitted") {
+		from = origin{rapid.Uint64Min(1).Draw(t, "identity"), rapid.Uint64().Draw(t, "number")}
+	}
 	return &record{
+		origin: from,
 		Record: Record{
 			Kind:    Kind(rapid.IntRange(1, 3).Draw(t, "kind")),
 			Device:  device.Info{ApplicationID: rapid.Uint32().Draw(t, "app"), DeviceSerial: text("serial", 64), DeviceType: text("type", 64), GitVersion: text("version", 64), GitHash: text("hash", 64)},
@@ -53,6 +58,8 @@ func FuzzRecord(f *testing.F) {
 	r := record{seq: 1, Record: Record{Log, devicetest.Info(1), []byte("payload")}}
 	f.Add(r.encode())
 	f.Add(r.encode()[:60])
+	r.origin = origin{3, 4}
+	f.Add(r.encode())
 	f.Add([]byte("ulr1"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)

@@ -268,8 +268,9 @@ func wrongRecord(what, id string, err error) error {
 	return &fault.Error{Op: what + " record " + fault.Printable(id), Class: fault.ErrConfig, Err: err, Hint: "see the list of records"}
 }
 
-// sequence returns the sequence number of the record that has an id.
-func (o *Outbox) sequence(what, id string) (uint64, error) {
+// sequence returns the sequence number of the record that has an id. That of the
+// outbox's own stands in it; of one that a Submitter accepted it is looked for.
+func (o *Outbox) sequence(what, id string) (seq uint64, err error) {
 	o.mu.Lock()
 	closed := o.closed
 	o.mu.Unlock()
@@ -277,19 +278,22 @@ func (o *Outbox) sequence(what, id string) (uint64, error) {
 		return 0, wrongRecord(what, id, fault.ErrClosed)
 	}
 	_, tail, _ := strings.Cut(id, "-")
-	seq, err := strconv.ParseUint(tail, 10, 64)
-	if err != nil {
+	if seq, err = strconv.ParseUint(tail, 10, 64); err != nil {
 		return 0, wrongRecord(what, id, errUnknownRecord)
 	}
+
 	err = o.file.View(func(tx *bolt.Tx) error {
 		k := seqKey(seq)
 		for _, b := range [...][]byte{bucketRecords, bucketDamaged} {
-			if v := tx.Bucket(b).Get(k); v != nil {
-				o.mu.Lock()
-				defer o.mu.Unlock()
-				if o.idAt(k, v) == id {
-					return nil
-				}
+			if v := tx.Bucket(b).Get(k); v != nil && o.hasID(k, v, id) {
+				return nil
+			}
+		}
+		c := tx.Bucket(bucketRecords).Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			if len(k) == 8 && o.hasID(k, v, id) {
+				seq = binary.BigEndian.Uint64(k)
+				return nil
 			}
 		}
 		return errUnknownRecord
@@ -301,6 +305,12 @@ func (o *Outbox) sequence(what, id string) (uint64, error) {
 		return 0, o.failed(what+" record "+id+" of", err)
 	}
 	return seq, nil
+}
+
+func (o *Outbox) hasID(k, v []byte, id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.idAt(k, v) == id
 }
 
 // idAt returns the id of what is filed under a key: the record's own, and for one

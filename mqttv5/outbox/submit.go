@@ -78,7 +78,10 @@ func (o *Outbox) Submit(ctx context.Context, r Record) (id string, err error) {
 	if err := r.check(); err != nil {
 		return "", err
 	}
-	if err := o.checkSize(r); err != nil {
+	o.mu.Lock()
+	check := o.check
+	o.mu.Unlock()
+	if err := checkSize(r, check); err != nil {
 		return "", err
 	}
 
@@ -137,25 +140,33 @@ func (o *Outbox) SubmitLog(ctx context.Context, dev device.Info, buf []byte) (id
 
 // SubmitCoreDump is Submit for a crash dump, whose header names the device.
 func (o *Outbox) SubmitCoreDump(ctx context.Context, dump []byte) (id string, err error) {
-	dev, err := payload.CoreDumpDevice(dump)
-	if err != nil {
-		return "", err
-	}
-	return o.Submit(ctx, Record{CoreDump, dev, dump})
+	return submitDump(ctx, o.Submit, dump)
 }
 
 // SubmitText is Submit for text logs, in as many batches as it takes. It returns the
 // ids of those that were accepted.
 func (o *Outbox) SubmitText(ctx context.Context, dev device.Info, entries []payload.TextEntry) (ids []string, err error) {
+	return submitBatches(ctx, o.Submit, dev, entries, &o.texts)
+}
+
+func submitDump(ctx context.Context, submit func(context.Context, Record) (string, error), dump []byte) (id string, err error) {
+	dev, err := payload.CoreDumpDevice(dump)
+	if err != nil {
+		return "", err
+	}
+	return submit(ctx, Record{CoreDump, dev, dump})
+}
+
+func submitBatches(ctx context.Context, submit func(context.Context, Record) (string, error), dev device.Info, entries []payload.TextEntry, texts *payload.Sequence) (ids []string, err error) {
 	if err := dev.Validate(); err != nil {
 		return nil, err
 	}
-	batches, err := payload.TextBatches(dev, entries, payload.MaxText, &o.texts)
+	batches, err := payload.TextBatches(dev, entries, payload.MaxText, texts)
 	if err != nil {
 		return nil, err
 	}
 	for i, b := range batches {
-		id, err := o.Submit(ctx, Record{Text, dev, b})
+		id, err := submit(ctx, Record{Text, dev, b})
 		if err != nil {
 			return ids, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)
 		}
@@ -164,11 +175,9 @@ func (o *Outbox) SubmitText(ctx context.Context, dev device.Info, entries []payl
 	return ids, nil
 }
 
-// checkSize refuses before accepting what could never be delivered.
-func (o *Outbox) checkSize(r Record) error {
-	o.mu.Lock()
-	check := o.check
-	o.mu.Unlock()
+// checkSize refuses before accepting what could never be delivered. check is of who
+// delivers, and may be nil.
+func checkSize(r Record, check func(Record) error) error {
 	err := error(nil)
 	if n := len(r.Payload); n > payload.Max {
 		err = &fault.Error{Class: fault.ErrTooLargeData, Code: fault.ReasonPacketTooLarge, Err: fmt.Errorf("%d bytes, the cloud takes messages of at most %d", n, payload.Max)}

@@ -84,7 +84,7 @@ func readCall(line, dir string) (string, bool) {
 	what = strings.TrimSuffix(strings.TrimSuffix(what, "2"), "at")
 
 	var name string
-	if strings.HasPrefix(what, "f") {
+	if strings.HasPrefix(what, "fs") || strings.HasPrefix(what, "fd") {
 		_, name, _ = strings.Cut(rest, "<")
 		name, _, _ = strings.Cut(name, ">")
 	} else if parts := strings.Split(rest, `"`); len(parts) > 2 {
