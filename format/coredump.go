@@ -6,8 +6,8 @@ import (
 )
 
 // stackOverflow is the word that CrashCatcher appends to a dump when it found
-// that its own stack had overflowed.
-const stackOverflow = 0xacce55ed
+// that its own stack had overflowed: the bytes AC CE 55 ED in this order.
+const stackOverflow = 0xed55ceac
 
 // flagFPRegisters is the bit of CrashHeader.Flags that says that
 // floating-point registers follow the integer ones.

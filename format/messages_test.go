@@ -178,7 +178,7 @@ func TestCrashDumpAllocations(t *testing.T) {
 
 func TestStackOverflow(t *testing.T) {
 	_, dump := goodBytes(t)
-	marked := append(bytes.Clone(dump), 0xed, 0x55, 0xce, 0xac)
+	marked := append(bytes.Clone(dump), 0xac, 0xce, 0x55, 0xed) // as CrashCatcher writes it
 	head := (*CoreDumpHeader)(marked)
 	head.SetLenTotal(uint32(len(marked)))
 	d, _, err := ParseCoreDump(resealed(marked))

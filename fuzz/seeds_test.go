@@ -275,7 +275,7 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 	}
 	dump := append(append([]byte{0x63, 0x43, 3, 0, 1, 0, 0, 0}, count(80)...), make([]byte, 132)...)
 	region := append([]byte{0x28, 0xed, 0, 0xe0, 0x3c, 0xed, 0, 0xe0}, count(20)...)
-	overflow := []byte{0xed, 0x55, 0xce, 0xac}
+	overflow := []byte{0xac, 0xce, 0x55, 0xed}
 	out["crash_catcher"] = [][]byte{dump, slices.Concat(dump, region), slices.Concat(dump, overflow), slices.Concat(dump, region, region, overflow)}
 	for _, crash := range out["crash_catcher"] {
 		var h format.CoreDumpHeader

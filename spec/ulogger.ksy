@@ -675,10 +675,10 @@ types:
         type: u4
         if: not _io.eof
         valid:
-          expr: _ == 0xacce55ed and _io.eof
+          expr: _ == 0xed55ceac and _io.eof
         doc: |
           Present only when the device found that its stack had overflowed, and
-          then the last word.
+          then the last word: the bytes AC CE 55 ED in this order.
 
   memory_region:
     doc: |
