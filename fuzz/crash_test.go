@@ -3,6 +3,8 @@ package fuzz
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,23 +66,63 @@ func splitMark(dump []byte) []byte {
 	return b
 }
 
-// FuzzCrash explains any bytes as a dump, with any bytes as the firmware.
+// FuzzCrash explains any bytes as a dump, of a firmware that is given: small
+// inputs and quick runs, so that Go can make what it finds smaller in no time.
 func FuzzCrash(f *testing.F) {
 	dumps, elf := crashSeeds(f)
-	for _, b := range dumps {
-		f.Add(b, elf)
+	fw, err := crash.ReadELF(bytes.NewReader(elf), int64(len(elf)))
+	if err != nil {
+		f.Fatal(err)
 	}
-	for _, b := range readFolder(f, elfBadDir) {
-		f.Add(dumps[0], b)
+	for _, b := range dumps {
+		f.Add(b)
+		f.Add(slices.Concat(make([]byte, format.CoreDumpHeaderSize), b))
+		f.Add([]byte(hex.EncodeToString(b)))
 	}
 	for _, b := range readFolder(f, filepath.Join("testdata", "bad", "crash_catcher")) {
-		f.Add(b, elf)
+		f.Add(b)
 	}
-	f.Fuzz(explain)
+	f.Fuzz(func(t *testing.T, dump []byte) {
+		if len(dump) > 64<<10 {
+			return
+		}
+		d, err := crash.Read(dump)
+		if (d == nil) != (err != nil) && !errors.Is(err, crash.ErrNoDump) {
+			t.Errorf("dump %v with error %v", d, err)
+		}
+		if err != nil {
+			return
+		}
+		within(t, crashLimits, len(dump)+len(elf), func() {
+			explain(t, d, nil)
+			explain(t, d, fw)
+		})
+	})
 }
 
-func explain(t *testing.T, dump, elf []byte) {
-	c, err := format.ParseCrashCatcher(dump)
+// FuzzFirmware explains a dump with a firmware in which bytes are changed: each
+// three bytes of the input are a place and what is put there.
+func FuzzFirmware(f *testing.F) {
+	dumps, elf := crashSeeds(f)
+	for i := range dumps {
+		f.Add(uint8(i), []byte{0, 0, 0x7f, 0x20, 0, 0xff})
+	}
+	f.Fuzz(func(t *testing.T, which uint8, changes []byte) {
+		if len(changes) > 3*64 {
+			return
+		}
+		b := bytes.Clone(elf)
+		for ; len(changes) >= 3; changes = changes[3:] {
+			b[int(binary.LittleEndian.Uint16(changes))%len(b)] = changes[2]
+		}
+		explainAll(t, dumps[int(which)%len(dumps)], b)
+	})
+}
+
+// explainAll reads dump and firmware and explains them.
+func explainAll(t *testing.T, dump, elf []byte) {
+	t.Helper()
+	d, err := crash.Read(dump)
 	if err != nil {
 		return
 	}
@@ -89,26 +131,41 @@ func explain(t *testing.T, dump, elf []byte) {
 		if (fw == nil) != (err != nil) {
 			t.Errorf("firmware %v with error %v", fw, err)
 		}
-		for _, fw := range []*crash.Firmware{nil, fw} {
-			frames := fw.Backtrace(c)
-			if len(frames) == 0 || len(frames) > 64+32 || frames[0].PC != c.Registers.PC()&^1 {
-				t.Errorf("%d calls, the first %+v", len(frames), frames[:min(len(frames), 1)])
-			}
-			// What was found apart follows what is sure.
-			if i := slices.IndexFunc(frames, func(f crash.Frame) bool { return f.Confidence == crash.Scanned }); i >= 0 {
-				for _, f := range frames[i:] {
-					if f.Confidence != crash.Scanned {
-						t.Errorf("after one that was found: %+v", f)
-					}
-				}
-			}
-			fault := fw.Explain(c)
-			if len(fault.Reasons) == 0 || len(fault.Reasons) > 64 || fault.Recorded != (c.FaultRegisters() != nil) {
-				t.Errorf("fault is %+v", fault)
-			}
-			fw.Fits(c)
-		}
+		explain(t, d, nil)
+		explain(t, d, fw)
 	})
+}
+
+// maxFrames is how many frames a backtrace has at most, with those that are
+// inlined.
+const maxFrames = 3 * (4096 + 64)
+
+func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
+	t.Helper()
+	trace := fw.Backtrace(d)
+	frames := trace.Frames
+	if len(frames) > maxFrames || d.Known(15) && (len(frames) == 0 || frames[0].PC != d.Registers.PC()&^1) {
+		t.Errorf("%d calls, the first %+v", len(frames), frames[:min(len(frames), 1)])
+	}
+	// What was found apart follows what is sure.
+	if i := slices.IndexFunc(frames, func(f crash.Frame) bool { return f.Confidence == crash.Scanned }); i >= 0 {
+		for _, f := range frames[i:] {
+			if f.Confidence != crash.Scanned {
+				t.Errorf("after one that was found: %+v", f)
+			}
+		}
+	}
+	fault := fw.Explain(d)
+	if d.Known(15) && len(fault.Reasons) == 0 || len(fault.Reasons) > 64 {
+		t.Errorf("fault is %+v", fault)
+	}
+	if summary := fw.Summary(d, trace); len(summary) == 0 || len(summary) > 100 {
+		t.Errorf("summary is %q", summary)
+	}
+	crash.Running(d, trace)
+	if fw != nil {
+		fw.Match(d)
+	}
 }
 
 // TestDamagedFirmware inverts each byte of the firmware in turn, and cuts it.
@@ -117,9 +174,12 @@ func TestDamagedFirmware(t *testing.T) {
 	for i := range elf {
 		b := bytes.Clone(elf)
 		b[i] ^= 0xff
-		explain(t, dumps[i%len(dumps)], b)
+		explainAll(t, dumps[i%len(dumps)], b)
 		if i%16 == 0 {
-			explain(t, dumps[i%len(dumps)], elf[:i])
+			explainAll(t, dumps[i%len(dumps)], elf[:i])
 		}
+	}
+	for _, b := range readFolder(t, elfBadDir) {
+		explainAll(t, dumps[0], b)
 	}
 }

@@ -27,6 +27,8 @@ const (
 	xtime    = "golang.org/x/time"
 	xnet     = "golang.org/x/net"
 	frame    = "github.com/go-delve/delve/pkg/dwarf"
+	demangle = "github.com/ianlancetaylor/demangle"
+	zstd     = "github.com/klauspost/compress"
 	nats     = "github.com/nats-io"
 	otlp     = "go.opentelemetry.io/proto/otlp"
 	protobuf = "google.golang.org/protobuf"
@@ -46,9 +48,10 @@ var importTable = []rule{
 	{dir: "spec", allowed: []string{yaml}},
 	{dir: "gen", allowed: []string{"spec", jennifer}},
 	{dir: "format/topic"},
-	{dir: "format/dict", allowed: []string{"format"}},
+	{dir: "format/dict", allowed: []string{"format", "format/internal/firmware"}},
 	{dir: "format/text", allowed: []string{"format"}},
-	{dir: "format/crash", allowed: []string{"format", frame}},
+	{dir: "format/crash", allowed: []string{"format", "format/internal/firmware", frame, demangle}},
+	{dir: "format/internal/firmware", allowed: []string{zstd}},
 	{dir: "format"},
 	{dir: "wire", allowed: []string{"format", "format/topic", gopacket}},
 	// The stand-in cloud is part of the uploader's package tree.

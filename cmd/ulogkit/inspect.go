@@ -190,13 +190,24 @@ func printCoreDumpHeader(w io.Writer, row *inspect.CoreDump) {
 }
 
 func printRegisters(w io.Writer, row *inspect.CoreDump) {
-	if r := row.Registers; r != nil {
-		fmt.Fprintf(w, "  r0  %08x  r1  %08x  r2  %08x  r3  %08x\n", r.R0, r.R1, r.R2, r.R3)
-		fmt.Fprintf(w, "  r4  %08x  r5  %08x  r6  %08x  r7  %08x\n", r.R4, r.R5, r.R6, r.R7)
-		fmt.Fprintf(w, "  r8  %08x  r9  %08x  r10 %08x  r11 %08x\n", r.R8, r.R9, r.R10, r.R11)
-		fmt.Fprintf(w, "  r12 %08x  sp  %08x  lr  %08x  pc  %08x\n", r.R12, r.SP, r.LR, r.PC)
-		fmt.Fprintf(w, "  msp %08x  psp %08x  xpsr %08x, in the handler %08x\n", r.MSP, r.PSP, r.XPSR, r.ExceptionPSR)
+	if row.Registers == nil {
+		return
 	}
+	_, values := row.Registers.Values()
+	text := func(i int) string {
+		if values[i] == nil { // the dump was cut before
+			return "--------"
+		}
+		return fmt.Sprintf("%08x", *values[i])
+	}
+	names := [...]string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc"}
+	for i := 0; i < len(names); i += 4 {
+		for j := i; j < i+4; j++ {
+			fmt.Fprintf(w, "  %-3s %s", names[j], text(j))
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "  msp %s  psp %s  xpsr %s, in the handler %s\n", text(17), text(18), text(16), text(19))
 }
 
 func printRegions(w io.Writer, row *inspect.CoreDump) {

@@ -5,7 +5,6 @@ import (
 	"log"
 	"os"
 
-	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/crash"
 )
 
@@ -18,18 +17,14 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	d, _, err := format.ParseCoreDump(b)
+	d, err := crash.Read(b)
 	if err != nil {
 		log.Fatal(err)
 	}
-	c, err := format.ParseCrashCatcher(d.Crash)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, reason := range fw.Explain(c).Reasons[:2] {
+	for _, reason := range fw.Explain(d).Reasons[:2] {
 		fmt.Println(reason)
 	}
-	for _, f := range fw.Backtrace(c) {
+	for _, f := range fw.Backtrace(d).Frames {
 		fmt.Printf("%s %s:%d %s\n", f.Function, f.File, f.Line, f.Confidence)
 	}
 	// Output:
@@ -47,10 +42,10 @@ func ExampleExplain() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	c, err := format.ParseCrashCatcher(b[format.CoreDumpHeaderSize:])
+	d, err := crash.Read(b)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(crash.Explain(c).Reasons[1])
+	fmt.Println(crash.Explain(d).Reasons[1])
 	// Output: The Thumb bit of xpsr is clear, which confirms it.
 }

@@ -1,6 +1,9 @@
 package crash
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // What an exception return says, by its bits.
 //
@@ -86,25 +89,48 @@ func (u *unwinder) fromException(lr uint32) (How, bool) {
 		base = u.psp
 	}
 	if !ok || !u.handler { // thread code interrupts nothing
+		u.refuted = true
+		return "", false
+	}
+	if u.mem.from(base) == nil {
+		u.missing(lr, base)
 		return "", false
 	}
 	f, ok := u.readException(lr, base)
 	if !ok {
+		u.refuted = true
 		return "", false
 	}
-	for reg, value := range f.scratch[:4] {
-		u.set(uint64(reg), value)
-	}
-	for reg := uint64(regR4); lr&returnDCRS == 0 && reg <= regR11; reg++ {
-		if value, ok := u.mem.word(f.base - 4*uint32(regR12-reg)); ok {
-			u.set(reg, value)
+	u.resume(lr, f)
+	return FromException, true
+}
+
+// resume goes on with the code that an exception interrupted.
+func (u *unwinder) resume(lr uint32, f exceptionFrame) {
+	copy(u.reg[:4], f.scratch[:4])
+	for reg := regR4; lr&returnDCRS == 0 && reg <= regR11; reg++ {
+		value, ok := u.mem.word(f.base - 4*uint32(regR12-reg))
+		if u.reg[reg] = value; ok {
+			u.known |= 1 << reg
 		} else {
-			u.forget(reg)
+			u.known &^= 1 << reg
 		}
 	}
-	u.set(regR12, f.scratch[4])
-	u.set(regLR, f.lr)
-	u.set(regSP, f.sp)
-	u.pc, u.exact, u.floor, u.handler = f.pc&^1, true, uint64(f.sp), f.handler
-	return FromException, true
+	u.reg[regR12], u.reg[regLR], u.reg[regSP] = f.scratch[4], f.lr, f.sp
+	u.known |= scratch | 1<<regSP
+	u.pc, u.exact, u.floor, u.handler, u.nowhere = f.pc&^1, true, uint64(f.sp), f.handler, false
+	u.task = lr&returnTask != 0
+}
+
+// missing says that the stack of the interrupted code is not in the dump. There
+// is nothing to look for then: what lies on this stack is from before.
+func (u *unwinder) missing(lr, base uint32) {
+	switch {
+	case lr&returnTask != 0:
+		u.trace.Notes = append(u.trace.Notes, fmt.Sprintf("The handler interrupted a task; its stack, psp 0x%08x, is not in the dump.", base))
+		u.task = true
+	default:
+		u.trace.Notes = append(u.trace.Notes, fmt.Sprintf("What the handler interrupted is on the stack at 0x%08x, which is not in the dump.", base))
+	}
+	u.whole, u.trace.Truncated = true, true
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
-
-	"github.com/ulogkit/ulogkit/format"
 )
 
 // Fault is what the processor recorded of a fault.
@@ -24,25 +22,43 @@ type Fault struct {
 }
 
 // Explain says why the device stopped, from the dump alone.
-func Explain(c format.CrashCatcher) Fault { return (*Firmware)(nil).Explain(c) }
+func Explain(d *Dump) Fault { return (*Firmware)(nil).Explain(d) }
 
 // Explain says why the device stopped. With a firmware it also looks at the
 // instruction.
-func (fw *Firmware) Explain(c format.CrashCatcher) Fault {
-	e := explainer{fw: fw, c: c, r: newUnwinder(nil, c).reg, pc: c.Registers.PC() &^ 1}
-	if f := c.FaultRegisters(); f != nil {
-		e.Fault = Fault{Recorded: true, CFSR: f.CFSR(), HFSR: f.HFSR(), DFSR: f.DFSR(), MMFAR: f.MMFAR(), BFAR: f.BFAR()}
-	}
+func (fw *Firmware) Explain(d *Dump) Fault {
+	e := explainer{Fault: fault(d), fw: fw, d: d, r: newUnwinder(nil, d).reg, pc: d.Registers.PC() &^ 1}
 	e.cause()
 	e.context()
 	return e.Fault
+}
+
+// fault returns what the processor recorded, without the reasons.
+func fault(d *Dump) Fault {
+	const address = 0xe000ed28
+	var words [5]uint32
+	for i := range words {
+		word, ok := d.mem.word(address + uint32(i)*4)
+		if !ok && i < 2 {
+			return Fault{}
+		}
+		words[i] = word
+	}
+	f := Fault{Recorded: true, CFSR: words[0], HFSR: words[1], DFSR: words[2], MMFAR: words[3], BFAR: words[4]}
+	if _, ok := d.mem.word(address + 3*4); !ok {
+		f.CFSR &^= bitMMARVALID
+	}
+	if _, ok := d.mem.word(address + 4*4); !ok {
+		f.CFSR &^= bitBFARVALID
+	}
+	return f
 }
 
 // explainer writes the reasons.
 type explainer struct {
 	Fault
 	fw *Firmware
-	c  format.CrashCatcher
+	d  *Dump
 	r  [16]uint32
 	pc uint32
 }
@@ -54,7 +70,23 @@ func (e *explainer) say(format string, args ...any) {
 // cause says what the fault registers hold.
 func (e *explainer) cause() {
 	if !e.Recorded {
-		e.say("The dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+): it does not tell why the processor stopped.")
+		sentence, _ := e.withoutFaultRegisters()
+		if len(e.d.Lost) > 0 {
+			if sentence != "" {
+				e.say("%s", sentence)
+			}
+			e.say("The dump does not hold the fault registers: it is cut or damaged.")
+			return
+		}
+		if sentence == "" {
+			e.say("The dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+): it does not tell why the processor stopped.")
+			return
+		}
+		e.say("%s", sentence)
+		if p := pattern(e.pc); p != "" && e.fw != nil && !e.fw.hasCode(e.pc) {
+			e.say("%s", p)
+		}
+		e.say("That is told from the registers and the code: the dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+).")
 		return
 	}
 	if e.CFSR&^addressBits == 0 && e.HFSR == 0 {
@@ -109,7 +141,7 @@ func (e *explainer) cause() {
 
 // unrecorded says who asked for the dump where neither CFSR nor HFSR does.
 func (e *explainer) unrecorded() {
-	handler := e.c.Registers.ExceptionPSR() & maskIPSR
+	handler := e.d.Registers.ExceptionPSR() & maskIPSR
 	var why string
 	switch {
 	case handler == numberNMI:
@@ -135,7 +167,7 @@ func (e *explainer) unrecorded() {
 //
 // Source: Armv7-M ARM, B1.4.2 and B3.2.15.
 func (e *explainer) invalidState(text string) string {
-	xpsr := e.c.Registers.XPSR()
+	xpsr := e.d.Registers.XPSR()
 	switch {
 	case e.CFSR&lostBits != 0:
 		return "The code went on in a state that the processor does not have, by the Thumb, IT or ICI bits of xpsr (INVSTATE): usually it jumped through an address with bit 0 clear."
@@ -246,7 +278,7 @@ func (e *explainer) near(addr uint32) {
 // target says what lies where the processor jumped to.
 func (e *explainer) target() {
 	fetch := e.CFSR & fetchBits
-	if e.CFSR&lostBits != 0 || e.c.Registers.XPSR()&thumbBit != 0 {
+	if e.CFSR&lostBits != 0 || e.d.Registers.XPSR()&thumbBit != 0 {
 		fetch &^= bitINVSTATE // no jump is sure
 	}
 	if fetch == 0 && e.CFSR&bitUNDEFINSTR == 0 {
@@ -256,7 +288,7 @@ func (e *explainer) target() {
 		e.say("The Thumb bit of xpsr is clear, which confirms it.")
 	}
 	switch {
-	case e.fw != nil && e.fw.code(e.pc) == nil:
+	case e.fw != nil && !e.fw.hasCode(e.pc):
 		e.say("There is no code of the firmware at pc 0x%08x, which is %s.", e.pc, place(e.pc))
 	case e.fw == nil && (e.pc < 0x100 || e.pc >= 0x2000_0000):
 		e.say("pc 0x%08x is %s, where code rarely is.", e.pc, place(e.pc))
@@ -307,22 +339,29 @@ func (e *explainer) hardFault() {
 
 // context says who ran, and what of the dump is not to be trusted.
 func (e *explainer) context() {
+	if !e.d.Known(placePSR) {
+		return
+	}
 	code := "thread code (main or a task)"
-	if number := e.c.Registers.XPSR() & maskIPSR; number != 0 {
+	if number := e.d.Registers.XPSR() & maskIPSR; number != 0 {
 		code = "the handler of " + exceptionName(number)
 	}
-	if handler := e.c.Registers.ExceptionPSR() & maskIPSR; handler != 0 {
+	if handler := e.d.Registers.ExceptionPSR() & maskIPSR; !e.d.Known(numRegisters - 1) {
+		e.say("%s was running.", capital(code))
+	} else if handler != 0 {
 		e.say("%s was running; the handler of %s took the dump.", capital(code), exceptionName(handler))
 	} else {
 		e.say("%s was running and took the dump itself.", capital(code))
 	}
 	sp := e.r[regSP]
-	if memoryOf(e.c).from(sp) == nil {
+	if !e.d.Known(regSP) || len(e.d.mem) == 0 {
+		// That there is no memory is told elsewhere.
+	} else if e.d.mem.from(sp) == nil {
 		e.say("sp 0x%08x, %s, is outside of all memory in the dump: sp may be wrong, or the stack may have overflowed.", sp, place(sp))
 	} else if sp&3 != 0 {
 		e.say("sp 0x%08x is not a multiple of 4: it was overwritten.", sp)
 	}
-	if e.c.StackOverflow {
+	if e.d.StackOverflow {
 		e.say("The device found while it took the dump that its stack had overflowed: registers and memory may be damaged.")
 	}
 }

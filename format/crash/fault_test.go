@@ -27,7 +27,7 @@ type testDump struct {
 
 const testStack = 0x2000_1000
 
-func (d testDump) parse(t testing.TB) format.CrashCatcher {
+func (d testDump) parse(t testing.TB) *Dump {
 	t.Helper()
 	var head format.CrashHeader
 	head.SetMagic()
@@ -58,7 +58,7 @@ func (d testDump) parse(t testing.TB) format.CrashCatcher {
 		region(0xe000ed28, append(slices.Clone(d.faults), make([]uint32, 5-len(d.faults))...))
 	}
 	if d.overflow {
-		word(0xacce55ed)
+		word(0xed55ceac)
 	}
 	return parse(t, b)
 }

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
@@ -30,34 +27,21 @@ var (
 
 // Firmware is what a backtrace needs of an ELF file.
 type Firmware struct {
+	// Path is the file that it was read from, "" of ReadELF.
+	Path string
+	// Notes says what of the file could not be read, in sentences.
+	Notes []string
+
 	blocks    []firmware.Block // by address
 	functions []firmware.Function
-	lines     firmware.Lines
+	debug     *firmware.Debug
 	rules     ruleTable
-}
-
-// Load reads the firmware's ELF file at path.
-func Load(path string) (*Firmware, error) {
-	f, size, err := firmware.OpenFile(path, "the firmware's ELF file")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fw, err := ReadELF(f, size)
-	if errors.Is(err, ErrNotELF) && isDictionary(f, path) {
-		err = fmt.Errorf("%w but a dictionary, which holds strings and no code: give the ELF file that it was made of", ErrNotELF)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return fw, nil
-}
-
-// isDictionary tells dictionary files as package dict does.
-func isDictionary(f io.ReaderAt, path string) bool {
-	var start [1]byte
-	_, err := f.ReadAt(start[:], 0)
-	return err == nil && (start[0] == '{' || strings.EqualFold(filepath.Ext(path), ".csv"))
+	exidx     exceptionTable
+	buildID   []byte
+	link      string // file with the debug information, and its checksum
+	linkSum   uint32
+	text      []extent // where code is, if the file has not got its bytes
+	blind     bool     // the bytes of the code are not in the file
 }
 
 // ReadELF reads the firmware of size bytes in r, which is not used after the
@@ -74,23 +58,62 @@ func ReadELF(r io.ReaderAt, size int64) (*Firmware, error) {
 		return nil, fmt.Errorf("%w: it is not for an Arm core", ErrUnsupported)
 	}
 	fw := &Firmware{}
-	if fw.blocks, err = f.Blocks(); err != nil {
-		return nil, err
-	}
 	if fw.functions, err = f.Functions(); err != nil {
 		return nil, err
 	}
-	if fw.lines, err = f.Lines(); err != nil {
+	fw.debug, fw.Notes = f.DebugInfo()
+	fw.blocks, err = f.Blocks()
+	if errors.Is(err, firmware.ErrNothing) && (len(fw.functions) > 0 || !fw.debug.Empty()) {
+		// Debug information alone: what asks for the bytes of the code is left out.
+		err, fw.blind = nil, true
+		for _, t := range f.Text() {
+			fw.text = append(fw.text, extent{t.Addr, t.Addr + t.Size})
+		}
+		fw.Notes = append(fw.Notes, "The file has debug information and no code: whether a call is before an address was not checked.")
+	}
+	if err != nil {
 		return nil, err
 	}
-	if fw.rules, err = loadRules(f); err != nil {
-		return nil, err
+	rules, err := loadRules(f)
+	if err != nil {
+		fw.Notes = append(fw.Notes, fmt.Sprintf("The rules to unwind could not be read: %v.", err))
+	}
+	fw.rules = rules
+	fw.link, fw.linkSum = f.DebugLink()
+	fw.buildID = f.BuildID()
+	if s := f.Section(".ARM.exidx", maxRuleSection); s != nil {
+		b := fw.bytes(s.Addr)
+		fw.exidx = exceptionTable{addr: s.Addr, data: b[:min(len(b), int(s.Size))]}
 	}
 	return fw, nil
 }
 
 // code returns the bytes of code from addr on, or nil.
 func (fw *Firmware) code(addr uint32) []byte {
+	if b := fw.block(addr); b != nil && b.Code {
+		return b.Data[addr-b.Addr:]
+	}
+	return nil
+}
+
+// hasCode reports whether there is code at addr, or was when it was linked.
+func (fw *Firmware) hasCode(addr uint32) bool {
+	if fw.code(addr) != nil {
+		return true
+	}
+	return fw != nil && slices.ContainsFunc(fw.text, func(e extent) bool { return e.holds(addr) })
+}
+
+// bytes returns what is loaded to the device from addr on, or nil.
+func (fw *Firmware) bytes(addr uint32) []byte {
+	if b := fw.block(addr); b != nil {
+		return b.Data[addr-b.Addr:]
+	}
+	return nil
+}
+
+// block returns the stretch of the device's memory that holds addr, or nil.
+func (fw *Firmware) block(addr uint32) *firmware.Block {
 	if fw == nil {
 		return nil
 	}
@@ -98,10 +121,10 @@ func (fw *Firmware) code(addr uint32) []byte {
 	if !found {
 		i--
 	}
-	if i < 0 || !fw.blocks[i].Code || uint64(addr) >= fw.blocks[i].End() {
+	if i < 0 || uint64(addr) >= fw.blocks[i].End() {
 		return nil
 	}
-	return fw.blocks[i].Data[addr-fw.blocks[i].Addr:]
+	return &fw.blocks[i]
 }
 
 // half returns the halfword of code at addr, or 0, which is not the beginning
@@ -119,14 +142,17 @@ func (fw *Firmware) half(addr uint32) uint32 {
 //
 // Source: Armv7-M ARM, A7.7.18 (BL) and A7.7.19 (BLX); Armv8-M, BLXNS.
 func (fw *Firmware) isReturn(word uint32) bool {
-	if word&1 == 0 || word < 4 {
+	if word&1 == 0 || word < 4 || fw == nil {
 		return false
+	}
+	if fw.blind {
+		return fw.hasCode(word)
 	}
 	at := word &^ 1
 	if h := fw.half(at - 2); h&0xff87 == 0x4780 || h&0xff87 == 0x4784 {
 		return true
 	}
-	return fw.half(at-4)&0xf800 == 0xf000 && fw.half(at-2)&0xd000 == 0xd000
+	return isBL(fw.half(at-4), fw.half(at-2))
 }
 
 // function returns the function that holds the instruction at pc, or nil.
@@ -134,7 +160,7 @@ func (fw *Firmware) function(pc uint32) *firmware.Function {
 	if fw == nil {
 		return nil
 	}
-	i, found := slices.BinarySearchFunc(fw.functions, pc, func(f firmware.Function, pc uint32) int { return cmp.Compare(f.Addr, pc) })
+	i, found := slices.BinarySearchFunc(fw.functions, pc, compareFunction)
 	if !found {
 		i--
 	}
@@ -142,25 +168,10 @@ func (fw *Firmware) function(pc uint32) *firmware.Function {
 		return nil
 	}
 	f := &fw.functions[i]
-	if pc-f.Addr < f.Size || f.Size == 0 && fw.code(pc) != nil {
+	if pc-f.Addr < f.Size || f.Size == 0 && fw.hasCode(pc) {
 		return f
 	}
 	return nil
 }
 
-// Fits reports whether the dump can be of a device that runs this firmware: the
-// pc, lr or a return address on the stack is in its code. A dump of another
-// build mostly fits as well, since its code is at the same addresses.
-func (fw *Firmware) Fits(c format.CrashCatcher) bool {
-	r := c.Registers
-	if fw.code(r.PC()&^1) != nil || fw.code(r.LR()&^1) != nil {
-		return true
-	}
-	_, b := memoryOf(c).stack(r.SP())
-	for word := range words(b) {
-		if fw.isReturn(word) {
-			return true
-		}
-	}
-	return false
-}
+func compareFunction(f firmware.Function, pc uint32) int { return cmp.Compare(f.Addr, pc) }

@@ -20,6 +20,15 @@ type instruction struct {
 	register  uint64 // base address, divisor
 	verb      string // what it does: "reads 4 bytes"
 	indexed   bool   // another register is added to the base
+	index     uint64 // that register
+	offset    uint32 // that is added to the base, where it is told
+	size      uint32 // of what is read or written, in bytes; 0 if it is not told
+}
+
+// at returns the instruction with what is added to its base.
+func (i instruction) at(offset uint32) instruction {
+	i.offset = offset
+	return i
 }
 
 // accesses reports whether it uses memory through a register other than pc.
@@ -41,14 +50,15 @@ func (fw *Firmware) decode(pc uint32) instruction {
 	case h&0xf000 == 0x5000: // LDR, STR (register)
 		size := [8]int{4, 2, 1, 1, 4, 2, 1, 2}[h>>9&7]
 		i := memoryAccess(h>>9&7 >= 3, size, low)
-		i.indexed = true
+		i.indexed, i.index = true, uint64(h>>6&7)
 		return i
 	case h&0xe000 == 0x6000: // LDR, STR, LDRB, STRB (immediate)
-		return memoryAccess(h>>11&1 == 1, [2]int{4, 1}[h>>12&1], low)
+		size := [2]int{4, 1}[h>>12&1]
+		return memoryAccess(h>>11&1 == 1, size, low).at(h >> 6 & 31 * uint32(size))
 	case h&0xf000 == 0x8000: // LDRH, STRH (immediate)
-		return memoryAccess(h>>11&1 == 1, 2, low)
+		return memoryAccess(h>>11&1 == 1, 2, low).at(h >> 6 & 31 * 2)
 	case h&0xf000 == 0x9000: // LDR, STR (sp)
-		return memoryAccess(h>>11&1 == 1, 4, regSP)
+		return memoryAccess(h>>11&1 == 1, 4, regSP).at(h & 0xff * 4)
 	case h&0xfe00 == 0xb400, h&0xfe00 == 0xbc00: // PUSH, POP
 		return memoryAccess(h>>11&1 == 1, 0, regSP)
 	case h&0xf000 == 0xc000: // LDM, STM
@@ -69,7 +79,10 @@ func decodeWide(h, h2 uint32) instruction {
 		return memoryAccess(isLoad, 0, base)
 	case h&0xfe00 == 0xf800: // LDR, STR of all sizes
 		i := memoryAccess(isLoad, 1<<(h>>5&3), base)
-		i.indexed = h&0x80 == 0 && h2&0x0fc0 == 0
+		i.indexed, i.index = h&0x80 == 0 && h2&0x0fc0 == 0, uint64(h2&15)
+		if h&0x80 != 0 {
+			i.offset = h2 & 0xfff
+		}
 		return i
 	case h&0xfe00 == 0xec00 && h2&0x0e00 == 0x0a00: // VLDR, VSTR, VLDM, VSTM
 		return memoryAccess(isLoad, 0, base)
@@ -84,7 +97,7 @@ func decodeWide(h, h2 uint32) instruction {
 // memoryAccess is an instruction that reads or writes; size is 0 if that is
 // more than one register or not told.
 func memoryAccess(isLoad bool, size int, base uint64) instruction {
-	i := instruction{operation: store, register: base, verb: "writes"}
+	i := instruction{operation: store, register: base, verb: "writes", size: uint32(size)}
 	if isLoad {
 		i.operation, i.verb = load, "reads"
 	}

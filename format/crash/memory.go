@@ -8,28 +8,51 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// maxRegions is how many pieces of memory of a dump are looked at. Devices
-// write a handful.
-const maxRegions = 1024
-
-// memory is the memory in a dump, in the order of addresses.
+// memory is the memory in a dump: pieces in the order of addresses that neither
+// overlap nor touch.
 type memory []format.MemoryRegion
 
-func memoryOf(c format.CrashCatcher) memory {
-	var m memory
-	for region := range c.Regions() {
-		if len(region.Data) > 0 && len(m) < maxRegions {
-			m = append(m, region)
+// memoryOf puts regions together. Where they overlap and differ, zero gives way:
+// a device that dumps a stack twice has cleared neither. It also returns how many
+// bytes differ.
+func memoryOf(regions []format.MemoryRegion) (m memory, differ int) {
+	sorted := slices.Clone(regions)
+	sorted = slices.DeleteFunc(sorted, func(r format.MemoryRegion) bool { return len(r.Data) == 0 })
+	slices.SortStableFunc(sorted, func(a, b format.MemoryRegion) int { return cmp.Compare(a.Start, b.Start) })
+	for _, r := range sorted {
+		if len(m) == 0 {
+			m = append(m, r)
+			continue
 		}
+		last := &m[len(m)-1]
+		reached := uint64(last.Start) + uint64(len(last.Data))
+		if uint64(r.Start) > reached {
+			m = append(m, r)
+			continue
+		}
+
+		// The bytes are the caller's as long as nothing is added to them.
+		shared := int(min(reached-uint64(r.Start), uint64(len(r.Data))))
+		from := int(r.Start - last.Start)
+		data := last.Data
+		for i, c := range r.Data[:shared] {
+			if old := data[from+i]; old != c {
+				if differ++; old == 0 {
+					if cap(data) == len(data) { // still the caller's
+						data = append(make([]byte, 0, len(data)+len(r.Data)+1), data...)
+					}
+					data[from+i] = c
+				}
+			}
+		}
+		last.Data = append(data, r.Data[shared:]...)
+		last.End = last.Start + uint32(len(last.Data))
 	}
-	slices.SortStableFunc(m, func(a, b format.MemoryRegion) int { return cmp.Compare(a.Start, b.Start) })
-	return m
+	return m, differ
 }
 
 // from returns the bytes from addr to the end of the piece that holds it.
 func (m memory) from(addr uint32) []byte {
-	// The last piece that begins at or before addr is the one, unless pieces
-	// overlap, which devices have no reason for.
 	i, found := slices.BinarySearchFunc(m, addr, func(r format.MemoryRegion, addr uint32) int { return cmp.Compare(r.Start, addr) })
 	if !found {
 		i--

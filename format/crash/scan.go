@@ -17,44 +17,100 @@ func words(b []byte) iter.Seq[uint32] {
 }
 
 // scan looks for return addresses in the rest of the stack, and for the place
-// where an exception was taken.
+// where an exception was taken. A word counts if it is behind a call that can
+// have led to the frame before; from there the rules go on as far as they do.
 func (u *unwinder) scan() {
 	sp, ok := u.get(regSP)
 	if u.fw == nil || !ok {
 		return
 	}
 	addr, b := (sp+3)&^3, u.mem.from((sp+3)&^3)
-	if len(u.frames) == 1 { // nothing was read of the stack yet
+	if u.first == 1 { // nothing was read of the stack yet
 		addr, b = u.mem.stack(addr)
 	}
-	last := u.frames[len(u.frames)-1]
+	u.found = true
+	frames := u.trace.Frames
+	last := frames[len(frames)-1]
 	saved := last.How == FromLR // and the function may have saved it
-	for found := 0; len(b) >= 4 && found < maxScanned; {
+	before := u.first
+	u.search(addr, b, last.PC, last.How != FromPC && last.How != FromException, saved, true)
+	// The pc may be of anything: then any call will do for the first.
+	if u.first == before && u.fw.hasCode(last.PC) && last.Confidence == Scanned {
+		u.search(addr, b, last.PC, false, saved, false)
+	}
+}
+
+// search looks for the callers of the code at pc, or behind a call, in the words
+// from addr on. Strict is whether a call must be able to have led there.
+func (u *unwinder) search(addr uint32, b []byte, pc uint32, behind, saved, strict bool) {
+	for len(b) >= 4 && u.first < maxUnwound && !u.whole {
 		word := binary.LittleEndian.Uint32(b)
 		addr, b = addr+4, b[4:]
 		switch {
 		case u.fw.isReturn(word):
-			if saved && last.PC == word&^1 {
+			if saved && pc == word&^1 {
 				saved = false
 				continue
 			}
-			u.frames = append(u.frames, Frame{PC: word &^ 1, How: FromStack, Confidence: Scanned})
-			found++
+			at := pc
+			if behind {
+				at--
+			}
+			if strict && !u.leads(word, at) {
+				continue
+			}
+			u.pc, u.exact, u.nowhere = word&^1, false, false
+			u.known = 1 << regSP
+			u.reg[regSP], u.floor = addr, uint64(addr)
+			if strict && u.graph.to(word, at).verdict == confirmed {
+				u.confirmed++
+			}
+			u.add(FromStack, Scanned)
+			u.follow()
 		case isExceptionReturn(word):
 			// lr is the last that a function saves, next to what the processor
 			// saved before.
-			f, ok := u.interrupted(word, addr, 1)
-			for ok && found < maxScanned {
-				u.frames = append(u.frames, Frame{PC: f.pc, How: FromException, Confidence: Scanned})
-				found++
+			f, from, ok := u.interrupted(word, addr, 1)
+			if !ok {
+				continue
+			}
+			for ok && u.first < maxUnwound {
+				u.known = 0
+				u.resume(from, f)
+				u.add(FromException, Scanned)
+				u.follow()
 				// lr is next, behind r12, and it may be the caller. Or else the
 				// code was a handler that calls nothing, with little on the stack.
-				addr = f.base + 5*4
-				b = u.mem.from(addr)
-				f, ok = u.interrupted(f.lr, f.sp, maxLeaf)
+				f, from, ok = u.interrupted(f.lr, f.sp, maxLeaf)
 			}
+			if u.pc == f.pc&^1 { // lr may be the caller
+				u.reg[regSP] = f.base + 5*4
+			}
+		default:
+			continue
 		}
+		strict = true
+		frames := u.trace.Frames
+		last := frames[len(frames)-1]
+		pc, behind = last.PC, last.How != FromException
+		addr = (u.reg[regSP] + 3) &^ 3
+		b = u.mem.from(addr)
 	}
+}
+
+// leads reports whether the call before a return address can have led to the
+// code at pc.
+func (u *unwinder) leads(ret, pc uint32) bool {
+	switch u.graph.to(ret, pc).verdict {
+	case confirmed:
+		return true
+	case refuted:
+		return false
+	}
+	if at := ret &^ 1; isBL(u.fw.half(at-4), u.fw.half(at-2)) {
+		return !u.fw.hasCode(pc) || u.fw.function(pc) == nil
+	}
+	return !u.fw.hasCode(pc) || u.graph.byPointer(pc)
 }
 
 // maxLeaf is how many words a handler that calls nothing is expected to have
@@ -63,18 +119,17 @@ const maxLeaf = 16
 
 // interrupted returns what the processor saved of the code that lr goes back
 // to: at base or one of the n words from there, or on the stack of the tasks.
-func (u *unwinder) interrupted(lr, base, n uint32) (f exceptionFrame, ok bool) {
+func (u *unwinder) interrupted(lr, base, n uint32) (f exceptionFrame, from uint32, ok bool) {
 	if !u.handler || !isExceptionReturn(lr) {
-		return f, false
+		return f, lr, false
 	}
 	if lr&returnTask != 0 {
 		base, n = u.psp, 1
 	}
 	for at := base; at-base < n*4; at += 4 {
-		if f, ok = u.readException(lr, at); ok && f.pc&1 == 0 && u.fw.code(f.pc) != nil {
-			u.handler = f.handler
-			return f, true
+		if f, ok = u.readException(lr, at); ok && f.pc&1 == 0 && u.fw.hasCode(f.pc) {
+			return f, lr, true
 		}
 	}
-	return f, false
+	return f, lr, false
 }

@@ -193,6 +193,11 @@ func compareLines(t *testing.T, path string) {
 		}
 		var last, row dwarf.LineEntry
 		for rows.Next(&row) == nil {
+			// As GDB has it, of several rows for one address the last statement is
+			// meant, and code of no line goes on with the one before.
+			if last.Line > 0 && !last.EndSequence && !row.EndSequence && (row.Address == last.Address && last.IsStmt && !row.IsStmt || row.Line == 0) {
+				continue
+			}
 			for pc := last.Address; last.Line > 0 && !last.EndSequence && pc < row.Address; pc += 2 {
 				lines[pc] = last.Line
 			}

@@ -79,11 +79,14 @@ func (c *Cursor) Sleb() (v int64) {
 }
 
 // Text reads a text that ends in NUL.
-func (c *Cursor) Text() string {
+func (c *Cursor) Text() string { return string(c.text()) }
+
+// text is Text without a copy.
+func (c *Cursor) text() []byte {
 	n := bytes.IndexByte(c.B, 0)
 	if n < 0 {
 		c.B, c.Bad = nil, true
-		return ""
+		return nil
 	}
-	return string(c.Take(int64(n) + 1)[:n])
+	return c.Take(int64(n) + 1)[:n]
 }

@@ -1,7 +1,7 @@
 // Package firmware reads what the other packages need of a linked firmware
 // file: [Open] its header and sections, [File.Blocks] what is loaded to the
 // device, [File.Section] a section, [File.Functions] and [File.Values] symbols,
-// [File.Lines] the DWARF line table.
+// [File.DebugInfo] the DWARF debug information with its line table.
 //
 // A firmware file is foreign input. Whatever its bytes, reading it takes time
 // and memory that grow with the file at most, and no more than [MaxFile] and
@@ -64,7 +64,7 @@ const (
 	sectionSymbols = 2
 	sectionNoBits  = 8
 
-	flagAlloc, flagExec, flagCompressed = 2, 4, 0x800
+	flagWrite, flagAlloc, flagExec, flagCompressed = 1, 2, 4, 0x800
 
 	segmentLoad = 1
 
@@ -76,6 +76,8 @@ type Block struct {
 	Addr uint32
 	Data []byte
 	Code bool // holds instructions
+
+	Writable bool // by the device, so that it holds the first value only
 }
 
 // End returns the address after the block, which may be 1<<32.
@@ -99,6 +101,7 @@ type File struct {
 	names    []byte
 	loaded   int64 // bytes that were read
 	segments func() ([]Block, error)
+	split    bool
 }
 
 // OpenFile opens the file at path to be read and returns its size. Give says what
@@ -120,11 +123,16 @@ func OpenFile(path, give string) (f *os.File, size int64, err error) {
 
 // Open reads the header and the table of sections of the file of size bytes in
 // r.
-func Open(r io.ReaderAt, size int64) (*File, error) {
+func Open(r io.ReaderAt, size int64) (*File, error) { return open(r, size, false) }
+
+// OpenSplit is Open for a split file of debug information, which is not linked.
+func OpenSplit(r io.ReaderAt, size int64) (*File, error) { return open(r, size, true) }
+
+func open(r io.ReaderAt, size int64, split bool) (*File, error) {
 	if size > MaxFile {
 		return nil, fmt.Errorf("%w: the file has %d bytes, the limit is %d", ErrTooLarge, size, int64(MaxFile))
 	}
-	f := &File{r: r, size: size}
+	f := &File{r: r, size: size, split: split}
 	if err := f.readHeader(); err != nil {
 		return nil, err
 	}
@@ -174,7 +182,7 @@ func (f *File) readHeader() error {
 		return fmt.Errorf("%w: data encoding %d at offset 5, want 1 for little-endian", ErrUnsupported, h[5])
 	}
 	le := binary.LittleEndian
-	if typ := le.Uint16(h[16:]); typ != typeExec && typ != typeDyn {
+	if typ := le.Uint16(h[16:]); typ != typeExec && typ != typeDyn && !f.split {
 		return fmt.Errorf("%w: type %d at offset 16, want 2: link the object files first", ErrUnsupported, typ)
 	}
 	f.machine = le.Uint16(h[18:])
@@ -232,20 +240,25 @@ func (f *File) Is(s *Section, name string) bool {
 }
 
 // Section returns the first section with this name that has at most limit bytes
-// of contents in the file, not compressed, or nil.
+// of contents in the file, compressed or not, or nil.
 func (f *File) Section(name string, limit int64) *Section {
 	for i := range f.sections {
 		s := &f.sections[i]
-		if f.Is(s, name) && s.typ != sectionNoBits && s.flags&flagCompressed == 0 && int64(s.Size) <= limit {
+		if f.Is(s, name) && s.typ != sectionNoBits && int64(s.Size) <= limit {
 			return s
 		}
 	}
 	return nil
 }
 
-// Read reads the contents of a section.
-func (f *File) Read(s *Section) ([]byte, error) {
-	return f.read(int64(s.offset), int64(s.Size))
+// Text returns the sections of code, also those without contents in the file.
+func (f *File) Text() (all []Section) {
+	for _, s := range f.sections {
+		if s.flags&flagAlloc != 0 && s.flags&flagExec != 0 && uint64(s.Addr)+uint64(s.Size) <= math.MaxUint32 {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // loadSections reads all sections that are loaded to the device.
@@ -262,7 +275,7 @@ func (f *File) loadSections() (blocks []Block, err error) {
 		if s.flags&flagCompressed != 0 {
 			return nil, fmt.Errorf("section %d: %w: it is loaded to the device and compressed", i, ErrDamaged)
 		}
-		b.Code = s.flags&flagExec != 0
+		b.Code, b.Writable = s.flags&flagExec != 0, s.flags&flagWrite != 0
 		blocks = append(blocks, b)
 	}
 	return blocks, nil
@@ -290,7 +303,7 @@ func (f *File) loadSegments(phoff uint32, phentsize, phnum uint16) (blocks []Blo
 		if err != nil {
 			return nil, fmt.Errorf("segment %d: %w", i, err)
 		}
-		loaded.Code = le.Uint32(b[24:])&1 != 0
+		loaded.Code, loaded.Writable = le.Uint32(b[24:])&1 != 0, le.Uint32(b[24:])&2 != 0
 		blocks = append(blocks, loaded)
 	}
 	return blocks, nil
@@ -322,30 +335,4 @@ func separate(blocks []Block) []Block {
 		kept = append(kept, b)
 	}
 	return kept
-}
-
-// Lines reads the line table. Source lines are a convenience: a table that is
-// compressed or too large is left out rather than an error.
-func (f *File) Lines() (t Lines, err error) {
-	for i := range f.sections {
-		s := &f.sections[i]
-		program := f.Is(s, ".debug_line")
-		lineStrings, strings := f.Is(s, ".debug_line_str"), f.Is(s, ".debug_str")
-		if !program && !lineStrings && !strings || s.flags&flagCompressed != 0 || s.typ == sectionNoBits || int64(s.Size) > maxTable {
-			continue
-		}
-		b, err := f.Read(s)
-		if err != nil {
-			return Lines{}, fmt.Errorf("section %d: %w", i, err)
-		}
-		switch {
-		case program:
-			t.program = b
-		case lineStrings:
-			t.lineStrings = string(b)
-		default:
-			t.strings = string(b)
-		}
-	}
-	return t, nil
 }

@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -22,8 +23,55 @@ type Position struct {
 	Line int
 }
 
+// Lines reads the line table. Source lines are a convenience: what is too large,
+// or compressed in a way that cannot be read, is left out rather than an error.
+func (f *File) Lines() (t Lines, err error) {
+	read := func(name string) (b []byte) {
+		if err != nil {
+			return nil
+		}
+		s := f.Section("."+name, maxTable)
+		if s != nil && s.flags&flagCompressed == 0 {
+			if b, err = f.Read(s); err != nil {
+				err = fmt.Errorf("section %d: %w", s.Index, err)
+			}
+			return b
+		}
+		b, lost := f.Debug(name, "")
+		if lost != nil {
+			return nil
+		}
+		return b
+	}
+	t.program = read("debug_line")
+	t.lineStrings, t.strings = string(read("debug_line_str")), string(read("debug_str"))
+	return t, err
+}
+
 // Empty reports whether the firmware has no line table.
 func (t *Lines) Empty() bool { return len(t.program) == 0 }
+
+// unitAt returns the files of the unit whose program is at an offset.
+func (t *Lines) unitAt(offset uint32) *lineUnit {
+	u := &lineUnit{table: t}
+	if int64(offset) >= int64(len(t.program)) {
+		return u
+	}
+	c := Cursor{B: t.program[offset:]}
+	unit := Cursor{B: c.Take(int64(c.U32()))}
+	if c.Bad || !u.readHeader(&unit) {
+		u.files = nil
+	}
+	return u
+}
+
+// nameOf returns the name of a file, or nothing.
+func (u *lineUnit) nameOf(i uint64) string {
+	if i >= uint64(len(u.files)) {
+		return ""
+	}
+	return u.filePath(i)
+}
 
 // Locate returns the source line of each pc, which must be in order. It ends at
 // what it cannot read, since the lines after it would be guesses.
@@ -52,6 +100,7 @@ type lineUnit struct {
 	table       *Lines
 	version     uint16
 	minLength   uint32
+	stmt        bool // default of is_stmt
 	lineBase    int8
 	lineRange   uint8
 	opcodeBase  uint8
@@ -84,7 +133,7 @@ func (u *lineUnit) readHeader(c *Cursor) bool {
 	if u.version >= 4 {
 		c.Take(1) // operations per instruction, which is 1 but for VLIW
 	}
-	c.Take(1) // default of is_stmt
+	u.stmt = c.U8() != 0
 	u.lineBase, u.lineRange, u.opcodeBase = int8(c.U8()), c.U8(), c.U8()
 	if u.opcodeBase == 0 || u.lineRange == 0 {
 		return false
@@ -213,9 +262,14 @@ func (u *lineUnit) filePath(i uint64) string {
 // run runs the unit's line program and gives each pc that a row covers the
 // row's line.
 func (u *lineUnit) run(c *Cursor, pcs []uint32, found []Position) {
-	row := lineRow{file: 1, line: 1}
+	row := lineRow{file: 1, line: 1, stmt: u.stmt}
 	last, begun := row, false
 	emit := func(end bool) {
+		// Of several rows for one address the last statement is meant; code
+		// that is of no line goes on with the one before.
+		if begun && !end && (row.addr == last.addr && last.stmt && !row.stmt || row.line == 0) {
+			return
+		}
 		// Code that the linker left out stays in the table at address 0.
 		if begun && last.start != 0 && last.addr < row.addr {
 			u.cover(last, row.addr, pcs, found)
@@ -225,7 +279,7 @@ func (u *lineUnit) run(c *Cursor, pcs []uint32, found []Position) {
 		}
 		last, begun = row, !end
 		if end {
-			row = lineRow{file: 1, line: 1}
+			row = lineRow{file: 1, line: 1, stmt: u.stmt}
 		}
 	}
 	for len(c.B) > 0 && !c.Bad {
@@ -255,6 +309,8 @@ func (u *lineUnit) run(c *Cursor, pcs []uint32, found []Position) {
 			row.line += c.Sleb()
 		case 4: // set_file
 			row.file = c.Uleb()
+		case 6: // negate_stmt
+			row.stmt = !row.stmt
 		case 8: // const_add_pc
 			row.addr += uint32(255-u.opcodeBase) / uint32(u.lineRange) * u.minLength
 		case 9: // fixed_advance_pc
@@ -272,6 +328,7 @@ type lineRow struct {
 	addr  uint32
 	file  uint64
 	line  int64
+	stmt  bool // a good place for a breakpoint
 }
 
 // cover sets the line of the pcs from row's address to end. It looks at no more

@@ -1,6 +1,11 @@
 package inspect
 
-import "github.com/ulogkit/ulogkit/format"
+import (
+	"strconv"
+
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/crash"
+)
 
 // CoreDump is the row of a crash dump.
 type CoreDump struct {
@@ -55,48 +60,101 @@ type Registers struct {
 	MSP          uint32 `json:"msp"`
 	PSP          uint32 `json:"psp"`
 	ExceptionPSR uint32 `json:"exception_psr"`
+
+	lacks bool // some, since the dump was cut
+	known [20]bool
 }
 
-// fileCoreDump reads what it can: the header of any dump, and the registers
-// and regions where the CrashCatcher dump is whole. Kind has seen to it that
-// the header is there.
+// fileCoreDump reads what it can: the header of any dump, and what there is of
+// registers and regions.
 func fileCoreDump(b []byte) *CoreDump {
-	h := (*format.CoreDumpHeader)(b)
-	row := &CoreDump{
-		Kind: KindCoreDump, TotalLen: h.LenTotal(), Checksum: h.Checksum(), Version: h.Version(), ApplicationID: h.ApplicationID(),
-		Regions: []Region{},
-	}
-	row.GitHash, row.GitHashHex = textOf(h.GitHash())
-	row.DeviceType, row.DeviceTypeHex = textOf(h.DeviceType())
-	row.DeviceSerial, row.DeviceSerialHex = textOf(h.DeviceSerial())
-	row.VersionString, row.VersionStringHex = textOf(h.VersionString())
-	d, _, err := format.ParseCoreDump(b)
+	d, err := crash.Read(b)
 	if err != nil {
+		d = &crash.Dump{}
+		if len(b) >= format.CoreDumpHeaderSize {
+			d.Header = (*format.CoreDumpHeader)(b)
+		}
+	}
+	return coreDumpRow(d, b)
+}
+
+// coreDumpRow returns the row of what was read of the bytes.
+func coreDumpRow(d *crash.Dump, b []byte) *CoreDump {
+	row := &CoreDump{Kind: KindCoreDump, TotalLen: uint32(len(b)), Regions: []Region{}, StackOverflow: d.StackOverflow}
+	if h := d.Header; h != nil {
+		row.TotalLen, row.Checksum, row.Version, row.ApplicationID = h.LenTotal(), h.Checksum(), h.Version(), h.ApplicationID()
+		row.GitHash, row.GitHashHex = textOf(h.GitHash())
+		row.DeviceType, row.DeviceTypeHex = textOf(h.DeviceType())
+		row.DeviceSerial, row.DeviceSerialHex = textOf(h.DeviceSerial())
+		row.VersionString, row.VersionStringHex = textOf(h.VersionString())
+	}
+	if dump, _, err := format.ParseCoreDump(b); err == nil {
+		row.ChecksumOK = dump.Verify() == nil
+	}
+	if d.Registers == nil {
 		return row
 	}
-	row.ChecksumOK = d.Verify() == nil
-	c, err := format.ParseCrashCatcher(d.Crash)
-	if err != nil {
-		return row
+	row.Flags = &d.Flags
+	row.Registers = registersRow(d)
+	if d.FP != nil {
+		row.FPRegisters = fpRegistersRow(d.FP)
 	}
-	row.Flags = new(c.Header.Flags())
-	row.Registers = registersRow(c.Registers)
-	row.StackOverflow = c.StackOverflow
-	if c.FPRegisters != nil {
-		row.FPRegisters = fpRegistersRow(c.FPRegisters)
-	}
-	for region := range c.Regions() {
+	for _, region := range d.Regions {
 		row.Regions = append(row.Regions, Region{Start: region.Start, End: region.End})
 	}
 	return row
 }
 
-func registersRow(r *format.Registers) *Registers {
-	return &Registers{
+func registersRow(d *crash.Dump) *Registers {
+	r := d.Registers
+	row := &Registers{
 		R0: r.R0(), R1: r.R1(), R2: r.R2(), R3: r.R3(), R4: r.R4(), R5: r.R5(), R6: r.R6(),
 		R7: r.R7(), R8: r.R8(), R9: r.R9(), R10: r.R10(), R11: r.R11(), R12: r.R12(),
 		SP: r.SP(), LR: r.LR(), PC: r.PC(), XPSR: r.XPSR(), MSP: r.MSP(), PSP: r.PSP(), ExceptionPSR: r.ExceptionPSR(),
 	}
+	for i := range registerNames {
+		row.lacks = row.lacks || !d.Known(i)
+		row.known[i] = d.Known(i)
+	}
+	return row
+}
+
+// registerNames are the JSON names of the registers, in the order of the dump.
+var registerNames = [...]string{
+	"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr", "msp", "psp", "exception_psr",
+}
+
+// Values returns the registers in the order of the dump, with their names; one
+// that the dump does not hold is null.
+func (r *Registers) Values() (names []string, values []*uint32) {
+	all := [...]*uint32{
+		&r.R0, &r.R1, &r.R2, &r.R3, &r.R4, &r.R5, &r.R6, &r.R7, &r.R8, &r.R9, &r.R10, &r.R11, &r.R12,
+		&r.SP, &r.LR, &r.PC, &r.XPSR, &r.MSP, &r.PSP, &r.ExceptionPSR,
+	}
+	for i := range all {
+		if r.lacks && !r.known[i] {
+			all[i] = nil
+		}
+	}
+	return registerNames[:], all[:]
+}
+
+// MarshalJSON writes null for a register that a cut dump does not hold.
+func (r *Registers) MarshalJSON() ([]byte, error) {
+	names, values := r.Values()
+	b := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(strconv.AppendQuote(b, name), ':')
+		if values[i] == nil {
+			b = append(b, "null"...)
+		} else {
+			b = strconv.AppendUint(b, uint64(*values[i]), 10)
+		}
+	}
+	return append(b, '}'), nil
 }
 
 // FPRegisters are the floating-point registers of a crash dump, as their 32

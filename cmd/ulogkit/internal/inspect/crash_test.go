@@ -35,7 +35,7 @@ func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		row, err := Explain("x", b, fw)
+		row, err := Explain("x", b, []*crash.Firmware{fw})
 		if err != nil || row.FirmwareFits == nil || *row.FirmwareFits != c.fits {
 			t.Fatalf("%s: %+v, error %v", c.elf, row, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/crash"
 )
 
 // Kind says what the bytes are, damaged or not, from what stands at fixed
@@ -19,6 +20,8 @@ func Kind(b []byte) string {
 	case bytes.HasPrefix(b, []byte(elf.ELFMAG)):
 		return KindELF
 	case len(b) >= KindSize && binary.LittleEndian.Uint32(b[format.CoreDumpHeaderSize:]) == 0x0003_4363:
+		return KindCoreDump
+	case isRaw(b):
 		return KindCoreDump
 	case len(b) > 0 && knownVersion(b):
 		return KindLog
@@ -32,6 +35,13 @@ func knownVersion(b []byte) bool {
 	return !errors.Is(err, format.ErrVersion)
 }
 
+// isRaw reports whether b begins as a dump of CrashCatcher without a header, or
+// with its hexadecimal digits.
+func isRaw(b []byte) bool {
+	const mark, digits = "\x63\x43\x03\x00", "63430300"
+	return bytes.HasPrefix(b, []byte(mark)) || bytes.HasPrefix(bytes.TrimLeft(b[:min(len(b), KindSize)], " \t\r\n"), []byte(digits))
+}
+
 // KindSize is how many bytes tell each kind.
 const KindSize = format.CoreDumpHeaderSize + 4
 
@@ -41,7 +51,7 @@ func Check(b []byte) error {
 	case KindLog:
 		return CheckLog(b)
 	case KindCoreDump:
-		return format.CheckCoreDump(b)
+		return checkDump(b)
 	case KindELF:
 		return Other(b, "a log or a crash dump")
 	}
@@ -49,6 +59,18 @@ func Check(b []byte) error {
 		return format.CheckLog(b)
 	}
 	return fmt.Errorf("neither a crash dump nor a log of a known version: %w", format.CheckLog(b))
+}
+
+// checkDump is [format.CheckCoreDump], also for dumps without a header.
+func checkDump(b []byte) error {
+	if len(b) >= KindSize && !isRaw(b) {
+		return format.CheckCoreDump(b)
+	}
+	d, err := crash.Read(b)
+	if err == nil && len(d.Lost) > 0 {
+		err = errors.New(d.Lost[0])
+	}
+	return err
 }
 
 // What a command asks for, in the words of its errors.
