@@ -78,6 +78,9 @@ var importTable = []rule{
 		"mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/outbox/internal/boltfile",
 		bbolt, flock,
 	}},
+	{dir: "mqttv5/spool", allowed: []string{"format", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload"}},
+	// Above the uploader.
+	{dir: "mqttv5/gateway", allowed: []string{"mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/spool", metrics}},
 	{dir: "mqttv5", allowed: []string{
 		"format", "format/topic", "mqttv5/device", "mqttv5/outbox", "mqttv5/tokens",
 		"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", metrics,
