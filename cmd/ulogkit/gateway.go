@@ -52,7 +52,7 @@ At --listen there are /metrics for Prometheus and /healthz, which answers 503 wh
 records wait and there is no connection.` + settings.Help,
 		Example: `  ulogkit gateway --outbox /var/lib/ulogkit/outbox --spool /var/spool/ulogkit --listen 127.0.0.1:9101
   ulogkit gateway --outbox ./outbox --serial SN-1 --application 7 --git-hash 3f2c9a1 \
-    --on-config 'mosquitto_pub -t device/$ULOGKIT_SERIAL/level -m $ULOGKIT_LEVEL'`,
+    --on-config ./set-level.sh`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := load(cmd, &g.Settings); err != nil {
