@@ -13,9 +13,8 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
-	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 // bootScript makes a fake broker answer boot requests by a script.

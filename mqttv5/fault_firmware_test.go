@@ -18,9 +18,8 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
-	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 func testFirmware(n int) (Firmware, []byte) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 

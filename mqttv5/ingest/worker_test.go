@@ -550,3 +550,49 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
+
+// A SUBACK is read as a whole: it has a code for each filter, and each grants QoS 1
+// (case ingest-suback-count).
+func TestWorkerIsNotConnectedByASubackThatDoesNotFit(t *testing.T) {
+	for name, c := range map[string]struct {
+		codes []byte
+		want  string
+	}{
+		"empty": {[]byte{}, "4 subscriptions with 0 codes"},
+		"many":  {bytes.Repeat([]byte{1}, 130_000), "4 subscriptions with 130000 codes"},
+		"QoS 0": {[]byte{1, 1, 0, 1}, "granted QoS 0"},
+		"one":   {[]byte{1, 1, 1, 0x87}, "Not authorized (0x87)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newFakeBroker(t)
+			b.codes = c.codes
+			w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: newMemorySink()})
+			b.next().expectClosed()
+			waitFor(t, "the worker to say why", func() bool { return strings.Contains(w.Health().Broker, c.want) })
+			if w.Health().Connected {
+				t.Error("got a worker that is connected, want none")
+			}
+		})
+	}
+}
+
+// A worker shows what the broker said, in a CONNACK and in a DISCONNECT.
+func TestWorkerShowsTheBrokersWords(t *testing.T) {
+	b := newFakeBroker(t)
+	b.greets = []packets.Packet{&packets.Connack{ReasonCode: 0x89, Properties: &packets.Properties{ReasonString: "come back later"}}}
+	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: newMemorySink()})
+	waitFor(t, "the words of the CONNACK", func() bool {
+		return strings.Contains(w.Health().Broker, "Server busy (0x89): come back later")
+	})
+	c := b.next()
+	waitFor(t, "the connection", func() bool { return w.Health().Connected })
+	b.mu.Lock()
+	for range 10 {
+		b.greets = append(b.greets, &packets.Connack{ReasonCode: 0x89, Properties: &packets.Properties{}})
+	}
+	b.mu.Unlock()
+	c.Send(&packets.Disconnect{ReasonCode: 0x8b, Properties: &packets.Properties{ReasonString: "for the night"}})
+	waitFor(t, "the words of the DISCONNECT", func() bool {
+		return strings.Contains(w.Health().Broker, "Server shutting down (0x8B): for the night")
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/eclipse/paho.golang/packets"
 
@@ -21,6 +22,9 @@ const flushAt = 64 << 10
 // A buffer of up to this many bytes is used again: a burst of many blobs must not
 // hold its memory for ever, but sixteen of them are not one.
 const keepBuffer = 2 << 20
+
+// lastWords is how long a connection that cannot be written to is read from.
+const lastWords = 200 * time.Millisecond
 
 // wireConn is the connection that paho writes packets to. It guards what is read,
 // and it collects what is written: paho locks a connection around each packet and
@@ -149,7 +153,9 @@ func (c *wireConn) flush() {
 		c.mu.Lock()
 		if err != nil {
 			c.err = err
-			c.fail(err)
+			// What the broker said before it went is still to be read, and is
+			// the better cause; the reader fails when there is nothing more.
+			time.AfterFunc(lastWords, func() { c.fail(err) })
 		}
 		if cap(out) <= keepBuffer {
 			c.spare = out[:0]

@@ -110,19 +110,22 @@ func TestConcurrentWrites(t *testing.T) {
 }
 
 func TestWriteErrorEndsLink(t *testing.T) {
-	broken := errors.New("broken")
-	var got error
-	w := newWireConn(&countingConn{err: broken}, maxIncoming, func(err error) { got = err })
-	testPublish(1).WriteTo(w)
-	if !errors.Is(got, broken) {
-		t.Errorf("told %v", got)
-	}
-	w.Lock()
-	_, err := w.Write([]byte("x"))
-	w.Unlock()
-	if !errors.Is(err, broken) {
-		t.Errorf("next write: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		var got error
+		w := newWireConn(&countingConn{err: broken}, maxIncoming, func(err error) { got = err })
+		testPublish(1).WriteTo(w)
+		time.Sleep(2 * lastWords)
+		if !errors.Is(got, broken) {
+			t.Errorf("got the link ended by %v, want %v", got, broken)
+		}
+		w.Lock()
+		_, err := w.Write([]byte("x"))
+		w.Unlock()
+		if !errors.Is(err, broken) {
+			t.Errorf("got %v from the next write, want %v", err, broken)
+		}
+	})
 }
 
 // FuzzBroker feeds what a broker might send to the decoder behind the guard: it

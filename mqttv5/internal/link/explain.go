@@ -115,6 +115,7 @@ func (k *Keeper) loginError(ctx context.Context, err error) error {
 	var (
 		refused *loginRefused
 		older   *olderBroker
+		said    *fault.Error // a DISCONNECT
 	)
 	switch {
 	case errors.As(err, &older):
@@ -123,8 +124,8 @@ func (k *Keeper) loginError(ctx context.Context, err error) error {
 	case errors.As(err, &refused):
 		e.Class, e.Code = fault.ErrRefused, refused.code
 		e.Hint = loginHint(refused.code)
-	case fault.Code(err) != 0:
-		e.Class, e.Code = fault.ErrRefused, fault.Code(err)
+	case errors.As(err, &said):
+		e.Class, e.Code, e.Err = fault.ErrRefused, said.Code, said
 		e.Hint = loginHint(e.Code)
 	case isAlert(err):
 		return k.alertError(err)

@@ -1,7 +1,9 @@
 package link
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -96,7 +98,7 @@ func (l *Link) prepare(raw net.Conn, cfg *Config) *paho.Connect {
 	l.ping = newPinger(l.window.inFlight, l.End)
 
 	l.conn = newWireConn(raw, int(largest), l.End)
-	l.conn.in.Inspect(1<<packets.CONNACK, checkConnack)
+	l.conn.in.Inspect(1<<packets.CONNACK|1<<packets.DISCONNECT, new(greeting).check)
 	l.conn.in.Take(packets.PUBACK<<4, func(b []byte) bool {
 		l.ping.PacketReceived()
 		return l.exchanges.takePuback(b)
@@ -323,10 +325,27 @@ func (e *olderBroker) Error() string {
 	return "this broker does not speak MQTT 5: it answered in the form of MQTT 3.1.1, \"" + name + "\""
 }
 
-// checkConnack recognises the answer of a broker that knows no MQTT 5.
-func checkConnack(_ byte, body []byte) error {
-	if len(body) == 2 {
-		return &olderBroker{body[1]}
+// greeting looks at what a broker says first, before paho does, which takes nothing
+// but a CONNACK of MQTT 5.
+type greeting struct{ over bool }
+
+func (g *greeting) check(first byte, body []byte) error {
+	if g.over {
+		return nil
 	}
-	return nil
+	g.over = true
+	if first>>4 == packets.CONNACK {
+		if len(body) == 2 {
+			return &olderBroker{body[1]}
+		}
+		return nil
+	}
+
+	packet := append(binary.AppendUvarint([]byte{first}, uint64(len(body))), body...)
+	p, err := packets.ReadPacket(bytes.NewReader(packet))
+	if err != nil {
+		return err
+	}
+	d := p.Content.(*packets.Disconnect)
+	return refusal(opDisconnected, fault.ReasonCode(d.ReasonCode), reasonString(d.Properties), "")
 }

@@ -51,9 +51,10 @@ func (l *Link) trySubscribe(ctx context.Context, filters []string) error {
 
 // giveUp ends what a SUBACK granted beside a refusal.
 func (l *Link) giveUp(filters []string, codes []byte) {
+	var granted []string
 	for i, f := range filters {
 		if i >= len(codes) || !fault.ReasonCode(codes[i]).Failed() {
-			l.Release(f)
+			granted = append(granted, f)
 			continue
 		}
 		l.topics.Lock()
@@ -61,6 +62,9 @@ func (l *Link) giveUp(filters []string, codes []byte) {
 			delete(l.subscribed, f)
 		}
 		l.topics.Unlock()
+	}
+	if len(granted) > 0 {
+		l.Release(granted...)
 	}
 }
 
