@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -115,7 +116,49 @@ func (o *Outbox) openFile() error {
 		return err
 	}
 	o.file = f
+	if o.wasteful() {
+		o.compact()
+	}
 	return nil
+}
+
+// A file is made smaller when it is longer than this and most of it is empty.
+const compactAbove = 4 << 20
+
+// wasteful reports whether most of the file is empty: it grew with a backlog that
+// was delivered.
+func (o *Outbox) wasteful() bool {
+	if time.Now().Before(o.compactAgain) {
+		return false
+	}
+	size, err := o.file.Size()
+	if err != nil || size < compactAbove {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return size > 3*(o.bytes+spareSize)
+}
+
+func (o *Outbox) compact() {
+	before, _ := o.file.Size()
+	if err := o.file.Compact(); err != nil {
+		o.log.Warn("outbox cannot be made smaller; tried again in an hour", "dir", o.cfg.Dir, "error", err)
+		o.compactAgain = time.Now().Add(time.Hour)
+		return
+	}
+	after, _ := o.file.Size()
+	o.log.Info("outbox was made smaller", "dir", o.cfg.Dir, "before", before, "after", after)
+}
+
+// compactIfIdle makes the file smaller when nothing waits.
+func (o *Outbox) compactIfIdle() {
+	o.mu.Lock()
+	idle := o.q.count == 0 && !o.closed
+	o.mu.Unlock()
+	if idle && o.wasteful() {
+		o.compact()
+	}
 }
 
 // salvage writes a new file with every intact record that a damaged one holds,

@@ -15,8 +15,12 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
-// How often the outbox looks for records of Submitters.
-const intakeInterval = 200 * time.Millisecond
+// How often the outbox looks for records of Submitters, and whether its file can be
+// made smaller.
+const (
+	intakeInterval  = 500 * time.Millisecond
+	compactInterval = time.Minute
+)
 
 // intake brings the records of Submitters into an outbox that is open. For each the
 // order is: commit, remove the file, let it be leased. A process that dies after the
@@ -48,10 +52,15 @@ func (in *intake) run() {
 	defer close(in.done)
 	t := time.NewTicker(intakeInterval)
 	defer t.Stop()
+	next := time.Now().Add(compactInterval)
 	for {
 		select {
-		case <-t.C:
+		case now := <-t.C:
 			in.look()
+			if !now.Before(next) {
+				in.o.compactIfIdle()
+				next = now.Add(compactInterval)
+			}
 		case <-in.quit:
 			return
 		}

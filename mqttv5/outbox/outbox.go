@@ -60,13 +60,16 @@ type Config struct {
 // and others parked. Where even that cannot be written, the Logger is told and what
 // happened is kept in memory and tried again each second.
 type Outbox struct {
-	cfg     Config
-	log     *slog.Logger
-	path    string
-	lock    *flock.Flock
-	file    *boltfile.File
-	write   *committer
-	intake  *intake
+	cfg    Config
+	log    *slog.Logger
+	path   string
+	lock   *flock.Flock
+	file   *boltfile.File
+	write  *committer
+	intake *intake
+
+	compactAgain time.Time // not before; of the goroutine that compacts
+
 	origins map[origin]bool  // of the records that were there when it was opened
 	start   time.Time        // when it was opened, for the clock
 	wall    func() time.Time // tests let it jump

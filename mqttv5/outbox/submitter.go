@@ -25,8 +25,8 @@ import (
 // at a time. It is safe for concurrent use.
 //
 // Each record is a file of its own in the directory "in" of the outbox, durable
-// before Submit returns. Whoever has the outbox open picks it up within a fraction of
-// a second, or when he opens it: the record is committed first and its file removed
+// before Submit returns. Whoever has the outbox open picks it up within half a second,
+// or when he opens it: the record is committed first and its file removed
 // then, so that a process killed at any point loses nothing. Records are picked up in
 // the order they were accepted, whoever accepted them.
 type Submitter struct {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -36,7 +37,13 @@ func IsDamage(err error) bool {
 }
 
 // File is an open file.
-type File struct{ db *bolt.DB }
+type File struct {
+	name string
+
+	mu  sync.RWMutex // held for writing while the file is exchanged
+	db  *bolt.DB
+	err error // why db is nil
+}
 
 // Open checks the structure of a file and opens it, or makes one, for its owner
 // alone, durable in its folder. Each commit is synced.
@@ -47,12 +54,8 @@ func Open(name string) (*File, error) {
 	_, err := os.Lstat(name)
 	isNew := errors.Is(err, os.ErrNotExist)
 
-	f := &File{}
-	err = sheltered(func() (err error) {
-		f.db, err = bolt.Open(name, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
-		return err
-	})
-	if err != nil {
+	f := &File{name: name}
+	if err := f.open(); err != nil {
 		return nil, err
 	}
 	if isNew {
@@ -63,25 +66,94 @@ func Open(name string) (*File, error) {
 	return f, nil
 }
 
+func (f *File) open() error {
+	return sheltered(func() (err error) {
+		f.db, err = bolt.Open(f.name, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+		return err
+	})
+}
+
 // Update runs a transaction that is on disk when it returns nil.
 func (f *File) Update(step func(*bolt.Tx) error) error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.err != nil {
+		return f.err
+	}
 	return sheltered(func() error { return f.db.Update(step) })
 }
 
 // View runs a transaction that only reads.
 func (f *File) View(step func(*bolt.Tx) error) error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.err != nil {
+		return f.err
+	}
 	return sheltered(func() error { return f.db.View(step) })
 }
 
 // Close closes the file.
-func (f *File) Close() error { return sheltered(f.db.Close) }
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil
+	}
+	f.err = bolterrors.ErrDatabaseNotOpen
+	return sheltered(f.db.Close)
+}
 
 // Syncs reports whether commits are synced, as they are unless somebody has turned
 // that off.
 func (f *File) Syncs() bool { return !f.db.NoSync && !f.db.NoGrowSync && !f.db.NoFreelistSync }
 
-// Path returns the file's name.
-func (f *File) Path() string { return f.db.Path() }
+// Size returns how long the file is, in bytes.
+func (f *File) Size() (int64, error) {
+	fi, err := os.Stat(f.name)
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+// How much Compact copies in one transaction, in bytes.
+const compactBatch = 4 << 20
+
+// Compact copies what the file holds into a new one without its free pages, and puts
+// that in its place when all of it is on disk. Transactions wait meanwhile. When it
+// fails, the file is as it was.
+func (f *File) Compact() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return f.err
+	}
+	temp := f.name + ".tmp" // whoever compacts holds the outbox's lock
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	err := sheltered(func() error {
+		db, err := bolt.Open(temp, 0o600, nil)
+		if err != nil {
+			return err
+		}
+		return errors.Join(bolt.Compact(db, f.db, compactBatch), db.Close())
+	})
+	if err != nil {
+		os.Remove(temp)
+		return err
+	}
+
+	if err := sheltered(f.db.Close); err != nil {
+		os.Remove(temp)
+		f.err = err
+		return err
+	}
+	err = durable.Rename(temp, f.name)
+	f.err = f.open()
+	return errors.Join(err, f.err)
+}
 
 // sheltered turns a fault in the mapped file, as of a failing disk, and a panic of
 // bbolt over a broken page into an error.
