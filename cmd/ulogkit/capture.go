@@ -145,7 +145,7 @@ func captureDecoder(cmd *cobra.Command, flags *captureFlags) (*text.Decoder, err
 	if err != nil || len(builds.dicts) == 0 {
 		return nil, err
 	}
-	return text.NewDecoder(text.Config{JSON: flags.json, Dictionaries: builds.dicts})
+	return text.NewDecoder(text.Config{JSON: flags.json, Embedded: true, Dictionaries: builds.dicts})
 }
 
 func named(name string, err error) error {

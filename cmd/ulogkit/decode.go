@@ -28,8 +28,9 @@ type decodeFlags struct {
 	elf                     []string
 	level, module, grep     string
 	line                    string
-	since, until            float64
+	since, until, received  string
 	follow, asJSON, sources bool
+	separate, repeats       bool
 	stats, damaged, force   bool
 	parallel                int
 }
@@ -56,8 +57,13 @@ ranges, gaps in the sequence, strings and arguments that the device did not
 keep, records that no firmware fits. It makes the exit code 1. How many records
 read differently in another FW that fits their log as well is told there too.
 
-Times are seconds since boot, summed up from the first record of FILE. A line is
-made after --format; its fields are
+Times are seconds of the device's counter. Several FILEs, or a folder, are one time
+line, in the order in which the device wrote them; --separate keeps them apart. A
+log that was sent twice is shown once. Restarts, logs in another order and lost ones
+are told on standard error. Wall time ({wall}, "time" with --json) is known where the
+device has a clock (header version 4), or from --received.
+
+A line is made after --format; its fields are
   ` + strings.Join(text.Fields(), ", ") + `
 each with an optional width, as in {level:-8}. With --json there is one object
 a record, with --stats a table of what talks most in place of the records.`,
@@ -73,8 +79,11 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone")
 	flags.StringVar(&f.module, "module", "", "`modules` to show, by number or by their name in the build of each log, separated by commas")
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
-	flags.Float64Var(&f.since, "since", 0, "show records from this time on, in `seconds` since boot")
-	flags.Float64Var(&f.until, "until", 0, "show records up to this time, in `seconds` since boot; 0 is no bound")
+	flags.StringVar(&f.since, "since", "", "show records from `TIME` on: seconds of the device, or wall time as in 2026-11-28T09:30:00Z")
+	flags.StringVar(&f.until, "until", "", "show records up to `TIME`, like --since")
+	flags.StringVar(&f.received, "received", "", "when each FILE came: a `TIME`, or mtime for the file's own, or name for one in its name")
+	flags.BoolVar(&f.separate, "separate", false, "keep several FILEs apart instead of making one time line of them")
+	flags.BoolVar(&f.repeats, "repeats", false, "also show logs that were sent before")
 	flags.BoolVar(&f.follow, "follow", false, "wait for more at the end of FILE, until interrupted; takes up new builds in FW")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.BoolVar(&f.sources, "source", false, "with --json: the line of code that logged a record, where FW tells")
@@ -82,7 +91,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags.BoolVar(&f.stats, "stats", false, "records and bytes by format and module, in place of the records")
 	flags.BoolVar(&f.damaged, "damaged", false, "also show records in damaged ranges, which may be wrong")
 	flags.BoolVar(&f.force, "force", false, "go on with firmware that does not fit")
-	flags.IntVar(&f.parallel, "parallel", 1, "number of `cores` to use, 0 for all; the output is the same")
+	flags.IntVar(&f.parallel, "parallel", 0, "number of `cores` to use, 0 for all; the output is the same")
 	return cmd
 }
 
@@ -106,15 +115,19 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage(err)
 	}
+	names, err := expandSources(args)
+	if err != nil {
+		return err
+	}
 	bad := 0
-	for _, name := range args {
-		report, err := f.decode(cmd, decoder, name)
+	tell := func(name string, report *text.Report, err error) error {
 		if f.follow && errors.Is(err, context.Canceled) {
 			err = nil // an interrupt is how following ends
 		}
 		if err != nil || report.Lost() {
 			bad++
 		}
+		name = printable(name)
 		if e := report.Write(cmd.ErrOrStderr(), name); e != nil {
 			return e
 		}
@@ -127,6 +140,10 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: give the ELF file that the device runs, or --force to go on with %s\n", name, strings.Join(f.elf, ", "))
 			}
 		}
+		return nil
+	}
+	if err := f.decodeAll(cmd, decoder, names, tell); err != nil {
+		return err
 	}
 	if f.stats {
 		write := decoder.Stats().WriteTable
@@ -138,7 +155,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d of %d files not decoded in full", bad, len(args))
+		return fmt.Errorf("%d of %d files not decoded in full", bad, len(names))
 	}
 	return nil
 }
@@ -203,7 +220,13 @@ func (b *builds) reload() []text.Dictionary {
 func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, error) {
 	cfg := text.Config{
 		Dictionaries: builds.dicts, Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
-		Parallel: f.parallel, Filter: text.Filter{Since: f.since, Until: f.until},
+		Parallel: f.parallel, Repeats: f.repeats,
+	}
+	if err := setBound(f.since, &cfg.Filter.Since, &cfg.Filter.SinceTime); err != nil {
+		return nil, fmt.Errorf("--since: %w", err)
+	}
+	if err := setBound(f.until, &cfg.Filter.Until, &cfg.Filter.UntilTime); err != nil {
+		return nil, fmt.Errorf("--until: %w", err)
 	}
 	if f.follow {
 		cfg.Reload = builds.reload
@@ -237,7 +260,50 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 	return text.NewDecoder(cfg)
 }
 
-// decode decodes one file to standard output.
+// decodeAll decodes the files to standard output, as one time line as far as they
+// can be read twice.
+func (f *decodeFlags) decodeAll(cmd *cobra.Command, decoder *text.Decoder, names []string, tell func(string, *text.Report, error) error) error {
+	var inputs []text.Input
+	flush := func() error {
+		if len(inputs) == 0 {
+			return nil
+		}
+		outcomes := decoder.Timeline(cmd.Context(), inputs, cmd.OutOrStdout())
+		for i := range outcomes {
+			if err := tell(inputs[i].Name, &outcomes[i].Report, outcomes[i].Err); err != nil {
+				return err
+			}
+		}
+		inputs = nil
+		return cmd.Context().Err()
+	}
+	for _, name := range names {
+		in, ok, err := input(name, f.received)
+		switch {
+		case err != nil:
+			return usage(err)
+		case ok && !f.follow:
+			if inputs = append(inputs, in); !f.separate {
+				continue
+			}
+			if err := flush(); err != nil {
+				return err
+			}
+			continue
+		case len(inputs) > 0:
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		report, err := f.decode(cmd, decoder, name)
+		if err := tell(name, &report, err); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
+
+// decode decodes one file to standard output as it comes.
 func (f *decodeFlags) decode(cmd *cobra.Command, decoder *text.Decoder, name string) (text.Report, error) {
 	in := io.NopCloser(cmd.InOrStdin())
 	var err error

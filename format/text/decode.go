@@ -10,6 +10,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text/choose"
+	"github.com/ulogkit/ulogkit/format/text/clock"
 )
 
 // ErrWrongDictionary means that the records of a file are not those of the
@@ -42,6 +43,10 @@ type Config struct {
 	// JSON writes an object a record instead of a line.
 	// Default: false.
 	JSON bool
+	// Embedded leaves out the key kind of JSON, and calls time record_time: for objects
+	// that become part of others which have these keys.
+	// Default: false.
+	Embedded bool
 	// Sources adds the line of code that logged a record to JSON.
 	// Default: false, since the first one costs the reading of the line table.
 	Sources bool
@@ -52,6 +57,9 @@ type Config struct {
 	// proven.
 	// Default: false.
 	Damaged bool
+	// Repeats also shows logs that were sent before.
+	// Default: false.
+	Repeats bool
 	// Parallel is how many goroutines render, 1 to 64. The output is the same.
 	// Default: 1.
 	Parallel int
@@ -106,15 +114,20 @@ const (
 // an earlier run, to be rendered again, with a dictionary that was missing
 // then. The report tells what was lost, also where the error is not nil.
 func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Writer) (Report, error) {
-	s := &stream{cfg: &d.cfg, stats: &d.stats, file: file, ctx: ctx, w: w}
-	builds := choose.Config{Dictionaries: d.cfg.Dictionaries, Parse: parseFormat, Sources: d.cfg.showsSource()}
-	s.judge = choose.NewJudge(builds, d.cfg.Force)
-	s.out = newRenderer(&d.cfg, file)
-	s.out.use(s.judge.Dictionary())
+	s := newStream(ctx, &d.cfg, &d.stats, file, w)
 	defer s.out.forget(&d.stats)
 	err := s.run(r)
 	s.out.report.Ambiguous = s.judge.Ambiguous()
 	return s.out.report, err
+}
+
+func newStream(ctx context.Context, cfg *Config, stats *Stats, file string, w io.Writer) *stream {
+	s := &stream{cfg: cfg, stats: stats, file: file, ctx: ctx, w: w}
+	builds := choose.Config{Dictionaries: cfg.Dictionaries, Parse: parseFormat, Sources: cfg.showsSource()}
+	s.judge = choose.NewJudge(builds, cfg.Force)
+	s.out = newRenderer(cfg, file)
+	s.out.use(s.judge.Dictionary())
+	return s
 }
 
 // stream is one file on its way through the decoder.
@@ -127,10 +140,15 @@ type stream struct {
 
 	buf   []byte // what was read and not yet consumed
 	base  int64  // offset of buf in the file
+	begin int64  // where the reading began
 	track track
-	out   renderer
-	judge *choose.Judge
-	block *block // that buf lies in, with several goroutines
+	clock clock.Clock // places logs as they come, without places
+	// places are those of all logs, by offset, where the file was read before.
+	places map[int64]clock.Place
+	survey *survey // takes the logs in place of the output
+	out    renderer
+	judge  *choose.Judge
+	block  *block // that buf lies in, with several goroutines
 
 	rows    *rows           // set where the file holds JSON of an earlier run
 	ended   bool            // nothing follows buf
@@ -147,9 +165,24 @@ func (s *stream) reload(dicts []Dictionary) {
 	s.reloads++
 }
 
+// place returns where a sound log lies in time.
+func (s *stream) place(l format.Log, offset int64) clock.Place {
+	if p, ok := s.places[offset]; ok {
+		return p
+	}
+	p, notes := s.clock.Next(clock.NewBuffer(l))
+	for _, n := range notes {
+		s.out.report.note(noteOf(n, s.track.logs, offset))
+	}
+	return p
+}
+
 // ready reports whether the logs that the buffer begins with may be written.
 // Where the file is refused, all that may be is written before.
 func (s *stream) ready(p *pool, next func([]byte) (choose.Records, int, error)) (bool, error) {
+	if s.survey != nil {
+		return true, nil
+	}
 	ok, err := s.judge.Ready(s.buf, s.ended, next)
 	if err != nil {
 		return false, errors.Join(s.flush(p), err)
@@ -181,7 +214,7 @@ func (s *stream) run(r io.Reader) error {
 			}
 		}
 		s.buf = block
-		if s.base == 0 && s.rows == nil && len(block) > 0 && block[0] == '{' {
+		if s.base == 0 && s.begin == 0 && s.rows == nil && len(block) > 0 && block[0] == '{' {
 			s.rows = &rows{}
 		}
 		s.ended = err != nil || s.ctx.Err() != nil
@@ -288,7 +321,7 @@ func (s *stream) advance(n int) {
 // consumeGood renders the good logs that s.buf begins with and tells how many
 // bytes they have.
 func (s *stream) consumeGood(p *pool) (int, error) {
-	if p != nil {
+	if p != nil && s.survey == nil {
 		n, err := p.submit(s)
 		s.advance(n)
 		return n, err
@@ -299,8 +332,13 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 		if err != nil || !choose.Sound(l) {
 			break
 		}
+		if s.survey != nil {
+			s.survey.add(l, s.base+int64(n), &s.track)
+			n = len(s.buf) - len(rest)
+			continue
+		}
 		s.out.use(s.judge.Of(choose.RecordsOf(l)))
-		s.out.log(l, s.base+int64(n), &s.track)
+		s.out.log(l, s.base+int64(n), &s.track, s.place(l, s.base+int64(n)))
 		n = len(s.buf) - len(rest)
 		if len(s.out.buf) >= lenOutput {
 			if err := s.write(); err != nil {

@@ -85,13 +85,13 @@ func TestDecodeVectors(t *testing.T) {
 		t.Fatalf("%d lines, want 402", len(lines)-1)
 	}
 	for i, want := range map[int]string{
-		0:   "    0.004180 debug    MAIN     plain",
-		2:   "    0.012542 info     SENSOR   ints 0 -1 255 deadbeef ABC 10",
-		9:   "    0.041809 error    3        chars [A][\t][\x80]",
-		23:  "    0.104522 info     MAIN     big <missing> end",
-		30:  "    0.146331 metric   always   metric_battery_mv=3712.25",
-		34:  "    0.167236 debug    MAIN     loop 0 of 400 at 0",
-		401: "    2.638153 info     MAIN     about to crash 2",
+		0:   "    0.012542 debug    MAIN     plain",
+		2:   "    0.020904 info     SENSOR   ints 0 -1 255 deadbeef ABC 10",
+		9:   "    0.050170 error    3        chars [A][\t][\x80]",
+		23:  "    0.112884 info     MAIN     big <missing> end",
+		30:  "    0.154693 metric   always   metric_battery_mv=3712.25",
+		34:  "    0.175598 debug    MAIN     loop 0 of 400 at 0",
+		401: "    2.646514 info     MAIN     about to crash 2",
 	} {
 		if lines[i] != want {
 			t.Errorf("line %d is %q, want %q", i, lines[i], want)
@@ -192,7 +192,7 @@ func TestDecodeWithout(t *testing.T) {
 		t.Errorf("report is %+v", report)
 	}
 	out, _ = decode(t, Config{JSON: true}, b)
-	want := `{"v":1,"file":"log.bin","index":0,"tick":0,"seconds":0.000000,"level":"info","module":0,"fmt_addr":4096,` +
+	want := `{"v":1,"kind":"record","file":"log.bin","index":0,"log":0,"offset":17,"boot":0,"tick":0,"seconds":0.000000,"device_time":0.000000,"device_time_error_us":1,"level":"info","module":0,"fmt_addr":4096,` +
 		`"args":[{"type":"i32","value":-5},{"type":"string","value":"a\nb"},{"type":"string","value":null}],"text":null,"reason":"no firmware file given"}` + "\n"
 	if out != want {
 		t.Errorf("row is %q, want %q", out, want)

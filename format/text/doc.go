@@ -73,16 +73,21 @@
 //
 // # Time
 //
-// A frame tells the ticks since the frame before it, so times are summed up from
-// the first record of a file: seconds since boot if the file begins there, else
-// since its first record. The sum does not wrap. When a header's tick counter
-// goes back by less than half its range, the device has restarted and the sum
-// begins anew. After lost frames times are early by what they took.
+// Package clock puts logs on one time line: it tells restarts from wraps of the
+// counter, finds logs that came twice, in another order or not at all, and takes wall
+// time from what devices or their receivers know of it. [Decoder.Timeline] does that
+// for whole files, in the order in which the device wrote their logs; a log that came
+// twice is shown once. [Decoder.Decode] does it for a stream as it comes, and lets what
+// it has shown stand. The time of a record is that of the device's counter, in
+// seconds, with the most that it may be off in JSON. What contradicts itself is told
+// with its logs; that frames are missing between two counts as loss.
 //
 // # JSON
 //
-// A record is one object with the keys v (1), file, index (of the record in the
-// file, filtered ones counted), tick and seconds or sequence, level, module,
+// A record is one object with the keys v (1), kind, file, index (of the record in the
+// file, filtered ones counted), log (index of its log), offset (of its frame), boot,
+// tick, seconds, device_time and device_time_error_us or sequence, time and
+// time_error_us (wall time, where that is known), level, module,
 // module_name, fmt_addr, fmt, source, args (type, value and certain), text, and
 // metric (name and value). With a format args are the arguments of the call, with
 // value null and certain false for one that was not recorded; what was recorded is

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ulogkit/ulogkit/format"
 )
@@ -24,10 +25,13 @@ type Filter struct {
 	ModuleNames []string
 	// Grep is searched for in the text of the record.
 	Grep *regexp.Regexp
-	// Since and Until bound the time in seconds since boot; Until 0 is no
-	// bound. Only version 3 logs with a clock have a time: with a bound, the
-	// others are not shown.
+	// Since and Until bound the device time in seconds; Until 0 is no bound. Only
+	// logs with a clock have a time: with a bound, the others are not shown.
 	Since, Until float64
+	// SinceTime and UntilTime bound the wall time, which only records have whose
+	// device told it, or of which it is known when they came.
+	// Default: the zero Time, no bound.
+	SinceTime, UntilTime time.Time
 }
 
 // LevelsFrom returns the levels from l on. Metrics, which are no severity, are
@@ -101,9 +105,30 @@ func (f *Filter) head(moduleLevel byte, modules uint32) bool {
 	return (f.Levels == 0 || f.Levels>>(moduleLevel>>5)&1 != 0) && modules>>(moduleLevel&31)&1 != 0
 }
 
-func (f *Filter) hasTime() bool { return f.Since != 0 || f.Until != 0 }
+func (f *Filter) hasTime() bool {
+	return f.Since != 0 || f.Until != 0 || !f.SinceTime.IsZero() || !f.UntilTime.IsZero()
+}
 
-// time reports whether a record at this time passes.
-func (f *Filter) time(seconds float64) bool {
-	return seconds >= f.Since && (f.Until == 0 || seconds <= f.Until)
+// time reports whether a record passes, and whether it has the times asked for.
+func (f *Filter) time(r *record) (pass, known bool) {
+	if f.Since != 0 || f.Until != 0 {
+		seconds, ok := r.time()
+		if !ok {
+			return false, false
+		}
+		if seconds < f.Since || f.Until != 0 && seconds > f.Until {
+			return false, true
+		}
+	}
+	if !f.SinceTime.IsZero() || !f.UntilTime.IsZero() {
+		us, _, ok := r.wall()
+		if !ok {
+			return false, false
+		}
+		t := time.UnixMicro(us)
+		if t.Before(f.SinceTime) || !f.UntilTime.IsZero() && t.After(f.UntilTime) {
+			return false, true
+		}
+	}
+	return true, true
 }

@@ -17,10 +17,27 @@ import (
 func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason string) []byte {
 	dst = append(dst, o.jsonHead...)
 	dst = appendUnsigned(dst, uint64(r.index))
+	if log, offset, boot := r.where(); log >= 0 {
+		dst = appendDecimal(append(dst, `,"log":`...), log)
+		dst = appendDecimal(append(dst, `,"offset":`...), offset)
+		dst = appendDecimal(append(dst, `,"boot":`...), boot)
+	}
 	if r.v3 {
 		dst = appendKey(dst, `,"tick":`, r.tick)
 		if r.hasTime() {
 			dst = r.appendSeconds(append(dst, `,"seconds":`...))
+			dst = r.appendSeconds(append(dst, `,"device_time":`...))
+		}
+		if us, ok := r.deviceError(); ok {
+			dst = appendKey(dst, `,"device_time_error_us":`, us)
+		}
+		if us, bound, ok := r.wall(); ok {
+			key := `,"time":"`
+			if o.cfg.Embedded {
+				key = `,"record_time":"`
+			}
+			dst = append(appendWall(append(dst, key...), us), '"')
+			dst = appendKey(dst, `,"time_error_us":`, uint64(bound))
 		}
 	} else {
 		dst = appendKey(dst, `,"sequence":`, uint64(r.seq))
@@ -59,8 +76,12 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 }
 
 // newJSONHead returns what every object begins with, up to the record's index.
-func newJSONHead(file string) string {
-	return string(appendJSONString([]byte(`{"v":1,"file":`), file)) + `,"index":`
+func newJSONHead(file string, embedded bool) string {
+	head := `{"v":1,"kind":"record","file":`
+	if embedded {
+		head = `{"v":1,"file":`
+	}
+	return string(appendJSONString([]byte(head), file)) + `,"index":`
 }
 
 // jsonModule returns the keys of level and module, which are made once for each

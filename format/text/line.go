@@ -2,10 +2,13 @@ package text
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/clock"
 )
 
 // DefaultLine is the format of a line where none is given.
@@ -31,6 +34,9 @@ const (
 	fieldNone field = iota
 	fieldTime
 	fieldSeconds
+	fieldWall
+	fieldBoot
+	fieldLog
 	fieldTick
 	fieldSequence
 	fieldIndex
@@ -46,7 +52,7 @@ const (
 
 // fields are the names of the fields, in the order of the constants.
 var fields = [...]string{
-	"", "time", "seconds", "tick", "sequence", "index", "file", "level", "module", "module_number",
+	"", "time", "seconds", "wall", "boot", "log", "tick", "sequence", "index", "file", "level", "module", "module_number",
 	"addr", "fmt", "source", "text",
 }
 
@@ -58,8 +64,9 @@ func Fields() []string { return append([]string(nil), fields[1:]...) }
 // on the right if it is negative. Two braces stand for one. With colour, levels
 // from warning on and metrics have one, as terminals understand it.
 //
-// The fields are time (seconds since boot; for logs without a clock the ticks,
-// as in 5t, or the frame's number, as in #7), seconds, tick, sequence, index
+// The fields are time (device time in seconds; for logs without a clock the ticks,
+// as in 5t, or the frame's number, as in #7), seconds, wall (RFC 3339, UTC), boot,
+// log (index of the log in the file), tick, sequence, index
 // (of the record in the file), file, level, module, module_number, addr, fmt,
 // source (file:line) and text. What a record does not have is left empty.
 func ParseLine(s string, colour bool) (*Line, error) {
@@ -122,6 +129,10 @@ type record struct {
 	stmt    *statement
 	p       format.Payload
 	index   int64
+	log     int64 // index of its log in the file
+	offset  int64 // of its frame in the file
+	place   *clock.Place
+	row     *row // in place of that, where the record was JSON
 	tick    uint64
 	rate    uint32 // ticks a second, 0 without a clock
 	seconds string // in place of the rate, where the record was JSON
@@ -174,6 +185,18 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 		case fieldSeconds:
 			if r.hasTime() {
 				dst = r.appendSeconds(dst)
+			}
+		case fieldWall:
+			if us, _, ok := r.wall(); ok {
+				dst = appendWall(dst, us)
+			}
+		case fieldBoot:
+			if log, _, boot := r.where(); log >= 0 {
+				dst = appendDecimal(dst, boot)
+			}
+		case fieldLog:
+			if log, _, _ := r.where(); log >= 0 {
+				dst = appendDecimal(dst, log)
 			}
 		case fieldTick:
 			if r.v3 {
@@ -266,20 +289,77 @@ func (r *record) appendTime(dst []byte) []byte {
 func (r *record) hasTime() bool { return r.rate != 0 || r.seconds != "" }
 
 func (r *record) appendSeconds(dst []byte) []byte {
-	if r.rate == 0 {
+	switch {
+	case r.rate == 0:
 		return append(dst, r.seconds...)
+	case r.place != nil && r.place.Shift != 0:
+		return appendMicros(dst, r.place.Micros(r.tick))
 	}
 	return appendSeconds(dst, r.tick, r.rate)
 }
 
-// time returns when r was logged in seconds since boot, and whether that is
+// time returns when r was logged in seconds of the device, and whether that is
 // known.
 func (r *record) time() (seconds float64, ok bool) {
-	if r.rate != 0 {
-		return float64(r.tick) / float64(r.rate), true
+	if r.rate != 0 && r.place != nil {
+		return float64(r.place.Micros(r.tick)) / 1e6, true
 	}
 	seconds, err := strconv.ParseFloat(r.seconds, 64)
 	return seconds, err == nil
+}
+
+// where returns the index of the log of r, the offset of its frame and the boot; -1
+// for the first if that is not known.
+func (r *record) where() (log, offset, boot int64) {
+	switch {
+	case r.place != nil:
+		return r.log, r.offset, int64(r.place.Boot)
+	case r.row != nil && r.row.Log != nil:
+		return *r.row.Log, r.row.Offset, r.row.Boot
+	}
+	return -1, 0, 0
+}
+
+// deviceError returns by how many microseconds the device time may be wrong, if that
+// is known.
+func (r *record) deviceError() (us uint64, ok bool) {
+	switch {
+	case r.place != nil && r.rate != 0:
+		return uint64(r.place.Error()), true
+	case r.row != nil && r.row.DeviceError != nil:
+		return *r.row.DeviceError, true
+	}
+	return 0, false
+}
+
+// wall returns when r was logged in microseconds since 1970, by how much that may be
+// wrong, and whether it is known.
+func (r *record) wall() (us, bound int64, ok bool) {
+	if r.row != nil && r.row.Time != "" {
+		t, err := time.Parse(time.RFC3339, r.row.Time)
+		if r.row.TimeError != nil {
+			bound = int64(min(*r.row.TimeError, math.MaxInt64))
+		}
+		return t.UnixMicro(), bound, err == nil
+	}
+	if !r.v3 || r.place == nil || !r.place.Wall.Known || r.rate == 0 {
+		return 0, 0, false
+	}
+	us, bound = r.place.WallMicros(r.tick)
+	return us, bound, true
+}
+
+// appendWall appends a time in microseconds since 1970.
+func appendWall(dst []byte, us int64) []byte {
+	return time.UnixMicro(us).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+}
+
+// appendMicros appends microseconds as seconds with six decimals.
+func appendMicros(dst []byte, us int64) []byte {
+	if us < 0 {
+		dst, us = append(dst, '-'), -us
+	}
+	return appendSeconds(dst, uint64(us), 1_000_000)
 }
 
 // appendSeconds appends a number of ticks as seconds with six decimals, cut

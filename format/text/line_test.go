@@ -43,7 +43,7 @@ func TestLine(t *testing.T) {
 
 func TestBadLine(t *testing.T) {
 	for s, want := range map[string]string{
-		"{txt}":                       `no field "txt"; there are time, seconds, tick, sequence, index, file, level, module, module_number, addr, fmt, source, text`,
+		"{txt}":                       `no field "txt"; there are time, seconds, wall, boot, log, tick, sequence, index, file, level, module, module_number, addr, fmt, source, text`,
 		"{text":                       `a brace without its partner; write two for one`,
 		"text}":                       `a brace without its partner; write two for one`,
 		"{}":                          `no field ""`,
@@ -55,7 +55,7 @@ func TestBadLine(t *testing.T) {
 			t.Errorf("%q: error %v, want %s", s, err, want)
 		}
 	}
-	if n := len(Fields()); n != 13 {
+	if n := len(Fields()); n != 16 {
 		t.Errorf("%d fields", n)
 	}
 }

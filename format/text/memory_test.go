@@ -15,7 +15,7 @@ import (
 )
 
 // wholeReport compares reports with all that they remember.
-var wholeReport = cmp.AllowUnexported(Report{})
+var wholeReport = cmp.AllowUnexported(Report{}, timing{})
 
 // endless repeats a file until it has given n bytes.
 type endless struct {

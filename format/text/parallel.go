@@ -1,13 +1,13 @@
 package text
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text/choose"
+	"github.com/ulogkit/ulogkit/format/text/clock"
 )
 
 // lenBatch is how many bytes of logs a worker gets at once.
@@ -18,6 +18,7 @@ type batch struct {
 	logs    []byte
 	offset  int64 // in the file
 	track   track // where they begin
+	places  []clock.Place
 	dict    Dictionary
 	reloads int // of the dictionaries before
 	out     []byte
@@ -106,53 +107,54 @@ func (p *pool) submit(s *stream) (n int, err error) {
 	}
 	begin := 0
 	at := s.track
+	var places []clock.Place
 	var ignored Report // the workers report what they come across
 	for {
 		l, rest, err := format.ParseLog(s.buf[n:])
-		before := s.track
-		if err != nil || !s.track.pass(l, &ignored) {
+		if err != nil || !choose.Sound(l) {
 			break
 		}
+		before, place := s.track, s.place(l, s.base+int64(n))
+		s.track.pass(l, place, s.cfg, &ignored)
 		if d := s.judge.Of(choose.RecordsOf(l)); d != s.out.dict {
 			if n > begin {
-				p.send(s, begin, n, at)
+				p.send(s, begin, n, at, places)
 			}
-			begin, at = n, before
+			begin, at, places = n, before, nil
 			s.out.use(d)
 		}
+		places = append(places, place)
 		n = len(s.buf) - len(rest)
 		if n-begin >= lenBatch {
-			p.send(s, begin, n, at)
-			begin, at = n, s.track
+			p.send(s, begin, n, at, places)
+			begin, at, places = n, s.track, nil
 		}
 	}
 	if n > begin {
-		p.send(s, begin, n, at)
+		p.send(s, begin, n, at, places)
 	}
 	return n, nil
 }
 
-// pass moves on by a log, or stays and returns false if the log is not sound.
-func (t *track) pass(l format.Log, r *Report) bool {
-	if l.Verify() != nil {
-		return false
+// pass moves on by a sound log.
+func (t *track) pass(l format.Log, place clock.Place, cfg *Config, r *Report) {
+	t.enter(l.Header, place, r)
+	if place.RepeatOf >= 0 && !cfg.Repeats {
+		t.skip(l)
+		return
 	}
-	start := *t
-	t.header(l.Header, r)
 	frames := l.Frames()
 	for frames.Next() {
 		frame := frames.Frame()
 		t.frame(&frame, 0, r)
 	}
-	if err := frames.Err(); err != nil && !errors.Is(err, format.ErrTrailing) {
-		*t = start
-		return false
-	}
-	return true
 }
 
-func (p *pool) send(s *stream, begin, end int, at track) {
-	b := &batch{logs: s.buf[begin:end:end], offset: s.base + int64(begin), track: at, dict: s.out.dict, reloads: s.reloads, from: s.block, done: make(chan struct{})}
+func (p *pool) send(s *stream, begin, end int, at track, places []clock.Place) {
+	b := &batch{
+		logs: s.buf[begin:end:end], offset: s.base + int64(begin), track: at, places: places, dict: s.out.dict,
+		reloads: s.reloads, from: s.block, done: make(chan struct{}),
+	}
 	b.from.users.Add(1)
 	p.pending.Add(1)
 	p.order <- b // has room for a few, which bounds the memory
@@ -175,11 +177,11 @@ func (p *pool) render() {
 			out.buf = spare[:0]
 		default:
 		}
-		for rest := b.logs; len(rest) > 0; {
+		for i, rest := 0, b.logs; len(rest) > 0; i++ {
 			offset := b.offset + int64(len(b.logs)-len(rest))
 			var l format.Log
 			l, rest, _ = format.ParseLog(rest) // submit has looked at them
-			out.log(l, offset, &b.track)
+			out.log(l, offset, &b.track, b.places[i])
 		}
 		b.out, b.report = out.buf, out.report
 		out.buf = nil

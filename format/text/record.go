@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/clock"
 )
 
 // damagedMark goes before the text of a record that may be wrong.
@@ -34,7 +35,7 @@ type view struct {
 }
 
 func newRenderer(cfg *Config, file string) renderer {
-	return renderer{cfg: cfg, file: file, jsonHead: newJSONHead(file), views: map[Dictionary]*view{}}
+	return renderer{cfg: cfg, file: file, jsonHead: newJSONHead(file, cfg.Embedded), views: map[Dictionary]*view{}}
 }
 
 // use sets the dictionary, which may be nil.
@@ -62,9 +63,14 @@ func (o *renderer) forget(s *Stats) {
 	o.view = nil
 }
 
-// log renders the records of a good log, which begins at this offset.
-func (o *renderer) log(l format.Log, offset int64, t *track) {
-	t.header(l.Header, &o.report)
+// log renders the records of a good log, which begins at this offset, unless it came
+// before.
+func (o *renderer) log(l format.Log, offset int64, t *track, place clock.Place) {
+	t.enter(l.Header, place, &o.report)
+	if place.RepeatOf >= 0 && !o.cfg.Repeats {
+		t.skip(l)
+		return
+	}
 	offset += int64(len(l.Bytes()) - len(l.Data()))
 	frames := l.Frames()
 	for frames.Next() {
@@ -102,7 +108,10 @@ func (o *renderer) event(e *format.Event, offset int64, t *track) {
 func (o *renderer) frame(f *format.Frame, offset int64, t *track, damaged bool) {
 	index := t.index
 	t.frame(f, offset, &o.report)
-	o.record(&record{index: index, tick: t.tick, rate: t.rate, seq: f.Sequence, v3: t.v3, damaged: damaged}, f.Payload)
+	o.record(&record{
+		index: index, log: t.log, offset: offset, tick: t.tick, rate: t.place.Rate, place: &t.place,
+		seq: f.Sequence, v3: t.v3, damaged: damaged,
+	}, f.Payload)
 }
 
 // record renders r, whose payload is not decoded yet, if the filter lets it
@@ -118,11 +127,11 @@ func (o *renderer) record(r *record, payload []byte) {
 		return
 	}
 	if filter.hasTime() {
-		seconds, ok := r.time()
+		pass, ok := filter.time(r)
 		if !ok {
 			o.report.NoTime++
 		}
-		if !ok || !filter.time(seconds) {
+		if !pass {
 			o.report.Records++
 			return
 		}

@@ -33,6 +33,7 @@ type Report struct {
 	Shown   int64 // that passed the filter
 
 	LostFrames   int64 // by the jumps of sequence numbers
+	LostBetween  int64 // times that frames between two logs are missing, by their ticks
 	Gaps         []Gap // the first of them
 	DamagedBytes int64
 	Damages      []Damage // the first of them
@@ -47,14 +48,18 @@ type Report struct {
 	Uncertain      int64 // values that may be others; a mark shows which
 
 	// What is worth knowing, though nothing is lost.
-	Restarts  int64 // the device began to count anew, or sent frames again
-	NoTime    int64 // records that a time filter left out for want of a clock
-	Ambiguous int64 // records, shown or not, that another dictionary that fits their log as well reads differently
+	Restarts      int64 // the device began to count anew, or sent frames again
+	Repeated      int64 // logs that came before, and are shown once
+	Discords      int64 // other logs whose clock contradicts those around it
+	timings       []timing
+	clockRestarts int64 // of Restarts those that the clock told
+	NoTime        int64 // records that a time filter left out for want of a clock
+	Ambiguous     int64 // records, shown or not, that another dictionary that fits their log as well reads differently
 }
 
 // Lost reports whether anything of the file is missing in the output.
 func (r *Report) Lost() bool {
-	return r.LostFrames != 0 || r.DamagedCount != 0 || r.Unreadable != 0 || r.DroppedStrings != 0 || r.NotRecorded != 0 ||
+	return r.LostFrames != 0 || r.LostBetween != 0 || r.DamagedCount != 0 || r.Unreadable != 0 || r.DroppedStrings != 0 || r.NotRecorded != 0 ||
 		r.Unknown != 0 || r.Misfits != 0
 }
 
@@ -99,6 +104,11 @@ func (r *Report) merge(next *Report) {
 	r.DroppedStrings += next.DroppedStrings
 	r.NotRecorded += next.NotRecorded
 	r.Restarts += next.Restarts
+	r.clockRestarts += next.clockRestarts
+	r.Repeated += next.Repeated
+	r.Discords += next.Discords
+	r.LostBetween += next.LostBetween
+	r.timings = append(r.timings, next.timings[:min(len(next.timings), maxListed-len(r.timings))]...)
 	r.NoTime += next.NoTime
 	r.Unknown += next.Unknown
 	r.Misfits += next.Misfits
@@ -130,6 +140,10 @@ func (r *Report) Write(w io.Writer, file string) error {
 	if listed := r.listedFrames(); listed < r.LostFrames {
 		fmt.Fprintf(&b, "%s: frames lost in later gaps: %d\n", file, r.LostFrames-listed)
 	}
+	for _, t := range r.timings {
+		fmt.Fprintf(&b, "%s: %s\n", file, t)
+	}
+	line(r.Repeated+r.Discords+r.LostBetween+r.clockRestarts-int64(len(r.timings)), "1 more note about its clock", "more notes about its clock")
 	line(r.Unreadable, "1 record cannot be read", "records cannot be read")
 	line(r.DroppedStrings, "1 string was too long for the device to keep", "strings were too long for the device to keep")
 	line(r.NotRecorded, "1 argument was not recorded by the device", "arguments were not recorded by the device")
@@ -137,7 +151,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.Misfits, "1 record does not fit its format", "records do not fit their formats")
 	line(r.Uncertain, "1 value is uncertain and has a mark, as in 5?", "values are uncertain and have a mark, as in 5?")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
-	line(r.Restarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
+	line(r.Restarts-r.clockRestarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
 	line(r.Ambiguous, "1 record reads differently in another build that fits as well", "records read differently in another build that fits as well")
 	_, err := io.WriteString(w, b.String())
 	return err

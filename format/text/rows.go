@@ -33,11 +33,19 @@ type row struct {
 	Seconds  json.Number `json:"seconds"`
 	Sequence *uint16     `json:"sequence"`
 	Damaged  bool        `json:"damaged"`
-	Level    string      `json:"level"`
-	Module   uint8       `json:"module"`
-	FmtAddr  uint32      `json:"fmt_addr"`
-	Args     []rowArg    `json:"args"`
-	Payload  *string     `json:"payload_hex"`
+	// Where and when it was, to be shown as it is.
+	Log         *int64      `json:"log"`
+	Offset      int64       `json:"offset"`
+	Boot        int64       `json:"boot"`
+	DeviceTime  json.Number `json:"device_time"`
+	DeviceError *uint64     `json:"device_time_error_us"`
+	Time        string      `json:"time"`
+	TimeError   *uint64     `json:"time_error_us"`
+	Level       string      `json:"level"`
+	Module      uint8       `json:"module"`
+	FmtAddr     uint32      `json:"fmt_addr"`
+	Args        []rowArg    `json:"args"`
+	Payload     *string     `json:"payload_hex"`
 }
 
 type rowArg struct {
@@ -93,7 +101,7 @@ func (w *rows) render(b []byte, s *stream) error {
 	if w.payload, err = in.appendPayload(w.payload[:0]); err != nil {
 		return err
 	}
-	r := record{index: in.Index, seconds: in.Seconds.String(), damaged: in.Damaged}
+	r := record{index: in.Index, seconds: in.Seconds.String(), damaged: in.Damaged, row: &in}
 	if in.Tick != nil {
 		r.v3, r.tick = true, *in.Tick
 	} else if in.Sequence != nil {

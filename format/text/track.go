@@ -1,35 +1,41 @@
 package text
 
-import "github.com/ulogkit/ulogkit/format"
+import (
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/clock"
+)
 
 // track follows a device through the logs of a file: its clock, its count of
 // frames. It is small and copied to where work on a part of the file begins.
 type track struct {
-	index int64 // of the next record
+	index int64       // of the next record
+	log   int64       // of the log at hand
+	logs  int64       // so far
+	place clock.Place // of the log at hand
 	tick  uint64
-	rate  uint32
-	head  uint32 // tick of the last header with a clock
 	v3    bool   // frames of the log at hand have ticks
-	begun bool   // head is set
 	seq   uint16 // of the last numbered frame
 	seen  bool   // seq is set
 }
 
-// header begins a log.
+// enter begins a sound log, which lies at this place.
+func (t *track) enter(h format.Header, place clock.Place, r *Report) {
+	r.Logs++
+	t.log = t.logs
+	t.logs++
+	t.place, t.tick, t.v3 = place, place.Base, h.FramesTimed()
+}
+
+// header begins a log that is not sound: its ticks are added to those before.
 func (t *track) header(h format.Header, r *Report) {
 	r.Logs++
-	tick, rate, ok := h.Clock()
-	t.v3, t.rate = h.FramesTimed(), rate
-	if !ok {
-		return
+	_, rate, _ := h.Clock()
+	t.log, t.v3 = t.logs, h.FramesTimed()
+	t.logs++
+	if rate != t.place.Rate {
+		t.place.Shift = 0
 	}
-	// The header's tick is the device's counter, which wraps. Half its range
-	// decides whether it has wrapped or the device has begun anew.
-	if t.begun && int32(tick-t.head) < 0 {
-		r.Restarts++
-		t.tick = 0
-	}
-	t.head, t.begun = tick, true
+	t.place.Rate, t.place.Wall.Known = rate, false
 }
 
 // frame moves on to the next frame.
@@ -48,4 +54,12 @@ func (t *track) frame(f *format.Frame, offset int64, r *Report) {
 		}
 	}
 	t.seq, t.seen = f.Sequence, true
+}
+
+// skip passes the frames of a log that is not shown.
+func (t *track) skip(l format.Log) {
+	frames := l.Frames()
+	for frames.Next() {
+		t.index++
+	}
 }

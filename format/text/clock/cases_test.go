@@ -1,0 +1,128 @@
+package clock
+
+import (
+	"slices"
+	"testing"
+)
+
+const hz = 32768
+
+// buffer makes one of the ticks of its frames, and of its header.
+func buffer(tick uint64, rate uint32, deltas ...uint64) Buffer {
+	b := Buffer{Timed: true, Tick: uint32(tick), Rate: rate, Frames: len(deltas), First: deltas[0], ID: tick<<8 | uint64(len(deltas))}
+	for _, d := range deltas {
+		b.Sum += d
+	}
+	return b
+}
+
+// TestCases resolves what devices have sent. ends are the device times of the last
+// frames in seconds, boots the number of each buffer's.
+func TestCases(t *testing.T) {
+	seconds := func(n int) (deltas []uint64) { return slices.Repeat([]uint64{hz}, n) }
+	second := func(b Buffer) Buffer { b.ID++; return b }
+	day := uint64(86_400 * hz)
+	for name, c := range map[string]struct {
+		buffers []Buffer
+		ends    []float64
+		boots   []int
+		order   []int
+		kinds   []Kind
+	}{
+		"restart, later": { // t2_reboot_later
+			buffers: []Buffer{buffer(10*hz, hz, seconds(9)...), buffer(60*hz, hz, hz, hz, hz, 56*hz)},
+			ends:    []float64{10, 60}, boots: []int{0, 1}, order: []int{0, 1}, kinds: []Kind{Restart},
+		},
+		"restart, earlier": { // t2_reboot_earlier
+			buffers: []Buffer{buffer(10*hz, hz, seconds(9)...), buffer(5*hz, hz, seconds(2)...)},
+			ends:    []float64{10, 5}, boots: []int{0, 1}, order: []int{0, 1}, kinds: []Kind{Restart},
+		},
+		"restart after more than half of the counter": { // t2_reboot_20h
+			buffers: []Buffer{buffer(72_000*hz, hz, 71_999*hz), buffer(72_010*hz, hz, seconds(10)...), buffer(9*hz, hz, seconds(9)...)},
+			ends:    []float64{72_000, 72_010, 9}, boots: []int{0, 0, 1}, order: []int{0, 1, 2}, kinds: []Kind{Restart},
+		},
+		"in the middle of a life": { // t2_midlife
+			buffers: []Buffer{buffer(day, hz, 3276, hz)},
+			ends:    []float64{86_400}, boots: []int{0}, order: []int{0},
+		},
+		"an hour lost": { // t2_lost
+			buffers: []Buffer{buffer(3*hz, hz, hz, hz), buffer(3600*hz, hz, hz, hz), buffer(3601*hz, hz, hz)},
+			ends:    []float64{3, 3600, 3601}, boots: []int{0, 0, 0}, order: []int{0, 1, 2}, kinds: []Kind{Lost},
+		},
+		"silent for an hour, nothing lost": {
+			buffers: []Buffer{buffer(3*hz, hz, hz, hz), buffer(3600*hz, hz, hz, hz), buffer(3601*hz, hz, 3596*hz)},
+			ends:    []float64{3, 5, 3601}, boots: []int{0, 0, 0}, order: []int{0, 1, 2},
+		},
+		"sent twice": { // t6_dup
+			buffers: []Buffer{buffer(5*hz+5, hz, seconds(5)...), buffer(5*hz+5, hz, seconds(5)...), buffer(10*hz+5, hz, seconds(5)...)},
+			ends:    []float64{5, 5, 10}, boots: []int{0, 0, 0}, order: []int{0, 1, 2}, kinds: []Kind{Repeat},
+		},
+		"swapped": { // t6_swap
+			buffers: []Buffer{second(buffer(10*hz+5, hz, seconds(5)...)), buffer(5*hz+5, hz, seconds(5)...)},
+			ends:    []float64{10, 5}, boots: []int{0, 0}, order: []int{1, 0}, kinds: []Kind{Swapped},
+		},
+		"swapped in the middle": {
+			buffers: []Buffer{buffer(5*hz+5, hz, seconds(5)...), buffer(15*hz+5, hz, seconds(5)...), buffer(10*hz+5, hz, seconds(5)...), buffer(20*hz+5, hz, seconds(5)...)},
+			ends:    []float64{5, 15, 10, 20}, boots: []int{0, 0, 0, 0}, order: []int{0, 2, 1, 3}, kinds: []Kind{Swapped},
+		},
+		"another rate": { // t2_rate
+			buffers: []Buffer{buffer(2000, 1000, 1000, 1000), buffer(2000+hz, hz, hz)},
+			ends:    []float64{2, 3}, boots: []int{0, 0}, order: []int{0, 1}, kinds: []Kind{NewRate},
+		},
+		"the counter wraps": { // agent-1.2.3/LOG1 and LOG2
+			buffers: []Buffer{buffer(2180376, hz, 32768, 16384, 3, 1966080, 1, 100, 200), buffer(4112, hz, 118128640, 4174822104, 32)},
+			ends:    []float64{61.66, 131_072.125}, boots: []int{0, 0}, order: []int{0, 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			places, order, notes := Resolve(c.buffers)
+			var boots []int
+			for i := range places {
+				p := &places[i]
+				boots = append(boots, p.Boot)
+				if got := float64(p.Micros(p.Base+c.buffers[i].Sum)) / 1e6; got-c.ends[i] > 0.01 || c.ends[i]-got > 0.01 {
+					t.Errorf("buffer %d ends at %f, want %f", i, got, c.ends[i])
+				}
+			}
+			var kinds []Kind
+			for _, n := range notes {
+				kinds = append(kinds, n.Kind)
+			}
+			if !slices.Equal(boots, c.boots) || !slices.Equal(order, c.order) || !slices.Equal(kinds, c.kinds) {
+				t.Errorf("boots %v, order %v, notes %+v; want %v, %v and %v", boots, order, notes, c.boots, c.order, c.kinds)
+			}
+		})
+	}
+}
+
+// TestWall ties ticks to the epoch of a header and to the time of arrival.
+func TestWall(t *testing.T) {
+	b := buffer(10*hz, hz, hz, 8*hz)
+	b.Epoch = 1_700_000_000_000_000
+	after := buffer(20*hz, hz, hz, 9*hz)
+	after.Epoch = b.Epoch + 10_000_000
+	places, _, _ := Resolve([]Buffer{b, after})
+	for i, want := range []int64{0, 10_000_000} {
+		p := &places[i]
+		us, bound := p.WallMicros(p.Base + []Buffer{b, after}[i].Sum)
+		if d := us - b.Epoch - want; !p.Wall.Known || d < -bound || d > 0 || bound > 2_000_000 {
+			t.Errorf("buffer %d ends at %+d us with a bound of %d, want %d", i, us-b.Epoch, bound, want)
+		}
+	}
+
+	b.Epoch, b.Arrival = 0, 1_700_000_000_000_000
+	places, _, _ = Resolve([]Buffer{b})
+	if us, bound := places[0].WallMicros(9 * hz); !places[0].Wall.Known || b.Arrival-us != 1_000_000 || bound < delivery {
+		t.Errorf("a frame one second before a report that came at %d is at %d, with a bound of %d", b.Arrival, us, bound)
+	}
+
+	// A clock that is set is told, and each buffer keeps what it said.
+	after.Epoch = 0
+	b.Epoch = 1_700_000_000_000_000
+	set := buffer(30*hz, hz, 10*hz)
+	set.Epoch = b.Epoch - 100_000_000
+	_, _, notes := Resolve([]Buffer{b, after, set})
+	if len(notes) == 0 {
+		t.Error("a clock that was set back is not told")
+	}
+}

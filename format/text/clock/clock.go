@@ -1,0 +1,144 @@
+package clock
+
+import (
+	"hash/maphash"
+
+	"github.com/ulogkit/ulogkit/format"
+)
+
+// Buffer is what a log says about time.
+type Buffer struct {
+	Timed   bool   // frames have ticks, not numbers
+	Tick    uint32 // device ticks when the header was written
+	Rate    uint32 // ticks a second; 0 without a clock
+	Epoch   int64  // microseconds since 1970 at that tick; 0 if the device does not know
+	Arrival int64  // microseconds since 1970 when the buffer came; 0 if that is not known
+	Frames  int
+	First   uint64 // ticks before the first frame
+	Sum     uint64 // ticks of all frames, the first included
+	// FirstSequence and LastSequence are numbers of frames without ticks.
+	FirstSequence, LastSequence uint16
+	// ID is the same for buffers that are equal but for the token; 0 is nobody's.
+	ID uint64
+}
+
+// blind reports whether a buffer's header does not tell when it was written: whoever
+// has frames with ticks has a counter that is not 0, but for one tick in a wrap.
+func (b *Buffer) blind() bool {
+	return !b.Timed || b.Tick == 0 && (b.Rate == 0 || b.Sum > 0)
+}
+
+var seed = maphash.MakeSeed()
+
+// NewBuffer reads a log whose frames are sound.
+func NewBuffer(l format.Log) Buffer {
+	b := Buffer{Timed: l.FramesTimed()}
+	b.Tick, b.Rate, _ = l.Clock()
+	if epoch, ok := l.Epoch(); ok {
+		b.Epoch = int64(epoch)
+	}
+	frames := l.Frames()
+	for frames.Next() {
+		f := frames.Frame()
+		if b.Frames == 0 {
+			b.First, b.FirstSequence = uint64(f.TickDelta), f.Sequence
+		}
+		b.Frames++
+		b.Sum += uint64(f.TickDelta)
+		b.LastSequence = f.Sequence
+	}
+	// Without a clock, and at the beginning of a boot without ticks, a device can
+	// well write the same twice.
+	if b.Frames > 0 && (b.Timed && b.Tick != 0 || !b.Timed && b.FirstSequence != 0) {
+		var h maphash.Hash
+		h.SetSeed(seed)
+		raw := l.Bytes()
+		h.Write(raw[:1])
+		h.Write(raw[1+lenToken:])
+		b.ID = h.Sum64() | 1
+	}
+	return b
+}
+
+// lenToken is the size of the session token, which follows the version and which a
+// gateway may have set in one of two equal buffers.
+//
+// Source: FORMAT section 1.
+const lenToken = 4
+
+// Place is where a buffer lies in time. Ticks are those of the device, counted on
+// where its counter wraps.
+type Place struct {
+	Boot int // counts the boots, from 0
+	// Base is the tick before the buffer's first frame: a frame lies at Base and the
+	// deltas up to its own.
+	Base uint64
+	// Early and Late are how many ticks the frames may lie before and after that.
+	Early, Late uint64
+	Rate        uint32
+	// Shift is added to ticks/Rate, in microseconds, after the rate has changed.
+	Shift int64
+	Wall  Wall
+	// RepeatOf is the index of the buffer that this one repeats, or -1.
+	RepeatOf int
+}
+
+// Wall ties a device's ticks to wall time.
+type Wall struct {
+	Known bool
+	Time  int64   // microseconds since 1970
+	Tick  uint64  // the device's tick at that time
+	Slope float64 // microseconds a tick
+	Error int64   // of Time, in microseconds
+	PPM   float64 // by how much Slope may be wrong
+}
+
+// Micros returns the device time at a tick in microseconds, rounded down.
+func (p *Place) Micros(tick uint64) int64 { return micros(tick, p.Rate) + p.Shift }
+
+func micros(tick uint64, rate uint32) int64 {
+	r := uint64(max(rate, 1))
+	return int64(tick/r*1_000_000 + tick%r*1_000_000/r)
+}
+
+// Error returns how far the device times of the frames may be off, in microseconds.
+func (p *Place) Error() int64 {
+	return micros(max(p.Early, p.Late), p.Rate) + 1
+}
+
+// WallMicros returns the wall time at a tick in microseconds since 1970, and by how
+// much it may be wrong.
+func (p *Place) WallMicros(tick uint64) (us, bound int64) {
+	d := float64(int64(tick-p.Wall.Tick)) * p.Wall.Slope
+	off := d
+	if off < 0 {
+		off = -off
+	}
+	own := p.Error()
+	return p.Wall.Time + int64(d), own + p.Wall.Error + int64((off+float64(own))*p.Wall.PPM/1e6) + 2
+}
+
+// Kind says what a [Note] tells.
+type Kind uint8
+
+// What is told about buffers.
+const (
+	Restart Kind = iota // the device began to count anew
+	Repeat              // Buffer is Other once more
+	Swapped             // Buffer was written before Other, which came first
+	Lost                // frames are missing between Other and Buffer
+	NewRate             // the ticks of Buffer are shorter or longer than those of Other
+	Stepped             // the wall clock was set between Other and Buffer
+	Discord             // sums and ticks of Buffer contradict each other
+)
+
+// Note tells what was found out about a buffer.
+type Note struct {
+	Kind          Kind
+	Buffer, Other int // indices; Other is the one before, or -1
+	// Micros is how much time is missing at least (Lost), or by how much the clock
+	// was set (Stepped).
+	Micros     int64
+	From, To   uint32 // rates (NewRate)
+	FromT, ToT uint32 // header ticks of Other and Buffer
+}

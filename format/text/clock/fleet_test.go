@@ -1,0 +1,161 @@
+package clock
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// sent is a buffer of a simulated device with the truth about it.
+type sent struct {
+	Buffer
+	boot int
+	base int64 // the device's tick before the first frame, wraps counted
+	wall []int64
+	tick int64   // of the header, wraps counted
+	kept bool    // never lost: what it says of a wrap nothing else does
+	at   []int64 // ticks of the frames
+}
+
+// device simulates what a device writes in some boots.
+type device struct {
+	rate   uint32
+	epochs bool
+	ppm    int64
+}
+
+// fleet draws the buffers of a device in the order in which they were written.
+func (d device) fleet(t *rapid.T) (all []sent) {
+	boots := rapid.IntRange(1, 4).Draw(t, "boots")
+	wall := int64(1_700_000_000_000_000)
+	id := uint64(1)
+	for boot := range boots {
+		tick := int64(rapid.IntRange(0, 2*int(d.rate)).Draw(t, "init")) // the agent begins
+		old := boot == 0 && rapid.Bool().Draw(t, "old")
+		if old { // its counter wraps after the first report
+			tick = wrap - int64(rapid.IntRange(151*int(d.rate), 1000*int(d.rate)).Draw(t, "before the wrap"))
+		}
+		start := tick
+		wall += tick % (2 * int64(d.rate)) * 1_000_000 / int64(d.rate) // from 0 to there
+		us := func(tick int64) int64 { return wall + (tick-start)*(1_000_000+d.ppm)/int64(d.rate) }
+		last := tick
+		for range rapid.IntRange(1, 12).Draw(t, "reports") {
+			s := sent{boot: boot, base: last, kept: old && tick == start}
+			for i := range rapid.IntRange(1, 6).Draw(t, "frames") {
+				tick += int64(rapid.IntRange(0, 20*int(d.rate)).Draw(t, "delta"))
+				delta := uint64(tick - last)
+				if i == 0 {
+					s.First = delta
+					if len(all) == 0 || all[len(all)-1].boot != boot {
+						s.First = uint64(tick - start)
+						s.base = start
+					}
+					delta = s.First
+				}
+				s.Sum += delta
+				s.at = append(s.at, tick)
+				s.wall = append(s.wall, us(tick))
+				last = tick
+				s.Frames++
+			}
+			tick += int64(rapid.IntRange(0, 30*int(d.rate)).Draw(t, "slack"))
+			s.Timed, s.Tick, s.Rate = true, uint32(tick), d.rate
+			s.tick = tick
+			if d.epochs {
+				s.Epoch = us(tick)
+			}
+			s.ID = id
+			id++
+			all = append(all, s)
+		}
+		wall = us(tick) + int64(rapid.IntRange(1, 1_000_000_000).Draw(t, "off"))
+	}
+	return all
+}
+
+// mishaps loses, repeats and swaps buffers.
+func mishaps(t *rapid.T, all []sent) (got []sent) {
+	for _, s := range all {
+		mishap := rapid.IntRange(0, 9).Draw(t, "mishap")
+		if s.kept && mishap == 0 {
+			mishap = 9
+		}
+		switch mishap {
+		case 0: // lost
+		case 1:
+			got = append(got, s, s)
+		case 2:
+			if n := len(got); n > 0 && got[n-1].boot == s.boot && got[n-1].ID != s.ID {
+				got = append(got[:n-1], s, got[n-1])
+				break
+			}
+			fallthrough
+		default:
+			got = append(got, s)
+		}
+	}
+	return got
+}
+
+func (s *sent) check(t *rapid.T, p Place, how string) {
+	for i, at := range s.at {
+		shown := int64(p.Base) + at - s.base
+		if int64(p.Base) < wrap/2 && s.base < wrap && s.tick >= wrap {
+			continue // a wrap that looks like a restart
+		}
+		inside := false
+		for _, off := range []int64{shown - at, shown - at + wrap, shown - at - wrap} {
+			inside = inside || off <= int64(p.Early) && -off <= int64(p.Late)
+		}
+		if !inside {
+			t.Logf("%+v", s)
+			t.Fatalf("%s: a frame of boot %d at tick %d is shown at %d, which may be %d early and %d late", how, s.boot, at, shown, p.Late, p.Early)
+		}
+		if p.Wall.Known {
+			us, bound := p.WallMicros(uint64(shown))
+			if us-s.wall[i] > bound || s.wall[i]-us > bound {
+				t.Fatalf("%s: a frame of boot %d at %d us is shown at %d, off by %d with a bound of %d", how, s.boot, s.wall[i], us, us-s.wall[i], bound)
+			}
+		}
+	}
+}
+
+// TestTrueTimesLieInsideTheBound simulates devices that restart, and lose, repeat
+// and swap buffers.
+func TestTrueTimesLieInsideTheBound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := device{rate: rapid.SampledFrom([]uint32{100, 1000, 32768}).Draw(t, "rate"), epochs: rapid.Bool().Draw(t, "epochs"), ppm: rapid.Int64Range(-200, 200).Draw(t, "ppm")}
+		got := mishaps(t, d.fleet(t))
+		var buffers []Buffer
+		for _, s := range got {
+			buffers = append(buffers, s.Buffer)
+		}
+		places, order, notes := Resolve(buffers)
+		for i, s := range got {
+			t.Logf("%d: boot %d tick %d first %d sum %d base %d: %+v", i, s.boot, s.Tick, s.First, s.Sum, s.base, places[i])
+		}
+		t.Logf("%+v", notes)
+		if len(order) != len(got) {
+			t.Fatalf("%d of %d buffers have a place", len(order), len(got))
+		}
+		var c Clock
+		for i, s := range got {
+			s.check(t, places[i], "all at once")
+			p, _ := c.Next(s.Buffer)
+			if p.RepeatOf < 0 {
+				s.check(t, p, "one by one")
+			}
+		}
+		end := map[int]uint64{}
+		for _, i := range order {
+			p := places[i]
+			if p.RepeatOf >= 0 {
+				continue
+			}
+			if p.Base < end[p.Boot] {
+				t.Fatalf("time runs backwards in boot %d: from %d to %d", p.Boot, end[p.Boot], p.Base)
+			}
+			end[p.Boot] = p.Base + got[i].Sum
+		}
+	})
+}
