@@ -38,6 +38,7 @@ var errFramesTrailing = &Error{Type: "log", Field: "data", Offset: -1, Err: ErrT
 type Frames struct {
 	rest   []byte // not yet walked
 	len    int    // length of the data, for offsets
+	kind   *logFrame
 	layout *logLayout
 	frame  Frame
 	err    error
@@ -49,7 +50,7 @@ func (f *Frames) Next() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false
 	}
-	sequence, delta, payload, rest, ok := f.layout.frame.parse(f.rest)
+	sequence, delta, payload, rest, ok := f.kind.parse(f.rest)
 	if !ok {
 		return f.fail()
 	}
@@ -60,8 +61,8 @@ func (f *Frames) Next() bool {
 }
 
 func (f *Frames) fail() bool {
-	f.err = f.layout.frame.fail(f.rest)
-	if f.layout.trailing && !anyFrames(f.rest, f.layout.frame) {
+	f.err = f.kind.fail(f.rest)
+	if f.layout.trailing && !anyFrames(f.rest, f.kind) {
 		f.err = errFramesTrailing
 	}
 	f.frame = Frame{}

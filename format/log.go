@@ -67,6 +67,9 @@ func (l Log) Bytes() []byte { return l.buf }
 
 // Frames returns a walker that stands before the first frame.
 func (l Log) Frames() Frames {
-	data := l.Data()
-	return Frames{rest: data, len: len(data), layout: l.layout}
+	if l.layout == nil {
+		return Frames{}
+	}
+	data := l.buf[l.layout.lenHeader:]
+	return Frames{rest: data, len: len(data), kind: l.layout.frame, layout: l.layout}
 }

@@ -291,24 +291,24 @@ func (l *logFrame) parse(b []byte) (sequence uint16, tickDelta uint32, payload, 
 		if len(b) < FrameHeaderV1Size {
 			return 0, 0, nil, nil, false
 		}
-		h := (*FrameHeaderV1)(b)
+		v := (*FrameHeaderV1)(b)
 		rest = b[FrameHeaderV1Size:]
-		n := int(h.LenPayload())
-		if h.check() != nil || n > len(rest) {
+		n := int(v.LenPayload())
+		if v.LenPayload() < 6 || v.LenPayload() > 65531 || n > len(rest) {
 			return 0, 0, nil, nil, false
 		}
-		return h.Sequence(), 0, rest[:n:n], rest[n:], true
+		return v.Sequence(), 0, rest[:n:n], rest[n:], true
 	case 1:
 		if len(b) < FrameHeaderV3Size {
 			return 0, 0, nil, nil, false
 		}
-		h := (*FrameHeaderV3)(b)
+		v := (*FrameHeaderV3)(b)
 		rest = b[FrameHeaderV3Size:]
-		n := int(h.LenPayload())
-		if h.check() != nil || n > len(rest) {
+		n := int(v.LenPayload())
+		if v.LenPayload() < 6 || v.LenPayload() > 65529 || n > len(rest) {
 			return 0, 0, nil, nil, false
 		}
-		return 0, h.TickDelta(), rest[:n:n], rest[n:], true
+		return 0, v.TickDelta(), rest[:n:n], rest[n:], true
 	}
 	return 0, 0, nil, nil, false
 }

@@ -235,13 +235,13 @@ func (f *family) fields() (out columns) {
 //			if len(b) < FrameHeaderV1Size {
 //				return 0, 0, nil, nil, false
 //			}
-//			h := (*FrameHeaderV1)(b)
+//			v := (*FrameHeaderV1)(b)
 //			rest = b[FrameHeaderV1Size:]
-//			n := int(h.LenPayload())
-//			if h.check() != nil || n > len(rest) {
+//			n := int(v.LenPayload())
+//			if v.LenPayload() < 6 || n > len(rest) {
 //				return 0, 0, nil, nil, false
 //			}
-//			return h.Sequence(), 0, rest[:n:n], rest[n:], true
+//			return v.Sequence(), 0, rest[:n:n], rest[n:], true
 //		...
 //		}
 //		return 0, 0, nil, nil, false
@@ -266,12 +266,14 @@ func (f *family) parseFrame(out *code) {
 					g.Case(jen.Lit(fr.index)).BlockFunc(func(g *jen.Group) {
 						size := jen.Id(h.Name + "Size")
 						g.If(jen.Len(jen.Id("b")).Op("<").Add(size.Clone())).Block(giveUp())
-						g.Id("h").Op(":=").Parens(jen.Op("*").Id(h.Name)).Parens(jen.Id("b"))
+						g.Id("v").Op(":=").Parens(jen.Op("*").Id(h.Name)).Parens(jen.Id("b"))
 						g.Id("rest").Op("=").Id("b").Index(size.Clone().Op(":"))
-						g.Id("n").Op(":=").Int().Parens(jen.Id("h").Dot(p.goName(fr.length.ID)).Call())
+						g.Id("n").Op(":=").Int().Parens(jen.Id("v").Dot(p.goName(fr.length.ID)).Call())
 						long := jen.Id("n").Op(">").Len(jen.Id("rest"))
-						if p.byType[h.Type].checks() {
-							long = jen.Id("h").Dot("check").Call().Op("!=").Nil().Op("||").Add(long)
+						for _, f := range p.byType[h.Type].fields {
+							if c := f.condition(); c != nil {
+								long = c.Op("||").Add(long)
+							}
 						}
 						g.If(long).Block(giveUp())
 						var values []jen.Code
@@ -280,7 +282,7 @@ func (f *family) parseFrame(out *code) {
 								values = append(values, jen.Lit(0))
 								continue
 							}
-							values = append(values, jen.Id("h").Dot(p.goName(a.ID)).Call())
+							values = append(values, jen.Id("v").Dot(p.goName(a.ID)).Call())
 						}
 						n, rest := jen.Id("n"), jen.Id("rest")
 						g.Return(append(values, rest.Clone().Index(jen.Empty(), n.Clone(), n.Clone()), rest.Clone().Index(n.Clone().Op(":")), jen.True())...)
@@ -321,7 +323,7 @@ func (f *family) failFrame(out *code) {
 // its own beside the keywords of Go.
 func resultName(field string) string {
 	name := lowerFirst(field)
-	if token.IsKeyword(name) || slices.Contains([]string{"l", "b", "h", "n", "payload", "rest", "ok", "len", "int", "nil"}, name) {
+	if token.IsKeyword(name) || slices.Contains([]string{"l", "b", "v", "n", "payload", "rest", "ok", "len", "int", "nil"}, name) {
 		name += "Field"
 	}
 	return name

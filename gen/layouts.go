@@ -204,6 +204,11 @@ func (f *family) readFrames(v *version) bool {
 	if length == nil {
 		return p.outOfForm(&t.Seq[1].Node, "", "the size of a frame's payload is a field of its header")
 	}
+	for _, a := range head.Type.Seq {
+		if len(a.Contents) > 0 || a.Type.Kind == spec.User {
+			return p.outOfForm(&a.Node, "", "the header of a frame has plain fields only")
+		}
+	}
 	v.frame = &frame{
 		view: &view{Type: t, plan: p, Name: p.goName(t.ID)}, header: head, payload: t.Seq[1], length: length, index: len(f.frames),
 	}
