@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math"
-	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,7 +80,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 			cfg.WrapConn = tap.server()
 			cloud, err := localcloud.Start(cmd.Context(), cfg)
 			if err != nil {
-				return cloudFailure(err)
+				return err
 			}
 			defer func() { err = errors.Join(err, cloud.Close()) }()
 			mu.Lock()
@@ -103,17 +101,6 @@ large or not allowed ends the connection, and each is said on standard error.`,
 	tap.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log connections to standard error")
 	return cmd
-}
-
-// cloudFailure gives an error of the cloud's start its exit code.
-func cloudFailure(err error) error {
-	if e := (*net.OpError)(nil); errors.As(err, &e) {
-		return &failure{exitNetwork, err}
-	}
-	if e := (*fs.PathError)(nil); errors.As(err, &e) {
-		return err
-	}
-	return usage(err)
 }
 
 // printHowTo prints a command line that uploads to the cloud.

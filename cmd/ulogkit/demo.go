@@ -60,13 +60,10 @@ what is printed is decoded from these.`,
 			if e := out.Flush(); e != nil {
 				return e
 			}
-			switch {
-			case errors.Is(err, format.ErrTooLong):
-				return usage(err)
-			case errors.Is(err, demo.ErrLost):
-				return err
+			if errors.Is(err, format.ErrTooLong) {
+				return usage(err) // too many --frames
 			}
-			return network(err)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&cfg.Ingest, "ingest", false, "store the uploads with two ingest workers, and decode them from their files")

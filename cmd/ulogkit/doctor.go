@@ -40,7 +40,7 @@ With --json there is one JSON object a line, with check, ok, detail and remedy.`
 				return usage(err)
 			}
 			if cfg.Store, err = s.Store(warnings(cmd)); err != nil {
-				return network(err)
+				return err
 			}
 			failed := 0
 			for f := range mqttv5.Diagnose(cmd.Context(), cfg, device) {

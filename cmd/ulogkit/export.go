@@ -10,10 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/fleet"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/fleet"
 	exporting "github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 )
 
 func newExport() *cobra.Command {
@@ -107,7 +107,7 @@ while the receiver takes nothing.`,
 	cmd.Flags().BoolVar(&cfg.AcceptEmpty, "accept-empty", false, "take an empty answer for a receipt, as Prometheus gives it")
 	cmd.Flags().StringArrayVar(&headers, "header", nil, "`'Name: value'` to send along; may be repeated")
 	cmd.Flags().StringVar(&headersFile, "headers-file", "", "`file` of headers to send along, a 'Name: value' a line")
-	nats.AddFlags(cmd.Flags())
+	natsFlags(cmd, &nats)
 	cmd.Flags().StringVar(&listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on as more is stored, until interrupted")
 	cmd.Flags().DurationVar(&cfg.GiveUp, "timeout", 2*time.Minute, "without --follow, give up when the receiver takes nothing for so long")
@@ -118,7 +118,7 @@ while the receiver takes nothing.`,
 func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, nats sinks.NATS, follow bool) (err error) {
 	source, err := sinks.Read(cmd.Context(), from, nats)
 	if err != nil {
-		return sinkFailure(from, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	cfg.Source = source
@@ -130,7 +130,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	}
 	exporter, err := exporting.New(cfg)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	if listen != "" {
 		registry := prometheus.NewRegistry()
@@ -145,10 +145,8 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	if follow {
 		run = exporter.Run
 	}
-	if err := run(cmd.Context()); errors.Is(err, exporting.ErrPosition) {
+	if err := run(cmd.Context()); err != nil {
 		return err
-	} else if err != nil {
-		return network(err)
 	}
 	st := exporter.Stats()
 	fmt.Fprintf(cmd.OutOrStdout(), "%d messages exported: %d log records, %d data points\n", st.Messages, st.LogRecords, st.DataPoints)

@@ -43,7 +43,7 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	if err := client.UploadFirmware(cmd.Context(), f); err != nil {
-		return network(fmt.Errorf("%s: %w", u.elf, err))
+		return fmt.Errorf("%s: %w", u.elf, err)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes stored for %s, commit %s\n", u.elf, f.Size, f.DeviceType, f.GitHash)
 	return err

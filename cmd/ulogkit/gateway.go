@@ -99,9 +99,9 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 
 	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: g.outbox, Logger: warnings(cmd)})
 	if err != nil {
-		return network(err)
+		return err
 	}
-	defer func() { err = errors.Join(err, network(outbox.Close())) }()
+	defer func() { err = errors.Join(err, outbox.Close()) }()
 
 	// The client tells the gateway of its events, and the gateway the spool of its
 	// devices: each is called when all of them are there.
@@ -115,7 +115,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w; %d waiting in %s, safe on disk", err, outbox.Stats().Waiting, g.outbox)
 	}
-	defer func() { err = errors.Join(err, network(client.Close())) }()
+	defer func() { err = errors.Join(err, client.Close()) }()
 
 	cfg := gateway.Config{
 		Client: client, Outbox: outbox, Devices: devices, ConfigDir: g.configDir, OnConfig: g.onConfig, Logger: warnings(cmd),
@@ -155,5 +155,5 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	if waiting := outbox.Stats().Waiting; waiting > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d waiting in %s, safe on disk; the next delivery goes on with them\n", waiting, g.outbox)
 	}
-	return network(err)
+	return err
 }

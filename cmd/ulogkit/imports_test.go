@@ -55,10 +55,12 @@ var importTable = []rule{
 	{dir: "format"},
 	{dir: "wire", allowed: []string{"format", "format/topic", gopacket}},
 	// The stand-in cloud is part of the uploader's package tree.
-	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/guard", mochi, xtime}},
+	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
-	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", nats}},
+	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", "mqttv5/internal/fault", nats}},
+	{dir: "mqttv5/ingest/sinks", allowed: []string{"mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/internal/fault", nats}},
+	{dir: "mqttv5/ingest/fleet", allowed: []string{"format", "format/dict", "mqttv5", "mqttv5/ingest/otlp"}},
 	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/durable", otlp, protobuf, metrics, flock, xnet}},
 	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", metrics}},
 	// Leaves: what the rooms of the uploader share.

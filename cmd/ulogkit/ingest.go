@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,9 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
-	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 )
 
 func newIngest() *cobra.Command {
@@ -71,7 +69,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 	group.Usage = "the `name` that all workers share; uploads with and without an account's group are taken"
 	cmd.Flags().StringVar(&cfg.Name, "name", "", "the worker's own `name`, the same after a restart (default the host's name)")
 	cmd.Flags().StringVar(&sink, "sink", "", "where to store: `file:DIR` or nats://HOST, several with commas")
-	nats.AddFlags(cmd.Flags())
+	natsFlags(cmd, &nats)
 	cmd.Flags().StringVar(&large, "quarantine-dir", "ulogkit-quarantine", "`DIR`ectory for messages that are larger than the NATS servers take")
 	cmd.Flags().IntVar(&nats.Replicas, "replicas", 3, "number of servers that keep a stream")
 	cmd.Flags().IntVar(&cfg.ReceiveMaximum, "receive-maximum", 128, "the most messages that are not acknowledged at one time")
@@ -80,22 +78,26 @@ while the worker is not connected or its sink fails.` + settings.Help,
 	return cmd
 }
 
+// natsFlags adds the flags of all who use a stream.
+func natsFlags(cmd *cobra.Command, n *sinks.NATS) {
+	cmd.Flags().StringVar(&n.Stream, "nats-stream", "ULOGKIT", "`name` of the stream")
+	cmd.Flags().StringVar(&n.Credentials, "nats-creds", "", "`file` of credentials for the NATS servers (default: none)")
+	cmd.Flags().StringVar(&n.CA, "nats-ca", "", "`file` of the certificate authorities that the NATS servers must have a certificate of (default: the system's)")
+}
+
 // runIngest runs a worker until the context ends.
 func runIngest(cmd *cobra.Command, cfg ingest.Config, name, large, listen string, nats sinks.NATS) (err error) {
 	ctx := cmd.Context()
 	pair, err := sinks.Open(ctx, name, nats, large, cfg.Connection.Hooks.Logger)
 	if err != nil {
-		return sinkFailure(name, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
 	registry := prometheus.NewRegistry()
 	cfg.Sink, cfg.Quarantine, cfg.Metrics = pair.Good, pair.Bad, registry
 	worker, err := ingest.New(cfg)
 	if err != nil {
-		if e := (*mqttv5.Error)(nil); errors.As(err, &e) {
-			return network(err)
-		}
-		return usage(err)
+		return err
 	}
 	if listen != "" {
 		stop, err := serve(cmd, listen, registry, worker)
@@ -104,18 +106,7 @@ func runIngest(cmd *cobra.Command, cfg ingest.Config, name, large, listen string
 		}
 		defer stop()
 	}
-	return network(worker.Run(ctx))
-}
-
-// sinkFailure gives an error of opening a sink its exit code.
-func sinkFailure(name string, err error) error {
-	switch {
-	case errors.Is(err, sinks.ErrName), errors.Is(err, sinks.ErrNoSink):
-		return usage(err)
-	case strings.HasPrefix(name, "file:"):
-		return err
-	}
-	return &failure{exitNetwork, err}
+	return worker.Run(ctx)
 }
 
 // serve serves metrics and health, and says where, until stop is called.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/delivery"
 	"github.com/ulogkit/ulogkit/mqttv5"
+	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
 
 func newOutbox() *cobra.Command {
@@ -38,9 +38,9 @@ func outboxFlag(cmd *cobra.Command, dir *string) {
 
 // withOutbox opens an outbox for f.
 func withOutbox(cmd *cobra.Command, dir string, f func(*mqttv5.Outbox) error) (err error) {
-	outbox, err := delivery.OpenExisting(mqttv5.OutboxConfig{Dir: dir, Logger: warnings(cmd)})
+	outbox, err := boxes.OpenExisting(boxes.Config{Dir: dir, Logger: warnings(cmd)})
 	if err != nil {
-		return network(err)
+		return err
 	}
 	defer func() { err = errors.Join(err, outbox.Close()) }()
 	return f(outbox)
@@ -70,7 +70,7 @@ server's, if it gave one), attempts and parked.`,
 				}
 				for r, err := range outbox.Records() {
 					if err != nil {
-						return network(errors.Join(out.Flush(), err))
+						return errors.Join(out.Flush(), err)
 					}
 					print(out, r)
 				}
@@ -156,13 +156,13 @@ func newOutboxChange(use, short, long, allUsage string, damaged bool, change fun
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return withOutbox(cmd, dir, func(outbox *mqttv5.Outbox) (err error) {
 				if all {
-					if ids, err = delivery.Aside(outbox, damaged); err != nil {
-						return network(err)
+					if ids, err = outbox.Aside(damaged); err != nil {
+						return err
 					}
 				}
 				for _, id := range ids {
 					if err := change(outbox, id); err != nil {
-						return err // not wrong usage: who looked up the id may be late
+						return &failure{exitData, err} // not wrong usage: who looked up the id may be late
 					}
 					fmt.Fprintln(cmd.OutOrStdout(), id)
 				}

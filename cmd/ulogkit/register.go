@@ -34,10 +34,10 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, network(client.Close())) }()
+			defer func() { err = errors.Join(err, client.Close()) }()
 			token, err := client.GetSessionToken(cmd.Context(), device)
 			if err != nil {
-				return network(err)
+				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
 			return err
@@ -74,9 +74,9 @@ func dial(cmd *cobra.Command, s *settings.Settings, withStore bool, hooks mqttv5
 	cfg.Hooks = hooks
 	if withStore {
 		if cfg.Store, err = s.Store(warnings(cmd)); err != nil {
-			return nil, network(err)
+			return nil, err
 		}
 	}
 	client, err := mqttv5.New(cfg)
-	return client, network(err)
+	return client, err
 }

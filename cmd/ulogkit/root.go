@@ -21,8 +21,7 @@ const (
 	exitNetwork = 3 // the network or the server refused, or credentials cannot be used
 )
 
-// failure is an error with the exit code that it asks for. An error of a
-// command without one has exitData, one of cobra's has exitUsage.
+// failure is an error with the exit code that its command chose.
 type failure struct {
 	code int
 	err  error
@@ -39,17 +38,36 @@ func usage(err error) error {
 	return &failure{exitUsage, err}
 }
 
-// network gives an error of the uploader its exit code.
-func network(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, mqttv5.ErrBadData), errors.Is(err, mqttv5.ErrStorage), errors.Is(err, mqttv5.ErrOutboxFull), errors.Is(err, context.Canceled):
-		return &failure{exitData, err}
-	case errors.Is(err, mqttv5.ErrConfig), errors.Is(err, files.ErrRefused):
-		return &failure{exitUsage, err}
+// exitCode returns the code that an error asks for: the one that its command chose,
+// else that of its class. Bad data and what was lost weigh more than the network.
+// What has no class is bad data, or wrong usage if cobra said it.
+func exitCode(err error, started bool) int {
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f.code
 	}
-	return &failure{exitNetwork, err}
+	for _, c := range [...]struct {
+		class error
+		code  int
+	}{
+		{files.ErrRefused, exitUsage},
+		{context.Canceled, exitData},
+		{mqttv5.ErrBadData, exitData},
+		{mqttv5.ErrStorage, exitData},
+		{mqttv5.ErrOutboxFull, exitData},
+		{mqttv5.ErrConfig, exitUsage},
+		{mqttv5.ErrCredentials, exitNetwork},
+		{mqttv5.ErrNetwork, exitNetwork},
+		{mqttv5.ErrRefused, exitNetwork},
+		{mqttv5.ErrClosed, exitNetwork},
+	} {
+		if errors.Is(err, c.class) {
+			return c.code
+		}
+	}
+	if !started {
+		return exitUsage
+	}
+	return exitData
 }
 
 func newRoot() *cobra.Command {
@@ -159,14 +177,7 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return 0
 	}
-	code := exitData
-	if f := (*failure)(nil); errors.As(err, &f) {
-		code = f.code
-	} else if errors.Is(err, files.ErrRefused) {
-		code = exitUsage
-	} else if !started {
-		code = exitUsage
-	}
+	code := exitCode(err, started)
 	text := ": " + err.Error()
 	if errors.Is(err, context.Canceled) {
 		text = ": interrupted" + strings.ReplaceAll(text, ": "+context.Canceled.Error(), "")

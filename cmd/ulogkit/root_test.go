@@ -3,10 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/mqttv5"
+	exporting "github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 )
 
 // visit calls f for the command and all below it.
@@ -134,12 +141,45 @@ func TestExitCodesAreDocumented(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	const args = "register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash h --config /dev/null"
+	const args = "register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash 1 --config /dev/null"
 	root := newRoot()
 	var errs bytes.Buffer
 	root.SetErr(&errs)
 	got := run(ctx, root, strings.Fields(args))
 	if got != exitData || !strings.Contains(errs.String(), "interrupted: ") || strings.Contains(errs.String(), context.Canceled.Error()) {
 		t.Errorf("exit code %d, standard error %q", got, &errs)
+	}
+}
+
+// The exit code follows from the class of an error, wherever it comes from, and from
+// nothing that it says.
+func TestExitCodeOfEachClass(t *testing.T) {
+	for _, c := range [...]struct {
+		err  error
+		want int
+	}{
+		{errors.New("anything"), exitData},
+		{usage(errors.New("x")), exitUsage},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrBadData}, exitData},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrStorage}, exitData},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrOutboxFull}, exitData},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrConfig}, exitUsage},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrCredentials}, exitNetwork},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrNetwork}, exitNetwork},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrRefused}, exitNetwork},
+		{&mqttv5.Error{Op: "x", Class: mqttv5.ErrClosed}, exitNetwork},
+		{fmt.Errorf("log.bin: %w", &mqttv5.Error{Op: "x", Class: mqttv5.ErrNetwork}), exitNetwork},
+		{errors.Join(&mqttv5.Error{Op: "x", Class: mqttv5.ErrRefused}, &mqttv5.Error{Op: "y", Class: mqttv5.ErrStorage}), exitData},
+		{fmt.Errorf("x: %w", context.Canceled), exitData},
+		{fmt.Errorf("x: %w", files.ErrRefused), exitUsage},
+		{sinks.ErrName, exitUsage},
+		{exporting.ErrPosition, exitData},
+	} {
+		if got := exitCode(c.err, true); got != c.want {
+			t.Errorf("%v: got %d, want %d", c.err, got, c.want)
+		}
+	}
+	if got := exitCode(errors.New("unknown flag"), false); got != exitUsage {
+		t.Errorf("an error of cobra: got %d, want %d", got, exitUsage)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sinks"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 )
 
 // storedFlags are what the command line says about reading a sink.
@@ -55,7 +55,7 @@ once, which lists them and takes them as seen.`,
 		},
 	}
 	cmd.Flags().StringVar(&flags.from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
-	flags.nats.AddFlags(cmd.Flags())
+	natsFlags(cmd, &flags.nats)
 	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
 	forceFlag(cmd, &flags.force)
 	cmd.Flags().BoolVar(&flags.accept, "accept-loss", false, "take the losses that are listed as seen, for this and other commands")
@@ -68,12 +68,12 @@ func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	lost, err := flags.list(cmd, out, flags.from, flags.nats, "")
 	if err != nil {
-		return sinkFailure(flags.from, err)
+		return err
 	}
 	name, nats := sinks.Quarantine(flags.from, flags.nats)
 	more, err := flags.list(cmd, out, name, nats, "quarantine-")
 	if err != nil && !sinks.Missing(err) { // nothing but a worker makes one
-		return sinkFailure(flags.from, err)
+		return err
 	}
 	if lost += more; lost > 0 {
 		return fmt.Errorf("%d records lost in the sink", lost)

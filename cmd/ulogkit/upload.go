@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/delivery"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
@@ -261,7 +260,7 @@ func (u *uploader) connect(cmd *cobra.Command, withStore bool, hooks mqttv5.Hook
 	if err != nil {
 		return nil, nil, errors.Join(err, u.tap.close())
 	}
-	return client, func() error { return errors.Join(network(client.Close()), u.tap.close()) }, nil
+	return client, func() error { return errors.Join(client.Close(), u.tap.close()) }, nil
 }
 
 // send uploads the files over one connection and prints a line for each message
@@ -283,7 +282,7 @@ func (u *uploader) send(cmd *cobra.Command, j job) (err error) {
 			if len(j.names) > 1 {
 				err = fmt.Errorf("%w (%d of %d files confirmed)", err, i, len(j.names))
 			}
-			return network(fmt.Errorf("%s: %w", name, err))
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
@@ -307,9 +306,9 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 	events := newEventPrinter(cmd)
 	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: u.outbox, Logger: warnings(cmd)})
 	if err != nil {
-		return network(err)
+		return err
 	}
-	defer func() { err = errors.Join(err, network(outbox.Close())) }()
+	defer func() { err = errors.Join(err, outbox.Close()) }()
 	for i, name := range j.names {
 		ids, err := j.submit(cmd.Context(), outbox, j.payloads[i])
 		for _, id := range ids {
@@ -319,7 +318,7 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 			if len(j.names) > 1 {
 				err = fmt.Errorf("%w (%d of %d files accepted)", err, i, len(j.names))
 			}
-			return network(fmt.Errorf("%s: %w", name, err))
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	client, end, err := u.connect(cmd, true, events.hooks())
@@ -328,7 +327,7 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	defer events.mute()
-	waiting, err := delivery.Run(cmd.Context(), client, outbox)
+	waiting, err := client.DeliverAll(cmd.Context(), outbox)
 	if waiting > 0 {
 		why := ""
 		if cmd.Context().Err() != nil {
@@ -336,5 +335,5 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s%d waiting in %s, safe on disk; the next delivery goes on with them\n", why, waiting, u.outbox)
 	}
-	return network(err)
+	return err
 }

@@ -40,11 +40,11 @@ names, if the cloud sent names) and timeout_seconds (0: until the next).` + sett
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, network(client.Close())) }()
+			defer func() { err = errors.Join(err, client.Close()) }()
 			defer events.mute()
 			for c, err := range client.WatchLogConfig(cmd.Context(), device) {
 				if err != nil {
-					return network(err)
+					return err
 				}
 				line, err := logConfigLine(c, asJSON)
 				if err != nil {

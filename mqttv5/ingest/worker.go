@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
@@ -31,11 +32,11 @@ type Worker struct {
 func New(cfg Config) (*Worker, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
-		return nil, fmt.Errorf("new ingest worker: %w", err)
+		return nil, fault.InClass(fault.ErrConfig, fmt.Errorf("new ingest worker: %w", err))
 	}
 	w := &Worker{cfg: cfg, count: newCounters(cfg.Name), grace: 5 * time.Second, quiet: 2 * time.Second}
 	if w.filters, err = shared(cfg.Group, cfg.Filters); err != nil {
-		return nil, fmt.Errorf("new ingest worker: %w", err)
+		return nil, fault.InClass(fault.ErrConfig, fmt.Errorf("new ingest worker: %w", err))
 	}
 	connection := cfg.connection()
 	connection.Event = w.connectionEvent
@@ -79,7 +80,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		if err != nil {
 			w.status.fatal(err)
-			return err
+			return fault.InClass(fault.ErrNetwork, err)
 		}
 	}
 }

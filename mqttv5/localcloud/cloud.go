@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 
 	"github.com/ulogkit/ulogkit/format/topic"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Config says where the cloud listens and what it keeps.
@@ -101,11 +103,23 @@ func Start(ctx context.Context, cfg Config) (*Cloud, error) {
 	}
 	if err := c.open(); err != nil {
 		c.shutdown()
-		return nil, fmt.Errorf("start local cloud: %w", err)
+		return nil, fault.InClass(classOf(err), fmt.Errorf("start local cloud: %w", err))
 	}
 	c.stop = context.AfterFunc(ctx, c.shutdown) // not Close: that reads c.stop
 	c.log.Info("local cloud listens", "address", c.Addr())
 	return c, nil
+}
+
+// classOf tells the class of what keeps a cloud from starting: the address, the
+// folder, or else the Config.
+func classOf(err error) error {
+	switch {
+	case errors.As(err, new(*net.OpError)):
+		return fault.ErrNetwork
+	case errors.As(err, new(*fs.PathError)):
+		return fault.ErrStorage
+	}
+	return fault.ErrConfig
 }
 
 func (c *Cloud) open() (err error) {

@@ -123,7 +123,7 @@ func Open(cfg Config) (*Outbox, error) {
 		return nil, err
 	}
 	o := &Outbox{
-		cfg: cfg, log: cfg.Logger, path: filepath.Join(cfg.Dir, "outbox.db"), start: time.Now(), wall: time.Now,
+		cfg: cfg, log: cfg.Logger, path: fileName(cfg.Dir), start: time.Now(), wall: time.Now,
 		q: newQueue(), parked: make(map[uint64]parkedEntry), damaged: make(map[uint64]int), suspects: make(map[uint64]bool),
 		wake: make(chan struct{}, 1), left: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -153,6 +153,9 @@ func (o *Outbox) failed(op string, err error) error {
 func (o *Outbox) errClosed(op string) error {
 	return &fault.Error{Op: op + " outbox " + o.cfg.Dir, Class: fault.ErrClosed}
 }
+
+// fileName returns the name of the file in an outbox's folder.
+func fileName(dir string) string { return filepath.Join(dir, "outbox.db") }
 
 // Dir returns the directory of the outbox.
 func (o *Outbox) Dir() string { return o.cfg.Dir }

@@ -12,10 +12,11 @@ import (
 	"strings"
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // ErrNoSink means that a directory holds no file sink.
-var ErrNoSink = errors.New("it is no file sink: it holds neither an identity nor segments")
+var ErrNoSink = fault.InClass(fault.ErrConfig, errors.New("it is no file sink: it holds neither an identity nor segments"))
 
 // identityHead begins the file that makes a directory a sink; 32 hexadecimal digits
 // and a newline follow.

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Sink publishes records to a stream. It implements ingest.Sink, and it is the
@@ -22,12 +23,12 @@ type Sink struct{ *Source }
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	source, err := connect(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open JetStream sink: %w", err)
+		return nil, fault.InClass(fault.ErrNetwork, fmt.Errorf("open JetStream sink: %w", err))
 	}
 	s := &Sink{source}
 	if err := s.make(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("open JetStream sink: stream %s: %w", s.cfg.Stream, err)
+		return nil, fault.InClass(fault.ErrNetwork, fmt.Errorf("open JetStream sink: stream %s: %w", s.cfg.Stream, err))
 	}
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Config says where the stream is.
@@ -63,11 +64,11 @@ type Source struct {
 func OpenSource(ctx context.Context, cfg Config) (*Source, error) {
 	s, err := connect(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open JetStream source: %w", err)
+		return nil, fault.InClass(fault.ErrNetwork, fmt.Errorf("open JetStream source: %w", err))
 	}
 	if _, err := s.stream(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("open JetStream source: stream %s: %w", s.cfg.Stream, err)
+		return nil, fault.InClass(fault.ErrNetwork, fmt.Errorf("open JetStream source: stream %s: %w", s.cfg.Stream, err))
 	}
 	return s, nil
 }
@@ -159,7 +160,7 @@ func (s *Source) stream(ctx context.Context) (stream jetstream.Stream, err error
 }
 
 func (s *Source) failed(err error) error {
-	return fmt.Errorf("read stream %s: %w", s.cfg.Stream, err)
+	return fault.InClass(fault.ErrNetwork, fmt.Errorf("read stream %s: %w", s.cfg.Stream, err))
 }
 
 // ask makes a request until it is answered. One that reaches the servers while they

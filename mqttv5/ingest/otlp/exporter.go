@@ -14,6 +14,7 @@ import (
 	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // Dictionary tells what the firmware says of a log's records. The dictionaries of
@@ -144,11 +145,11 @@ func New(cfg Config) (*Exporter, error) {
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		// It may hold a password, wherever in it that is.
-		return nil, errors.New("new OTLP exporter: URL is not of the form http://HOST:PORT")
+		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: URL is not of the form http://HOST:PORT"))
 	case cfg.Source == nil:
-		return nil, errors.New("new OTLP exporter: no Source given; there is nothing to export")
+		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: no Source given; there is nothing to export"))
 	case cfg.BatchRecords < 1 || cfg.BatchBytes < 1 || cfg.Window < 1 || cfg.Timeout < 0 || cfg.GiveUp < 0:
-		return nil, errors.New("new OTLP exporter: BatchRecords, BatchBytes, Window, Timeout and GiveUp must be positive")
+		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: BatchRecords, BatchBytes, Window, Timeout and GiveUp must be positive"))
 	}
 	user := u.User
 	u.User = nil // from here on no error can show it
@@ -157,7 +158,7 @@ func New(cfg Config) (*Exporter, error) {
 	e.batch.init(&e.cfg, &e.stats)
 	p, err := loadPosition(cfg.PositionFile)
 	if err != nil {
-		return nil, fmt.Errorf("new OTLP exporter: %w", err)
+		return nil, fault.InClass(fault.ErrConfig, fmt.Errorf("new OTLP exporter: %w", err))
 	}
 	e.stats.Position = p.Next
 	e.report.publish(e.stats)
@@ -168,7 +169,7 @@ func New(cfg Config) (*Exporter, error) {
 // does not take a request within Config.GiveUp.
 func (e *Exporter) Drain(ctx context.Context) error {
 	e.giveUp = e.cfg.GiveUp
-	return e.export(ctx, false)
+	return fault.InClass(fault.ErrNetwork, e.export(ctx, false))
 }
 
 // Run exports what the sink holds and goes on as more arrives, until ctx ends; it
@@ -179,7 +180,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
-	return err
+	return fault.InClass(fault.ErrNetwork, err)
 }
 
 func (e *Exporter) export(ctx context.Context, follow bool) error {

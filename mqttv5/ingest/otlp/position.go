@@ -17,11 +17,12 @@ import (
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // ErrPosition means that a position does not fit the sink or the receiver, or that
 // another export uses it. Nothing was exported.
-var ErrPosition = errors.New("position cannot be used")
+var ErrPosition = fault.InClass(fault.ErrStorage, errors.New("position cannot be used"))
 
 // position is a place in a sink, up to which one receiver has taken all.
 type position struct {

@@ -6,6 +6,7 @@ package fault
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -60,6 +61,27 @@ func (e *Error) Unwrap() []error {
 	}
 	return []error{e.Class, e.Err}
 }
+
+// InClass gives err a class and leaves its words; an error that has a class keeps it.
+// nil stays nil.
+func InClass(class, err error) error {
+	if err == nil || HasClass(err) {
+		return err
+	}
+	return &classed{err, class}
+}
+
+// HasClass reports whether err is of one of the classes of this package.
+func HasClass(err error) bool {
+	return slices.ContainsFunc([]error{
+		ErrBadData, ErrConfig, ErrCredentials, ErrNetwork, ErrRefused, ErrStorage, ErrOutboxFull, ErrClosed, ErrTooLarge,
+	}, func(class error) bool { return errors.Is(err, class) })
+}
+
+type classed struct{ err, class error }
+
+func (c *classed) Error() string   { return c.err.Error() }
+func (c *classed) Unwrap() []error { return []error{c.err, c.class} }
 
 // Code returns the reason code of the first Error in err's tree, and 0 when there
 // is none.

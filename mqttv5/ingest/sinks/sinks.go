@@ -1,5 +1,7 @@
-// Package sinks opens the sinks that the command line names: file:DIR is a
-// directory of files, nats://HOST[:PORT] a JetStream stream.
+// Package sinks opens sinks by their names: file:DIR is a directory of files,
+// nats://HOST[:PORT] a JetStream stream. Errors are of a class of package mqttv5:
+// ErrConfig for a name that is no sink's, ErrStorage for a directory that cannot be
+// used, ErrNetwork for a stream that cannot be reached.
 package sinks
 
 import (
@@ -13,16 +15,16 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/spf13/pflag"
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/natssink"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // ErrName is the error about a name that is no sink's. It does not show the name,
 // which may hold a password.
-var ErrName = errors.New("SINK is neither file:DIR nor nats://HOST[:PORT]")
+var ErrName = fault.InClass(fault.ErrConfig, errors.New("SINK is neither file:DIR nor nats://HOST[:PORT]"))
 
 // ErrNoSink is the error about a directory that holds something else, or nothing.
 var ErrNoSink = filesink.ErrNoSink
@@ -33,13 +35,6 @@ type NATS struct {
 	Credentials string // file
 	CA          string // file
 	Replicas    int    // of a stream to write to
-}
-
-// AddFlags adds the flags of all who use a stream.
-func (n *NATS) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&n.Stream, "nats-stream", "ULOGKIT", "`name` of the stream")
-	flags.StringVar(&n.Credentials, "nats-creds", "", "`file` of credentials for the NATS servers (default: none)")
-	flags.StringVar(&n.CA, "nats-ca", "", "`file` of the certificate authorities that the NATS servers must have a certificate of (default: the system's)")
 }
 
 func (n *NATS) config(name string) natssink.Config {
