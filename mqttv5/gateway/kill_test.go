@@ -1,0 +1,242 @@
+//go:build unix
+
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/childtest"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
+	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
+	"github.com/ulogkit/ulogkit/mqttv5/outbox"
+	"github.com/ulogkit/ulogkit/mqttv5/spool"
+)
+
+func TestMain(m *testing.M) {
+	childtest.Main(map[string]func([]string) error{"gateway": childGateway, "submit": childSubmit})
+	goleak.VerifyTestMain(m)
+}
+
+// childGateway runs a gateway on an outbox and a spool until it is killed, or until
+// standard input ends.
+func childGateway(args []string) error {
+	o, err := outbox.Open(outbox.Config{Dir: args[0]})
+	if err != nil {
+		return err
+	}
+	port, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	var gw *Gateway
+	client, err := mqttv5.New(mqttv5.Config{
+		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true,
+		Tuning: mqttv5.Tuning{MinBackoff: 20 * time.Millisecond, PublishesPerSecond: -1, BytesPerSecond: -1, ClientID: "gateway-" + args[3]},
+		Hooks:  mqttv5.Hooks{Event: func(e mqttv5.Event) { gw.Event(e) }},
+	})
+	if err != nil {
+		return err
+	}
+	s, err := spool.New(spool.Config{Dir: args[1], Device: devicetest.Info(9), Poll: 5 * time.Millisecond}, o)
+	if err != nil {
+		return err
+	}
+	if gw, err = New(Config{Client: client, Outbox: o, Spool: s}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		os.Stdin.Read(make([]byte, 1)) // ends when the parent says so
+		cancel()
+	}()
+	return errors.Join(gw.Run(ctx), client.Close(), o.Close())
+}
+
+// childSubmit submits logs to an outbox that another process may be delivering, until
+// it is killed. It prints "tries HASH ." before and "accepted HASH ." after each.
+func childSubmit(args []string) error {
+	seed, err := strconv.ParseUint(args[1], 10, 64)
+	if err != nil {
+		return err
+	}
+	s, err := outbox.OpenSubmitter(outbox.Config{Dir: args[0]})
+	if err != nil {
+		return err
+	}
+	for n := uint64(1); ; n++ {
+		b, err := devicetest.BuildLog(seed*1_000_000+n, 300)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("tries %x .\n", hashOf(b))
+		if _, err := s.SubmitLog(context.Background(), devicetest.Info(int(seed%5)), b); err != nil {
+			return err
+		}
+		fmt.Printf("accepted %x .\n", hashOf(b))
+	}
+}
+
+// hashOf is of a log without its session token.
+func hashOf(b []byte) [sha256.Size]byte {
+	b = append([]byte(nil), b...)
+	if len(b) >= 5 {
+		binary.LittleEndian.PutUint32(b[1:], 0)
+	}
+	return sha256.Sum256(b)
+}
+
+// ledger is what is known of every log: FAULTS.md's conservation.
+type ledger struct {
+	mu                         sync.Mutex
+	tried, accepted, delivered map[string]bool
+}
+
+func (l *ledger) note(line string) {
+	f := strings.Fields(line)
+	if len(f) != 3 || f[2] != "." {
+		return // cut off by a kill
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch f[0] {
+	case "tries":
+		l.tried[f[1]] = true
+	case "accepted":
+		l.accepted[f[1]] = true
+	}
+}
+
+// F41, F42, F46: three programs submit to an outbox that a gateway delivers, a fourth
+// puts files into its spool, and all are killed at any moment, again and again: what
+// was accepted arrives, nothing else does, and nothing is left over.
+func TestKillsLoseNothing(t *testing.T) {
+	cycles := 20
+	if os.Getenv("CI") != "" {
+		cycles = 300
+	}
+	if n, err := strconv.Atoi(os.Getenv("ULOGKIT_KILL_CYCLES")); err == nil {
+		cycles = n
+	}
+	book := &ledger{tried: map[string]bool{}, accepted: map[string]bool{}, delivered: map[string]bool{}}
+	cloud, err := localcloud.Start(t.Context(), localcloud.Config{
+		Plaintext: true, KeepBytes: 1,
+		OnReceive: func(r localcloud.Received) {
+			if r.Err != nil {
+				t.Errorf("the cloud got a bad message: %v", r.Err)
+			}
+			book.mu.Lock()
+			defer book.mu.Unlock()
+			book.delivered[fmt.Sprintf("%x", hashOf(r.Payload))] = true
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	dir, files := filepath.Join(t.TempDir(), "outbox"), t.TempDir()
+	rnd := rand.New(rand.NewPCG(1, 2))
+
+	for cycle := range cycles {
+		var children []*childtest.Child
+		var readers sync.WaitGroup
+		begin := func(mode string, args ...string) {
+			c := childtest.Start(t, mode, args...)
+			children = append(children, c)
+			readers.Go(func() {
+				for line, ok := c.Line(); ok; line, ok = c.Line() {
+					book.note(line)
+				}
+			})
+		}
+		begin("gateway", dir, files, strconv.Itoa(cloud.Port()), strconv.Itoa(cycle))
+		for i := range 3 {
+			begin("submit", dir, strconv.Itoa(cycle*3+i))
+		}
+		for i := range rnd.IntN(4) {
+			putIntoSpool(t, book, files, uint64(cycle*10+i))
+		}
+		time.Sleep(time.Duration(rnd.IntN(120)) * time.Millisecond) // the moment of the kill
+		for _, i := range rnd.Perm(len(children)) {
+			children[i].Process.Signal(syscall.SIGKILL)
+		}
+		for _, c := range children {
+			c.Wait()
+		}
+		readers.Wait()
+	}
+
+	// Left alone, the last gateway delivers what is there.
+	last := childtest.Start(t, "gateway", dir, files, strconv.Itoa(cloud.Port()), "last")
+	missing := func() (n int) {
+		book.mu.Lock()
+		defer book.mu.Unlock()
+		for h := range book.accepted {
+			if !book.delivered[h] {
+				n++
+			}
+		}
+		return n
+	}
+	for deadline := time.Now().Add(2 * time.Minute); missing() > 0 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond) // polls another process
+	}
+	last.Stdin.Close()
+	if err := last.Wait(); err != nil {
+		t.Errorf("the gateway ended with %v", err)
+	}
+	if n := missing(); n > 0 || len(book.accepted) < cycles {
+		t.Fatalf("%d of %d accepted logs did not arrive", n, len(book.accepted))
+	}
+	for h := range book.delivered {
+		if !book.tried[h] {
+			t.Fatal("a log arrived that nobody submitted")
+		}
+	}
+	o, err := outbox.Open(outbox.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if s := o.Stats(); s.Waiting+s.Parked+s.Damaged > 0 {
+		t.Errorf("left in the outbox: %+v", s)
+	}
+	if left, err := os.ReadDir(files); err != nil || len(left) > 0 {
+		t.Errorf("left in the spool: %v, error %v", left, err)
+	}
+	t.Logf("%d cycles, %d logs accepted", cycles, len(book.accepted))
+}
+
+// putIntoSpool puts a log into the spool, as a program does that knows how.
+func putIntoSpool(t *testing.T, book *ledger, dir string, n uint64) {
+	t.Helper()
+	b, err := devicetest.BuildLog(9_000_000_000+n, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp, name := filepath.Join(dir, fmt.Sprint(".", n)), filepath.Join(dir, fmt.Sprint(n))
+	if err := os.WriteFile(temp, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := fmt.Sprintf("%x .", hashOf(b))
+	book.note("tries " + line)
+	if err := os.Rename(temp, name); err != nil {
+		t.Fatal(err)
+	}
+	book.note("accepted " + line)
+}
