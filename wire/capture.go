@@ -22,7 +22,7 @@ type CaptureConfig struct {
 // Capture finds the uLogger messages in a capture file.
 type Capture struct {
 	config CaptureConfig
-	file   *captureFile
+	source packetSource
 	stats  Stats
 	err    error
 
@@ -36,14 +36,16 @@ type Capture struct {
 	remembered  int64  // bytes of what waits for answers
 }
 
-// NewCapture returns a reader of the pcap or pcapng file r. Errors about the
-// file unwrap to ErrCapture.
+// NewCapture returns a reader of the pcap or pcapng file r, which may be packed
+// with gzip, zstd or bzip2. It reads no further than it must, so that r may be a
+// pipe from a program that is capturing. Errors about the file unwrap to
+// ErrCapture, those of r to r's.
 func NewCapture(r io.Reader, config CaptureConfig) (*Capture, error) {
 	file, err := openCapture(r)
 	if err != nil {
 		return nil, err
 	}
-	return &Capture{config: config, file: file}, nil
+	return &Capture{config: config, source: file}, nil
 }
 
 // All returns an iterator over the messages, in the order in which they were
@@ -54,7 +56,7 @@ func (c *Capture) All() iter.Seq[Message] {
 		if err := c.run(); !errors.Is(err, io.EOF) {
 			c.err = err
 		}
-		c.file = nil
+		c.source = nil
 	}
 }
 
@@ -68,12 +70,12 @@ func (c *Capture) Stats() Stats { return c.stats }
 var errCaptureUsed = errors.New("a capture can be read once: make another with NewCapture")
 
 func (c *Capture) run() error {
-	if c.file == nil {
+	if c.source == nil {
 		return errCaptureUsed
 	}
 	r := NewReassembler(c.open)
 	for !c.stopped {
-		p, err := c.file.next()
+		p, err := c.source.next()
 		if err != nil {
 			r.Close()
 			c.stats.Retransmitted, c.stats.Void = r.Retransmitted(), r.Void()

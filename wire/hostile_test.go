@@ -45,9 +45,9 @@ func be32(b []byte, values ...uint32) []byte {
 
 // Good pieces to build bad files from.
 var (
-	sectionBlock = block(blockSection, append(le32(nil, 0x1a2b3c4d, 1), bytes.Repeat([]byte{0xff}, 8)...))
-	ifaceBlock   = block(blockInterface, le32(nil, linkRaw, 0))
-	pcapHeader   = le32(nil, 0xa1b2c3d4, 4<<16|2, 0, 0, 65535, linkRaw)
+	sectionBlock   = block(blockSection, append(le32(nil, 0x1a2b3c4d, 1), bytes.Repeat([]byte{0xff}, 8)...))
+	ifaceBlock     = block(blockInterface, le32(nil, linkRaw, 0))
+	pcapFileHeader = le32(nil, 0xa1b2c3d4, 4<<16|2, 0, 0, 65535, linkRaw)
 )
 
 // option returns an option of an interface; its length may lie.
@@ -81,7 +81,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 	record := func(captured, length uint32, data []byte) []byte {
 		return append(le32(nil, 0, 0, captured, length), data...)
 	}
-	old := func(data ...[]byte) []byte { return slices.Concat(append([][]byte{pcapHeader}, data...)...) }
+	old := func(data ...[]byte) []byte { return slices.Concat(append([][]byte{pcapFileHeader}, data...)...) }
 	ip := tcp4(t, []byte("\xc0\x00"))
 	said := tcp4(t, publish(t, "logs/v0/C/A", 0, nil))
 	link := func(typ uint32, data []byte) []byte {
@@ -105,9 +105,9 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		"gzip":                     {0x1f, 0x8b, 8, 0},
 		"zeros":                    make([]byte, 64),
 		"ones":                     bytes.Repeat([]byte{0xff}, 64),
-		"pcap header":              pcapHeader,
-		"pcap header cut":          pcapHeader[:23],
-		"pcap version":             changed(pcapHeader, 4, 3),
+		"pcap header":              pcapFileHeader,
+		"pcap header cut":          pcapFileHeader[:23],
+		"pcap version":             changed(pcapFileHeader, 4, 3),
 		"pcap record head cut":     old(record(2, 2, nil)[:9]),
 		"pcap record cut":          old(record(100, 100, ip)),
 		"pcap record of 4 GiB":     old(record(0xffffffff, 0xffffffff, ip)),

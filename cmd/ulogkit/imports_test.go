@@ -19,6 +19,7 @@ const (
 	jennifer = "github.com/dave/jennifer"
 	yaml     = "go.yaml.in/yaml"
 	gopacket = "github.com/google/gopacket"
+	compress = "github.com/klauspost/compress"
 	paho     = "github.com/eclipse/paho.golang"
 	bbolt    = "go.etcd.io/bbolt"
 	flock    = "github.com/gofrs/flock"

@@ -1,0 +1,72 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxWindow is how many bytes back a zstd file may refer; zstd -19 takes 8 MiB.
+const maxWindow = 32 << 20
+
+// errInput marks errors of the reader that a file comes from, which say nothing
+// about the file.
+var errInput = errors.New("cannot read on")
+
+// input tells errors of a reader from those of what is read.
+type input struct{ r io.Reader }
+
+func (i input) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = inputError{err}
+	}
+	return n, err
+}
+
+// inputError reads as the error itself.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() []error { return []error{errInput, e.error} }
+
+// unpack returns what a file holds, by how it begins: what gzip, zstd and bzip2
+// have packed is unpacked as it is read.
+func unpack(r io.Reader) (_ *bufio.Reader, packed bool, err error) {
+	const size = 1 << 16
+	b := bufio.NewReaderSize(input{r}, size)
+	magic, err := b.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, false, err
+	}
+	bad := func(err error) error { return fmt.Errorf("%w: at offset 0: %w", ErrCapture, err) }
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			if errors.Is(err, errInput) {
+				return nil, true, err
+			}
+			return nil, true, bad(fmt.Errorf("gzip: %w", err))
+		}
+		return bufio.NewReaderSize(z, size), true, nil
+	case bytes.HasPrefix(magic, []byte("BZh")):
+		return bufio.NewReaderSize(bzip2.NewReader(b), size), true, nil
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, true, bad(fmt.Errorf("zstd: %w", err))
+		}
+		return bufio.NewReaderSize(z, size), true, nil
+	case bytes.Equal(magic, []byte{0x04, 0x22, 0x4d, 0x18}):
+		return nil, true, bad(errors.New("compressed with lz4: unpack it first, with lz4 -d"))
+	case bytes.Equal(magic, []byte{0xfd, '7', 'z', 'X'}):
+		return nil, true, bad(errors.New("compressed with xz: unpack it first, with unxz"))
+	}
+	return b, false, nil
+}
