@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ import (
 // captureFlags are what the command line says about reading a capture.
 type captureFlags struct {
 	elf         []string
+	iface       string
 	extract     string
 	force       bool
 	json        bool
@@ -27,9 +30,9 @@ type captureFlags struct {
 func newCapture() *cobra.Command {
 	var flags captureFlags
 	cmd := &cobra.Command{
-		Use:   "capture [--elf FW] [--json] [--extract DIR] FILE",
-		Short: "Show the uLogger traffic in a capture file",
-		Long: `capture reads a pcap or pcapng file and shows what gateways and broker said to
+		Use:   "capture [--elf FW] [--json] [--extract DIR] (FILE... | --interface NAME)",
+		Short: "Show the uLogger traffic in capture files or on an interface",
+		Long: `capture reads pcap or pcapng files, packed with gzip, zstd or bzip2 or not, and shows what gateways and broker said to
 each other over MQTT: connections, boot handshakes, logs and crash dumps, which
 it verifies, and what the broker answered and when. With --elf it also decodes
 the logs; with --json a record is then an object of the kind "record", with the keys
@@ -37,16 +40,28 @@ of "ulogkit decode --json" and the time, source, destination, topic and packet_i
 the message that it came in. Session tokens, passwords and upload addresses are not
 shown unless asked for.
 
+Several FILEs are read as one, by time: those of a capture that was rotated, or of
+two hosts. From a pipe, or with --interface (on Linux), it shows what comes as it
+comes; an interrupt ends it, with a summary.
+
 What is encrypted cannot be read: record it in plain text with the flag --tap of
 "ulogkit upload" or "ulogkit cloud", which writes such a file. If something is
-bad, missing in the file or encrypted, the exit code is 1.`,
-		Example: "  tcpdump -i any -w traffic.pcap port 1883\n  ulogkit capture --elf firmware.elf traffic.pcap\n  ulogkit capture --json --extract payloads traffic.pcap",
-		Args:    cobra.ExactArgs(1),
+bad, missing in the file or encrypted, the exit code is 1. What is not MQTT does not
+count: it is told on stderr and, with --json, in a last object of the kind "summary",
+which is there when no other object tells what was left out.`,
+		Example: "  tcpdump -i any -w traffic.pcap port 1883\n  ulogkit capture --elf firmware.elf traffic.pcap\n  ulogkit capture --json --extract payloads traffic.pcap\n  tcpdump -i any -U -w - port 1883 | ulogkit capture -",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if flags.iface != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runCapture(cmd, &flags, args[0])
+			return runCapture(cmd, &flags, args)
 		},
 	}
 	cmd.Flags().StringArrayVar(&flags.elf, "elf", nil, "decode the logs with firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
+	cmd.Flags().StringVar(&flags.iface, "interface", "", "capture on the network interface `NAME`")
 	cmd.Flags().StringVar(&flags.extract, "extract", "", "write the payloads into the `DIR`ectory")
 	forceFlag(cmd, &flags.force)
 	cmd.Flags().BoolVar(&flags.json, "json", false, "one JSON object a line")
@@ -54,20 +69,14 @@ bad, missing in the file or encrypted, the exit code is 1.`,
 	return cmd
 }
 
-func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error) {
-	var in io.Reader = cmd.InOrStdin()
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	}
-	traffic, err := wire.NewCapture(in, wire.CaptureConfig{ShowSecrets: flags.showSecrets})
+func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err error) {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	traffic, err := openTraffic(cmd, flags, names, out.Flush)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
+	defer traffic.close()
 	var extractor *capture.Extractor
 	if flags.extract != "" {
 		if extractor, err = capture.NewExtractor(flags.extract, flags.force); err != nil {
@@ -78,13 +87,9 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	defer func() { err = errors.Join(err, out.Flush()) }()
-	undecoded := 0
+
+	name, undecoded := traffic.name, 0
 	for m := range traffic.All() {
-		if err := cmd.Context().Err(); err != nil {
-			return err
-		}
 		row := capture.NewRow(&m, flags.showSecrets)
 		if extractor != nil {
 			if row.File, err = extractor.Write(&m); err != nil {
@@ -114,22 +119,38 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 			return err
 		}
 	}
-	stats := traffic.Stats()
-	for _, remark := range capture.Remarks(&stats) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, remark)
+
+	// An interrupt is how watching ends: what was read until then counts.
+	stats, failed := traffic.Stats(), traffic.Err()
+	interrupted := errors.Is(failed, context.Canceled)
+	if interrupted {
+		failed = nil
 	}
-	if extractor != nil && extractor.Withheld > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, capture.Withheld(extractor.Withheld))
+	if traffic.named {
+		name = "" // the errors say which file they are about
 	}
-	verdict := errors.Join(named(name, traffic.Err()), named(name, capture.Complaint(&stats, undecoded)))
-	if err := traffic.Err(); err != nil && stats.Messages == 0 {
-		verdict = named(name, err)
+	remarks := capture.Remarks(&stats)
+	if n := traffic.dropped(); n > 0 {
+		remarks = append(remarks, fmt.Sprintf("%d packets dropped by the system, which had no room for them", n))
+	}
+	if interrupted {
+		remarks = append(remarks, "interrupted: "+capture.Summary(&stats))
 	}
 	withheld := 0
 	if extractor != nil {
-		withheld = extractor.Withheld
+		if withheld = extractor.Withheld; withheld > 0 {
+			remarks = append(remarks, capture.Withheld(withheld))
+		}
 	}
-	if flags.json && (capture.Untold(&stats) || withheld > 0 || undecoded > 0 || traffic.Err() != nil) {
+	for _, remark := range remarks {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", traffic.name, remark)
+	}
+	failed = named(name, failed)
+	verdict := errors.Join(failed, named(traffic.name, capture.Complaint(&stats, undecoded)))
+	if failed != nil && stats.Messages == 0 {
+		verdict = failed
+	}
+	if flags.json && (capture.Untold(&stats) || withheld > 0 || undecoded > 0 || failed != nil || interrupted) {
 		row, err := capture.SummaryRow(&stats, undecoded, withheld, verdict)
 		if err != nil {
 			return err
@@ -137,6 +158,80 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, name string) (err error
 		fmt.Fprintf(out, "%s\n", row)
 	}
 	return verdict
+}
+
+// traffic is what is read, from files, a pipe or an interface.
+type traffic struct {
+	*wire.Capture
+	name    string // of the file, the interface, or how many files
+	named   bool   // errors bear the file's name
+	close   func() error
+	dropped func() int64
+}
+
+// openTraffic opens what is to be read. Before that waits, it calls idle.
+func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle func() error) (*traffic, error) {
+	ctx, config := cmd.Context(), wire.CaptureConfig{ShowSecrets: flags.showSecrets}
+	t := &traffic{close: func() error { return nil }, dropped: func() int64 { return 0 }}
+	switch {
+	case flags.iface != "":
+		source, link, err := capture.OpenInterface(ctx, flags.iface, idle)
+		if err != nil {
+			return nil, err
+		}
+		t.name, t.Capture, t.dropped = flags.iface, wire.NewCaptureSource(source, link, config), source.Dropped
+		return t, nil
+	case len(names) > 1 && slices.Contains(names, "-"):
+		return nil, usage(errors.New("standard input is read alone: give - or FILE"))
+	}
+
+	if len(names) > 1 {
+		var list []wire.File
+		for _, name := range names {
+			list = append(list, wire.File{Name: name, Open: func() (io.ReadCloser, error) {
+				f, err := os.Open(name)
+				if err != nil {
+					return nil, err
+				}
+				return struct {
+					io.Reader
+					io.Closer
+				}{capture.Interruptible(ctx, f), f}, nil
+			}})
+		}
+		c, err := wire.NewCaptureFiles(list, config)
+		t.name, t.named, t.Capture = fmt.Sprintf("%d files", len(names)), true, c
+		return t, err
+	}
+
+	t.name = names[0]
+	in := cmd.InOrStdin()
+	if t.name != "-" {
+		f, err := os.Open(t.name)
+		if err != nil {
+			return nil, err
+		}
+		in, t.close = f, f.Close
+	}
+	f, ok := in.(*os.File)
+	if info, err := fileInfo(f); ok && err == nil && info.Mode().IsRegular() {
+		in = capture.Interruptible(ctx, in)
+	} else {
+		in = capture.NewLive(ctx, in, idle)
+	}
+	c, err := wire.NewCapture(in, config)
+	if err != nil {
+		return nil, named(t.name, errors.Join(err, t.close()))
+	}
+	t.Capture = c
+	return t, nil
+}
+
+func fileInfo(f *os.File) (os.FileInfo, error) {
+	if f == nil {
+		return nil, os.ErrInvalid
+	}
+	return f.Stat()
 }
 
 // captureDecoder returns what decodes logs, or nil if no firmware was given.
@@ -149,8 +244,8 @@ func captureDecoder(cmd *cobra.Command, flags *captureFlags) (*text.Decoder, err
 }
 
 func named(name string, err error) error {
-	if err != nil {
+	if err != nil && name != "" {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return nil
+	return err
 }

@@ -54,7 +54,7 @@ var importTable = []rule{
 	{dir: "format/crash", allowed: []string{"format", "format/internal/firmware", frame, demangle}},
 	{dir: "format/internal/firmware", allowed: []string{zstd}},
 	{dir: "format"},
-	{dir: "wire", allowed: []string{"format", "format/topic", gopacket}},
+	{dir: "wire", allowed: []string{"format", "format/topic", gopacket, compress}},
 	// The stand-in cloud is part of the uploader's package tree.
 	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers, and a worker
