@@ -110,7 +110,7 @@ func (o *Outbox) page(bucket, from []byte) (page []Entry, next []byte, err error
 			if len(k) != 8 {
 				continue
 			}
-			if r, ok := o.describe(k, v); ok {
+			if r, ok := o.describe(bucket, k, v); ok {
 				page = append(page, r)
 			}
 		}
@@ -121,23 +121,21 @@ func (o *Outbox) page(bucket, from []byte) (page []Entry, next []byte, err error
 
 // describe reports false for a record that was delivered and whose removal from
 // the file is still to come.
-func (o *Outbox) describe(k, v []byte) (Entry, bool) {
+func (o *Outbox) describe(bucket, k, v []byte) (Entry, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	e := entryOf(bucket, k, v)
+	e.ID = o.idAt(k, v)
+	if e.State == StateDamaged {
+		return e, true
+	}
 	seq := binary.BigEndian.Uint64(k)
-	i := Entry{ID: o.idAt(k, v), State: StateWaiting, Bytes: len(v)}
-	r, err := recordAt(k, v)
-	if err != nil {
-		i.State, i.Reason = StateDamaged, err.Error()
-		return i, true
-	}
-	i.Kind, i.Device, i.Bytes, i.Accepted = r.Kind, r.Device, len(r.Payload), r.time()
 	if p, ok := o.parked[seq]; ok {
-		i.State, i.Reason, i.Code, i.Attempts, i.Parked = StateParked, p.Reason, p.Code, p.Attempts, time.UnixMilli(p.At)
-		return i, true
+		e.park(p)
+		return e, true
 	}
-	d := o.q.devices[keyOf(&r.Device)]
-	return i, d != nil && d.has(seq)
+	d := o.q.devices[keyOf(&e.Device)]
+	return e, d != nil && d.has(seq)
 }
 
 // Payload returns a copy of what a record holds.

@@ -30,6 +30,7 @@ import (
 // then, so that a process killed at any point loses nothing. Records are picked up in
 // the order they were accepted, whoever accepted them.
 type Submitter struct {
+	cfg      Config
 	dir      string // of the outbox
 	max      int64
 	identity uint64
@@ -45,7 +46,7 @@ func OpenSubmitter(cfg Config) (*Submitter, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Submitter{dir: cfg.Dir, max: cfg.MaxBytes, identity: randomUint64() | 1}
+	s := &Submitter{cfg: cfg, dir: cfg.Dir, max: cfg.MaxBytes, identity: randomUint64() | 1}
 	if err := durable.MakeDir(intakeDir(cfg.Dir), 0o700); err != nil {
 		return nil, s.failed("make", err)
 	}
@@ -136,6 +137,40 @@ func (s *Submitter) PickedUp() (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// Handover waits until somebody sees to what this Submitter accepted. It returns nil
+// when the process that has the outbox open has taken it over, and the outbox, open,
+// when that process has gone. ctx bounds the wait: one that has stopped keeps the
+// lock and picks up nothing.
+func (s *Submitter) Handover(ctx context.Context) (*Outbox, error) {
+	t := time.NewTicker(intakeInterval / 10)
+	defer t.Stop()
+	for {
+		if done, err := s.PickedUp(); done || err != nil {
+			return nil, err
+		}
+		if o, err := Open(s.cfg); !errors.Is(err, ErrHeld) {
+			return o, err
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil, &fault.Error{
+				Op: "hand over to outbox " + s.dir, Class: fault.ErrStorage, Err: errors.New("the process that has it open picks up nothing"),
+				Hint: "all is safe on disk; see what that process does",
+			}
+		}
+	}
+}
+
+// Acceptor is what accepts records: an Outbox, or a Submitter where another process
+// has the outbox open.
+type Acceptor interface {
+	Submit(ctx context.Context, r Record) (id string, err error)
+	SubmitLog(ctx context.Context, dev device.Info, buf []byte) (id string, err error)
+	SubmitCoreDump(ctx context.Context, dump []byte) (id string, err error)
+	SubmitText(ctx context.Context, dev device.Info, entries []payload.TextEntry) (ids []string, err error)
 }
 
 func intakeDir(dir string) string { return filepath.Join(dir, "in") }

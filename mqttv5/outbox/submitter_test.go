@@ -141,6 +141,49 @@ func TestSubmittedRecordCanBeRetriedAndDropped(t *testing.T) {
 	}
 }
 
+// Somebody sees to what was submitted: who has the outbox open, or, when he has gone,
+// who submitted.
+func TestHandoverToWhoHasItOpenOrToOneself(t *testing.T) {
+	dir := t.TempDir()
+	o := openOutbox(t, dir)
+	s := openSubmitter(t, dir)
+	submitLog(t, s, 1)
+	if mine, err := s.Handover(t.Context()); mine != nil || err != nil {
+		t.Errorf("got %v, %v, want it taken over", mine, err)
+	}
+	if n := o.Stats().Waiting; n != 1 {
+		t.Errorf("got %d waiting, want 1", n)
+	}
+	o.intake.stop() // as if the process had been stopped
+	submitLog(t, s, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if mine, err := s.Handover(ctx); mine != nil || !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "safe on disk") {
+		t.Errorf("got %v, %v, want ErrStorage", mine, err)
+	}
+	o.intake = startIntakeStopped()
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := s.Handover(t.Context())
+	if mine == nil || err != nil {
+		t.Fatalf("got %v, %v, want the outbox", mine, err)
+	}
+	if n := mine.Stats().Waiting; n != 2 {
+		t.Errorf("got %d waiting, want 2", n)
+	}
+	if err := mine.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// startIntakeStopped is for an outbox whose intake was stopped already.
+func startIntakeStopped() *intake {
+	in := &intake{quit: make(chan struct{}), done: make(chan struct{})}
+	close(in.done)
+	return in
+}
+
 // A process may die between the commit of a record and the removal of its file.
 func TestPickedUpOnceThoughItsFileIsThere(t *testing.T) {
 	dir := t.TempDir()

@@ -24,7 +24,9 @@ import (
 //	bucket:  root u64, sequence u64; with root 0 a leaf page follows
 //	free:    page numbers u64; a count of 0xffff is followed by the real one
 type checker struct {
-	f        *os.File
+	f        io.ReaderAt
+	visit    func(bucket, key, value []byte) // told of each value; may be nil
+	bucket   []byte                          // the one that is walked
 	pageSize int64
 	high     uint64 // pages below this exist
 	used     []bool
@@ -63,22 +65,14 @@ func check(name string) error {
 	if err != nil || fi.Size() == 0 {
 		return err
 	}
-	first, err := readMeta(f, 0)
+	m, err := newestMeta(f)
 	if err != nil {
 		return err
 	}
-	second, err := readMeta(f, int64(first.pageSize))
-	if err != nil {
-		return err
-	}
-	m := first
-	if second.txid > first.txid {
-		m = second
-	}
-	if second.pageSize != first.pageSize || m.high > uint64(fi.Size())/uint64(m.pageSize) {
+	if m.high > uint64(fi.Size())/uint64(m.pageSize) {
 		return structureError("it ends at byte %d, before page %d of %d bytes", fi.Size(), m.high, m.pageSize)
 	}
-	c := &checker{f: f, pageSize: int64(m.pageSize), high: m.high, used: make([]bool, m.high)}
+	c := newChecker(f, m)
 	if err := c.tree(m.root, nil, nil, 0); err != nil {
 		return err
 	}
@@ -88,12 +82,35 @@ func check(name string) error {
 	return c.freelist(m.free)
 }
 
+func newChecker(f io.ReaderAt, m meta) *checker {
+	return &checker{f: f, pageSize: int64(m.pageSize), high: m.high, used: make([]bool, m.high)}
+}
+
+// newestMeta returns the meta page of the last commit.
+func newestMeta(f io.ReaderAt) (meta, error) {
+	first, err := readMeta(f, 0)
+	if err != nil {
+		return first, err
+	}
+	second, err := readMeta(f, int64(first.pageSize))
+	if err != nil {
+		return second, err
+	}
+	if second.pageSize != first.pageSize {
+		return first, structureError("the meta pages differ in their page size")
+	}
+	if second.txid > first.txid {
+		return second, nil
+	}
+	return first, nil
+}
+
 type meta struct {
 	pageSize               uint32
 	root, free, high, txid uint64
 }
 
-func readMeta(f *os.File, at int64) (m meta, err error) {
+func readMeta(f io.ReaderAt, at int64) (m meta, err error) {
 	var b [80]byte
 	if _, err := f.ReadAt(b[:], at); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -176,7 +193,7 @@ func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) e
 			return structureError("key %d of page %d is out of order", i, id)
 		}
 		if flags == pageLeaf {
-			if err := c.value(nativeEndian.Uint32(e), e[pos+ksize:pos+ksize+vsize], id, depth); err != nil {
+			if err := c.value(nativeEndian.Uint32(e), keys[i], e[pos+ksize:pos+ksize+vsize], id, depth); err != nil {
 				return err
 			}
 		}
@@ -197,15 +214,21 @@ func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) e
 }
 
 // value checks what a leaf element holds: bytes, or a bucket.
-func (c *checker) value(flags uint32, v []byte, id uint64, depth int) error {
+func (c *checker) value(flags uint32, key, v []byte, id uint64, depth int) error {
 	switch {
 	case flags == 0:
+		if c.visit != nil {
+			c.visit(c.bucket, key, v)
+		}
 		return nil
 	case flags != 1:
 		return structureError("an element of page %d has flags 0x%x", id, flags)
 	case len(v) < 16:
 		return structureError("a bucket in page %d has %d bytes", id, len(v))
 	}
+	outer := c.bucket
+	c.bucket = key
+	defer func() { c.bucket = outer }()
 	if root := nativeEndian.Uint64(v); root != 0 {
 		return c.tree(root, nil, nil, depth+1)
 	}
