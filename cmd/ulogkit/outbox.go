@@ -21,7 +21,7 @@ func newOutbox() *cobra.Command {
 		Long: `outbox looks after the records that "ulogkit upload --outbox DIR" has accepted and
 not yet delivered. A record that the cloud refused for good is parked, with the
 reason; retry returns it to its place in the queue, drop removes it. An outbox
-that is being delivered is open to no other process.`,
+that is being delivered can be listed, and takes what others upload.`,
 		Example: "  ulogkit outbox list --outbox ./outbox",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -62,25 +62,44 @@ server's, if it gave one), attempts and parked.`,
 		Example: "  ulogkit outbox list --outbox ./outbox\n  ulogkit outbox list --json --outbox ./outbox | jq -r 'select(.state == \"parked\") | .reason'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withOutbox(cmd, dir, func(outbox *mqttv5.Outbox) error {
-				out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				print := printRecord
+			records, err := listRecords(cmd, dir)
+			if err != nil {
+				return err
+			}
+			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, r := range records {
 				if asJSON {
-					print = func(_ io.Writer, r mqttv5.RecordInfo) { printJSON(cmd.OutOrStdout(), recordRow(r)) }
+					printJSON(cmd.OutOrStdout(), recordRow(r))
+				} else {
+					printRecord(out, r)
 				}
-				for r, err := range outbox.Records() {
-					if err != nil {
-						return errors.Join(out.Flush(), err)
-					}
-					print(out, r)
-				}
-				return out.Flush()
-			})
+			}
+			return out.Flush()
 		},
 	}
 	outboxFlag(cmd, &dir)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	return cmd
+}
+
+// listRecords lists an outbox that another process may have open. One whose file is
+// damaged is opened, which says so and repairs it.
+func listRecords(cmd *cobra.Command, dir string) (records []mqttv5.RecordInfo, err error) {
+	records, err = boxes.List(dir)
+	if !boxes.IsDamaged(err) {
+		return records, err
+	}
+	records = nil
+	err = withOutbox(cmd, dir, func(outbox *mqttv5.Outbox) error {
+		for r, err := range outbox.Records() {
+			if err != nil {
+				return err
+			}
+			records = append(records, r)
+		}
+		return nil
+	})
+	return records, err
 }
 
 func printRecord(w io.Writer, r mqttv5.RecordInfo) {

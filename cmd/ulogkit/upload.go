@@ -16,6 +16,7 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
+	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
 
 // uploader is the command's flags.
@@ -56,7 +57,8 @@ With --outbox what is given is first kept on disk, in DIR, and is safe there fro
 crashes and outages; then it and all that waits in DIR is delivered, until nothing
 waits or upload is interrupted. An interruption loses nothing: how many still wait is
 told on standard error, and the exit code is 0. Without a FILE, what waits is
-delivered. A record that the cloud refuses for good is parked: "ulogkit outbox" shows
+delivered. While another process delivers DIR, what is given is accepted beside it
+and left to that one. A record that the cloud refuses for good is parked: "ulogkit outbox" shows
 the reason.` + settings.Help,
 		Example: `  ulogkit upload --customer 42 --cert gateway.crt --key gateway.key \
     --application 7 --serial SN-1 --device-type lamp --git-version v1.0.0 --git-hash 3f2c9a1 log.bin
@@ -129,7 +131,7 @@ type job struct {
 	tokens   bool  // session tokens are needed
 	loss     error // what the upload does not keep of the payloads
 	send     func(context.Context, *mqttv5.Client, []byte) ([]mqttv5.Receipt, error)
-	submit   func(context.Context, *mqttv5.Outbox, []byte) (ids []string, err error)
+	submit   func(context.Context, boxes.Acceptor, []byte) (ids []string, err error)
 }
 
 // job reads and checks what the command line names.
@@ -140,7 +142,7 @@ func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
 		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
 			return one(client.PublishCoreDump(ctx, b))
 		}
-		j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
+		j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
 			return one(outbox.SubmitCoreDump(ctx, b))
 		}
 		j.payloads, err = readGood(cmd, j.names, inspect.CheckCoreDump)
@@ -156,7 +158,7 @@ func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
 		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
 			return one(client.UploadLog(ctx, device, b))
 		}
-		j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
+		j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
 			return one(outbox.SubmitLog(ctx, device, b))
 		}
 		if u.asIs {
@@ -202,7 +204,7 @@ func (u *uploader) textJob(cmd *cobra.Command) (j job, err error) {
 		}
 		return client.PublishText(ctx, device, list)
 	}
-	j.submit = func(ctx context.Context, outbox *mqttv5.Outbox, b []byte) ([]string, error) {
+	j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
 		list, err := entries(b)
 		if err != nil {
 			return nil, err
@@ -304,22 +306,21 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 		return usage(err)
 	}
 	events := newEventPrinter(cmd)
-	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: u.outbox, Logger: warnings(cmd)})
+	cfg := boxes.Config{Dir: u.outbox, Logger: warnings(cmd)}
+	outbox, err := boxes.Open(cfg)
+	if errors.Is(err, boxes.ErrHeld) && len(j.names) > 0 {
+		outbox, err = u.submitBeside(cmd, j, cfg, events)
+		if outbox == nil {
+			return err
+		}
+		j.names = nil
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, outbox.Close()) }()
-	for i, name := range j.names {
-		ids, err := j.submit(cmd.Context(), outbox, j.payloads[i])
-		for _, id := range ids {
-			events.printf("%s: accepted as %s\n", name, id)
-		}
-		if err != nil {
-			if len(j.names) > 1 {
-				err = fmt.Errorf("%w (%d of %d files accepted)", err, i, len(j.names))
-			}
-			return fmt.Errorf("%s: %w", name, err)
-		}
+	if err := accept(cmd, j, outbox, events); err != nil {
+		return err
 	}
 	client, end, err := u.connect(cmd, true, events.hooks())
 	if err != nil {
@@ -336,4 +337,48 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s%d waiting in %s, safe on disk; the next delivery goes on with them\n", why, waiting, u.outbox)
 	}
 	return err
+}
+
+// accept accepts the files and prints their ids.
+func accept(cmd *cobra.Command, j job, outbox boxes.Acceptor, events *eventPrinter) error {
+	for i, name := range j.names {
+		ids, err := j.submit(cmd.Context(), outbox, j.payloads[i])
+		for _, id := range ids {
+			events.printf("%s: accepted as %s\n", name, id)
+		}
+		if err != nil {
+			if len(j.names) > 1 {
+				err = fmt.Errorf("%w (%d of %d files accepted)", err, i, len(j.names))
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// handoverTime is how long a process that has the outbox open may take to pick up what
+// others submit.
+const handoverTime = 5 * time.Second
+
+// submitBeside accepts the files while another process delivers. It returns the
+// outbox, open, if that process has ended meanwhile, and nil if it sees to them.
+func (u *uploader) submitBeside(cmd *cobra.Command, j job, cfg boxes.Config, events *eventPrinter) (*mqttv5.Outbox, error) {
+	submitter, err := boxes.OpenSubmitter(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := accept(cmd, j, submitter, events); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), handoverTime)
+	defer cancel()
+	outbox, err := submitter.Handover(ctx)
+	switch {
+	case err != nil:
+		// They are accepted, and whoever opens the outbox next delivers them.
+		fmt.Fprintf(cmd.ErrOrStderr(), "%v\n", err)
+	case outbox == nil:
+		fmt.Fprintf(cmd.ErrOrStderr(), "another process has %s open and delivers them\n", u.outbox)
+	}
+	return outbox, nil
 }

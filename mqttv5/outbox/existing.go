@@ -11,10 +11,16 @@ import (
 // OpenExisting is Open for an outbox that must be there already: where none is, it
 // makes none and returns an error of class ErrStorage.
 func OpenExisting(cfg Config) (*Outbox, error) {
-	if _, err := os.Stat(fileName(cfg.Dir)); errors.Is(err, fs.ErrNotExist) {
-		return nil, &fault.Error{Op: "open outbox " + cfg.Dir, Class: fault.ErrStorage, Err: errors.New("there is none")}
+	_, file := os.Stat(fileName(cfg.Dir))
+	_, intake := os.Stat(intakeDir(cfg.Dir)) // a Submitter may have been there first
+	if errors.Is(file, fs.ErrNotExist) && errors.Is(intake, fs.ErrNotExist) {
+		return nil, errNone(cfg.Dir)
 	}
 	return Open(cfg)
+}
+
+func errNone(dir string) error {
+	return &fault.Error{Op: "open outbox " + dir, Class: fault.ErrStorage, Err: errors.New("there is none")}
 }
 
 // Aside returns the ids of all records that are parked, and of those that are

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
@@ -33,7 +32,7 @@ func List(dir string) ([]Entry, error) {
 		records, damaged, numbers, parked = nil, nil, nil, map[uint64]parkedEntry{}
 		clear(places)
 	}
-	err = boltfile.Read(filepath.Join(dir, "outbox.db"), begin, func(bucket, k, v []byte) {
+	err = boltfile.Read(fileName(dir), begin, func(bucket, k, v []byte) {
 		if string(bucket) == string(bucketMeta) {
 			known, _ = decodeState(v)
 			return
@@ -58,7 +57,7 @@ func List(dir string) ([]Entry, error) {
 		}
 	})
 	if errors.Is(err, fs.ErrNotExist) && len(submitted) == 0 {
-		return nil, failed(errors.New("there is none"))
+		return nil, errNone(dir)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, failed(err)
@@ -83,6 +82,10 @@ func List(dir string) ([]Entry, error) {
 	}
 	return append(records, damaged...), nil
 }
+
+// IsDamaged reports whether an error of List says that the file is damaged. Opening the
+// outbox repairs it.
+func IsDamaged(err error) bool { return boltfile.IsDamage(err) }
 
 // listIntake returns what waits to be picked up.
 func listIntake(dir string) (entries []Entry, err error) {
