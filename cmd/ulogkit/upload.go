@@ -145,7 +145,7 @@ func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
 		j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
 			return one(outbox.SubmitCoreDump(ctx, b))
 		}
-		j.payloads, err = readGood(cmd, j.names, inspect.CheckCoreDump)
+		return u.dumpJob(cmd, j)
 	case u.text != "":
 		return u.textJob(cmd)
 	case len(args) > 0:

@@ -29,6 +29,10 @@ type Dump struct {
 	// Notes says what is worth to know and is no damage.
 	Notes []string
 
+	// Bytes is the dump itself, with its header if it has one: what was read, but
+	// for hexadecimal digits. Empty of what [Of] returns.
+	Bytes []byte
+
 	known uint32 // a bit for each of the 20 registers that the dump holds
 	mem   memory
 }
@@ -78,7 +82,7 @@ func Read(b []byte) (*Dump, error) {
 	case len(b) >= at+len(mark) && isMark(b[at:]):
 		return readWithHeader(b, at)
 	case isMark(b):
-		d := &Dump{Notes: []string{"The dump has no header of the agent: which device and firmware it is of is not known."}}
+		d := &Dump{Bytes: b, Notes: []string{"The dump has no header of the agent: which device and firmware it is of is not known."}}
 		return d, d.read(b, 0)
 	}
 	if text := fromHex(b); text != nil {
@@ -103,7 +107,7 @@ func isMark(b []byte) bool {
 
 // readWithHeader reads a dump that begins at an offset, behind its header.
 func readWithHeader(b []byte, at int) (*Dump, error) {
-	d := &Dump{}
+	d := &Dump{Bytes: b}
 	if at >= format.CoreDumpHeaderSize {
 		d.Header = (*format.CoreDumpHeader)(b)
 	} else {
@@ -286,9 +290,7 @@ func (d *Dump) finish() {
 // fromHex returns the bytes of a dump that b holds as hexadecimal digits, or nil.
 // A console writes lines before and after, and may begin each line with a time.
 func fromHex(b []byte) []byte {
-	const digits = "63430300"
-	lower := bytes.ToLower(b[:min(len(b), 1<<20)])
-	at := bytes.Index(lower, []byte(digits))
+	at := findDigits(b[:min(len(b), 1<<20)])
 	if at < 0 {
 		return nil
 	}
@@ -296,7 +298,7 @@ func fromHex(b []byte) []byte {
 	if all := hexLine(b); all != nil {
 		return all
 	}
-	begin := bytes.LastIndexByte(lower[:at], '\n') + 1
+	begin := bytes.LastIndexByte(b[:at], '\n') + 1
 	out := make([]byte, 0, len(b)/2)
 	first := true
 	for line := range bytes.Lines(b[begin:]) {
@@ -319,6 +321,30 @@ func fromHex(b []byte) []byte {
 		out = append(out, data...)
 	}
 	return out
+}
+
+// findDigits returns where the digits of the mark begin, with blanks between
+// perhaps, or -1.
+func findDigits(b []byte) int {
+	const digits = "63430300"
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(b[at:], digits[0])
+		if i < 0 {
+			return -1
+		}
+		at += i
+		found, end := 0, at
+		for ; end < len(b) && found < len(digits); end++ {
+			if b[end] == digits[found] {
+				found++
+			} else if b[end] != ' ' || found%2 != 0 {
+				break
+			}
+		}
+		if found == len(digits) {
+			return at
+		}
+	}
 }
 
 // hexLine returns the bytes of hexadecimal digits with white space between, or

@@ -20,27 +20,37 @@ func CheckLog(buf []byte) error {
 	return nil
 }
 
-// CoreDumpDevice verifies a crash dump as a whole and returns the device that its
-// header names.
+// CoreDumpDevice returns the device that the header of a crash dump names. A dump
+// that was cut, or whose memory the device wrote wrong, is sent as well: it is
+// not written a second time, and its registers are worth it. What is no dump with
+// its header, or was changed since the device took the checksum, is refused.
 func CoreDumpDevice(dump []byte) (device.Info, error) {
-	if err := format.CheckCoreDump(dump); err != nil {
+	d, _, whole := format.ParseCoreDump(dump)
+	if !isCoreDump(dump) || whole == nil && d.Verify() != nil {
+		err := format.CheckCoreDump(dump)
+		if err == nil {
+			err = format.ErrValue
+		}
 		return device.Info{}, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: err, Hint: "nothing was sent"}
 	}
-	d, _, err := format.ParseCoreDump(dump)
-	if err != nil {
-		return device.Info{}, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: err}
-	}
+	h := (*format.CoreDumpHeader)(dump)
 	dev := device.Info{
-		ApplicationID: d.Header.ApplicationID(),
-		DeviceSerial:  string(d.Header.DeviceSerial()),
-		DeviceType:    string(d.Header.DeviceType()),
-		GitVersion:    string(d.Header.VersionString()),
-		GitHash:       string(d.Header.GitHash()),
+		ApplicationID: h.ApplicationID(),
+		DeviceSerial:  string(h.DeviceSerial()),
+		DeviceType:    string(h.DeviceType()),
+		GitVersion:    string(h.VersionString()),
+		GitHash:       string(h.GitHash()),
 	}
 	if err := dev.Validate(); err != nil {
 		return device.Info{}, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: err}
 	}
 	return dev, nil
+}
+
+// isCoreDump reports whether CrashCatcher's mark stands behind the header.
+func isCoreDump(b []byte) bool {
+	const mark = "\x63\x43\x03\x00"
+	return len(b) >= format.CoreDumpHeaderSize+len(mark) && string(b[format.CoreDumpHeaderSize:][:len(mark)]) == mark
 }
 
 // WithToken returns a copy of a log with a session token in it.

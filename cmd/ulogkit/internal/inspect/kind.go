@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -39,7 +40,8 @@ func knownVersion(b []byte) bool {
 // with its hexadecimal digits.
 func isRaw(b []byte) bool {
 	const mark, digits = "\x63\x43\x03\x00", "63430300"
-	return bytes.HasPrefix(b, []byte(mark)) || bytes.HasPrefix(bytes.TrimLeft(b[:min(len(b), KindSize)], " \t\r\n"), []byte(digits))
+	start := bytes.Join(bytes.Fields(b[:min(len(b), KindSize)]), nil)
+	return bytes.HasPrefix(b, []byte(mark)) || bytes.HasPrefix(start, []byte(digits))
 }
 
 // KindSize is how many bytes tell each kind.
@@ -119,16 +121,14 @@ func CheckLog(b []byte) error {
 	return err
 }
 
-// CheckCoreDump is [format.CheckCoreDump] for a file that a person names.
-func CheckCoreDump(b []byte) error {
-	err := format.CheckCoreDump(b)
-	if err == nil {
-		return nil
+// Dump is [crash.Read] for a file that a person names: it knows what else the file
+// can be.
+func Dump(b []byte) (*crash.Dump, error) {
+	d, err := crash.Read(b)
+	if err != nil {
+		return nil, cmp.Or(Other(b, ACrashDump), err)
 	}
-	if other := Other(b, ACrashDump); other != nil {
-		return other
-	}
-	return err
+	return d, nil
 }
 
 // CheckText returns what a file is that is no text but what devices write.
