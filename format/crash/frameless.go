@@ -80,9 +80,14 @@ func (s *body) load(offset int32) value {
 	return value{}
 }
 
-// saved returns where a register of the caller is kept, and whether it is.
+// saved returns where a register of the caller is kept, and whether it is. What
+// lies below sp may have been overwritten.
 func (s *body) saved(reg int32) (offset int32, ok bool) {
+	sp := s.reg[regSP]
 	for _, old := range s.slots {
+		if sp.kind == stack && old.offset < sp.n {
+			continue
+		}
 		if old.reg == reg && (!ok || old.offset > offset) {
 			offset, ok = old.offset, true
 		}

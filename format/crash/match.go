@@ -201,8 +201,8 @@ func (e *evidence) code() (calls int) {
 		return 0
 	}
 	if fw.blind {
-		if !fw.hasCode(pc) && fw.function(pc) == nil {
-			e.against = append(e.against, fmt.Sprintf("pc 0x%08x is in no function of the firmware.", pc))
+		if !fw.hasCode(pc) && !fw.hasCode(lr) && !isExceptionReturn(lr) {
+			e.against = append(e.against, fmt.Sprintf("Neither pc 0x%08x nor lr is in the code of the firmware.", pc))
 		}
 		e.helps = append(e.helps, "The bytes of the code are not in the file, so what they say of the calls was not checked.")
 		return 0
@@ -213,7 +213,7 @@ func (e *evidence) code() (calls int) {
 		if u.refuted {
 			again := newUnwinder(fw, d)
 			again.reg[regSP], again.floor = sp, uint64(sp)
-			if again.run(d); !again.refuted && again.confirmed > u.confirmed {
+			if again.run(d); !again.refuted && again.certain() > u.certain() {
 				u = again
 			}
 		}

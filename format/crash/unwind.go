@@ -136,7 +136,7 @@ func (fw *Firmware) Backtrace(d *Dump) *Backtrace {
 		for _, sp := range d.stackPointers() {
 			again := newUnwinder(fw, d)
 			again.reg[regSP], again.floor = sp, uint64(sp)
-			if again.run(d); !again.refuted && again.confirmed > u.confirmed {
+			if again.run(d); !again.refuted && again.certain() > u.certain() {
 				again.trace.Notes = append(again.trace.Notes, fmt.Sprintf(
 					"sp 0x%08x of the dump does not fit what the processor saved: 0x%08x was used, as msp and psp have it.", d.Registers.SP(), sp))
 				u = again
@@ -147,6 +147,16 @@ func (fw *Firmware) Backtrace(d *Dump) *Backtrace {
 	fw.name(u.trace)
 	u.nameTask()
 	return u.trace
+}
+
+// certain returns how many frames are.
+func (u *unwinder) certain() (n int) {
+	for _, f := range u.trace.Frames {
+		if f.Confidence == Unwound {
+			n++
+		}
+	}
+	return n
 }
 
 // stackPointers returns what sp can have been, by the registers that the
@@ -368,7 +378,7 @@ func (u *unwinder) enter(c caller, at uint32) (how How, through []uint32, ok boo
 	case c.ret == 0xffffffff: // lr after reset; zero may as well be an overrun's
 		u.whole = true
 		return "", nil, false
-	case !u.fw.isReturn(c.ret):
+	case !u.fw.isReturn(c.ret), u.fw.blind && u.task && u.begins(c.ret):
 		// An operating system gives tasks the address of a function to end in.
 		f := u.fw.function(c.ret &^ 1)
 		if u.whole = c.ret > 1 && f != nil && f.Addr == c.ret&^1; !u.whole && u.task && u.graph.isEntry(at) {
@@ -401,6 +411,13 @@ func (u *unwinder) enter(c caller, at uint32) (how How, through []uint32, ok boo
 	}
 	u.pc, u.exact = c.ret&^1, false
 	return c.how, through, true
+}
+
+// begins reports whether a function begins at an address, as those do in which
+// tasks end.
+func (u *unwinder) begins(addr uint32) bool {
+	f := u.fw.function(addr &^ 1)
+	return f != nil && f.Addr == addr&^1
 }
 
 // fresh reports whether lr can still be the return address in a function that
@@ -463,6 +480,14 @@ func (u *unwinder) jumped(lr uint32) bool {
 	through := func(reg uint32) bool {
 		value, ok := u.get(uint64(reg))
 		return ok && reg < regSP && value&^1 == u.pc
+	}
+	if u.fw.blind { // which register it was is not known
+		for reg := range uint32(regSP) {
+			if through(reg) && u.reg[reg] != 0 {
+				return true
+			}
+		}
+		return u.pc == 0
 	}
 	at := lr &^ 1
 	if h := u.fw.half(at - 2); h&0xff80 == 0x4780 {
@@ -578,11 +603,13 @@ func (u *unwinder) fromCode(at uint32) (c caller, ok bool) {
 
 	c.reg, c.known, c.sp, c.how, c.guess = u.reg, u.known, entry, FromCode, b.guess
 	caller := func(reg int32) (uint32, bool) {
-		if b.reg[reg] == (value{original, reg}) {
-			return u.get(uint64(reg))
-		}
+		// On another way to this instruction the register may have changed: what
+		// was saved has not.
 		if offset, ok := b.saved(reg); ok {
 			return u.mem.word(entry + uint32(offset))
+		}
+		if b.reg[reg] == (value{original, reg}) {
+			return u.get(uint64(reg))
 		}
 		return 0, false
 	}
@@ -593,7 +620,7 @@ func (u *unwinder) fromCode(at uint32) (c caller, ok bool) {
 			c.known &^= 1 << reg
 		}
 	}
-	c.saved = b.reg[regLR] != value{original, regLR}
+	_, c.saved = b.saved(regLR)
 	c.ret, ok = caller(regLR)
 	return c, ok
 }

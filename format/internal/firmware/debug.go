@@ -262,7 +262,6 @@ func (d *Debug) context(data *unitData, u unit) (x context, root entry, c Cursor
 	if root.rnglistsBase.form != 0 {
 		x.rnglistsBase = uint32(root.rnglistsBase.value)
 	}
-	x.rangesBase = uint32(root.gnuRB.value)
 	if x.hasLines = root.stmtList.form != 0; x.hasLines {
 		x.stmtList = uint32(root.stmtList.value)
 	}
@@ -363,7 +362,7 @@ func (d *Debug) scopes(pcs []uint32) [][]Scope {
 			y.addr, y.addrBase, y.low = x.addr, x.addrBase, x.low
 			y.hasLines, y.stmtList = x.hasLines, x.stmtList
 			if u.version < 5 {
-				y.rangesBase = x.rangesBase
+				y.rangesBase = uint32(root.gnuRB.value) // of the split file, not of the unit here
 				data.ranges = d.data.ranges
 			}
 			d.walk(&y, below, pcs, found)
