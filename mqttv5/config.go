@@ -62,8 +62,9 @@ type Config struct {
 }
 
 // Tuning holds the numbers of a connection: ClientID, KeepAlive, AckTimeout,
-// MaxInFlight, PublishesPerSecond, BytesPerSecond, MinBackoff, MaxBackoff and
-// MaxMessage. The defaults respect the limits of AWS IoT Core.
+// MaxInFlight, PublishesPerSecond, BytesPerSecond, MinBackoff, MaxBackoff, Proxy and
+// MaxMessage. The rates are limited by default for mqtt.ulogger.ai and
+// *.amazonaws.com alone, to what AWS IoT Core allows.
 type Tuning = link.Tuning
 
 // Hooks let the caller see what happens. They are called from the client's own
@@ -87,6 +88,8 @@ const (
 	DefaultPort         = link.DefaultPort
 	DefaultTokenTimeout = link.DefaultTimeout
 	DefaultMaxMessage   = link.DefaultMaxMessage
+
+	NoProxy = link.NoProxy // as Tuning.Proxy: no proxy, whatever the environment says
 )
 
 // withDefaults returns the configuration with its defaults filled in, or what is

@@ -99,6 +99,8 @@
 //	                                                   knows no devices and no verdicts
 //	flow window, rate, hostile bytes                   here: paho has none
 //
+// Package mqttv5/internal/link has this row by row, and what its own parts cost.
+//
 // # Errors
 //
 // Every error is an [*Error] or wraps one; errors.Is tells what to do about it:

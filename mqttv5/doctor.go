@@ -96,10 +96,7 @@ func (d *diagnosis) credentials() Finding {
 		return d.failed(check, err)
 	}
 	f := Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s, valid until %s", d.cfg.CertFile, leaf.NotAfter.Format(time.DateOnly))}
-	switch now := time.Now(); {
-	case now.Before(leaf.NotBefore):
-		f.OK, f.Remedy = false, "the certificate is not valid yet; check this machine's clock"
-	case leaf.NotAfter.Sub(now) < 14*24*time.Hour:
+	if time.Until(leaf.NotAfter) < 14*24*time.Hour {
 		f.OK, f.Remedy = false, "the certificate expires within two weeks; renew it"
 	}
 	return f
@@ -118,6 +115,10 @@ func (d *diagnosis) clock() Finding {
 
 func (d *diagnosis) resolve() Finding {
 	const check = "name resolution"
+	connection := d.cfg.connection()
+	if u, _ := connection.ProxyURL(); u != nil { // checked with the configuration
+		return Finding{Check: check, OK: true, Detail: "left to the proxy " + u.Host}
+	}
 	ctx, cancel := context.WithTimeout(d.ctx, d.cfg.TokenTimeout)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, d.cfg.Broker)

@@ -183,9 +183,15 @@ func (c *Client) storageClient() (*http.Client, error) {
 			return nil, err
 		}
 	}
+	viaProxy := http.ProxyFromEnvironment
+	if c.cfg.Tuning.Proxy != "" {
+		connection := c.cfg.connection()
+		u, _ := connection.ProxyURL() // checked with the configuration
+		viaProxy = http.ProxyURL(u)
+	}
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: t,
+			Proxy: viaProxy, TLSClientConfig: t,
 			TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: time.Minute,
 			DisableKeepAlives: true,
 		},

@@ -74,7 +74,7 @@ var importTable = []rule{
 	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault"}},
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/fault"}},
 	// Rooms, which do not know each other.
-	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", paho, xtime}},
+	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", paho, xtime, xnet}},
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
 	{dir: "mqttv5/outbox", allowed: []string{

@@ -90,8 +90,7 @@ type Inbox struct {
 	SessionExpiry  time.Duration // how long the broker keeps what belongs to a client that is away
 }
 
-// Tuning holds the numbers of a connection. The defaults respect the limits of
-// AWS IoT Core (MQTT facts, section AWS).
+// Tuning adapts a connection.
 type Tuning struct {
 	// ClientID is the MQTT client identifier. Two connections with one identifier
 	// evict each other. Default: "cust-CUSTOMER-uploader-RANDOM".
@@ -111,11 +110,11 @@ type Tuning struct {
 	MaxInFlight int
 
 	// PublishesPerSecond limits the rate of messages; negative is no limit.
-	// Default: 100.
+	// Default: 100 for mqtt.ulogger.ai and *.amazonaws.com, no limit for others.
 	PublishesPerSecond float64
 
 	// BytesPerSecond limits the rate of message bytes; negative is no limit.
-	// Default: 524288.
+	// Default: 524288 for mqtt.ulogger.ai and *.amazonaws.com, no limit for others.
 	BytesPerSecond float64
 
 	// MinBackoff is the least upper bound of the random wait before connecting
@@ -124,6 +123,12 @@ type Tuning struct {
 
 	// MaxBackoff is the greatest upper bound of that wait. Default: 120 s.
 	MaxBackoff time.Duration
+
+	// Proxy is the address of a proxy, http://, https:// or socks5://, with
+	// USER:PASSWORD@ if it wants that; NoProxy is none. Default: HTTPS_PROXY or
+	// ALL_PROXY of the environment, but not for loopback addresses and what NO_PROXY
+	// names.
+	Proxy string
 
 	// MaxMessage is the longest payload in bytes. The limit the broker names when
 	// it accepts the connection applies as well. Default: 131072.
@@ -150,8 +155,12 @@ func (c Config) WithDefaults() (Config, error) {
 	orDefault(&t.KeepAlive, 60*time.Second)
 	orDefault(&t.AckTimeout, 30*time.Second)
 	orDefault(&t.MaxInFlight, 100)
-	orDefault(&t.PublishesPerSecond, 100)
-	orDefault(&t.BytesPerSecond, 512<<10)
+	if !limitedByAWS(c.Broker) {
+		orDefault(&t.PublishesPerSecond, -1)
+		orDefault(&t.BytesPerSecond, -1)
+	}
+	orDefault(&t.PublishesPerSecond, awsPublishes)
+	orDefault(&t.BytesPerSecond, awsBytes)
 	orDefault(&t.MinBackoff, time.Second)
 	orDefault(&t.MaxBackoff, 120*time.Second)
 	orDefault(&t.MaxMessage, DefaultMaxMessage)
@@ -187,6 +196,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("field Port %d is not between 1 and 65535", c.Port)
 	}
 	if err := c.checkNumbers(); err != nil {
+		return err
+	}
+	if _, err := c.ProxyURL(); err != nil {
 		return err
 	}
 
@@ -246,6 +258,18 @@ func checkClientID(s string) error {
 		return fmt.Errorf("the character at byte %d is not allowed", i)
 	}
 	return nil
+}
+
+// What AWS IoT Core allows to one connection (MQTT facts, section AWS).
+const (
+	awsPublishes = 100
+	awsBytes     = 512 << 10
+)
+
+// limitedByAWS reports whether a broker is known to have the limits of AWS IoT Core.
+func limitedByAWS(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	return host == DefaultBroker || strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
 
 func isLoopback(host string) bool {

@@ -49,32 +49,27 @@ func (c *Config) Certificate() (*x509.Certificate, error) {
 
 // load reads and checks the files.
 func (c *identity) load() (*tls.Config, error) {
-	certPEM, err := readPEM("client certificate", c.files.CertFile, nil)
+	certPEM, err := readPEM("client certificate", c.files.CertFile, certificate)
 	if err != nil {
 		return nil, err
 	}
-	keyPEM, err := readPEM("private key", c.files.KeyFile, checkKeyMode)
+	keyPEM, err := readPEM("private key", c.files.KeyFile, privateKey)
 	if err != nil {
 		return nil, err
-	}
-	if err := checkPlainKey(keyPEM); err != nil {
-		return nil, credentialError("use private key "+c.files.KeyFile, err,
-			"write an unencrypted copy with: openssl pkey -in "+c.files.KeyFile+" -out NEW.key && chmod 600 NEW.key")
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, credentialError("use certificate "+c.files.CertFile+" with key "+c.files.KeyFile, trimTLS(err), "the two files must be a pair, in PEM")
+		return nil, c.pairError(certPEM, keyPEM, err)
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
 			return nil, credentialError("use certificate "+c.files.CertFile, err, "")
 		}
 	}
-	if now := time.Now(); now.After(pair.Leaf.NotAfter) {
-		return nil, credentialError("use certificate "+c.files.CertFile,
-			fmt.Errorf("it expired on %s and the clock says %s", pair.Leaf.NotAfter.Format(time.DateOnly), now.Format(time.DateOnly)),
-			"renew it, or set the clock")
+	if err := c.checkTime(pair.Leaf, time.Now()); err != nil {
+		return nil, err
 	}
+
 	cfg := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		ServerName:   c.serverName,
@@ -83,6 +78,7 @@ func (c *identity) load() (*tls.Config, error) {
 	if c.port == 443 {
 		cfg.NextProtos = []string{"x-amzn-mqtt-ca"}
 	}
+
 	var caPEM []byte
 	if c.files.CAFile != "" {
 		cfg.RootCAs = x509.NewCertPool()
@@ -90,6 +86,7 @@ func (c *identity) load() (*tls.Config, error) {
 			return nil, err
 		}
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if sum := sha256.Sum256(bytes.Join([][]byte{certPEM, keyPEM, caPEM}, []byte{0})); c.cache == nil || sum != c.sum {
@@ -100,14 +97,42 @@ func (c *identity) load() (*tls.Config, error) {
 	return cfg, nil
 }
 
+// pairError says why a certificate and a key are not used together.
+func (c *identity) pairError(certPEM, keyPEM []byte, err error) error {
+	op := "use certificate " + c.files.CertFile + " with key " + c.files.KeyFile
+	blocks := pemBlocks(certPEM, certificate)
+	for i := 1; i < len(blocks); i++ {
+		if _, err := tls.X509KeyPair(pem.EncodeToMemory(blocks[i]), keyPEM); err == nil {
+			return credentialError(op, fmt.Errorf("the chain is in the wrong order: the key belongs to certificate %d of %d in the file", i+1, len(blocks)),
+				"the client's own certificate must be the first, its issuer the next")
+		}
+	}
+	return credentialError(op, trimTLS(err), "the two files must be a pair, in PEM")
+}
+
+// checkTime refuses a certificate that is not valid at a time.
+func (c *identity) checkTime(leaf *x509.Certificate, now time.Time) error {
+	switch {
+	case now.After(leaf.NotAfter):
+		return credentialError("use certificate "+c.files.CertFile,
+			fmt.Errorf("it expired on %s and the clock says %s", leaf.NotAfter.Format(time.DateOnly), now.Format(time.DateOnly)),
+			"renew it, or set the clock")
+	case now.Before(leaf.NotBefore):
+		return credentialError("use certificate "+c.files.CertFile,
+			fmt.Errorf("it is not valid before %s and the clock says %s", leaf.NotBefore.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)),
+			"set the clock of this machine, or wait")
+	}
+	return nil
+}
+
 // AppendRoots adds the certificates of a CA file to a pool and returns its bytes.
 func AppendRoots(pool *x509.CertPool, file string) ([]byte, error) {
-	b, err := readPEM("CA certificate", file, nil)
+	b, err := readPEM("CA certificate", file, certificate)
 	if err != nil {
 		return nil, err
 	}
 	if !pool.AppendCertsFromPEM(b) {
-		return nil, credentialError("use CA file "+file, errors.New("it holds no certificate"), "it must be PEM")
+		return nil, credentialError("use CA file "+file, errors.New("it holds no certificate that can be read"), "")
 	}
 	return b, nil
 }
@@ -116,8 +141,15 @@ func credentialError(op string, err error, hint string) error {
 	return &fault.Error{Op: op, Class: fault.ErrCredentials, Err: err, Hint: hint}
 }
 
-// readPEM reads a file, with its mode checked on the file that is open.
-func readPEM(what, name string, check func(os.FileInfo) error) ([]byte, error) {
+// What a PEM file must hold: the end of the type of a block.
+const (
+	certificate = "CERTIFICATE"
+	privateKey  = "PRIVATE KEY"
+)
+
+// readPEM reads a file that must hold a block of a kind. The mode of a private key
+// is checked on the file that is open.
+func readPEM(what, name, kind string) ([]byte, error) {
 	op := "read " + what + " " + name
 	f, err := os.Open(name)
 	if err != nil {
@@ -135,11 +167,7 @@ func readPEM(what, name string, check func(os.FileInfo) error) ([]byte, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, credentialError(op, errors.New("it is not a regular file"), "")
 	}
-	if check != nil {
-		if err := check(fi); err != nil {
-			return nil, credentialError(op, err, "run: chmod 600 "+name)
-		}
-	}
+
 	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
 	if err != nil {
 		return nil, credentialError(op, fault.PathCause(err), "")
@@ -147,20 +175,58 @@ func readPEM(what, name string, check func(os.FileInfo) error) ([]byte, error) {
 	if len(b) > maxPEM {
 		return nil, credentialError(op, fmt.Errorf("it is larger than %d bytes", maxPEM), "")
 	}
-	if p, _ := pem.Decode(b); p == nil {
-		return nil, credentialError(op, errors.New("it is not PEM"), "a PEM file begins with -----BEGIN")
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // the byte order mark of Windows editors
+	if err := checkPEM(op, name, kind, b); err != nil {
+		return nil, err
+	}
+	if kind == privateKey {
+		// After its content: whoever gives a certificate for it must not be told
+		// to hide that.
+		if err := checkKeyMode(fi); err != nil {
+			return nil, credentialError(op, err, "run: chmod 600 "+name)
+		}
 	}
 	return b, nil
 }
 
-// checkPlainKey names the one mistake that x509 reports as gibberish.
-func checkPlainKey(b []byte) error {
-	for p, rest := pem.Decode(b); p != nil; p, rest = pem.Decode(rest) {
-		if p.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(p.Headers["Proc-Type"], "ENCRYPTED") {
-			return errors.New("it is encrypted with a passphrase")
+// checkPEM names what a file holds instead of what it must hold.
+func checkPEM(op, name, kind string, b []byte) error {
+	all := pemBlocks(b, "")
+	switch {
+	case len(pemBlocks(b, kind)) > 0:
+	case len(all) > 0 && kind == certificate && len(pemBlocks(b, privateKey)) > 0:
+		return credentialError(op, errors.New("it holds a private key and no certificate"), "are certificate and key swapped?")
+	case len(all) > 0 && kind == privateKey && len(pemBlocks(b, certificate)) > 0:
+		return credentialError(op, errors.New("it holds a certificate and no private key"), "are certificate and key swapped?")
+	case len(all) > 0:
+		return credentialError(op, fmt.Errorf("it holds a block of type %q and no %s", fault.Printable(all[0].Type), strings.ToLower(kind)), "")
+	case len(b) == 0:
+		return credentialError(op, errors.New("it is empty"), "")
+	case bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")):
+		return credentialError(op, errors.New("it is UTF-16"), "save it as UTF-8 or ASCII")
+	case b[0] == 0x30: // a SEQUENCE
+		return credentialError(op, errors.New("it is DER, not PEM"), "convert it: openssl pkey or openssl x509, with -inform DER")
+	default:
+		return credentialError(op, errors.New("it is not PEM"), "a PEM file begins with -----BEGIN")
+	}
+
+	for _, p := range pemBlocks(b, privateKey) {
+		if kind == privateKey && (p.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(p.Headers["Proc-Type"], "ENCRYPTED")) {
+			return credentialError("use private key "+name, errors.New("it is encrypted with a passphrase"),
+				"write an unencrypted copy with: openssl pkey -in "+name+" -out NEW.key && chmod 600 NEW.key")
 		}
 	}
 	return nil
+}
+
+// pemBlocks returns the blocks whose types end with kind.
+func pemBlocks(b []byte, kind string) (blocks []*pem.Block) {
+	for p, rest := pem.Decode(b); p != nil; p, rest = pem.Decode(rest) {
+		if strings.HasSuffix(p.Type, kind) {
+			blocks = append(blocks, p)
+		}
+	}
+	return blocks
 }
 
 func trimTLS(err error) error {

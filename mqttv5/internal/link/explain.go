@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/guard"
@@ -19,10 +20,15 @@ import (
 
 func (k *Keeper) dialError(ctx context.Context, err error) error {
 	e := &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err, Hint: "check host, port and firewall"}
-	var dns *net.DNSError
+	var (
+		dns *net.DNSError
+		via *proxyError
+	)
 	switch {
 	case k.ctx.Err() != nil:
 		return fault.ErrClosed
+	case errors.As(err, &via):
+		e.Err, e.Hint = via, via.hint
 	case errors.As(err, &dns):
 		e.Err = errors.New("host name cannot be resolved: " + dns.Err)
 		e.Hint = "check the name and this machine's DNS"
@@ -65,7 +71,11 @@ func (k *Keeper) handshakeError(ctx context.Context, err error) error {
 		e.Err = errors.New("the broker's certificate is for another name")
 		e.Hint = "use the host name that the certificate is for"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		e.Err = errors.New("the broker's certificate is expired or not yet valid")
+		now, cert := time.Now(), invalid.Cert
+		e.Err = fmt.Errorf("the broker's certificate expired on %s, the clock says %s", cert.NotAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		if now.Before(cert.NotBefore) {
+			e.Err = fmt.Errorf("the broker's certificate is not valid before %s, the clock says %s", cert.NotBefore.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		}
 		e.Hint = "check this machine's clock, then the broker's certificate"
 	case errors.As(err, &verified):
 		e.Err = verified.Err

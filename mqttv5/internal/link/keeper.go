@@ -84,6 +84,9 @@ func New(cfg Config) (*Keeper, error) {
 			return nil, err
 		}
 	}
+	if u, _ := cfg.ProxyURL(); u != nil { // checked with the configuration
+		k.cfg.Dial = through(u, cfg.Dial)
+	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	return k, nil
 }

@@ -93,7 +93,7 @@ func (t *throttle) set(divisor float64) {
 		if full == rate.Inf {
 			// Without a limit of our own the cloud's usual ones stand in
 			// while it complains.
-			full = [...]rate.Limit{100, 512 << 10}[i]
+			full = [...]rate.Limit{awsPublishes, awsBytes}[i]
 			if divisor == 1 {
 				full = rate.Inf
 			}

@@ -49,6 +49,12 @@ type Settings struct {
 	plaintext bool
 	timeout   time.Duration
 
+	clientID  string
+	keepAlive time.Duration
+	proxy     string
+	rate      limit
+	byteRate  limit
+
 	deviceFile string
 	device     mqttv5.DeviceInfo
 }
@@ -59,6 +65,7 @@ var settable = map[string]bool{
 	"broker": false, "cert": true, "key": true, "ca": true, "customer": false, "group": false,
 	"application": false, "serial": false, "device-type": false, "git-version": false, "git-hash": false,
 	"store": true, "insecure-plaintext": false, "timeout": false, "device": true,
+	"client-id": false, "keep-alive": false, "proxy": false, "rate": false, "bytes-rate": false,
 }
 
 // AddConnectionFlags adds the flags that say where the cloud is.
@@ -73,7 +80,43 @@ func (s *Settings) AddConnectionFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.plaintext, "insecure-plaintext", false, "no TLS; loopback only")
 	flags.DurationVar(&s.timeout, "timeout", mqttv5.DefaultTokenTimeout, "the longest wait for a connection, for a token and for an acknowledgement")
 	s.wait = flags.Lookup("timeout")
+	flags.StringVar(&s.clientID, "client-id", "", "MQTT client `identifier`, of this program alone (default: made for it)")
+	flags.DurationVar(&s.keepAlive, "keep-alive", time.Minute, "the longest silence before a ping")
+	flags.StringVar(&s.proxy, "proxy", "", "`address` of a proxy, http://HOST:PORT or socks5://HOST:PORT, or none (default: HTTPS_PROXY or ALL_PROXY, unless NO_PROXY)")
+	const usage = " a second at most, 0 is no limit (default: the limits of AWS IoT Core for mqtt.ulogger.ai and *.amazonaws.com, no limit for others)"
+	flags.Var(&s.rate, "rate", "`messages`"+usage)
+	flags.Var(&s.byteRate, "bytes-rate", "`bytes`"+usage)
 }
+
+// limit is a rate; 0 is the default of the broker and negative is no limit.
+type limit float64
+
+// Set implements pflag.Value.
+func (l *limit) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0) || v > 1e12 {
+		return errors.New("want a number of at least 0")
+	}
+	if v == 0 {
+		v = -1
+	}
+	*l = limit(v)
+	return nil
+}
+
+// String implements pflag.Value.
+func (l *limit) String() string {
+	switch {
+	case *l == 0:
+		return ""
+	case *l < 0:
+		return "0"
+	}
+	return strconv.FormatFloat(float64(*l), 'g', -1, 64)
+}
+
+// Type implements pflag.Value.
+func (l *limit) Type() string { return "number" }
 
 // AddDeviceFlags adds the flags that say which device the data comes from.
 func (s *Settings) AddDeviceFlags(flags *pflag.FlagSet) {
@@ -172,7 +215,11 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 	}
 	cfg := mqttv5.Config{
 		Broker: s.broker, CertFile: s.cert, KeyFile: s.key, CAFile: s.ca, CustomerID: s.customer, GroupID: s.group,
-		InsecurePlaintext: s.plaintext, TokenTimeout: s.timeout, Tuning: mqttv5.Tuning{AckTimeout: s.timeout},
+		InsecurePlaintext: s.plaintext, TokenTimeout: s.timeout,
+		Tuning: mqttv5.Tuning{
+			AckTimeout: s.timeout, ClientID: s.clientID, KeepAlive: s.keepAlive, Proxy: s.proxy,
+			PublishesPerSecond: float64(s.rate), BytesPerSecond: float64(s.byteRate),
+		},
 	}
 	if host, port, err := net.SplitHostPort(s.broker); err == nil {
 		n, err := strconv.ParseUint(port, 10, 16)

@@ -56,7 +56,7 @@ func TestFlagBeforeEnvironmentBeforeFile(t *testing.T) {
 
 // Each flag about the connection and the device can be set in all three ways.
 func TestEverySettingCanBeSet(t *testing.T) {
-	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1", "timeout": "7s"}
+	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1", "timeout": "7s", "keep-alive": "7s", "rate": "7", "bytes-rate": "7"}
 	for name, isFile := range settable {
 		value := values[name]
 		if value == "" {
@@ -89,6 +89,34 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	for _, name := range []string{"--config", "ULOGKIT_CONFIG", "~/.config/ulogkit/config"} {
 		if !strings.Contains(Help, name) {
 			t.Errorf("the help does not say that %s names the configuration file", name)
+		}
+	}
+}
+
+func TestConnectionIsTunedByFlags(t *testing.T) {
+	args := []string{"--customer", "1", "--insecure-plaintext", "--client-id", "me", "--keep-alive", "5s", "--proxy", "socks5://p:1", "--rate", "0", "--bytes-rate", "1e3"}
+	s, _, err := load(t, args, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := s.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := cfg.Tuning
+	if got.ClientID != "me" || got.KeepAlive != 5*time.Second || got.Proxy != "socks5://p:1" || got.PublishesPerSecond != -1 || got.BytesPerSecond != 1000 {
+		t.Errorf("got %+v", got)
+	}
+	s, _, err = load(t, []string{"--customer", "1", "--insecure-plaintext"}, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg, err = s.Client(); err != nil || cfg.Tuning.PublishesPerSecond != 0 || cfg.Tuning.BytesPerSecond != 0 {
+		t.Errorf("got rates %v and %v, error %v; want the broker's default", cfg.Tuning.PublishesPerSecond, cfg.Tuning.BytesPerSecond, err)
+	}
+	for _, bad := range []string{"-1", "NaN", "x", "", "1e99"} {
+		if err := new(limit).Set(bad); err == nil {
+			t.Errorf("%q: got no error, want one", bad)
 		}
 	}
 }

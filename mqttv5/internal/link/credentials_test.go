@@ -1,0 +1,83 @@
+package link
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+)
+
+// A credential file that is wrong is named, with what is wrong and what to do.
+func TestWrongCredentialsAreNamed(t *testing.T) {
+	ca := mqtttest.NewCA(t)
+	cert, key := ca.Issue(2, time.Now().Add(time.Hour))
+	otherCert, _ := ca.Issue(3, time.Now().Add(time.Hour))
+	early, earlyKey := ca.Issue(4, time.Now().Add(49*time.Hour)) // valid for 48 hours
+	late, lateKey := ca.Issue(5, time.Now().Add(-time.Minute))
+	block, _ := pem.Decode(cert)
+	keyBlock, _ := pem.Decode(key)
+	bom := []byte("\xef\xbb\xbf")
+	encrypted := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")})
+	request := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte("x")})
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY\x1b[31m", Bytes: []byte("x")})
+
+	for _, c := range []struct {
+		name          string
+		cert, key, ca []byte
+		mode          os.FileMode // of the key
+		want          string      // empty: it is used
+	}{
+		{"good", cert, key, ca.PEM, 0o600, ""},
+		{"byte order marks", append(bom, cert...), append(bom, key...), append(bom, ca.PEM...), 0o600, ""},
+		{"chain", append(bytes.Clone(cert), ca.PEM...), key, ca.PEM, 0o600, ""},
+		{"key beside the certificate", append(bytes.Clone(key), cert...), append(bytes.Clone(cert), key...), ca.PEM, 0o600, ""},
+		{"chain reversed", append(bytes.Clone(ca.PEM), cert...), key, ca.PEM, 0o600, "wrong order: the key belongs to certificate 2 of 2"},
+		{"swapped", key, cert, ca.PEM, 0o644, "cert.pem: it holds a private key and no certificate; are certificate and key swapped?"},
+		{"certificate twice", cert, cert, ca.PEM, 0o644, "key.pem: it holds a certificate and no private key; are certificate and key swapped?"},
+		{"key for the CA", cert, key, key, 0o600, "ca.pem: it holds a private key and no certificate"},
+		{"no pair", otherCert, key, ca.PEM, 0o600, "must be a pair"},
+		{"not valid yet", early, earlyKey, ca.PEM, 0o600, "it is not valid before "},
+		{"expired", late, lateKey, ca.PEM, 0o600, "it expired on "},
+		{"encrypted", cert, encrypted, ca.PEM, 0o600, "encrypted with a passphrase; write an unencrypted copy"},
+		{"readable by others", cert, key, ca.PEM, 0o644, "others can read it (mode 0644); run: chmod 600"},
+		{"request", request, key, ca.PEM, 0o600, `it holds a block of type "CERTIFICATE REQUEST" and no certificate`},
+		{"public key", cert, public, ca.PEM, 0o600, `it holds a block of type "PUBLIC KEY?[31m" and no private key`},
+		{"DER certificate", block.Bytes, key, ca.PEM, 0o600, "it is DER, not PEM; convert it"},
+		{"DER key", cert, keyBlock.Bytes, ca.PEM, 0o600, "it is DER, not PEM; convert it"},
+		{"UTF-16", []byte("\xff\xfe-\x00-\x00"), key, ca.PEM, 0o600, "it is UTF-16; save it as UTF-8"},
+		{"empty", nil, key, ca.PEM, 0o600, "cert.pem: it is empty"},
+		{"text", []byte("hello"), key, ca.PEM, 0o600, "it is not PEM"},
+		{"damaged CA", cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), 0o600, "no certificate that can be read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			files := Credentials{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")}
+			for name, b := range map[string][]byte{files.CertFile: c.cert, files.KeyFile: c.key, files.CAFile: c.ca} {
+				mode := os.FileMode(0o644)
+				if name == files.KeyFile {
+					mode = c.mode
+				}
+				if err := os.WriteFile(name, b, mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := newIdentity(&Config{Broker: "x", Port: 8883, Credentials: files}).load()
+			if c.want == "" {
+				if err != nil {
+					t.Errorf("got %v, want it used", err)
+				}
+				return
+			}
+			if !errors.Is(err, fault.ErrCredentials) || !strings.Contains(err.Error(), c.want) || strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("got %q, want %q", err, c.want)
+			}
+		})
+	}
+}
