@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +13,7 @@ import (
 func newDictionary() *cobra.Command {
 	var id dict.ID
 	var asCSV, ofSample bool
-	out := files.Output{Flag: "--output", Mine: isDictionary}
+	out := files.Output{Flag: "--output", Mine: dict.IsDictionary}
 	cmd := &cobra.Command{
 		Use:   "dictionary [--csv] -o FILE FW|--sample",
 		Short: "Write the format strings of a firmware, to decode without it",
@@ -48,15 +48,15 @@ that "ulogkit sample" simulates.`,
 					*field.own = *field.flag
 				}
 			}
-			var b bytes.Buffer
 			write := d.WriteJSON
 			if asCSV {
 				write = d.WriteCSV
 			}
-			if err := write(&b); err != nil {
-				return err
+			n, err := out.WriteFrom(write, cmd.OutOrStdout())
+			if err == nil && n > dict.MaxDictionary {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: has %d bytes, more than the %d MiB that are read of a dictionary: give the firmware itself to --elf\n", out.Name, n, dict.MaxDictionary>>20)
 			}
-			return out.Write(b.Bytes(), cmd.OutOrStdout())
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "a table of addresses, strings and source lines")
@@ -66,13 +66,4 @@ that "ulogkit sample" simulates.`,
 	cmd.Flags().StringVar(&id.DeviceType, "device-type", "", "`type` of the devices that run it")
 	outputFlag(cmd, &out)
 	return cmd
-}
-
-// isDictionary reports whether a file is one that this command writes.
-func isDictionary(b []byte) bool {
-	if _, err := dict.ReadJSON(bytes.NewReader(b)); err == nil {
-		return true
-	}
-	_, err := dict.ReadCSV(bytes.NewReader(b))
-	return err == nil
 }

@@ -11,7 +11,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // MaxDictionary is the largest dictionary file that is read, in bytes.
@@ -42,30 +41,6 @@ type fileString struct {
 	Text    string   `json:"text,omitempty"`
 	Hex     string   `json:"hex,omitempty"` // instead of text that is not UTF-8
 	Sources []Source `json:"sources,omitempty"`
-}
-
-// WriteJSON writes the dictionary as a file that Load reads: the ID, module
-// names, strings and the lines of code that use them.
-func (d *Dictionary) WriteJSON(w io.Writer) error {
-	file := dictionaryFile{Kind: fileKind, V: fileVersion, ID: d.ID, Strings: []fileString{}}
-	for i, name := range d.modules {
-		if name != "" {
-			file.Modules = append(file.Modules, fileModule{uint8(i), name})
-		}
-	}
-	for addr, text := range d.Strings() {
-		s := fileString{Addr: addr, Sources: d.Sources(addr)}
-		if utf8.ValidString(text) {
-			s.Text = text
-		} else {
-			s.Hex = hex.EncodeToString([]byte(text))
-		}
-		file.Strings = append(file.Strings, s)
-	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	return enc.Encode(file)
 }
 
 // ReadJSON reads what WriteJSON wrote.
@@ -115,27 +90,8 @@ func readAll(r io.Reader) ([]byte, error) {
 	return b, err
 }
 
+// csvHead names the columns of a table.
 var csvHead = []string{"addr", "text", "source"}
-
-// WriteCSV writes the strings, each with its address and the first line of code
-// that uses it. Characters that a table cannot hold are escaped as in C.
-func (d *Dictionary) WriteCSV(w io.Writer) error {
-	c := csv.NewWriter(w)
-	if err := c.Write(csvHead); err != nil {
-		return err
-	}
-	for addr, text := range d.Strings() {
-		source := ""
-		if all := d.Sources(addr); len(all) > 0 {
-			source = all[0].String()
-		}
-		if err := c.Write([]string{fmt.Sprintf("%#x", addr), escape(text), source}); err != nil {
-			return err
-		}
-	}
-	c.Flush()
-	return c.Error()
-}
 
 // ReadCSV reads what WriteCSV wrote; further columns are ignored.
 func ReadCSV(r io.Reader) (*Dictionary, error) {
@@ -214,31 +170,6 @@ func (d *Dictionary) finish() (*Dictionary, error) {
 	d.blocks, d.listed = kept, true
 	d.refOnce.Do(func() {}) // it lists each string that is used by itself
 	return d, nil
-}
-
-// escape writes control characters, backslashes and bytes that are not UTF-8
-// as C does.
-func escape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == '\\':
-			b.WriteString(`\\`)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r < ' ' || r == 0x7f || r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		default:
-			b.WriteString(s[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
 }
 
 // unescape undoes escape.

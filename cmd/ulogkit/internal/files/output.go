@@ -134,6 +134,55 @@ func (o *Output) Write(b []byte, stdout io.Writer) error {
 	return o.failure(Replace(o.Name, b, stdout))
 }
 
+// WriteFrom is Write for what is too long to be held: write writes it, and a file
+// is there whole when that has succeeded. It returns the number of bytes.
+func (o *Output) WriteFrom(write func(io.Writer) error, stdout io.Writer) (n int64, err error) {
+	if o.Name == "-" {
+		w := &counter{w: stdout}
+		err := write(w)
+		return w.n, err
+	}
+	target, regular, err := resolve(o.Name)
+	if err != nil {
+		return 0, o.failure(err)
+	}
+	if !regular {
+		f, err := os.OpenFile(o.Name, os.O_WRONLY, 0)
+		if err != nil {
+			return 0, o.failure(err)
+		}
+		w := &counter{w: f}
+		err = write(w)
+		return w.n, o.failure(errors.Join(err, f.Close()))
+	}
+
+	if err := o.mayReplace(target); err != nil {
+		return 0, err
+	}
+	f, err := durable.Create(target, durable.KeepMode)
+	if err != nil {
+		return 0, o.failure(err)
+	}
+	defer f.Abort()
+	w := &counter{w: f}
+	if err := write(w); err != nil {
+		return 0, o.failure(err)
+	}
+	return w.n, o.failure(f.Commit())
+}
+
+// counter counts the bytes that are written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
 // Extract writes the payload of somebody else into a folder that others may have
 // put something into: a new file, for its owner alone, and never through a link. A
 // file that holds these bytes already stays; another one is replaced only with
