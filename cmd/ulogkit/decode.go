@@ -84,7 +84,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags.StringVar(&f.received, "received", "", "when each FILE came: a `TIME`, or mtime for the file's own, or name for one in its name")
 	flags.BoolVar(&f.separate, "separate", false, "keep several FILEs apart instead of making one time line of them")
 	flags.BoolVar(&f.repeats, "repeats", false, "also show logs that were sent before")
-	flags.BoolVar(&f.follow, "follow", false, "wait for more at the end of FILE, until interrupted; takes up new builds in FW")
+	flags.BoolVar(&f.follow, "follow", false, "wait for more at the end of FILE, until interrupted; takes up new builds in FW, and the file that replaces it")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.BoolVar(&f.sources, "source", false, "with --json: the line of code that logged a record, where FW tells")
 	flags.StringVar(&f.line, "format", text.DefaultLine, "`format` of a line")

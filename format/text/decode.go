@@ -155,6 +155,7 @@ type stream struct {
 	reloads int             // of the dictionaries
 	damage  *format.Decoder // reads damaged input, where there is some
 	fed     int             // how much of buf it has been given
+	search  search          // for the next good log
 }
 
 // reload has other dictionaries used. What was made of the old is dropped.
@@ -223,10 +224,21 @@ func (s *stream) run(r io.Reader) error {
 		if err := s.consume(pool, eof); err != nil {
 			return err
 		}
+		if s.ctx.Err() != nil && s.damage != nil {
+			s.consumeDamaged(true) // what was held back for more
+		}
+		if c, ok := r.(changer); ok && !eof {
+			if change, ok := c.changed(); ok {
+				if err := s.restart(pool, change); err != nil {
+					return err
+				}
+			}
+		}
 		switch {
 		case eof:
 			return s.flush(pool)
 		case s.ctx.Err() != nil:
+			s.out.report.Held += int64(len(s.buf))
 			return errors.Join(s.flush(pool), s.ctx.Err())
 		case err != nil:
 			return errors.Join(s.flush(pool), err)
@@ -239,6 +251,21 @@ func (s *stream) run(r io.Reader) error {
 			block = block[:copy(block, s.buf)]
 		}
 	}
+}
+
+// restart goes on with another file, or another content of the same one. What is
+// left of the old one is not continued there.
+func (s *stream) restart(p *pool, change string) error {
+	if err := s.consume(p, true); err != nil {
+		return err
+	}
+	s.out.report.Changes = append(s.out.report.Changes, change)
+	if n := len(s.out.report.Changes); n > maxListed {
+		s.out.report.Changes = s.out.report.Changes[1:]
+	}
+	s.buf = s.buf[len(s.buf):]
+	s.base, s.begin, s.rows, s.damage, s.search, s.fed = 0, 0, nil, nil, search{}, 0
+	return nil
 }
 
 // flush writes what is rendered.
@@ -365,6 +392,7 @@ func isDump(b []byte) bool {
 // enterDamage begins a damaged range.
 func (s *stream) enterDamage(reason error) {
 	s.damage, s.fed = &format.Decoder{}, 0
+	s.search = search{scanned: s.base + 1} // no good log begins here
 	if !s.judge.Empty() {
 		s.damage.ValidAddr = s.judge.Knows
 	}
@@ -374,29 +402,48 @@ func (s *stream) enterDamage(reason error) {
 }
 
 // consumeDamaged reads on through damaged input, up to the next good log. It
-// returns false where it needs more bytes.
+// returns false where it needs more bytes. A good log is taken as soon as it is
+// there: only the bytes before it are searched for what still makes sense, and what
+// comes after it has no say in that.
 func (s *stream) consumeDamaged(eof bool) bool {
-	feed := s.buf[s.fed:]
-	s.fed = len(s.buf)
+	at := s.search.next(s.buf, s.base)
+	limit := len(s.buf)
+	switch {
+	case at > 0:
+		limit = at
+	case !eof: // a good log may begin in what is held back
+		limit = max(limit-maxLog, s.fed)
+	}
+	feed := s.buf[s.fed:limit]
+	s.fed = limit
 	used := 0
 	events := s.damage.Feed(feed)
-	for {
+	for last := eof || at > 0; ; {
 		for event := range events {
 			if event.Kind == format.EventLog && event.Verified {
-				s.damage = nil
-				s.advance(used)
+				s.leaveDamage(used)
 				return true
 			}
 			s.out.event(&event, s.base+int64(used), &s.track)
 			used += len(event.Bytes)
 		}
-		if !eof || used == len(s.buf) {
+		if !last || used == limit {
 			break
 		}
-		eof = false
+		last = false
 		events = s.damage.Close()
+	}
+	if at > 0 {
+		s.leaveDamage(used)
+		return true
 	}
 	s.advance(used)
 	s.fed -= used
 	return false
+}
+
+// leaveDamage ends a damaged range.
+func (s *stream) leaveDamage(used int) {
+	s.damage, s.search = nil, search{}
+	s.advance(used)
 }

@@ -48,9 +48,11 @@ type Report struct {
 	Uncertain      int64 // values that may be others; a mark shows which
 
 	// What is worth knowing, though nothing is lost.
-	Restarts      int64 // the device began to count anew, or sent frames again
-	Repeated      int64 // logs that came before, and are shown once
-	Discords      int64 // other logs whose clock contradicts those around it
+	Held          int64    // bytes of a log that was not whole when the reading was interrupted
+	Changes       []string // of a file that was followed, the last of them
+	Restarts      int64    // the device began to count anew, or sent frames again
+	Repeated      int64    // logs that came before, and are shown once
+	Discords      int64    // other logs whose clock contradicts those around it
 	timings       []timing
 	clockRestarts int64 // of Restarts those that the clock told
 	NoTime        int64 // records that a time filter left out for want of a clock
@@ -103,6 +105,8 @@ func (r *Report) merge(next *Report) {
 	r.Unreadable += next.Unreadable
 	r.DroppedStrings += next.DroppedStrings
 	r.NotRecorded += next.NotRecorded
+	r.Held += next.Held
+	r.Changes = append(r.Changes, next.Changes[:min(len(next.Changes), maxListed-len(r.Changes))]...)
 	r.Restarts += next.Restarts
 	r.clockRestarts += next.clockRestarts
 	r.Repeated += next.Repeated
@@ -149,6 +153,10 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.NotRecorded, "1 argument was not recorded by the device", "arguments were not recorded by the device")
 	line(r.Unknown, "1 record has a format that no firmware file holds", "records have formats that no firmware file holds")
 	line(r.Misfits, "1 record does not fit its format", "records do not fit their formats")
+	for _, change := range r.Changes {
+		fmt.Fprintf(&b, "%s: %s\n", file, change)
+	}
+	line(r.Held, "1 byte of a log that is not whole yet is left", "bytes of a log that is not whole yet are left")
 	line(r.Uncertain, "1 value is uncertain and has a mark, as in 5?", "values are uncertain and have a mark, as in 5?")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
 	line(r.Restarts-r.clockRestarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
