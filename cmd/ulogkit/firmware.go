@@ -16,6 +16,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -71,7 +72,7 @@ func openFirmware(name string, stdin io.Reader) (body io.ReaderAt, size int64, c
 	}
 	if _, err := elf.NewFile(body); err != nil {
 		err = fmt.Errorf("not a whole ELF file: %w", err)
-		start := make([]byte, inspect.KindSize)
+		start := make([]byte, format.RecognizeSize)
 		n, _ := body.ReadAt(start, 0)
 		return nil, 0, nil, errors.Join(cmp.Or(inspect.Other(start[:n], inspect.AnELFFile), err), closeBody())
 	}

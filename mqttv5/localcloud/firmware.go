@@ -11,12 +11,12 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/topic"
 )
 
@@ -91,7 +91,7 @@ func (u *uploads) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.Payload, r.Bytes, r.SHA256, r.Time = b, len(b), sha256.Sum256(b), time.Now()
-	if !strings.HasPrefix(string(b), "\x7fELF") {
+	if format.Recognize(b) != format.ContentELF {
 		r.Err = errors.New("not an ELF file")
 	}
 	if err := u.cloud.inbox.add(&r); err != nil {

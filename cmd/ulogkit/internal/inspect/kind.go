@@ -1,10 +1,7 @@
 package inspect
 
 import (
-	"bytes"
 	"cmp"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -12,40 +9,18 @@ import (
 	"github.com/ulogkit/ulogkit/format/crash"
 )
 
-// Kind says what the bytes are, damaged or not, from what stands at fixed
-// places: an ELF file begins with its name, a crash dump has CrashCatcher's mark
-// behind its header, a log begins with a version that is known. The first
-// [KindSize] bytes are enough.
+// Kind returns what the command line calls what the bytes are, damaged or not.
 func Kind(b []byte) string {
-	switch {
-	case bytes.HasPrefix(b, []byte(elf.ELFMAG)):
-		return KindELF
-	case len(b) >= KindSize && binary.LittleEndian.Uint32(b[format.CoreDumpHeaderSize:]) == 0x0003_4363:
-		return KindCoreDump
-	case isRaw(b):
-		return KindCoreDump
-	case len(b) > 0 && knownVersion(b):
+	switch format.Recognize(b) {
+	case format.ContentLog:
 		return KindLog
+	case format.ContentCoreDump, format.ContentBareDump:
+		return KindCoreDump
+	case format.ContentELF:
+		return KindELF
 	}
 	return KindUnknown
 }
-
-// knownVersion reports whether a log of these bytes would have a known version.
-func knownVersion(b []byte) bool {
-	_, _, err := format.ParseHeader(b)
-	return !errors.Is(err, format.ErrVersion)
-}
-
-// isRaw reports whether b begins as a dump of CrashCatcher without a header, or
-// with its hexadecimal digits.
-func isRaw(b []byte) bool {
-	const mark, digits = "\x63\x43\x03\x00", "63430300"
-	start := bytes.Join(bytes.Fields(b[:min(len(b), KindSize)]), nil)
-	return bytes.HasPrefix(b, []byte(mark)) || bytes.HasPrefix(start, []byte(digits))
-}
-
-// KindSize is how many bytes tell each kind.
-const KindSize = format.CoreDumpHeaderSize + 4
 
 // Check returns nil for a good log or crash dump, or what is wrong.
 func Check(b []byte) error {
@@ -65,7 +40,7 @@ func Check(b []byte) error {
 
 // checkDump is [format.CheckCoreDump], also for dumps without a header.
 func checkDump(b []byte) error {
-	if len(b) >= KindSize && !isRaw(b) {
+	if len(b) >= format.RecognizeSize && format.Recognize(b) != format.ContentBareDump {
 		return format.CheckCoreDump(b)
 	}
 	d, err := crash.Read(b)
