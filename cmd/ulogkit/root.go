@@ -38,6 +38,22 @@ func usage(err error) error {
 	return &failure{exitUsage, err}
 }
 
+// inClass gives an error of a command a class of package mqttv5 and leaves its words;
+// nil stays nil.
+func inClass(class, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &classed{err, class}
+}
+
+type classed struct {
+	error
+	class error
+}
+
+func (c *classed) Unwrap() []error { return []error{c.error, c.class} }
+
 // exitCode returns the code that an error asks for: the one that its command chose,
 // else that of its class. Bad data and what was lost weigh more than the network.
 // What has no class is bad data, or wrong usage if cobra said it.

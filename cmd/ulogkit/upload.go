@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
-	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
-	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
@@ -30,6 +26,8 @@ type uploader struct {
 	branch string
 	outbox string
 	asIs   bool
+
+	allowNobody bool
 }
 
 func newUpload() *cobra.Command {
@@ -41,8 +39,12 @@ func newUpload() *cobra.Command {
 file of text, with --firmware the ELF file that the cloud decodes logs with, and
 waits until the cloud has confirmed each. For binary logs it gets the device's
 session token, by the boot handshake if it has none yet, and writes it into what it
-sends; the files stay as they are. All files are checked before anything is sent,
-and if one is bad nothing is.
+sends; the files stay as they are. All files are checked before anything is sent; what
+is bad is named and does not keep back the others, and the exit code is 1.
+
+A broker says whether somebody was subscribed when it took a message. Where nobody was,
+it has thrown the message away: that is told, and the exit code is 1, unless
+--allow-no-subscriber is given.
 
 Logs of an agent so new that their header is not known go with --as-is: not a byte is checked or changed, so that each
 must hold its session token already.
@@ -79,15 +81,26 @@ the reason.` + settings.Help,
 			if u.elf != "" {
 				return u.uploadFirmware(cmd)
 			}
-			j, err := u.job(cmd, args)
+			src, names, err := u.source(cmd, args)
 			if err != nil {
 				return err
+			}
+			var items []item
+			var bad error
+			if src != nil {
+				if items, bad = read(cmd, src, names); len(items) == 0 {
+					return bad
+				}
 			}
 			send := u.send
 			if u.outbox != "" {
 				send = u.deliver
 			}
-			return errors.Join(send(cmd, j), j.loss)
+			err = send(cmd, src, items)
+			if t, ok := src.(*textSource); ok {
+				bad = errors.Join(bad, t.loss(items))
+			}
+			return errors.Join(bad, err)
 		},
 	}
 	u.AddConnectionFlags(cmd.Flags())
@@ -98,6 +111,7 @@ the reason.` + settings.Help,
 	cmd.Flags().StringVar(&u.level, "level", "info", "`level` of lines of --text that name none: debug, info, warning, error or critical")
 	cmd.Flags().StringVar(&u.elf, "firmware", "", "upload the firmware `ELF` file")
 	cmd.Flags().StringVar(&u.branch, "branch", "", "git `branch` of --firmware, for people")
+	cmd.Flags().BoolVar(&u.allowNobody, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
 	cmd.Flags().StringVar(&u.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
 	u.tap.addFlag(cmd.Flags())
 	return cmd
@@ -124,135 +138,35 @@ func (u *uploader) check(args []string) error {
 	return nil
 }
 
-// job is what there is to upload and how.
-type job struct {
-	names    []string
-	payloads [][]byte
-	tokens   bool  // session tokens are needed
-	loss     error // what the upload does not keep of the payloads
-	send     func(context.Context, *mqttv5.Client, []byte) ([]mqttv5.Receipt, error)
-	submit   func(context.Context, boxes.Acceptor, []byte) (ids []string, err error)
+// item is a file that is good.
+type item struct {
+	name    string
+	payload []byte
 }
 
-// job reads and checks what the command line names.
-func (u *uploader) job(cmd *cobra.Command, args []string) (j job, err error) {
-	switch {
-	case u.core != "":
-		j.names = []string{u.core}
-		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
-			return one(client.PublishCoreDump(ctx, b))
-		}
-		j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
-			return one(outbox.SubmitCoreDump(ctx, b))
-		}
-		return u.dumpJob(cmd, j)
-	case u.text != "":
-		return u.textJob(cmd)
-	case len(args) > 0:
-		device, err := deviceOf(cmd, &u.Settings)
-		if err != nil {
-			return j, err
-		}
-		j.names, j.tokens = args, !u.asIs
-		check := checkLog
-		j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
-			return one(client.UploadLog(ctx, device, b))
-		}
-		j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
-			return one(outbox.SubmitLog(ctx, device, b))
-		}
-		if u.asIs {
-			check = func(b []byte) error { return inspect.Other(b, inspect.ALog) }
-			j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
-				return one(client.PublishBinaryLog(ctx, device, b))
-			}
-		}
-		j.payloads, err = readGood(cmd, j.names, check)
-		return j, err
-	}
-	return j, err
-}
-
-// checkLog checks a log of which the uploader must know the header.
-func checkLog(b []byte) error {
-	err := inspect.CheckLog(b)
-	if errors.Is(err, format.ErrVersion) {
-		err = fmt.Errorf("%w; --as-is sends it unchecked", err)
-	}
-	return err
-}
-
-func (u *uploader) textJob(cmd *cobra.Command) (j job, err error) {
-	device, err := deviceOf(cmd, &u.Settings)
-	if err != nil {
-		return j, err
-	}
-	level, err := parseLevel(u.level)
-	if err == nil && level == format.LevelMetric {
-		err = errors.New("--level: text has no metrics")
-	}
-	if err != nil {
-		return j, usage(err)
-	}
-	now := time.Now()
-	entries := func(b []byte) ([]mqttv5.TextEntry, error) { return mqttv5.ReadText(bytes.NewReader(b), now, level) }
-	j.names = []string{u.text}
-	j.send = func(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
-		list, err := entries(b)
-		if err != nil {
-			return nil, err
-		}
-		return client.PublishText(ctx, device, list)
-	}
-	j.submit = func(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
-		list, err := entries(b)
-		if err != nil {
-			return nil, err
-		}
-		return outbox.SubmitText(ctx, device, list)
-	}
-	j.payloads, err = readGood(cmd, j.names, func(b []byte) error {
-		if err := inspect.CheckText(b); err != nil {
-			return err
-		}
-		_, err := entries(b)
-		return err
-	})
-	replaced := 0
-	for line := range bytes.Lines(j.payloads[0]) {
-		if !utf8.Valid(line) {
-			replaced++
-		}
-	}
-	if replaced > 0 {
-		j.loss = fmt.Errorf("%s: %d lines were not UTF-8; their bytes were replaced", u.text, replaced)
-	}
-	return j, err
-}
-
-// one returns a result as the only one, and none with an error.
-func one[T any](x T, err error) ([]T, error) {
-	if err != nil {
-		return nil, err
-	}
-	return []T{x}, nil
-}
-
-// readGood returns the content of the files if all are good.
-func readGood(cmd *cobra.Command, names []string, check func([]byte) error) ([][]byte, error) {
-	payloads := make([][]byte, len(names))
+// read reads and checks the files of a source, and returns the good ones and an
+// error that names the others.
+func read(cmd *cobra.Command, s source, names []string) (good []item, err error) {
 	var bad []error
-	for i, name := range names {
+	for _, name := range names {
 		b, err := files.Read(name, cmd.InOrStdin())
 		if err == nil {
-			err = check(b)
+			b, err = s.prepare(name, b)
 		}
 		if err != nil {
-			bad = append(bad, fmt.Errorf("nothing was sent: %s: %w", name, err))
+			bad = append(bad, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
-		payloads[i] = b
+		good = append(good, item{name, b})
 	}
-	return payloads, errors.Join(bad...)
+	what := "not sent"
+	if len(good) == 0 {
+		what = "nothing was sent"
+	}
+	for i, err := range bad {
+		bad[i] = fmt.Errorf("%s: %w", what, err)
+	}
+	return good, inClass(mqttv5.ErrBadData, errors.Join(bad...))
 }
 
 // connect returns a client that the tap records, and what ends both.
@@ -266,61 +180,79 @@ func (u *uploader) connect(cmd *cobra.Command, withStore bool, hooks mqttv5.Hook
 }
 
 // send uploads the files over one connection and prints a line for each message
-// that was confirmed.
-func (u *uploader) send(cmd *cobra.Command, j job) (err error) {
-	client, end, err := u.connect(cmd, j.tokens, mqttv5.Hooks{})
+// that was confirmed. One that is refused stops no other.
+func (u *uploader) send(cmd *cobra.Command, src source, items []item) (err error) {
+	client, end, err := u.connect(cmd, src.needsToken(), mqttv5.Hooks{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	for i, name := range j.names {
-		receipts, err := j.send(cmd.Context(), client, j.payloads[i])
+
+	var failed []error
+	confirmed := 0
+	for _, it := range items {
+		receipts, err := src.send(cmd.Context(), client, it.payload)
 		for _, r := range receipts {
-			if err := printReceipt(cmd, name, r); err != nil {
+			nobody := r.Code == mqttv5.ReasonNoMatchingSubscribers
+			if nobody && !u.allowNobody {
+				failed = append(failed, inClass(mqttv5.ErrBadData, fmt.Errorf("%s: nobody was subscribed to %s: %s", it.name, r.Topic, hintNobody)))
+				continue
+			}
+			if nobody {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: the broker took it, but nobody was subscribed to %s\n", it.name, r.Topic)
+			}
+			if err := printReceipt(cmd, it.name, r); err != nil {
 				return err
 			}
 		}
-		if err != nil {
-			if len(j.names) > 1 {
-				err = fmt.Errorf("%w (%d of %d files confirmed)", err, i, len(j.names))
-			}
-			return fmt.Errorf("%s: %w", name, err)
+		if err == nil {
+			confirmed++
+			continue
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", it.name, err))
+		if !errors.Is(err, mqttv5.ErrBadData) && !errors.Is(err, mqttv5.ErrRefused) {
+			break // no other will fare better
 		}
 	}
-	return nil
+	if n := len(failed); n > 0 && len(items) > 1 {
+		failed[n-1] = fmt.Errorf("%w (%d of %d files confirmed)", failed[n-1], confirmed, len(items))
+	}
+	return errors.Join(failed...)
 }
+
+const hintNobody = "the broker took it and keeps nothing; --allow-no-subscriber if that is as it should be"
 
 func printReceipt(cmd *cobra.Command, name string, r mqttv5.Receipt) error {
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", name, r.Bytes, r.Topic, r.Latency.Round(100*time.Microsecond))
-	if r.Code == mqttv5.ReasonNoMatchingSubscribers {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: the broker took it, but nobody was subscribed to %s\n", name, r.Topic)
-	}
 	return err
 }
 
 // deliver accepts the files into the outbox and delivers what waits in it. It looks
 // at credentials only when all is on disk: they may be missing or have expired, and
 // data that is given must be safe from that.
-func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
+func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err error) {
 	if _, err := u.Client(); err != nil {
 		return usage(err)
 	}
 	events := newEventPrinter(cmd)
 	cfg := boxes.Config{Dir: u.outbox, Logger: warnings(cmd)}
+	var refused error
 	outbox, err := boxes.Open(cfg)
-	if errors.Is(err, boxes.ErrHeld) && len(j.names) > 0 {
-		outbox, err = u.submitBeside(cmd, j, cfg, events)
+	if errors.Is(err, boxes.ErrHeld) && len(items) > 0 {
+		outbox, refused, err = u.submitBeside(cmd, src, items, cfg, events)
 		if outbox == nil {
-			return err
+			return errors.Join(refused, err)
 		}
-		j.names = nil
+		items = nil
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, outbox.Close()) }()
-	if err := accept(cmd, j, outbox, events); err != nil {
-		return err
+	if len(items) > 0 {
+		if refused, err = accept(cmd, src, items, outbox, events); err != nil {
+			return errors.Join(refused, err)
+		}
 	}
 	client, end, err := u.connect(cmd, true, events.hooks())
 	if err != nil {
@@ -336,24 +268,35 @@ func (u *uploader) deliver(cmd *cobra.Command, j job) (err error) {
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s%d waiting in %s, safe on disk; the next delivery goes on with them\n", why, waiting, u.outbox)
 	}
-	return err
+	if n := events.nobody(); n > 0 && !u.allowNobody {
+		err = errors.Join(inClass(mqttv5.ErrBadData, fmt.Errorf("nobody was subscribed to %d of the records: %s", n, hintNobody)), err)
+	}
+	return errors.Join(refused, err)
 }
 
-// accept accepts the files and prints their ids.
-func accept(cmd *cobra.Command, j job, outbox boxes.Acceptor, events *eventPrinter) error {
-	for i, name := range j.names {
-		ids, err := j.submit(cmd.Context(), outbox, j.payloads[i])
+// accept accepts the files and prints their ids. What an outbox cannot take keeps no
+// other file back: it is in refused, while err ends the command.
+func accept(cmd *cobra.Command, src source, items []item, outbox boxes.Acceptor, events *eventPrinter) (refused, err error) {
+	accepted := 0
+	for _, it := range items {
+		ids, err := src.submit(cmd.Context(), outbox, it.payload)
 		for _, id := range ids {
-			events.printf("%s: accepted as %s\n", name, id)
+			events.printf("%s: accepted as %s\n", it.name, id)
 		}
-		if err != nil {
-			if len(j.names) > 1 {
-				err = fmt.Errorf("%w (%d of %d files accepted)", err, i, len(j.names))
-			}
-			return fmt.Errorf("%s: %w", name, err)
+		if err == nil {
+			accepted++
+			continue
 		}
+		if err = fmt.Errorf("%s: %w", it.name, err); errors.Is(err, mqttv5.ErrBadData) {
+			refused = errors.Join(refused, err)
+			continue
+		}
+		if len(items) > 1 {
+			err = fmt.Errorf("%w (%d of %d files accepted)", err, accepted, len(items))
+		}
+		return refused, err
 	}
-	return nil
+	return refused, nil
 }
 
 // handoverTime is how long a process that has the outbox open may take to pick up what
@@ -362,17 +305,17 @@ const handoverTime = 5 * time.Second
 
 // submitBeside accepts the files while another process delivers. It returns the
 // outbox, open, if that process has ended meanwhile, and nil if it sees to them.
-func (u *uploader) submitBeside(cmd *cobra.Command, j job, cfg boxes.Config, events *eventPrinter) (*mqttv5.Outbox, error) {
+func (u *uploader) submitBeside(cmd *cobra.Command, src source, items []item, cfg boxes.Config, events *eventPrinter) (outbox *mqttv5.Outbox, refused, err error) {
 	submitter, err := boxes.OpenSubmitter(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := accept(cmd, j, submitter, events); err != nil {
-		return nil, err
+	if refused, err = accept(cmd, src, items, submitter, events); err != nil {
+		return nil, refused, err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), handoverTime)
 	defer cancel()
-	outbox, err := submitter.Handover(ctx)
+	outbox, err = submitter.Handover(ctx)
 	switch {
 	case err != nil:
 		// They are accepted, and whoever opens the outbox next delivers them.
@@ -380,5 +323,5 @@ func (u *uploader) submitBeside(cmd *cobra.Command, j job, cfg boxes.Config, eve
 	case outbox == nil:
 		fmt.Fprintf(cmd.ErrOrStderr(), "another process has %s open and delivers them\n", u.outbox)
 	}
-	return outbox, nil
+	return outbox, refused, nil
 }

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5"
+	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
+)
+
+// source is what upload takes files of: how they are checked, sent and put into an
+// outbox.
+type source interface {
+	// prepare checks a file and returns what is sent of it.
+	prepare(name string, b []byte) (payload []byte, err error)
+	needsToken() bool
+	send(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error)
+	submit(ctx context.Context, outbox boxes.Acceptor, b []byte) (ids []string, err error)
+}
+
+// source returns what the flags name and its files, and no source if they name none.
+func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, error) {
+	if u.core != "" {
+		return &dumpSource{cmd, &u.Settings}, []string{u.core}, nil
+	}
+	if u.text == "" && len(args) == 0 {
+		return nil, nil, nil
+	}
+	device, err := deviceOf(cmd, &u.Settings)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case u.text != "":
+		level, err := parseLevel(u.level)
+		if err == nil && level == format.LevelMetric {
+			err = errors.New("--level: text has no metrics")
+		}
+		return &textSource{device, level, time.Now()}, []string{u.text}, usage(err)
+	case u.asIs:
+		return asIsSource{logSource{device}}, args, nil
+	}
+	return logSource{device}, args, nil
+}
+
+// logSource are binary logs, into which a session token is written.
+type logSource struct{ device mqttv5.DeviceInfo }
+
+func (logSource) needsToken() bool { return true }
+
+// prepare checks a log of which the uploader must know the header.
+func (logSource) prepare(_ string, b []byte) ([]byte, error) {
+	err := inspect.CheckLog(b)
+	if errors.Is(err, format.ErrVersion) {
+		err = fmt.Errorf("%w; --as-is sends it unchecked", err)
+	}
+	return b, err
+}
+
+func (s logSource) send(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+	return one(client.UploadLog(ctx, s.device, b))
+}
+
+func (s logSource) submit(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
+	return one(outbox.SubmitLog(ctx, s.device, b))
+}
+
+// asIsSource are binary logs that are sent as they are.
+type asIsSource struct{ logSource }
+
+func (asIsSource) needsToken() bool { return false }
+
+func (asIsSource) prepare(_ string, b []byte) ([]byte, error) {
+	return b, inspect.Other(b, inspect.ALog)
+}
+
+func (s asIsSource) send(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+	return one(client.PublishBinaryLog(ctx, s.device, b))
+}
+
+// textSource are lines of text.
+type textSource struct {
+	device mqttv5.DeviceInfo
+	level  format.Level // of lines that name none
+	now    time.Time
+}
+
+func (*textSource) needsToken() bool { return false }
+
+func (s *textSource) prepare(_ string, b []byte) ([]byte, error) {
+	if err := inspect.CheckText(b); err != nil {
+		return nil, err
+	}
+	_, err := s.entries(b)
+	return b, err
+}
+
+func (s *textSource) entries(b []byte) ([]mqttv5.TextEntry, error) {
+	return mqttv5.ReadText(bytes.NewReader(b), s.now, s.level)
+}
+
+func (s *textSource) send(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
+	list, err := s.entries(b)
+	if err != nil {
+		return nil, err
+	}
+	return client.PublishText(ctx, s.device, list)
+}
+
+func (s *textSource) submit(ctx context.Context, outbox boxes.Acceptor, b []byte) ([]string, error) {
+	list, err := s.entries(b)
+	if err != nil {
+		return nil, err
+	}
+	return outbox.SubmitText(ctx, s.device, list)
+}
+
+// loss is what the upload of text does not keep.
+func (s *textSource) loss(items []item) (err error) {
+	for _, it := range items {
+		replaced := 0
+		for line := range bytes.Lines(it.payload) {
+			if !utf8.Valid(line) {
+				replaced++
+			}
+		}
+		if replaced > 0 {
+			err = errors.Join(err, fmt.Errorf("%s: %d lines were not UTF-8; their bytes were replaced", it.name, replaced))
+		}
+	}
+	return err
+}
+
+// one returns a result as the only one, and none with an error.
+func one[T any](x T, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []T{x}, nil
+}
