@@ -87,7 +87,7 @@ func printRecord(dst []byte, p format.Payload) []byte {
 	return fmt.Appendf(dst, "temp=%d rh=%d seq=%d", values[:n]...)
 }
 
-var renderTemplate = text.Parse(renderFormat)
+var renderTemplate = text.ParseTemplate(renderFormat)
 
 // BenchmarkRender renders a record with three arguments: from its payload, and
 // with all that comes before and after, from a file to the null device.

@@ -14,6 +14,10 @@
 //	}
 //	err = frames.Err()
 //
+// What a header tells is asked without a look at its version: [Header.Clock],
+// [Header.Epoch], [Header.SessionToken]. A header alone, such as that of a log which
+// was cut, is read by [ParseHeader].
+//
 // A crash dump is read by [ParseCoreDump], [CoreDump.Verify] and
 // [ParseCrashCatcher]. [ParseDeviceInfo], [ParseLogConfig] and [ParseChunk] read
 // what passes between device and gateway, and a [Transfer] joins chunks.
@@ -39,16 +43,17 @@
 // even number of flips in every bit position, such as two of the same bit of
 // different bytes, any reordering of bytes, and bytes of zero added or removed
 // together with a matching length; of logs damaged at random, one in 256
-// passes. Token, sequence, tick and tick rate in the header have no checksum.
+// passes. Token, sequence, ticks and time in the header have no checksum.
 //
 // # What is generated and what is manual
 //
 // The files z*.go are generated from spec/ulogger.ksy by package gen: a view for
 // each type of fixed size, a struct for each type made of views and byte
 // tails, the enums and the checksums. Written by hand is what the spec marks
-// with -manual, because it chooses between types or decodes lazily: [Log] over
-// both header versions, [Frames], [Payload] with [Args] and [Payload.Strings],
-// and [CrashCatcher]. Package fuzz holds both to a slow interpreter of the spec.
+// with -manual, because it chooses between types or decodes lazily: [Header],
+// [Log] and [Frames] over all header versions, by the table of layouts that gen
+// writes, [Payload] with [Args] and [Payload.Strings], and [CrashCatcher]. Package
+// fuzz holds both to a slow interpreter of the spec.
 package format
 
 //go:generate go run ../gen -dir .

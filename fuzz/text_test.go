@@ -146,7 +146,7 @@ func FuzzTemplate(f *testing.F) {
 			return
 		}
 		within(t, textLimits, len(b), func() {
-			template := text.Parse(string(printf))
+			template := text.ParseTemplate(string(printf))
 			got := template.Append([]byte("> "), p)
 			if most := len(b)*10 + p.NumArgs()*(text.MaxWidth+400) + 64; len(got) > most || !bytes.HasPrefix(got, []byte("> ")) {
 				t.Errorf("%q: %d bytes of text, at most %d are allowed", printf, len(got), most)
@@ -219,7 +219,7 @@ func FuzzRender(f *testing.F) {
 			t.Fatal(err)
 		}
 		want := fmt.Sprintf(spec+string(verb), same)
-		if got := text.Parse(spec+length+string(verb)).Append(nil, p); string(got) != want {
+		if got := text.ParseTemplate(spec+length+string(verb)).Append(nil, p); string(got) != want {
 			t.Errorf("%s%c of %v gives %q, want %q", spec, verb, same, got, want)
 		}
 	})

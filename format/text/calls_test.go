@@ -191,7 +191,7 @@ func TestCalls(t *testing.T) {
 
 // check renders the call, and tells whether all of it was recorded.
 func (c *call) check(t *testing.T) (whole bool) {
-	template, p := Parse(c.Fmt), c.payload(t)
+	template, p := ParseTemplate(c.Fmt), c.payload(t)
 	if !template.Fits(p) {
 		t.Errorf("%q with (%s) does not fit its own record", c.Fmt, c.Args)
 	}
@@ -267,7 +267,7 @@ func TestMisread(t *testing.T) {
 				if err != nil || n == len(calls) {
 					t.Fatalf("%s: record %d: %v", file, n, err)
 				}
-				template := Parse(calls[n][0])
+				template := ParseTemplate(calls[n][0])
 				if got := string(template.Append(nil, p)); got != calls[n][1] || !template.Fits(p) {
 					t.Errorf("%s: %q gives %q, want %q", file, calls[n][0], got, calls[n][1])
 				}

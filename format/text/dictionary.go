@@ -18,7 +18,7 @@ func Builds(dicts []Dictionary) *choose.Builds {
 	return choose.New(choose.Config{Dictionaries: dicts, Parse: parseFormat})
 }
 
-func parseFormat(printf string) choose.Format { return Parse(printf) }
+func parseFormat(printf string) choose.Format { return ParseTemplate(printf) }
 
 // statement is what is known about one format address: one log statement of the
 // firmware, as good as.
@@ -90,7 +90,7 @@ func (s *statements) read(addr uint32) *statement {
 	if !ok {
 		return st
 	}
-	st.template = Parse(printf)
+	st.template = ParseTemplate(printf)
 	if s.source {
 		if file, line, ok := s.dict.Source(addr); ok {
 			st.source = string(appendDecimal(append([]byte(file), ':'), int64(line)))

@@ -2,7 +2,7 @@
 // the firmware with the arguments that a device recorded, and decodes whole
 // files of logs to lines or JSON.
 //
-// [Parse] reads a format once, [Template.Append] renders a record with it.
+// [ParseTemplate] reads a format once, [Template.Append] renders a record with it.
 // [Decoder] does the rest for files: it finds the logs, chooses the firmware that
 // each is of or refuses a file that none fits, filters, renders, sums up the
 // device's ticks, and reports what was lost on the way. [Follow] gives it a file
@@ -32,7 +32,7 @@
 // records under one conversion can be the argument of another one, or two of them.
 // Both walks over the argument list are known from the format, for a caller and an
 // agent with the 32-bit ARM calling convention; those of 64 bits and RISC-V are not
-// read. [Parse] compares the two once, and each recorded value is shown where it
+// read. [ParseTemplate] compares the two once, and each recorded value is shown where it
 // belongs. Then
 //
 //   - a value without a mark is what printf shows;

@@ -15,7 +15,7 @@ import (
 // A format is parsed once; a record's payload is rendered with it, which
 // allocates nothing if the buffer has room.
 func ExampleTemplate_Append() {
-	template := text.Parse("temp=%d rh=%5.1f%% %s")
+	template := text.ParseTemplate("temp=%d rh=%5.1f%% %s")
 	record := format.Record{Args: []format.Arg{format.ArgI32(-5), format.ArgDouble(45.25), format.ArgDropped()}}
 	payload, _ := record.AppendTo(nil)
 	p, err := format.ParsePayload(payload)

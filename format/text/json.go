@@ -22,7 +22,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = appendDecimal(append(dst, `,"offset":`...), offset)
 		dst = appendDecimal(append(dst, `,"boot":`...), boot)
 	}
-	if r.v3 {
+	if r.timed {
 		dst = appendKey(dst, `,"tick":`, r.tick)
 		if r.hasTime() {
 			dst = r.appendSeconds(append(dst, `,"seconds":`...))

@@ -137,7 +137,8 @@ type record struct {
 	rate    uint32 // ticks a second, 0 without a clock
 	seconds string // in place of the rate, where the record was JSON
 	seq     uint16
-	v3      bool
+	timed   bool // tick is set, and not seq
+	lenHead int  // of its frame, in bytes
 	damaged bool
 	bad     error  // why the payload cannot be read
 	raw     []byte // the payload
@@ -199,11 +200,11 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 				dst = appendDecimal(dst, log)
 			}
 		case fieldTick:
-			if r.v3 {
+			if r.timed {
 				dst = appendUnsigned(dst, r.tick)
 			}
 		case fieldSequence:
-			if !r.v3 {
+			if !r.timed {
 				dst = appendUnsigned(dst, uint64(r.seq))
 			}
 		case fieldIndex:
@@ -280,7 +281,7 @@ func (r *record) appendTime(dst []byte) []byte {
 	switch {
 	case r.hasTime():
 		return r.appendSeconds(dst)
-	case r.v3:
+	case r.timed:
 		return append(appendUnsigned(dst, r.tick), 't')
 	}
 	return appendUnsigned(append(dst, '#'), uint64(r.seq))
@@ -342,7 +343,7 @@ func (r *record) wall() (us, bound int64, ok bool) {
 		}
 		return t.UnixMicro(), bound, err == nil
 	}
-	if !r.v3 || r.place == nil || !r.place.Wall.Known || r.rate == 0 {
+	if !r.timed || r.place == nil || !r.place.Wall.Known || r.rate == 0 {
 		return 0, 0, false
 	}
 	us, bound = r.place.WallMicros(r.tick)

@@ -127,7 +127,7 @@ func compare(t *testing.T, library, outPath string, cases []printfCase) {
 		n := int(out[0]) | int(out[1])<<8
 		want := out[2 : 2+n]
 		out = out[2+n:]
-		got := Parse(c.format).Append(nil, recordOf(t, c.args...))
+		got := ParseTemplate(c.format).Append(nil, recordOf(t, c.args...))
 		if !bytes.Equal(got, want) {
 			if wrong++; wrong <= 20 {
 				t.Errorf("%q with %v gives %q, %s %q", c.format, describe(c.args), got, library, want)

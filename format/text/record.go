@@ -86,7 +86,7 @@ func (o *renderer) event(e *format.Event, offset int64, t *track) {
 	case format.EventLog:
 		t.header(e.Header(), &o.report)
 	case format.EventFrame:
-		t.v3 = e.Header().FramesTimed()
+		t.kind(e.Header())
 		if o.cfg.Damaged {
 			o.frame(&e.Frame, offset, t, true)
 		} else {
@@ -110,7 +110,7 @@ func (o *renderer) frame(f *format.Frame, offset int64, t *track, damaged bool) 
 	t.frame(f, offset, &o.report)
 	o.record(&record{
 		index: index, log: t.log, offset: offset, tick: t.tick, rate: t.place.Rate, place: &t.place,
-		seq: f.Sequence, v3: t.v3, damaged: damaged,
+		seq: f.Sequence, timed: t.timed, lenHead: t.lenHead, damaged: damaged,
 	}, f.Payload)
 }
 
@@ -175,11 +175,7 @@ func (o *renderer) record(r *record, payload []byte) {
 // show writes the record whose text is in o.text.
 func (o *renderer) show(r *record, payload []byte) {
 	o.report.Shown++
-	lenFrame := len(payload) + format.FrameHeaderV1Size
-	if r.v3 {
-		lenFrame = len(payload) + format.FrameHeaderV3Size
-	}
-	r.stmt.tally.count(r.p.Level(), r.p.Module(), lenFrame)
+	r.stmt.tally.count(r.p.Level(), r.p.Module(), r.lenHead+len(payload))
 	reason := ""
 	if o.dict == nil {
 		reason = "no firmware file given"

@@ -103,7 +103,7 @@ func (w *rows) render(b []byte, s *stream) error {
 	}
 	r := record{index: in.Index, seconds: in.Seconds.String(), damaged: in.Damaged, row: &in}
 	if in.Tick != nil {
-		r.v3, r.tick = true, *in.Tick
+		r.timed, r.tick = true, *in.Tick
 	} else if in.Sequence != nil {
 		r.seq = *in.Sequence
 	}

@@ -71,9 +71,9 @@ type Template struct {
 	plan    plan
 }
 
-// Parse reads a printf format. Every string is one: what is no conversion is
+// ParseTemplate reads a printf format. Every string is one: what is no conversion is
 // literal text.
-func Parse(format string) *Template {
+func ParseTemplate(format string) *Template {
 	t := &Template{format: format}
 	var lead []byte
 	rest := format

@@ -52,7 +52,7 @@ func TestAppend(t *testing.T) {
 		{"%#g", []format.Arg{format.ArgDouble(999999.5)}, "1.00000e+06"},
 	}
 	for _, tt := range tests {
-		if got := Parse(tt.format).Append([]byte("> "), recordOf(t, tt.args...)); string(got[2:]) != tt.want {
+		if got := ParseTemplate(tt.format).Append([]byte("> "), recordOf(t, tt.args...)); string(got[2:]) != tt.want {
 			t.Errorf("%q with %s gives %q, want %q", tt.format, describe(tt.args), got[2:], tt.want)
 		}
 	}
@@ -61,12 +61,12 @@ func TestAppend(t *testing.T) {
 // TestMaxWidth shows that a format cannot ask for more than it may.
 func TestMaxWidth(t *testing.T) {
 	for _, f := range []string{"%999999999999999999999d", "%.999999999d", "%-4096d", "%04095d"} {
-		if got := Parse(f).Append(nil, recordOf(t, format.ArgI32(1))); len(got) != MaxWidth {
+		if got := ParseTemplate(f).Append(nil, recordOf(t, format.ArgI32(1))); len(got) != MaxWidth {
 			t.Errorf("%q gives %d bytes, want %d", f, len(got), MaxWidth)
 		}
 	}
 	huge := recordOf(t, format.ArgI32(-1<<31), format.ArgI32(1))
-	if got := Parse("%*d").Append(nil, huge); len(got) != MaxWidth {
+	if got := ParseTemplate("%*d").Append(nil, huge); len(got) != MaxWidth {
 		t.Errorf("a width of -2^31 gives %d bytes, want %d", len(got), MaxWidth)
 	}
 }
@@ -109,7 +109,7 @@ func TestFits(t *testing.T) {
 		{"%p", []format.Arg{format.ArgI64(1)}, false},
 	}
 	for _, tt := range tests {
-		if got := Parse(tt.format).Fits(recordOf(t, tt.args...)); got != tt.want {
+		if got := ParseTemplate(tt.format).Fits(recordOf(t, tt.args...)); got != tt.want {
 			t.Errorf("%q with %s fits: %v, want %v", tt.format, describe(tt.args), got, tt.want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestNothingHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := string(Parse("%"+strings.Join(verbs, " %")).Append(nil, p))
+		got := string(ParseTemplate("%"+strings.Join(verbs, " %")).Append(nil, p))
 		rest := got
 		for _, s := range texts {
 			i := strings.Index(rest, s)
@@ -154,7 +154,7 @@ func TestNothingHidden(t *testing.T) {
 func TestLiteral(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "text")
-		text, ok := Parse(strings.ReplaceAll(s, "%", "%%")).Literal()
+		text, ok := ParseTemplate(strings.ReplaceAll(s, "%", "%%")).Literal()
 		if !ok || text != s {
 			t.Fatalf("%q became %q", s, text)
 		}
@@ -179,7 +179,7 @@ func renderCases(t testing.TB) map[string]format.Payload {
 func TestAppendAllocatesNothing(t *testing.T) {
 	buf := make([]byte, 0, 8192)
 	for f, p := range renderCases(t) {
-		template := Parse(f)
+		template := ParseTemplate(f)
 		if n := testing.AllocsPerRun(100, func() { buf = template.Append(buf[:0], p) }); n != 0 {
 			t.Errorf("%q allocates %v times", f, n)
 		}

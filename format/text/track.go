@@ -8,14 +8,15 @@ import (
 // track follows a device through the logs of a file: its clock, its count of
 // frames. It is small and copied to where work on a part of the file begins.
 type track struct {
-	index int64       // of the next record
-	log   int64       // of the log at hand
-	logs  int64       // so far
-	place clock.Place // of the log at hand
-	tick  uint64
-	v3    bool   // frames of the log at hand have ticks
-	seq   uint16 // of the last numbered frame
-	seen  bool   // seq is set
+	index   int64       // of the next record
+	log     int64       // of the log at hand
+	logs    int64       // so far
+	place   clock.Place // of the log at hand
+	tick    uint64
+	timed   bool   // frames of the log at hand have ticks
+	lenHead int    // of their headers, in bytes
+	seq     uint16 // of the last numbered frame
+	seen    bool   // seq is set
 }
 
 // enter begins a sound log, which lies at this place.
@@ -23,14 +24,16 @@ func (t *track) enter(h format.Header, place clock.Place, r *Report) {
 	r.Logs++
 	t.log = t.logs
 	t.logs++
-	t.place, t.tick, t.v3 = place, place.Base, h.FramesTimed()
+	t.place, t.tick = place, place.Base
+	t.kind(h)
 }
 
 // header begins a log that is not sound: its ticks are added to those before.
 func (t *track) header(h format.Header, r *Report) {
 	r.Logs++
 	_, rate, _ := h.Clock()
-	t.log, t.v3 = t.logs, h.FramesTimed()
+	t.log = t.logs
+	t.kind(h)
 	t.logs++
 	if rate != t.place.Rate {
 		t.place.Shift = 0
@@ -38,10 +41,13 @@ func (t *track) header(h format.Header, r *Report) {
 	t.place.Rate, t.place.Wall.Known = rate, false
 }
 
+// kind notes how the frames of the log at hand are made.
+func (t *track) kind(h format.Header) { t.timed, t.lenHead = h.FramesTimed(), h.LenFrameHeader() }
+
 // frame moves on to the next frame.
 func (t *track) frame(f *format.Frame, offset int64, r *Report) {
 	t.index++
-	if t.v3 {
+	if t.timed {
 		t.tick += uint64(f.TickDelta)
 		return
 	}

@@ -73,7 +73,7 @@ func TestNewlib(t *testing.T) {
 	for _, v := range readLogVectors(t) {
 		payloads := v.payloads(t)
 		for i, f := range v.Frames {
-			template := Parse(f.Fmt)
+			template := ParseTemplate(f.Fmt)
 			if !template.Fits(payloads[i]) {
 				t.Errorf("%s: %q does not fit its own record", v.Name, f.Fmt)
 			}
@@ -114,7 +114,7 @@ func TestNotRecorded(t *testing.T) {
 		for i, f := range v.Frames {
 			if text, ok := want[f.Fmt]; ok {
 				seen[f.Fmt] = true
-				if got := Parse(f.Fmt).Append(nil, payloads[i]); string(got) != text {
+				if got := ParseTemplate(f.Fmt).Append(nil, payloads[i]); string(got) != text {
 					t.Errorf("%q gives %q, want %q", f.Fmt, got, text)
 				}
 			}

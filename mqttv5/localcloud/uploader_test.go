@@ -108,7 +108,7 @@ func log(t *testing.T, size int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for format.HeaderV3Size+b.Len() < size {
+	for b.Len() < size {
 		if err := b.Add(&format.Record{Level: format.LevelInfo, Args: []format.Arg{format.ArgString("heater on")}}); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func exported(dicts []Dictionary, l format.Log) string {
 			continue
 		}
 		s, _ := d.Format(p.FmtAddr())
-		last = string(text.Parse(s).Append(nil, p))
+		last = string(text.ParseTemplate(s).Append(nil, p))
 	}
 	return last
 }

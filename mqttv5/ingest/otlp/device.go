@@ -126,7 +126,7 @@ func (p *printfs) template(addr uint32) *text.Template {
 	t, ok := p.parsed[addr]
 	if !ok {
 		if s, found := p.dict.Format(addr); found {
-			t = text.Parse(s)
+			t = text.ParseTemplate(s)
 		}
 		if len(p.parsed) >= maxTemplates {
 			clear(p.parsed)
