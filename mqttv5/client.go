@@ -38,7 +38,7 @@ func New(cfg Config) (*Client, error) {
 // open makes a client of a configuration whose defaults have been filled in.
 func open(cfg Config, connection link.Config) (*Client, error) {
 	c := &Client{
-		cfg: cfg, topics: newTopics(cfg.CustomerID, cfg.GroupID),
+		cfg: cfg, topics: newTopics(cfg.TopicPrefix, cfg.CustomerID, cfg.GroupID),
 		boots: newHandshakes(), watches: make(chan struct{}, maxWatches),
 		uploadWait: time.Second,
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
@@ -42,6 +43,10 @@ type Config struct {
 	// GroupID is the group segment after the customer that newer accounts have.
 	// Default: none.
 	GroupID string
+
+	// TopicPrefix stands before every topic, such as "ulogger/" where a local broker
+	// bridges these to the cloud. It ends in '/'. Default: none.
+	TopicPrefix string
 
 	// TokenTimeout bounds one boot handshake, and one attempt to connect.
 	// Default: 15 s.
@@ -145,6 +150,9 @@ func (c Config) checkNames() error {
 		if err := device.CheckName(f.value, device.MaxName, true); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
+	}
+	if err := topic.CheckPrefix(c.TopicPrefix); err != nil {
+		return fmt.Errorf("field TopicPrefix %q: %w", c.TopicPrefix, err)
 	}
 	return nil
 }

@@ -6,4 +6,5 @@ const (
 	contentCoreDump = "application/x-ulogger-coredump"
 	contentText     = "application/x-ndjson"
 	contentJSON     = "application/json"
+	contentGzip     = "application/gzip" // JSON that is compressed
 )

@@ -188,6 +188,8 @@ func (w *worker) drain(l *link.Link) {
 func (c *Client) recordMessage(id string, r outbox.Record) *link.Message {
 	m := &link.Message{Payload: r.Payload, ID: id}
 	switch r.Kind {
+	case outbox.Metrics, outbox.Events:
+		return c.reportMessage(reportOf(r.Kind), r.Device.ApplicationID, id, r.Payload)
 	case outbox.CoreDump:
 		m.Topic, m.ContentType = c.topics.coreDump(), contentCoreDump
 	case outbox.Text:

@@ -156,7 +156,7 @@ func TestInteropMosquitto(t *testing.T) {
 		Broker: "127.0.0.1", Port: m.port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
 		Tuning: Tuning{PublishesPerSecond: -1, BytesPerSecond: -1, MinBackoff: 20 * time.Millisecond},
 	}
-	got := interopCloud(t, cfg, newTopics("7", ""))
+	got := interopCloud(t, cfg, newTopics("", "7", ""))
 	receive := func(n int) (payloads map[string][]byte) {
 		t.Helper()
 		payloads = map[string][]byte{}

@@ -18,6 +18,8 @@ const (
 	RecordLog      = outbox.Log
 	RecordCoreDump = outbox.CoreDump
 	RecordText     = outbox.Text
+	RecordMetrics  = outbox.Metrics
+	RecordEvents   = outbox.Events
 
 	StateWaiting = outbox.StateWaiting
 	StateParked  = outbox.StateParked

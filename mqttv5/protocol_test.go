@@ -26,7 +26,7 @@ func TestTopics(t *testing.T) {
 		{"C", "", "boot/v0/C/42 boot/v0/C/42/S binlog/v0/C/42 core-dump/v0/C logs/v0/C/42 config/v0/C/42/S upload/v0/firmware/C/D upload/v0/C/9"},
 		{"C", "G", "boot/v0/C/G/42 boot/v0/C/G/42/S binlog/v0/C/G/42 core-dump/v0/C/G logs/v0/C/G/42 config/v0/C/G/42/S upload/v0/firmware/C/G/D upload/v0/C/G/9"},
 	} {
-		p := newTopics(c.customer, c.group)
+		p := newTopics("", c.customer, c.group)
 		got := strings.Join([]string{p.boot(42), p.bootReply(dev), p.binaryLog(42), p.coreDump(), p.textLog(42), p.logConfig(dev), p.firmware("D"), p.firmwareReply(9)}, " ")
 		if got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
@@ -44,7 +44,7 @@ func FuzzTopics(f *testing.F) {
 		if d.Validate() != nil {
 			return
 		}
-		p := newTopics("C", "G")
+		p := newTopics("", "C", "G")
 		for _, topic := range []string{p.bootReply(d), p.logConfig(d), p.firmware(d.DeviceType)} {
 			if strings.Count(topic, "/") > 7 || strings.Count(topic, "/") != 5 || strings.ContainsAny(topic, "#+\x00\n") || len(topic) > 256 {
 				t.Fatalf("topic %q of %q", topic, serial)

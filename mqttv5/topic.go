@@ -7,11 +7,13 @@ import (
 )
 
 // topics builds the topic names of one customer, of which its value is the part
-// that they share. Customer and group were checked in New and the names of a device
+// that they share. Prefix, customer and group were checked in New and the names of a device
 // by DeviceInfo.Validate, both with topic.Check, so that no name is refused here.
 type topics topic.Topic[string]
 
-func newTopics(customer, group string) topics { return topics{Customer: customer, Group: group} }
+func newTopics(prefix, customer, group string) topics {
+	return topics{Prefix: prefix, Customer: customer, Group: group}
+}
 
 func (t topics) boot(app uint32) string { return t.name(topic.BootRequest, app, "") }
 
@@ -24,6 +26,10 @@ func (t topics) binaryLog(app uint32) string { return t.name(topic.Log, app, "")
 func (t topics) coreDump() string { return t.name(topic.CoreDump, 0, "") }
 
 func (t topics) textLog(app uint32) string { return t.name(topic.TextLog, app, "") }
+
+func (t topics) metrics(app uint32) string { return t.name(topic.Metrics, app, "") }
+
+func (t topics) events(app uint32) string { return t.name(topic.Events, app, "") }
 
 func (t topics) logConfig(d DeviceInfo) string {
 	return t.name(topic.LogConfig, d.ApplicationID, d.DeviceSerial)

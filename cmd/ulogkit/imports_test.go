@@ -56,17 +56,18 @@ var importTable = []rule{
 	{dir: "format"},
 	{dir: "wire", allowed: []string{"format", "format/topic", gopacket, compress}},
 	// The stand-in cloud is part of the uploader's package tree.
-	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", mochi, xtime}},
+	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", "mqttv5/telemetry", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", "mqttv5/internal/fault", nats}},
 	{dir: "mqttv5/ingest/sinks", allowed: []string{"mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/internal/fault", nats}},
 	{dir: "mqttv5/ingest/fleet", allowed: []string{"format", "format/dict", "mqttv5", "mqttv5/ingest/otlp"}},
-	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/durable", otlp, protobuf, metrics, flock, xnet}},
-	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", metrics}},
+	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/durable", "mqttv5/telemetry", otlp, protobuf, metrics, flock, xnet}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/telemetry", metrics}},
 	// Leaves: what the rooms of the uploader share.
 	{dir: "mqttv5/internal/fault"},
 	{dir: "mqttv5/durable"},
+	{dir: "mqttv5/telemetry"},
 	{dir: "mqttv5/internal/guard"},
 	{dir: "mqttv5/internal/mqtttest", allowed: []string{"format/topic", paho}},
 	{dir: "mqttv5/internal/childtest"},
@@ -78,7 +79,7 @@ var importTable = []rule{
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
 	{dir: "mqttv5/outbox", allowed: []string{
-		"mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/outbox/internal/boltfile",
+		"mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/outbox/internal/boltfile", "mqttv5/telemetry",
 		bbolt, flock,
 	}},
 	{dir: "mqttv5/spool", allowed: []string{"format", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload"}},
@@ -86,7 +87,7 @@ var importTable = []rule{
 	{dir: "mqttv5/gateway", allowed: []string{"mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/spool", metrics}},
 	{dir: "mqttv5", allowed: []string{
 		"format", "format/topic", "mqttv5/device", "mqttv5/outbox", "mqttv5/tokens",
-		"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", metrics,
+		"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", "mqttv5/telemetry", metrics,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},

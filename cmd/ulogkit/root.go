@@ -104,7 +104,7 @@ server refused, or credentials cannot be used.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newOutbox(), newGateway(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
+		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newMetric(), newEvent(), newHeartbeat(), newOutbox(), newGateway(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
 		newCompletion(), newMan(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return settings.Explain(err) })

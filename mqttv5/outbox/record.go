@@ -166,7 +166,7 @@ func decodeRecord(b []byte) (*record, error) {
 		*s, rest = string(rest[:n]), rest[n:]
 	}
 	r.Payload = bytes.Clone(rest)
-	if r.Kind < Log || r.Kind > Text {
+	if r.Kind < Log || r.Kind > Events {
 		return nil, fmt.Errorf("%w: unknown %v", errRecord, r.Kind)
 	}
 	return r, nil

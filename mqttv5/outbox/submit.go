@@ -13,6 +13,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
 // Kind is what a record holds.
@@ -23,9 +24,11 @@ const (
 	Log      Kind = 1 // a binary log; its session token is written when it is sent
 	CoreDump Kind = 2
 	Text     Kind = 3 // a batch of text logs
+	Metrics  Kind = 4 // of one device, or a batch of many
+	Events   Kind = 5 // likewise
 )
 
-// String returns "log", "core-dump" or "text".
+// String returns "log", "core-dump", "text", "metrics" or "events".
 func (k Kind) String() string {
 	switch k {
 	case Log:
@@ -34,6 +37,10 @@ func (k Kind) String() string {
 		return "core-dump"
 	case Text:
 		return "text"
+	case Metrics:
+		return "metrics"
+	case Events:
+		return "events"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -58,6 +65,10 @@ func (r *Record) check() error {
 		return err
 	case Text:
 		return nil
+	case Metrics:
+		return checkReport(telemetry.KindMetrics, r.Payload)
+	case Events:
+		return checkReport(telemetry.KindEvents, r.Payload)
 	}
 	return &fault.Error{Op: "check record of " + r.Device.DeviceSerial, Class: fault.ErrConfig, Err: fmt.Errorf("unknown %v", r.Kind)}
 }

@@ -36,7 +36,7 @@ func (r *Report) Devices() (serials []string) {
 
 // Unpack returns the JSON of a message, which may be compressed.
 func Unpack(message []byte) ([]byte, error) {
-	if !bytes.HasPrefix(message, []byte{0x1f, 0x8b}) {
+	if !Compressed(message) {
 		return message, nil
 	}
 	r, err := gzip.NewReader(bytes.NewReader(message))

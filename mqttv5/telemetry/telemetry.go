@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode"
@@ -66,6 +67,40 @@ type Device[S Sample] struct {
 
 // Heartbeat returns the metric that says that a device is alive.
 func Heartbeat(t time.Time) Metric { return Metric{Name: "heartbeat", Value: 1, Time: t} }
+
+// Timed reports whether each sample has its time.
+func Timed[S Sample](samples []S) bool {
+	for _, s := range samples {
+		if timeOf(s).IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+// At returns the samples, those without a time with the time t.
+func At[S Sample](samples []S, t time.Time) []S {
+	timed := slices.Clone(samples)
+	for i := range timed {
+		if !timeOf(timed[i]).IsZero() {
+			continue
+		}
+		switch s := any(&timed[i]).(type) {
+		case *Metric:
+			s.Time = t
+		case *Event:
+			s.Time = t
+		}
+	}
+	return timed
+}
+
+func timeOf[S Sample](s S) time.Time {
+	if e, ok := any(s).(Event); ok {
+		return e.Time
+	}
+	return any(s).(Metric).Time
+}
 
 // KindOf returns the kind of a report of such samples.
 func KindOf[S Sample]() Kind {
@@ -244,6 +279,12 @@ func Compress(message []byte, how Compression) (sent []byte, compressed bool) {
 	w.Write(message) // to memory: cannot fail
 	w.Close()
 	return b.Bytes(), true
+}
+
+// Compressed reports whether a message is compressed: nothing else begins with these
+// two bytes.
+func Compressed(message []byte) bool {
+	return bytes.HasPrefix(message, []byte{0x1f, 0x8b})
 }
 
 // CheckSize reports a message that is too large for MQTT.

@@ -53,7 +53,7 @@ func (*answers) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { retu
 func (*answers) OnACLCheck(*mochi.Client, string, bool) bool { return true }
 
 func (a *answers) OnPublished(cl *mochi.Client, pk packets.Packet) {
-	if cl.Net.Inline || !strings.HasPrefix(pk.TopicName, "boot/") {
+	if cl.Net.Inline || !strings.Contains(pk.TopicName, "boot/v0/") {
 		return
 	}
 	_, rest, _ := strings.Cut(string(pk.Payload), `"serial":`)
@@ -66,7 +66,7 @@ func (a *answers) OnPublished(cl *mochi.Client, pk packets.Packet) {
 func (a *answers) OnSubscribed(_ *mochi.Client, pk packets.Packet, _ []byte) {
 	for _, f := range pk.Filters {
 		serial := f.Filter[strings.LastIndexByte(f.Filter, '/')+1:]
-		if b := a.configs(serial); b != nil && strings.HasPrefix(f.Filter, "config/") {
+		if b := a.configs(serial); b != nil && strings.Contains(f.Filter, "config/v0/") {
 			a.server.Publish(f.Filter, b, false, 1)
 		}
 	}

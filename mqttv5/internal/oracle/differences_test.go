@@ -31,6 +31,12 @@ var differences = []difference{
 	{"boot reply", `{"token":"5_0"}`, "none", "50", "an underscore in numbers is Python's own"},
 	{"boot reply", `{"token":5,"token":6}`, "none", "6", "who reads the first one takes another token than who reads the last"},
 
+	// The library puts any text before its topics.
+	{"prefix", "ulogger", "false", "true", "a prefix is whole levels, as a bridge has them: ulogger/"},
+	{"prefix", "x-", "false", "true", "a prefix is whole levels, as a bridge has them"},
+	{"prefix", "a#/", "false", "true", "no topic may hold a wildcard"},
+	{"prefix", "boot/v0/", "false", "true", "nobody could tell where the prefix ends"},
+
 	{"log configuration", strconv.Quote(nine + `[true,null]`), `error 5 ["true" "null"] 10`, `error 5 ["True" "None"] 10`, "what is no name is shown as the cloud wrote it, not as Python does"},
 	{"log configuration", strconv.Quote(nine + `[1e3]`), `error 5 ["1e3"] 10`, `error 5 ["1000.0"] 10`, "a number is shown as the cloud wrote it"},
 	{"log configuration", strconv.Quote(`{"log_level":"ERROR","module_flags":5,"timeout_seconds":10}`), "error 5 [] 10", "info 676f6c22 [] 1986358367", "the library reads the letters of the JSON form as its nine bytes"},

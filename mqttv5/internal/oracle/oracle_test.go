@@ -21,6 +21,8 @@ func TestOracle(t *testing.T) {
 		{"log configurations", testLogConfigs},
 		{"stand-in", func(t *testing.T, l *library) { testStandIn(t, l, newest) }},
 		{"bridge", testBridge},
+		{"messages", func(t *testing.T, l *library) { testMessages(t, l, newest) }},
+		{"batch sizes", testBatchSizes},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, l) })
 	}
@@ -28,4 +30,8 @@ func TestOracle(t *testing.T) {
 
 // The version that the first gateways ran knows no group, no metrics and no log
 // configuration.
-func TestOldest(t *testing.T) { testStandIn(t, startLibrary(t, oldest), oldest) }
+func TestOldest(t *testing.T) {
+	l := startLibrary(t, oldest)
+	t.Run("stand-in", func(t *testing.T) { testStandIn(t, l, oldest) })
+	t.Run("messages", func(t *testing.T) { testMessages(t, l, oldest) })
+}

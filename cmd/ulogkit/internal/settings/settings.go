@@ -31,6 +31,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
 // Settings is where the cloud is, who is calling and which device the data
@@ -45,6 +46,9 @@ type Settings struct {
 	ca        string
 	customer  string
 	group     string
+	prefix    string
+	apiToken  string
+	apiURL    string
 	store     string
 	plaintext bool
 	timeout   time.Duration
@@ -62,7 +66,8 @@ type Settings struct {
 // settable names the flags that the environment and the configuration file can
 // set. The value says whether it is a file name.
 var settable = map[string]bool{
-	"broker": false, "cert": true, "key": true, "ca": true, "customer": false, "group": false,
+	"broker": false, "cert": true, "key": true, "ca": true, "customer": false, "group": false, "prefix": false,
+	"api-token": false, "api-url": false,
 	"application": false, "serial": false, "device-type": false, "git-version": false, "git-hash": false,
 	"store": true, "insecure-plaintext": false, "timeout": false, "device": true,
 	"client-id": false, "keep-alive": false, "proxy": false, "rate": false, "bytes-rate": false,
@@ -77,6 +82,7 @@ func (s *Settings) AddConnectionFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.ca, "ca", "", "`file` with the certificates that the broker's leads to, PEM (default: the system's)")
 	flags.StringVar(&s.customer, "customer", "", "customer `id`, the account")
 	flags.StringVar(&s.group, "group", "", "group `id`, for accounts that have groups")
+	flags.StringVar(&s.prefix, "prefix", "", "what stands before every `topic`, such as ulogger/, where a local broker bridges these to the cloud")
 	flags.BoolVar(&s.plaintext, "insecure-plaintext", false, "no TLS; loopback only")
 	flags.DurationVar(&s.timeout, "timeout", mqttv5.DefaultTokenTimeout, "the longest wait for a connection, for a token and for an acknowledgement")
 	s.wait = flags.Lookup("timeout")
@@ -214,7 +220,7 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 		return mqttv5.Config{}, errors.New("--cert and --key are missing; they name the client certificate and private key that the cloud gave you")
 	}
 	cfg := mqttv5.Config{
-		Broker: s.broker, CertFile: s.cert, KeyFile: s.key, CAFile: s.ca, CustomerID: s.customer, GroupID: s.group,
+		Broker: s.broker, CertFile: s.cert, KeyFile: s.key, CAFile: s.ca, CustomerID: s.customer, GroupID: s.group, TopicPrefix: s.prefix,
 		InsecurePlaintext: s.plaintext, TokenTimeout: s.timeout,
 		Tuning: mqttv5.Tuning{
 			AckTimeout: s.timeout, ClientID: s.clientID, KeepAlive: s.keepAlive, Proxy: s.proxy,
@@ -229,6 +235,36 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 		cfg.Broker, cfg.Port = host, int(n)
 	}
 	return cfg, nil
+}
+
+// AddAPIFlags adds the flags of those commands that may go over HTTP.
+func (s *Settings) AddAPIFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.apiToken, "api-token", "", "API `token` of the account, for HTTP where there is no certificate; others can see it on a command line, so better in ULOGKIT_API_TOKEN or the configuration file")
+	flags.StringVar(&s.apiURL, "api-url", telemetry.DefaultBaseURL, "address of the HTTP API, https")
+}
+
+// API returns the HTTP API, when there is a token for it and no certificate.
+func (s *Settings) API() (api *telemetry.API, ok bool) {
+	if s.apiToken == "" || s.cert != "" || s.key != "" || s.plaintext {
+		return nil, false
+	}
+	return &telemetry.API{Token: s.apiToken, BaseURL: s.apiURL, GroupID: s.group}, true
+}
+
+// Reporter returns the device that reports metrics or events. Its firmware does not
+// matter.
+func (s *Settings) Reporter(flags *pflag.FlagSet) (mqttv5.DeviceInfo, error) {
+	d, err := s.named(flags, "say which device reports", "application", "serial")
+	if err != nil {
+		return mqttv5.DeviceInfo{}, err
+	}
+	return d, d.Validate()
+}
+
+// Application returns the application of reports of many devices.
+func (s *Settings) Application(flags *pflag.FlagSet) (uint32, error) {
+	d, err := s.named(flags, "says which application the devices are of", "application")
+	return d.ApplicationID, err
 }
 
 // noStore as a file name keeps session tokens in memory.
@@ -299,7 +335,11 @@ func (s *Settings) named(flags *pflag.FlagSet, purpose string, required ...strin
 	if s.deviceFile == "" {
 		for _, name := range required {
 			if !flags.Changed(name) {
-				return mqttv5.DeviceInfo{}, fmt.Errorf("--%s is missing; --%s, --%s and --%s %s", name, required[0], required[1], required[2], purpose)
+				all := "--" + strings.Join(required, ", --")
+				if i := strings.LastIndex(all, ", "); i >= 0 {
+					all = all[:i] + " and" + all[i+1:]
+				}
+				return mqttv5.DeviceInfo{}, fmt.Errorf("--%s is missing; %s %s", name, all, purpose)
 			}
 		}
 		return d, nil

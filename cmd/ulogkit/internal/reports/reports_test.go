@@ -1,0 +1,60 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
+)
+
+func TestRead(t *testing.T) {
+	batches, err := Read[telemetry.Metric]([]byte(`
+{"device_serial":"A","name":"t","value":1,"timestamp":5}
+{"device_serial":"B","name":"t","value":2}
+{"device_serial":"A","metrics":[{"name":"u","value":3}]}
+{"device_serial":"A","app_id":9,"name":"t","value":4}
+nonsense
+{"name":"t","value":1}
+{"device_serial":"C","type":"door"}
+{"device_serial":"C","name":"a\nb","value":1}
+`))
+	if len(batches) != 1 {
+		t.Fatalf("got %d batches", len(batches))
+	}
+	b, _ := telemetry.EncodeBatch(batches[0])
+	want := `{"devices":[{"device_serial":"A","metrics":[{"name":"t","value":1,"timestamp":5},{"name":"u","value":3}]},{"device_serial":"B","metrics":[{"name":"t","value":2}]},{"device_serial":"A","app_id":9,"metrics":[{"name":"t","value":4}]}]}`
+	if string(b) != want {
+		t.Errorf("got %s, want %s", b, want)
+	}
+	for _, s := range []string{"line 6: not a JSON object", "line 7: ", "device_serial is missing", "line 8: ", "name is missing", "line 9: ", "control character"} {
+		if err == nil || !strings.Contains(err.Error(), s) {
+			t.Errorf("error %v, want %q", err, s)
+		}
+	}
+}
+
+// However many lines there are, each batch fits one message and none is lost.
+func TestReadSplits(t *testing.T) {
+	var text strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&text, `{"device_serial":"SN-%d","type":"x","timestamp":%d}`+"\n", i%100, i)
+	}
+	batches, err := Read[telemetry.Event]([]byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, devices := range batches {
+		b, err := telemetry.EncodeBatch(devices)
+		if err != nil || telemetry.CheckSize(b) != nil {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		for _, d := range devices {
+			n += len(d.Samples)
+		}
+	}
+	if n != 20_000 || len(batches) < 2 {
+		t.Errorf("got %d events in %d batches", n, len(batches))
+	}
+}
