@@ -203,6 +203,7 @@ func makeSink(ts *testscript.TestScript, _ bool, args []string) {
 func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 	out, err := os.Create(ts.MkAbs("otlp.txt"))
 	ts.Check(err)
+	word := ts.Getenv("OTLPANSWER")
 	var mu sync.Mutex
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		mu.Lock()
@@ -211,7 +212,7 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 		if err != nil {
 			return
 		}
-		if word := ts.Getenv("OTLPANSWER"); word == "html" {
+		if word == "html" {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "<html>login</html>")
 			return
