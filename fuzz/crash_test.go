@@ -104,6 +104,7 @@ func FuzzCrash(f *testing.F) {
 // three bytes of the input are a place and what is put there.
 func FuzzFirmware(f *testing.F) {
 	dumps, elf := crashSeeds(f)
+	files := append([][]byte{elf}, debugSeeds(f)...)
 	for i := range dumps {
 		f.Add(uint8(i), []byte{0, 0, 0x7f, 0x20, 0, 0xff})
 	}
@@ -111,12 +112,29 @@ func FuzzFirmware(f *testing.F) {
 		if len(changes) > 3*64 {
 			return
 		}
-		b := bytes.Clone(elf)
+		b := bytes.Clone(files[int(which)/len(dumps)%len(files)])
 		for ; len(changes) >= 3; changes = changes[3:] {
 			b[int(binary.LittleEndian.Uint16(changes))%len(b)] = changes[2]
 		}
 		explainAll(t, dumps[int(which)%len(dumps)], b)
 	})
+}
+
+// debugSeeds returns firmware with its debug information.
+func debugSeeds(t testing.TB) (files [][]byte) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(crashDir, "..", "debug", "*.elf"))
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("%d files with debug information, want 2: %v", len(paths), err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, b)
+	}
+	return files
 }
 
 // explainAll reads dump and firmware and explains them.
@@ -181,5 +199,12 @@ func TestDamagedFirmware(t *testing.T) {
 	}
 	for _, b := range readFolder(t, elfBadDir) {
 		explainAll(t, dumps[0], b)
+	}
+	for _, elf := range debugSeeds(t) {
+		for i := 0; i < len(elf); i += 7 {
+			b := bytes.Clone(elf)
+			b[i] ^= 0xff
+			explainAll(t, dumps[i%len(dumps)], b)
+		}
 	}
 }

@@ -329,8 +329,29 @@ func TestDumps(t *testing.T) {
 	}
 }
 
+// debugFiles are firmware with its debug information, to be damaged.
+var debugFiles = map[string][]string{
+	"dwarf5.elf": {"-O3", "-gdwarf-5", "-mcpu=cortex-m3"},
+	"dwarf4.elf": {"-O2", "-gdwarf-4", "-gz", "-mcpu=cortex-m3"},
+}
+
+// writeDebugFiles compiles them.
+func writeDebugFiles(t *testing.T) {
+	t.Helper()
+	for name, flags := range debugFiles {
+		b, err := os.ReadFile(compile(t, flags...))
+		if err == nil {
+			err = os.WriteFile(filepath.Join("testdata", "debug", name), b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func writeDumps(t *testing.T) {
 	t.Helper()
+	writeDebugFiles(t)
 	if err := os.MkdirAll(dumps, 0o755); err != nil {
 		t.Fatal(err)
 	}
