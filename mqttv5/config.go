@@ -154,5 +154,9 @@ func (c Config) checkNames() error {
 	if err := topic.CheckPrefix(c.TopicPrefix); err != nil {
 		return fmt.Errorf("field TopicPrefix %q: %w", c.TopicPrefix, err)
 	}
+	// Of all names the one that can take least.
+	if _, err := (topic.Topic[string]{Kind: topic.FirmwareReply, Customer: c.CustomerID, UploadID: "0"}).Name(); err != nil {
+		return fmt.Errorf("field CustomerID: %w", err)
+	}
 	return nil
 }

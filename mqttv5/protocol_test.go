@@ -65,6 +65,7 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 	for want, edit := range map[string]func(*Config){
 		"CustomerID is empty":       func(c *Config) { c.CustomerID = "" },
 		"CustomerID: character '/'": func(c *Config) { c.CustomerID = "a/b" },
+		"no customer is called":     func(c *Config) { c.CustomerID = "firmware" }, // a word of topics
 		"GroupID: character '#'":    func(c *Config) { c.GroupID = "#" },
 		"not a host name":           func(c *Config) { c.Broker = "mqtts://x" },
 		"holds a port":              func(c *Config) { c.Broker = "x:8883" },

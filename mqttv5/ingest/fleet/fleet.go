@@ -30,8 +30,8 @@ type Config struct {
 
 // Fleet has the functions that an exporter asks. It is not safe for concurrent use.
 type Fleet struct {
-	sessions *mqttv5.Sessions
-	store    *dict.Store // nil if there is no directory
+	sessions *mqttv5.Sessions // nil if there is no file of tokens to look in
+	store    *dict.Store      // nil if there is no directory
 	byHash   map[string]*dict.Dictionary
 	best     func(otlp.Device, format.Log) otlp.Dictionary
 }
@@ -48,8 +48,13 @@ func Open(cfg Config) (*Fleet, error) {
 	}
 	f := &Fleet{byHash: map[string]*dict.Dictionary{}}
 	var err error
-	if f.sessions, err = mqttv5.OpenSessions(mqttv5.FileStoreConfig{Path: cfg.Store, Logger: cfg.Logger}); err != nil {
+	f.sessions, err = mqttv5.OpenSessions(mqttv5.FileStoreConfig{Path: cfg.Store, Logger: cfg.Logger})
+	switch {
+	case err == nil:
+	case cfg.Store != "":
 		return nil, err
+	case cfg.Logger != nil: // nobody named a file, and there may be no home folder
+		cfg.Logger.Warn("devices are not known by their session tokens", "error", err)
 	}
 	if cfg.Dictionaries == "" {
 		return f, nil
@@ -77,6 +82,9 @@ func Open(cfg Config) (*Fleet, error) {
 // Device returns the device that a log's session token belongs to. Its type and
 // version are those of its firmware's dictionary; the tokens do not tell them.
 func (f *Fleet) Device(d otlp.Device) (mqttv5.DeviceInfo, bool) {
+	if f.sessions == nil {
+		return mqttv5.DeviceInfo{}, false
+	}
 	key, ok := f.sessions.Lookup(d.CustomerID, d.GroupID, d.ApplicationID, d.Token)
 	if !ok {
 		return mqttv5.DeviceInfo{}, false

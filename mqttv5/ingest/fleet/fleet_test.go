@@ -141,3 +141,19 @@ func TestOneDictionaryAndNone(t *testing.T) {
 		t.Errorf("empty directory: %v", err)
 	}
 }
+
+// Without a home folder, and without a file that was named, devices are called by
+// their tokens, and the rest goes on.
+func TestNoHome(t *testing.T) {
+	t.Setenv("HOME", "")
+	f, err := Open(Config{Dictionaries: twoBuilds(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, ok := f.Device(otlp.Device{Token: 7}); ok {
+		t.Errorf("got %+v, want an unknown device", info)
+	}
+	if got := textOf(t, f, otlp.Device{}, 4096); got != "a is %d" {
+		t.Errorf("got %q, want the first build", got)
+	}
+}
