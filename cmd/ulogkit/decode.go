@@ -15,6 +15,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
 	"github.com/ulogkit/ulogkit/format/text"
 )
@@ -76,7 +77,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.elf, "elf", nil, "firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
-	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone")
+	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone; for single modules after a comma, as in warn,net=debug")
 	flags.StringVar(&f.module, "module", "", "`modules` to show, by number or by their name in the build of each log, separated by commas")
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
 	flags.StringVar(&f.since, "since", "", "show records from `TIME` on: seconds of the device, or wall time as in 2026-11-28T09:30:00Z")
@@ -127,7 +128,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		if err != nil || report.Lost() {
 			bad++
 		}
-		name = printable(name)
+		name = text.Printable(name)
 		if e := report.Write(cmd.ErrOrStderr(), name); e != nil {
 			return e
 		}
@@ -234,11 +235,10 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 	if cfg.Parallel == 0 {
 		cfg.Parallel = min(runtime.GOMAXPROCS(0), 64)
 	}
-	level, err := parseLevel(f.level)
+	err := f.setLevels(&cfg.Filter, builds.dicts, stderr)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Filter.Levels = text.LevelsFrom(level)
 	if f.module != "" {
 		cfg.Filter.Modules, cfg.Filter.ModuleNames = text.ParseModules(f.module)
 		err := text.CheckModules(cfg.Filter.ModuleNames, builds.dicts)
@@ -258,6 +258,52 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 		return nil, fmt.Errorf("--format: %w", err)
 	}
 	return text.NewDecoder(cfg)
+}
+
+// levelNames are what people write for levels, besides their names.
+var levelNames = map[string]format.Level{
+	"dbg": format.LevelDebug, "d": format.LevelDebug, "verbose": format.LevelDebug, "trace": format.LevelDebug, "v": format.LevelDebug,
+	"inf": format.LevelInfo, "i": format.LevelInfo, "information": format.LevelInfo, "notice": format.LevelInfo,
+	"warn": format.LevelWarning, "wrn": format.LevelWarning, "w": format.LevelWarning,
+	"err": format.LevelError, "e": format.LevelError,
+	"crit": format.LevelCritical, "c": format.LevelCritical, "fatal": format.LevelCritical, "f": format.LevelCritical,
+	"metrics": format.LevelMetric,
+}
+
+// setLevels sets the levels to show: one for all, others for single modules.
+func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, stderr io.Writer) error {
+	var modules []string
+	for part := range strings.SplitSeq(f.level, ",") {
+		module, name, single := strings.Cut(strings.TrimSpace(part), "=")
+		if !single {
+			module, name = "", module
+		}
+		level, known := levelNames[strings.ToLower(name)]
+		if !known {
+			var err error
+			if level, err = parseLevel(strings.ToLower(name)); err != nil {
+				return err
+			}
+		}
+		if !single {
+			filter.Levels = text.LevelsFrom(level)
+			continue
+		}
+		if filter.ModuleLevels == nil {
+			filter.ModuleLevels = map[string]uint8{}
+		}
+		filter.ModuleLevels[module] = text.LevelsFrom(level)
+		if _, names := text.ParseModules(module); len(names) > 0 {
+			modules = append(modules, names...)
+		}
+	}
+	switch err := text.CheckModules(modules, dicts); {
+	case err != nil && f.follow && len(dicts) > 0:
+		fmt.Fprintf(stderr, "--level: %v; a new build may have it\n", err)
+	case err != nil:
+		return fmt.Errorf("--level: %w", err)
+	}
+	return nil
 }
 
 // decodeAll decodes the files to standard output, as one time line as far as they

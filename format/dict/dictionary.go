@@ -144,12 +144,27 @@ func (d *Dictionary) Format(addr uint32) (text string, ok bool) {
 	if n < 0 {
 		return "", false
 	}
-	for _, c := range s[:n] {
-		if !isText(c) {
-			return "", false
-		}
+	if !isString(s[:n]) {
+		return "", false
 	}
 	return string(s[:n]), true
+}
+
+// isString reports whether s may be a format: text, before which a few other control
+// characters may stand, as the level that printk begins with, and in which they are
+// rare.
+func isString(s []byte) bool {
+	lead := 0
+	for lead < len(s) && lead < maxControls && !isText(s[lead]) {
+		lead++
+	}
+	controls := 0
+	for _, c := range s[lead:] {
+		if !isText(c) {
+			controls++
+		}
+	}
+	return lead < len(s) && 8*controls <= len(s)-lead || len(s) == 0
 }
 
 // isText reports whether c may stand in a format: any character set that has
@@ -158,8 +173,9 @@ func isText(c byte) bool {
 	return c >= ' ' && c != 0x7f || '\a' <= c && c <= '\r' || c == 0x1b
 }
 
-// Begins reports whether a string begins at addr: the byte before is not text,
-// or the firmware holds the address itself, as it must to use it. False for a
+// Begins reports whether a string begins at addr: the byte before is not text, or
+// ends a word that is a pointer, or the firmware holds the address itself, as it must
+// to use it. False for a
 // string that has something before it and that nothing refers to; it may still
 // be used, by code that computes the address.
 func (d *Dictionary) Begins(addr uint32) bool {
@@ -167,12 +183,34 @@ func (d *Dictionary) Begins(addr uint32) bool {
 		return false
 	}
 	b, offset := d.find(addr)
-	if offset == 0 || !isText(b.data[offset-1]) {
+	if offset == 0 || !isText(b.data[offset-1]) || d.isPointer(b, offset-4) {
 		return true
 	}
 	d.refOnce.Do(d.findRefs)
 	_, found := slices.BinarySearch(d.refs, addr)
 	return found
+}
+
+// isPointer reports whether an aligned word is an address of the firmware or of RAM,
+// which is more than text: the end of one can look like the beginning of a string.
+func (d *Dictionary) isPointer(b *block, offset int) bool {
+	if d.listed { // of the word only what could be text is there
+		if offset >= 0 || (b.addr+uint32(offset))&3 != 0 {
+			return false
+		}
+		return !slices.ContainsFunc(b.data[:offset+4], func(c byte) bool { return ' ' <= c && c < 0x7f })
+	}
+	if offset < 0 || (b.addr+uint32(offset))&3 != 0 {
+		return false
+	}
+	word := b.data[offset : offset+4]
+	if isText(word[0]) && isText(word[1]) && isText(word[2]) {
+		return false
+	}
+	w := uint32(word[0]) | uint32(word[1])<<8 | uint32(word[2])<<16 | uint32(word[3])<<24
+	target, _ := d.find(w)
+	const ram, endRAM = 0x2000_0000, 0x3000_0000 // of Cortex-M
+	return target != nil || ram < w && w < endRAM
 }
 
 // findRefs collects the addresses that the firmware holds, as aligned words or
@@ -296,16 +334,32 @@ func (b *block) keeps(s []byte) bool {
 	return len(s) <= MaxString && (!b.code || len(s) >= minInCode || bytes.IndexByte(s, '%') >= 0)
 }
 
+// maxControls is how many control characters a string is looked for behind.
+const maxControls = 2
+
 // runs iterates over the stretches of text that end in NUL.
 func (b *block) runs() iter.Seq2[int, []byte] {
 	return func(yield func(start int, s []byte) bool) {
-		start := 0
+		start, controls := 0, 0 // of the run, with these before it
 		for i, c := range b.data {
 			if isText(c) {
 				continue
 			}
-			if c == 0 && i > start && !yield(start, b.data[start:i]) {
-				return
+			if c == 0 && i > start {
+				at := start - controls
+				if !isString(b.data[at:i]) {
+					at = start
+				}
+				if !yield(at, b.data[at:i]) {
+					return
+				}
+			}
+			// Few control characters before text are taken for a part of it.
+			if c == 0 || i > start || controls == maxControls {
+				controls = 0
+			}
+			if c != 0 && c < ' ' {
+				controls++
 			}
 			start = i + 1
 		}

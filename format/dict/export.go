@@ -145,10 +145,8 @@ func (d *Dictionary) add(addr uint32, text string) error {
 		return fmt.Errorf("%w: string at address %#x passes the end of memory", ErrDamaged, addr)
 	}
 	data := append([]byte(text), 0)
-	for _, c := range data[:len(text)] {
-		if !isText(c) {
-			return fmt.Errorf("%w: string at address %#x holds the byte %#02x, which is no text", ErrDamaged, addr, c)
-		}
+	if !isString(data[:len(text)]) || strings.IndexByte(text, 0) >= 0 {
+		return fmt.Errorf("%w: string at address %#x holds bytes that are no text: %.40q", ErrDamaged, addr, text)
 	}
 	d.blocks = append(d.blocks, block{addr: addr, data: data})
 	return nil

@@ -193,6 +193,9 @@ func (s *stream) ready(p *pool, next func([]byte) (choose.Records, int, error)) 
 
 // run reads, decodes and writes until the end of r.
 func (s *stream) run(r io.Reader) error {
+	if s.begin == 0 {
+		r = &rowSource{r: r}
+	}
 	var block []byte
 	var pool *pool
 	if s.cfg.Parallel == 1 {

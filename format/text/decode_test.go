@@ -87,7 +87,7 @@ func TestDecodeVectors(t *testing.T) {
 	for i, want := range map[int]string{
 		0:   "    0.012542 debug    MAIN     plain",
 		2:   "    0.020904 info     SENSOR   ints 0 -1 255 deadbeef ABC 10",
-		9:   "    0.050170 error    3        chars [A][\t][\x80]",
+		9:   "    0.050170 error    3        chars [A][\t][\\x80]",
 		23:  "    0.112884 info     MAIN     big <missing> end",
 		30:  "    0.154693 metric   always   metric_battery_mv=3712.25",
 		34:  "    0.175598 debug    MAIN     loop 0 of 400 at 0",

@@ -17,6 +17,10 @@ import (
 type Filter struct {
 	// Levels has a bit for each level to show; 0 shows all. See LevelsFrom.
 	Levels uint8
+	// ModuleLevels are other levels for single modules, by number or by name in any
+	// case, as Levels; see LevelsFrom.
+	// Default: none.
+	ModuleLevels map[string]uint8
 	// Modules has a bit for each module to show.
 	Modules uint32
 	// ModuleNames are the names of more modules to show, in any case. Which numbers
@@ -76,7 +80,7 @@ func CheckModules(names []string, dicts []Dictionary) error {
 		case len(known) == 0:
 			return fmt.Errorf("module %q is neither a number from 0 to 31 nor a name: the firmware names none", name)
 		default:
-			return fmt.Errorf("module %q is neither a number from 0 to 31 nor a name: the firmware has %s", name, strings.Join(known, ", "))
+			return fmt.Errorf("module %q is neither a number from 0 to 31 nor a name: the firmware has %s", name, Printable(strings.Join(known, ", ")))
 		}
 	}
 	return nil
@@ -100,9 +104,31 @@ func (f *Filter) modules(d Dictionary) uint32 {
 	return mask
 }
 
-// head reports whether the first byte of a payload passes, with these modules.
-func (f *Filter) head(moduleLevel byte, modules uint32) bool {
-	return (f.Levels == 0 || f.Levels>>(moduleLevel>>5)&1 != 0) && modules>>(moduleLevel&31)&1 != 0
+// levels returns the levels of each module of a dictionary, or of none, to show.
+func (f *Filter) levels(d Dictionary) (levels [32]uint8) {
+	for n := range levels {
+		if levels[n] = f.Levels; f.Levels == 0 {
+			levels[n] = math.MaxUint8
+		}
+		name := ""
+		if d != nil {
+			name, _ = d.Module(uint8(n))
+		}
+		for asked, of := range f.ModuleLevels {
+			if asked == strconv.Itoa(n) || name != "" && strings.EqualFold(asked, name) {
+				if levels[n] = of; of == 0 {
+					levels[n] = math.MaxUint8
+				}
+			}
+		}
+	}
+	return levels
+}
+
+// passes reports whether the first byte of a payload passes.
+func (v *view) passes(moduleLevel byte) bool {
+	module := moduleLevel & 31
+	return v.levels[module]>>(moduleLevel>>5)&1 != 0 && v.modules>>module&1 != 0
 }
 
 func (f *Filter) hasTime() bool {

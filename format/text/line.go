@@ -210,7 +210,7 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 		case fieldIndex:
 			dst = appendUnsigned(dst, uint64(r.index))
 		case fieldFile:
-			dst = append(dst, o.file...)
+			dst = append(dst, o.shown...)
 		case fieldText:
 			dst = append(dst, text...)
 		default:
@@ -233,7 +233,7 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 					dst = appendPrintable(dst, t.format)
 				}
 			case fieldSource:
-				dst = append(dst, r.stmt.source...)
+				dst = appendPrintable(dst, r.stmt.source)
 			}
 		}
 		if p.width > 0 {

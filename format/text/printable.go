@@ -2,6 +2,7 @@ package text
 
 import (
 	"encoding/binary"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -36,11 +37,11 @@ func isPrintableSlow(b []byte) bool {
 	return true
 }
 
-// appendPrintable appends s with its control characters escaped as in C, so
-// that a record stays one line and cannot steer a terminal. A tab stays.
+// appendPrintable appends s with its control characters escaped as in C, and so what
+// turns the direction of text, is not UTF-8 or ends a line, so that a record stays one
+// line and cannot steer a terminal. A tab stays.
 func appendPrintable[T string | []byte](dst []byte, s T) []byte {
-	const digits = "0123456789abcdef"
-	for i := 0; i < len(s); i++ {
+	for i := 0; i < len(s); {
 		c := s[i]
 		switch {
 		case c == '\n':
@@ -49,21 +50,49 @@ func appendPrintable[T string | []byte](dst []byte, s T) []byte {
 			dst = append(dst, '\\', 'r')
 		case c < ' ' && c != '\t', c == 0x7f:
 			dst = append(dst, '\\', 'x', digits[c>>4], digits[c&15])
-		case c == 0xc2 && i+1 < len(s) && s[i+1]&0xe0 == 0x80:
-			// The control characters from U+0080 on, which some terminals obey.
-			i++
-			dst = append(dst, '\\', 'u', '0', '0', digits[s[i]>>4], digits[s[i]&15])
-		default:
+		case c < utf8.RuneSelf:
 			dst = append(dst, c)
+		default:
+			var buf [utf8.UTFMax]byte
+			n := copy(buf[:], s[i:min(len(s), i+utf8.UTFMax)])
+			r, size := utf8.DecodeRune(buf[:n])
+			switch {
+			case r == utf8.RuneError && size == 1: // some terminals obey single bytes from 0x80 on
+				dst = append(dst, '\\', 'x', digits[c>>4], digits[c&15])
+			case !unicode.IsGraphic(r) || r > 0xff && unicode.IsSpace(r):
+				dst = append(dst, '\\')
+				if r > 0xffff {
+					dst = appendHexDigits(append(dst, 'U'), uint32(r), 8)
+				} else {
+					dst = appendHexDigits(append(dst, 'u'), uint32(r), 4)
+				}
+			default:
+				dst = append(dst, buf[:size]...)
+			}
+			i += size
+			continue
 		}
+		i++
 	}
 	return dst
 }
 
+const digits = "0123456789abcdef"
+
+func appendHexDigits(dst []byte, v uint32, n int) []byte {
+	for n--; n >= 0; n-- {
+		dst = append(dst, digits[v>>(4*n)&15])
+	}
+	return dst
+}
+
+// Printable returns words of a device, a file or a firmware as a terminal can show
+// them on one line.
+func Printable(s string) string { return string(appendPrintable(nil, s)) }
+
 // appendJSONString appends s as a JSON string; what is not UTF-8 becomes the
 // replacement character.
 func appendJSONString[T string | []byte](dst []byte, s T) []byte {
-	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
 		plain := i

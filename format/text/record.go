@@ -16,7 +16,8 @@ var errShortRecord = errors.New("the record ends before its format")
 type renderer struct {
 	cfg      *Config
 	file     string
-	*view    // that is in use
+	shown    string // the same for a terminal
+	*view           // that is in use
 	views    map[Dictionary]*view
 	buf      []byte // output
 	text     []byte // of the record at hand
@@ -30,12 +31,13 @@ type view struct {
 	dict        Dictionary // or nil
 	cells       cells
 	stmts       *statements
-	modules     uint32 // to show, a bit for each
+	modules     uint32    // to show, a bit for each
+	levels      [32]uint8 // to show, by module
 	jsonModules [8][32]string
 }
 
 func newRenderer(cfg *Config, file string) renderer {
-	return renderer{cfg: cfg, file: file, jsonHead: newJSONHead(file, cfg.Embedded), views: map[Dictionary]*view{}}
+	return renderer{cfg: cfg, file: file, shown: Printable(file), jsonHead: newJSONHead(file, cfg.Embedded), views: map[Dictionary]*view{}}
 }
 
 // use sets the dictionary, which may be nil.
@@ -46,7 +48,7 @@ func (o *renderer) use(d Dictionary) {
 	v := o.views[d]
 	if v == nil {
 		v = &view{
-			dict: d, cells: newCells(o.cfg.Line, d), modules: o.cfg.Filter.modules(d),
+			dict: d, cells: newCells(o.cfg.Line, d), modules: o.cfg.Filter.modules(d), levels: o.cfg.Filter.levels(d),
 			stmts: newStatements(d, &o.cfg.Filter, o.cfg.showsSource()),
 		}
 		o.views[d] = v
@@ -122,7 +124,7 @@ func (o *renderer) record(r *record, payload []byte) {
 		return
 	}
 	filter := &o.cfg.Filter
-	if !filter.head(payload[0], o.modules) {
+	if !o.passes(payload[0]) {
 		o.report.Records++
 		return
 	}

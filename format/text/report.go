@@ -122,6 +122,7 @@ func (r *Report) merge(next *Report) {
 // Write writes the report for people, a line each that begins with the name of
 // the file; nothing if there is nothing to tell.
 func (r *Report) Write(w io.Writer, file string) error {
+	file = Printable(file)
 	var b strings.Builder
 	line := func(n int64, one, many string) {
 		if n == 1 {

@@ -1,0 +1,188 @@
+package text
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// rowSource gives rows an object a line, whatever program has written them: with a
+// byte order mark, as UTF-16, over several lines or in one array. Logs pass as they
+// are: their first byte, the version, is none that rows begin with.
+type rowSource struct {
+	r       io.Reader
+	begun   bool
+	objects *json.Decoder // of rows that are not one a line
+	array   bool
+	line    []byte // that was made of an object, or read ahead, what is left of it
+	start   []byte // white space so far
+	end     error  // of the source, once line is read
+}
+
+// changed implements changer where the source does.
+func (s *rowSource) changed() (what string, ok bool) {
+	if c, is := s.r.(changer); is {
+		if what, ok = c.changed(); ok {
+			s.begun, s.objects, s.array, s.line = false, nil, false, nil
+			s.start, s.end = nil, nil
+		}
+	}
+	return what, ok
+}
+
+// Read implements io.Reader.
+func (s *rowSource) Read(b []byte) (int, error) {
+	if len(s.line) > 0 {
+		n := copy(b, s.line)
+		s.line = s.line[n:]
+		return n, nil
+	}
+	switch {
+	case s.end != nil:
+		return 0, s.end
+	case s.objects != nil:
+		return s.object(b)
+	case s.begun:
+		return s.r.Read(b)
+	}
+	n, err := s.r.Read(b)
+	s.start = append(s.start, b[:n]...)
+	if len(s.start) == 0 {
+		return 0, err
+	}
+	if err == nil && strings.HasPrefix("\ufeff", string(s.start)) {
+		return 0, nil
+	}
+	if err == nil && len(s.start) < lenSpace && len(bytes.TrimLeft(bytes.TrimPrefix(s.start, []byte("\ufeff")), " \t\r\n")) < 2 {
+		return 0, nil // more will tell
+	}
+	s.begun = true
+	start := s.start
+	s.start = nil
+	return s.begin(start, err, b)
+}
+
+// lenSpace is how much white space rows may begin with.
+const lenSpace = 1 << 10
+
+// begin looks at the first bytes.
+func (s *rowSource) begin(start []byte, end error, b []byte) (int, error) {
+	order := binary.ByteOrder(nil)
+	switch {
+	case bytes.HasPrefix(start, []byte{0xff, 0xfe}), len(start) > 1 && start[0] == '{' && start[1] == 0:
+		order = binary.LittleEndian
+	case bytes.HasPrefix(start, []byte{0xfe, 0xff}), len(start) > 1 && start[0] == 0 && start[1] == '{':
+		order = binary.BigEndian
+	}
+	text := bytes.TrimLeft(bytes.TrimPrefix(start, []byte("\ufeff")), " \t\r\n")
+	if order == nil && (len(text) == 0 || text[0] != '{' && text[0] != '[') {
+		return s.serve(start, end, b) // logs, or what is neither
+	}
+
+	rest := s.r
+	if end != nil {
+		rest = errReader{end}
+	}
+	if order != nil {
+		rest = &utf16Reader{r: bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(start)), rest)), order: order}
+	} else {
+		rest = io.MultiReader(bytes.NewReader(bytes.Clone(text)), rest)
+	}
+	first, whole, _ := bytes.Cut(text, []byte("\n"))
+	first = bytes.TrimSpace(first)
+	if order == nil && text[0] == '{' && (json.Valid(first) || len(whole) == 0 && len(first) > 1) {
+		return s.serve(text, end, b) // an object a line, as it should be
+	}
+	s.objects = json.NewDecoder(rest)
+	if order == nil && text[0] == '[' {
+		_, _ = s.objects.Token()
+		s.array = true
+	}
+	return 0, nil
+}
+
+// serve gives bytes that were read, and then what ended them.
+func (s *rowSource) serve(start []byte, end error, b []byte) (int, error) {
+	n := copy(b, start)
+	s.line, s.end = start[n:], end
+	if len(s.line) == 0 {
+		return n, end
+	}
+	return n, nil
+}
+
+// object reads the next object.
+func (s *rowSource) object(b []byte) (int, error) {
+	if s.array && !s.objects.More() {
+		return 0, io.EOF
+	}
+	var raw json.RawMessage
+	if err := s.objects.Decode(&raw); err != nil {
+		if errors.Is(err, io.EOF) {
+			return 0, io.EOF
+		}
+		return 0, fmt.Errorf("rows of JSON: at byte %d: %w", s.objects.InputOffset(), err)
+	}
+	if raw[0] == '[' && !s.array { // an array as UTF-16
+		s.objects, s.array = json.NewDecoder(bytes.NewReader(raw)), true
+		_, _ = s.objects.Token()
+		return 0, nil
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, raw); err != nil {
+		return 0, err
+	}
+	s.line = append(line.Bytes(), '\n')
+	return s.Read(b)
+}
+
+type errReader struct{ err error }
+
+// Read implements io.Reader.
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+// utf16Reader gives UTF-16 as UTF-8, without its byte order mark.
+type utf16Reader struct {
+	r     *bufio.Reader
+	order binary.ByteOrder
+	left  []byte
+}
+
+// Read implements io.Reader.
+func (r *utf16Reader) Read(b []byte) (int, error) {
+	for len(r.left) == 0 {
+		unit, err := r.unit()
+		if err != nil {
+			return 0, err
+		}
+		c := rune(unit)
+		if utf16.IsSurrogate(c) {
+			second, err := r.unit()
+			if err != nil {
+				return 0, io.ErrUnexpectedEOF
+			}
+			c = utf16.DecodeRune(c, rune(second))
+		}
+		if c != 0xfeff {
+			r.left = utf8.AppendRune(r.left, c)
+		}
+	}
+	n := copy(b, r.left)
+	r.left = r.left[:copy(r.left, r.left[n:])]
+	return n, nil
+}
+
+func (r *utf16Reader) unit() (uint16, error) {
+	var b [2]byte
+	if _, err := io.ReadFull(r.r, b[:]); err != nil {
+		return 0, err
+	}
+	return r.order.Uint16(b[:]), nil
+}
