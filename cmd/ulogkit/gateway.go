@@ -19,6 +19,7 @@ import (
 type gatewayFlags struct {
 	settings.Settings
 	outbox    string
+	limits    outboxLimits
 	spool     string
 	keep      bool
 	listen    string
@@ -64,6 +65,7 @@ records wait and there is no connection.` + settings.Help,
 	g.AddConnectionFlags(cmd.Flags())
 	g.AddDeviceFlags(cmd.Flags())
 	outboxFlag(cmd, &g.outbox)
+	g.limits.addFlags(cmd)
 	cmd.Flags().StringVar(&g.spool, "spool", "", "take in the files that are put into `DIR`")
 	cmd.Flags().BoolVar(&g.keep, "keep", false, "move accepted files of --spool to done instead of removing them")
 	cmd.Flags().StringVar(&g.listen, "listen", "", "`address`, host:port, for metrics and health (default: none)")
@@ -97,7 +99,11 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		}
 	}
 
-	outbox, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: g.outbox, Logger: warnings(cmd)})
+	limits, err := g.limits.config(cmd, g.outbox)
+	if err != nil {
+		return err
+	}
+	outbox, err := mqttv5.OpenOutbox(limits)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ var importTable = []rule{
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
 	{dir: "mqttv5/outbox", allowed: []string{
-		"mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/outbox/internal/boltfile", "mqttv5/telemetry",
+		"format", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/outbox/internal/boltfile", "mqttv5/telemetry",
 		bbolt, flock,
 	}},
 	{dir: "mqttv5/spool", allowed: []string{"format", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload"}},

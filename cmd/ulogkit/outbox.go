@@ -36,6 +36,32 @@ func outboxFlag(cmd *cobra.Command, dir *string) {
 	cmd.MarkFlagRequired("outbox")
 }
 
+// outboxLimits are the flags that say how much may wait in an outbox.
+type outboxLimits struct {
+	bytes    int64
+	age      time.Duration
+	whenFull string
+}
+
+func (l *outboxLimits) addFlags(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&l.bytes, "max-bytes", 1<<30, "of --outbox: how many `bytes` may wait in it")
+	cmd.Flags().DurationVar(&l.age, "max-age", 0, "of --outbox: accept nothing while a record waits longer than this, in `time` that it was open (default: no limit)")
+	cmd.Flags().StringVar(&l.whenFull, "when-full", "refuse", "of --outbox: at a limit `refuse` what is new, or drop-lowest: the oldest records of the lowest level")
+}
+
+// config returns the configuration of the outbox in a directory.
+func (l *outboxLimits) config(cmd *cobra.Command, dir string) (boxes.Config, error) {
+	switch {
+	case l.bytes < 1:
+		return boxes.Config{}, usage(errors.New("--max-bytes must be larger than 0"))
+	case l.age < 0:
+		return boxes.Config{}, usage(errors.New("--max-age must not be negative"))
+	case l.whenFull != "refuse" && l.whenFull != "drop-lowest":
+		return boxes.Config{}, usage(fmt.Errorf("--when-full %q is neither refuse nor drop-lowest", l.whenFull))
+	}
+	return boxes.Config{Dir: dir, MaxBytes: l.bytes, MaxAge: l.age, DropLowest: l.whenFull == "drop-lowest", Logger: warnings(cmd)}, nil
+}
+
 // withOutbox opens an outbox for f.
 func withOutbox(cmd *cobra.Command, dir string, f func(*mqttv5.Outbox) error) (err error) {
 	outbox, err := boxes.OpenExisting(boxes.Config{Dir: dir, Logger: warnings(cmd)})

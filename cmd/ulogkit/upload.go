@@ -25,6 +25,7 @@ type uploader struct {
 	elf    string
 	branch string
 	outbox string
+	limits outboxLimits
 	asIs   bool
 
 	allowNobody bool
@@ -113,6 +114,7 @@ the reason.` + settings.Help,
 	cmd.Flags().StringVar(&u.branch, "branch", "", "git `branch` of --firmware, for people")
 	cmd.Flags().BoolVar(&u.allowNobody, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
 	cmd.Flags().StringVar(&u.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
+	u.limits.addFlags(cmd)
 	u.tap.addFlag(cmd.Flags())
 	return cmd
 }
@@ -235,7 +237,10 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 		return usage(err)
 	}
 	events := newEventPrinter(cmd)
-	cfg := boxes.Config{Dir: u.outbox, Logger: warnings(cmd)}
+	cfg, err := u.limits.config(cmd, u.outbox)
+	if err != nil {
+		return err
+	}
 	var refused error
 	outbox, err := boxes.Open(cfg)
 	if errors.Is(err, boxes.ErrHeld) && len(items) > 0 {

@@ -80,6 +80,7 @@ type parkedEntry struct {
 	size     int
 	key      deviceKey
 	clock    int64
+	rank     uint8
 }
 
 // open opens the file and reads what waits in it. One that is damaged is set aside,
@@ -214,10 +215,11 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 			if json.Unmarshal(p, &e) != nil {
 				e.Reason = "reason is unreadable"
 			}
+			e.rank = o.newEntry(r, len(v)).rank
 			o.parked[r.seq] = e
 			return nil
 		}
-		o.q.add(key, &entry{seq: r.seq, size: len(v), clock: r.clock})
+		o.q.add(key, o.newEntry(r, len(v)))
 		return nil
 	})
 	if err != nil {
@@ -240,6 +242,15 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 		}
 		return nil
 	})
+}
+
+// newEntry makes the entry of a record for the queue.
+func (o *Outbox) newEntry(r *record, size int) *entry {
+	e := &entry{seq: r.seq, size: size, clock: r.clock}
+	if o.cfg.DropLowest {
+		e.rank = rank(&r.Record)
+	}
+	return e
 }
 
 // afterChanges is part of every commit: it saves the state as it is afterwards.

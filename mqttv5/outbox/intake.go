@@ -179,8 +179,15 @@ func (in *intake) commit(f intakeFile) (*picked, error) {
 	o := in.o
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var room []displaced
 	if o.bytes+int64(p.size) > o.cfg.MaxBytes {
-		return nil, errors.New("the outbox is full; restore the connection, or retry or drop parked records")
+		made := false
+		if o.cfg.DropLowest {
+			room, made = o.makeRoom(int64(p.size))
+		}
+		if !made {
+			return nil, errors.New("the outbox is full; restore the connection, or retry or drop parked records")
+		}
 	}
 	o.state.last++
 	seq, bucket, value := o.state.last, bucketDamaged, b
@@ -194,14 +201,22 @@ func (in *intake) commit(f intakeFile) (*picked, error) {
 	o.bytes += int64(p.size)
 	queued := o.write.add(&change{
 		size:  max(p.size, 1),
-		count: func(s *state) { s.accepted++ },
-		apply: func(tx *bolt.Tx) error { return tx.Bucket(bucket).Put(seqKey(seq), value) },
+		count: func(s *state) { s.accepted++; s.dropped += uint64(len(room)) },
+		apply: func(tx *bolt.Tx) error {
+			if err := deleteDisplaced(tx.Bucket(bucketRecords), room); err != nil {
+				return err
+			}
+			return tx.Bucket(bucket).Put(seqKey(seq), value)
+		},
 		done: func(err error) {
 			o.mu.Lock()
 			if err != nil {
 				o.bytes -= int64(p.size)
+				o.putBackDisplaced(room)
 			} else {
 				o.state.accepted++
+				o.state.dropped += uint64(len(room))
+				o.tellDisplaced(room)
 			}
 			o.mu.Unlock()
 			p.committed <- err
@@ -209,6 +224,7 @@ func (in *intake) commit(f intakeFile) (*picked, error) {
 	})
 	if !queued {
 		o.bytes -= int64(p.size)
+		o.putBackDisplaced(room)
 		return nil, o.errClosed("pick up for")
 	}
 	return p, nil
@@ -222,7 +238,7 @@ func (o *Outbox) arrived(p *picked) {
 		o.damaged[p.r.seq] = p.size
 		return
 	}
-	o.q.add(keyOf(&p.r.Device), &entry{seq: p.r.seq, size: p.size, clock: p.r.clock})
+	o.q.add(keyOf(&p.r.Device), o.newEntry(p.r, p.size))
 	o.signal()
 }
 

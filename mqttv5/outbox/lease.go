@@ -163,7 +163,7 @@ func (l *Lease) Park(reason error) {
 		o := l.o
 		p := parkedEntry{
 			Reason: reason.Error(), Code: fault.Code(reason), Attempts: l.e.attempts, At: o.wall().UnixMilli(),
-			size: l.e.size, key: l.d.key, clock: l.e.clock,
+			size: l.e.size, key: l.d.key, clock: l.e.clock, rank: l.e.rank,
 		}
 		o.parked[l.e.seq] = p
 		o.leave(l)

@@ -47,6 +47,12 @@ type Config struct {
 	// depend on the wall clock. Default: 0, no limit.
 	MaxAge time.Duration
 
+	// DropLowest makes room at a limit instead of refusing: waiting records are
+	// dropped, those whose highest level is the lowest first and of these the
+	// oldest; never a crash dump. Each is told to the Logger and counted as dropped.
+	// Default: false, Submit refuses.
+	DropLowest bool
+
 	// Logger is told about damage. Default: discards.
 	Logger *slog.Logger
 }

@@ -31,6 +31,7 @@ type entry struct {
 	seq      uint64
 	size     int   // bytes on disk
 	clock    int64 // the outbox's clock when it was accepted, ms
+	rank     uint8 // for Config.DropLowest
 	attempts int   // Tries.Attempts, while this process lives
 	refusals int   // Tries.Refusals
 }

@@ -165,7 +165,7 @@ func (o *Outbox) Retry(id string) error {
 				o.parked[seq] = p
 				return
 			}
-			o.q.add(p.key, &entry{seq: seq, size: p.size, clock: p.clock})
+			o.q.add(p.key, &entry{seq: seq, size: p.size, clock: p.clock, rank: p.rank})
 			o.signal()
 		}, nil
 	})

@@ -100,23 +100,28 @@ func (o *Outbox) Submit(ctx context.Context, r Record) (id string, err error) {
 	size := x.size()
 	done := make(chan error, 1)
 	o.mu.Lock()
-	if err := o.admit(x, size); err != nil {
+	room, err := o.admit(x, size)
+	if err != nil {
 		o.mu.Unlock()
 		return "", err
 	}
 	value := x.encode() // in the order of sequence numbers, as the changes are queued
 	queued := o.write.add(&change{
 		size:  size,
-		count: func(s *state) { s.accepted++ },
+		count: func(s *state) { s.accepted++; s.dropped += uint64(len(room)) },
 		apply: func(tx *bolt.Tx) error {
 			b := tx.Bucket(bucketRecords)
+			if err := deleteDisplaced(b, room); err != nil {
+				return err
+			}
 			b.FillPercent = 0.9 // keys only grow
 			return b.Put(seqKey(x.seq), value)
 		},
-		done: func(err error) { done <- o.accepted(x, size, err) },
+		done: func(err error) { done <- o.accepted(x, size, room, err) },
 	})
 	if !queued {
 		o.bytes -= int64(size)
+		o.putBackDisplaced(room)
 	}
 	o.mu.Unlock()
 	if !queued { // closed meanwhile
@@ -203,15 +208,33 @@ func checkSize(r Record, check func(Record) error) error {
 	return err
 }
 
-// admit assigns a sequence number if there is room. The caller holds mu.
-func (o *Outbox) admit(r *record, size int) error {
+// admit assigns a sequence number if there is room, or can be made: room is what is
+// to be dropped for it. The caller holds mu.
+func (o *Outbox) admit(r *record, size int) (room []displaced, err error) {
 	if o.closed {
-		return o.errClosed("submit to")
+		return nil, o.errClosed("submit to")
 	}
+	if err := o.checkRoom(int64(size)); err != nil {
+		made := false
+		if o.cfg.DropLowest {
+			room, made = o.makeRoom(int64(size))
+		}
+		if !made {
+			return nil, err
+		}
+	}
+	o.state.last++
+	r.seq, r.outbox, r.clock = o.state.last, o.state.identity, o.clock()
+	o.bytes += int64(size)
+	return room, nil
+}
+
+// checkRoom reports which limit keeps a record out. The caller holds mu.
+func (o *Outbox) checkRoom(size int64) error {
 	full := func(err error) error {
 		return &fault.Error{Op: "submit to outbox " + o.cfg.Dir, Class: fault.ErrOutboxFull, Err: err, Hint: "nothing was accepted; restore the connection, or retry or drop parked records"}
 	}
-	if o.bytes+int64(size) > o.cfg.MaxBytes {
+	if o.bytes+size > o.cfg.MaxBytes {
 		return full(fmt.Errorf("%d bytes wait and the limit is %d", o.bytes, o.cfg.MaxBytes))
 	}
 	if o.cfg.MaxAge > 0 {
@@ -219,18 +242,16 @@ func (o *Outbox) admit(r *record, size int) error {
 			return full(fmt.Errorf("the oldest record has waited %v and the limit is %v", age.Round(time.Second), o.cfg.MaxAge))
 		}
 	}
-	o.state.last++
-	r.seq, r.outbox, r.clock = o.state.last, o.state.identity, o.clock()
-	o.bytes += int64(size)
 	return nil
 }
 
 // accepted is called after the commit.
-func (o *Outbox) accepted(r *record, size int, err error) error {
+func (o *Outbox) accepted(r *record, size int, room []displaced, err error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err != nil {
 		o.bytes -= int64(size)
+		o.putBackDisplaced(room)
 		e := &fault.Error{Op: "write to outbox " + o.cfg.Dir, Class: fault.ErrStorage, Err: fault.PathCause(err), Hint: "nothing was accepted"}
 		if diskFull(err) {
 			e.Class, e.Hint = fault.ErrOutboxFull, "nothing was accepted; make room on the disk"
@@ -238,7 +259,9 @@ func (o *Outbox) accepted(r *record, size int, err error) error {
 		return e
 	}
 	o.state.accepted++
-	o.q.add(keyOf(&r.Device), &entry{seq: r.seq, size: size, clock: r.clock})
+	o.state.dropped += uint64(len(room))
+	o.tellDisplaced(room)
+	o.q.add(keyOf(&r.Device), o.newEntry(r, size))
 	o.signal()
 	return nil
 }
