@@ -42,7 +42,7 @@ func ExampleLookup() {
 }
 
 // A file keeps the session tokens between runs. Without a path it is
-// ~/.ulogger/session_tokens.json.
+// ~/.local/state/ulogkit/session_tokens.json.
 func ExampleOpenFile() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

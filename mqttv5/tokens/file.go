@@ -21,7 +21,7 @@ import (
 // Config says where a File keeps its tokens, and where Lookup finds them.
 type Config struct {
 	// Path is the file. File makes its directory when it does not exist.
-	// Default: ~/.ulogger/session_tokens.json.
+	// Default: ulogkit/session_tokens.json below $XDG_STATE_HOME, or ~/.local/state.
 	Path string
 
 	// Limit is the number of tokens to keep. Default: DefaultLimit.
@@ -40,6 +40,11 @@ type Config struct {
 // PATH.damaged-TIME, the Logger is told, and the store begins anew: tokens can be
 // fetched again. A file of anything else, of another program or of a newer version,
 // is refused with ErrConfig and stays as it is.
+//
+// A file of the vendor's library is used in that library's own format, with its mode
+// and owner and all that is not understood. At the default path of the library,
+// ~/.ulogger/session_tokens.json, tokens are looked up when Path is not set, and
+// nothing is written.
 type File struct {
 	path  string
 	limit int
@@ -49,17 +54,28 @@ type File struct {
 	list    recent
 	seen    fs.FileInfo // of the file that list was read from; nil when there was none
 	touched []Key
+
+	foreign bool           // the file is one of the vendor's library
+	theirs  foreign        // what it held; list is then what was set here
+	beside  string         // file in which a token is looked up that this one has not
+	refused map[Key]uint32 // tokens of that file which were dropped here
 }
 
 // OpenFile returns a store on a file, which need not exist yet.
 func OpenFile(cfg Config) (*File, error) {
-	s := &File{limit: cfg.Limit, log: cfg.Logger, list: newRecent(cfg.Limit)}
+	s := &File{limit: cfg.Limit, log: cfg.Logger, list: newRecent(cfg.Limit), refused: make(map[Key]uint32)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
 	if s.path, err = defaultPath(cfg.Path); err != nil {
 		return nil, err
+	}
+	if cfg.Path == "" {
+		s.beside = libraryPath()
+	} else if list, ok := readForeign(s.path); ok {
+		s.openForeign(list, nil)
+		return s, nil
 	}
 
 	// What is not ours gets no lock beside it either.
@@ -104,13 +120,53 @@ func defaultPath(path string) (string, error) {
 	if err != nil {
 		return "", &fault.Error{Op: "find token file", Class: fault.ErrConfig, Err: err, Hint: "give a path"}
 	}
-	return filepath.Join(home, ".ulogger", "session_tokens.json"), nil
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "ulogkit", "session_tokens.json"), nil
+	}
+	return filepath.Join(home, ".local", "state", "ulogkit", "session_tokens.json"), nil
+}
+
+// libraryPath returns where the vendor's library keeps tokens, when it is asked to,
+// and where ulogkit once did. It is empty when there is no home.
+func libraryPath() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".ulogger", "session_tokens.json")
+}
+
+// fromBeside looks a token up in the file that is only read.
+func (s *File) fromBeside(key Key) (uint32, bool) {
+	if s.beside == "" {
+		return 0, false
+	}
+	var token uint32
+	var ok bool
+	if theirs, is := readForeign(s.beside); is {
+		token, ok = theirs.find(key.DeviceSerial, key.GitHash)
+	} else if list, _, err := read(s.beside, s.limit); err == nil {
+		token, ok = list.get(key)
+	}
+	return token, ok && token != s.refused[key]
 }
 
 // Token implements Store.
 func (s *File) Token(ctx context.Context, key Key) (uint32, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.foreign {
+		if token, ok := s.list.get(foreignKey(key)); ok {
+			return token, true, nil
+		}
+		if changed(s.path, s.seen) {
+			if err := s.locked(ctx, func() error { return s.changeForeign(func(f foreign) foreign { return f }) }); err != nil {
+				return 0, false, err
+			}
+		}
+		token, ok := s.theirs.find(key.DeviceSerial, key.GitHash)
+		return token, ok, nil
+	}
 	if changed(s.path, s.seen) {
 		if err := s.locked(ctx, s.load); err != nil {
 			return 0, false, err
@@ -120,17 +176,31 @@ func (s *File) Token(ctx context.Context, key Key) (uint32, bool, error) {
 	if ok && len(s.touched) < s.list.limit {
 		s.touched = append(s.touched, key) // the order is written with the next change
 	}
+	if !ok {
+		token, ok = s.fromBeside(key)
+	}
 	return token, ok, nil
 }
 
 // SetToken implements Store.
 func (s *File) SetToken(ctx context.Context, key Key, token uint32) error {
+	if s.foreign {
+		return s.setForeign(ctx, key, token)
+	}
 	return s.change(ctx, func() { s.list.set(key, token) })
 }
 
 // DropToken implements Store.
 func (s *File) DropToken(ctx context.Context, key Key) error {
-	return s.change(ctx, func() { s.list.drop(key) })
+	if s.foreign {
+		return s.setForeign(ctx, key, 0)
+	}
+	return s.change(ctx, func() {
+		if token, ok := s.fromBeside(key); ok {
+			s.refused[key] = token // it stays in that file, which is only read
+		}
+		s.list.drop(key)
+	})
 }
 
 // change merges one change into the file.

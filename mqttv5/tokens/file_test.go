@@ -187,9 +187,7 @@ func TestFileSetsAsideWhatIsOursAndBroken(t *testing.T) {
 // A file of anything else stays as it is, mode and time included, and gets nothing
 // beside it. Cases store-vendor-file and python-token-file.
 func TestFileNeverTouchesWhatIsNotOurs(t *testing.T) {
-	vendor := "{\n  \"SN-1\": {\n    \"token\": 111,\n    \"git_hash\": \"h1\"\n  }\n}"
 	for name, content := range map[string]string{
-		"vendor's":                        vendor,
 		"ours, with the vendor's entries": `{"version":1,"sessions":[{"broker":"b:1","device_serial":"SN-9","token":9}],"SN-1":{"token":123,"git_hash":"3f2c9a1"}}`,
 		"newer version":                   `{"version":2,"sessions":[]}`, "no version": `{"sessions":[]}`, "version as text": `{"version":"1","sessions":[]}`,
 		"half of something": "{half", "array": `[1,2]`, "number": "7", "NUL": "\x00\x00", "text": "dear diary",
@@ -363,11 +361,12 @@ func TestSetTokenThatCannotBeSyncedKeepsTheOldFile(t *testing.T) {
 
 func TestDefaultPathIsBelowHome(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_STATE_HOME", "")
 	s, err := OpenFile(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(s.Path(), "/.ulogger/session_tokens.json") {
+	if !strings.HasSuffix(s.Path(), "/.local/state/ulogkit/session_tokens.json") {
 		t.Errorf("path %s", s.Path())
 	}
 }

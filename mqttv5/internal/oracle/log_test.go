@@ -17,7 +17,7 @@ import (
 )
 
 // Versions of the log header that both sides know.
-var versions = []uint8{1, 3}
+var versions = []uint8{1, 3, 4}
 
 // vectors returns what real agents wrote.
 func vectors(t *testing.T) (logs [][]byte) {
@@ -104,7 +104,7 @@ func libraryTakes(t *testing.T, l *library, logs [][]byte) (verdicts []bool) {
 // send, the library would.
 func testChecksums(t *testing.T, l *library) {
 	sound := vectors(t)
-	logs := append([][]byte{nil, {1}, {3}}, sound...)
+	logs := append([][]byte{nil, {1}, {3}, {4}}, sound...)
 	random := rand.New(rand.NewPCG(1, 2))
 	for len(logs) < 20_000 {
 		log := sound[random.IntN(len(sound))]

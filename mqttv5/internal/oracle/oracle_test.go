@@ -23,6 +23,7 @@ func TestOracle(t *testing.T) {
 		{"bridge", testBridge},
 		{"messages", func(t *testing.T, l *library) { testMessages(t, l, newest) }},
 		{"batch sizes", testBatchSizes},
+		{"token file", testTokenFile},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, l) })
 	}

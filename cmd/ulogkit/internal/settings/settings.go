@@ -11,7 +11,7 @@
 //	customer = 42
 //	cert     = gateway.crt
 //	key      = gateway.key
-//	store    = ~/.ulogger/session_tokens.json
+//	store    = ~/.local/state/ulogkit/session_tokens.json
 package settings
 
 import (
@@ -126,7 +126,7 @@ func (l *limit) Type() string { return "number" }
 
 // AddDeviceFlags adds the flags that say which device the data comes from.
 func (s *Settings) AddDeviceFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&s.store, "store", "", "`file` that keeps session tokens, or none (default ~/.ulogger/session_tokens.json)")
+	flags.StringVar(&s.store, "store", "", "`file` that keeps session tokens, or none; one of the vendor's library stays in its own format (default ulogkit/session_tokens.json in $XDG_STATE_HOME or ~/.local/state)")
 	flags.StringVar(&s.deviceFile, "device", "", "`file` with the device info that the device sends over BLE; the flags below override it")
 	flags.Uint32Var(&s.device.ApplicationID, "application", 0, "application `id` of the firmware")
 	flags.StringVar(&s.device.DeviceSerial, "serial", "", "`serial` number of the device")
