@@ -16,6 +16,7 @@ const maxRemembered = 32 << 20
 type answers struct {
 	used    *int64 // bytes, of all sessions
 	own     int64
+	last    string // the topic before, which is often the next as well
 	waiting map[questionKey]question
 	aliases map[aliasKey]string
 	boots   map[string]time.Time // by the topic of the reply
@@ -89,7 +90,10 @@ func (a *answers) answered(direction int, answer PacketType, id uint16, keep boo
 func (a *answers) topic(direction int, p *MQTT) string {
 	alias, ok := p.Properties.Lookup(PropertyTopicAlias)
 	if !ok {
-		return string(p.Topic)
+		if string(p.Topic) != a.last {
+			a.last = string(p.Topic)
+		}
+		return a.last
 	}
 	key := aliasKey{direction, alias.Int}
 	if len(p.Topic) == 0 {

@@ -231,7 +231,7 @@ func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
 	m.Topic = c.hide(name)
 	m.QoS, m.Dup, m.Retain = p.QoS, p.Dup, p.Retain
 	m.PayloadSize = len(p.Payload)
-	m.Kind = ParseTopic([]byte(name)).Kind
+	m.Kind = kindOf(name)
 	switch m.Kind {
 	case KindLog:
 		m.Err = format.CheckLog(p.Payload)

@@ -87,6 +87,15 @@ func ParseTopic(name []byte) Topic {
 	return Topic{Kind: topicKinds[t.Kind], Path: name[len(name)-path:]}
 }
 
+// kindOf returns what is published under a topic name.
+func kindOf(name string) Kind {
+	t, ok := topic.Parse(name)
+	if !ok {
+		return KindOther
+	}
+	return topicKinds[t.Kind]
+}
+
 // topicKinds maps what a name alone tells; of boot, the payload tells the rest.
 var topicKinds = [...]Kind{
 	topic.BootRequest: KindBoot, topic.BootReply: KindBoot, topic.Log: KindLog, topic.CoreDump: KindCoreDump,

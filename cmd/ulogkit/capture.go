@@ -88,6 +88,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 		return err
 	}
 
+	var line []byte
 	name, undecoded := traffic.name, 0
 	for m := range traffic.All() {
 		row := capture.NewRow(&m, flags.showSecrets)
@@ -99,7 +100,10 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 		if flags.json {
 			printJSON(out, row)
 		} else {
-			fmt.Fprintln(out, row.Line())
+			line = append(row.AppendLine(line[:0]), '\n')
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
 		}
 		if decoder == nil || m.Kind != wire.KindLog {
 			continue

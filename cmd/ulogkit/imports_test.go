@@ -19,7 +19,6 @@ const (
 	jennifer = "github.com/dave/jennifer"
 	yaml     = "go.yaml.in/yaml"
 	gopacket = "github.com/google/gopacket"
-	compress = "github.com/klauspost/compress"
 	paho     = "github.com/eclipse/paho.golang"
 	bbolt    = "go.etcd.io/bbolt"
 	flock    = "github.com/gofrs/flock"
@@ -54,7 +53,7 @@ var importTable = []rule{
 	{dir: "format/crash", allowed: []string{"format", "format/internal/firmware", frame, demangle}},
 	{dir: "format/internal/firmware", allowed: []string{zstd}},
 	{dir: "format"},
-	{dir: "wire", allowed: []string{"format", "format/topic", gopacket, compress}},
+	{dir: "wire", allowed: []string{"format", "format/topic", gopacket, zstd}},
 	// The stand-in cloud is part of the uploader's package tree.
 	{dir: "mqttv5/localcloud", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/guard", "mqttv5/telemetry", mochi, xtime}},
 	// Sinks and exporters are the only ones to know their servers, and a worker

@@ -2,45 +2,43 @@ package capture
 
 import (
 	"fmt"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Line returns the row for a person: when, between whom, and what. Whatever
-// comes from the wire is quoted.
-func (r *Row) Line() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s > %s ", r.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), r.Source, r.Destination)
-	switch {
-	case r.Packet == "":
-		b.WriteString(r.Kind)
-	case r.Kind == "cut":
-		b.WriteString(strings.ToLower(r.Packet))
-	case r.Kind == "ack":
-		b.WriteString(strings.ToLower(r.Packet))
-	default:
-		b.WriteString(r.Kind)
+// AppendLine appends the row for a person: when, between whom, and what.
+// Whatever comes from the wire is quoted.
+func (r *Row) AppendLine(dst []byte) []byte {
+	dst = r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+	dst = netip.AddrPort(r.Source).AppendTo(append(dst, ' '))
+	dst = netip.AddrPort(r.Destination).AppendTo(append(dst, " > "...))
+	dst = append(dst, ' ')
+	if r.Kind == "ack" || r.Kind == "cut" {
+		dst = append(dst, strings.ToLower(r.Packet)...)
+	} else {
+		dst = append(dst, r.Kind...)
 	}
 	if r.Topic != "" {
-		fmt.Fprintf(&b, " %q", r.Topic)
+		dst = strconv.AppendQuote(append(dst, ' '), r.Topic)
 	}
 	if r.PacketID != 0 {
-		fmt.Fprintf(&b, " #%d", r.PacketID)
+		dst = strconv.AppendUint(append(dst, " #"...), uint64(r.PacketID), 10)
 	}
-	parts := strings.Join(r.parts(), ", ")
-	switch {
-	case parts == "":
-	case r.Packet == "":
-		b.WriteString(": " + parts)
-	default:
-		b.WriteString(", " + parts)
-	}
-	return b.String()
+	return r.appendParts(dst)
 }
 
-// parts returns what there is to say beyond kind and topic.
-func (r *Row) parts() (out []string) {
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+// appendParts appends what there is to say beyond kind and topic.
+func (r *Row) appendParts(dst []byte) []byte {
+	separator := ", "
+	if r.Packet == "" {
+		separator = ": "
+	}
+	add := func(format string, args ...any) {
+		dst = fmt.Appendf(append(dst, separator...), format, args...)
+		separator = ", "
+	}
 	if r.ClientID != nil {
 		add("client %q", *r.ClientID)
 		version := map[uint8]string{3: "3.1", 4: "3.1.1", 5: "5.0"}[*r.MQTTVersion]
@@ -119,5 +117,5 @@ func (r *Row) parts() (out []string) {
 	if r.File != "" {
 		add("in %s", r.File)
 	}
-	return out
+	return dst
 }

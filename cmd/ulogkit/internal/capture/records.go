@@ -23,7 +23,7 @@ type Records struct {
 // NewRecords returns a writer for the records of the log that m publishes.
 func NewRecords(w io.Writer, m *wire.Message) (*Records, error) {
 	row := Row{
-		Time: m.Time, Source: m.Source.String(), Destination: m.Destination.String(), Topic: m.Topic, Kind: kindRecord,
+		Time: m.Time, Source: end(m.Source), Destination: end(m.Destination), Topic: m.Topic, Kind: kindRecord,
 		PacketID: m.PacketID,
 	}
 	var b bytes.Buffer

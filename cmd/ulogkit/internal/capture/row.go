@@ -7,6 +7,7 @@
 package capture
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
@@ -16,8 +17,8 @@ import (
 // Row is one message. What its kind does not have is absent.
 type Row struct {
 	Time        time.Time `json:"time"`
-	Source      string    `json:"source"`
-	Destination string    `json:"destination"`
+	Source      end       `json:"source"`
+	Destination end       `json:"destination"`
 	Topic       string    `json:"topic"`
 	Kind        string    `json:"kind"`
 
@@ -75,11 +76,17 @@ type Row struct {
 	Error string `json:"error,omitempty"` // what is wrong, and what to do
 }
 
+// end is one end of a connection.
+type end netip.AddrPort
+
+// MarshalText implements encoding.TextMarshaler.
+func (e end) MarshalText() ([]byte, error) { return []byte(netip.AddrPort(e).String()), nil }
+
 // NewRow returns the row of a message. Secrets are in it as far as they are in
 // the message, but for the token of a log, which showSecrets decides.
 func NewRow(m *wire.Message, showSecrets bool) *Row {
 	r := &Row{
-		Time: m.Time, Source: m.Source.String(), Destination: m.Destination.String(), Topic: m.Topic, Kind: m.Kind.String(),
+		Time: m.Time, Source: end(m.Source), Destination: end(m.Destination), Topic: m.Topic, Kind: m.Kind.String(),
 		PacketID: m.PacketID, Dup: m.Dup, Retain: m.Retain, Filters: m.Filters, Reason: m.Reason,
 		Remark: m.Remark, Undecided: m.Undecided,
 	}
