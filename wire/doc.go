@@ -3,7 +3,8 @@
 // uLogger messages in capture files, and a tap that writes a capture file of a
 // live connection.
 //
-// To read a capture file, give it to [NewCapture] and range over
+// To read a capture file, give it to [NewCapture], or several to [NewCaptureFiles],
+// and range over
 // [Capture.All]: one [Message] for each publish, acknowledgement, connect and
 // so on, verified and with secrets taken out, and one for each thing that was
 // in the way, such as a gap or an encrypted connection. [Capture.Stats] tells
@@ -33,13 +34,27 @@
 // IPv4 packet of more than 65,535 bytes down, refuse an IPv6 one, know no
 // PPPoE or MPLS as DecodingLayer, and index some bytes without looking.
 //
-// # The gopacket import
+// # With gopacket
 //
-// google/gopacket no longer moves. Its fork gopacket/gopacket has the same API:
-// to swap, replace the import path in the files that TestGopacketImports lists
-// and run the tests. Of gopacket's packages, reassembly is not used: it takes
+// Whoever has a gopacket.DecodingLayerParser decodes the control packets of a
+// segment one after the other, with [MQTT].Version set to that of the connection.
+// Whoever uses gopacket.NewPacket names the port and what is spoken there:
+//
+//	layers.RegisterTCPPortLayerType(1883, wire.LayerTypeMQTT)
+//
+// and [Versions] remembers what each connection speaks. A live handle, or any
+// other gopacket.PacketDataSource, goes to [NewCaptureSource]. [Reassembler] puts
+// the segments of gopacket's packets in order.
+//
+// This package stands on google/gopacket, which no longer moves, and not on its
+// fork gopacket/gopacket: LayerType, SerializeBuffer and others of gopacket's types
+// are in the signatures here, as a DecodingLayer's must be, so that with the fork
+// no layer of this package could be given to a program's google/gopacket parser.
+// The import path can therefore not stay in one file. TestGopacketImports lists the
+// files that would change. Of gopacket's packages, reassembly is not used: it takes
 // sequence numbers to wrap at 2^32-1, which spoils some streams that arrive out
 // of order around the wrap, it never frees all pages of a closed stream, and it
 // adds flags to the program's command line. TestReassemblyAgainstGopacket runs
-// both side by side.
+// both side by side. Neither is pcapgo used to read files, since it believes what
+// they say: 80 bytes can make it allocate 256 MB.
 package wire

@@ -2,45 +2,24 @@ package wire
 
 import "github.com/google/gopacket"
 
-// Gopacket's types under their own names, so that the other files of this
-// package and its callers need not import it.
-type (
-	DecodeFeedback   = gopacket.DecodeFeedback
-	LayerType        = gopacket.LayerType
-	LayerClass       = gopacket.LayerClass
-	SerializeBuffer  = gopacket.SerializeBuffer
-	SerializeOptions = gopacket.SerializeOptions
-)
-
 // The layer types of this package. Gopacket asks applications to use numbers
 // from 1000 to 1999; the first is MQTT's TCP port.
+//
+// Whoever uses gopacket.NewPacket says with layers.RegisterTCPPortLayerType which
+// of the first three is to be found on a port: LayerTypeMQTT finds out the
+// version from each segment alone, the other two are told. [Versions] remembers
+// it for each connection.
 var (
-	LayerTypeMQTT     = register(1883, "MQTT", func() decoder { return new(MQTT) })
+	LayerTypeMQTT     = registerMQTT(1883, "MQTT", 0)
+	LayerTypeMQTT311  = registerMQTT(1884, "MQTT311", Version311)
+	LayerTypeMQTT5    = registerMQTT(1885, "MQTT5", Version5)
 	LayerTypeLog      = register(numberLog, "ULoggerLog", func() decoder { return new(Log) })
-	LayerTypeFrame    = register(1885, "ULoggerFrame", func() decoder { return new(Frame) })
-	LayerTypeCoreDump = register(1887, "ULoggerCoreDump", func() decoder { return new(CoreDump) })
-	LayerTypeChunk    = register(1888, "ULoggerChunk", func() decoder { return new(Chunk) })
+	LayerTypeFrame    = register(1887, "ULoggerFrame", func() decoder { return new(Frame) })
+	LayerTypeCoreDump = register(1888, "ULoggerCoreDump", func() decoder { return new(CoreDump) })
+	LayerTypeChunk    = register(1889, "ULoggerChunk", func() decoder { return new(Chunk) })
 )
 
-const numberLog = 1884
-
-// LayerTypePayload is the type of bytes that nobody decodes further.
-var LayerTypePayload = gopacket.LayerTypePayload
-
-// layerTypeNone says that no layer follows.
-const layerTypeNone LayerType = 0
-
-// BaseLayer holds the bytes of a layer: Contents are its own, Payload is what the
-// layers in it are made of.
-type BaseLayer struct {
-	Contents, Payload []byte
-}
-
-// LayerContents returns Contents.
-func (l *BaseLayer) LayerContents() []byte { return l.Contents }
-
-// LayerPayload returns Payload.
-func (l *BaseLayer) LayerPayload() []byte { return l.Payload }
+const numberLog = 1886
 
 // decoder is what every layer of this package is.
 type decoder interface {
@@ -60,22 +39,39 @@ func logOf(p gopacket.PacketBuilder) *Log {
 
 // register makes the layer type known to gopacket.NewPacket too, which, unlike
 // a DecodingLayerParser, allocates each layer.
-func register(number int, name string, newLayer func() decoder) LayerType {
+func register(number int, name string, newLayer func() decoder) gopacket.LayerType {
 	return gopacket.RegisterLayerType(number, gopacket.LayerTypeMetadata{
 		Name: name,
 		Decoder: gopacket.DecodeFunc(func(data []byte, p gopacket.PacketBuilder) error {
-			layer := newLayer()
-			if frame, ok := layer.(*Frame); ok {
-				frame.Log = logOf(p)
-			}
-			if err := layer.DecodeFromBytes(data, p); err != nil {
-				return err
-			}
-			p.AddLayer(layer)
-			if next := layer.NextLayerType(); next != layerTypeNone && len(layer.LayerPayload()) > 0 {
-				return p.NextDecoder(next)
-			}
-			return nil
+			return addLayers(p, newLayer, data)
 		}),
 	})
+}
+
+// addLayers adds a layer to a packet, and those in it.
+func addLayers(p gopacket.PacketBuilder, newLayer func() decoder, data []byte) error {
+	for {
+		layer := newLayer()
+		if frame, ok := layer.(*Frame); ok {
+			frame.Log = logOf(p)
+		}
+		if err := layer.DecodeFromBytes(data, p); err != nil {
+			return err
+		}
+		p.AddLayer(layer)
+		data = layer.LayerPayload()
+		switch layer.(type) {
+		case *Log, *Frame:
+			newLayer = func() decoder { return new(Frame) }
+		default:
+			if len(data) > 0 {
+				payload := gopacket.Payload(data)
+				p.AddLayer(&payload)
+			}
+			return nil
+		}
+		if len(data) == 0 {
+			return nil
+		}
+	}
 }

@@ -225,7 +225,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 // TestGopacketImports holds the list of files in which the import path must be
 // replaced to swap gopacket for its fork.
 func TestGopacketImports(t *testing.T) {
-	want := []string{"gopacket.go", "reassembly.go", "several.go", "tapfile.go"}
+	want := []string{"gopacket.go", "mqtt.go", "mqttserialize.go", "newpacket.go", "reassembly.go", "several.go", "tapfile.go", "ulogger.go"}
 	out, err := exec.Command("grep", "-l", "google/gopacket\"\\|google/gopacket/", "--include=*.go", "-r", ".").Output()
 	if err != nil {
 		t.Fatal(err)

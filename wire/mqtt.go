@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/ulogkit/ulogkit/format"
+import (
+	"github.com/google/gopacket"
+
+	"github.com/ulogkit/ulogkit/format"
+)
 
 // PacketType is the type of an MQTT control packet.
 //
@@ -169,12 +173,12 @@ func packetLen(b []byte) (remaining, n int, err error) {
 // DecodeFromBytes reads the control packet that data begins with. As brokers
 // do, it takes packets that depart from the specification where what they mean
 // is not in doubt; Remarks tells.
-func (m *MQTT) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+func (m *MQTT) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	return m.decode(data, df, false)
 }
 
 // decode reads a packet; strict is by the specification alone.
-func (m *MQTT) decode(data []byte, df DecodeFeedback, strict bool) error {
+func (m *MQTT) decode(data []byte, df gopacket.DecodeFeedback, strict bool) error {
 	*m = MQTT{Version: m.Version}
 	remaining, n, err := packetLen(data)
 	if err != nil {
@@ -239,10 +243,10 @@ func (m *MQTT) setFlags(c *cursor, flags byte) {
 }
 
 // LayerType returns LayerTypeMQTT.
-func (m *MQTT) LayerType() LayerType { return LayerTypeMQTT }
+func (m *MQTT) LayerType() gopacket.LayerType { return LayerTypeMQTT }
 
 // CanDecode returns LayerTypeMQTT.
-func (m *MQTT) CanDecode() LayerClass { return LayerTypeMQTT }
+func (m *MQTT) CanDecode() gopacket.LayerClass { return LayerTypeMQTT }
 
 // LayerContents returns Contents.
 func (m *MQTT) LayerContents() []byte { return m.Contents }
@@ -251,9 +255,9 @@ func (m *MQTT) LayerContents() []byte { return m.Contents }
 func (m *MQTT) LayerPayload() []byte { return m.Payload }
 
 // NextLayerType returns the type of a PUBLISH's payload, by its topic.
-func (m *MQTT) NextLayerType() LayerType {
+func (m *MQTT) NextLayerType() gopacket.LayerType {
 	if m.Type != PacketPublish {
-		return layerTypeNone
+		return gopacket.LayerTypeZero
 	}
 	switch ParseTopic(m.Topic).Kind {
 	case KindLog:
@@ -261,7 +265,7 @@ func (m *MQTT) NextLayerType() LayerType {
 	case KindCoreDump:
 		return LayerTypeCoreDump
 	}
-	return LayerTypePayload
+	return gopacket.LayerTypePayload
 }
 
 // field names a field in errors, which are made once.

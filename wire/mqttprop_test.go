@@ -226,7 +226,7 @@ func TestProperties(t *testing.T) {
 			t.Errorf("row %d is half filled: %+v, %q", id, info, propertyNames[id])
 		}
 	}
-	p, err := AppendProperty(nil, Property{ID: PropertyReceiveMaximum, Int: 20})
+	p, err := AppendProperty(nil, Property{ID: propertyReceiveMaximum, Int: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestProperties(t *testing.T) {
 	if n := len(slices.Collect(Properties("\x21\x00\x01\xff").All())); n != 1 {
 		t.Errorf("%d properties, want 1", n)
 	}
-	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: PropertyReceiveMaximum, Int: 65536}, {ID: PropertyPayloadFormat, Int: 2}, {ID: PropertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {
+	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: propertyReceiveMaximum, Int: 65536}, {ID: PropertyPayloadFormat, Int: 2}, {ID: PropertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {
 		if got, err := AppendProperty(nil, bad); err == nil {
 			t.Errorf("%+v was written as %x", bad, got)
 		}

@@ -2,13 +2,15 @@ package wire
 
 import (
 	"encoding/binary"
+
+	"github.com/google/gopacket"
 )
 
 // SerializeTo writes the packet around the bytes in b, which become PUBLISH's
 // application message and must be none for the other packets. Fields that the
 // type does not have are ignored. What is written always decodes: a field that
 // would not, such as a packet identifier of 0, is an error.
-func (m *MQTT) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
+func (m *MQTT) SerializeTo(b gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
 	payload := b.Bytes()
 	head, err := m.appendHead(nil, len(payload))
 	if err != nil {
@@ -45,7 +47,7 @@ func (m *MQTT) checkWritten(b []byte) error {
 
 type ignoreTruncated struct{}
 
-// SetTruncated implements DecodeFeedback.
+// SetTruncated implements gopacket.DecodeFeedback.
 func (ignoreTruncated) SetTruncated() {}
 
 // appendHead appends the packet up to the application message.

@@ -11,7 +11,8 @@ import (
 // Source: MQTT 5.0 section 2.2.2.2.
 type PropertyID uint8
 
-// The properties.
+// The properties. Those that a reader of publishes and answers asks for have names;
+// Property.ID and its String tell the others.
 const (
 	PropertyPayloadFormat          PropertyID = 1
 	PropertyMessageExpiry          PropertyID = 2 // in seconds
@@ -19,27 +20,27 @@ const (
 	PropertyResponseTopic          PropertyID = 8
 	PropertyCorrelationData        PropertyID = 9
 	PropertySubscriptionIdentifier PropertyID = 11
-	PropertySessionExpiry          PropertyID = 17 // in seconds
-	PropertyAssignedClientID       PropertyID = 18
-	PropertyServerKeepAlive        PropertyID = 19 // in seconds
-	PropertyAuthMethod             PropertyID = 21
-	PropertyAuthData               PropertyID = 22
-	PropertyRequestProblemInfo     PropertyID = 23
-	PropertyWillDelay              PropertyID = 24 // in seconds
-	PropertyRequestResponseInfo    PropertyID = 25
-	PropertyResponseInfo           PropertyID = 26
-	PropertyServerReference        PropertyID = 28
+	propertySessionExpiry          PropertyID = 17 // in seconds
+	propertyAssignedClientID       PropertyID = 18
+	propertyServerKeepAlive        PropertyID = 19 // in seconds
+	propertyAuthMethod             PropertyID = 21
+	propertyAuthData               PropertyID = 22
+	propertyRequestProblemInfo     PropertyID = 23
+	propertyWillDelay              PropertyID = 24 // in seconds
+	propertyRequestResponseInfo    PropertyID = 25
+	propertyResponseInfo           PropertyID = 26
+	propertyServerReference        PropertyID = 28
 	PropertyReasonString           PropertyID = 31
-	PropertyReceiveMaximum         PropertyID = 33
-	PropertyTopicAliasMaximum      PropertyID = 34
+	propertyReceiveMaximum         PropertyID = 33
+	propertyTopicAliasMaximum      PropertyID = 34
 	PropertyTopicAlias             PropertyID = 35
-	PropertyMaximumQoS             PropertyID = 36
-	PropertyRetainAvailable        PropertyID = 37
+	propertyMaximumQoS             PropertyID = 36
+	propertyRetainAvailable        PropertyID = 37
 	PropertyUser                   PropertyID = 38
-	PropertyMaximumPacketSize      PropertyID = 39 // in bytes
-	PropertyWildcardAvailable      PropertyID = 40
-	PropertySubIDAvailable         PropertyID = 41
-	PropertySharedSubAvailable     PropertyID = 42
+	propertyMaximumPacketSize      PropertyID = 39 // in bytes
+	propertyWildcardAvailable      PropertyID = 40
+	propertySubIDAvailable         PropertyID = 41
+	propertySharedSubAvailable     PropertyID = 42
 )
 
 // Property is one property. Its value is in Int or in Value, by its ID.
@@ -91,7 +92,7 @@ const (
 	inHandshake             = inConnect | inConnack | inAuth
 	inAnswer                = inConnack | 1<<PacketPuback | 1<<PacketPubrec | 1<<PacketPubrel | 1<<PacketPubcomp | 1<<PacketSuback | 1<<PacketUnsuback | inDisconnect | inAuth
 	inAnywhere              = inAnswer | inConnect | inMessage | inSubscribe | 1<<PacketUnsubscribe
-	numProperties           = PropertySharedSubAvailable + 1
+	numProperties           = propertySharedSubAvailable + 1
 )
 
 var propertyTable = [numProperties]propertyInfo{
@@ -101,27 +102,27 @@ var propertyTable = [numProperties]propertyInfo{
 	PropertyResponseTopic:          {propertyText, false, inMessage},
 	PropertyCorrelationData:        {propertyBinary, false, inMessage},
 	PropertySubscriptionIdentifier: {propertyVarint, true, inPublish | inSubscribe},
-	PropertySessionExpiry:          {propertyU32, false, inConnect | inConnack | inDisconnect},
-	PropertyAssignedClientID:       {propertyText, false, inConnack},
-	PropertyServerKeepAlive:        {propertyU16, false, inConnack},
-	PropertyAuthMethod:             {propertyText, false, inHandshake},
-	PropertyAuthData:               {propertyBinary, false, inHandshake},
-	PropertyRequestProblemInfo:     {propertyFlag, false, inConnect},
-	PropertyWillDelay:              {propertyU32, false, propertiesOfWill},
-	PropertyRequestResponseInfo:    {propertyFlag, false, inConnect},
-	PropertyResponseInfo:           {propertyText, false, inConnack},
-	PropertyServerReference:        {propertyText, false, inConnack | inDisconnect},
+	propertySessionExpiry:          {propertyU32, false, inConnect | inConnack | inDisconnect},
+	propertyAssignedClientID:       {propertyText, false, inConnack},
+	propertyServerKeepAlive:        {propertyU16, false, inConnack},
+	propertyAuthMethod:             {propertyText, false, inHandshake},
+	propertyAuthData:               {propertyBinary, false, inHandshake},
+	propertyRequestProblemInfo:     {propertyFlag, false, inConnect},
+	propertyWillDelay:              {propertyU32, false, propertiesOfWill},
+	propertyRequestResponseInfo:    {propertyFlag, false, inConnect},
+	propertyResponseInfo:           {propertyText, false, inConnack},
+	propertyServerReference:        {propertyText, false, inConnack | inDisconnect},
 	PropertyReasonString:           {propertyText, false, inAnswer},
-	PropertyReceiveMaximum:         {propertyU16, true, inConnect | inConnack},
-	PropertyTopicAliasMaximum:      {propertyU16, false, inConnect | inConnack},
+	propertyReceiveMaximum:         {propertyU16, true, inConnect | inConnack},
+	propertyTopicAliasMaximum:      {propertyU16, false, inConnect | inConnack},
 	PropertyTopicAlias:             {propertyU16, true, inPublish},
-	PropertyMaximumQoS:             {propertyFlag, false, inConnack},
-	PropertyRetainAvailable:        {propertyFlag, false, inConnack},
+	propertyMaximumQoS:             {propertyFlag, false, inConnack},
+	propertyRetainAvailable:        {propertyFlag, false, inConnack},
 	PropertyUser:                   {propertyPair, false, inAnywhere},
-	PropertyMaximumPacketSize:      {propertyU32, true, inConnect | inConnack},
-	PropertyWildcardAvailable:      {propertyFlag, false, inConnack},
-	PropertySubIDAvailable:         {propertyFlag, false, inConnack},
-	PropertySharedSubAvailable:     {propertyFlag, false, inConnack},
+	propertyMaximumPacketSize:      {propertyU32, true, inConnect | inConnack},
+	propertyWildcardAvailable:      {propertyFlag, false, inConnack},
+	propertySubIDAvailable:         {propertyFlag, false, inConnack},
+	propertySharedSubAvailable:     {propertyFlag, false, inConnack},
 }
 
 // String returns the identifier in words, or "property(N)" for an unknown one.
@@ -136,17 +137,17 @@ var propertyNames = [numProperties]string{
 	PropertyPayloadFormat: "payload format indicator", PropertyMessageExpiry: "message expiry interval",
 	PropertyContentType: "content type", PropertyResponseTopic: "response topic",
 	PropertyCorrelationData: "correlation data", PropertySubscriptionIdentifier: "subscription identifier",
-	PropertySessionExpiry: "session expiry interval", PropertyAssignedClientID: "assigned client identifier",
-	PropertyServerKeepAlive: "server keep alive", PropertyAuthMethod: "authentication method",
-	PropertyAuthData: "authentication data", PropertyRequestProblemInfo: "request problem information",
-	PropertyWillDelay: "will delay interval", PropertyRequestResponseInfo: "request response information",
-	PropertyResponseInfo: "response information", PropertyServerReference: "server reference",
-	PropertyReasonString: "reason string", PropertyReceiveMaximum: "receive maximum",
-	PropertyTopicAliasMaximum: "topic alias maximum", PropertyTopicAlias: "topic alias",
-	PropertyMaximumQoS: "maximum qos", PropertyRetainAvailable: "retain available",
-	PropertyUser: "user property", PropertyMaximumPacketSize: "maximum packet size",
-	PropertyWildcardAvailable: "wildcard subscription available", PropertySubIDAvailable: "subscription identifiers available",
-	PropertySharedSubAvailable: "shared subscription available",
+	propertySessionExpiry: "session expiry interval", propertyAssignedClientID: "assigned client identifier",
+	propertyServerKeepAlive: "server keep alive", propertyAuthMethod: "authentication method",
+	propertyAuthData: "authentication data", propertyRequestProblemInfo: "request problem information",
+	propertyWillDelay: "will delay interval", propertyRequestResponseInfo: "request response information",
+	propertyResponseInfo: "response information", propertyServerReference: "server reference",
+	PropertyReasonString: "reason string", propertyReceiveMaximum: "receive maximum",
+	propertyTopicAliasMaximum: "topic alias maximum", PropertyTopicAlias: "topic alias",
+	propertyMaximumQoS: "maximum qos", propertyRetainAvailable: "retain available",
+	PropertyUser: "user property", propertyMaximumPacketSize: "maximum packet size",
+	propertyWildcardAvailable: "wildcard subscription available", propertySubIDAvailable: "subscription identifiers available",
+	propertySharedSubAvailable: "shared subscription available",
 }
 
 var fieldProperties = newField("mqtt", "properties", -1)

@@ -20,12 +20,13 @@ const (
 	RemarkFilter                      // no filter, an empty one, or options that are not known
 	RemarkReason                      // a reason code that is not known, or none
 	RemarkPayload                     // a payload that is said to be text and is not
+	RemarkVersion                     // it may be MQTT 3.1.1 or 5.0, which read it differently; what differs is left out
 )
 
 var remarkNames = [...]string{
 	"reserved flags set", "DUP at QoS 0", "topic not allowed", "text not UTF-8", "packet identifier 0", "property not allowed",
 	"length in a long form", "bytes left over", "CONNECT flags not allowed", "filter not allowed", "reason code not allowed",
-	"payload not UTF-8 as announced",
+	"payload not UTF-8 as announced", "MQTT 3.1.1 or 5.0 is not known",
 }
 
 // String returns the remarks in words, separated by commas.

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"github.com/ulogkit/ulogkit/format"
 )
 
@@ -12,7 +15,7 @@ import (
 //
 // Source: FORMAT section 1.
 type Log struct {
-	BaseLayer
+	layers.BaseLayer
 
 	Header format.Header
 	Rest   []byte // what follows the log and belongs to none
@@ -20,7 +23,7 @@ type Log struct {
 
 // DecodeFromBytes reads the header that data begins with. It does not verify
 // the checksum.
-func (l *Log) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+func (l *Log) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	*l = Log{}
 	log, rest, err := format.ParseLog(data)
 	if err != nil {
@@ -37,7 +40,7 @@ func (l *Log) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 // SerializeTo writes the header before the bytes in b. FixLengths sets the
 // length and ComputeChecksums the checksum in what is written; Header stays as it
 // is.
-func (l *Log) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
+func (l *Log) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOptions) error {
 	data := b.Bytes()
 	if opts.FixLengths && len(data) > math.MaxUint16 {
 		return errLogTooLong
@@ -71,7 +74,7 @@ var (
 
 // prependView writes a view before the bytes in b, unless a reader would refuse
 // it.
-func prependView(b SerializeBuffer, v interface{ AppendTo([]byte) ([]byte, error) }) error {
+func prependView(b gopacket.SerializeBuffer, v interface{ AppendTo([]byte) ([]byte, error) }) error {
 	head, err := v.AppendTo(nil)
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func prependView(b SerializeBuffer, v interface{ AppendTo([]byte) ([]byte, error
 	return prepend(b, head)
 }
 
-func prepend(b SerializeBuffer, head []byte) error {
+func prepend(b gopacket.SerializeBuffer, head []byte) error {
 	out, err := b.PrependBytes(len(head))
 	if err != nil {
 		return err
@@ -89,20 +92,20 @@ func prepend(b SerializeBuffer, head []byte) error {
 }
 
 // LayerType returns LayerTypeLog.
-func (l *Log) LayerType() LayerType { return LayerTypeLog }
+func (l *Log) LayerType() gopacket.LayerType { return LayerTypeLog }
 
 // CanDecode returns LayerTypeLog.
-func (l *Log) CanDecode() LayerClass { return LayerTypeLog }
+func (l *Log) CanDecode() gopacket.LayerClass { return LayerTypeLog }
 
 // NextLayerType returns LayerTypeFrame.
-func (l *Log) NextLayerType() LayerType { return LayerTypeFrame }
+func (l *Log) NextLayerType() gopacket.LayerType { return LayerTypeFrame }
 
 // Frame is the layer of one frame of a log. The frames after it are its payload,
 // as frames have no layer around them but the log.
 //
 // Source: FORMAT section 2.
 type Frame struct {
-	BaseLayer
+	layers.BaseLayer
 
 	Log *Log // that it lies in, whose header says how frames are made; set it before decoding
 
@@ -112,7 +115,7 @@ type Frame struct {
 }
 
 // DecodeFromBytes reads the frame that data begins with.
-func (f *Frame) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+func (f *Frame) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	*f = Frame{Log: f.Log}
 	if f.Log == nil {
 		return errFrameLog
@@ -129,7 +132,7 @@ func (f *Frame) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 }
 
 // SerializeTo writes the frame, header and record, before the bytes in b.
-func (f *Frame) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
+func (f *Frame) SerializeTo(b gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
 	if f.Log == nil {
 		return errFrameLog
 	}
@@ -141,20 +144,20 @@ func (f *Frame) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
 }
 
 // LayerType returns LayerTypeFrame.
-func (f *Frame) LayerType() LayerType { return LayerTypeFrame }
+func (f *Frame) LayerType() gopacket.LayerType { return LayerTypeFrame }
 
 // CanDecode returns LayerTypeFrame.
-func (f *Frame) CanDecode() LayerClass { return LayerTypeFrame }
+func (f *Frame) CanDecode() gopacket.LayerClass { return LayerTypeFrame }
 
 // NextLayerType returns LayerTypeFrame.
-func (f *Frame) NextLayerType() LayerType { return LayerTypeFrame }
+func (f *Frame) NextLayerType() gopacket.LayerType { return LayerTypeFrame }
 
 // CoreDump is the layer of a crash dump's header. CrashCatcher's dump is its
 // payload, for format.ParseCrashCatcher.
 //
 // Source: FORMAT section 3.
 type CoreDump struct {
-	BaseLayer
+	layers.BaseLayer
 
 	Header *format.CoreDumpHeader
 	Rest   []byte // what follows the dump and belongs to none
@@ -162,7 +165,7 @@ type CoreDump struct {
 
 // DecodeFromBytes reads the header that data begins with. It does not verify
 // the checksum.
-func (d *CoreDump) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+func (d *CoreDump) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	*d = CoreDump{}
 	v, rest, err := format.ParseCoreDump(data)
 	if err != nil {
@@ -177,7 +180,7 @@ func (d *CoreDump) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 // SerializeTo writes the header before the bytes in b. FixLengths sets the
 // length and ComputeChecksums the checksum in what is written; Header stays as
 // it is.
-func (d *CoreDump) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
+func (d *CoreDump) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOptions) error {
 	if d.Header == nil {
 		return errCoreHeader
 	}
@@ -199,20 +202,20 @@ func (d *CoreDump) SerializeTo(b SerializeBuffer, opts SerializeOptions) error {
 }
 
 // LayerType returns LayerTypeCoreDump.
-func (d *CoreDump) LayerType() LayerType { return LayerTypeCoreDump }
+func (d *CoreDump) LayerType() gopacket.LayerType { return LayerTypeCoreDump }
 
 // CanDecode returns LayerTypeCoreDump.
-func (d *CoreDump) CanDecode() LayerClass { return LayerTypeCoreDump }
+func (d *CoreDump) CanDecode() gopacket.LayerClass { return LayerTypeCoreDump }
 
-// NextLayerType returns LayerTypePayload.
-func (d *CoreDump) NextLayerType() LayerType { return LayerTypePayload }
+// NextLayerType returns gopacket.LayerTypePayload.
+func (d *CoreDump) NextLayerType() gopacket.LayerType { return gopacket.LayerTypePayload }
 
 // Chunk is the layer of one BLE notification: a piece of a log or crash dump,
 // which is its payload.
 //
 // Source: FORMAT section 4.
 type Chunk struct {
-	BaseLayer
+	layers.BaseLayer
 
 	Offset   uint16 // of the piece, in bytes from the start of the transfer
 	LenTotal uint16 // of the transfer, in bytes
@@ -222,7 +225,7 @@ type Chunk struct {
 const chunkHeaderSize = 4
 
 // DecodeFromBytes reads the chunk that is the whole of data.
-func (c *Chunk) DecodeFromBytes(data []byte, df DecodeFeedback) error {
+func (c *Chunk) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	*c = Chunk{}
 	v, _, err := format.ParseChunk(data)
 	if err != nil {
@@ -235,7 +238,7 @@ func (c *Chunk) DecodeFromBytes(data []byte, df DecodeFeedback) error {
 }
 
 // SerializeTo writes the chunk's header before the bytes in b.
-func (c *Chunk) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
+func (c *Chunk) SerializeTo(b gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
 	var head [chunkHeaderSize]byte
 	binary.LittleEndian.PutUint16(head[:], c.Offset)
 	binary.LittleEndian.PutUint16(head[2:], c.LenTotal)
@@ -246,10 +249,10 @@ func (c *Chunk) SerializeTo(b SerializeBuffer, _ SerializeOptions) error {
 }
 
 // LayerType returns LayerTypeChunk.
-func (c *Chunk) LayerType() LayerType { return LayerTypeChunk }
+func (c *Chunk) LayerType() gopacket.LayerType { return LayerTypeChunk }
 
 // CanDecode returns LayerTypeChunk.
-func (c *Chunk) CanDecode() LayerClass { return LayerTypeChunk }
+func (c *Chunk) CanDecode() gopacket.LayerClass { return LayerTypeChunk }
 
-// NextLayerType returns LayerTypePayload.
-func (c *Chunk) NextLayerType() LayerType { return LayerTypePayload }
+// NextLayerType returns gopacket.LayerTypePayload.
+func (c *Chunk) NextLayerType() gopacket.LayerType { return gopacket.LayerTypePayload }

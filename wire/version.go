@@ -36,7 +36,7 @@ const (
 // first packet that only one version can mean decides, also for those before it,
 // which wait.
 func (s *session) weigh(direction int, t time.Time, b []byte) bool {
-	version, how, err := s.capture.readBoth(b)
+	version, how, err := readBoth(&s.capture.mqtt, &s.capture.other, b)
 	if err != nil {
 		if !validFirst(b[0]) {
 			return false
@@ -74,7 +74,7 @@ func (s *session) decide(version uint8) {
 func (s *session) giveUp() {
 	s.hasty = true
 	for _, p := range s.release() {
-		if _, how, err := s.capture.readBoth(p.b); err == nil {
+		if _, how, err := readBoth(&s.capture.mqtt, &s.capture.other, p.b); err == nil {
 			s.undecided(p.direction, p.time, how)
 		}
 	}
@@ -123,14 +123,14 @@ func (s *session) undecided(direction int, t time.Time, how reading) {
 	c.emit(&m)
 }
 
-// readBoth reads a packet as MQTT 5.0, into c.mqtt, and as 3.1.1, into c.other,
-// by the specifications alone or, if it fits neither, as brokers do.
-func (c *Capture) readBoth(b []byte) (version uint8, how reading, err error) {
+// readBoth reads a packet as MQTT 5.0 and as 3.1.1, by the specifications alone
+// or, if it fits neither, as brokers do.
+func readBoth(as5, as3 *MQTT, b []byte) (version uint8, how reading, err error) {
 	var err5, err3 error
 	for _, strict := range [...]bool{true, false} {
-		c.mqtt.Version, c.other.Version = Version5, Version311
-		err5 = c.mqtt.decode(b, ignoreTruncated{}, strict)
-		err3 = c.other.decode(b, ignoreTruncated{}, strict)
+		as5.Version, as3.Version = Version5, Version311
+		err5 = as5.decode(b, ignoreTruncated{}, strict)
+		err3 = as3.decode(b, ignoreTruncated{}, strict)
 		if err5 == nil || err3 == nil {
 			break
 		}
@@ -138,16 +138,16 @@ func (c *Capture) readBoth(b []byte) (version uint8, how reading, err error) {
 	switch {
 	case err5 != nil && err3 != nil:
 		return 0, 0, err5
-	case c.mqtt.Type == PacketConnect:
-		return c.mqtt.Version, readAs, nil
+	case as5.Type == PacketConnect:
+		return as5.Version, readAs, nil
 	case err3 != nil:
 		return Version5, readAs, nil
 	case err5 != nil:
 		return Version311, readAs, nil
 	}
-	switch c.mqtt.Type {
+	switch as5.Type {
 	case PacketPublish:
-		if v := proveVersion(&c.mqtt, &c.other); v != 0 {
+		if v := proveVersion(as5, as3); v != 0 {
 			return v, readAs, nil
 		}
 		return 0, readUndecided, nil
