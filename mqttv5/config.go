@@ -59,6 +59,12 @@ type Config struct {
 	// accepted. Default: false.
 	InsecurePlaintext bool
 
+	// AllowNoSubscriber takes a message for delivered of which the broker says that
+	// nobody was subscribed to it (PUBACK 0x10): it has dropped it. Default: false, a
+	// direct call fails with ErrNobody, and a record stays in its outbox, is tried
+	// again for two hours and is then parked.
+	AllowNoSubscriber bool
+
 	// Tuning adapts the connection. Default: made for AWS IoT Core.
 	Tuning Tuning
 

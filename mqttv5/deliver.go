@@ -20,12 +20,18 @@ import (
 // acknowledgements in flight. An error means that it cannot go on: the client or the
 // outbox was closed, or another connection insists on its client identifier.
 func (c *Client) Deliver(ctx context.Context, o *Outbox) error {
+	return c.deliver(ctx, o, func() {})
+}
+
+// deliver is Deliver that calls barren when nothing is delivered any more since
+// nobody is subscribed.
+func (c *Client) deliver(ctx context.Context, o *Outbox, barren func()) error {
 	select {
 	case <-o.Closed():
 		return &Error{Op: "deliver outbox " + o.Dir(), Class: ErrClosed}
 	default:
 	}
-	w := &worker{c: c, o: o}
+	w := &worker{c: c, o: o, barren: barren}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	defer func() {
 		w.cancel()
@@ -60,6 +66,10 @@ type worker struct {
 
 	inFlight sync.WaitGroup // sendings whose end is still to come
 	count    atomic.Int64   // of them
+
+	barren      func()
+	registering atomic.Int64
+	unwanted    atomic.Int64 // acknowledgements without a subscriber since the last delivery
 
 	mu    sync.Mutex
 	lost  *link.Link // the connection that ended last
@@ -213,7 +223,9 @@ func (c *Client) checkFor(maxPacket uint32) func(outbox.Record) error {
 
 // register runs the boot handshake of a device while others are served.
 func (w *worker) register(x *outbox.Lease) {
+	w.registering.Add(1)
 	w.registrations.Go(func() {
+		defer w.registering.Add(-1)
 		_, err := w.c.GetSessionToken(w.ctx, x.Record.Device)
 		switch {
 		case err == nil:
@@ -222,7 +234,7 @@ func (w *worker) register(x *outbox.Lease) {
 			x.Again(0)
 		default:
 			x.Tries.Failures++
-			w.again(x, retryWait(x.Tries.Failures), err)
+			w.again(x, retryWait(x.Tries.Failures, 0), err)
 		}
 	})
 }
@@ -237,6 +249,7 @@ func (w *worker) conclude(l *link.Link, s *shipment, a link.Ack, latency time.Du
 	err := w.c.outcome(s.Record.Device.DeviceSerial, s.m, a)
 	if err == nil {
 		w.c.latency.observe(latency)
+		w.unwanted.Store(0)
 		s.Done()
 		return
 	}
@@ -246,6 +259,12 @@ func (w *worker) conclude(l *link.Link, s *shipment, a link.Ack, latency time.Du
 	t.Refusals++
 	t.Failures++
 	r := refusalOf(a.Code)
+	if a.Code == ReasonNoMatchingSubscribers {
+		// The third time for this record, with nothing else on its way.
+		if n := w.unwanted.Add(1); n >= maxUnwanted && t.Refusals >= maxUnwanted && w.count.Load() == 1 && w.registering.Load() == 0 {
+			defer w.barren()
+		}
+	}
 	switch {
 	case r.park > 0 && t.Refusals >= r.park:
 		w.park(s.Lease, err)
@@ -260,9 +279,13 @@ func (w *worker) conclude(l *link.Link, s *shipment, a link.Ack, latency time.Du
 	case r.atOnce:
 		w.again(s.Lease, 0, err)
 	default:
-		w.again(s.Lease, retryWait(t.Failures), err)
+		w.again(s.Lease, retryWait(t.Failures, r.patience), err)
 	}
 }
+
+// maxUnwanted is how often a record is sent to nobody until it is said that nothing
+// more is delivered.
+const maxUnwanted = 3
 
 // unanswered is told that the connection ended while a record was in flight.
 func (w *worker) unanswered(l *link.Link, s *shipment, cause error) {

@@ -80,7 +80,10 @@
 // Of negative acknowledgements, Quota exceeded is tried again, more slowly; Topic
 // name invalid, Payload format invalid and Packet too large park the record; Not
 // authorized leads to one new registration, then to parking at the third refusal;
-// any other code parks at the tenth.
+// any other code parks at the tenth. A broker that says that nobody was subscribed
+// (0x10) has dropped the message: unless Config.AllowNoSubscriber is set, a direct
+// call fails with ErrNobody, and a record is tried again, 20 times in two hours,
+// before it is parked.
 //
 // # What paho.golang does, and what is done here
 //
@@ -106,6 +109,7 @@
 // Every error is an [*Error] or wraps one; errors.Is tells what to do about it:
 // ErrBadData (repair the data), ErrConfig (repair the call or the Config),
 // ErrCredentials (repair the certificate or key), ErrStorage and ErrOutboxFull (see
-// to the disk), ErrNetwork (try again later), ErrRefused (the server said no; the
-// text and Error.Code have its reason).
+// to the disk), ErrNetwork (try again later), ErrNobody (start what takes the
+// messages), ErrRefused (the server said no; the text and Error.Code have its
+// reason).
 package mqttv5

@@ -14,6 +14,7 @@ var (
 	ErrCredentials = fault.ErrCredentials // certificate, key or CA cannot be used; nothing was sent
 	ErrNetwork     = fault.ErrNetwork     // no connection, or no answer in time
 	ErrRefused     = fault.ErrRefused     // the server answered with a failure code
+	ErrNobody      = fault.ErrNobody      // the broker took a message, and dropped it since nobody was subscribed
 	ErrStorage     = fault.ErrStorage     // the outbox or the token file cannot be read or written
 	ErrOutboxFull  = fault.ErrOutboxFull  // the outbox refuses; nothing was accepted
 	ErrClosed      = fault.ErrClosed      // Close was called

@@ -10,7 +10,7 @@ const (
 	EventConnected    EventKind = iota + 1 // a connection is up
 	EventDisconnected                      // a connection ended; Err says why
 	EventDelivered                         // a message was acknowledged
-	EventNoSubscriber                      // acknowledged, but nobody was subscribed
+	EventNoSubscriber                      // acknowledged, but nobody was subscribed; with Err it is no delivery
 	EventRetried                           // a record will be sent again; Err says why
 	EventParked                            // a record was set aside; Err says why
 	EventThrottled                         // the server asked for a lower rate

@@ -156,6 +156,8 @@ func TestInteropMosquitto(t *testing.T) {
 		Broker: "127.0.0.1", Port: m.port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
 		Tuning: Tuning{PublishesPerSecond: -1, BytesPerSecond: -1, MinBackoff: 20 * time.Millisecond},
 	}
+	allowing := cfg
+	allowing.AllowNoSubscriber = true
 	got := interopCloud(t, cfg, newTopics("", "7", ""))
 	receive := func(n int) (payloads map[string][]byte) {
 		t.Helper()
@@ -206,8 +208,11 @@ func TestInteropMosquitto(t *testing.T) {
 		}
 	})
 	t.Run("nobody subscribed", func(t *testing.T) {
-		c := newClient(t, cfg)
-		r, err := c.PublishText(within(t, 10*time.Second), testDevice(1), []TextEntry{{Time: 1, Level: 1, Text: "x"}})
+		text := []TextEntry{{Time: 1, Level: 1, Text: "x"}}
+		if _, err := newClient(t, cfg).PublishText(within(t, 10*time.Second), testDevice(1), text); !errors.Is(err, ErrNobody) {
+			t.Errorf("got %v, want %v", err, ErrNobody)
+		}
+		r, err := newClient(t, allowing).PublishText(within(t, 10*time.Second), testDevice(1), text)
 		if err != nil || r[0].Code != ReasonNoMatchingSubscribers {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -242,7 +247,7 @@ func TestInteropMosquitto(t *testing.T) {
 		}
 	})
 	t.Run("outbox over a restart of the broker", func(t *testing.T) {
-		c := newClient(t, cfg)
+		c := newClient(t, allowing) // the subscriber does not come back
 		o := openOutbox(t, t.TempDir())
 		defer o.Close()
 		stop := deliverIn(t, c, o)

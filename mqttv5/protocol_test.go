@@ -404,7 +404,9 @@ func TestWatchLogConfig(t *testing.T) {
 
 func TestCollector(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{NoSubscriber: true}})
-	c := newClient(t, cloudConfig(cloud))
+	cfg := cloudConfig(cloud)
+	cfg.AllowNoSubscriber = true
+	c := newClient(t, cfg)
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
 	reg := prometheus.NewPedanticRegistry()

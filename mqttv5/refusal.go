@@ -8,6 +8,8 @@ type refusal struct {
 	park   int  // with this refusal the record is parked; 0 is never
 	renew  bool // its device registers anew first, once until something of it was delivered
 	atOnce bool // it is sent again at once and not after the device's wait
+
+	patience time.Duration // longest wait of the device; 0 is a minute
 }
 
 // refusals is the table of negative acknowledgements.
@@ -25,6 +27,9 @@ var refusals = map[ReasonCode]refusal{
 	// The session may have been forgotten.
 	ReasonNotAuthorized: {park: 3, renew: true},
 
+	// Who takes it may be away: 20 times in two hours.
+	ReasonNoMatchingSubscribers: {park: 20, patience: 10 * time.Minute},
+
 	ReasonPacketIDInUse: {park: 10, atOnce: true},
 }
 
@@ -37,7 +42,11 @@ func refusalOf(code ReasonCode) refusal {
 	return refusal{park: 10}
 }
 
-// retryWait is the wait of one device after failures in a row: 1 s, 2 s, ... 60 s.
-func retryWait(failures int) time.Duration {
-	return min(time.Second<<min(max(failures-1, 0), 6), time.Minute)
+// retryWait is the wait of one device after failures in a row: 1 s, 2 s, ... up to
+// the longest, 0 is a minute.
+func retryWait(failures int, longest time.Duration) time.Duration {
+	if longest == 0 {
+		longest = time.Minute
+	}
+	return min(time.Second<<min(max(failures-1, 0), 10), longest)
 }

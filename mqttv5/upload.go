@@ -131,7 +131,16 @@ func (c *Client) sendError(ctx context.Context, m *link.Message, err error) erro
 
 // outcome counts an acknowledgement and returns what is wrong with it.
 func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
+	nobody := a.Err == nil && a.Code == ReasonNoMatchingSubscribers
 	switch {
+	case nobody && !c.cfg.AllowNoSubscriber:
+		c.count.nobody.Add(1)
+		e := &Error{
+			Op: "publish to " + m.Topic, Class: ErrNobody, Code: a.Code,
+			Err: errors.New("the broker took it and dropped it: nobody was subscribed"), Hint: "start what takes it, or allow that there is nobody",
+		}
+		c.event(Event{Kind: EventNoSubscriber, Serial: serial, ID: m.ID, Code: a.Code, Err: e})
+		return e
 	case a.Err == nil && !a.Code.Failed():
 	case errors.Is(a.Err, ErrClosed):
 		return ErrClosed
@@ -155,7 +164,7 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 	c.count.delivered.Add(1)
 	c.count.bytes.Add(int64(len(m.Payload)))
 	kind := EventDelivered
-	if a.Code == ReasonNoMatchingSubscribers {
+	if nobody {
 		kind = EventNoSubscriber
 		c.count.nobody.Add(1)
 		c.cfg.Hooks.Logger.Warn("broker took a message that nobody subscribed to", "topic", m.Topic, "serial", serial)

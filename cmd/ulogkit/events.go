@@ -18,7 +18,6 @@ type eventPrinter struct {
 	out, errs io.Writer
 	last      string // trouble comes in numbers: the same is said once
 	muted     bool
-	unheard   int // records that the broker took and nobody was subscribed to
 }
 
 func newEventPrinter(cmd *cobra.Command) *eventPrinter {
@@ -43,7 +42,9 @@ func (p *eventPrinter) print(e mqttv5.Event) {
 		p.last = ""
 		fmt.Fprintf(p.out, "%s: delivered\n", e.ID)
 	case mqttv5.EventNoSubscriber:
-		p.unheard++
+		if e.Err != nil {
+			return // it is tried again or parked, which is said by itself
+		}
 		fmt.Fprintf(p.errs, "%s: the broker took it, but nobody was subscribed\n", e.ID)
 	case mqttv5.EventParked:
 		fmt.Fprintf(p.errs, "%s: parked: %v\n", e.ID, e.Err)
@@ -54,13 +55,6 @@ func (p *eventPrinter) print(e mqttv5.Event) {
 		p.last = e.Err.Error()
 		fmt.Fprintf(p.errs, "%s; trying again\n", p.last)
 	}
-}
-
-// nobody returns how many records the broker took that nobody was subscribed to.
-func (p *eventPrinter) nobody() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.unheard
 }
 
 // printf prints a result between those of events.

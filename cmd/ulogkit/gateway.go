@@ -64,6 +64,7 @@ records wait and there is no connection.` + settings.Help,
 	}
 	g.AddConnectionFlags(cmd.Flags())
 	g.AddDeviceFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&g.AllowNoSubscriber, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
 	outboxFlag(cmd, &g.outbox)
 	g.limits.addFlags(cmd)
 	cmd.Flags().StringVar(&g.spool, "spool", "", "take in the files that are put into `DIR`")

@@ -68,6 +68,7 @@ func exitCode(err error, started bool) int {
 		{files.ErrRefused, exitUsage},
 		{context.Canceled, exitData},
 		{mqttv5.ErrBadData, exitData},
+		{mqttv5.ErrNobody, exitData},
 		{mqttv5.ErrStorage, exitData},
 		{mqttv5.ErrOutboxFull, exitData},
 		{mqttv5.ErrConfig, exitUsage},

@@ -174,6 +174,7 @@ func read(cmd *cobra.Command, s source, names []string) (good []item, err error)
 // connect returns a client that the tap records, and what ends both.
 func (u *uploader) connect(cmd *cobra.Command, withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, func() error, error) {
 	hooks.WrapConn = u.tap.client()
+	u.AllowNoSubscriber = u.allowNobody || u.outbox == "" // a receipt says it, too
 	client, err := dial(cmd, &u.Settings, withStore, hooks)
 	if err != nil {
 		return nil, nil, errors.Join(err, u.tap.close())
@@ -272,9 +273,6 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 			why = "interrupted: "
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s%d waiting in %s, safe on disk; the next delivery goes on with them\n", why, waiting, u.outbox)
-	}
-	if n := events.nobody(); n > 0 && !u.allowNobody {
-		err = errors.Join(inClass(mqttv5.ErrBadData, fmt.Errorf("nobody was subscribed to %d of the records: %s", n, hintNobody)), err)
 	}
 	return errors.Join(refused, err)
 }

@@ -67,6 +67,7 @@ func child(dir string) int {
 func plain(port int) mqttv5.Config {
 	return mqttv5.Config{
 		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true, TokenTimeout: 30 * time.Second,
-		Tuning: mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
+		AllowNoSubscriber: true,
+		Tuning:            mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
 	}
 }

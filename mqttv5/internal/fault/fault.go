@@ -17,6 +17,7 @@ var (
 	ErrCredentials = errors.New("unusable credentials")  // certificate, key or CA cannot be used; nothing was sent
 	ErrNetwork     = errors.New("network failure")       // no connection, or no answer in time
 	ErrRefused     = errors.New("refused by the server") // the server answered with a failure code
+	ErrNobody      = errors.New("nobody subscribed")     // the broker took a message, and dropped it since nobody was subscribed
 	ErrStorage     = errors.New("local storage failure") // the outbox or the token file cannot be read or written
 	ErrOutboxFull  = errors.New("outbox is full")        // the outbox refuses; nothing was accepted
 	ErrClosed      = errors.New("client is closed")      // Close was called

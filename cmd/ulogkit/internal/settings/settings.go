@@ -40,6 +40,9 @@ type Settings struct {
 	config string      // name of the configuration file
 	wait   *pflag.Flag // --timeout of the connection; other commands have others
 
+	// AllowNoSubscriber is mqttv5.Config's. The command sets it before Client.
+	AllowNoSubscriber bool
+
 	broker    string
 	cert      string
 	key       string
@@ -221,7 +224,7 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 	}
 	cfg := mqttv5.Config{
 		Broker: s.broker, CertFile: s.cert, KeyFile: s.key, CAFile: s.ca, CustomerID: s.customer, GroupID: s.group, TopicPrefix: s.prefix,
-		InsecurePlaintext: s.plaintext, TokenTimeout: s.timeout,
+		InsecurePlaintext: s.plaintext, AllowNoSubscriber: s.AllowNoSubscriber, TokenTimeout: s.timeout,
 		Tuning: mqttv5.Tuning{
 			AckTimeout: s.timeout, ClientID: s.clientID, KeepAlive: s.keepAlive, Proxy: s.proxy,
 			PublishesPerSecond: float64(s.rate), BytesPerSecond: float64(s.byteRate),
