@@ -8,19 +8,21 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
-// record makes the Record of a vector's decoded fields.
-func (v *frameVector) record(t *testing.T) *Record {
+// recordOf makes the Record of a vector's decoded fields.
+func recordOf(t *testing.T, v *formattest.Frame) *Record {
 	t.Helper()
 	r := &Record{Level: Level(v.Level), Module: v.Module, FmtAddr: v.FmtAddr, Sequence: v.Sequence, TickDelta: v.TickDelta}
 	for _, a := range v.Args {
-		r.Args = append(r.Args, a.arg(t))
+		r.Args = append(r.Args, argOf(t, a))
 	}
 	return r
 }
 
-func (v argVector) arg(t *testing.T) Arg {
+func argOf(t *testing.T, v formattest.Arg) Arg {
 	t.Helper()
 	typ, known := vectorTypes[v.Type]
 	if !known {
@@ -90,11 +92,11 @@ func TestBuildVectors(t *testing.T) {
 			}
 			frames := l.Frames()
 			for i := 0; frames.Next(); i++ {
-				shown := v.frameAt(i)
+				shown := v.FrameAt(i)
 				if shown == nil {
 					continue
 				}
-				r := shown.record(t)
+				r := recordOf(t, shown)
 				payload, err := r.AppendTo(nil)
 				if err != nil || !bytes.Equal(payload, frames.Frame().Payload) {
 					t.Errorf("frame %d is rebuilt as % x (%v), want % x", i, payload, err, frames.Frame().Payload)

@@ -9,13 +9,10 @@ import (
 // log was found.
 var ErrLost = errors.New("no log, and no frame of one")
 
-// maxLog is the length in bytes of the longest log.
-const maxLog = maxLogHeader + maxLogData
-
 // lookahead is how many bytes a decision about damaged input sees at most. It
 // takes exactly that many where the stream has them, so that the result does
 // not depend on how the stream was cut into chunks.
-const lookahead = 2 * maxLog
+const lookahead = 2 * MaxLog
 
 // EventKind tells what a [Decoder] came upon.
 type EventKind uint8
@@ -209,7 +206,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 			return Event{Kind: EventLog, Verified: true, Version: l.layout.version}, l.layout.lenHeader
 		}
 		if errors.Is(err, ErrShort) && !eof {
-			return Event{}, 0 // at most maxLog bytes are waited for
+			return Event{}, 0 // at most MaxLog bytes are waited for
 		}
 		d.wrong = true
 	}

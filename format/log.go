@@ -5,6 +5,13 @@ import "math"
 // maxLogData is the length in bytes of the longest data of a log.
 const maxLogData = math.MaxUint16
 
+// MaxHeader and MaxLog are the lengths in bytes of the longest header and of the
+// longest log, of any version.
+const (
+	MaxHeader = maxLogHeader
+	MaxLog    = maxLogHeader + maxLogData
+)
+
 // Log is a view of one log buffer, a header of any version and its data. The
 // zero Log is empty; [ParseLog] makes the others.
 //

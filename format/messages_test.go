@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
 // goodBytes returns a log and a crash dump from the vectors.
 func goodBytes(t *testing.T) (log, dump []byte) {
 	t.Helper()
-	return readVectors[logVector](t, "logs.json")[0].Buffer, readVectors[dumpVector](t, "coredumps.json")[0].Core
+	return formattest.LogBytes(t)[0], formattest.DumpBytes(t)[0]
 }
 
 // changed returns a copy of b with bytes replaced from offset at on.

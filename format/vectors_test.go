@@ -1,88 +1,17 @@
 package format
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"math"
-	"os"
 	"strconv"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
-// hexBytes is a byte string written as hexadecimal digits in JSON.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
-// logVector is what one real agent wrote, with its fields.
-type logVector struct {
-	Name       string   `json:"name"`
-	Buffer     hexBytes `json:"buffer_hex"`
-	FrameCount int      `json:"frame_count"`
-	Shown      string   `json:"frames_shown"`
-	Header     struct {
-		Version      uint8   `json:"version"`
-		SessionToken uint32  `json:"session_token"`
-		Sequence     *uint32 `json:"sequence"`
-		Tick         *uint32 `json:"tick"`
-		TickRateHz   *uint32 `json:"tick_rate_hz"`
-		EpochTimeUs  *uint64 `json:"epoch_time_us"`
-		DataLen      uint16  `json:"data_len"`
-		Checksum     uint16  `json:"checksum"`
-	} `json:"header"`
-	Frames []frameVector `json:"frames"`
-}
-
-type frameVector struct {
-	Sequence  uint16      `json:"sequence"`
-	TickDelta uint32      `json:"tick_delta"`
-	Level     uint8       `json:"level"`
-	Module    uint8       `json:"module"`
-	FmtAddr   uint32      `json:"fmt_addr"`
-	Fmt       string      `json:"fmt"`
-	Args      []argVector `json:"args"`
-}
-
-type argVector struct {
-	Type  string  `json:"type"`
-	Value *string `json:"value"`
-	Bits  string  `json:"bits"`
-}
-
-// frameAt returns the vector of frame i, or nil where the file leaves it out.
-func (v *logVector) frameAt(i int) *frameVector {
-	switch {
-	case v.Shown == "all" || i < 5:
-		return &v.Frames[i]
-	case i >= v.FrameCount-5:
-		return &v.Frames[i-v.FrameCount+10]
-	}
-	return nil
-}
-
-func readVectors[T any](t testing.TB, name string) []T {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vectors []T
-	if err := json.Unmarshal(b, &vectors); err != nil {
-		t.Fatal(err)
-	}
-	if len(vectors) == 0 {
-		t.Fatalf("testdata/%s holds no vectors", name)
-	}
-	return vectors
-}
-
 // logVectors are what real agents wrote, of every header version.
-func logVectors(t testing.TB) []logVector {
+func logVectors(t testing.TB) []formattest.Log {
 	t.Helper()
-	vectors := append(readVectors[logVector](t, "logs.json"), readVectors[logVector](t, "logs_v4.json")...)
+	vectors := formattest.Logs(t)
 	seen := map[uint8]bool{}
 	for _, v := range vectors {
 		seen[v.Header.Version] = true
@@ -112,7 +41,7 @@ func TestLogVectors(t *testing.T) {
 			frames := l.Frames()
 			count, shown := 0, 0
 			for frames.Next() {
-				if want := v.frameAt(count); want != nil {
+				if want := v.FrameAt(count); want != nil {
 					checkFrame(t, frames.Frame(), want)
 					shown++
 				}
@@ -128,7 +57,7 @@ func TestLogVectors(t *testing.T) {
 	}
 }
 
-func checkHeader(t *testing.T, l Log, v *logVector) {
+func checkHeader(t *testing.T, l Log, v *formattest.Log) {
 	t.Helper()
 	h := &v.Header
 	if l.Version() != h.Version || l.SessionToken() != h.SessionToken || len(l.Data()) != int(h.DataLen) || l.Checksum() != h.Checksum {
@@ -150,7 +79,7 @@ func checkHeader(t *testing.T, l Log, v *logVector) {
 	}
 }
 
-func checkFrame(t *testing.T, f Frame, want *frameVector) {
+func checkFrame(t *testing.T, f Frame, want *formattest.Frame) {
 	t.Helper()
 	if f.Sequence != want.Sequence || f.TickDelta != want.TickDelta {
 		t.Errorf("frame has sequence %d and tick delta %d, want %d and %d", f.Sequence, f.TickDelta, want.Sequence, want.TickDelta)
@@ -181,7 +110,7 @@ var vectorTypes = map[string]ArgType{
 	"ptr": ArgTypePointer, "chr": ArgTypeChar, "dbl": ArgTypeDouble, "str": ArgTypeString,
 }
 
-func checkArg(t *testing.T, format string, a Arg, want argVector) {
+func checkArg(t *testing.T, format string, a Arg, want formattest.Arg) {
 	t.Helper()
 	typ, known := vectorTypes[want.Type]
 	if !known {
@@ -218,29 +147,8 @@ func checkArg(t *testing.T, format string, a Arg, want argVector) {
 	}
 }
 
-// dumpVector is a crash dump that one real agent wrote, with its fields.
-type dumpVector struct {
-	Name          string             `json:"name"`
-	Core          hexBytes           `json:"core_hex"`
-	TotalLen      uint32             `json:"total_len"`
-	Checksum      uint32             `json:"checksum"`
-	Version       uint32             `json:"version"`
-	ApplicationID uint32             `json:"application_id"`
-	GitHash       string             `json:"git_hash"`
-	DeviceType    string             `json:"device_type"`
-	DeviceSerial  string             `json:"device_serial"`
-	VersionString string             `json:"version_string"`
-	Flags         uint32             `json:"flags"`
-	Registers     map[string]uint32  `json:"registers"`
-	FPRegisters   *map[string]uint32 `json:"fp_registers"`
-	Regions       []struct {
-		Start uint32 `json:"start"`
-		End   uint32 `json:"end"`
-	} `json:"regions"`
-}
-
 func TestCoreDumpVectors(t *testing.T) {
-	for _, v := range readVectors[dumpVector](t, "coredumps.json") {
+	for _, v := range formattest.Dumps(t) {
 		t.Run(v.Name, func(t *testing.T) {
 			d, rest, err := ParseCoreDump(v.Core)
 			if err != nil || len(rest) != 0 {

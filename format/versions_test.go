@@ -11,7 +11,7 @@ import (
 // vendor's library lays it out (case log-v4).
 func withEpoch(t *testing.T, epochUs uint64) []byte {
 	t.Helper()
-	for _, v := range readVectors[logVector](t, "logs.json") {
+	for _, v := range logVectors(t) {
 		if v.Header.Version != 3 {
 			continue
 		}

@@ -3,8 +3,6 @@ package fuzz
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -14,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/spec"
 )
 
@@ -32,29 +31,11 @@ type vector struct {
 func agentVectors(t testing.TB) []vector {
 	t.Helper()
 	var out []vector
-	for file, typ := range map[string]string{"coredumps.json": "core_dump", "logs.json": "log", "logs_v4.json": "log"} {
-		text, err := os.ReadFile("../format/testdata/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var list []struct {
-			Name   string `json:"name"`
-			Buffer string `json:"buffer_hex"`
-			Core   string `json:"core_hex"`
-		}
-		if err := json.Unmarshal(text, &list); err != nil {
-			t.Fatal(err)
-		}
-		if len(list) == 0 {
-			t.Fatalf("%s holds no vectors", file)
-		}
-		for _, v := range list {
-			b, err := hex.DecodeString(v.Buffer + v.Core)
-			if err != nil || len(b) == 0 {
-				t.Fatalf("%s: %d bytes, %v", v.Name, len(b), err)
-			}
-			out = append(out, vector{v.Name, typ, b})
-		}
+	for _, v := range formattest.Logs(t) {
+		out = append(out, vector{v.Name, "log", v.Buffer})
+	}
+	for _, v := range formattest.Dumps(t) {
+		out = append(out, vector{v.Name, "core_dump", v.Core})
 	}
 	slices.SortFunc(out, func(a, b vector) int { return strings.Compare(a.name+a.typ, b.name+b.typ) })
 	return out

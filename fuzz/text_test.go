@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/format/text"
 )
 
@@ -82,24 +82,9 @@ func vectorStrings(t testing.TB) map[uint32]string {
 		return vectorTexts
 	}
 	vectorTexts = map[uint32]string{}
-	for _, file := range []string{"logs.json", "logs_v4.json"} {
-		b, err := os.ReadFile("../format/testdata/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var vectors []struct {
-			Frames []struct {
-				FmtAddr uint32 `json:"fmt_addr"`
-				Fmt     string `json:"fmt"`
-			} `json:"frames"`
-		}
-		if err := json.Unmarshal(b, &vectors); err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range vectors {
-			for _, f := range v.Frames {
-				vectorTexts[f.FmtAddr] = f.Fmt
-			}
+	for _, v := range formattest.Logs(t) {
+		for _, f := range v.Frames {
+			vectorTexts[f.FmtAddr] = f.Fmt
 		}
 	}
 	return vectorTexts

@@ -33,9 +33,6 @@ func versionNumbers() (out []uint8) {
 	return out
 }
 
-// has reports whether a type has a field.
-func has(t *spec.Type, id string) bool { return t.Lookup(id) != nil }
-
 // frameHeader is the type of the header of the version's frames.
 func (v headerVersion) frameHeader() *spec.Type { return v.frame.Seq[0].Type.User }
 

@@ -2,9 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -14,37 +11,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
-// vectors returns the bytes of the outputs of real devices in a file of
-// package format.
-func vectors(t testing.TB, file, key string) [][]byte {
-	t.Helper()
-	b, err := os.ReadFile("../format/testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rows []map[string]any
-	if err := json.Unmarshal(b, &rows); err != nil {
-		t.Fatal(err)
-	}
-	var out [][]byte
-	for _, row := range rows {
-		text, _ := row[key].(string)
-		v, err := hex.DecodeString(text)
-		if err != nil || len(v) == 0 {
-			t.Fatalf("%s: %v: no bytes in %q: %v", file, row["name"], key, err)
-		}
-		out = append(out, v)
-	}
-	if len(out) == 0 {
-		t.Fatalf("%s holds no vectors", file)
-	}
-	return out
-}
-
-func logVectors(t testing.TB) [][]byte  { return vectors(t, "logs.json", "buffer_hex") }
-func coreVectors(t testing.TB) [][]byte { return vectors(t, "coredumps.json", "core_hex") }
+func logVectors(t testing.TB) [][]byte  { return formattest.LogBytes(t) }
+func coreVectors(t testing.TB) [][]byte { return formattest.DumpBytes(t) }
 
 // publish returns the bytes of a PUBLISH.
 func publish(t testing.TB, topic string, id uint16, payload []byte) []byte {

@@ -415,7 +415,7 @@ func (s *stream) consumeDamaged(eof bool) bool {
 	case at > 0:
 		limit = at
 	case !eof: // a good log may begin in what is held back
-		limit = max(limit-maxLog, s.fed)
+		limit = max(limit-format.MaxLog, s.fed)
 	}
 	feed := s.buf[s.fed:limit]
 	s.fed = limit

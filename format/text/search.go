@@ -6,9 +6,6 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// maxLog is the size of the longest log of any version.
-const maxLog = format.HeaderV4Size + math.MaxUint16
-
 // search looks for the next good log in damaged input. Of several that overlap it
 // takes the one that ends first, so that what it finds does not depend on how the
 // bytes come.
@@ -45,7 +42,7 @@ func (s *search) next(b []byte, base int64) int {
 	for at := max(s.scanned, base+1); at < min(end, best.end); at++ {
 		h, _, err := format.ParseHeader(b[at-base:])
 		if err != nil {
-			if end-at < format.HeaderV4Size {
+			if end-at < format.MaxHeader {
 				break // it may not be whole
 			}
 			s.scanned = at + 1

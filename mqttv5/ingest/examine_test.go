@@ -7,18 +7,17 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 func TestVectorsAreStored(t *testing.T) {
-	for _, file := range []string{"logs.json", "logs_v4.json"} {
-		for i, b := range vectors(t, file, "buffer_hex") {
-			if err := check(KindLog, b); err != nil {
-				t.Errorf("%s, log %d: got %v, want a good log", file, i, err)
-			}
+	for _, v := range formattest.Logs(t) {
+		if err := check(KindLog, v.Buffer); err != nil {
+			t.Errorf("%s: got %v, want a good log", v.Name, err)
 		}
 	}
-	for i, b := range vectors(t, "coredumps.json", "core_hex") {
+	for i, b := range formattest.DumpBytes(t) {
 		if err := check(KindCoreDump, b); err != nil {
 			t.Errorf("crash dump %d: got %v, want a good dump", i, err)
 		}
@@ -28,7 +27,15 @@ func TestVectorsAreStored(t *testing.T) {
 // Newer devices write bytes after the data and after the last frame: no reason to
 // keep a log from the sink. Another log, which nobody would read, is one.
 func TestTrailingBytesAreStored(t *testing.T) {
-	v3, v4 := vectors(t, "logs.json", "buffer_hex")[0], vectors(t, "logs_v4.json", "buffer_hex")[0]
+	var v3, v4 []byte
+	for _, v := range formattest.Logs(t) {
+		switch v.Header.Version {
+		case 3:
+			v3 = v.Buffer
+		case 4:
+			v4 = v.Buffer
+		}
+	}
 	inside := append(bytes.Clone(v4), 1, 2, 3)
 	h, data, err := format.ParseHeader(inside)
 	if err != nil {
@@ -116,7 +123,7 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 	for i := range payloads {
 		payloads[i] = testLog(t, 1, 1024)
 	}
-	dump := vectors(t, "coredumps.json", "core_hex")[0]
+	dump := formattest.DumpBytes(t)[0]
 	n := uint32(0)
 	queue := make(chan link.Received, 100)
 	stop := make(chan struct{})

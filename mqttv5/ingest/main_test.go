@@ -2,10 +2,7 @@ package ingest
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -112,32 +109,6 @@ func testLog(t testing.TB, n, size int) []byte {
 		t.Fatal(err)
 	}
 	return log
-}
-
-// vectors returns what real agents wrote: the values of a field in a file of hex.
-func vectors(t testing.TB, file, field string) [][]byte {
-	t.Helper()
-	raw, err := os.ReadFile("../../format/testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []map[string]any
-	if err := json.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
-	var all [][]byte
-	for _, v := range list {
-		s, _ := v[field].(string)
-		b, err := hex.DecodeString(s)
-		if err != nil || len(b) == 0 {
-			t.Fatalf("%s: no %s: %v", file, field, err)
-		}
-		all = append(all, b)
-	}
-	if len(all) == 0 {
-		t.Fatalf("%s holds no vectors", file)
-	}
-	return all
 }
 
 // connection is the configuration for a plain broker on loopback.

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/formattest"
+
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -256,7 +258,7 @@ func TestQuarantine(t *testing.T) {
 	flipped[len(flipped)-1] ^= 1
 	unknown := append([]byte(nil), good...)
 	unknown[0] = 9
-	dump := vectors(t, "coredumps.json", "core_hex")[0]
+	dump := formattest.DumpBytes(t)[0]
 	poison := []struct {
 		topic   string
 		payload []byte
