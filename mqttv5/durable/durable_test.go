@@ -187,6 +187,13 @@ var steps = map[string]func(dir string) error{
 	"replace":   func(dir string) error { return ReplaceFile(filepath.Join(dir, "f"), []byte("new"), 0o600) },
 	"make":      func(dir string) error { return MakeDir(filepath.Join(dir, "a", "b", "c"), 0o700) },
 	"set-aside": func(dir string) error { _, err := SetAside(filepath.Join(dir, "f")); return err },
+	"appear": func(dir string) error {
+		f, err := Create(filepath.Join(dir, "f"), 0o600)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Appear(), f.Close())
+	},
 }
 
 func TestEachStepIsSyncedInOrder(t *testing.T) {
@@ -194,6 +201,7 @@ func TestEachStepIsSyncedInOrder(t *testing.T) {
 		"replace":   "fsync temp, rename f, fsync .",
 		"make":      "mkdir a, mkdir a/b, mkdir a/b/c, fsync a/b, fsync a, fsync .",
 		"set-aside": "rename f.damaged-, fsync .",
+		"appear":    "fsync temp, rename f, fsync .",
 	} {
 		t.Run(step, func(t *testing.T) {
 			dir := t.TempDir()
