@@ -185,7 +185,7 @@ func (s *crashScreen) backtrace(w io.Writer, row *inspect.Crash) (folded int) {
 			}
 			if !leftovers {
 				leftovers = true
-				fmt.Fprintln(w, "  found on the stack or in lr; possible leftovers of calls that had returned:")
+				s.wrap(w, "  ", "  ", "found on the stack or in lr; possible leftovers of calls that had returned:", nil)
 			}
 		}
 		s.frame(w, call, i-times+1, times, width)
@@ -251,7 +251,8 @@ func (s *crashScreen) frame(w io.Writer, call *inspect.Call, number, times, widt
 		fmt.Fprintf(w, "%s  %s\n", line, painted)
 		return
 	}
-	fmt.Fprintf(w, "%s\n           %s\n", strings.TrimRight(line, " "), painted)
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
+	s.wrap(w, "           ", "           ", rest, nil)
 }
 
 // middle shortens a text to n columns, leaving out what is in the middle.

@@ -158,3 +158,23 @@ func TestDisplay(t *testing.T) {
 		}
 	}
 }
+
+// TestConcurrent uses one firmware from several goroutines.
+func TestConcurrent(t *testing.T) {
+	files := readSet(t, crashset)
+	fw := builds(t, files)["m3-O2-gz"]
+	d := mustRead(t, files["m3-O2-gz/s16.core"])
+	want := names(fw.Backtrace(d).Frames)
+	done := make(chan string)
+	for range 4 {
+		go func() {
+			fw.Match(d)
+			done <- names(fw.Backtrace(d).Frames)
+		}()
+	}
+	for range 4 {
+		if got := <-done; got != want {
+			t.Errorf("calls are %s, want %s", got, want)
+		}
+	}
+}

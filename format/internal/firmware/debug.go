@@ -53,12 +53,12 @@ type context struct {
 	unit unit
 	abbr *abbreviations
 
-	low                             uint32 // base of ranges
-	strBase, addrBase, rangesBase   uint32
-	rnglistsBase                    uint32
-	addr                            []byte
-	stmtList                        uint32
-	hasLines, hasStrBase, hasBounds bool
+	low                           uint32 // base of ranges
+	strBase, addrBase, rangesBase uint32
+	rnglistsBase                  uint32
+	addr                          []byte
+	stmtList                      uint32
+	hasLines                      bool
 }
 
 // Debug reads the debug information of the file. What is damaged is left out,
