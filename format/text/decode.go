@@ -57,6 +57,10 @@ type Config struct {
 	// proven.
 	// Default: false.
 	Damaged bool
+	// Terminal leaves out what formats bring of their own for a terminal: colours,
+	// and ends of lines at the end of a text.
+	// Default: false; they are escaped.
+	Terminal bool
 	// Repeats also shows logs that were sent before.
 	// Default: false.
 	Repeats bool

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
@@ -84,6 +85,30 @@ func appendHexDigits(dst []byte, v uint32, n int) []byte {
 		dst = append(dst, digits[v>>(4*n)&15])
 	}
 	return dst
+}
+
+// forTerminal takes colours, ESC [ numbers m, and the ends of lines at its end out of
+// a text, in place.
+func forTerminal(b []byte) []byte {
+	b = bytes.TrimRight(b, "\r\n")
+	if bytes.IndexByte(b, 0x1b) < 0 {
+		return b
+	}
+	kept := b[:0]
+	for i := 0; i < len(b); i++ {
+		if bytes.HasPrefix(b[i:], []byte("\x1b[")) {
+			end := i + 2
+			for end < len(b) && (b[end] == ';' || '0' <= b[end] && b[end] <= '9') {
+				end++
+			}
+			if end < len(b) && b[end] == 'm' {
+				i = end
+				continue
+			}
+		}
+		kept = append(kept, b[i])
+	}
+	return bytes.TrimRight(kept, "\r\n")
 }
 
 // Printable returns words of a device, a file or a firmware as a terminal can show

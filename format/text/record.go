@@ -185,6 +185,9 @@ func (o *renderer) show(r *record, payload []byte) {
 		o.report.Unknown++
 		reason = "the firmware file has no string at this address"
 	}
+	if o.cfg.Terminal && !o.cfg.JSON {
+		o.text = forTerminal(o.text)
+	}
 	switch {
 	case o.cfg.Quiet:
 	case o.cfg.JSON:

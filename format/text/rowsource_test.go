@@ -109,3 +109,19 @@ func TestSteersNoTerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestForTerminal leaves out what formats bring for a terminal.
+func TestForTerminal(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":                         "plain",
+		"line\r\n":                      "line",
+		"a\nb\n":                        "a\nb",
+		"\x1b[1;31merror\x1b[0m\n":      "error",
+		"\x1b[0;32mI (%s) x\x1b[0m":     "I (%s) x",
+		"\x1b]0;title\a \x1b[2J \x1b[3": "\x1b]0;title\a \x1b[2J \x1b[3",
+	} {
+		if got := forTerminal([]byte(in)); string(got) != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
