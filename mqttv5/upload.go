@@ -31,15 +31,26 @@ func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byt
 
 // UploadLog verifies one binary log, writes the device's session token into it,
 // publishes it and waits for the acknowledgement. Nothing is sent if the checksum
-// is wrong. When the server refuses a token that was kept, the device is
+// is wrong; what else is odd, bytes behind the data or frames that do not fill it,
+// the receipt says. When the server refuses a token that was kept, the device is
 // registered anew, once. buf itself is not changed: the token goes into a copy.
 func (c *Client) UploadLog(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
 	if err := dev.Validate(); err != nil {
 		return Receipt{}, err
 	}
-	if err := payload.CheckLog(buf); err != nil {
+	odd, err := payload.CheckLog(buf)
+	if err != nil {
 		return Receipt{}, err
 	}
+	receipt, err := c.uploadSound(ctx, dev, buf)
+	if err == nil {
+		receipt.Odd = odd
+	}
+	return receipt, err
+}
+
+// uploadSound uploads a log whose checksum is right.
+func (c *Client) uploadSound(ctx context.Context, dev DeviceInfo, buf []byte) (Receipt, error) {
 	kept, stored, err := c.cfg.Store.Token(ctx, c.sessionKey(dev))
 	if err == nil && stored {
 		receipt, err := c.uploadWith(ctx, dev, buf, kept)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 	"unicode/utf8"
 
@@ -45,19 +46,31 @@ func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, 
 		}
 		return &textSource{device, level, time.Now()}, []string{u.text}, usage(err)
 	case u.asIs:
-		return asIsSource{logSource{device}}, args, nil
+		return asIsSource{logSource{device: device}}, args, nil
 	}
-	return logSource{device}, args, nil
+	return logSource{device, u.strict, cmd.ErrOrStderr()}, args, nil
 }
 
 // logSource are binary logs, into which a session token is written.
-type logSource struct{ device mqttv5.DeviceInfo }
+type logSource struct {
+	device mqttv5.DeviceInfo
+	strict bool      // odd logs are refused
+	notice io.Writer // is told of odd logs that are not
+}
 
 func (logSource) needsToken() bool { return true }
 
-// prepare checks a log of which the uploader must know the header.
-func (logSource) prepare(_ string, b []byte) ([]byte, error) {
+// prepare checks a log of which the uploader must know the header. One whose checksum
+// is right is sent, whatever else is odd: the cloud may read it, and no device writes
+// it a second time.
+func (s logSource) prepare(name string, b []byte) ([]byte, error) {
 	err := inspect.CheckLog(b)
+	if err != nil && !s.strict {
+		if l, _, bad := format.ParseLog(b); bad == nil && l.Verify() == nil {
+			fmt.Fprintf(s.notice, "%s: %v; its checksum is right, so that it is sent; --strict refuses it\n", name, err)
+			return b, nil
+		}
+	}
 	if errors.Is(err, format.ErrVersion) {
 		err = fmt.Errorf("%w; --as-is sends it unchecked", err)
 	}

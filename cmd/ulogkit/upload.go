@@ -26,6 +26,7 @@ type uploader struct {
 	branch string
 	outbox string
 	limits outboxLimits
+	strict bool
 	asIs   bool
 
 	allowNobody bool
@@ -106,6 +107,7 @@ the reason.` + settings.Help,
 	}
 	u.AddConnectionFlags(cmd.Flags())
 	u.AddDeviceFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&u.strict, "strict", false, "refuse logs with bytes behind the data, or whose frames do not fill it, although their checksum is right")
 	cmd.Flags().BoolVar(&u.asIs, "as-is", false, "upload logs unchecked and unchanged, with the session token that they hold")
 	cmd.Flags().StringVar(&u.core, "core", "", "upload the crash dump `FILE`")
 	cmd.Flags().StringVar(&u.text, "text", "", "upload the lines of the text `FILE`")

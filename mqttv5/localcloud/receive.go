@@ -131,12 +131,9 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 var errToken = errors.New("session token was not given out by this cloud")
 
 func (c *Cloud) verifyLog(r *Received) error {
-	if err := format.CheckLog(r.Payload); err != nil {
-		return err
-	}
 	l, _, err := format.ParseLog(r.Payload)
-	if err != nil {
-		return err
+	if err != nil || l.Verify() != nil {
+		return format.CheckLog(r.Payload) // says more
 	}
 	r.Token = l.SessionToken()
 	d, ok := c.sessions.owner(r.Token)

@@ -59,7 +59,8 @@ func (r *Record) check() error {
 	}
 	switch r.Kind {
 	case Log:
-		return payload.CheckLog(r.Payload)
+		_, err := payload.CheckLog(r.Payload)
+		return err
 	case CoreDump:
 		_, err := payload.CoreDumpDevice(r.Payload)
 		return err
