@@ -144,8 +144,10 @@ func TestDropLowestNeedsTheCommit(t *testing.T) {
 		t.Errorf("got %v, want the error of the disk", err)
 	}
 	o.write.update = update
-	if s := o.Stats(); s != before || !slices.Equal(waiting(t, o), ids) {
-		t.Errorf("got stats %+v, want %+v", s, before)
+	after := o.Stats()
+	after.OldestAge = before.OldestAge // time passes
+	if after != before || !slices.Equal(waiting(t, o), ids) {
+		t.Errorf("got stats %+v, want %+v", after, before)
 	}
 	if strings.Contains(log.String(), "dropped") {
 		t.Errorf("got log %q, want nothing dropped", &log)
