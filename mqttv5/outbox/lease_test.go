@@ -331,10 +331,10 @@ func TestRecordUnderAWrongKeyIsSetAside(t *testing.T) {
 	}
 	o = openOutbox(t, dir)
 	defer o.Close()
-	none(t, o)
 	if s := o.Stats(); s.Damaged != 1 || s.Waiting != 0 {
-		t.Errorf("got stats %+v, want one damaged", s)
+		t.Errorf("got stats %+v when it was opened, want one damaged", s)
 	}
+	none(t, o)
 }
 
 func ExampleOutbox() {
