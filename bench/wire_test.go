@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -172,6 +175,88 @@ func BenchmarkCapture(b *testing.B) {
 		}
 		b.ReportMetric(float64(logs)*float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
 	})
+}
+
+// captureFiles returns what captures are read for the comparison with tshark:
+// logs of 64 KiB, and small messages. They are long enough for a program's start
+// not to count.
+func captureFiles(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	return map[string][]byte{"logs": tappedUploads(tb, 512), "small": tappedMessages(tb, 40_000)}
+}
+
+// tappedMessages returns a capture file in which a client publishes n values.
+func tappedMessages(tb testing.TB, n int) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	tap, err := wire.NewTap(&out)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := tap.Client(discardConn{})
+	for i := range n + 1 {
+		m := wire.MQTT{Type: wire.PacketConnect}
+		if i > 0 {
+			m = wire.MQTT{Type: wire.PacketPublish, QoS: 1, PacketID: uint16(i%60000) + 1, Topic: []byte("sensors/plant/line/temperature"), Payload: fmt.Appendf(nil, `{"t":21.5,"h":40,"n":%d}`, i)}
+		}
+		b, err := m.AppendTo(nil)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if _, err := c.Write(b); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := tap.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// BenchmarkCaptureFile reads a capture file down to topic, packet identifier and
+// payload of each publish, as a program and as tshark do.
+func BenchmarkCaptureFile(b *testing.B) {
+	for kind, file := range captureFiles(b) {
+		name := filepath.Join(b.TempDir(), kind)
+		if err := os.WriteFile(name, file, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		b.Run("impl=wire/file="+kind, func(b *testing.B) {
+			b.SetBytes(int64(len(file)))
+			b.ReportAllocs()
+			for b.Loop() {
+				f, err := os.Open(name)
+				if err != nil {
+					b.Fatal(err)
+				}
+				c, err := wire.NewCapture(f, wire.CaptureConfig{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for m := range c.All() {
+					if m.Packet == wire.PacketPublish {
+						fmt.Fprintf(io.Discard, "%s\t%d\t%x\n", m.Topic, m.PacketID, m.Payload)
+					}
+				}
+				if stats := c.Stats(); c.Err() != nil || !stats.Lossless() {
+					b.Fatalf("%+v, %v", stats, c.Err())
+				}
+				f.Close()
+			}
+		})
+		b.Run("impl=tshark/file="+kind, func(b *testing.B) {
+			if _, err := exec.LookPath("tshark"); err != nil {
+				b.Skip("tshark is missing")
+			}
+			b.SetBytes(int64(len(file)))
+			for b.Loop() {
+				cmd := exec.Command("tshark", "-r", name, "-Y", "mqtt", "-T", "fields", "-e", "mqtt.topic", "-e", "mqtt.msgid", "-e", "mqtt.msg")
+				if err := cmd.Run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 // BenchmarkTap writes publishes of 64 KiB through a connection that is tapped.

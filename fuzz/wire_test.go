@@ -2,10 +2,12 @@ package fuzz
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -335,3 +337,53 @@ func (sink) Write(b []byte) (int, error) { return len(b), nil }
 func (sink) Close() error                { return nil }
 func (sink) LocalAddr() net.Addr         { return nil }
 func (sink) RemoteAddr() net.Addr        { return nil }
+
+// FuzzReassembler takes any bytes for segments between two hosts, eleven bytes
+// of header each: what is given out was given in, each direction ends once, and
+// nothing is kept beyond the limits.
+func FuzzReassembler(f *testing.F) {
+	segment := func(flags byte, sequence, ack uint32, payload string) []byte {
+		b := binary.BigEndian.AppendUint32([]byte{flags, byte(len(payload))}, sequence)
+		return append(append(binary.BigEndian.AppendUint32(b, ack), 0), payload...)
+	}
+	const fromServer, syn, ack, fin, rst = 1, 2, 4, 8, 16
+	f.Add(slices.Concat(segment(syn, 9, 0, ""), segment(fromServer|syn|ack, 99, 10, ""), segment(ack, 14, 100, "later"), segment(ack, 10, 100, "once"), segment(fromServer|ack, 100, 19, "answer"), segment(fin|ack, 19, 106, ""), segment(fromServer|fin|ack, 106, 20, "")))
+	f.Add(slices.Concat(segment(syn, 9, 0, ""), segment(ack, 10, 1, "one"), segment(syn, 9, 0, ""), segment(ack, 10, 1<<20, "two"), segment(rst, 13, 0, "")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		within(t, captureLimits, len(b), func() {
+			given, ended, opened := 0, 0, 0
+			r := wire.NewReassembler(func(_, _ netip.AddrPort) wire.Stream {
+				opened++
+				return &countingStream{&given, &ended}
+			})
+			ends := [2]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:1883")}
+			sent := 0
+			for now := time.Unix(0, 0); len(b) >= 11; {
+				flags, n := b[0], min(int(b[1]), len(b)-11)
+				from := int(flags & fromServer)
+				now = now.Add(time.Duration(b[10]) * 50 * time.Millisecond)
+				sent += n
+				r.Add(&wire.Segment{
+					Time: now, Source: ends[from], Destination: ends[1-from], Sequence: binary.BigEndian.Uint32(b[2:]), AckNumber: binary.BigEndian.Uint32(b[6:]),
+					SYN: flags&syn != 0, ACK: flags&ack != 0, FIN: flags&fin != 0, RST: flags&rst != 0, Payload: b[11 : 11+n],
+				})
+				b = b[11+n:]
+			}
+			r.Close()
+			if given > sent || ended != 2*opened {
+				t.Errorf("%d bytes given out of %d, %d ends of %d connections", given, sent, ended, opened)
+			}
+		})
+	})
+}
+
+// countingStream counts what it is told.
+type countingStream struct{ given, ended *int }
+
+func (countingStream) Started(int) {}
+
+func (s countingStream) Data(_ int, _ time.Time, b []byte) { *s.given += len(b) }
+
+func (countingStream) Gap(int, time.Time, int64) {}
+
+func (s countingStream) Ended(int, time.Time) { *s.ended++ }

@@ -73,18 +73,19 @@ type cell struct {
 // about tells what a benchmark does. A benchmark without an entry is shown all
 // the same.
 var about = map[string]string{
-	"Checksum": "The XOR-8 checksum of a log, beside the naive loop and beside what touches every byte as fast as the standard library can.",
-	"Header":   "All fields of a version 3 log header.",
-	"Walk":     "A full log from bytes to arguments: checksum, frames, records, every integer argument summed.",
-	"Load":     "The start: from the ELF file of a firmware to the string at an address, beside a map of all strings made with debug/elf.",
-	"Render":   "A record to text: alone from its payload, and from a file of logs to lines or JSON with all that comes before and after.",
-	"Parallel": "A file of logs to lines or JSON on two cores, beside one.",
-	"MQTT":     "One MQTT PUBLISH from bytes to topic and payload, which is not copied.",
-	"Capture":  "Logs of 64 KiB out of a capture file: TCP reassembly, MQTT, checksum.",
-	"Publish":  "Messages that the broker has acknowledged, from the client and from a bare loop over a socket.",
-	"Outbox":   "Logs of 1 KiB that are durable on disk when their callers go on, beside one fsync.",
-	"Ingest":   "Messages that wait at mosquitto, into a worker whose sink is memory or files, beside a bare paho subscriber that only acknowledges.",
-	"Tap":      "What it costs to write a publish of 64 KiB through a connection that is tapped.",
+	"Checksum":    "The XOR-8 checksum of a log, beside the naive loop and beside what touches every byte as fast as the standard library can.",
+	"Header":      "All fields of a version 3 log header.",
+	"Walk":        "A full log from bytes to arguments: checksum, frames, records, every integer argument summed.",
+	"Load":        "The start: from the ELF file of a firmware to the string at an address, beside a map of all strings made with debug/elf.",
+	"Render":      "A record to text: alone from its payload, and from a file of logs to lines or JSON with all that comes before and after.",
+	"Parallel":    "A file of logs to lines or JSON on two cores, beside one.",
+	"MQTT":        "One MQTT PUBLISH from bytes to topic and payload, which is not copied.",
+	"CaptureFile": "A capture file down to topic and payload of each publish, beside tshark.",
+	"Capture":     "Logs of 64 KiB out of a capture file: TCP reassembly, MQTT, checksum.",
+	"Publish":     "Messages that the broker has acknowledged, from the client and from a bare loop over a socket.",
+	"Outbox":      "Logs of 1 KiB that are durable on disk when their callers go on, beside one fsync.",
+	"Ingest":      "Messages that wait at mosquitto, into a worker whose sink is memory or files, beside a bare paho subscriber that only acknowledges.",
+	"Tap":         "What it costs to write a publish of 64 KiB through a connection that is tapped.",
 }
 
 // perOperation are the benchmarks in which a message costs what it costs, almost

@@ -282,7 +282,7 @@ func parseName(name benchfmt.Name) *Row {
 
 // benchOrder is the order in which the page tells the story. Others follow by
 // name.
-var benchOrder = []string{"Checksum", "Header", "Walk", "Load", "Render", "Parallel", "MQTT", "Capture", "Tap", "Publish", "Outbox", "Ingest"}
+var benchOrder = []string{"Checksum", "Header", "Walk", "Load", "Render", "Parallel", "MQTT", "Capture", "CaptureFile", "Tap", "Publish", "Outbox", "Ingest"}
 
 func compareRows(a, b *Row) int {
 	rank := func(bench string) int {
