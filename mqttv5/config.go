@@ -1,6 +1,7 @@
 package mqttv5
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,11 @@ type Config struct {
 	// KeyFile holds the private key in PEM, unencrypted. It must not be readable
 	// by others. Default: none, required unless InsecurePlaintext.
 	KeyFile string
+
+	// Certificate gives the client certificate with a key that is held elsewhere,
+	// in a TPM or a PKCS#11 token: its PrivateKey need only be a crypto.Signer. It
+	// is called for every connection. Default: CertFile and KeyFile are read.
+	Certificate func() (*tls.Certificate, error)
 
 	// CAFile holds the certificates, in PEM, that the broker's certificate must
 	// lead to. Default: the system's roots.
@@ -131,7 +137,7 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) connection() link.Config {
 	return link.Config{
 		Broker: c.Broker, Port: c.Port,
-		Credentials:       link.Credentials{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile},
+		Credentials:       link.Credentials{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile, Certificate: c.Certificate},
 		InsecurePlaintext: c.InsecurePlaintext,
 		Timeout:           c.TokenTimeout,
 		Tuning:            c.Tuning,

@@ -1,6 +1,7 @@
 package mqttv5
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (d *diagnosis) credentials() Finding {
 		d.over = true
 		return d.failed(check, err)
 	}
-	f := Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s, valid until %s", d.cfg.CertFile, leaf.NotAfter.Format(time.DateOnly))}
+	f := Finding{Check: check, OK: true, Detail: fmt.Sprintf("%s, valid until %s", cmp.Or(d.cfg.CertFile, "given by the program"), leaf.NotAfter.Format(time.DateOnly))}
 	if time.Until(leaf.NotAfter) < 14*24*time.Hour {
 		f.OK, f.Remedy = false, "the certificate expires within two weeks; renew it"
 	}

@@ -137,7 +137,7 @@ func (c Config) connection() link.Config {
 	conn := &c.Connection
 	return link.Config{
 		Broker: conn.Broker, Port: conn.Port,
-		Credentials:       link.Credentials{CertFile: conn.CertFile, KeyFile: conn.KeyFile, CAFile: conn.CAFile},
+		Credentials:       link.Credentials{CertFile: conn.CertFile, KeyFile: conn.KeyFile, CAFile: conn.CAFile, Certificate: conn.Certificate},
 		InsecurePlaintext: conn.InsecurePlaintext,
 		Timeout:           conn.TokenTimeout,
 		Tuning:            conn.Tuning,

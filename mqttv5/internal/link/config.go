@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,6 +82,10 @@ type Credentials struct {
 	CertFile string // client certificate (chain)
 	KeyFile  string // private key, unencrypted, not readable by others
 	CAFile   string // what the broker's certificate must lead to; empty is the system's roots
+
+	// Certificate gives the certificate and a key that is held elsewhere, instead
+	// of CertFile and KeyFile. It is called for every connection.
+	Certificate func() (*tls.Certificate, error)
 }
 
 // Inbox says how much may wait.
@@ -205,6 +210,12 @@ func (c *Config) check() error {
 	if c.InsecurePlaintext {
 		if !isLoopback(c.Broker) {
 			return fmt.Errorf("field InsecurePlaintext is for loopback only, and %q is not a loopback address", c.Broker)
+		}
+		return nil
+	}
+	if c.Credentials.Certificate != nil {
+		if c.Credentials.CertFile != "" || c.Credentials.KeyFile != "" {
+			return errors.New("field Certificate is set, and so are CertFile or KeyFile; give one or the other")
 		}
 		return nil
 	}

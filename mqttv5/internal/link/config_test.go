@@ -22,7 +22,7 @@ func TestALPNAndTLSVersion(t *testing.T) {
 	ca := mqtttest.NewCA(t)
 	certFile, keyFile, caFile := ca.Write(t.TempDir(), 1, time.Now().Add(time.Hour))
 	for port, want := range map[int]string{443: "x-amzn-mqtt-ca", 8883: ""} {
-		cfg, err := newIdentity(&Config{Broker: "mqtt.ulogger.ai", Port: port, Credentials: Credentials{certFile, keyFile, caFile}}).load()
+		cfg, err := newIdentity(&Config{Broker: "mqtt.ulogger.ai", Port: port, Credentials: Credentials{CertFile: certFile, KeyFile: keyFile, CAFile: caFile}}).load()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,6 +116,7 @@ func TestWriteErrorEndsLink(t *testing.T) {
 		w := newWireConn(&countingConn{err: broken}, maxIncoming, func(err error) { got = err })
 		testPublish(1).WriteTo(w)
 		time.Sleep(2 * lastWords)
+		synctest.Wait()
 		if !errors.Is(got, broken) {
 			t.Errorf("got the link ended by %v, want %v", got, broken)
 		}

@@ -49,22 +49,9 @@ func (c *Config) Certificate() (*x509.Certificate, error) {
 
 // load reads and checks the files.
 func (c *identity) load() (*tls.Config, error) {
-	certPEM, err := readPEM("client certificate", c.files.CertFile, certificate)
+	pair, sum, err := c.pair()
 	if err != nil {
 		return nil, err
-	}
-	keyPEM, err := readPEM("private key", c.files.KeyFile, privateKey)
-	if err != nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		return nil, c.pairError(certPEM, keyPEM, err)
-	}
-	if pair.Leaf == nil {
-		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return nil, credentialError("use certificate "+c.files.CertFile, err, "")
-		}
 	}
 	if err := c.checkTime(pair.Leaf, time.Now()); err != nil {
 		return nil, err
@@ -89,12 +76,48 @@ func (c *identity) load() (*tls.Config, error) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sum := sha256.Sum256(bytes.Join([][]byte{certPEM, keyPEM, caPEM}, []byte{0})); c.cache == nil || sum != c.sum {
+	if sum := sha256.Sum256(append(sum[:], caPEM...)); c.cache == nil || sum != c.sum {
 		// A resumed session would present the old certificate.
 		c.sum, c.cache = sum, tls.NewLRUClientSessionCache(4)
 	}
 	cfg.ClientSessionCache = c.cache
 	return cfg, nil
+}
+
+// pair returns certificate and key, with a sum of what they are made of.
+func (c *identity) pair() (pair tls.Certificate, sum [sha256.Size]byte, err error) {
+	if give := c.files.Certificate; give != nil {
+		const op = "get the client certificate"
+		given, err := give()
+		switch {
+		case err != nil:
+			return pair, sum, credentialError(op, err, "")
+		case given == nil || len(given.Certificate) == 0 || given.PrivateKey == nil:
+			return pair, sum, credentialError(op, errors.New("the certificate or its key is missing"), "")
+		}
+		pair = *given
+		sum = sha256.Sum256(bytes.Join(pair.Certificate, []byte{0}))
+	} else {
+		certPEM, err := readPEM("client certificate", c.files.CertFile, certificate)
+		if err != nil {
+			return pair, sum, err
+		}
+		keyPEM, err := readPEM("private key", c.files.KeyFile, privateKey)
+		if err != nil {
+			return pair, sum, err
+		}
+		if pair, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
+			return pair, sum, c.pairError(certPEM, keyPEM, err)
+		}
+		sum = sha256.Sum256(bytes.Join([][]byte{certPEM, keyPEM}, []byte{0}))
+	}
+
+	if pair.Leaf == nil {
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return pair, sum, credentialError("use the client certificate "+c.files.CertFile, err, "")
+		}
+	}
+	return pair, sum, nil
 }
 
 // pairError says why a certificate and a key are not used together.

@@ -2,6 +2,8 @@ package link
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -58,7 +60,7 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			files := Credentials{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")}
+			files := Credentials{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), CAFile: filepath.Join(dir, "ca.pem")}
 			for name, b := range map[string][]byte{files.CertFile: c.cert, files.KeyFile: c.key, files.CAFile: c.ca} {
 				mode := os.FileMode(0o644)
 				if name == files.KeyFile {
@@ -79,5 +81,52 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 				t.Errorf("got %q, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// signer is a key that can do no more than sign, as one in a TPM.
+type signer struct{ crypto.Signer }
+
+// A certificate whose key is held elsewhere logs in as one of files does.
+func TestCertificateWithAKeyHeldElsewhere(t *testing.T) {
+	ca := mqtttest.NewCA(t)
+	b := mqtttest.NewBroker(t)
+	port := b.Listen(t, &tls.Config{
+		Certificates: []tls.Certificate{ca.Pair(2, time.Now().Add(time.Hour), "127.0.0.1")},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
+	}, nil)
+	caFile := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, ca.PEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pair := ca.Pair(3, time.Now().Add(time.Hour))
+	pair.PrivateKey = signer{pair.PrivateKey.(crypto.Signer)}
+	cfg := Config{
+		Broker: "127.0.0.1", Port: port, Tuning: Tuning{ClientID: "x"},
+		Credentials: Credentials{CAFile: caFile, Certificate: func() (*tls.Certificate, error) { return &pair, nil }},
+	}
+	k, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(t.Context())
+	if _, err := k.Up(t.Context()); err != nil {
+		t.Errorf("got %v, want a connection", err)
+	}
+
+	cfg.Credentials.KeyFile = "k"
+	if _, err := New(cfg); !errors.Is(err, fault.ErrConfig) {
+		t.Errorf("with a key file as well: got %v, want %v", err, fault.ErrConfig)
+	}
+	cfg.Credentials.KeyFile = ""
+	for _, give := range []func() (*tls.Certificate, error){
+		func() (*tls.Certificate, error) { return nil, errors.New("no token") },
+		func() (*tls.Certificate, error) { return nil, nil },
+		func() (*tls.Certificate, error) { return &tls.Certificate{Certificate: pair.Certificate}, nil },
+	} {
+		cfg.Credentials.Certificate = give
+		if _, err := New(cfg); !errors.Is(err, fault.ErrCredentials) {
+			t.Errorf("got %v, want %v", err, fault.ErrCredentials)
+		}
 	}
 }

@@ -189,21 +189,22 @@ func (c *brokenConn) Read(p []byte) (int, error) { return c.left.Read(p) }
 // read, and is the cause.
 func TestLastWordsAreReadAfterAWriteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var cause []error
+		cause := make(chan error, 10)
 		var said bytes.Buffer
 		(&packets.Disconnect{ReasonCode: 0x97, Properties: &packets.Properties{}}).WriteTo(&said)
-		w := newWireConn(&brokenConn{left: bytes.NewReader(said.Bytes())}, maxIncoming, func(err error) { cause = append(cause, err) })
+		w := newWireConn(&brokenConn{left: bytes.NewReader(said.Bytes())}, maxIncoming, func(err error) { cause <- err })
 		testPublish(1).WriteTo(w)
 		if len(cause) != 0 {
-			t.Errorf("got %v at once, want time to read", cause)
+			t.Errorf("got %v at once, want time to read", <-cause)
 		}
 		p, err := packets.ReadPacket(w)
 		if err != nil || p.Type != packets.DISCONNECT {
 			t.Errorf("got %v, %v, want the DISCONNECT", p, err)
 		}
 		time.Sleep(2 * lastWords)
+		synctest.Wait()
 		if len(cause) != 1 {
-			t.Errorf("got causes %v, want that of the write in the end", cause)
+			t.Errorf("got %d causes, want that of the write in the end", len(cause))
 		}
 	})
 }

@@ -66,7 +66,7 @@ func checkProxy(u *url.URL, where string) (*url.URL, error) {
 	switch u.Scheme {
 	case "http", "https", "socks5", "socks5h":
 	default:
-		return nil, fmt.Errorf("the proxy %s is %s:, known are http:, https: and socks5:", where, fault.Printable(u.Scheme))
+		return nil, fmt.Errorf("the proxy %s is %s:, known are http, https and socks5", where, fault.Printable(u.Scheme))
 	}
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("the proxy %s has no host", where)
