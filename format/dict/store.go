@@ -22,7 +22,8 @@ const maxFiles = 4096
 // that git abbreviates to.
 const minHash = 7
 
-// Store finds the dictionary of a firmware in the files of a directory: ELF
+// Store finds the dictionary of a firmware in the files of a directory and of those
+// below it: ELF
 // files and dictionary files, added and replaced as firmware is built. It
 // reads a file when it is first asked for, and again when it has changed. A
 // file that cannot be read any more, since it is being written, keeps what it
@@ -107,17 +108,27 @@ func (s *Store) names() ([]string, error) {
 	if s.file != "" {
 		return []string{s.file}, nil
 	}
-	entries, err := os.ReadDir(s.dir)
+	var names []string
+	err := filepath.WalkDir(s.dir, func(path string, e fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(s.dir, path)
+		hidden := strings.HasPrefix(e.Name(), ".") && path != s.dir
+		switch {
+		case err != nil && path == s.dir:
+			return err
+		case err != nil || hidden:
+			if e.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		case !e.IsDir() && s.holds(path, name):
+			names = append(names, name)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".elf", ".axf", ".out", ".json", ".csv":
-			names = append(names, e.Name())
-		}
-	}
+	slices.Sort(names)
 	if len(names) > maxFiles {
 		return nil, fmt.Errorf("%s: %w: %d files, a store has %d at most", s.dir, ErrTooLarge, len(names), maxFiles)
 	}
@@ -127,6 +138,25 @@ func (s *Store) names() ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// holds reports whether a file may hold a dictionary: by its name, or where that has
+// no extension, by its first bytes.
+func (s *Store) holds(path, name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".elf", ".axf", ".out", ".json", ".csv":
+		return true
+	case "":
+		f, err := os.Open(path)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		var magic [4]byte
+		n, _ := f.ReadAt(magic[:], 0)
+		return string(magic[:n]) == "\x7fELF"
+	}
+	return false
 }
 
 // Lookup returns the dictionary of a firmware. The error is ErrNoDictionary if
@@ -192,6 +222,7 @@ func rank(name string, id ID) int {
 
 // names reports whether a file is named after the firmware.
 func (id ID) names(file string) bool {
+	file = filepath.Base(file)
 	stem := strings.TrimSuffix(file, filepath.Ext(file))
 	return stem != "" && (stem == id.Version || sameHash(stem, id.GitHash))
 }

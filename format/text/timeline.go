@@ -268,5 +268,10 @@ func (d *Decoder) decodeRun(ctx context.Context, f *file, p stretch, w io.Writer
 	defer s.out.forget(&d.stats)
 	err = s.run(in)
 	f.out.Report.merge(&s.out.report)
+	if err == nil && p.begin == 0 && s.base == 0 {
+		return errEmpty
+	}
 	return err
 }
+
+var errEmpty = errors.New("at offset 0: log.version: ends too early: the input is empty")
