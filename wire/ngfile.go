@@ -215,12 +215,12 @@ func (u timeUnit) time(units uint64, offset int64) time.Time {
 	n := int(u &^ 0x80)
 	switch {
 	case u&0x80 != 0:
-		high, low := bits.Mul64(units, 1e9)
 		if n < 64 {
 			seconds = units >> n
-			high, low = bits.Mul64(units&(1<<n-1), 1e9)
+			high, low := bits.Mul64(units&(1<<n-1), 1e9)
 			nanos = high<<(64-n) | low>>n
 		} else {
+			high, _ := bits.Mul64(units, 1e9)
 			nanos = high >> (n - 64)
 		}
 	case n < 20:
