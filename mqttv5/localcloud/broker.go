@@ -44,7 +44,7 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	if tlsConfig != nil {
 		tcp = tls.NewListener(tcp, tlsConfig)
 	}
-	l := guardedListener{tcp, c.cfg.WrapConn, int(c.maxPacket), c.log}
+	l := guardedListener{tcp, c.cfg.WrapConn, int(c.maxPacket), c.log, &c.conns}
 	if err := s.AddListener(listeners.NewNet(listenerID, l)); err != nil {
 		return nil, err
 	}
@@ -54,16 +54,20 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 // closeBroker sends the clients away before it stops the broker: that goes through
 // them with its lock taken twice, and a client that leaves in between would block
 // both for ever.
-func closeBroker(s *mochi.Server, l net.Listener) error {
+func closeBroker(s *mochi.Server, l net.Listener, open *connections) error {
 	l.Close() // the broker closes it again
-	for _, cl := range s.Clients.GetAll() {
-		if !cl.Net.Inline {
-			s.DisconnectClient(cl, packets.ErrServerShuttingDown)
+	for begin := time.Now(); !open.shut() && time.Since(begin) < closeTime; time.Sleep(time.Millisecond) {
+		for _, cl := range s.Clients.GetAll() { // one may only now become a client
+			if !cl.Net.Inline {
+				s.DisconnectClient(cl, packets.ErrServerShuttingDown)
+			}
 		}
 	}
-	s.Listeners.ClientsWg.Wait()
 	return s.Close()
 }
+
+// closeTime is the longest wait for clients to be gone.
+const closeTime = 10 * time.Second
 
 // hook is the cloud's place in the broker.
 type hook struct {

@@ -73,6 +73,39 @@ type guardedListener struct {
 	wrap func(net.Conn) net.Conn // nil: none
 	max  int
 	log  *slog.Logger
+	open *connections
+}
+
+// connections counts those that are open, so that the end of all can be waited for:
+// the broker's own count is changed while it waits.
+type connections struct {
+	mu     sync.Mutex
+	n      int
+	closed bool // no more are let in
+}
+
+// enter reports whether a connection is let in.
+func (c *connections) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.n++
+	}
+	return !c.closed
+}
+
+func (c *connections) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n--
+}
+
+// shut lets no more in, and reports whether all have left.
+func (c *connections) shut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	return c.n == 0
 }
 
 func (l guardedListener) Accept() (net.Conn, error) {
@@ -80,10 +113,14 @@ func (l guardedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !l.open.enter() {
+		c.Close()
+		return nil, net.ErrClosed
+	}
 	if l.wrap != nil {
 		c = l.wrap(c)
 	}
-	conn := &clientConn{Conn: c, guard: guard.New(c, l.max), log: l.log}
+	conn := &clientConn{Conn: c, guard: guard.New(c, l.max), log: l.log, left: sync.OnceFunc(l.open.leave)}
 	version := byte(0)
 	conn.guard.Inspect(1<<packets.Connect|1<<packets.Subscribe, func(first byte, body []byte) error {
 		switch first >> 4 {
@@ -109,6 +146,7 @@ type clientConn struct {
 	net.Conn
 	guard *guard.Reader
 	log   *slog.Logger
+	left  func() // at the first Close
 
 	bridge bool // see bridgeBit; written before the broker sees the CONNECT
 
@@ -136,6 +174,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 // Close implements net.Conn.
 func (c *clientConn) Close() error {
 	c.tell()
+	defer c.left()
 	return c.Conn.Close()
 }
 

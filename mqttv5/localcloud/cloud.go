@@ -75,6 +75,7 @@ type Cloud struct {
 	files     files
 	temp      string // directory to remove at the end
 	broker    *mochi.Server
+	conns     connections
 	sessions  *sessions
 	inbox     *inbox
 	limits    *limits
@@ -191,7 +192,7 @@ func (c *Cloud) shutdown() {
 	c.once.Do(func() {
 		var errs []error
 		if c.broker != nil {
-			errs = append(errs, closeBroker(c.broker, c.listener))
+			errs = append(errs, closeBroker(c.broker, c.listener, &c.conns))
 		} else if c.listener != nil {
 			errs = append(errs, c.listener.Close())
 		}
