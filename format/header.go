@@ -253,6 +253,17 @@ func (h Header) Bytes() []byte {
 // or not.
 const ofsToken = 1
 
+// SessionToken returns the token in the log b, whose version need not be known: it
+// lies at the same place in all of them. Nothing else of b is looked at.
+//
+// Source: FORMAT section 1.
+func SessionToken(b []byte) (uint32, error) {
+	if len(b) < ofsToken+4 {
+		return 0, errNoToken
+	}
+	return binary.LittleEndian.Uint32(b[ofsToken:]), nil
+}
+
 // SetSessionToken writes the token into the log b, whose version need not be
 // known: it lies at the same place in all of them. Nothing else of b is looked
 // at.

@@ -85,17 +85,15 @@ func (s logSource) submit(ctx context.Context, outbox boxes.Acceptor, b []byte) 
 	return one(outbox.SubmitLog(ctx, s.device, b))
 }
 
-// asIsSource are binary logs that are sent as they are.
+// asIsSource are binary logs that are sent as they are, but for a session token of 0.
 type asIsSource struct{ logSource }
-
-func (asIsSource) needsToken() bool { return false }
 
 func (asIsSource) prepare(_ string, b []byte) ([]byte, error) {
 	return b, inspect.Other(b, inspect.ALog)
 }
 
 func (s asIsSource) send(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {
-	return one(client.PublishBinaryLog(ctx, s.device, b))
+	return one(client.UploadAsIs(ctx, s.device, b))
 }
 
 // textSource are lines of text.

@@ -48,8 +48,9 @@ A broker says whether somebody was subscribed when it took a message. Where nobo
 it has thrown the message away: that is told, and the exit code is 1, unless
 --allow-no-subscriber is given.
 
-Logs of an agent so new that their header is not known go with --as-is: not a byte is checked or changed, so that each
-must hold its session token already.
+Logs of an agent so new that their header is not known go with --as-is. Not a byte is
+checked, and none is changed but a session token of 0: it lies at the same place in
+every version, and gets the device's token.
 
 Of --text, each line is one entry. A line that is a JSON object with "t" (a number,
 such as seconds since 1970), "lv" (1 for debug to 5 for critical) and "m" is taken
@@ -108,7 +109,7 @@ the reason.` + settings.Help,
 	u.AddConnectionFlags(cmd.Flags())
 	u.AddDeviceFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&u.strict, "strict", false, "refuse logs with bytes behind the data, or whose frames do not fill it, although their checksum is right")
-	cmd.Flags().BoolVar(&u.asIs, "as-is", false, "upload logs unchecked and unchanged, with the session token that they hold")
+	cmd.Flags().BoolVar(&u.asIs, "as-is", false, "upload logs unchecked and, but for a session token of 0, unchanged")
 	cmd.Flags().StringVar(&u.core, "core", "", "upload the crash dump `FILE`")
 	cmd.Flags().StringVar(&u.text, "text", "", "upload the lines of the text `FILE`")
 	cmd.Flags().StringVar(&u.level, "level", "info", "`level` of lines of --text that name none: debug, info, warning, error or critical")

@@ -59,13 +59,12 @@ func isCoreDump(b []byte) bool {
 	return len(b) >= format.CoreDumpHeaderSize+len(mark) && string(b[format.CoreDumpHeaderSize:][:len(mark)]) == mark
 }
 
-// WithToken returns a copy of a log with a session token in it.
+// WithToken returns a copy of a log with a session token in it. It need not know the
+// log's version.
 func WithToken(buf []byte, token uint32) ([]byte, error) {
 	b := append([]byte(nil), buf...)
-	l, _, err := format.ParseLog(b)
-	if err != nil {
+	if err := format.SetSessionToken(b, token); err != nil {
 		return nil, &fault.Error{Op: "write session token", Class: fault.ErrBadData, Err: err}
 	}
-	l.SetSessionToken(token)
 	return b, nil
 }
