@@ -234,6 +234,9 @@ func FuzzDecode(f *testing.F) {
 			}
 			return out.String(), report
 		}
+		if start := strings.TrimLeft(strings.TrimPrefix(string(b), "\ufeff"), " \t\r\n"); strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") {
+			return // rows, whose faults are errors
+		}
 		original := b
 		within(t, textLimits, len(b), func() {
 			want, report := decode(1, len(b)+1)

@@ -123,6 +123,7 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 	}
 	cmd.Flags().BoolVar(&r.allowNobody, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
 	cmd.Flags().StringVar(&r.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
+	r.limits.addFlags(cmd)
 	r.tap.addFlag(cmd.Flags())
 	return cmd
 }

@@ -21,9 +21,10 @@ type rowSource struct {
 	begun   bool
 	objects *json.Decoder // of rows that are not one a line
 	array   bool
-	line    []byte // that was made of an object, or read ahead, what is left of it
-	start   []byte // white space so far
-	end     error  // of the source, once line is read
+	tried   *attempt // what objects has read, until it has found the first
+	line    []byte   // that was made of an object, or read ahead, what is left of it
+	start   []byte   // white space so far
+	end     error    // of the source, once line is read
 }
 
 // changed implements changer where the source does.
@@ -86,26 +87,65 @@ func (s *rowSource) begin(start []byte, end error, b []byte) (int, error) {
 		return s.serve(start, end, b) // logs, or what is neither
 	}
 
-	rest := s.r
-	if end != nil {
-		rest = errReader{end}
-	}
-	if order != nil {
-		rest = &utf16Reader{r: bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(start)), rest)), order: order}
-	} else {
-		rest = io.MultiReader(bytes.NewReader(bytes.Clone(text)), rest)
-	}
 	first, whole, _ := bytes.Cut(text, []byte("\n"))
 	first = bytes.TrimSpace(first)
 	if order == nil && text[0] == '{' && (json.Valid(first) || len(whole) == 0 && len(first) > 1) {
 		return s.serve(text, end, b) // an object a line, as it should be
 	}
-	s.objects = json.NewDecoder(rest)
+	s.tried = &attempt{start: bytes.NewReader(bytes.Clone(start)), rest: s.r, end: end}
+	if order != nil {
+		s.objects = json.NewDecoder(&utf16Reader{r: bufio.NewReader(s.tried), order: order})
+	} else {
+		io.CopyN(io.Discard, s.tried, int64(len(start)-len(text))) // of what is there
+		s.objects = json.NewDecoder(s.tried)
+	}
 	if order == nil && text[0] == '[' {
 		_, _ = s.objects.Token()
 		s.array = true
 	}
 	return 0, nil
+}
+
+// attempt reads a source from its first bytes on and keeps what it gives, so that it
+// can be given back.
+type attempt struct {
+	start *bytes.Reader
+	rest  io.Reader
+	end   error // of the source, if it came with the first bytes
+	kept  []byte
+	done  bool
+}
+
+// Read implements io.Reader.
+func (a *attempt) Read(b []byte) (n int, err error) {
+	switch {
+	case a.start.Len() > 0:
+		n, _ = a.start.Read(b)
+	case a.end != nil:
+		return 0, a.end
+	default:
+		n, err = a.rest.Read(b)
+		a.end = err
+	}
+	if !a.done {
+		a.kept = append(a.kept, b[:n]...)
+	}
+	return n, err
+}
+
+// forget keeps nothing any more.
+func (a *attempt) forget() { a.kept, a.done = nil, true }
+
+// giveBack returns what was read of the source, and what ended it.
+func (a *attempt) giveBack() (all []byte, end error) {
+	left, _ := io.ReadAll(a.start) // of memory
+	return append(a.kept, left...), a.end
+}
+
+// plainText reports whether bytes are what a person would call text: what is wrong with
+// it is then said in terms of JSON.
+func plainText(b []byte) bool {
+	return utf8.Valid(b) && !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' || r == 0x7f })
 }
 
 // serve gives bytes that were read, and then what ended them.
@@ -120,11 +160,30 @@ func (s *rowSource) serve(start []byte, end error, b []byte) (int, error) {
 
 // object reads the next object.
 func (s *rowSource) object(b []byte) (int, error) {
-	if s.array && !s.objects.More() {
-		return 0, io.EOF
-	}
 	var raw json.RawMessage
-	if err := s.objects.Decode(&raw); err != nil {
+	err := error(nil)
+	if s.array && !s.objects.More() {
+		if _, err = s.objects.Token(); err == nil || s.tried == nil {
+			return 0, io.EOF // the end of the array, or of what there is
+		}
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+	} else {
+		err = s.objects.Decode(&raw)
+	}
+	if tried := s.tried; tried != nil {
+		s.tried = nil
+		if err != nil && !plainText(tried.kept) {
+			// It only looked like rows: logs, and what is left of them, can look
+			// like anything. Who reads on judges it.
+			s.objects, s.array = nil, false
+			all, end := tried.giveBack()
+			return s.serve(all, end, b)
+		}
+		tried.forget()
+	}
+	if err != nil {
 		if errors.Is(err, io.EOF) {
 			return 0, io.EOF
 		}
@@ -142,11 +201,6 @@ func (s *rowSource) object(b []byte) (int, error) {
 	s.line = append(line.Bytes(), '\n')
 	return s.Read(b)
 }
-
-type errReader struct{ err error }
-
-// Read implements io.Reader.
-func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 // utf16Reader gives UTF-16 as UTF-8, without its byte order mark.
 type utf16Reader struct {

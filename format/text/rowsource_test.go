@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -124,4 +125,45 @@ func TestForTerminal(t *testing.T) {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}
+}
+
+// What only looks like rows is given as it is: every byte of damaged logs must be
+// accounted for.
+func TestWhatOnlyLooksLikeRows(t *testing.T) {
+	for _, in := range []string{
+		"\xff\xfe\x01\x02\x03", "\xfe\xff", "{\x00\x01\x02", "\x00{\x05\x06\x07", "{\x03\n]\nabc", " \ufeff [1,\x00", "[\x01", "\ufeff{\x00 ]\nx",
+		"\xff\xfe" + strings.Repeat("\x01\x02", 50_000), "[" + strings.Repeat("\x03", 100_000),
+	} {
+		for _, chunk := range []int{1, 7, 1 << 20} {
+			got, err := io.ReadAll(&rowSource{r: &slowly{strings.NewReader(in), chunk}})
+			if err != nil || string(got) != in && strings.TrimLeft(strings.TrimPrefix(in, "\ufeff"), " \t\r\n") != string(got) {
+				t.Errorf("%.20q by %d: got %d bytes, %.20q, error %v; want it as it is", in, chunk, len(got), got, err)
+			}
+		}
+	}
+}
+
+// slowly gives so many bytes at a time.
+type slowly struct {
+	r     io.Reader
+	chunk int
+}
+
+func (s *slowly) Read(b []byte) (int, error) { return s.r.Read(b[:min(len(b), s.chunk)]) }
+
+// Whatever bytes rows are made of, reading ends, and gives no more than a small
+// multiple of them.
+func FuzzRowSource(f *testing.F) {
+	for _, s := range []string{"{\"v\":1}\n", "[{\"v\":1},{}]", "\xff\xfe{\x00}\x00", "\xfe\xff\x00{\x00}", "\ufeff {\n\"a\":1\n}", "[", "{\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 4<<10 {
+			return
+		}
+		got, _ := io.ReadAll(&rowSource{r: bytes.NewReader(b)})
+		if len(got) > 4*len(b)+16 {
+			t.Fatalf("got %d bytes of %d", len(got), len(b))
+		}
+	})
 }

@@ -30,6 +30,7 @@ func load(t *testing.T, args []string, env map[string]string, file string) (*Set
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	s.AddConnectionFlags(flags)
 	s.AddDeviceFlags(flags)
+	s.AddAPIFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
