@@ -31,6 +31,8 @@ var differences = []difference{
 	{"boot reply", `{"token":"5_0"}`, "none", "50", "an underscore in numbers is Python's own"},
 	{"boot reply", `{"token":5,"token":6}`, "none", "6", "who reads the first one takes another token than who reads the last"},
 
+	{"boot reply", "{\"token\":5,\"x\":\"\xff\"}", "5", "none", "the token is read, whatever bytes another field holds"},
+
 	// The library puts any text before its topics.
 	{"prefix", "ulogger", "false", "true", "a prefix is whole levels, as a bridge has them: ulogger/"},
 	{"prefix", "x-", "false", "true", "a prefix is whole levels, as a bridge has them"},

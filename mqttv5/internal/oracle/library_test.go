@@ -90,7 +90,8 @@ func startLibrary(t *testing.T, version string) *library {
 			t.Errorf("the library's process: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("%s said:\n%s", version, l.stderr)
+			said := l.stderr.Bytes()
+			t.Logf("%s said last:\n%s", version, said[max(0, len(said)-2000):])
 		}
 	})
 	return l
