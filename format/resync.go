@@ -72,9 +72,36 @@ func (valid addrCheck) foundHeader(b []byte, eof bool) bool {
 		return false
 	}
 	if l, _, err := ParseLog(b); err == nil && l.sound() == nil {
-		return true
+		return !l.shadows()
 	}
 	return valid.chain(data, end, layout.frame, eof) && valid.boundary(b, lenLog, eof)
+}
+
+// Times in microseconds since 1970 that no device means: before 2000, or after 2100.
+const (
+	minEpoch = 946_684_800_000_000
+	maxEpoch = 4_102_444_800_000_000
+)
+
+// shadows reports whether a sound log is rather a shorter header with the same data,
+// and what precedes it a byte that looks like a version. Versions 3 and 4 end alike:
+// a 4 that stands 8 bytes before a header of version 3 makes one of version 4 out of
+// it, whose time of the day is then ticks and their rate.
+func (l Log) shadows() bool {
+	epoch, ok := l.Epoch()
+	if !ok || epoch == 0 || epoch >= minEpoch && epoch < maxEpoch {
+		return false
+	}
+	for i := range logLayouts {
+		at := l.layout.lenHeader - logLayouts[i].lenHeader
+		if at <= 0 || l.buf[at] != logLayouts[i].version {
+			continue
+		}
+		if other, rest, err := ParseLog(l.buf[at:]); err == nil && len(rest) == 0 && other.sound() == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // boundary reports whether a log may end at offset n of b: the stream ends
