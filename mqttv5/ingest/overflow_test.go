@@ -30,7 +30,7 @@ func payloads(sizes ...int) (records []Record) {
 	return records
 }
 
-// F51: what is too large for the sink goes into quarantine with that reason, and from
+// F51, case nats-max-payload: what is too large for the sink goes into quarantine with that reason, and from
 // there to where there is room, and the worker goes on.
 func TestTooLargeGoesIntoQuarantine(t *testing.T) {
 	sink, quarantine, disk := &limited{limit: 10}, &limited{limit: 100}, &limited{limit: 1 << 20}

@@ -44,7 +44,7 @@ func torn(t *testing.T, cut int) (dir string) {
 	return dir
 }
 
-// F35: what storage lost stays lost however often the sink is opened, its numbers are
+// F35, case torn-tail-forgotten: what storage lost stays lost however often the sink is opened, its numbers are
 // never given out again, and what comes later is all there.
 func TestLossIsNeverForgotten(t *testing.T) {
 	_, places := newest(t, torn(t, 0))
@@ -208,7 +208,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// F37: a directory of other files is no sink, and gets nothing, not even a lock.
+// F37, case not-a-sink: a directory of other files is no sink, and gets nothing, not even a lock.
 func TestDirectoryThatIsNoSink(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := OpenSource(dir); !errors.Is(err, ErrNoSink) {

@@ -17,7 +17,7 @@ func writeFile(t *testing.T, name, content string) {
 	}
 }
 
-// F32, F33: a position is used only in the sink and for the receiver that it is of,
+// F32, F33, case position-beyond-sink: a position is used only in the sink and for the receiver that it is of,
 // and within the sink; otherwise nothing is sent and the file stays.
 func TestPositionThatDoesNotFit(t *testing.T) {
 	r := newReceiver(t)
@@ -110,7 +110,7 @@ func TestPositionIsUsedByOne(t *testing.T) {
 	}
 }
 
-// Each receiver has a position of its own.
+// Each receiver has a position of its own (case export-second-receiver-empty).
 func TestDefaultPosition(t *testing.T) {
 	dir := t.TempDir()
 	first := DefaultPosition(dir, "http://user:pw@a:1/")

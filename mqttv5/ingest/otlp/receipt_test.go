@@ -115,7 +115,7 @@ func TestRefusalIsExplained(t *testing.T) {
 	}
 }
 
-// F39: a request that is too large is halved until its parts are taken.
+// F39, case otlp-413-for-ever: a request that is too large is halved until its parts are taken.
 func TestTooLargeIsSplit(t *testing.T) {
 	r := newReceiver(t)
 	r.refuse = func(body []byte) int {
