@@ -29,8 +29,8 @@ func newExport() *cobra.Command {
 		Short: "Send what was ingested to an OTLP backend",
 		Long: `export reads what "ulogkit ingest" has stored in SINK, file:DIR or nats://HOST,
 decodes it and sends it to an OpenTelemetry receiver at URL over HTTP: records of
-logs and crash dumps as log records, metric frames as metrics, one resource for
-each device. A stream is taken with whatever settings it has, and never made.
+logs, crash dumps, lines of text logs and events as log records, metric frames and
+reported metrics as metrics, one resource for each device. A stream is taken with whatever settings it has, and never made.
 
 A log tells no more of its device than a session token. Those in the file of
 --store, which "ulogkit upload" and "ulogkit register" keep, name the device by its

@@ -26,13 +26,13 @@ func newIngest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ingest --group G --sink file:DIR|nats://HOST",
 		Short: "Take uploads from a broker into durable storage",
-		Long: `ingest is a worker that takes the logs and crash dumps that gateways upload from a
-broker and stores them: in files below DIR, or in a JetStream stream with three
+		Long: `ingest is a worker that takes the logs, crash dumps, text logs, metrics and events
+that gateways upload, behind any --prefix, from a broker and stores them: in files below DIR, or in a JetStream stream with three
 replicas. It acknowledges a message when it is durable. All workers with the same
 --group share the work, and each needs a --name of its own, for ever: the broker
 keeps for it what it had not acknowledged when it crashed.
 
-What is no intact log or crash dump goes to DIR/quarantine, or to a stream that is
+What is not intact goes to DIR/quarantine, or to a stream that is
 called like the other with _QUARANTINE behind it, with the reason; "ulogkit stored"
 shows it. A message larger than the NATS servers or the stream take goes to files in
 --quarantine-dir. While the sink fails nothing is acknowledged.

@@ -13,6 +13,7 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
 // storedFlags are what the command line says about reading a sink.
@@ -34,7 +35,8 @@ func newStored() *cobra.Command {
 nats://HOST, and then those in its quarantine, DIR/quarantine or the stream that is
 called like the other with _QUARANTINE behind it: when each was received, what it is,
 its topic and size, and of one in quarantine the reason. With --extract the payloads
-become files, byte for byte, for inspect, decode, crash or upload; those of the
+become files, byte for byte, for inspect, decode, crash or upload, text logs .ndjson,
+metrics and events .json or .json.gz; those of the
 quarantine are called quarantine-. They hold session tokens, so that only their owner
 can read them. A file that is there and holds something else is left alone, and with
 --force replaced; a symbolic link never is followed.
@@ -142,8 +144,15 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 // write writes a payload and returns the file's name.
 func (f *storedFlags) write(r *ingest.Record, prefix string) (name string, err error) {
 	extension := ".bin"
-	if r.Kind == ingest.KindCoreDump {
+	switch r.Kind {
+	case ingest.KindCoreDump:
 		extension = ".core"
+	case ingest.KindTextLog:
+		extension = ".ndjson"
+	case ingest.KindMetrics, ingest.KindEvents:
+		if extension = ".json"; telemetry.Compressed(r.Payload) {
+			extension = ".json.gz"
+		}
 	}
 	name = filepath.Join(f.extract, fmt.Sprintf("%s%06d-%s%s", prefix, r.Sequence, storedKind(r.Kind), extension))
 	return name, files.Extract(name, r.Payload, f.force)
@@ -176,6 +185,10 @@ func storedKind(k ingest.Kind) string {
 		return inspect.KindLog
 	case ingest.KindCoreDump:
 		return inspect.KindCoreDump
+	case ingest.KindTextLog:
+		return "textlog" // as capture calls it
+	case ingest.KindMetrics, ingest.KindEvents:
+		return k.String()
 	}
 	return inspect.KindUnknown
 }

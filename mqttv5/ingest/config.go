@@ -36,14 +36,15 @@ type Config struct {
 	// Sink stores the records. Default: none, required.
 	Sink Sink
 
-	// Quarantine stores what is no intact log or crash dump, with the reason.
+	// Quarantine stores what is not intact, with the reason.
 	// Default: Sink, where the Reason tells those records apart.
 	Quarantine Sink
 
 	// Filters are the topic filters to subscribe to, at most 8, without
-	// "$share/GROUP/"; no topic may match two of them. Default: the logs and crash
-	// dumps of Connection.CustomerID, of its GroupID if there is one, or else with
-	// and without a group segment.
+	// "$share/GROUP/"; no topic may match two of them. Default: the logs, crash
+	// dumps, text logs, metrics and events of Connection.CustomerID behind its
+	// TopicPrefix, of its GroupID if there is one, or else with and without a group
+	// segment.
 	Filters []string
 
 	// ReceiveMaximum is the most messages that are not acknowledged at one time,
@@ -117,7 +118,7 @@ func (c Config) withDefaults() (Config, error) {
 			return Config{}, errors.New("no CustomerID in Connection; it is the account whose uploads are taken")
 		}
 		var err error
-		if c.Filters, err = filters(conn.CustomerID, conn.GroupID); err != nil {
+		if c.Filters, err = filters(conn.TopicPrefix, conn.CustomerID, conn.GroupID); err != nil {
 			return Config{}, err
 		}
 	}

@@ -1,5 +1,5 @@
-// Package ingest takes the binary logs and crash dumps that gateways upload from
-// an MQTT 5 broker into durable storage, with as many workers as it takes.
+// Package ingest takes the logs, crash dumps, text logs, metrics and events that
+// gateways upload from an MQTT 5 broker into durable storage, with as many workers as it takes.
 //
 // A [Worker] is one connection to the broker. [New] checks its Config, and
 // [Worker.Run] works until its context ends. All workers with the same

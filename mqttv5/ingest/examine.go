@@ -6,6 +6,7 @@ import (
 	"hash"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
 // keyer computes keys without allocating.
@@ -52,11 +53,20 @@ func check(kind Kind, b []byte) error {
 		return err
 	case KindCoreDump:
 		return format.CheckCoreDump(b)
+	case KindTextLog:
+		_, err := ParseTextLog(b)
+		return err
+	case KindMetrics:
+		_, err := telemetry.Parse(telemetry.KindMetrics, b)
+		return err
+	case KindEvents:
+		_, err := telemetry.Parse(telemetry.KindEvents, b)
+		return err
 	}
 	return errKind
 }
 
-var errKind = errors.New("topic is neither that of a log nor of a crash dump")
+var errKind = errors.New("topic is none that devices upload to")
 
 // onlyTrailing reports whether bytes that are left over are all that is wrong.
 func onlyTrailing(err error) bool {

@@ -99,7 +99,7 @@ func TestTopicKind(t *testing.T) {
 	for topic, want := range map[string]Kind{
 		"binlog/v0/7/42": KindLog, "binlog/v0/7/G/42": KindLog, "binlog/v0/7": KindUnknown, "binlog/v0/7/G/42/x": KindUnknown,
 		"core-dump/v0/7": KindCoreDump, "core-dump/v0/7/G": KindCoreDump, "core-dump/v0/7/G/x": KindUnknown,
-		"binlog/v1/7/42": KindUnknown, "logs/v0/7/42": KindUnknown, "": KindUnknown, "x/binlog/v0/7/42": KindLog, "binlog/v0/7//42": KindUnknown,
+		"binlog/v1/7/42": KindUnknown, "logs/v0/7/42": KindTextLog, "x/y/metrics/v0/7/G/42": KindMetrics, "events/v0/7/42": KindEvents, "config/v0/7/42/S": KindUnknown, "": KindUnknown, "x/binlog/v0/7/42": KindLog, "binlog/v0/7//42": KindUnknown,
 	} {
 		if got := topicKind(topic); got != want {
 			t.Errorf("%s: %v, want %v", topic, got, want)

@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // counters are a worker's metrics. They exist whether or not anybody registered
 // them.
 type counters struct {
-	received     [3]prometheus.Counter // by Kind; intact messages that are no copies
+	received     [numKinds]prometheus.Counter // by Kind; intact messages that are no copies
 	bytes        prometheus.Counter
 	copies       prometheus.Counter
 	quarantined  prometheus.Counter

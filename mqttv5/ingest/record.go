@@ -9,14 +9,19 @@ import (
 // Kind says what a record holds.
 type Kind uint8
 
-// Kinds of records.
+// Kinds of records. Sinks store the numbers.
 const (
 	KindUnknown  Kind = 0 // only in quarantine: its topic is none of ours
 	KindLog      Kind = 1 // a binary log
 	KindCoreDump Kind = 2 // a crash dump
+	KindTextLog  Kind = 3 // log lines as NDJSON
+	KindMetrics  Kind = 4 // measured values, package telemetry
+	KindEvents   Kind = 5 // things that happened, package telemetry
+
+	numKinds = 6
 )
 
-// String returns "log", "core-dump" or "unknown".
+// String returns "log", "core-dump", "text-log", "metrics", "events" or "unknown".
 func (k Kind) String() string {
 	switch k {
 	case KindUnknown:
@@ -25,6 +30,12 @@ func (k Kind) String() string {
 		return "log"
 	case KindCoreDump:
 		return "core-dump"
+	case KindTextLog:
+		return "text-log"
+	case KindMetrics:
+		return "metrics"
+	case KindEvents:
+		return "events"
 	}
 	return "kind(" + strconv.Itoa(int(k)) + ")"
 }

@@ -2,12 +2,13 @@ package ingest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ulogkit/ulogkit/format/topic"
 )
 
-// topicKind tells what is published under a name: logs and crash dumps are stored,
-// anything else is not known here.
+// topicKind tells what is published under a name, with any prefix: what devices
+// upload is stored, anything else is not known here.
 func topicKind(name string) Kind {
 	t, _ := topic.Parse(name)
 	switch t.Kind {
@@ -15,21 +16,28 @@ func topicKind(name string) Kind {
 		return KindLog
 	case topic.CoreDump:
 		return KindCoreDump
+	case topic.TextLog:
+		return KindTextLog
+	case topic.Metrics:
+		return KindMetrics
+	case topic.Events:
+		return KindEvents
 	}
 	return KindUnknown
 }
 
 // filters returns the filters for all uploads of a customer: with and without a
-// group, or those of one group. Each topic matches one of them.
-func filters(customer, group string) ([]string, error) {
+// group, or those of one group. Each topic matches one of them. Of text logs, metrics
+// and events one filter takes both forms, since brokers take maxFilters in a packet.
+func filters(prefix, customer, group string) ([]string, error) {
 	groups := []string{"", topic.Any}
 	if group != "" {
 		groups = []string{group}
 	}
 	var out []string
 	for _, t := range [...]topic.Topic[string]{
-		{Kind: topic.Log, Customer: customer, Application: topic.Any},
-		{Kind: topic.CoreDump, Customer: customer},
+		{Kind: topic.Log, Prefix: prefix, Customer: customer, Application: topic.Any},
+		{Kind: topic.CoreDump, Prefix: prefix, Customer: customer},
 	} {
 		for _, t.Group = range groups {
 			f, err := t.Filter()
@@ -38,6 +46,17 @@ func filters(customer, group string) ([]string, error) {
 			}
 			out = append(out, f)
 		}
+	}
+	for _, kind := range [...]topic.Kind{topic.TextLog, topic.Metrics, topic.Events} {
+		t := topic.Topic[string]{Kind: kind, Prefix: prefix, Customer: customer, Group: group, Application: topic.Any}
+		f, err := t.Filter()
+		if err != nil {
+			return nil, fmt.Errorf("field Connection: %w", err)
+		}
+		if group == "" {
+			f = strings.TrimSuffix(f, topic.Any) + "#"
+		}
+		out = append(out, f)
 	}
 	return out, nil
 }

@@ -32,8 +32,8 @@ func TestLogin(t *testing.T) {
 		filters []string
 		want    []string
 	}{
-		{"", nil, []string{"$share/g/binlog/v0/7/+", "$share/g/binlog/v0/7/+/+", "$share/g/core-dump/v0/7", "$share/g/core-dump/v0/7/+"}},
-		{"G1", nil, []string{"$share/g/binlog/v0/7/G1/+", "$share/g/core-dump/v0/7/G1"}},
+		{"", nil, []string{"$share/g/binlog/v0/7/+", "$share/g/binlog/v0/7/+/+", "$share/g/core-dump/v0/7", "$share/g/core-dump/v0/7/+", "$share/g/logs/v0/7/#", "$share/g/metrics/v0/7/#", "$share/g/events/v0/7/#"}},
+		{"G1", nil, []string{"$share/g/binlog/v0/7/G1/+", "$share/g/core-dump/v0/7/G1", "$share/g/logs/v0/7/G1/+", "$share/g/metrics/v0/7/G1/+", "$share/g/events/v0/7/G1/+"}},
 		{"", []string{"binlog/v0/#"}, []string{"$share/g/binlog/v0/#"}},
 	} {
 		conn := connection(b.port())
@@ -417,7 +417,7 @@ func TestLeave(t *testing.T) {
 	c.expectAcks(1, 1)
 	waitFor(t, "the connection", func() bool { return w.Health().Connected })
 	cancel()
-	if got := <-c.unsub; len(got) != 4 || got[0] != "$share/g/binlog/v0/7/+" {
+	if got := <-c.unsub; len(got) != 7 || got[0] != "$share/g/binlog/v0/7/+" {
 		t.Errorf("unsubscribes %q", got)
 	}
 	for i := range 5 { // what the broker still had
@@ -560,10 +560,10 @@ func TestWorkerIsNotConnectedByASubackThatDoesNotFit(t *testing.T) {
 		codes []byte
 		want  string
 	}{
-		"empty": {[]byte{}, "4 subscriptions with 0 codes"},
-		"many":  {bytes.Repeat([]byte{1}, 130_000), "4 subscriptions with 130000 codes"},
-		"QoS 0": {[]byte{1, 1, 0, 1}, "granted QoS 0"},
-		"one":   {[]byte{1, 1, 1, 0x87}, "Not authorized (0x87)"},
+		"empty": {[]byte{}, "7 subscriptions with 0 codes"},
+		"many":  {bytes.Repeat([]byte{1}, 130_000), "7 subscriptions with 130000 codes"},
+		"QoS 0": {[]byte{1, 1, 0, 1, 1, 1, 1}, "granted QoS 0"},
+		"one":   {[]byte{1, 1, 1, 1, 1, 1, 0x87}, "Not authorized (0x87)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBroker(t)

@@ -67,8 +67,15 @@ func (b *batch) full() bool { return b.size >= b.cfg.BatchRecords || b.bytes >= 
 // is full, and goes on when it has been sent.
 func (b *batch) add(r *ingest.Record) iter.Seq[bool] {
 	return func(yield func(full bool) bool) {
-		if r.Kind == ingest.KindCoreDump {
+		switch r.Kind {
+		case ingest.KindCoreDump:
 			b.addCrash(r)
+			return
+		case ingest.KindTextLog:
+			b.addText(r, yield)
+			return
+		case ingest.KindMetrics, ingest.KindEvents:
+			b.addReport(r, yield)
 			return
 		}
 		l, _, err := format.ParseLog(r.Payload)

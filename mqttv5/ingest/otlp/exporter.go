@@ -83,7 +83,7 @@ type Config struct {
 
 // Stats says what was exported.
 type Stats struct {
-	Messages    int    // logs and crash dumps
+	Messages    int    // of any kind, all but those in quarantine
 	LogRecords  int    // sent and not rejected
 	DataPoints  int    // of metrics
 	Rejected    int    // that the receiver did not want, of requests that it took
