@@ -56,7 +56,8 @@ An argument that the device did not record shows as <missing>, one too many is
 appended as <type value>. What was lost is told on standard error: damaged
 ranges, gaps in the sequence, strings and arguments that the device did not
 keep, records that no firmware fits. It makes the exit code 1. How many records
-read differently in another FW that fits their log as well is told there too.
+read differently in another FW that fits their log as well is told there too,
+with the names of these FWs.
 
 Times are seconds of the device's counter. Several FILEs, or a folder, are one time
 line, in the order in which the device wrote them; --separate keeps them apart. A

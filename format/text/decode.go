@@ -121,7 +121,7 @@ func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Wri
 	s := newStream(ctx, &d.cfg, &d.stats, file, w)
 	defer s.out.forget(&d.stats)
 	err := s.run(r)
-	s.out.report.Ambiguous = s.judge.Ambiguous()
+	s.out.report.Ambiguous, s.out.report.Tied = s.judge.Ambiguous(), s.judge.Tied()
 	return s.out.report, err
 }
 

@@ -54,9 +54,10 @@ type Report struct {
 	Repeated      int64    // logs that came before, and are shown once
 	Discords      int64    // other logs whose clock contradicts those around it
 	timings       []timing
-	clockRestarts int64 // of Restarts those that the clock told
-	NoTime        int64 // records that a time filter left out for want of a clock
-	Ambiguous     int64 // records, shown or not, that another dictionary that fits their log as well reads differently
+	clockRestarts int64    // of Restarts those that the clock told
+	NoTime        int64    // records that a time filter left out for want of a clock
+	Ambiguous     int64    // records, shown or not, that another dictionary that fits their log as well reads differently
+	Tied          []string // names of the dictionaries that do, no more than ten
 }
 
 // Lost reports whether anything of the file is missing in the output.
@@ -162,6 +163,13 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
 	line(r.Restarts-r.clockRestarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
 	line(r.Ambiguous, "1 record reads differently in another build that fits as well", "records read differently in another build that fits as well")
+	if len(r.Tied) > 1 {
+		names := make([]string, len(r.Tied))
+		for i, name := range r.Tied {
+			names[i] = Printable(name)
+		}
+		fmt.Fprintf(&b, "%s: builds that fit equally: %s\n", file, strings.Join(names, ", "))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -58,7 +58,7 @@ func (d *Decoder) Timeline(ctx context.Context, inputs []Input, w io.Writer) []O
 	outcomes := make([]Outcome, len(files))
 	for i, f := range files {
 		if f.judge != nil {
-			f.out.Report.Ambiguous = f.judge.Ambiguous()
+			f.out.Report.Ambiguous, f.out.Report.Tied = f.judge.Ambiguous(), f.judge.Tied()
 		}
 		outcomes[i] = f.out
 	}

@@ -314,8 +314,8 @@ func TestAmbiguous(t *testing.T) {
 		}
 	}
 	var told strings.Builder
-	report := Report{Ambiguous: 2}
-	if err := report.Write(&told, "x"); err != nil || told.String() != "x: 2 records read differently in another build that fits as well\n" {
+	report := Report{Ambiguous: 2, Tied: []string{"a.elf", "b\x1b.elf"}}
+	if err := report.Write(&told, "x"); err != nil || told.String() != "x: 2 records read differently in another build that fits as well\nx: builds that fit equally: a.elf, "+Printable("b\x1b.elf")+"\n" {
 		t.Errorf("error %v, report %q", err, told.String())
 	}
 }

@@ -40,7 +40,10 @@ type Config struct {
 	Sources bool
 }
 
-const maxAddrs = 4096 // different addresses that are remembered
+const (
+	maxAddrs = 4096 // different addresses that are remembered
+	maxTied  = 10   // builds that are named
+)
 
 // Builds are the dictionaries that logs may be of, and what was found out about
 // them. They are not safe for concurrent use.
@@ -52,9 +55,9 @@ type builds struct {
 	parse      func(string) Format
 	sources    bool
 
-	best     []*candidate // that choose returned last
-	compared []*candidate // candidates that differs compared last
-	differed map[key]bool // what it found
+	best     []*candidate         // that choose returned last
+	compared []*candidate         // candidates that differs compared last
+	differed map[key][]*candidate // what it found
 }
 
 // New returns the builds to choose from.
@@ -65,7 +68,7 @@ func New(cfg Config) *Builds {
 }
 
 func (b *builds) init(cfg Config) {
-	b.parse, b.sources, b.differed = cfg.Parse, cfg.Sources, map[key]bool{}
+	b.parse, b.sources, b.differed = cfg.Parse, cfg.Sources, map[key][]*candidate{}
 	for _, d := range cfg.Dictionaries {
 		b.candidates = append(b.candidates, newCandidate(d))
 	}
@@ -77,6 +80,9 @@ type Choice struct {
 	// Ambiguous is how many records another dictionary that fits the log as well
 	// reads differently.
 	Ambiguous int64
+	// Tied names the builds that read these records differently, Dictionary's
+	// first; no more than ten.
+	Tied []string
 }
 
 // Choose returns the dictionary that a log says least against. Of equals it is
@@ -102,7 +108,9 @@ func (b *Builds) Choose(log Records, before Dictionary) (Choice, error) {
 	if !evidence.fits() {
 		return Choice{}, evidence.verdict()
 	}
-	return Choice{Dictionary: best[0].dict, Ambiguous: b.disputed(log, best)}, nil
+	choice := Choice{Dictionary: best[0].dict}
+	choice.Ambiguous, choice.Tied = b.disputed(log, best, nil)
+	return choice, nil
 }
 
 // candidate is a dictionary on trial.
@@ -132,37 +140,60 @@ func newCandidate(d Dictionary) *candidate {
 	return &candidate{dict: d, findings: map[uint32]finding{}}
 }
 
-// disputed counts the records of a log that candidates read differently.
-func (b *builds) disputed(log Records, best []*candidate) (n int64) {
+// disputed counts the records of a log that candidates read differently, and
+// adds the names of these candidates to tied.
+func (b *builds) disputed(log Records, best []*candidate, tied []string) (n int64, _ []string) {
 	if len(best) < 2 {
-		return 0
+		return 0, tied
 	}
 	for p, ok := log.next(); ok; p, ok = log.next() {
-		if b.differs(p, best) {
-			n++
+		others := b.differs(p, best)
+		if len(others) == 0 {
+			continue
+		}
+		n++
+		tied = addName(tied, best[0])
+		for _, c := range others {
+			tied = addName(tied, c)
 		}
 	}
-	return n
+	return n, tied
 }
 
-// differs reports whether candidates, the same ones for many records, read one
-// differently.
-func (b *builds) differs(p format.Payload, best []*candidate) bool {
+// addName adds the name of a candidate, if it has one, to others.
+func addName(names []string, c *candidate) []string {
+	named, ok := c.dict.(fmt.Stringer)
+	if !ok || len(names) >= maxTied {
+		return names
+	}
+	if name := named.String(); name != "" && !slices.Contains(names, name) {
+		names = append(names, name)
+	}
+	return names
+}
+
+// differs returns those of the candidates, the same ones for many records, that
+// read one differently from the first.
+func (b *builds) differs(p format.Payload, best []*candidate) []*candidate {
 	if !slices.Equal(b.compared, best) {
 		b.compared = append(b.compared[:0], best...)
 		clear(b.differed)
 	}
 	of := key{p.FmtAddr(), p.Module()}
-	differs, ok := b.differed[of]
+	others, ok := b.differed[of]
 	if !ok {
 		if len(b.differed) >= maxAddrs {
 			clear(b.differed)
 		}
 		first := b.look(best[0], p)
-		differs = slices.ContainsFunc(best[1:], func(c *candidate) bool { return b.look(c, p) != first })
-		b.differed[of] = differs
+		for _, c := range best[1:] {
+			if b.look(c, p) != first {
+				others = append(others, c)
+			}
+		}
+		b.differed[of] = others
 	}
-	return differs
+	return others
 }
 
 // key is what a dictionary is asked for.

@@ -2,6 +2,7 @@ package choose_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,9 +93,39 @@ func TestChooseCountsWhatEqualsReadDifferently(t *testing.T) {
 	}
 }
 
+// named is a dictionary with the name of a file.
+type named struct {
+	text.Dictionary
+	name string
+}
+
+func (n *named) String() string { return n.name }
+
+func TestChooseNamesEqualsThatReadDifferently(t *testing.T) {
+	build := func(name, second string) text.Dictionary {
+		return &named{fromStrings(t, map[uint32]string{0x1000: "same", 0x2000: second}), name}
+	}
+	a, b, twin := build("a.elf", "a"), build("b.elf", "b"), build("twin.elf", "a")
+	builds := text.Builds([]text.Dictionary{a, b, twin})
+	for name, c := range map[string]struct {
+		log    []format.Record
+		before text.Dictionary
+		want   []string
+	}{
+		"the same words":  {[]format.Record{at(0x1000)}, nil, nil},
+		"other words":     {[]format.Record{at(0x1000), at(0x2000), at(0x2000)}, nil, []string{"a.elf", "b.elf"}},
+		"chosen is first": {[]format.Record{at(0x2000)}, b, []string{"b.elf", "a.elf", "twin.elf"}},
+	} {
+		got, err := builds.Choose(choose.RecordsOf(logOf(t, c.log...)), c.before)
+		if err != nil || !slices.Equal(got.Tied, c.want) {
+			t.Errorf("%s: got %q, %v, want %q", name, got.Tied, err, c.want)
+		}
+	}
+}
+
 func TestChooseAmongNone(t *testing.T) {
 	got, err := text.Builds(nil).Choose(choose.RecordsOf(logOf(t, at(0x1000))), nil)
-	if got != (choose.Choice{}) || err != nil {
+	if got.Dictionary != nil || got.Ambiguous != 0 || got.Tied != nil || err != nil {
 		t.Errorf("got %v, %v, want nothing", got, err)
 	}
 }

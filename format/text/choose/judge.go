@@ -25,6 +25,7 @@ type Judge struct {
 	sure      *candidate // of the last log that no other fits as well
 	written   bool       // logs have been
 	ambiguous int64      // records of these that others which fit as well read differently
+	tied      []string   // names of the builds that do
 
 	heard    int        // bytes of logs that were taken as evidence
 	waiting  int        // of these, bytes that are not written
@@ -106,7 +107,9 @@ func (j *Judge) Of(log Records) Dictionary {
 		if len(best) == 1 {
 			j.sure = j.current
 		}
-		j.ambiguous += j.disputed(log, best)
+		var n int64
+		n, j.tied = j.disputed(log, best, j.tied)
+		j.ambiguous += n
 	case len(j.candidates) == 1:
 		j.sure = j.current
 	}
@@ -116,6 +119,9 @@ func (j *Judge) Of(log Records) Dictionary {
 // Ambiguous returns how many records of the logs written another dictionary that
 // fits their log as well reads differently.
 func (j *Judge) Ambiguous() int64 { return j.ambiguous }
+
+// Tied names the builds that read these records differently, no more than ten.
+func (j *Judge) Tied() []string { return j.tied }
 
 // Knows reports whether a dictionary has a string at addr; without dictionaries
 // nothing is known.
@@ -184,6 +190,6 @@ func (j *Judge) poll(log Records) {
 	j.current, j.last = best[0], best[0]
 	j.chosen = len(best) == 1 || j.heard > lenUndecided
 	for p, ok := log.next(); ok && !j.differ; p, ok = log.next() {
-		j.differ = j.differs(p, best)
+		j.differ = len(j.differs(p, best)) > 0
 	}
 }
