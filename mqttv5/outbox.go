@@ -28,3 +28,6 @@ const (
 
 // OpenOutbox is outbox.Open: it opens an outbox, or makes one.
 func OpenOutbox(cfg OutboxConfig) (*Outbox, error) { return outbox.Open(cfg) }
+
+// ErrOutboxHeld says that another process has the outbox open.
+var ErrOutboxHeld = outbox.ErrHeld

@@ -34,7 +34,9 @@ func newGateway() *cobra.Command {
 		Short: "Deliver an outbox without end, and take files from a folder into it",
 		Long: `gateway delivers what waits in an outbox and what comes into it, until it is
 interrupted: through outages, renewed certificates and restarts of the broker. An
-interruption loses nothing, and the exit code is 0.
+interruption loses nothing, and the exit code is 0. An outbox that another process
+has open, as an upload does, is waited for, up to ten minutes. One that has lost
+records to damage is said at the start and is exit code 1 at the end; see "outbox".
 
 With --spool it takes in the files that programs put into a folder, by renaming them
 into it when they are whole: logs and crash dumps, and text whose name ends in .txt or
@@ -104,10 +106,17 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	outbox, err := mqttv5.OpenOutbox(limits)
+	outbox, err := gateway.OpenOutbox(cmd.Context(), limits)
 	if err != nil {
-		return err
+		if cmd.Context().Err() != nil {
+			return nil // interrupted while it waited: nothing was begun
+		}
+		return errors.Join(err, outboxLosses(g.outbox))
 	}
+	if loss := outboxLosses(g.outbox); loss != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), loss)
+	}
+	defer func() { err = errors.Join(err, outboxLosses(g.outbox)) }()
 	defer func() { err = errors.Join(err, outbox.Close()) }()
 
 	// The client tells the gateway of its events, and the gateway the spool of its

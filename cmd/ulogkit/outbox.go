@@ -16,17 +16,21 @@ import (
 
 func newOutbox() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "outbox list|retry|drop --outbox DIR",
+		Use:   "outbox list|retry|drop|accept-loss --outbox DIR",
 		Short: "Show what waits in an outbox, and decide about what was refused",
 		Long: `outbox looks after the records that "ulogkit upload --outbox DIR" has accepted and
 not yet delivered. A record that the cloud refused for good is parked, with the
 reason; retry returns it to its place in the queue, drop removes it. An outbox
-that is being delivered can be listed, and takes what others upload.`,
+that is being delivered can be listed, and takes what others upload.
+
+A file of an outbox that is damaged is set aside, and what can be read of it is
+brought over. Each command that uses the outbox then says how many records are gone,
+as far as can be known, and ends with exit code 1, until accept-loss.`,
 		Example: "  ulogkit outbox list --outbox ./outbox",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newOutboxList(), newOutboxRetry(), newOutboxDrop())
+	cmd.AddCommand(newOutboxList(), newOutboxRetry(), newOutboxDrop(), newOutboxAcceptLoss())
 	return cmd
 }
 
@@ -68,7 +72,7 @@ func withOutbox(cmd *cobra.Command, dir string, f func(*mqttv5.Outbox) error) (e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, outbox.Close()) }()
+	defer func() { err = errors.Join(err, outbox.Close(), outboxLosses(dir)) }()
 	return f(outbox)
 }
 
@@ -80,7 +84,8 @@ func newOutboxList() *cobra.Command {
 		Short: "List what waits, what is parked and why",
 		Long: `list prints each record of an outbox in the order it was accepted: its id, its state
 (waiting, parked or damaged), what it is, of which device, its length in bytes, when
-it was accepted and, if it is set aside, why.
+it was accepted and, if it is set aside, why. Damaged files that were set aside are
+named on standard error.
 
 With --json there is one JSON object a line, with id, state, kind, serial,
 application, git_hash, bytes, accepted, and for what is set aside reason, code (the
@@ -90,7 +95,7 @@ server's, if it gave one), attempts and parked.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			records, err := listRecords(cmd, dir)
 			if err != nil {
-				return err
+				return errors.Join(err, outboxLosses(dir))
 			}
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			for _, r := range records {
@@ -100,7 +105,7 @@ server's, if it gave one), attempts and parked.`,
 					printRecord(out, r)
 				}
 			}
-			return out.Flush()
+			return errors.Join(out.Flush(), tellAside(cmd, dir))
 		},
 	}
 	outboxFlag(cmd, &dir)
@@ -115,17 +120,19 @@ func listRecords(cmd *cobra.Command, dir string) (records []mqttv5.RecordInfo, e
 	if !boxes.IsDamaged(err) {
 		return records, err
 	}
+	outbox, err := boxes.OpenExisting(boxes.Config{Dir: dir, Logger: warnings(cmd)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, outbox.Close()) }()
 	records = nil
-	err = withOutbox(cmd, dir, func(outbox *mqttv5.Outbox) error {
-		for r, err := range outbox.Records() {
-			if err != nil {
-				return err
-			}
-			records = append(records, r)
+	for r, err := range outbox.Records() {
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return records, err
+		records = append(records, r)
+	}
+	return records, nil
 }
 
 func printRecord(w io.Writer, r mqttv5.RecordInfo) {

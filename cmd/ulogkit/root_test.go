@@ -69,11 +69,12 @@ func TestContract(t *testing.T) {
 		"register": connection + device + " device",
 		"upload":   connection + device + " core text firmware outbox",
 
-		"outbox list":  "outbox json",
-		"outbox retry": "outbox",
-		"outbox drop":  "outbox",
-		"watch-config": connection + device + " json",
-		"doctor":       connection + device + " json",
+		"outbox list":        "outbox json",
+		"outbox retry":       "outbox",
+		"outbox drop":        "outbox",
+		"outbox accept-loss": "outbox",
+		"watch-config":       connection + device + " json",
+		"doctor":             connection + device + " json",
 	} {
 		cmd, _, err := newRoot().Find(strings.Fields(name))
 		if err != nil {

@@ -245,6 +245,7 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, outboxLosses(u.outbox)) }()
 	var refused error
 	outbox, err := boxes.Open(cfg)
 	if errors.Is(err, boxes.ErrHeld) && len(items) > 0 {

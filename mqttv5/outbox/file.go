@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -95,11 +97,15 @@ func (o *Outbox) open() error {
 		return err
 	}
 	o.log.Error("outbox was damaged and has been set aside; what can be read is brought over", "kept", aside, "reason", damage)
-	found, err := o.salvage(aside)
+	loss, err := o.salvage(aside)
 	if err != nil {
 		return err
 	}
-	o.log.Warn("outbox restored", "records", found)
+	loss.Reason = damage.Error()
+	if err := noteLoss(o.cfg.Dir, loss); err != nil {
+		o.log.Error("cannot note what was lost", "dir", o.cfg.Dir, "error", err)
+	}
+	o.log.Warn("outbox restored", "records", loss.Restored)
 	return o.openFile()
 }
 
@@ -165,15 +171,34 @@ func (o *Outbox) compactIfIdle() {
 // salvage writes a new file with every intact record that a damaged one holds,
 // wherever it lies. Records that had been delivered may lie in pages not yet used
 // again and will be delivered once more: a consumer drops them by their id.
-func (o *Outbox) salvage(from string) (found int, err error) {
+func (o *Outbox) salvage(from string) (loss Loss, err error) {
+	loss = Loss{Kept: filepath.Base(from)}
 	f, err := os.Open(from)
 	if err != nil {
-		return 0, err
+		return loss, err
 	}
 	defer f.Close()
-	return boltfile.Build(o.path, bucketRecords, func(put func(key, value []byte) error) error {
-		return carve(f, func(v []byte) error { return put(seqKey(binary.LittleEndian.Uint64(v[8:])), v) })
+	newest, ok, err := newestState(f)
+	if err != nil {
+		return loss, err
+	}
+	if ok {
+		loss.count(newest)
+	}
+
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return loss, err
+	}
+	loss.Restored, err = boltfile.Build(o.path, bucketRecords, func(put func(key, value []byte) error) error {
+		return carve(f, func(v []byte) error {
+			seq := binary.LittleEndian.Uint64(v[8:])
+			if seq > newest.last {
+				loss.Counted = false // the state is older than the record
+			}
+			return put(seqKey(seq), v)
+		})
 	})
+	return loss, err
 }
 
 // load reads the whole file once: each record's checksum is checked, and those
@@ -235,13 +260,17 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	return damaged.ForEach(func(k, v []byte) error {
+	err = damaged.ForEach(func(k, v []byte) error {
 		if len(k) == 8 {
 			o.damaged[binary.BigEndian.Uint64(k)] = len(v)
 			o.bytes += int64(len(v))
 		}
 		return nil
 	})
+	if !ok { // count on from what is there, so that the numbers add up
+		o.state.accepted = uint64(o.q.count + len(o.parked) + len(o.damaged))
+	}
+	return err
 }
 
 // newEntry makes the entry of a record for the queue.

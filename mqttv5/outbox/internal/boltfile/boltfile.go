@@ -203,7 +203,6 @@ func Build(name string, bucket []byte, fill func(put func(key, value []byte) err
 					return err
 				}
 			}
-			n = b.Stats().KeyN
 			return nil
 		})
 	}
@@ -217,6 +216,13 @@ func Build(name string, bucket []byte, fill func(put func(key, value []byte) err
 	})
 	if err == nil {
 		err = flush()
+	}
+	if err == nil {
+		// Of what was committed: statistics do not see what a transaction has put.
+		err = db.View(func(tx *bolt.Tx) error {
+			n = tx.Bucket(bucket).Stats().KeyN
+			return nil
+		})
 	}
 	if err == nil {
 		err = db.Close()

@@ -1,0 +1,50 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5"
+)
+
+// An upload that has the outbox open is waited for, and said once.
+func TestOpenOutboxWaits(t *testing.T) {
+	dir := t.TempDir()
+	held, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	time.AfterFunc(3*openAgain, func() { closed <- held.Close() })
+
+	var log bytes.Buffer
+	o, err := OpenOutbox(t.Context(), mqttv5.OutboxConfig{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(<-closed, o.Close()); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "another process has the outbox open"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
+	}
+}
+
+func TestOpenOutboxEndsWithItsContext(t *testing.T) {
+	dir := t.TempDir()
+	held, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), openAgain)
+	defer cancel()
+	if _, err := OpenOutbox(ctx, mqttv5.OutboxConfig{Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}

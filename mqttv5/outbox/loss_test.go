@@ -1,0 +1,235 @@
+package outbox
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/outbox/internal/boltfile"
+)
+
+// The fault list, F44: an outbox is damaged and records are gone. It is told again
+// and again, with a count that is true, until a person has accepted it.
+
+// ruin takes the structure of an outbox's file and the records of these texts.
+func ruin(t *testing.T, dir, letters string) {
+	t.Helper()
+	b, err := os.ReadFile(fileName(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(b[:8192])
+	for _, letter := range []byte(letters) {
+		text := bytes.Repeat([]byte{letter}, 700)
+		if !bytes.Contains(b, text) {
+			t.Fatalf("no record of %c", letter)
+		}
+		b = bytes.ReplaceAll(b, text, make([]byte, len(text)))
+	}
+	if err := os.WriteFile(fileName(dir), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func oneLoss(t *testing.T, dir string) Loss {
+	t.Helper()
+	losses, err := Losses(dir)
+	if err != nil || len(losses) != 1 {
+		t.Fatalf("losses %+v, %v", losses, err)
+	}
+	return losses[0]
+}
+
+func TestF44LossIsCounted(t *testing.T) {
+	dir, _ := fillOutbox(t, 5)
+	ruin(t, dir, "bd")
+	o := openOutbox(t, dir)
+	if s := o.Stats(); s.Waiting != 3 || s.Accepted != 3 {
+		t.Errorf("stats %+v", s)
+	}
+	l := oneLoss(t, dir)
+	if n, known := l.Lost(); n != 2 || !known || l.Held != 5 || l.Restored != 3 || l.Accepted {
+		t.Errorf("loss %+v, %d gone, known %v", l, n, known)
+	}
+
+	// It stays, and is accepted while the outbox is open.
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o = openOutbox(t, dir)
+	defer o.Close()
+	if again := oneLoss(t, dir); again != l {
+		t.Errorf("at first %+v, then %+v", l, again)
+	}
+	if err := AcceptLosses(dir, []Loss{l}); err != nil {
+		t.Fatal(err)
+	}
+	if !oneLoss(t, dir).Accepted {
+		t.Error("it was not accepted")
+	}
+}
+
+// A second loss is counted from what the first one left, and is told though the
+// first was accepted.
+func TestF44SecondLoss(t *testing.T) {
+	dir, _ := fillOutbox(t, 5)
+	ruin(t, dir, "bd")
+	o := openOutbox(t, dir)
+	submitText(t, o, 1, "the state is written with the next commit")
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := AcceptLosses(dir, []Loss{oneLoss(t, dir)}); err != nil {
+		t.Fatal(err)
+	}
+	ruin(t, dir, "a")
+	openOutbox(t, dir).Close()
+
+	losses, err := Losses(dir)
+	if err != nil || len(losses) != 2 || !losses[0].Accepted || losses[1].Accepted {
+		t.Fatalf("losses %+v, %v", losses, err)
+	}
+	if l := losses[1]; l.Held != 4 || l.Restored != 3 {
+		t.Errorf("second loss %+v", l)
+	}
+}
+
+func TestF44NothingLost(t *testing.T) {
+	dir, _ := fillOutbox(t, 5)
+	ruin(t, dir, "")
+	openOutbox(t, dir).Close()
+	if l := oneLoss(t, dir); !l.None() || l.Restored != 5 {
+		t.Errorf("loss %+v", l)
+	}
+}
+
+// Records that were delivered may be brought over once more, so that a count that
+// fits proves nothing.
+func TestF44UnknownAfterDeliveries(t *testing.T) {
+	for _, l := range []Loss{
+		{},
+		{Counted: true, Held: 5, Restored: 5},
+		{Counted: true, Held: 5, Restored: 6, Exact: true},
+	} {
+		if n, known := l.Lost(); known || n != 0 || l.None() {
+			t.Errorf("%+v: %d, known %v", l, n, known)
+		}
+	}
+}
+
+// The case damaged-outbox-exit-0: nothing of the file is left, not even a count.
+func TestF44Unknown(t *testing.T) {
+	dir, _ := fillOutbox(t, 5)
+	if err := os.WriteFile(fileName(dir), bytes.Repeat([]byte{0xA5}, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	openOutbox(t, dir).Close()
+	if l := oneLoss(t, dir); l.Counted || l.None() || l.Restored != 0 {
+		t.Errorf("loss %+v", l)
+	}
+
+	// Nor is it forgotten when what was noted is gone, as after a crash before that.
+	if err := os.Remove(lossName(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if l := oneLoss(t, dir); l.Counted || l.None() {
+		t.Errorf("loss %+v", l)
+	}
+}
+
+// Notes that cannot be read are an error, not silence.
+func TestF44DamagedNotes(t *testing.T) {
+	dir, _ := fillOutbox(t, 1)
+	if err := os.WriteFile(lossName(dir), []byte("{\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Losses(dir); err == nil {
+		t.Error("no error")
+	}
+}
+
+// FuzzOutboxFile opens a good file, or bare records, with any bytes changed and cut to
+// any length, as the file of an outbox. Records whose checksum is right survive. The
+// inputs are numbers, which Go does not try to make smaller: each try opens a file.
+func FuzzOutboxFile(f *testing.F) {
+	record := func(seq uint64) []byte {
+		r := record{Record: Record{Kind: Log, Payload: []byte("payload")}, seq: seq, outbox: 7}
+		return r.encode()
+	}
+	name := filepath.Join(f.TempDir(), "good.db")
+	if _, err := boltfile.Build(name, bucketRecords, func(put func(k, v []byte) error) error {
+		for seq := range uint64(3) {
+			if err := put(seqKey(seq+1), record(seq+1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		f.Fatal(err)
+	}
+	good, err := os.ReadFile(name)
+	if err != nil {
+		f.Fatal(err)
+	}
+	held := state{accepted: 3, last: 3}
+	bare := append(append(append([]byte("state"), held.encode(0)...), record(1)...), record(2)...)
+	f.Add(false, uint16(0), uint64(0), uint16(0), uint64(0), uint16(0))
+	f.Add(false, uint16(16), uint64(1), uint16(4096+16), uint64(2), uint16(0))
+	f.Add(false, uint16(16), uint64(1), uint16(0), uint64(0), uint16(100))
+	f.Add(true, uint16(0), uint64(0), uint16(60), uint64(1), uint16(0))
+
+	f.Fuzz(func(t *testing.T, raw bool, at uint16, put uint64, at2 uint16, put2 uint64, cut uint16) {
+		b := bytes.Clone(good)
+		if raw {
+			b = bytes.Clone(bare)
+		}
+		for _, e := range [...]struct {
+			at  uint16
+			put uint64
+		}{{at, put}, {at2, put2}} {
+			for i := range 8 {
+				b[(int(e.at)+i)%len(b)] ^= byte(e.put >> (8 * i))
+			}
+		}
+		b = b[:len(b)-int(cut)%len(b)]
+		dir := t.TempDir()
+		if err := os.WriteFile(fileName(dir), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o, err := Open(Config{Dir: dir})
+		if err != nil {
+			t.Fatalf("an outbox that cannot be opened: %v", err)
+		}
+		defer o.Close()
+		whole := map[string]bool{}
+		for r, err := range o.Records() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole[r.ID] = r.State != StateDamaged
+		}
+		losses, err := Losses(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(losses) == 0 {
+			return // the structure is whole: what it does not hold was not in it
+		}
+		bySeq := map[uint64]string{} // one number is one record, the last
+		if err := carve(bytes.NewReader(b), func(v []byte) error {
+			r, err := decodeRecord(v)
+			if err == nil {
+				bySeq[r.seq] = r.id()
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range bySeq {
+			if !whole[id] {
+				t.Errorf("record %s was in the file and is gone", id)
+			}
+		}
+	})
+}
