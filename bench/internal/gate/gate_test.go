@@ -176,7 +176,7 @@ func TestAllocationsThatAreNear(t *testing.T) {
 	for _, c := range []struct {
 		bytes, allocs float64
 		want          Status
-	}{{2000, 100, Kept}, {2059, 103, Kept}, {2061, 100, Broken}, {2000, 104, Broken}, {1930, 90, Kept}} {
+	}{{2000, 100, Kept}, {2059, 103, Kept}, {2061, 100, Broken}, {2000, 104, Broken}, {1930, 100, Broken}} {
 		if verdicts := Allocations(run(t, row("Tap/impl=wire", 1, c.bytes, c.allocs)), costs); len(verdicts) != 1 || verdicts[0].Status != c.want {
 			t.Errorf("%v B, %v allocations: %+v", c.bytes, c.allocs, verdicts)
 		}
