@@ -272,6 +272,31 @@ func TestNewest(t *testing.T) {
 	}
 }
 
+// A run on a machine that others kept busy says so and passes, but is not published.
+func TestGateOfBusyMachine(t *testing.T) {
+	text := "date: 2026-01-01T00:00:00Z\ngo: go1.26.1\ncpu: c\ncores: 2\nbench: Parallel\n"
+	for pass, load := range []float64{5.1, 6.8, 5.9} {
+		text += fmt.Sprintf("pass: %d\nload: %.1f\n", pass+1, load) +
+			"BenchmarkParallel/impl=format/to=lines 1 100 ns/op 0 B/op 0 allocs/op\nBenchmarkParallel/impl=format-one/to=lines 1 100 ns/op 0 B/op 0 allocs/op\n"
+	}
+	dir := t.TempDir()
+	for load, want := range map[string]int{"5.1": 0, "0.1": 1} {
+		file := filepath.Join(dir, "busy.txt")
+		quiet := strings.NewReplacer("load: 5.1", "load: "+load, "load: 6.8", "load: "+load, "load: 5.9", "load: "+load).Replace(text)
+		if err := os.WriteFile(file, []byte(quiet), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := command(t, "-results", dir, "-gate", file)
+		said := strings.Contains(stdout, "the machine was busy, with load average before the passes 5.1 to 5.1 on 2 processors") && strings.Contains(stdout, "below, advice only")
+		if code != want || said != (want == 0) {
+			t.Errorf("load %s: -gate ends with %d, want %d\n%s%s", load, code, want, stdout, stderr)
+		}
+		if code, stdout, _ := command(t, "-results", dir, "-newest"); code != 1 {
+			t.Errorf("load %s: -newest ends with %d\n%s", load, code, stdout)
+		}
+	}
+}
+
 func TestGate(t *testing.T) {
 	dir := write(t, story...)
 	// The story lacks rows of the real suite, and its Render has no cost.

@@ -22,18 +22,25 @@ func gateCommand(stdout io.Writer, dir, path string) error {
 }
 
 // newestCommand holds the newest stored run against the promises. It fails without
-// tolerance: what is published must show what is promised.
+// tolerance, and also where the machine was busy: what is published must show what is
+// promised.
 func newestCommand(stdout io.Writer, dir string) error {
 	runs, err := results.Load(dir)
 	if err != nil {
 		return err
 	}
 	run := runs[len(runs)-1]
-	return hold(stdout, dir, filepath.Join(dir, run.File), run, func(s gate.Status) bool { return s.Fails() || s == gate.Short })
+	return hold(stdout, dir, filepath.Join(dir, run.File), run, func(s gate.Status) bool {
+		return s.Fails() || s == gate.Short || s == gate.Advice
+	})
 }
 
 func hold(stdout io.Writer, dir, path string, run *results.Run, fails func(gate.Status) bool) error {
 	fmt.Fprintf(stdout, "%s: %s, %s, %d passes, commit %s\n\n", path, run.Machine(), run.Go, run.Passes, run.ShortCommit())
+	if run.Busy() {
+		fmt.Fprintf(stdout, "the machine was busy, with %s on %d processors: what takes more than one core, the disk or the network is advice only\n\n",
+			loads(run), run.Cores)
+	}
 	failures := printSpeed(stdout, gate.Speed(run, gate.Promises), fails) + printCosts(stdout, gate.Allocations(run, gate.Costs))
 	fmt.Fprintln(stdout)
 	if err := printBaseline(stdout, dir, run); err != nil {

@@ -18,9 +18,10 @@ const (
 	Broken         // below the tolerance, or a cost that is not the promised one
 	Missing        // the run lacks a row of it
 	Absent         // the run was not about it, or could not be
+	Advice         // below the tolerance, of what a busy machine does not have to give
 )
 
-var statusNames = [...]string{"kept", "short", "BROKEN", "MISSING", "not in this run"}
+var statusNames = [...]string{"kept", "short", "BROKEN", "MISSING", "not in this run", "below, advice only"}
 
 func (s Status) String() string { return statusNames[s] }
 
@@ -37,7 +38,8 @@ type Verdict struct {
 
 // Speed checks the promises of speed. Those whose benchmark was left out of the run
 // are Absent, and so are those whose rows need what a machine may not have, if the
-// run has none of them.
+// run has none of them. Those that take what others of a busy machine take as well
+// are Advice where they would be Broken.
 func Speed(run *results.Run, promises []Promise) []Verdict {
 	var verdicts []Verdict
 	for _, p := range promises {
@@ -51,6 +53,9 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 			if ours != nil && peer != nil {
 				v.Ratio = results.Ratio(ours, peer, results.UnitTime)
 				v.Status = judge(v.Ratio, p.Ratio)
+				if v.Status == Broken && p.Takes != "" && run.Busy() {
+					v.Status = Advice
+				}
 			} else if absent(run, p.Bench, p.Of, where) {
 				v.Status = Absent
 			}

@@ -24,7 +24,7 @@ func row(name string, ns, bytes, allocs float64) string {
 }
 
 func TestSpeed(t *testing.T) {
-	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10}}
+	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10, ""}}
 	ours := row("Walk/impl=format/size=1", 100, 0, 0)
 	for _, c := range []struct {
 		name string
@@ -56,8 +56,8 @@ func TestSpeed(t *testing.T) {
 // A benchmark that was left out, or that not every machine can run, is said to be
 // absent. One that should be there, or of which half is, is missing.
 func TestSpeedAbsent(t *testing.T) {
-	publish := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9}}
-	header := []Promise{{"Header", "format", "binary.Read", nil, 40}}
+	publish := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9, "network"}}
+	header := []Promise{{"Header", "format", "binary.Read", nil, 40, ""}}
 	for _, c := range []struct {
 		name     string
 		promises []Promise
@@ -105,7 +105,7 @@ func TestSpeedIgnoresOutlier(t *testing.T) {
 		}
 		rows = append(rows, row("Walk/impl=format", ns, 0, 0), row("Walk/impl=gopacket", 1100, 0, 0))
 	}
-	verdicts := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10}})
+	verdicts := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, ""}})
 	if verdicts[0].Status != Kept || verdicts[0].Ratio.N != 10 {
 		t.Errorf("verdict is %+v", verdicts[0])
 	}
@@ -127,11 +127,57 @@ func TestSpeedInterval(t *testing.T) {
 			for _, ns := range c.peers {
 				rows = append(rows, row("Walk/impl=format", 100, 0, 0), row("Walk/impl=gopacket", ns, 0, 0))
 			}
-			v := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10}})[0]
+			v := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, ""}})[0]
 			if v.Status != c.want || v.Ratio.Center >= 8 {
 				t.Errorf("verdict is %+v", v)
 			}
 		})
+	}
+}
+
+// A neighbour never keeps work from landing: what takes cores, disk or network is
+// advice while the load is above the number of processors, and what takes one core is
+// not; a row that is missing is missing under any load.
+func TestSpeedOfBusyMachine(t *testing.T) {
+	const quiet, busy = "load: 1.9\n", "load: 5.2\n"
+	shared := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, "network"}}
+	alone := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, ""}}
+	for _, c := range []struct {
+		name     string
+		promises []Promise
+		head     string
+		loads    []string
+		want     Status
+	}{
+		{"busy", shared, "cores: 2\n", []string{busy, busy, busy, busy}, Advice},
+		{"half of the time", shared, "cores: 2\n", []string{quiet, busy, busy, quiet}, Advice},
+		{"at first only", shared, "cores: 2\n", []string{busy, quiet, quiet, quiet}, Broken},
+		{"quiet", shared, "cores: 2\n", []string{quiet, quiet, quiet, quiet}, Broken},
+		{"at the number of processors", shared, "cores: 2\n", []string{"load: 2.0\n", "load: 2.0\n"}, Broken},
+		{"one core of a busy machine", alone, "cores: 2\n", []string{busy, busy}, Broken},
+		{"many processors", shared, "cores: 8\n", []string{busy, busy}, Broken},
+		{"processors not known", shared, "", []string{busy, busy}, Broken},
+		{"load not known", shared, "cores: 2\n", []string{"", ""}, Broken},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rows := []string{c.head}
+			for i, load := range c.loads {
+				rows = append(rows, fmt.Sprintf("pass: %d\n%s", i+1, load),
+					row("Publish/impl=mqttv5/size=1", 100, 0, 0), row("Publish/impl=raw/size=1", 500, 0, 0))
+			}
+			verdicts := Speed(run(t, rows...), c.promises)
+			if got := verdicts[0].Status; got != c.want || got.Fails() != (c.want == Broken) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+			if verdicts[1].Status != Missing {
+				t.Errorf("a row that is not there is %v", verdicts[1].Status)
+			}
+		})
+	}
+	for _, p := range Promises {
+		if shared := strings.Contains("Parallel CaptureFile Publish Outbox Ingest", p.Bench); shared != (p.Takes != "") {
+			t.Errorf("%s takes %q", p.Bench, p.Takes)
+		}
 	}
 }
 

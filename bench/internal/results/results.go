@@ -127,6 +127,20 @@ func (r *Run) Covers(bench string) bool {
 	return matches(r.Bench, false) && (r.Skip == "" || !matches(r.Skip, true))
 }
 
+// Busy reports whether others kept the machine busy: the load was above the number
+// of its processors before half of the passes or more. Before fewer it does not count:
+// the passes that were quiet show what the machine can do, and the load of a minute
+// ago may be our own.
+func (r *Run) Busy() bool {
+	above := 0
+	for _, load := range r.Loads {
+		if load > float64(r.Cores) {
+			above++
+		}
+	}
+	return r.Cores > 0 && above > 0 && 2*above >= len(r.Loads)
+}
+
 // Machine identifies what times may be compared on.
 func (r *Run) Machine() string { return r.CPU + ", " + r.System }
 
