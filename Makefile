@@ -11,7 +11,7 @@ RACE = $(if $(or $(CI),$(filter 1,$(shell $(GO) env CGO_ENABLED))),-race)
 # A fingerprint of the generated files: their names and contents.
 FINGERPRINT = cksum format/z*.go
 
-.PHONY: help demo generate check test fuzz soak bench bench-quick bench-shared
+.PHONY: help demo generate check test fuzz soak soak-gateway bench bench-quick bench-shared
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ fuzz: ## run every fuzz target for FUZZTIME inputs
 
 soak: ## a week of faults in fake time for 1,000 devices, and 3,000 kills; some 10 minutes
 	ULOGKIT_SOAK_HOURS=168 ULOGKIT_KILL_CYCLES=3000 $(GO) test -v -timeout 2h -run 'TestF18|TestF28' ./mqttv5
+
+# In pieces, as each ends with the check of all that it accepted.
+soak-gateway: ## a gateway for an hour through a network that fails, and 10,000 cycles of kills; some 80 minutes
+	ULOGKIT_SOAK=1h $(GO) test -v -count 1 -timeout 2h -run TestSoakStaysFlat ./cmd/ulogkit
+	ULOGKIT_KILL_CYCLES=2500 $(GO) test -v -count 4 -timeout 2h -run TestKillsLoseNothing ./mqttv5/gateway
 
 bench: ## measure everything ten times over into bench/results, in under 15 minutes
 	$(GO) run ./bench/record -bench '$(BENCH)'
