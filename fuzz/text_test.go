@@ -67,10 +67,49 @@ func makeTextSeeds(t testing.TB) map[string][]byte {
 	} {
 		add("render", fmt.Sprintf("verb-%d", i), b)
 	}
+	for name, times := range map[string]struct {
+		epoch      uint64
+		rate       uint32
+		tick, wait uint32
+	}{
+		"epoch-43075":        {1_297_159_784_214_078_976, 32768, 0x1000000, 32768},
+		"epoch-9999":         {253_402_300_799_999_999, 32768, 0xffffffff, 32768},
+		"epoch-10000":        {253_402_300_800_000_000, 1000, 5000, 1000},
+		"epoch-largest":      {math.MaxUint64, 1, 0xffffffff, 0xffffffff},
+		"epoch-signed":       {math.MaxInt64, 32768, 100, 5},
+		"epoch-1":            {1, 1, 0xffffffff, 0xffffffff},
+		"rate-largest":       {1_732_831_180_376_000, math.MaxUint32, 1, 0xffffffff},
+		"ticks-146000-years": {0, 1, 5, 0xffffffff},
+	} {
+		add("decode", name, slowLog(t, times.epoch, times.rate, times.tick, times.wait))
+	}
 	for i, line := range []string{text.DefaultLine, "{{{module}}} {addr:-20}|{source:3}", "{", "}", "{text:4096}", "{seconds} {tick} {sequence} {index} {file} {fmt:400} {module_number}"} {
 		add("line", fmt.Sprintf("line-%d", i), []byte(line))
 	}
 	return files
+}
+
+// slowLog returns two logs of version 4 in a row, of an epoch and of many frames with
+// the same wait before each.
+func slowLog(t testing.TB, epoch uint64, rate, tick, wait uint32) (b []byte) {
+	t.Helper()
+	for _, frames := range []int{3, 200} {
+		builder, err := format.NewLogBuilder(4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		builder.EpochTimeUs, builder.TickRateHz, builder.Tick = epoch, rate, tick
+		for range frames {
+			if err := builder.Add(&format.Record{FmtAddr: 0x1000, TickDelta: wait}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b, err = builder.AppendTo(b); err != nil {
+			t.Fatal(err)
+		}
+		rate = rate/2 + 1
+	}
+	return b
 }
 
 // vectorStrings returns the format strings of both agents by address.

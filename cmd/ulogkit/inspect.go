@@ -16,6 +16,7 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/text/clock"
 )
 
 func newInspect() *cobra.Command {
@@ -112,8 +113,8 @@ func epochText(us uint64) string {
 	if us == 0 {
 		return "0, the device has no clock"
 	}
-	if us > math.MaxInt64 {
-		return fmt.Sprintf("%d us since 1970", us)
+	if us > math.MaxInt64 || !clock.Believed(int64(us)) {
+		return fmt.Sprintf("%d us, %s", us, color.RedString("no time before the year 10000"))
 	}
 	return fmt.Sprintf("%d us, %s", us, time.UnixMicro(int64(us)).UTC().Format("2006-01-02T15:04:05.000000Z"))
 }

@@ -113,10 +113,10 @@ func parseEpoch(s string) (uint64, error) {
 			return 0, fmt.Errorf("--epoch %q is neither now nor a time with its zone, such as 2024-11-28T21:59:40Z", s)
 		}
 	}
-	if us := at.UnixMicro(); us > 0 {
+	if us := at.UnixMicro(); us > 0 && at.UTC().Year() <= 9999 {
 		return uint64(us), nil
 	}
-	return 0, fmt.Errorf("--epoch %q is not after 1970, which a header counts from", s)
+	return 0, fmt.Errorf("--epoch %q is not between 1970, which a header counts from, and the year 10000", s)
 }
 
 func (p patch) apply(l format.Log) error {

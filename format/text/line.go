@@ -2,7 +2,6 @@ package text
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -336,18 +335,13 @@ func (r *record) deviceError() (us uint64, ok bool) {
 // wall returns when r was logged in microseconds since 1970, by how much that may be
 // wrong, and whether it is known.
 func (r *record) wall() (us, bound int64, ok bool) {
-	if r.row != nil && r.row.Time != "" {
-		t, err := time.Parse(time.RFC3339, r.row.Time)
-		if r.row.TimeError != nil {
-			bound = int64(min(*r.row.TimeError, math.MaxInt64))
-		}
-		return t.UnixMicro(), bound, err == nil
+	if r.row != nil {
+		return r.row.wall()
 	}
-	if !r.timed || r.place == nil || !r.place.Wall.Known || r.rate == 0 {
+	if !r.timed || r.place == nil {
 		return 0, 0, false
 	}
-	us, bound = r.place.WallMicros(r.tick)
-	return us, bound, true
+	return r.place.WallMicros(r.tick)
 }
 
 // appendWall appends a time in microseconds since 1970.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text/choose"
+	"github.com/ulogkit/ulogkit/format/text/clock"
 )
 
 // maxRow is the longest row of JSON that is read, in bytes. The longest record
@@ -107,9 +109,25 @@ func (w *rows) render(b []byte, s *stream) error {
 	} else if in.Sequence != nil {
 		r.seq = *in.Sequence
 	}
+	if _, _, ok := in.wall(); !ok && in.Time != "" {
+		s.out.report.odd(fmt.Sprintf("row %d: time %.40q is not one as in 2026-11-28T09:30:00Z; its record is shown without", w.line, in.Time))
+	}
 	s.out.use(s.judge.Of(choose.RecordOf(w.payload)))
 	s.out.record(&r, w.payload)
 	return nil
+}
+
+// wall returns when a row says that it was logged, in microseconds since 1970, by how
+// much that may be wrong, and whether it says so.
+func (in *row) wall() (us, bound int64, ok bool) {
+	t, err := time.Parse(time.RFC3339, in.Time)
+	if err != nil || !clock.Believed(t.UnixMicro()) {
+		return 0, 0, false
+	}
+	if in.TimeError != nil {
+		bound = int64(min(*in.TimeError, math.MaxInt64))
+	}
+	return t.UnixMicro(), bound, true
 }
 
 // nextRow returns the record of the row that b begins with, if there is one, and

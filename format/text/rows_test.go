@@ -154,3 +154,37 @@ func TestEndlessRow(t *testing.T) {
 		t.Errorf("%d bytes were allocated for %d", used, size)
 	}
 }
+
+// TestRowsWithOtherTimes reads times that other programs have written, and tells
+// those that are none.
+func TestRowsWithOtherTimes(t *testing.T) {
+	row := func(time string) string {
+		return `{"v":1,"kind":"record","index":0,"tick":1,"time":"` + time + `","time_error_us":7,"level":"info","module":1,"fmt_addr":4096,"args":[]}` + "\n"
+	}
+	for in, want := range map[string]string{
+		"2026-11-28T10:30:00.25+01:00": "2026-11-28T09:30:00.250000Z",
+		"0001-01-01T00:00:00Z":         "0001-01-01T00:00:00.000000Z",
+		"1969-12-31T23:59:59.9Z":       "1969-12-31T23:59:59.900000Z",
+		"9999-12-31T23:59:59.999999Z":  "9999-12-31T23:59:59.999999Z",
+		"9999-12-31T23:59:59-01:00":    "",
+		"43075-03-09T10:16:54.078976Z": "",
+		"0000-01-01T00:00:00Z":         "",
+		"yesterday":                    "",
+	} {
+		line, err := ParseLine("{wall}", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, report := decode(t, Config{Line: line}, []byte(row(in)))
+		if got != want+"\n" || report.Shown != 1 {
+			t.Errorf("time %q is shown as %q, want %q", in, got, want)
+		}
+		var told strings.Builder
+		if err := report.Write(&told, "rows"); err != nil {
+			t.Fatal(err)
+		}
+		if (want == "") != strings.Contains(told.String(), in) || report.Lost() {
+			t.Errorf("time %q: told %q", in, told.String())
+		}
+	}
+}

@@ -13,6 +13,7 @@ type timing struct {
 	log, offset int64
 	otherLog    int64
 	otherFile   string // if it is another one
+	row         string // in place of all that, what a row says
 }
 
 func noteOf(n clock.Note, log, offset int64) timing {
@@ -37,8 +38,19 @@ func (r *Report) note(t timing) {
 	}
 }
 
+// odd counts and lists what a row says of its time that cannot be read.
+func (r *Report) odd(what string) {
+	r.Discords++
+	if len(r.timings) < maxListed {
+		r.timings = append(r.timings, timing{row: what})
+	}
+}
+
 // String tells it for people.
 func (t timing) String() string {
+	if t.row != "" {
+		return t.row
+	}
 	other := fmt.Sprintf("log %d", t.otherLog)
 	if t.otherFile != "" {
 		other += " of " + string(appendPrintable(nil, t.otherFile))
@@ -63,6 +75,8 @@ func (t timing) String() string {
 			way = "back"
 		}
 		fmt.Fprintf(&b, "the wall clock of the device was set %s by %s s before it", way, seconds)
+	case clock.NoTime:
+		fmt.Fprintf(&b, "its epoch of %d us since 1970 is no time before the year 10000, and not believed", t.Epoch)
 	default:
 		fmt.Fprintf(&b, "its frames take more time than its tick %d allows; the counter has wrapped unseen, or the log is wrong", t.ToT)
 	}

@@ -1,6 +1,9 @@
 package clock
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // wrap is the range of a device's counter.
 const wrap = int64(1) << 32
@@ -40,8 +43,13 @@ func (e *entry) proves(p *entry) bool {
 	return e.tick > p.tick && near(elapsed, e.tick-p.tick, slack) && int64(e.Tick) > elapsed+slack
 }
 
-// ticks returns how many ticks a time in microseconds has.
+// ticks returns how many ticks a time in microseconds has, as many as there can be
+// at most.
 func ticks(us int64, rate uint32) int64 {
+	t := float64(us) / 1e6 * float64(rate)
+	if math.Abs(t) > longest/2 {
+		return int64(math.Copysign(longest/2, t))
+	}
 	return us/1_000_000*int64(rate) + us%1_000_000*int64(rate)/1_000_000
 }
 

@@ -1,8 +1,11 @@
 package clock
 
 import (
+	"math"
 	"slices"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
 )
 
 const hz = 32768
@@ -104,15 +107,15 @@ func TestWall(t *testing.T) {
 	places, _, _ := Resolve([]Buffer{b, after})
 	for i, want := range []int64{0, 10_000_000} {
 		p := &places[i]
-		us, bound := p.WallMicros(p.Base + []Buffer{b, after}[i].Sum)
-		if d := us - b.Epoch - want; !p.Wall.Known || d < -bound || d > 0 || bound > 2_000_000 {
+		us, bound, known := p.WallMicros(p.Base + []Buffer{b, after}[i].Sum)
+		if d := us - b.Epoch - want; !known || d < -bound || d > 0 || bound > 2_000_000 {
 			t.Errorf("buffer %d ends at %+d us with a bound of %d, want %d", i, us-b.Epoch, bound, want)
 		}
 	}
 
 	b.Epoch, b.Arrival = 0, 1_700_000_000_000_000
 	places, _, _ = Resolve([]Buffer{b})
-	if us, bound := places[0].WallMicros(9 * hz); !places[0].Wall.Known || b.Arrival-us != 1_000_000 || bound < delivery {
+	if us, bound, known := places[0].WallMicros(9 * hz); !known || b.Arrival-us != 1_000_000 || bound < delivery {
 		t.Errorf("a frame one second before a report that came at %d is at %d, with a bound of %d", b.Arrival, us, bound)
 	}
 
@@ -124,5 +127,70 @@ func TestWall(t *testing.T) {
 	_, _, notes := Resolve([]Buffer{b, after, set})
 	if len(notes) == 0 {
 		t.Error("a clock that was set back is not told")
+	}
+}
+
+// TestNoTime takes epochs that no calendar has, and ticks that outlast it.
+func TestNoTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		epoch uint64
+		rate  uint32
+		wait  uint32
+		told  bool // the epoch is not believed
+		known bool // the wall time
+	}{
+		"1970, its first microsecond":     {epoch: 1, rate: hz, wait: hz, known: true},
+		"9999":                            {epoch: latest, rate: hz, wait: hz, known: true},
+		"10000":                           {epoch: latest + 1, rate: hz, wait: hz, told: true},
+		"43075":                           {epoch: 1_297_159_784_214_078_976, rate: hz, wait: hz, told: true},
+		"more than 63 bits":               {epoch: 1<<63 + 1_732_831_180_376_000, rate: hz, wait: hz, told: true},
+		"all bits":                        {epoch: math.MaxUint64, rate: 1, wait: math.MaxUint32, told: true},
+		"frames from before the calendar": {epoch: 1_732_831_180_376_000, rate: 1, wait: math.MaxUint32},
+	} {
+		t.Run(name, func(t *testing.T) {
+			builder, err := format.NewLogBuilder(4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			builder.EpochTimeUs, builder.TickRateHz, builder.Tick = c.epoch, c.rate, 100*hz
+			for range 40 {
+				if err := builder.Add(&format.Record{TickDelta: c.wait}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, err := builder.AppendTo(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, _, err := format.ParseLog(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			places, _, notes := Resolve([]Buffer{NewBuffer(l)})
+			if told := slices.ContainsFunc(notes, func(n Note) bool { return n.Kind == NoTime && n.Epoch == c.epoch }); told != c.told {
+				t.Errorf("notes %+v, want that of the epoch: %v", notes, c.told)
+			}
+			us, bound, known := places[0].WallMicros(places[0].Base)
+			if known != c.known || !Believed(us) || bound < 0 {
+				t.Errorf("the time of the start is %d us with a bound of %d, known %v; want %v", us, bound, known, c.known)
+			}
+		})
+	}
+}
+
+// TestLongestTimes keeps sums within what a number holds.
+func TestLongestTimes(t *testing.T) {
+	var c Clock
+	end := int64(0)
+	for i := range 40 {
+		b := buffer(uint64(i)<<8, 1+uint32(i%2), 1<<56)
+		b.Epoch = []int64{latest, 1}[i%2]
+		p, _ := c.Next(b)
+		if got := p.Micros(p.Base + b.Sum); got < 0 || p.Error() < 0 || got < end && p.Boot == 0 {
+			t.Fatalf("buffer %d: %d us after %d, with a bound of %d", i, got, end, p.Error())
+		} else if end = got; p.Boot != 0 {
+			end = 0
+		}
 	}
 }

@@ -2,6 +2,8 @@ package clock
 
 import (
 	"hash/maphash"
+	"math"
+	"math/bits"
 
 	"github.com/ulogkit/ulogkit/format"
 )
@@ -13,9 +15,12 @@ type Buffer struct {
 	Rate    uint32 // ticks a second; 0 without a clock
 	Epoch   int64  // microseconds since 1970 at that tick; 0 if the device does not know
 	Arrival int64  // microseconds since 1970 when the buffer came; 0 if that is not known
-	Frames  int
-	First   uint64 // ticks before the first frame
-	Sum     uint64 // ticks of all frames, the first included
+	// Unbelieved is what the header has in place of an epoch, if that is no time
+	// before the year 10000, in microseconds since 1970.
+	Unbelieved uint64
+	Frames     int
+	First      uint64 // ticks before the first frame
+	Sum        uint64 // ticks of all frames, the first included
 	// FirstSequence and LastSequence are numbers of frames without ticks.
 	FirstSequence, LastSequence uint16
 	// ID is the same for buffers that are equal but for the token; 0 is nobody's.
@@ -34,8 +39,10 @@ var seed = maphash.MakeSeed()
 func NewBuffer(l format.Log) Buffer {
 	b := Buffer{Timed: l.FramesTimed()}
 	b.Tick, b.Rate, _ = l.Clock()
-	if epoch, ok := l.Epoch(); ok {
+	if epoch, _ := l.Epoch(); epoch <= latest {
 		b.Epoch = int64(epoch)
+	} else {
+		b.Unbelieved = epoch
 	}
 	frames := l.Frames()
 	for frames.Next() {
@@ -59,6 +66,16 @@ func NewBuffer(l format.Log) Buffer {
 	}
 	return b
 }
+
+// earliest and latest are the first and the last moment that RFC 3339 has, in
+// microseconds since 1970: the year 1, and the end of the year 9999.
+const (
+	earliest = -62_135_596_800_000_000
+	latest   = 253_402_300_799_999_999
+)
+
+// Believed reports whether a wall time can be one, in microseconds since 1970.
+func Believed(us int64) bool { return us >= earliest && us <= latest }
 
 // lenToken is the size of the session token, which follows the version and which a
 // gateway may have set in one of two equal buffers.
@@ -96,26 +113,41 @@ type Wall struct {
 // Micros returns the device time at a tick in microseconds, rounded down.
 func (p *Place) Micros(tick uint64) int64 { return micros(tick, p.Rate) + p.Shift }
 
+// micros returns ticks in microseconds, as many as there can be at most.
 func micros(tick uint64, rate uint32) int64 {
 	r := uint64(max(rate, 1))
-	return int64(tick/r*1_000_000 + tick%r*1_000_000/r)
+	over, us := bits.Mul64(tick/r, 1_000_000)
+	us += tick % r * 1_000_000 / r
+	if over != 0 || us > longest {
+		return longest
+	}
+	return int64(us)
 }
+
+// longest is the longest time, some 73,000 years: four of them can be added.
+const longest = math.MaxInt64 / 4
 
 // Error returns how far the device times of the frames may be off, in microseconds.
 func (p *Place) Error() int64 {
 	return micros(max(p.Early, p.Late), p.Rate) + 1
 }
 
-// WallMicros returns the wall time at a tick in microseconds since 1970, and by how
-// much it may be wrong.
-func (p *Place) WallMicros(tick uint64) (us, bound int64) {
+// WallMicros returns the wall time at a tick in microseconds since 1970, by how much
+// it may be wrong, and whether it is known: a time that no calendar has is not.
+func (p *Place) WallMicros(tick uint64) (us, bound int64, ok bool) {
+	if !p.Wall.Known || p.Rate == 0 {
+		return 0, 0, false
+	}
 	d := float64(int64(tick-p.Wall.Tick)) * p.Wall.Slope
-	off := d
-	if off < 0 {
-		off = -off
+	if math.Abs(d) > latest-earliest {
+		return 0, 0, false
+	}
+	if us = p.Wall.Time + int64(d); !Believed(us) {
+		return 0, 0, false
 	}
 	own := p.Error()
-	return p.Wall.Time + int64(d), own + p.Wall.Error + int64((off+float64(own))*p.Wall.PPM/1e6) + 2
+	off := float64(own) + float64(p.Wall.Error) + (math.Abs(d)+float64(own))*p.Wall.PPM/1e6 + 3
+	return us, int64(min(off, longest)), true
 }
 
 // Kind says what a [Note] tells.
@@ -130,6 +162,7 @@ const (
 	NewRate             // the ticks of Buffer are shorter or longer than those of Other
 	Stepped             // the wall clock was set between Other and Buffer
 	Discord             // sums and ticks of Buffer contradict each other
+	NoTime              // the epoch of Buffer is no time
 )
 
 // Note tells what was found out about a buffer.
@@ -141,4 +174,5 @@ type Note struct {
 	Micros     int64
 	From, To   uint32 // rates (NewRate)
 	FromT, ToT uint32 // header ticks of Other and Buffer
+	Epoch      uint64 // in microseconds since 1970 (NoTime)
 }

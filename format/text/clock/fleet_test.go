@@ -111,8 +111,7 @@ func (s *sent) check(t *rapid.T, p Place, how string) {
 			t.Logf("%+v", s)
 			t.Fatalf("%s: a frame of boot %d at tick %d is shown at %d, which may be %d early and %d late", how, s.boot, at, shown, p.Late, p.Early)
 		}
-		if p.Wall.Known {
-			us, bound := p.WallMicros(uint64(shown))
+		if us, bound, known := p.WallMicros(uint64(shown)); known {
 			if us-s.wall[i] > bound || s.wall[i]-us > bound {
 				t.Fatalf("%s: a frame of boot %d at %d us is shown at %d, off by %d with a bound of %d", how, s.boot, s.wall[i], us, us-s.wall[i], bound)
 			}

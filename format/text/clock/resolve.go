@@ -138,6 +138,9 @@ func (c *Clock) add(b Buffer) (*entry, verdict) {
 	if b.ID != 0 {
 		c.seen[b.ID] = index
 	}
+	if b.Unbelieved != 0 {
+		c.note(Note{Kind: NoTime, Buffer: index, Other: before, Epoch: b.Unbelieved})
+	}
 	last, first := c.last, c.now == nil
 	c.last = b
 
@@ -222,6 +225,7 @@ func (c *Clock) finish(e *entry, p *Place, base, upper int64, aside bool) {
 	p.Rate = e.Rate
 	if c.rate != 0 && e.Rate != 0 && e.Rate != c.rate {
 		c.shift += micros(c.end, c.rate) - micros(c.end, e.Rate)
+		c.shift = min(max(c.shift, -longest), longest)
 	}
 	p.Shift = c.shift
 	c.wall(e, p)

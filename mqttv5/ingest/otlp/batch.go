@@ -139,11 +139,11 @@ func (c *clock) next(delta uint32) (at uint64, uptime float64) {
 	if c.tick >= c.left {
 		uptime = float64(c.tick-c.left) / float64(c.rate)
 	}
-	ns := c.reported.UnixNano() - int64(seconds*1e9)
+	ns := float64(c.reported.UnixNano()) - seconds*1e9
 	if ns < 0 {
 		return 0, uptime
 	}
-	return uint64(ns), uptime
+	return uint64(c.reported.UnixNano() - int64(seconds*1e9)), uptime
 }
 
 func (b *batch) addFrame(d Device, r *ingest.Record, l format.Log, f *format.Frame, p format.Payload, printf *printfs, index int, at uint64, uptime float64) {
