@@ -9,5 +9,5 @@ type Receipt struct {
 	Bytes   int           // payload length
 	Code    ReasonCode    // ReasonSuccess or ReasonNoMatchingSubscribers
 	Latency time.Duration // from the first byte sent to the acknowledgement
-	Odd     error         // what is odd about a log that was sent all the same; nil when nothing is
+	Odd     error         // what is odd about a log or a crash dump that was sent all the same; nil when nothing is
 }

@@ -93,18 +93,24 @@ func (c *Client) uploadWith(ctx context.Context, dev DeviceInfo, buf []byte, tok
 	return c.PublishBinaryLog(ctx, dev, patched)
 }
 
-// PublishCoreDump verifies one crash dump, publishes it and waits for the
-// acknowledgement. A dump that is too large is refused, with the limit named,
-// before anything is sent. The buffer must not change until it returns.
+// PublishCoreDump publishes one crash dump and waits for the acknowledgement. One
+// that is damaged is sent too, since no device writes it a second time; what is
+// wrong with it the receipt says. What has no header that names a device is refused,
+// as is a dump that is too large, with the limit named, before anything is sent. The
+// buffer must not change until it returns.
 func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, error) {
-	dev, err := payload.CoreDumpDevice(dump)
+	dev, odd, err := payload.CheckCoreDump(dump)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.publish(ctx, dev.DeviceSerial, &link.Message{
+	receipt, err := c.publish(ctx, dev.DeviceSerial, &link.Message{
 		Topic: c.topics.coreDump(), Payload: dump,
 		ID: contentID("core-dump", dev.DeviceSerial, dump), ContentType: contentCoreDump,
 	})
+	if err == nil {
+		receipt.Odd = odd
+	}
+	return receipt, err
 }
 
 // publish sends one message and waits for its acknowledgement.

@@ -125,9 +125,8 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 		}
 	}
 	dump := devicetest.CoreDumps(t)[0]
-	dump[len(dump)-1] ^= 1
-	if _, err := c.PublishCoreDump(t.Context(), dump); !errors.Is(err, format.ErrChecksum) {
-		t.Errorf("core dump: %v", err)
+	if _, err := c.PublishCoreDump(t.Context(), dump[:format.CoreDumpHeaderSize]); !errors.Is(err, ErrBadData) {
+		t.Errorf("a header without a dump: %v", err)
 	}
 	if _, err := c.UploadLog(t.Context(), DeviceInfo{DeviceSerial: "#"}, testLog(t, 1, 300)); !errors.Is(err, ErrBadData) {
 		t.Errorf("device named #: %v", err)
@@ -155,6 +154,23 @@ func TestPublishCoreDump(t *testing.T) {
 		if g.Kind != localcloud.KindCoreDump || g.Err != nil || !bytes.Equal(g.Payload, dumps[i]) || g.DeviceSerial == "" {
 			t.Errorf("dump %d: %+v", i, g)
 		}
+	}
+}
+
+// TestPublishDamagedDump sends a dump whose checksum is wrong, as no device writes it a
+// second time, and says so.
+func TestPublishDamagedDump(t *testing.T) {
+	cloud := startCloud(t, localcloud.Config{})
+	c := newClient(t, cloudConfig(cloud))
+	dump := devicetest.CoreDumps(t)[0]
+	dump[len(dump)-1] ^= 1
+	receipt, err := c.PublishCoreDump(within(t, 20*time.Second), dump)
+	if err != nil || !errors.Is(receipt.Odd, format.ErrChecksum) {
+		t.Errorf("receipt says %v, error is %v, want %v", receipt.Odd, err, format.ErrChecksum)
+	}
+	got, err := cloud.WaitReceived(within(t, 10*time.Second), 1)
+	if err != nil || !bytes.Equal(got[0].Payload, dump) {
+		t.Errorf("%d messages, %v, want the dump as it is", len(got), err)
 	}
 }
 

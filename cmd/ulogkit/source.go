@@ -30,7 +30,7 @@ type source interface {
 // source returns what the flags name and its files, and no source if they name none.
 func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, error) {
 	if u.core != "" {
-		return &dumpSource{cmd, &u.Settings}, []string{u.core}, nil
+		return &dumpSource{cmd, &u.Settings, u.strict}, []string{u.core}, nil
 	}
 	if u.text == "" && len(args) == 0 {
 		return nil, nil, nil

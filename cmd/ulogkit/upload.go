@@ -48,6 +48,9 @@ A broker says whether somebody was subscribed when it took a message. Where nobo
 it has thrown the message away: that is told, and the exit code is 1, unless
 --allow-no-subscriber is given.
 
+A crash dump that was cut or is damaged, by its checksum too, is sent as it is, and
+what is wrong with it is told: no device writes it a second time. --strict refuses it.
+
 Logs of an agent so new that their header is not known go with --as-is. Not a byte is
 checked, and none is changed but a session token of 0: it lies at the same place in
 every version, and gets the device's token.
@@ -108,7 +111,7 @@ the reason.` + settings.Help,
 	}
 	u.AddConnectionFlags(cmd.Flags())
 	u.AddDeviceFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&u.strict, "strict", false, "refuse logs with bytes behind the data, or whose frames do not fill it, although their checksum is right")
+	cmd.Flags().BoolVar(&u.strict, "strict", false, "refuse logs with bytes behind the data, or whose frames do not fill it, although their checksum is right, and damaged crash dumps")
 	cmd.Flags().BoolVar(&u.asIs, "as-is", false, "upload logs unchecked and, but for a session token of 0, unchanged")
 	cmd.Flags().StringVar(&u.core, "core", "", "upload the crash dump `FILE`")
 	cmd.Flags().StringVar(&u.text, "text", "", "upload the lines of the text `FILE`")

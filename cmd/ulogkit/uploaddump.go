@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +19,7 @@ import (
 type dumpSource struct {
 	cmd      *cobra.Command // is told what is sent although it is damaged
 	settings *settings.Settings
+	strict   bool // damaged ones are refused
 }
 
 func (*dumpSource) needsToken() bool { return false }
@@ -29,17 +32,16 @@ func (*dumpSource) submit(ctx context.Context, outbox boxes.Acceptor, b []byte) 
 	return one(outbox.SubmitCoreDump(ctx, b))
 }
 
-// prepare checks a crash dump. One that is cut, or that the device wrote wrong, is sent
-// as it is, and one without a header of the agent gets it from the flags: with a notice,
-// since no device writes a dump a second time. One that was changed on its way is
-// refused: it can be fetched again.
+// prepare checks a crash dump. One that is damaged is sent as it is, and one without a
+// header of the agent gets it from the flags: with a notice, since no device writes a
+// dump a second time. Where it can be fetched again, --strict refuses it.
 func (s *dumpSource) prepare(name string, b []byte) ([]byte, error) {
 	d, err := inspect.Dump(b)
 	if err != nil {
 		return nil, err
 	}
-	if whole, _, e := format.ParseCoreDump(d.Bytes); e == nil && whole.Verify() != nil {
-		return nil, format.CheckCoreDump(d.Bytes)
+	if s.strict && len(d.Lost) > 0 {
+		return nil, errors.New(strings.Join(d.Lost, " "))
 	}
 	payload := d.Bytes
 	if d.Header == nil {
@@ -49,7 +51,7 @@ func (s *dumpSource) prepare(name string, b []byte) ([]byte, error) {
 	}
 
 	for _, lost := range d.Lost {
-		fmt.Fprintf(s.cmd.ErrOrStderr(), "%s: is sent although it is damaged: %s\n", name, lost)
+		fmt.Fprintf(s.cmd.ErrOrStderr(), "%s: is sent although it is damaged: %s --strict refuses it.\n", name, lost)
 	}
 	if len(d.Lost) == 0 {
 		for _, note := range d.Notes {

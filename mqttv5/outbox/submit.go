@@ -62,7 +62,7 @@ func (r *Record) check() error {
 		_, err := payload.CheckLog(r.Payload)
 		return err
 	case CoreDump:
-		_, err := payload.CoreDumpDevice(r.Payload)
+		_, _, err := payload.CheckCoreDump(r.Payload)
 		return err
 	case Text:
 		return nil
@@ -167,7 +167,7 @@ func (o *Outbox) SubmitText(ctx context.Context, dev device.Info, entries []payl
 }
 
 func submitDump(ctx context.Context, submit func(context.Context, Record) (string, error), dump []byte) (id string, err error) {
-	dev, err := payload.CoreDumpDevice(dump)
+	dev, _, err := payload.CheckCoreDump(dump)
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,8 @@
 package payload
 
 import (
+	"cmp"
+
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
@@ -26,21 +28,18 @@ func CheckLog(buf []byte) (odd, err error) {
 	return nil, &fault.Error{Op: "check log", Class: fault.ErrBadData, Err: odd, Hint: "nothing was sent"}
 }
 
-// CoreDumpDevice returns the device that the header of a crash dump names. A dump
-// that was cut, or whose memory the device wrote wrong, is sent as well: it is
-// not written a second time, and its registers are worth it. What is no dump with
-// its header, or was changed since the device took the checksum, is refused.
-func CoreDumpDevice(dump []byte) (device.Info, error) {
-	d, _, whole := format.ParseCoreDump(dump)
-	if !isCoreDump(dump) || whole == nil && d.Verify() != nil {
-		err := format.CheckCoreDump(dump)
-		if err == nil {
-			err = format.ErrValue
-		}
-		return device.Info{}, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: err, Hint: "nothing was sent"}
+// CheckCoreDump returns the device that the header of a crash dump names, and what
+// is odd about the dump. One that was cut, whose memory the device wrote wrong, or
+// whose checksum is wrong, is sent as well, as the vendor's library does: no device
+// writes it a second time, and its registers are worth it. What is no dump with its
+// header is refused.
+func CheckCoreDump(dump []byte) (dev device.Info, odd, err error) {
+	odd = format.CheckCoreDump(dump)
+	if !isCoreDump(dump) {
+		return device.Info{}, nil, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: cmp.Or(odd, format.ErrValue), Hint: "nothing was sent"}
 	}
 	h := (*format.CoreDumpHeader)(dump)
-	dev := device.Info{
+	dev = device.Info{
 		ApplicationID: h.ApplicationID(),
 		DeviceSerial:  string(h.DeviceSerial()),
 		DeviceType:    string(h.DeviceType()),
@@ -48,9 +47,9 @@ func CoreDumpDevice(dump []byte) (device.Info, error) {
 		GitHash:       string(h.GitHash()),
 	}
 	if err := dev.Validate(); err != nil {
-		return device.Info{}, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: err}
+		return device.Info{}, nil, &fault.Error{Op: "check core dump", Class: fault.ErrBadData, Err: err}
 	}
-	return dev, nil
+	return dev, odd, nil
 }
 
 // isCoreDump reports whether CrashCatcher's mark stands behind the header.
