@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"sync"
 	"time"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/answer"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // handshakes joins the calls for one session, so that a device boots once however
@@ -78,7 +78,7 @@ func (c *Client) GetSessionToken(ctx context.Context, dev DeviceInfo) (uint32, e
 	case <-run.done:
 		return run.token, run.err
 	case <-ctx.Done():
-		return 0, &Error{Op: "register device " + dev.DeviceSerial, Class: ErrNetwork, Err: waitError(ctx)}
+		return 0, &Error{Op: "register device " + dev.DeviceSerial, Class: ErrNetwork, Err: wait.Error(ctx)}
 	}
 }
 
@@ -125,7 +125,7 @@ func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
 		return 0, err
 	}
 
-	c.count.registered.Add(1)
+	c.count.registered.Inc()
 	c.event(Event{Kind: EventRegistered, Serial: dev.DeviceSerial})
 	if err := c.cfg.Store.SetToken(context.WithoutCancel(ctx), c.sessionKey(dev), token); err != nil {
 		c.notice(fmt.Errorf("keep session token: %w", err))
@@ -136,56 +136,20 @@ func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
 // answerExpiry returns the seconds after which the cloud need not answer.
 func (c *Client) answerExpiry() uint32 { return uint32(max(1, c.cfg.TokenTimeout/time.Second)) }
 
-// bootReplyError says why a boot reply was not used. It does not show the reply:
-// it may hold a token.
-type bootReplyError struct{ reason string }
-
-func (e *bootReplyError) Error() string { return "unusable boot reply: " + e.reason }
-
 // readBootReply returns the token of a reply. An answer to another request, one
 // that the broker had kept, and anything but one token between 1 and 2^32-1 are
-// refused.
-func readBootReply(m *link.Received, correlation []byte) (uint32, error) {
-	if m.Retained {
-		return 0, &bootReplyError{"it is a retained message, of some earlier time"}
-	}
-	if len(m.Correlation) > 0 && !bytes.Equal(m.Correlation, correlation) {
-		return 0, &bootReplyError{"it answers another request"}
-	}
-	return parseBootReply(m.Payload)
-}
-
-func parseBootReply(b []byte) (token uint32, err error) {
-	err = eachMember(b, func(key string, value json.RawMessage) error {
-		if key != "token" {
-			return nil
-		}
-		token, err = parseToken(value)
-		return err
-	})
-	if err == nil && token == 0 {
-		err = errors.New("no token")
+// refused. The error does not show the reply: it may hold a token.
+func readBootReply(m *link.Received, correlation []byte) (token uint32, err error) {
+	switch {
+	case m.Retained:
+		err = errors.New("it is a retained message, of some earlier time")
+	case len(m.Correlation) > 0 && !bytes.Equal(m.Correlation, correlation):
+		err = errors.New("it answers another request")
+	default:
+		token, err = answer.Token(m.Payload)
 	}
 	if err != nil {
-		return 0, &bootReplyError{err.Error()}
+		return 0, fmt.Errorf("unusable boot reply: %w", err)
 	}
 	return token, nil
-}
-
-// parseToken reads a token: a number without a fraction, however it is written, or
-// the digits of one as text.
-func parseToken(value json.RawMessage) (uint32, error) {
-	digits := string(value)
-	if value[0] == '"' {
-		if err := json.Unmarshal(value, &digits); err != nil {
-			return 0, err
-		}
-	} else if x, err := strconv.ParseFloat(digits, 64); err == nil && x == math.Trunc(x) && x >= 0 && x < 1<<32 {
-		digits = strconv.FormatUint(uint64(x), 10)
-	}
-	x, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || x == 0 {
-		return 0, errors.New("the token is not a number between 1 and 4294967295")
-	}
-	return uint32(x), nil
 }

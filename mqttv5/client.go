@@ -18,8 +18,7 @@ type Client struct {
 	keeper  *link.Keeper
 	boots   *handshakes
 	watches chan struct{} // subscriptions for log configurations
-	count   counters
-	latency histogram
+	count   *counters
 	texts   payload.Sequence
 
 	uploadWait time.Duration // before the second attempt to store firmware; doubles
@@ -42,6 +41,7 @@ func open(cfg Config, connection link.Config) (*Client, error) {
 		boots: newHandshakes(), watches: make(chan struct{}, maxWatches),
 		uploadWait: time.Second,
 	}
+	c.count = newCounters(func() bool { return c.keeper.IsUp() })
 	connection.Event = c.connectionEvent
 	var err error
 	if c.keeper, err = link.New(connection); err != nil {
@@ -70,12 +70,12 @@ func (c *Client) connectionEvent(e link.Event) {
 	kind := EventDisconnected
 	switch e.Kind {
 	case link.Connected:
-		c.count.connects.Add(1)
+		c.count.connects.Inc()
 		kind = EventConnected
 	case link.Failed:
-		c.count.failures.Add(1)
+		c.count.failures.Inc()
 	case link.Lost:
-		c.count.disconnects.Add(1)
+		c.count.disconnects.Inc()
 	case link.Throttled:
 		kind = EventThrottled
 	case link.Evicted:

@@ -248,7 +248,7 @@ func (w *worker) conclude(l *link.Link, s *shipment, a link.Ack, latency time.Du
 	}
 	err := w.c.outcome(s.Record.Device.DeviceSerial, s.m, a)
 	if err == nil {
-		w.c.latency.observe(latency)
+		w.c.count.latency.Observe(latency.Seconds())
 		w.unwanted.Store(0)
 		s.Done()
 		return

@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -368,25 +367,6 @@ func TestBootSubscriptionInUse(t *testing.T) {
 			b.Stop()
 		})
 	}
-}
-
-func FuzzBootReply(f *testing.F) {
-	for _, s := range []string{`{"token":7}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`, `{"token":7,"token":8}`, `{"a":[[[[`, `{"token":472}}`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		token, err := parseBootReply(b)
-		if err != nil {
-			if token != 0 {
-				t.Fatal("a token with an error")
-			}
-			return
-		}
-		var v map[string]json.RawMessage
-		if json.Unmarshal(b, &v) != nil || string(v["token"]) != fmt.Sprint(token) || token == 0 {
-			t.Fatalf("%q gave %d", b, token)
-		}
-	})
 }
 
 // overdue is a context whose deadline has passed and whose timer is late, as on a

@@ -186,31 +186,6 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-func TestFirmwareReply(t *testing.T) {
-	for reply, want := range map[string]string{
-		`{"upload_id":5,"presigned_url":"https://h/p?q"}`:   "",
-		`{"upload_id":"5","presigned_url":"https://h/p?q"}`: "",
-		`{"upload_id":6,"presigned_url":"https://h/p?q"}`:   "another upload",
-		`{"upload_id":5,"presigned_url":"ftp://h/p"}`:       "only https:",
-		`{"upload_id":5,"presigned_url":"https:///p"}`:      "not one",
-		`{"upload_id":5,"presigned_url":7}`:                 "not a string",
-		`{"upload_id":5}`:                                   "no address",
-		`{"upload_id":5,"presigned_url":"https://h/canary`:  "broken",
-		`[]`: "not a JSON object",
-	} {
-		u, err := parseFirmwareReply([]byte(reply), 5)
-		if want == "" {
-			if err != nil || u.String() != "https://h/p?q" {
-				t.Errorf("%s: %v %v", reply, u, err)
-			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: %v", reply, err)
-		}
-	}
-}
-
 func TestFirmwareValidate(t *testing.T) {
 	good, _ := testFirmware(10)
 	for name, edit := range map[string]func(*Firmware){

@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -14,8 +13,10 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/device"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/answer"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/presigned"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // Firmware is an ELF file that the cloud needs to turn logs into text.
@@ -93,12 +94,12 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 		if err != nil {
 			return err
 		}
-		again, err := putFirmware(ctx, client, address, &f)
+		again, err := presigned.Put(ctx, client, address, presigned.File{Body: f.Body, Size: f.Size, Progress: f.Progress})
 		if err == nil || !again || n == maxUploads {
 			return err
 		}
 		c.notice(err)
-		if !sleep(ctx, c.uploadWait<<(n-1)) {
+		if !wait.For(ctx, c.uploadWait<<(n-1)) {
 			return err
 		}
 	}
@@ -128,7 +129,7 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (address *url.URL, er
 		},
 		Read: func(m *link.Received) (more bool, err error) {
 			// The topic is of this request alone: there is no better answer.
-			address, err = parseFirmwareReply(m.Payload, id)
+			address, err = answer.Address(m.Payload, id)
 			return false, err
 		},
 		Hint: "check customer and device type, and that the certificate may use these topics",
@@ -139,111 +140,24 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (address *url.URL, er
 	return address, nil
 }
 
-// parseFirmwareReply returns the presigned address. Its errors do not show it.
-func parseFirmwareReply(b []byte, id uint64) (*url.URL, error) {
-	var text string
-	err := eachMember(b, func(key string, value json.RawMessage) error {
-		switch key {
-		case "upload_id":
-			if string(value) != strconv.FormatUint(id, 10) && string(value) != strconv.Quote(strconv.FormatUint(id, 10)) {
-				return errors.New("it answers another upload")
-			}
-		case "presigned_url":
-			if json.Unmarshal(value, &text) != nil {
-				return errors.New("the address is not a string")
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	u, err := url.Parse(text)
-	switch {
-	case text == "":
-		return nil, errors.New("no address")
-	case err != nil || u.Host == "":
-		return nil, errors.New("the address is not one")
-	case u.Scheme != "https":
-		return nil, fmt.Errorf("the address is %s:, only https: is accepted", fault.Printable(u.Scheme))
-	}
-	return u, nil
-}
-
 // storageClient returns an HTTP client that trusts what the broker's connection
 // trusts, and the system's roots.
 func (c *Client) storageClient() (*http.Client, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	var roots *x509.CertPool
 	if c.cfg.CAFile != "" {
 		var err error
-		if t.RootCAs, err = x509.SystemCertPool(); err != nil {
-			t.RootCAs = x509.NewCertPool()
+		if roots, err = x509.SystemCertPool(); err != nil {
+			roots = x509.NewCertPool()
 		}
-		if _, err := link.AppendRoots(t.RootCAs, c.cfg.CAFile); err != nil {
+		if _, err := link.AppendRoots(roots, c.cfg.CAFile); err != nil {
 			return nil, err
 		}
 	}
-	viaProxy := http.ProxyFromEnvironment
+	proxy := http.ProxyFromEnvironment
 	if c.cfg.Tuning.Proxy != "" {
 		connection := c.cfg.connection()
 		u, _ := connection.ProxyURL() // checked with the configuration
-		viaProxy = http.ProxyURL(u)
+		proxy = http.ProxyURL(u)
 	}
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy: viaProxy, TLSClientConfig: t,
-			TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: time.Minute,
-			DisableKeepAlives: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
-}
-
-// putFirmware makes one attempt and says whether another may succeed.
-func putFirmware(ctx context.Context, client *http.Client, address *url.URL, f *Firmware) (again bool, err error) {
-	op := "store firmware at " + address.Host
-	body := &progressReader{r: io.NewSectionReader(f.Body, 0, f.Size), total: f.Size, tell: f.Progress}
-	req := (&http.Request{
-		Method: http.MethodPut, URL: address, Host: address.Host,
-		Header:        http.Header{"Content-Type": {"application/octet-stream"}},
-		Body:          io.NopCloser(body),
-		ContentLength: f.Size,
-	}).WithContext(ctx)
-	resp, err := client.Do(req)
-	if err != nil {
-		var u *url.Error // shows the address
-		if errors.As(err, &u) {
-			err = u.Err
-		}
-		return ctx.Err() == nil, &Error{Op: op, Class: ErrNetwork, Err: err}
-	}
-	defer resp.Body.Close()
-	io.CopyN(io.Discard, resp.Body, 64<<10)
-	switch n := resp.StatusCode; {
-	case n >= 200 && n < 300:
-		return false, nil
-	case n >= 300 && n < 400:
-		return false, &Error{Op: op, Class: ErrRefused, Err: fmt.Errorf("status %d: redirections are not followed", n)}
-	case n == http.StatusForbidden:
-		return true, &Error{Op: op, Class: ErrRefused, Err: errors.New("status 403"), Hint: "the address may have expired; check this machine's clock"}
-	case n >= 500 || n == http.StatusTooManyRequests || n == http.StatusRequestTimeout:
-		return true, &Error{Op: op, Class: ErrRefused, Err: fmt.Errorf("status %d", n), Hint: "try again later"}
-	default:
-		return false, &Error{Op: op, Class: ErrRefused, Err: fmt.Errorf("status %d", n)}
-	}
-}
-
-type progressReader struct {
-	r           io.Reader
-	sent, total int64
-	tell        func(sent, total int64)
-}
-
-func (p *progressReader) Read(b []byte) (int, error) {
-	n, err := p.r.Read(b)
-	p.sent += int64(n)
-	if p.tell != nil && n > 0 {
-		p.tell(p.sent, p.total)
-	}
-	return n, err
+	return presigned.Client(roots, proxy), nil
 }

@@ -2,111 +2,112 @@ package mqttv5
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// collector reads the counters when it is asked; nothing is counted twice.
-type collector struct {
-	c *Client
-	o *Outbox
+// counters are what a client counts. They exist whether or not anybody registered
+// them.
+type counters struct {
+	connects    prometheus.Counter
+	failures    prometheus.Counter
+	disconnects prometheus.Counter
+	delivered   prometheus.Counter
+	bytes       prometheus.Counter
+	nobody      prometheus.Counter
+	refused     prometheus.Counter
+	registered  prometheus.Counter
+	latency     prometheus.Histogram
+
+	all collectors
+}
+
+// newCounters takes what says whether a connection is up.
+func newCounters(isUp func() bool) *counters {
+	c := &counters{}
+	counter := func(name, help string) prometheus.Counter {
+		m := prometheus.NewCounter(prometheus.CounterOpts{Name: "ulogkit_mqtt_" + name, Help: help})
+		c.all = append(c.all, m)
+		return m
+	}
+	c.connects = counter("connects_total", "Connections that came up.")
+	c.failures = counter("connect_failures_total", "Attempts to connect that failed.")
+	c.disconnects = counter("disconnects_total", "Connections that were lost.")
+	c.delivered = counter("published_total", "Messages acknowledged with success.")
+	c.bytes = counter("published_bytes_total", "Payload bytes acknowledged with success.")
+	c.nobody = counter("no_subscriber_total", "Messages acknowledged although nobody was subscribed.")
+	c.refused = counter("refused_total", "Messages acknowledged with a failure code.")
+	c.registered = counter("registrations_total", "Boot handshakes that gave a token.")
+	c.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "ulogkit_mqtt_puback_seconds", Help: "Time from sending a message to its acknowledgement.",
+		Buckets: []float64{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}, // a local broker to a link of 2 KiB/s
+	})
+	up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ulogkit_mqtt_up", Help: "1 while a connection is up."}, func() float64 {
+		if isUp() {
+			return 1
+		}
+		return 0
+	})
+	c.all = append(c.all, c.latency, up)
+	return c
+}
+
+// collectors are collected together.
+type collectors []prometheus.Collector
+
+func (l collectors) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range l {
+		c.Describe(ch)
+	}
+}
+
+func (l collectors) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range l {
+		c.Collect(ch)
+	}
 }
 
 // NewCollector returns a collector for the caller's own Prometheus registry. Either
 // of client and outbox may be nil.
-func NewCollector(c *Client, o *Outbox) prometheus.Collector { return collector{c, o} }
-
-func metric(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("ulogkit_"+name, help, nil, nil)
+func NewCollector(c *Client, o *Outbox) prometheus.Collector {
+	var all collectors
+	if c != nil {
+		all = append(all, c.count.all)
+	}
+	if o != nil {
+		all = append(all, outboxCollector{o})
+	}
+	return all
 }
 
-var (
-	metricConnects    = metric("mqtt_connects_total", "Connections that came up.")
-	metricFailures    = metric("mqtt_connect_failures_total", "Attempts to connect that failed.")
-	metricDisconnects = metric("mqtt_disconnects_total", "Connections that were lost.")
-	metricUp          = metric("mqtt_up", "1 while a connection is up.")
-	metricPublished   = metric("mqtt_published_total", "Messages acknowledged with success.")
-	metricPayload     = metric("mqtt_published_bytes_total", "Payload bytes acknowledged with success.")
-	metricNobody      = metric("mqtt_no_subscriber_total", "Messages acknowledged although nobody was subscribed.")
-	metricRefused     = metric("mqtt_refused_total", "Messages acknowledged with a failure code.")
-	metricRegistered  = metric("mqtt_registrations_total", "Boot handshakes that gave a token.")
-	metricLatency     = metric("mqtt_puback_seconds", "Time from sending a message to its acknowledgement.")
+// outboxCollector reads what an outbox counts, all at one time.
+type outboxCollector struct{ o *Outbox }
 
-	metricAccepted  = metric("outbox_accepted_total", "Records accepted since the outbox was made.")
-	metricDelivered = metric("outbox_delivered_total", "Records delivered since the outbox was made.")
-	metricDropped   = metric("outbox_dropped_total", "Records dropped by hand since the outbox was made.")
-	metricRetried   = metric("outbox_retried_total", "Sendings that failed and will be repeated, in this process.")
-	metricWaiting   = metric("outbox_waiting_records", "Records to be delivered.")
-	metricParked    = metric("outbox_parked_records", "Records set aside with a reason.")
-	metricDamaged   = metric("outbox_damaged_records", "Records whose bytes changed on disk.")
-	metricBytes     = metric("outbox_bytes", "Bytes of all records on disk.")
-	metricOldest    = metric("outbox_oldest_seconds", "Age of the oldest waiting record, in time the outbox was open.")
-)
+var outboxMetrics = [...]struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(OutboxStats) float64
+}{
+	{outboxDesc("accepted_total", "Records accepted since the outbox was made."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Accepted) }},
+	{outboxDesc("delivered_total", "Records delivered since the outbox was made."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Delivered) }},
+	{outboxDesc("dropped_total", "Records dropped by hand since the outbox was made."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Dropped) }},
+	{outboxDesc("retried_total", "Sendings that failed and will be repeated, in this process."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Retried) }},
+	{outboxDesc("waiting_records", "Records to be delivered."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Waiting) }},
+	{outboxDesc("parked_records", "Records set aside with a reason."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Parked) }},
+	{outboxDesc("damaged_records", "Records whose bytes changed on disk."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Damaged) }},
+	{outboxDesc("bytes", "Bytes of all records on disk."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Bytes) }},
+	{outboxDesc("oldest_seconds", "Age of the oldest waiting record, in time the outbox was open."), prometheus.GaugeValue, func(s OutboxStats) float64 { return s.OldestAge.Seconds() }},
+}
 
-// Describe implements prometheus.Collector.
-func (m collector) Describe(ch chan<- *prometheus.Desc) {
-	if m.c != nil {
-		for _, d := range [...]*prometheus.Desc{
-			metricConnects, metricFailures, metricDisconnects, metricUp, metricPublished,
-			metricPayload, metricNobody, metricRefused, metricRegistered, metricLatency,
-		} {
-			ch <- d
-		}
-	}
-	if m.o != nil {
-		for _, d := range [...]*prometheus.Desc{
-			metricAccepted, metricDelivered, metricDropped, metricRetried, metricWaiting,
-			metricParked, metricDamaged, metricBytes, metricOldest,
-		} {
-			ch <- d
-		}
+func outboxDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("ulogkit_outbox_"+name, help, nil, nil)
+}
+
+func (outboxCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range outboxMetrics {
+		ch <- m.desc
 	}
 }
 
-// Collect implements prometheus.Collector.
-func (m collector) Collect(ch chan<- prometheus.Metric) {
-	counter := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v)
+func (c outboxCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.o.Stats()
+	for _, m := range outboxMetrics {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s))
 	}
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
-	}
-	if m.c != nil {
-		n := &m.c.count
-		counter(metricConnects, float64(n.connects.Load()))
-		counter(metricFailures, float64(n.failures.Load()))
-		counter(metricDisconnects, float64(n.disconnects.Load()))
-		up := 0.0
-		if m.c.keeper.IsUp() {
-			up = 1
-		}
-		gauge(metricUp, up)
-		counter(metricPublished, float64(n.delivered.Load()))
-		counter(metricPayload, float64(n.bytes.Load()))
-		counter(metricNobody, float64(n.nobody.Load()))
-		counter(metricRefused, float64(n.refused.Load()))
-		counter(metricRegistered, float64(n.registered.Load()))
-		count, sum, buckets := m.c.latency.read()
-		ch <- prometheus.MustNewConstHistogram(metricLatency, count, sum, buckets)
-	}
-	if m.o != nil {
-		s := m.o.Stats()
-		counter(metricAccepted, float64(s.Accepted))
-		counter(metricDelivered, float64(s.Delivered))
-		counter(metricDropped, float64(s.Dropped))
-		counter(metricRetried, float64(s.Retried))
-		gauge(metricWaiting, float64(s.Waiting))
-		gauge(metricParked, float64(s.Parked))
-		gauge(metricDamaged, float64(s.Damaged))
-		gauge(metricBytes, float64(s.Bytes))
-		gauge(metricOldest, s.OldestAge.Seconds())
-	}
-}
-
-// read returns the histogram as Prometheus wants it: cumulative.
-func (h *histogram) read() (count uint64, sum float64, buckets map[float64]uint64) {
-	buckets = make(map[float64]uint64, len(latencyBounds))
-	for i := range h.buckets {
-		count += h.buckets[i].Load()
-		if i < len(latencyBounds) {
-			buckets[latencyBounds[i]] = count
-		}
-	}
-	return count, float64(h.nanos.Load()) / 1e9, buckets
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
@@ -79,7 +80,7 @@ func (c *Client) sendReport(ctx context.Context, kind telemetry.Kind, applicatio
 	// a time are two.
 	id := randomHex(16)
 	if timed {
-		id = contentID(string(kind), serial, []byte(strconv.FormatUint(uint64(application), 10)), []byte{0}, b)
+		id = payload.ContentID(string(kind), serial, []byte(strconv.FormatUint(uint64(application), 10)), []byte{0}, b)
 	}
 	return c.publish(ctx, serial, c.reportMessage(kind, application, id, b))
 }

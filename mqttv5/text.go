@@ -42,7 +42,7 @@ func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []Text
 		_, lines, _ := bytes.Cut(b, []byte("\n"))
 		r, err := c.publish(ctx, dev.DeviceSerial, &link.Message{
 			Topic: c.topics.textLog(dev.ApplicationID), Payload: b,
-			ID: contentID("text", dev.DeviceSerial, payload.TextHeader(dev, uint64(i)), lines), ContentType: contentText,
+			ID: payload.ContentID("text", dev.DeviceSerial, payload.TextHeader(dev, uint64(i)), lines), ContentType: contentText,
 		})
 		if err != nil {
 			return receipts, fmt.Errorf("batch %d of %d: %w", i+1, len(batches), err)

@@ -2,8 +2,6 @@ package mqttv5
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // PublishBinaryLog publishes buf as it is, token included, and waits for the
@@ -25,7 +24,7 @@ func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byt
 	}
 	return c.publish(ctx, dev.DeviceSerial, &link.Message{
 		Topic: c.topics.binaryLog(dev.ApplicationID), Payload: buf,
-		ID: contentID("log", dev.DeviceSerial, aroundToken(buf)...), ContentType: contentLog,
+		ID: payload.LogID(dev.DeviceSerial, buf), ContentType: contentLog,
 	})
 }
 
@@ -105,7 +104,7 @@ func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, err
 	}
 	receipt, err := c.publish(ctx, dev.DeviceSerial, &link.Message{
 		Topic: c.topics.coreDump(), Payload: dump,
-		ID: contentID("core-dump", dev.DeviceSerial, dump), ContentType: contentCoreDump,
+		ID: payload.ContentID("core-dump", dev.DeviceSerial, dump), ContentType: contentCoreDump,
 	})
 	if err == nil {
 		receipt.Odd = odd
@@ -135,11 +134,11 @@ func (c *Client) publish(ctx context.Context, serial string, m *link.Message) (R
 		if err := c.outcome(serial, m, r.Ack); err != nil {
 			return Receipt{}, err
 		}
-		c.latency.observe(r.latency)
+		c.count.latency.Observe(r.latency.Seconds())
 		return Receipt{ID: m.ID, Topic: m.Topic, Bytes: len(m.Payload), Code: r.Code, Latency: r.latency}, nil
 	case <-ctx.Done():
 		return Receipt{}, &Error{
-			Op: "publish to " + m.Topic, Class: ErrNetwork, Err: waitError(ctx),
+			Op: "publish to " + m.Topic, Class: ErrNetwork, Err: wait.Error(ctx),
 			Hint: "it may or may not have arrived; sending it again is safe",
 		}
 	}
@@ -155,7 +154,7 @@ func (c *Client) sendError(ctx context.Context, m *link.Message, err error) erro
 		return ErrClosed
 	}
 	if ctx.Err() != nil {
-		err = waitError(ctx)
+		err = wait.Error(ctx)
 	}
 	return &Error{Op: "publish to " + m.Topic, Class: ErrNetwork, Code: fault.Code(err), Err: err, Hint: "nothing was sent"}
 }
@@ -165,7 +164,7 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 	nobody := a.Err == nil && a.Code == ReasonNoMatchingSubscribers
 	switch {
 	case nobody && !c.cfg.AllowNoSubscriber:
-		c.count.nobody.Add(1)
+		c.count.nobody.Inc()
 		e := &Error{
 			Op: "publish to " + m.Topic, Class: ErrNobody, Code: a.Code,
 			Err: errors.New("the broker took it and dropped it: nobody was subscribed"), Hint: "start what takes it, or allow that there is nobody",
@@ -185,19 +184,19 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 		}
 		return e
 	default:
-		c.count.refused.Add(1)
+		c.count.refused.Inc()
 		e := &Error{Op: "publish to " + m.Topic, Class: ErrRefused, Code: a.Code, Hint: refusalHint(a.Code)}
 		if a.Reason != "" {
 			e.Err = errors.New(a.Code.String() + ": " + a.Reason)
 		}
 		return e
 	}
-	c.count.delivered.Add(1)
-	c.count.bytes.Add(int64(len(m.Payload)))
+	c.count.delivered.Inc()
+	c.count.bytes.Add(float64(len(m.Payload)))
 	kind := EventDelivered
 	if nobody {
 		kind = EventNoSubscriber
-		c.count.nobody.Add(1)
+		c.count.nobody.Inc()
 		c.cfg.Hooks.Logger.Warn("broker took a message that nobody subscribed to", "topic", m.Topic, "serial", serial)
 	}
 	c.event(Event{Kind: kind, Serial: serial, ID: m.ID, Code: a.Code})
@@ -216,21 +215,4 @@ func refusalHint(code ReasonCode) string {
 		return "the cloud cannot read this message"
 	}
 	return ""
-}
-
-// aroundToken returns the parts of a log that do not depend on its session.
-func aroundToken(buf []byte) [][]byte {
-	before, after := format.AroundSessionToken(buf)
-	return [][]byte{before, after}
-}
-
-// contentID derives a record id from what is sent, so that sending it again, even
-// by another process, gives the same id.
-func contentID(kind, serial string, content ...[]byte) string {
-	h := sha256.New()
-	h.Write([]byte(kind + "\x00" + serial + "\x00"))
-	for _, part := range content {
-		h.Write(part)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // Waits between attempts to store a batch.
@@ -151,7 +152,7 @@ func (p *pipeline) store(ctx context.Context) bool {
 // append stores records, all but those that are too large for the sink: they go into
 // quarantine.
 func (p *pipeline) append(ctx context.Context, sink Sink, records *[]Record, what string) bool {
-	for wait := p.minRetry; len(*records) > 0; wait = min(2*wait, maxRetry) {
+	for delay := p.minRetry; len(*records) > 0; delay = min(2*delay, maxRetry) {
 		start := time.Now()
 		err := sink.Append(ctx, *records)
 		if err == nil {
@@ -172,11 +173,7 @@ func (p *pipeline) append(ctx context.Context, sink Sink, records *[]Record, wha
 		}
 		p.count.failures.Inc()
 		p.status.sinkFails(what, err)
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if !wait.For(ctx, delay) {
 			return false
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
@@ -137,17 +138,10 @@ func (o *Outbox) Submit(ctx context.Context, r Record) (id string, err error) {
 		return x.id(), nil
 	case <-ctx.Done():
 		return "", &fault.Error{
-			Op: "submit to outbox " + o.cfg.Dir, Class: fault.ErrStorage, Err: waitError(ctx),
+			Op: "submit to outbox " + o.cfg.Dir, Class: fault.ErrStorage, Err: wait.Error(ctx),
 			Hint: "it may or may not have been accepted",
 		}
 	}
-}
-
-func waitError(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return errors.New("no answer in time")
-	}
-	return context.Cause(ctx)
 }
 
 // SubmitLog is Submit for a binary log.

@@ -9,13 +9,14 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
-	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+	"github.com/ulogkit/ulogkit/mqttv5/tokens"
 )
 
 // Config says where devices and firmware are.
 type Config struct {
-	// Store is the file of session tokens. Default: that of mqttv5.FileStore, if it
+	// Store is the file of session tokens. Default: that of tokens.File, if it
 	// exists.
 	Store string
 
@@ -30,8 +31,8 @@ type Config struct {
 
 // Fleet has the functions that an exporter asks. It is not safe for concurrent use.
 type Fleet struct {
-	sessions *mqttv5.Sessions // nil if there is no file of tokens to look in
-	store    *dict.Store      // nil if there is no directory
+	sessions *tokens.Lookup // nil if there is no file of tokens to look in
+	store    *dict.Store    // nil if there is no directory
 	byHash   map[string]*dict.Dictionary
 	best     func(otlp.Device, format.Log) otlp.Dictionary
 }
@@ -48,7 +49,7 @@ func Open(cfg Config) (*Fleet, error) {
 	}
 	f := &Fleet{byHash: map[string]*dict.Dictionary{}}
 	var err error
-	f.sessions, err = mqttv5.OpenSessions(mqttv5.FileStoreConfig{Path: cfg.Store, Logger: cfg.Logger})
+	f.sessions, err = tokens.OpenLookup(tokens.Config{Path: cfg.Store, Logger: cfg.Logger})
 	switch {
 	case err == nil:
 	case cfg.Store != "":
@@ -81,15 +82,15 @@ func Open(cfg Config) (*Fleet, error) {
 
 // Device returns the device that a log's session token belongs to. Its type and
 // version are those of its firmware's dictionary; the tokens do not tell them.
-func (f *Fleet) Device(d otlp.Device) (mqttv5.DeviceInfo, bool) {
+func (f *Fleet) Device(d otlp.Device) (device.Info, bool) {
 	if f.sessions == nil {
-		return mqttv5.DeviceInfo{}, false
+		return device.Info{}, false
 	}
 	key, ok := f.sessions.Lookup(d.CustomerID, d.GroupID, d.ApplicationID, d.Token)
 	if !ok {
-		return mqttv5.DeviceInfo{}, false
+		return device.Info{}, false
 	}
-	info := mqttv5.DeviceInfo{ApplicationID: key.ApplicationID, DeviceSerial: key.DeviceSerial, GitHash: key.GitHash}
+	info := device.Info{ApplicationID: key.ApplicationID, DeviceSerial: key.DeviceSerial, GitHash: key.GitHash}
 	if firmware := f.firmware(key.GitHash); firmware != nil {
 		info.DeviceType, info.GitVersion = firmware.ID.DeviceType, firmware.ID.Version
 	}

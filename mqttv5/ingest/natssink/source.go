@@ -11,6 +11,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // Config says where the stream is.
@@ -174,11 +175,7 @@ func (s *Source) ask(ctx context.Context, request func(context.Context) error) e
 		if err == nil || !temporary(err) || ctx.Err() != nil || time.Now().After(enough) {
 			return err
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if !wait.For(ctx, pause) {
 			return ctx.Err()
 		}
 	}

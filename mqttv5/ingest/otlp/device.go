@@ -9,7 +9,7 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/format/topic"
-	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 )
 
 // Device is what is known of the device that a message comes from. Info has no
@@ -19,11 +19,11 @@ type Device struct {
 	GroupID       string
 	ApplicationID uint32
 	Token         uint32 // of the session; 0 for a crash dump
-	Info          mqttv5.DeviceInfo
+	Info          device.Info
 }
 
 // deviceOf returns the device that a log's topic and token tell of.
-func deviceOf(name string, token uint32, lookup func(Device) (mqttv5.DeviceInfo, bool)) Device {
+func deviceOf(name string, token uint32, lookup func(Device) (device.Info, bool)) Device {
 	d := Device{Token: token}
 	t, _ := topic.Parse(name)
 	d.CustomerID, d.GroupID = t.Customer, t.Group
@@ -43,7 +43,7 @@ func deviceOf(name string, token uint32, lookup func(Device) (mqttv5.DeviceInfo,
 // deviceOfCrash returns the device that a crash dump's header names.
 func deviceOfCrash(name string, h *format.CoreDumpHeader) Device {
 	t, _ := topic.Parse(name)
-	return Device{CustomerID: t.Customer, GroupID: t.Group, ApplicationID: h.ApplicationID(), Info: mqttv5.DeviceInfo{
+	return Device{CustomerID: t.Customer, GroupID: t.Group, ApplicationID: h.ApplicationID(), Info: device.Info{
 		ApplicationID: h.ApplicationID(), DeviceSerial: valid(h.DeviceSerial()), DeviceType: valid(h.DeviceType()),
 		GitVersion: valid(h.VersionString()), GitHash: valid(h.GitHash()),
 	}}

@@ -12,9 +12,10 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text"
-	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // Dictionary tells what the firmware says of a log's records. The dictionaries of
@@ -44,9 +45,9 @@ type Config struct {
 	RefusedFile string
 
 	// Device names the device that a session token belongs to; the Device it gets
-	// has no Info yet. mqttv5.Sessions finds those of the gateway's token file.
+	// has no Info yet. tokens.Lookup finds those of the gateway's token file.
 	// Default: none are known.
-	Device func(Device) (mqttv5.DeviceInfo, bool)
+	Device func(Device) (device.Info, bool)
 
 	// Dictionary returns what the firmware says that a log is of, or nil; BestOf
 	// makes one. Default: nil.
@@ -228,8 +229,8 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 			if !follow {
 				return nil
 			}
-			if err := sleep(ctx, e.poll); err != nil {
-				return err
+			if !wait.For(ctx, e.poll) {
+				return ctx.Err()
 			}
 		default:
 			return fmt.Errorf("export: %w", err)
@@ -258,8 +259,8 @@ func (e *Exporter) begin(ctx context.Context) error {
 
 		err = p.check(e.cfg.PositionFile, sink, e.cfg.URL)
 		if err != nil && p.Next > sink.Next && try < patience {
-			if err := sleep(ctx, e.poll); err != nil {
-				return err
+			if !wait.For(ctx, e.poll) {
+				return ctx.Err()
 			}
 			continue
 		}
@@ -336,15 +337,4 @@ func (e *Exporter) flush(ctx context.Context) error {
 	e.stats.Position = e.batch.next
 	e.report.publish(e.stats)
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

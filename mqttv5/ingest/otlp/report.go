@@ -7,7 +7,7 @@ import (
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 
-	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
@@ -19,7 +19,7 @@ func (b *batch) addText(r *ingest.Record, yield func(full bool) bool) {
 		return // ingest stores intact ones only
 	}
 	d := deviceOf(r.Topic, 0, nil)
-	d.Info = mqttv5.DeviceInfo{
+	d.Info = device.Info{
 		ApplicationID: d.ApplicationID, DeviceSerial: log.Serial, DeviceType: log.DeviceType, GitVersion: log.Version, GitHash: log.Git,
 	}
 	for i := range log.Lines {
@@ -87,7 +87,7 @@ func reporter(r *ingest.Record, serial string, application uint32) Device {
 	if application != 0 {
 		d.ApplicationID = application
 	}
-	d.Info = mqttv5.DeviceInfo{ApplicationID: d.ApplicationID, DeviceSerial: serial}
+	d.Info = device.Info{ApplicationID: d.ApplicationID, DeviceSerial: serial}
 	return d
 }
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // maxAnswer is the longest answer that is read, in bytes.
@@ -104,13 +105,13 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 		if err == nil {
 			return answer, nil
 		}
-		wait := max(time.Duration(rand.Float64()*float64(bound)), e.minWait/2)
+		delay := max(time.Duration(rand.Float64()*float64(bound)), e.minWait/2)
 		bound = min(2*bound, e.maxWait)
 		if r := (*refusal)(nil); errors.As(err, &r) {
 			if !r.temporary() {
 				return receipt{}, e.failed(path, err)
 			}
-			wait = max(wait, r.after)
+			delay = max(delay, r.after)
 		} else if errors.Is(err, errNoReceipt) {
 			return receipt{}, e.failed(path, err)
 		}
@@ -119,9 +120,9 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 		// Whoever looks at the last page of a log is to see that it waits.
 		if err.Error() != said || time.Since(saidAt) >= sayAgain {
 			said, saidAt = err.Error(), time.Now()
-			e.cfg.Logger.Warn("cannot export; trying again", "error", err, "in", wait.Round(time.Millisecond))
+			e.cfg.Logger.Warn("cannot export; trying again", "error", err, "in", delay.Round(time.Millisecond))
 		}
-		if sleep(trying, wait) != nil {
+		if !wait.For(trying, delay) {
 			if ctx.Err() != nil {
 				return receipt{}, ctx.Err()
 			}

@@ -2,15 +2,13 @@ package link
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // Keeper owns one connection: it opens it when it is needed, at most one at a time
@@ -127,7 +125,7 @@ func (k *Keeper) Up(ctx context.Context) (*Link, error) {
 		if last != nil {
 			return nil, last // says more than that time is up
 		}
-		return nil, &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: waitError(ctx), Hint: "check host, port and firewall"}
+		return nil, &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: wait.Error(ctx), Hint: "check host, port and firewall"}
 	}
 }
 
@@ -167,12 +165,12 @@ func (k *Keeper) UpPatiently(ctx context.Context) (*Link, error) {
 	for {
 		k.awaitJudgement(ctx)
 		k.mu.Lock()
-		wait, err := time.Until(k.retryAt), k.lastErr
+		left, err := time.Until(k.retryAt), k.lastErr
 		if k.attempt != nil || (k.current != nil && k.current.alive()) {
-			wait = 0 // somebody has not waited
+			left = 0 // somebody has not waited
 		}
 		k.mu.Unlock()
-		if !sleep(ctx, wait) {
+		if !wait.For(ctx, left) {
 			return nil, errors.Join(err, context.Cause(ctx))
 		}
 
@@ -190,28 +188,6 @@ func (k *Keeper) UpPatiently(ctx context.Context) (*Link, error) {
 			return nil, err
 		}
 	}
-}
-
-// sleep waits and reports whether the context is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func waitError(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return errors.New("no answer in time")
-	}
-	return context.Cause(ctx)
 }
 
 // run makes one attempt and then watches the link until it ends.
@@ -255,9 +231,9 @@ func (k *Keeper) run(a *attempt) {
 // try waits until an attempt may be made and makes it.
 func (k *Keeper) try() (*Link, error) {
 	k.mu.Lock()
-	wait := time.Until(k.notBefore)
+	left := time.Until(k.notBefore)
 	k.mu.Unlock()
-	if !sleep(k.ctx, wait) {
+	if !wait.For(k.ctx, left) {
 		return nil, fault.ErrClosed
 	}
 
@@ -266,126 +242,6 @@ func (k *Keeper) try() (*Link, error) {
 	k.notBefore = time.Now().Add(k.cfg.Tuning.MinBackoff)
 	k.mu.Unlock()
 	return k.open()
-}
-
-// ended judges the end of a link.
-func (k *Keeper) ended(l *Link) {
-	if errors.Is(l.cause, fault.ErrClosed) {
-		return
-	}
-	code := fault.Code(l.cause)
-	v := k.cfg.Pace.judge(code, false)
-	lived := time.Since(l.opened)
-
-	k.mu.Lock()
-	k.backoff.lived(lived)
-	k.shortLives++
-	if code != 0 || !isCut(l.cause) || lived >= k.cfg.Pace.Stable {
-		k.shortLives = 0
-	}
-	err := k.lostError(l.cause, k.shortLives >= maxShortLives)
-	k.lastErr = err
-	k.plan(v)
-	if v.evict {
-		k.evicted()
-	}
-	stopped, again := k.stopped, time.Until(k.retryAt)
-	k.mu.Unlock()
-
-	if v.halve {
-		k.rate.halve()
-		k.cfg.Event(Event{Kind: Throttled, Code: code, Err: err})
-	}
-	if v.evict {
-		k.cfg.Event(Event{Kind: Evicted, Code: code, Err: errors.Join(err, stopped)})
-	}
-	if code == fault.ReasonReceiveMaximum {
-		k.cfg.Logger.Error("more messages in flight than the broker allows; please report this bug", "error", err)
-	}
-	k.cfg.Logger.Warn("connection lost", "broker", k.cfg.Address(), "error", err)
-	k.cfg.Event(Event{Kind: Lost, Code: code, Err: err, Again: again})
-}
-
-// plan sets when to connect again. The caller holds mu.
-func (k *Keeper) plan(v verdict) {
-	now := time.Now()
-	wait := k.backoff.next()
-	if v.person {
-		wait = k.backoff.max
-	}
-	k.retryAt = later(now.Add(max(wait, v.wait)), k.notBefore)
-	k.notBefore = later(k.notBefore, now.Add(v.wait))
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// evicted counts evictions and stops the keeper when another client insists on the
-// same identifier. The caller holds mu.
-func (k *Keeper) evicted() {
-	span := k.cfg.Pace.EvictionSpan
-	now := time.Now()
-	kept := k.evictions[:0]
-	for _, t := range append(k.evictions, now) {
-		if now.Sub(t) < span {
-			kept = append(kept, t)
-		}
-	}
-	k.evictions = kept
-	if len(kept) >= maxEvictions && k.stopped == nil {
-		k.stopped = &fault.Error{
-			Op: "stay connected to " + k.cfg.Address(), Class: fault.ErrRefused, Code: fault.ReasonSessionTakenOver,
-			Err:  fmt.Errorf("another connection with client identifier %q took over %d times within %v", k.cfg.Tuning.ClientID, maxEvictions, span),
-			Hint: k.cfg.Rival + " and start again",
-		}
-	}
-}
-
-// open dials, shakes hands and logs in.
-func (k *Keeper) open() (*Link, error) {
-	ctx, cancel := context.WithTimeout(k.ctx, k.cfg.Timeout)
-	defer cancel()
-	conn, err := k.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := openLink(ctx, conn, &k.cfg, k.rate, &k.routes)
-	if err != nil {
-		return nil, k.loginError(ctx, err)
-	}
-	return l, nil
-}
-
-// dial connects with the credentials of the moment and finishes the handshake.
-func (k *Keeper) dial(ctx context.Context) (net.Conn, error) {
-	var tlsConfig *tls.Config
-	if !k.cfg.InsecurePlaintext {
-		var err error
-		if tlsConfig, err = k.identity.load(); err != nil {
-			return nil, err
-		}
-	}
-
-	conn, err := k.cfg.Dial(ctx, "tcp", k.cfg.Address())
-	if err != nil {
-		return nil, k.dialError(ctx, err)
-	}
-	if tlsConfig != nil {
-		t := tls.Client(conn, tlsConfig)
-		if err := t.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, k.handshakeError(ctx, err)
-		}
-		conn = t
-	}
-	if wrap := k.cfg.WrapConn; wrap != nil {
-		conn = wrap(conn)
-	}
-	return conn, nil
 }
 
 // Go runs f in a goroutine that Close waits for; its context ends with Close. The
