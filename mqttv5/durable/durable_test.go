@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable/durabletest"
 )
@@ -159,6 +160,25 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file is still there: %v", err)
 	}
+}
+
+// Two files set aside in the same nanosecond, as by clocks that are coarse or set back,
+// do not replace each other.
+func TestSetAsideReplacesNothing(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	synctest.Test(t, func(t *testing.T) { // its clock stands still
+		for n, text := range []string{"first", "second"} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := SetAside(name); (err == nil) != (n == 0) {
+				t.Errorf("%s: got %v", text, err)
+			}
+		}
+		if got := read(t, name); got != "second" {
+			t.Errorf("got %q, want the second where it was", got)
+		}
+	})
 }
 
 func TestMakeDirKeepsWhatIsThere(t *testing.T) {

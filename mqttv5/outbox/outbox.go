@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -147,9 +148,18 @@ func Open(cfg Config) (*Outbox, error) {
 		o.lock.Unlock()
 		return nil, o.failed("open", err)
 	}
+	tellOpen(cfg.Dir, o.log)
 	o.write = newCommitter(o)
 	o.intake = startIntake(o)
 	return o, nil
+}
+
+// tellOpen tells of a folder in which others may write: they could take records away
+// or put some in.
+func tellOpen(dir string, log *slog.Logger) {
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o022 != 0 {
+		log.Warn("others may write to the directory of the outbox; chmod go-w closes it", "dir", dir, "mode", info.Mode().Perm())
+	}
 }
 
 func (o *Outbox) failed(op string, err error) error {

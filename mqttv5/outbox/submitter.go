@@ -50,6 +50,7 @@ func OpenSubmitter(cfg Config) (*Submitter, error) {
 	if err := durable.MakeDir(intakeDir(cfg.Dir), 0o700); err != nil {
 		return nil, s.failed("make", err)
 	}
+	tellOpen(cfg.Dir, cfg.Logger)
 	return s, nil
 }
 

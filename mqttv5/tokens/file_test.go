@@ -454,3 +454,20 @@ func FuzzTokenFile(f *testing.F) {
 		}
 	})
 }
+
+// Whoever has a token can upload in a device's name.
+func TestFileIsTheOwnersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "tokens.json")
+	s, err := OpenFile(Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetToken(t.Context(), testKey(1), 5); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, path + ".lock": 0o600, filepath.Dir(path): 0o700} {
+		if fi, err := os.Stat(name); err != nil || fi.Mode().Perm() != want {
+			t.Errorf("%s: got mode %v, %v, want %o", name, fi.Mode(), err, want)
+		}
+	}
+}

@@ -303,3 +303,15 @@ func TestTooLargeIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// A stream that somebody has made in memory would lose all with its server.
+func TestStreamInMemoryIsRefused(t *testing.T) {
+	c := startCluster(t, 1)
+	s := open(t, Config{URL: c.url(), Stream: "S", Replicas: 1})
+	if _, err := s.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "M", Subjects: []string{"M.>"}, Storage: jetstream.MemoryStorage}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Config{URL: c.url(), Stream: "M", Replicas: 1}); err == nil || !strings.Contains(err.Error(), "it is kept in memory") {
+		t.Errorf("got %v, want it refused", err)
+	}
+}

@@ -32,10 +32,24 @@ func TestAddressIsHTTPSAndOfThisUpload(t *testing.T) {
 	}
 }
 
+// A token in an answer that cannot be used is still one that works for somebody.
+func TestTokenIsNotShown(t *testing.T) {
+	const secret = "987654321"
+	for _, reply := range []string{
+		`{"token":` + secret + `.5}`, `{"token":"` + secret + `x"}`, `{"token":` + secret, `{"token":"` + secret, `{"token":` + secret + `0}`, `{"token":-` + secret + `}`,
+		`[` + secret + `]`, secret, `"` + secret + `"`, `{"token":` + secret + `,"token":` + secret + `}`, `{"token":` + secret + `}` + secret, `{"token":[` + secret + `]}`,
+		`{"token":{"a":` + secret + `}}`, `{token:` + secret + `}`, `{"token":` + secret + `e9}`, `token=` + secret, `{"` + secret + `":1}`, `{"token" ` + secret + `}`,
+	} {
+		if _, err := Token([]byte(reply)); err == nil || strings.Contains(err.Error(), secret[:5]) {
+			t.Errorf("%s: got %v, want an error that does not show it", reply, err)
+		}
+	}
+}
+
 func FuzzToken(f *testing.F) {
 	for _, s := range []string{
 		`{"token":7}`, `{"token":"7"}`, `{"token":7e0}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`,
-		`{"token":7,"token":8}`, `{"a":[[[[`, `{"token":472}}`,
+		`{"token":7,"token":8}`, `{"a":[[[[`, `{"token":472}}`, `{"token":7,"TOKEN":8}`, `{"token":1e-400}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -47,18 +61,40 @@ func FuzzToken(f *testing.F) {
 			}
 			return
 		}
-		var v struct {
-			Token json.RawMessage `json:"token"`
-		}
+		var v map[string]json.RawMessage // names of fields would fit in any case
 		if err := json.Unmarshal(b, &v); err != nil {
 			t.Fatalf("%q: got token %d, and encoding/json says %v", b, token, err)
 		}
 		var text string
-		if json.Unmarshal(v.Token, &text) != nil {
-			text = string(v.Token)
+		if json.Unmarshal(v["token"], &text) != nil {
+			text = string(v["token"])
 		}
 		if want, err := strconv.ParseFloat(text, 64); err != nil || want != float64(token) || token == 0 {
 			t.Fatalf("%q: got token %d, want %v, %v", b, token, want, err)
+		}
+	})
+}
+
+// Whatever answers a request for an address, what is taken is an https: address with a
+// host, and an error shows nothing of it.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{
+		`{"upload_id":5,"presigned_url":"https://h/p?q"}`, `{"upload_id":"5","presigned_url":"HTTPS://[::1]:1/%41"}`, `{"presigned_url":"https:///x"}`, `{"presigned_url":"ftp://h"}`,
+		`{"presigned_url":"https://u:p@h/"}`, `{"presigned_url":"https://h\u0000/"}`, `{"upload_id":6}`, `{`, ``, `[]`, `{"presigned_url":7}`,
+	} {
+		f.Add([]byte(s), "canary")
+	}
+	f.Fuzz(func(t *testing.T, b []byte, canary string) {
+		u, err := Address(b, 5)
+		switch {
+		case err != nil && u != nil:
+			t.Fatal("an address with an error")
+		case err == nil && (u.Scheme != "https" || u.Host == ""):
+			t.Fatalf("%q gave %v", b, u)
+		}
+		quoted, _ := json.Marshal("ftp://h/?canary" + canary)
+		if _, err := Address([]byte(`{"presigned_url":`+string(quoted)+`}`), 5); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Fatalf("%s: got %v", quoted, err)
 		}
 	})
 }

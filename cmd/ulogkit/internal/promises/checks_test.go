@@ -1,0 +1,215 @@
+package promises
+
+// checks are the lines that refuse, bound or count.
+var checks = []mutation{
+	{
+		"an output that is an input is refused", "cmd/ulogkit/internal/files/output.go",
+		"out.Mode().IsRegular() && os.SameFile(out, other)", "out.Mode().IsRegular() && o.Name == in.Name",
+		"TestCheckLeavesTheFolderAlone", "",
+	},
+	{
+		"a file that a command did not write is not replaced", "cmd/ulogkit/internal/files/output.go",
+		"\tif len(old) == 0 || o.Mine != nil && o.Mine(old) {\n\t\treturn nil\n\t}\n\treturn refused(\"is not what this command writes\")\n", "\t_ = old\n\treturn nil\n",
+		"TestCheckLeavesTheFolderAlone", "",
+	},
+	{
+		"nothing is extracted through a link", "cmd/ulogkit/internal/files/output.go",
+		"case !info.Mode().IsRegular():\n\t\treturn refusal{", "case info.IsDir():\n\t\treturn refusal{",
+		"TestExtract", "",
+	},
+	{
+		"an extraction replaces no file of another content", "cmd/ulogkit/internal/files/output.go",
+		"if err != nil || !bytes.Equal(old, b) {", "if err != nil {",
+		"TestExtract", "",
+	},
+	{
+		"no file is replaced through a link", "mqttv5/durable/durable.go",
+		"\tif fi.Mode().IsRegular() {\n\t\treturn nil\n\t}\n\treturn &fs.PathError", "\tif !fi.IsDir() {\n\t\treturn nil\n\t}\n\treturn &fs.PathError",
+		"TestReplaceFileRefusesWhatIsNoRegularFile", "",
+	},
+	{
+		"what is set aside replaces nothing", "mqttv5/durable/durable.go",
+		"\tif _, err := os.Lstat(aside); err == nil {\n", "\tif err := error(nil); err != nil {\n",
+		"TestSetAsideReplacesNothing", "",
+	},
+	{
+		"a record's checksum is compared", "mqttv5/outbox/record.go",
+		"\tif le.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {", "\tif false {",
+		"TestF19BitFlips", "",
+	},
+	{
+		"a full outbox refuses", "mqttv5/outbox/submit.go",
+		"if o.bytes+size > o.cfg.MaxBytes {", "if false {",
+		"TestFullOutboxRefuses", "",
+	},
+	{
+		"the structure of an outbox's file is checked", "mqttv5/outbox/internal/boltfile/boltfile.go",
+		"\tif err := check(name); err != nil {\n\t\treturn nil, err\n\t}\n", "",
+		"TestF19BitFlips", "mqttv5/outbox",
+	},
+	{
+		"a loss is noted", "mqttv5/outbox/file.go",
+		"\tif err := noteLoss(o.cfg.Dir, loss); err != nil {\n", "\tif err := error(nil); err != nil {\n",
+		"TestF44LossIsCounted", "",
+	},
+	{
+		"a count that is not the newest is not believed", "mqttv5/outbox/file.go",
+		"\t\t\t\tloss.Counted = false // the state is older than the record\n", "",
+		"TestF44CountOfAnOlderCommit", "",
+	},
+	{
+		"a second process does not open the outbox", "mqttv5/outbox/outbox.go",
+		"if ok, err := o.lock.TryLock(); err != nil || !ok {", "if ok, err := o.lock.TryLock(); err != nil || !ok && false {",
+		"TestF20SecondProcess", "",
+	},
+	{
+		"a folder that is no sink is refused", "mqttv5/ingest/filesink/identity.go",
+		"\t\tif err == nil && len(all) == 0 {\n\t\t\terr = ErrNoSink\n\t\t}\n", "",
+		"TestDirectoryThatIsNoSink", "",
+	},
+	{
+		"a folder with files of others becomes no sink", "mqttv5/ingest/filesink/identity.go",
+		"\t\treturn vacant(dir)\n", "\t\treturn nil\n",
+		"TestDirectoryThatIsNoSink", "",
+	},
+	{
+		"two writers of a sink are refused", "mqttv5/ingest/filesink/lock_unix.go",
+		"\t\t\terr = ErrLocked\n\t\t\tbreak\n", "\t\t\terr = nil\n\t\t\tbreak\n",
+		"TestLocked", "",
+	},
+	{
+		"a loss in a sink keeps its numbers", "mqttv5/ingest/filesink/sink.go",
+		"if missing := len(old) - len(found.entries); missing > 0 {", "if missing := 0; missing > 0 {",
+		"TestLossIsNeverForgotten", "",
+	},
+	{
+		"a segment that lost its head keeps its numbers", "mqttv5/ingest/filesink/sink.go",
+		"\t\ts.next = first + uint64(len(old))\n", "\t\ts.next = first\n",
+		"TestLossIsNeverForgotten", "",
+	},
+	{
+		"a loss is told by each worker", "mqttv5/ingest/filesink/sink.go",
+		"\t\tif !accepted.covers(x) {\n", "\t\tif false {\n",
+		"TestLossIsNeverForgotten", "",
+	},
+	{
+		"a position of another sink is refused", "mqttv5/ingest/otlp/position.go",
+		"case p.Sink != \"\" && p.Sink != sink.ID:", "case false:",
+		"TestPositionThatDoesNotFit", "",
+	},
+	{
+		"a position of another receiver is refused", "mqttv5/ingest/otlp/position.go",
+		"case p.Receiver != \"\" && p.Receiver != receiver:", "case false:",
+		"TestPositionThatDoesNotFit", "",
+	},
+	{
+		"a position beyond the end is refused", "mqttv5/ingest/otlp/position.go",
+		"case p.Next > sink.Next:", "case false:",
+		"TestPositionThatDoesNotFit", "",
+	},
+	{
+		"records removed before they were exported are counted", "mqttv5/ingest/otlp/exporter.go",
+		"\t\t\te.stats.Lost += sink.First - p.Next\n", "",
+		"TestRemovedBeforeExported", "",
+	},
+	{
+		"two exports on one position are refused", "mqttv5/ingest/otlp/position.go",
+		"\tcase !ok:\n\t\treturn nil, fmt", "\tcase !ok && name == \"\":\n\t\treturn nil, fmt",
+		"TestPositionIsUsedByOne", "",
+	},
+	{
+		"a page is no receipt", "mqttv5/ingest/otlp/receipt.go",
+		"\treturn receipt{}, fmt.Errorf(\"%w: it has the content type", "\tif len(body) > 0 {\n\t\treturn receipt{}, nil\n\t}\n\treturn receipt{}, fmt.Errorf(\"%w: it has the content type",
+		"TestReceipts", "",
+	},
+	{
+		"a redirect of a receiver is not followed", "mqttv5/ingest/otlp/exporter.go",
+		"return http.ErrUseLastResponse }", "return nil }",
+		"TestReceiverRedirects", "",
+	},
+	{
+		"a request that is too large is split", "mqttv5/ingest/otlp/split.go",
+		"r.status == http.StatusBadRequest || r.status == http.StatusRequestEntityTooLarge", "r.status == http.StatusBadRequest",
+		"TestTooLargeIsSplit", "",
+	},
+	{
+		"a poisoned record is found", "mqttv5/ingest/otlp/split.go",
+		"r.status == http.StatusBadRequest || r.status == http.StatusRequestEntityTooLarge", "r.status == http.StatusRequestEntityTooLarge",
+		"TestPoisonedRecordIsSetAside", "",
+	},
+	{
+		"a receiver that refuses all sets nothing aside", "mqttv5/ingest/otlp/split.go",
+		"\tif !e.takes {\n", "\tif false {\n",
+		"TestReceiverThatRefusesAll", "",
+	},
+	{
+		"a message nobody was subscribed to is lost", "mqttv5/refusal.go",
+		"ReasonNoMatchingSubscribers: {park: 20, patience: 10 * time.Minute},", "ReasonNoMatchingSubscribers: {patience: 10 * time.Minute},",
+		"TestRecordsThatNobodyTakesAreParked", "",
+	},
+	{
+		"a SUBACK has a code for each filter", "mqttv5/internal/link/subscribe.go",
+		"if len(a.codes) != len(filters) {", "if len(a.codes) > len(filters) {",
+		"TestSubackIsReadAsAWhole", "",
+	},
+	{
+		"a refused filter among many is a refusal", "mqttv5/internal/link/subscribe.go",
+		"\t\tcase code.Failed():\n\t\t\treturn refusal(\"subscribe", "\t\tcase code.Failed() && i == 0:\n\t\t\treturn refusal(\"subscribe",
+		"TestSubackIsReadAsAWhole", "",
+	},
+	{
+		"a message too large for the sink goes into quarantine", "mqttv5/ingest/pipeline.go",
+		"errors.As(err, &tooLarge) && records == &p.good", "errors.As(err, &tooLarge) && records == nil",
+		"TestTooLargeGoesIntoQuarantine", "",
+	},
+	{
+		"a token file of others is left alone", "mqttv5/tokens/file.go",
+		"\tif _, _, err := read(s.path, s.limit); errors.Is(err, errForeign) {\n\t\treturn nil, failed(\"read\", s.path, err)\n\t}\n", "",
+		"TestFileNeverTouchesWhatIsNotOurs", "",
+	},
+	{
+		"a presigned address is https:", "mqttv5/internal/answer/answer.go",
+		"case u.Scheme != \"https\":", "case u.Scheme == \"\":",
+		"TestAddressIsHTTPSAndOfThisUpload", "",
+	},
+	{
+		"a boot reply of another request is not used", "mqttv5/boot.go",
+		"case len(m.Correlation) > 0 && !bytes.Equal(m.Correlation, correlation):", "case len(m.Correlation) > 0 && !bytes.Equal(m.Correlation, m.Correlation):",
+		"TestF23BootReplies", "",
+	},
+	{
+		"a retained boot reply is not used", "mqttv5/boot.go",
+		"\tcase m.Retained:\n", "\tcase false:\n",
+		"TestF23BootReplies", "",
+	},
+	{
+		"a certificate not valid yet is named", "mqttv5/internal/link/credentials.go",
+		"case now.Before(leaf.NotBefore):", "case false:",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"the broker's certificate is verified", "mqttv5/internal/link/credentials.go",
+		"\t\tServerName:   c.serverName,\n", "\t\tServerName:   c.serverName, InsecureSkipVerify: true,\n",
+		"TestF15TLS", "mqttv5",
+	},
+	{
+		"words of others are printed harmlessly", "cmd/ulogkit/printable.go",
+		"|| !unicode.IsPrint(r):", "|| !unicode.IsPrint('a'):",
+		"TestErrorsAreWrittenPrintable", "",
+	},
+	{
+		"a spool's bad file is set aside with its reason", "mqttv5/spool/spool.go",
+		"return s.setAside(f.name, err)\n", "return s.accepted(f.name)\n",
+		"TestBadFileIsSetAside", "",
+	},
+	{
+		"a spool's file stays while the outbox is full", "mqttv5/spool/spool.go",
+		"\tcase errors.Is(err, fault.ErrOutboxFull), errors.Is(err, fault.ErrStorage):\n\t\ts.tell(\"\", err.Error())\n\t\treturn errStop\n", "",
+		"TestFullOutbox", "",
+	},
+	{
+		"a file that the spool moves replaces none", "mqttv5/spool/spool.go",
+		"err = os.Link(from, path)", "err = os.Rename(from, path)",
+		"TestBadFileIsSetAside", "",
+	},
+}

@@ -1,0 +1,168 @@
+package promises
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// root is the repository's folder, from here.
+const root = "../../../.."
+
+// mutation takes a promise out of the code.
+type mutation struct {
+	promise string // that the line keeps
+	file    string // from the root on
+	old     string // what stands there, once
+	new     string // what keeps the promise no more
+	test    string // that fails then
+	in      string // package of the test, from the root on; empty for that of the file
+}
+
+func (m *mutation) pkg() string {
+	if m.in != "" {
+		return m.in
+	}
+	return filepath.ToSlash(filepath.Dir(m.file))
+}
+
+// all returns the whole list.
+func all() (list []mutation) {
+	for _, part := range [][]mutation{earlier, syncs, orders, modes, checks} {
+		list = append(list, part...)
+	}
+	return list
+}
+
+// find returns the file in which the line stands now: lines move within a package.
+// The name is empty if it stands nowhere, or more than once.
+func (m *mutation) find(t *testing.T) (name string, content string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, filepath.Dir(m.file), "*.go"))
+	if err != nil || len(files) == 0 {
+		return "", ""
+	}
+	times := 0
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(b), m.old); n > 0 && !strings.HasSuffix(f, "_test.go") {
+			times += n
+			name, content = f, string(b)
+		}
+	}
+	if times != 1 {
+		return "", ""
+	}
+	return name, content
+}
+
+// hasTest reports whether the test of the line is there.
+func (m *mutation) hasTest(t *testing.T) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, m.pkg(), "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(m.test, "/")
+	declared := regexp.MustCompile(`(?m)^func ` + name + `\(`)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if declared.Match(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// The list is of this code. A line or two may have been written anew since somebody
+// ran TestMutations, who must say then what keeps the promise.
+func TestListIsOfThisCode(t *testing.T) {
+	list, stale := all(), 0
+	if len(list) < 100 {
+		t.Fatalf("got %d lines, want all", len(list))
+	}
+	for _, m := range list {
+		if name, _ := m.find(t); name == "" {
+			t.Logf("%s: %q does not stand there once", m.file, m.old)
+			stale++
+		} else if !m.hasTest(t) {
+			t.Logf("%s: there is no test %s in %s", m.promise, m.test, m.pkg())
+			stale++
+		}
+	}
+	if stale > len(list)/20 {
+		t.Errorf("%d of %d lines are not up to date", stale, len(list))
+	}
+}
+
+// TestMutations takes out each line and runs its test, which must fail. It takes a
+// quarter of an hour: ULOGKIT_MUTATIONS is a regular expression of the promises or
+// files to try.
+func TestMutations(t *testing.T) {
+	which := os.Getenv("ULOGKIT_MUTATIONS")
+	if which == "" {
+		t.Skip("ULOGKIT_MUTATIONS=. runs it")
+	}
+	wanted := regexp.MustCompile(which)
+	for _, m := range all() {
+		if !wanted.MatchString(m.promise + " " + m.file) {
+			continue
+		}
+		t.Run(m.promise, func(t *testing.T) { m.try(t) })
+	}
+}
+
+func (m *mutation) try(t *testing.T) {
+	name, content := m.find(t)
+	if name == "" {
+		t.Fatalf("%s: %q does not stand there once: say anew which line keeps the promise", m.file, m.old)
+	}
+	if !m.hasTest(t) {
+		t.Fatalf("there is no test %s in %s", m.test, m.pkg())
+	}
+	dir := t.TempDir()
+	changed := filepath.Join(dir, "changed.go")
+	if err := os.WriteFile(changed, []byte(strings.Replace(content, m.old, m.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := filepath.Abs(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	cmd := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-count", "1", "-timeout", "2m", "-run", anchored(m.test), "./"+m.pkg())
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err == nil:
+		t.Errorf("%s: %s passes without it", m.file, m.test)
+	case !strings.Contains(string(out), "--- FAIL: ") && !strings.Contains(string(out), "panic: "):
+		t.Errorf("%s: %s did not run: %s", m.file, m.test, out)
+	}
+}
+
+// anchored makes the pattern of one test and its parts.
+func anchored(test string) string {
+	parts := strings.Split(test, "/")
+	for i, p := range parts {
+		parts[i] = "^" + p + "$"
+	}
+	return strings.Join(parts, "/")
+}
