@@ -41,7 +41,7 @@ type bootRequest struct {
 
 func (c *Client) sessionKey(d DeviceInfo) SessionKey {
 	return SessionKey{
-		Broker: c.cfg.address(), CustomerID: c.cfg.CustomerID, GroupID: c.cfg.GroupID,
+		Broker: address(c.cfg), CustomerID: c.cfg.CustomerID, GroupID: c.cfg.GroupID,
 		ApplicationID: d.ApplicationID, DeviceSerial: d.DeviceSerial, GitHash: d.GitHash,
 	}
 }

@@ -27,11 +27,11 @@ type Client struct {
 // New checks the configuration and the credential files and returns a client. It
 // does not touch the network.
 func New(cfg Config) (*Client, error) {
-	cfg, err := cfg.withDefaults()
+	cfg, err := withDefaults(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return open(cfg, cfg.connection())
+	return open(cfg, linkConfig(cfg))
 }
 
 // open makes a client of a configuration whose defaults have been filled in.

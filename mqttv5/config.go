@@ -1,140 +1,80 @@
 package mqttv5
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"time"
 
 	"github.com/ulogkit/ulogkit/format/topic"
+	"github.com/ulogkit/ulogkit/mqttv5/connection"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
-// Config says where the cloud is and who is calling. The zero value plus
-// CustomerID, CertFile and KeyFile is a working configuration.
-type Config struct {
-	// Broker is the host name or address of the MQTT broker, without a port.
-	// Default: "mqtt.ulogger.ai".
-	Broker string
+// The configuration is the business of package connection, which the ingest workers
+// use as well, and it describes the fields; these are its names for those who import
+// mqttv5 alone.
+type (
+	// Config says where the cloud is and who is calling. Its zero value plus
+	// CustomerID, CertFile and KeyFile is a working configuration.
+	Config = connection.Config
+	Tuning = connection.Tuning // numbers of the connection
+	Hooks  = connection.Hooks  // let the caller see what happens
 
-	// Port is the broker's TCP port. On 443 the client asks for MQTT by ALPN,
-	// as AWS IoT Core needs it. Default: 8883.
-	Port int
+	Event     = connection.Event     // one thing of note
+	EventKind = connection.EventKind // says what happened
+)
 
-	// CertFile holds the client certificate (chain) in PEM. It is read again for
-	// every connection, so that a renewed one is used without a restart.
-	// Default: none, required unless InsecurePlaintext.
-	CertFile string
-
-	// KeyFile holds the private key in PEM, unencrypted. It must not be readable
-	// by others. Default: none, required unless InsecurePlaintext.
-	KeyFile string
-
-	// Certificate gives the client certificate with a key that is held elsewhere,
-	// in a TPM or a PKCS#11 token: its PrivateKey need only be a crypto.Signer. It
-	// is called for every connection. Default: CertFile and KeyFile are read.
-	Certificate func() (*tls.Certificate, error)
-
-	// CAFile holds the certificates, in PEM, that the broker's certificate must
-	// lead to. Default: the system's roots.
-	CAFile string
-
-	// CustomerID is the account, the first variable segment of every topic.
-	// Default: none, required.
-	CustomerID string
-
-	// GroupID is the group segment after the customer that newer accounts have.
-	// Default: none.
-	GroupID string
-
-	// TopicPrefix stands before every topic, such as "ulogger/" where a local broker
-	// bridges these to the cloud. It ends in '/'. Default: none.
-	TopicPrefix string
-
-	// TokenTimeout bounds one boot handshake, and one attempt to connect.
-	// Default: 15 s.
-	TokenTimeout time.Duration
-
-	// Store keeps session tokens. Default: NewMemoryStore(0).
-	Store SessionStore
-
-	// InsecurePlaintext connects without TLS. Only loopback addresses are
-	// accepted. Default: false.
-	InsecurePlaintext bool
-
-	// AllowNoSubscriber takes a message for delivered of which the broker says that
-	// nobody was subscribed to it (PUBACK 0x10): it has dropped it. Default: false, a
-	// direct call fails with ErrNobody, and a record stays in its outbox, is tried
-	// again for two hours and is then parked.
-	AllowNoSubscriber bool
-
-	// Tuning adapts the connection. Default: made for AWS IoT Core.
-	Tuning Tuning
-
-	// Hooks let the caller see what happens. Default: none.
-	Hooks Hooks
-}
-
-// Tuning holds the numbers of a connection: ClientID, KeepAlive, AckTimeout,
-// MaxInFlight, PublishesPerSecond, BytesPerSecond, MinBackoff, MaxBackoff, Proxy and
-// MaxMessage. The rates are limited by default for mqtt.ulogger.ai and
-// *.amazonaws.com alone, to what AWS IoT Core allows.
-type Tuning = link.Tuning
-
-// Hooks let the caller see what happens. They are called from the client's own
-// goroutines and must not block.
-type Hooks struct {
-	// Logger gets connection events; never tokens, keys, payloads or presigned
-	// addresses. Default: discards.
-	Logger *slog.Logger
-
-	// Event gets one call for each thing of note. Default: none.
-	Event func(Event)
-
-	// WrapConn wraps the transport below MQTT and above TLS, for captures and
-	// fault injection: it sees plain MQTT bytes. Default: none.
-	WrapConn func(net.Conn) net.Conn
-}
+// Kinds of events.
+const (
+	EventConnected    = connection.Connected
+	EventDisconnected = connection.Disconnected
+	EventDelivered    = connection.Delivered
+	EventNoSubscriber = connection.NoSubscriber
+	EventRetried      = connection.Retried
+	EventParked       = connection.Parked
+	EventThrottled    = connection.Throttled
+	EventEvicted      = connection.Evicted
+	EventRegistered   = connection.Registered
+	EventNotice       = connection.Notice
+)
 
 // Defaults of Config and Tuning.
 const (
-	DefaultBroker       = link.DefaultBroker
-	DefaultPort         = link.DefaultPort
-	DefaultTokenTimeout = link.DefaultTimeout
-	DefaultMaxMessage   = link.DefaultMaxMessage
+	DefaultBroker       = connection.DefaultBroker
+	DefaultPort         = connection.DefaultPort
+	DefaultTokenTimeout = connection.DefaultTokenTimeout
+	DefaultMaxMessage   = connection.DefaultMaxMessage
 
-	NoProxy = link.NoProxy // as Tuning.Proxy: no proxy, whatever the environment says
+	NoProxy = connection.NoProxy // as Tuning.Proxy: no proxy, whatever the environment says
 )
 
 // withDefaults returns the configuration with its defaults filled in, or what is
 // wrong with it.
-func (c Config) withDefaults() (Config, error) {
+func withDefaults(c Config) (Config, error) {
 	if c.Store == nil {
 		c.Store = NewMemoryStore(0)
 	}
 	if c.Hooks.Logger == nil {
 		c.Hooks.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := c.checkNames(); err != nil {
+	if err := checkNames(c); err != nil {
 		return Config{}, &Error{Op: "check configuration", Class: ErrConfig, Err: err}
 	}
 	if c.Tuning.ClientID == "" {
 		c.Tuning.ClientID = "cust-" + c.CustomerID + "-uploader-" + randomHex(6)
 	}
 
-	connection, err := c.connection().WithDefaults()
+	full, err := linkConfig(c).WithDefaults()
 	if err != nil {
 		return Config{}, err
 	}
-	c.Broker, c.Port, c.TokenTimeout, c.Tuning = connection.Broker, connection.Port, connection.Timeout, connection.Tuning
+	c.Broker, c.Port, c.TokenTimeout, c.Tuning = full.Broker, full.Port, full.Timeout, full.Tuning
 	return c, nil
 }
 
-// connection returns the part that the connection is made of.
-func (c Config) connection() link.Config {
+// linkConfig returns the part that the connection is made of.
+func linkConfig(c Config) link.Config {
 	return link.Config{
 		Broker: c.Broker, Port: c.Port,
 		Credentials:       link.Credentials{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile, Certificate: c.Certificate},
@@ -147,12 +87,12 @@ func (c Config) connection() link.Config {
 }
 
 // address returns host:port.
-func (c Config) address() string {
-	connection := c.connection()
-	return connection.Address()
+func address(c Config) string {
+	l := linkConfig(c)
+	return l.Address()
 }
 
-func (c Config) checkNames() error {
+func checkNames(c Config) error {
 	if c.CustomerID == "" {
 		return errors.New("field CustomerID is empty; it is the number of your uLogger account")
 	}

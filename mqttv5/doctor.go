@@ -73,7 +73,7 @@ func (d *diagnosis) failed(check string, err error) Finding {
 
 func (d *diagnosis) configuration(cfg Config) Finding {
 	const check = "configuration"
-	cfg, err := cfg.withDefaults()
+	cfg, err := withDefaults(cfg)
 	if err == nil {
 		err = d.dev.Validate()
 	}
@@ -82,7 +82,7 @@ func (d *diagnosis) configuration(cfg Config) Finding {
 		return d.failed(check, err)
 	}
 	d.cfg = cfg
-	return Finding{Check: check, OK: true, Detail: fmt.Sprintf("customer %s at %s, device %s of application %d", cfg.CustomerID, cfg.address(), d.dev.DeviceSerial, d.dev.ApplicationID)}
+	return Finding{Check: check, OK: true, Detail: fmt.Sprintf("customer %s at %s, device %s of application %d", cfg.CustomerID, address(cfg), d.dev.DeviceSerial, d.dev.ApplicationID)}
 }
 
 func (d *diagnosis) credentials() Finding {
@@ -90,7 +90,7 @@ func (d *diagnosis) credentials() Finding {
 	if d.cfg.InsecurePlaintext {
 		return Finding{Check: check, OK: true, Detail: "not used: the connection is plaintext, on loopback"}
 	}
-	connection := d.cfg.connection()
+	connection := linkConfig(d.cfg)
 	leaf, err := connection.Certificate()
 	if err != nil {
 		d.over = true
@@ -116,7 +116,7 @@ func (d *diagnosis) clock() Finding {
 
 func (d *diagnosis) resolve() Finding {
 	const check = "name resolution"
-	connection := d.cfg.connection()
+	connection := linkConfig(d.cfg)
 	if u, _ := connection.ProxyURL(); u != nil { // checked with the configuration
 		return Finding{Check: check, OK: true, Detail: "left to the proxy " + u.Host}
 	}

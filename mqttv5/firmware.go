@@ -155,7 +155,7 @@ func (c *Client) storageClient() (*http.Client, error) {
 	}
 	proxy := http.ProxyFromEnvironment
 	if c.cfg.Tuning.Proxy != "" {
-		connection := c.cfg.connection()
+		connection := linkConfig(c.cfg)
 		u, _ := connection.ProxyURL() // checked with the configuration
 		proxy = http.ProxyURL(u)
 	}

@@ -82,11 +82,11 @@ func fakeClient(t testing.TB, b *mqtttest.Broker, edit func(*Config)) *Client {
 // clientOver returns a client whose connection is configured by edit.
 func clientOver(t testing.TB, cfg Config, edit func(*link.Config)) *Client {
 	t.Helper()
-	cfg, err := cfg.withDefaults()
+	cfg, err := withDefaults(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	connection := cfg.connection()
+	connection := linkConfig(cfg)
 	edit(&connection)
 	c, err := open(cfg, connection)
 	if err != nil {

@@ -53,11 +53,11 @@ func FuzzTopics(f *testing.F) {
 }
 
 func TestConfigDefaultsAndErrors(t *testing.T) {
-	c, err := Config{CustomerID: "7", CertFile: "c", KeyFile: "k"}.withDefaults()
+	c, err := withDefaults(Config{CustomerID: "7", CertFile: "c", KeyFile: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.address() != "mqtt.ulogger.ai:8883" || c.TokenTimeout != 15*time.Second || c.Tuning.KeepAlive != time.Minute ||
+	if address(c) != "mqtt.ulogger.ai:8883" || c.TokenTimeout != 15*time.Second || c.Tuning.KeepAlive != time.Minute ||
 		!strings.HasPrefix(c.Tuning.ClientID, "cust-7-uploader-") || c.Store == nil || c.Tuning.MaxMessage != 131072 {
 		t.Errorf("%+v", c)
 	}

@@ -63,7 +63,7 @@ var importTable = []rule{
 	{dir: "mqttv5/ingest/sinks", allowed: []string{"mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/internal/fault", nats}},
 	{dir: "mqttv5/ingest/fleet", allowed: []string{"format", "format/dict", "mqttv5/device", "mqttv5/ingest/otlp", "mqttv5/tokens"}},
 	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5/device", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/internal/wait", "mqttv5/durable", "mqttv5/telemetry", otlp, protobuf, metrics, flock, xnet}},
-	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/wait", "mqttv5/telemetry", metrics}},
+	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5/connection", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/wait", "mqttv5/telemetry", metrics}},
 	// Leaves: what the rooms of the uploader share.
 	{dir: "mqttv5/internal/fault"},
 	{dir: "mqttv5/durable"},
@@ -79,6 +79,7 @@ var importTable = []rule{
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/answer", "mqttv5/internal/fault"}},
 	// Rooms, which do not know each other.
 	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", "mqttv5/internal/wait", paho, xtime, xnet}},
+	{dir: "mqttv5/connection", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/tokens"}}, // a configuration, which names both
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
 	{dir: "mqttv5/outbox", allowed: []string{
@@ -89,7 +90,7 @@ var importTable = []rule{
 	// Above the uploader.
 	{dir: "mqttv5/gateway", allowed: []string{"mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/spool", metrics}},
 	{dir: "mqttv5", allowed: []string{
-		"format", "format/topic", "mqttv5/device", "mqttv5/outbox", "mqttv5/tokens",
+		"format", "format/topic", "mqttv5/connection", "mqttv5/device", "mqttv5/outbox", "mqttv5/tokens",
 		"mqttv5/internal/answer", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", "mqttv5/internal/presigned", "mqttv5/internal/wait",
 		"mqttv5/telemetry", metrics,
 	}},
@@ -298,7 +299,9 @@ func TestImportRules(t *testing.T) {
 		{"mqttv5", bbolt, false},
 		{"mqttv5/internal/fault", modulePath + "/mqttv5/device", false},
 		{"mqttv5/durable", modulePath + "/mqttv5/internal/fault", false},
-		{"mqttv5/ingest", modulePath + "/mqttv5", true},
+		{"mqttv5/ingest", modulePath + "/mqttv5", false},
+		{"mqttv5/ingest", modulePath + "/mqttv5/outbox", false},
+		{"mqttv5/ingest", modulePath + "/mqttv5/internal/link", true},
 		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/filesink", true},
 		{"mqttv5/ingest", modulePath + "/mqttv5/ingest/natssink", false},
 		{"mqttv5/ingest", nats + "/nats.go", false},

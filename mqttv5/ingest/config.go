@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ulogkit/ulogkit/format/topic"
-	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/connection"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
@@ -22,7 +22,7 @@ type Config struct {
 	// credentials, customer and group as for the uploader, whose Logger and WrapConn
 	// hooks serve the worker too. Its Store and the numbers about publishing are
 	// not used. Default: none, CustomerID and credentials are required.
-	Connection mqttv5.Config
+	Connection connection.Config
 
 	// Group is the name that all workers of one kind share; the broker gives each
 	// message to one worker of the group. Default: none, required.
@@ -103,7 +103,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Name = host
 	}
 	orDefault(&c.ReceiveMaximum, 128)
-	orDefault(&c.MaxPayload, mqttv5.DefaultMaxMessage)
+	orDefault(&c.MaxPayload, connection.DefaultMaxMessage)
 	orDefault(&c.SessionExpiry, 24*time.Hour)
 	orDefault(&c.Window, defaultWindow)
 	if c.Quarantine == nil {
@@ -125,7 +125,7 @@ func (c Config) withDefaults() (Config, error) {
 	if conn.Tuning.ClientID == "" {
 		conn.Tuning.ClientID = "ingest-" + c.Group + "-" + c.Name
 	}
-	orDefault(&conn.TokenTimeout, mqttv5.DefaultTokenTimeout)
+	orDefault(&conn.TokenTimeout, connection.DefaultTokenTimeout)
 	if conn.Hooks.Logger == nil {
 		conn.Hooks.Logger = slog.New(slog.DiscardHandler)
 	}

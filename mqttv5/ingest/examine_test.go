@@ -113,7 +113,7 @@ func (nowhere) Append(context.Context, []Record) error { return nil }
 
 // From the link to the acknowledgement a message costs no allocation.
 func TestAMessageCostsNoAllocation(t *testing.T) {
-	cfg, err := Config{Connection: connection(1), Group: "g", Name: "w", Sink: nowhere{}, Window: 500}.withDefaults()
+	cfg, err := Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: nowhere{}, Window: 500}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,8 +111,8 @@ func testLog(t testing.TB, n, size int) []byte {
 	return log
 }
 
-// connection is the configuration for a plain broker on loopback.
-func connection(port int) mqttv5.Config {
+// onLoopback is the configuration for a plain broker on loopback.
+func onLoopback(port int) mqttv5.Config {
 	return mqttv5.Config{
 		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true,
 		TokenTimeout: 10 * time.Second,

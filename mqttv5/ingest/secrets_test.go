@@ -37,7 +37,7 @@ func TestSecretsNeverShown(t *testing.T) {
 
 	b, sink, bad := newFakeBroker(t), newMemorySink(), newMemorySink()
 	var shown syncBuffer
-	cfg := Config{Connection: connection(b.port()), Sink: sink, Quarantine: bad, Metrics: prometheus.NewRegistry()}
+	cfg := Config{Connection: onLoopback(b.port()), Sink: sink, Quarantine: bad, Metrics: prometheus.NewRegistry()}
 	cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w, stop := startWorker(t, cfg)
 	c := b.next()

@@ -33,7 +33,7 @@ func TestParseTextLog(t *testing.T) {
 // goes into quarantine with the reason.
 func TestTextAndReports(t *testing.T) {
 	b, sink, quarantine := newFakeBroker(t), newMemorySink(), newMemorySink()
-	conn := connection(b.port())
+	conn := onLoopback(b.port())
 	conn.TopicPrefix = "site/"
 	startWorker(t, Config{Connection: conn, Sink: sink, Quarantine: quarantine})
 	c := b.next()

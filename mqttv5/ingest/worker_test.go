@@ -36,7 +36,7 @@ func TestLogin(t *testing.T) {
 		{"G1", nil, []string{"$share/g/binlog/v0/7/G1/+", "$share/g/core-dump/v0/7/G1", "$share/g/logs/v0/7/G1/+", "$share/g/metrics/v0/7/G1/+", "$share/g/events/v0/7/G1/+"}},
 		{"", []string{"binlog/v0/#"}, []string{"$share/g/binlog/v0/#"}},
 	} {
-		conn := connection(b.port())
+		conn := onLoopback(b.port())
 		conn.GroupID = c.group
 		w, stop := startWorker(t, Config{Connection: conn, Sink: newMemorySink(), Filters: c.filters, ReceiveMaximum: 33, SessionExpiry: time.Hour, MaxPayload: 5000})
 		got := b.next()
@@ -62,7 +62,7 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 	sink.gate = make(chan struct{})
 	entered := make(chan struct{}, 100)
 	sink.before = func(context.Context) error { entered <- struct{}{}; return nil }
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	c := b.next()
 	for i := range 100 {
 		c.publish(uint16(i+1), logTopic(i%3), "", testLog(t, i, 100))
@@ -86,7 +86,7 @@ func TestSinkDown(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.fail(errors.New("no disk in the drive"))
 	var log syncBuffer
-	conn := connection(b.port())
+	conn := onLoopback(b.port())
 	conn.Hooks.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	reg := prometheus.NewRegistry()
 	w, _ := startWorker(t, Config{Connection: conn, Sink: sink, ReceiveMaximum: 10, Metrics: reg})
@@ -131,7 +131,7 @@ func TestLostConnectionBeforeStoring(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	c := b.next()
 	c.publish(1, logTopic(1), "id", testLog(t, 1, 100))
 	<-entered
@@ -151,7 +151,7 @@ func TestLostConnectionBeforeStoring(t *testing.T) {
 // acknowledged without being stored again.
 func TestLostAcknowledgement(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	for round := range 5 {
 		c := b.next()
 		for i := range 20 {
@@ -171,7 +171,7 @@ func TestLostAcknowledgement(t *testing.T) {
 
 func TestCopies(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
-	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	c := b.next()
 	other := testLog(t, 1, 100)
 	setToken(t, other, 0xff) // of a new session
@@ -220,7 +220,7 @@ func TestCopies(t *testing.T) {
 // 50 copies of each message, in any order and over several connections.
 func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	const messages, copies = 40, 50
 	order := make([]int, 0, messages*copies)
 	for i := range messages * copies {
@@ -252,7 +252,7 @@ func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
 
 func TestQuarantine(t *testing.T) {
 	b, sink, quarantine := newFakeBroker(t), newMemorySink(), newMemorySink()
-	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: sink, Quarantine: quarantine})
+	w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink, Quarantine: quarantine})
 	good := testLog(t, 1, 200)
 	flipped := append([]byte(nil), good...)
 	flipped[len(flipped)-1] ^= 1
@@ -307,7 +307,7 @@ func TestQuarantine(t *testing.T) {
 func TestReceiveMaximumExceeded(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.gate = make(chan struct{})
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 5})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink, ReceiveMaximum: 5})
 	c := b.next()
 	const n, size = 1200, 60_000 // 72 MB, far more than sockets hold
 	var sent atomic.Int64
@@ -342,7 +342,7 @@ func TestHostileBytes(t *testing.T) {
 		&packets.Auth{ReasonCode: packets.AuthContinueAuthentication, Properties: &packets.Properties{AuthMethod: "x"}},
 		&packets.Connack{Properties: &packets.Properties{AuthMethod: "x"}},
 	}
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	for _, hostile := range [][]byte{
 		{0x32, 0xff, 0xff, 0xff, 0xff, 0x7f},
 		{0x32, 0xff, 0xff, 0xff, 0x7f},
@@ -364,7 +364,7 @@ func TestHostileBytes(t *testing.T) {
 
 func TestQoSZeroIsStoredToo(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
-	startWorker(t, Config{Connection: connection(b.port()), Sink: sink, ReceiveMaximum: 2})
+	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink, ReceiveMaximum: 2})
 	c := b.next()
 	for i := range 50 {
 		c.Send(&packets.Publish{Topic: logTopic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: link.PropertyID, Value: "q"}}}})
@@ -379,7 +379,7 @@ func TestStopFinishesTheBatch(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.gate = make(chan struct{})
 	entered := make(chan struct{}, 1)
-	w, stop := startWorker(t, Config{Connection: connection(b.port()), Sink: &enteredSink{sink, entered}})
+	w, stop := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: &enteredSink{sink, entered}})
 	c := b.next()
 	c.publish(1, logTopic(1), "", testLog(t, 1, 50))
 	<-entered
@@ -404,7 +404,7 @@ func (s *enteredSink) Append(ctx context.Context, records []Record) error {
 
 func TestLeave(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
-	w, err := New(Config{Connection: connection(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
+	w, err := New(Config{Connection: onLoopback(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -435,7 +435,7 @@ func TestLeave(t *testing.T) {
 func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.fail(errors.New("down"))
-	w, err := New(Config{Connection: connection(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
+	w, err := New(Config{Connection: onLoopback(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +457,7 @@ func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 }
 
 func TestRunTwice(t *testing.T) {
-	w, err := New(Config{Connection: connection(1), Group: "g", Name: "w", Sink: newMemorySink()})
+	w, err := New(Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: newMemorySink()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,7 +473,7 @@ func TestRunTwice(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	sink := newMemorySink()
-	good := Config{Connection: connection(1), Group: "g", Name: "w", Sink: sink}
+	good := Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: sink}
 	for _, c := range []struct {
 		name string
 		edit func(*Config)
@@ -504,7 +504,7 @@ func TestConfig(t *testing.T) {
 
 // What has not happened yet has no time.
 func TestHealthBeforeTheBeginning(t *testing.T) {
-	w, err := New(Config{Connection: connection(1), Group: "g", Name: "w", Sink: newMemorySink()})
+	w, err := New(Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: newMemorySink()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -568,7 +568,7 @@ func TestWorkerIsNotConnectedByASubackThatDoesNotFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBroker(t)
 			b.codes = c.codes
-			w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: newMemorySink()})
+			w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: newMemorySink()})
 			b.next().expectClosed()
 			waitFor(t, "the worker to say why", func() bool { return strings.Contains(w.Health().Broker, c.want) })
 			if w.Health().Connected {
@@ -582,7 +582,7 @@ func TestWorkerIsNotConnectedByASubackThatDoesNotFit(t *testing.T) {
 func TestWorkerShowsTheBrokersWords(t *testing.T) {
 	b := newFakeBroker(t)
 	b.greets = []packets.Packet{&packets.Connack{ReasonCode: 0x89, Properties: &packets.Properties{ReasonString: "come back later"}}}
-	w, _ := startWorker(t, Config{Connection: connection(b.port()), Sink: newMemorySink()})
+	w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: newMemorySink()})
 	waitFor(t, "the words of the CONNACK", func() bool {
 		return strings.Contains(w.Health().Broker, "Server busy (0x89): come back later")
 	})

@@ -1,9 +1,9 @@
-package mqttv5
+package connection
 
 import "testing"
 
 func TestEveryEventHasAName(t *testing.T) {
-	for k := EventConnected; k <= EventNotice; k++ {
+	for k := Connected; k <= Notice; k++ {
 		if k.String() == "unknown" {
 			t.Errorf("event %d: got no name", k)
 		}
