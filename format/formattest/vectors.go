@@ -48,11 +48,13 @@ type LogHeader struct {
 type Frame struct {
 	Sequence  uint16 `json:"sequence"`
 	TickDelta uint32 `json:"tick_delta"`
-	Level     uint8  `json:"level"`
-	Module    uint8  `json:"module"`
-	FmtAddr   uint32 `json:"fmt_addr"`
-	Fmt       string `json:"fmt"`
-	Args      []Arg  `json:"args"`
+	// DeviceTick is the counter when the record was logged; nil where it is not known.
+	DeviceTick *uint32 `json:"device_tick"`
+	Level      uint8   `json:"level"`
+	Module     uint8   `json:"module"`
+	FmtAddr    uint32  `json:"fmt_addr"`
+	Fmt        string  `json:"fmt"`
+	Args       []Arg   `json:"args"`
 }
 
 // Arg is one recorded argument.

@@ -155,7 +155,8 @@ func (b *boot) judge(e *entry) (v verdict, at int) {
 	sum, rate := int64(e.Sum), int64(max(e.Rate, 1))
 	canRestart := sum <= int64(e.Tick)
 	if p == nil {
-		return e.alone()
+		e.alone() // frames that take more than the counter shows tell that it has wrapped
+		return restart, 0
 	}
 
 	ahead := int64(e.Tick - p.Buffer.Tick) // wraps
@@ -168,27 +169,38 @@ func (b *boot) judge(e *entry) (v verdict, at int) {
 	atMost := e.upper() - p.rel - int64(p.Sum)
 	canFollow := atMost >= p.seg.floor &&
 		(e.inner() <= ahead || ahead <= max(2*rate, e.inner()/64))
-	grown := atMost - p.seg.base
+	tolerance := sum/share + 2*rate
+	fitsOn := atMost-p.seg.base <= tolerance
+	// A first buffer has less time before it than one that comes after others.
+	goesOn := canFollow && !wrapped && fitsOn && e.upper() > b.entries[0].upper()+tolerance
 
 	if e.Epoch != 0 && p.Epoch != 0 && e.Rate == p.Rate && e.Rate != 0 {
 		elapsed := ticks(e.Epoch-p.Epoch, e.Rate)
 		slack := max(elapsed, -elapsed)/20 + 5*rate
 		switch {
 		case elapsed < -slack:
-			// It was written before the last one, whatever the ticks say.
+			// It was written before the last one, if its ticks do not tell that
+			// it follows.
+			following := e.tick
 			if at, ok := b.earlier(e, true); ok {
 				return late, at
+			}
+			e.tick = following
+			if goesOn || canFollow && !canRestart {
+				return next, 0 // the clock was set back
 			}
 			return e.alone()
 		case near(elapsed, ahead, slack):
 			if canFollow || !canRestart {
 				return next, 0
 			}
+		case goesOn:
+			return next, 0 // the clock was set
 		case canRestart && elapsed+slack >= int64(e.Tick):
 			return e.alone()
 		}
 	}
-	if canFollow && (!wrapped || grown <= sum/share+2*rate) {
+	if canFollow && (!wrapped || fitsOn) {
 		return next, 0
 	}
 	if following := e.tick; wrapped {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
 const hz = 32768
@@ -127,6 +128,91 @@ func TestWall(t *testing.T) {
 	_, _, notes := Resolve([]Buffer{b, after, set})
 	if len(notes) == 0 {
 		t.Error("a clock that was set back is not told")
+	}
+}
+
+// TestVectors places what real agents wrote, with the ticks at which their devices
+// logged each record: in one stream, and each log alone. Their clock of the day goes by
+// the counter, so that it is set back where that wraps; nothing else is wrong.
+func TestVectors(t *testing.T) {
+	var buffers []Buffer
+	var ticks [][]uint32
+	for _, v := range formattest.Logs(t) {
+		if v.Header.Version != 4 {
+			continue
+		}
+		l, _, err := format.ParseLog(v.Buffer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := NewBuffer(l)
+		buffers = append(buffers, b)
+		var of []uint32
+		for _, f := range v.Frames {
+			of = append(of, *f.DeviceTick)
+		}
+		ticks = append(ticks, of)
+
+		places, _, notes := Resolve([]Buffer{b})
+		if len(notes) != 0 {
+			t.Errorf("%s alone: told %+v", v.Name, notes)
+		}
+		inside(t, v.Name+" alone", &places[0], b, of)
+	}
+	if len(buffers) != 3 {
+		t.Fatalf("%d logs of version 4, want 3", len(buffers))
+	}
+
+	places, order, notes := Resolve(buffers)
+	var kinds []Kind
+	for _, n := range notes {
+		kinds = append(kinds, n.Kind)
+	}
+	if !slices.Equal(kinds, []Kind{Stepped, Restart}) || !slices.Equal(order, []int{0, 1, 2}) || places[1].Boot != 0 || places[2].Boot != 1 {
+		t.Errorf("order %v, told %+v, at %+v", order, notes, places)
+	}
+	for i := range places {
+		inside(t, "together", &places[i], buffers[i], ticks[i])
+	}
+}
+
+// inside holds the first and the last frame of a buffer to the ticks of the device.
+func inside(t *testing.T, name string, p *Place, b Buffer, ticks []uint32) {
+	t.Helper()
+	for shown, want := range map[uint64]uint32{p.Base + b.First: ticks[0], p.Base + b.Sum: ticks[len(ticks)-1]} {
+		early, late := int64(int32(uint32(shown)-want)), int64(int32(want-uint32(shown)))
+		if early > int64(p.Early) || late > int64(p.Late) {
+			t.Errorf("%s: a frame at tick %d is shown at %d, which may be %d early and %d late", name, want, shown, p.Late, p.Early)
+		}
+	}
+}
+
+// TestClockSetBack keeps a boot together whose wall clock is set: its ticks go on.
+func TestClockSetBack(t *testing.T) {
+	for name, set := range map[string]int64{"back by a year": -365 * 86_400_000_000, "on by a year": 365 * 86_400_000_000} {
+		t.Run(name, func(t *testing.T) {
+			var buffers []Buffer
+			for i := range int64(6) {
+				b := buffer(uint64(10*i+10)*hz, hz, 8*hz, 2*hz)
+				b.Epoch = 1_732_831_180_000_000 + 10_000_000*i
+				if i >= 3 {
+					b.Epoch += set
+				}
+				buffers = append(buffers, b)
+			}
+			places, order, notes := Resolve(buffers)
+			if len(notes) != 1 || notes[0].Kind != Stepped || notes[0].Buffer != 3 || notes[0].Micros/1_000_000 != set/1_000_000 {
+				t.Errorf("told %+v", notes)
+			}
+			if !slices.Equal(order, []int{0, 1, 2, 3, 4, 5}) || places[5].Boot != 0 {
+				t.Errorf("order %v, last place %+v", order, places[5])
+			}
+			for i := range places {
+				if us, bound, ok := places[i].WallMicros(places[i].Base + buffers[i].Sum); !ok || us-buffers[i].Epoch > bound || buffers[i].Epoch-us > bound {
+					t.Errorf("buffer %d: its end at %d us is shown at %d, with a bound of %d", i, buffers[i].Epoch, us, bound)
+				}
+			}
+		})
 	}
 }
 
