@@ -4,15 +4,25 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/pflag"
 )
 
-// colorFlag is the flag --color of the commands that have colours.
+// colorFlag is the flag --color of all commands.
 type colorFlag string
 
 func (c *colorFlag) add(flags *pflag.FlagSet) {
 	flags.StringVar((*string)(c), "color", "auto", "colours: `auto` (on a terminal, without NO_COLOR), always or never")
+}
+
+// apply has what commands print follow the flag.
+func (c colorFlag) apply() error {
+	on, err := c.wanted()
+	if color.NoColor = !on; on {
+		os.Unsetenv("NO_COLOR") // by which the package makes each of its colours none
+	}
+	return err
 }
 
 // wanted reports whether there shall be colours. The flag comes first, then what the

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/format"
@@ -29,7 +30,6 @@ type decodeFlags struct {
 	level, module, grep     string
 	line                    string
 	since, until, received  string
-	color                   colorFlag
 	follow, asJSON, sources bool
 	separate, repeats       bool
 	stats, damaged, force   bool
@@ -90,7 +90,6 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.BoolVar(&f.sources, "source", false, "with --json: the line of code that logged a record, where FW tells")
 	flags.StringVar(&f.line, "format", text.DefaultLine, "`format` of a line")
-	f.color.add(flags)
 	flags.BoolVar(&f.stats, "stats", false, "records and bytes by format and module, in place of the records")
 	flags.BoolVar(&f.damaged, "damaged", false, "also show records in damaged ranges, which may be wrong")
 	flags.BoolVar(&f.force, "force", false, "go on with firmware that does not fit")
@@ -256,12 +255,8 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 			return nil, fmt.Errorf("--grep: %w", err)
 		}
 	}
-	colour, err := f.color.wanted()
-	if err != nil {
-		return nil, err
-	}
 	cfg.Terminal = onTerminal()
-	if cfg.Line, err = text.ParseLine(f.line, colour); err != nil {
+	if cfg.Line, err = text.ParseLine(f.line, !color.NoColor); err != nil {
 		return nil, fmt.Errorf("--format: %w", err)
 	}
 	return text.NewDecoder(cfg)
@@ -370,5 +365,9 @@ func (f *decodeFlags) decode(cmd *cobra.Command, decoder *text.Decoder, name str
 		return text.Report{}, errors.Unwrap(err) // the name is told anyway
 	}
 	defer in.Close()
-	return decoder.Decode(cmd.Context(), name, in, cmd.OutOrStdout())
+	report, err := decoder.Decode(cmd.Context(), name, in, cmd.OutOrStdout())
+	if err == nil && report.Bytes == 0 {
+		err = format.CheckLog(nil) // an empty file is no log, wherever it comes from
+	}
+	return report, err
 }

@@ -93,6 +93,9 @@ func printRow(w io.Writer, row any) {
 			fmt.Fprintf(w, "  %-16s %s\n", "epoch", epochText(*row.EpochTimeUs))
 		}
 		printField(w, "data bytes", row.DataLen)
+		if row.LostFrames > 0 {
+			printField(w, "lost frames", &row.LostFrames)
+		}
 		if row.Trailing > 0 {
 			printField(w, "trailing bytes", &row.Trailing)
 		}

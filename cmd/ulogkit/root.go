@@ -104,6 +104,9 @@ server refused, or credentials cannot be used.`,
 		Args:          subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	var color colorFlag
+	color.add(root.PersistentFlags())
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return color.apply() }
 	root.AddCommand(
 		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newMetric(), newEvent(), newHeartbeat(), newOutbox(), newGateway(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
 		newCompletion(), newMan(),

@@ -14,7 +14,9 @@ func newVerify() *cobra.Command {
 		Use:   "verify FILE...",
 		Short: "Check logs and crash dumps",
 		Long: `verify checks each FILE down to the last argument or memory region. It says
-nothing of good files and prints one line "FILE: reason" for each bad one.`,
+nothing of good files and prints one line "FILE: reason" for each bad one. A log
+between whose frames others are missing, by the numbers that header version 1 gives
+them, is one of the bad.`,
 		Example: "  ulogkit verify *.bin\n  nc -l 9000 | ulogkit verify -",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -54,7 +54,8 @@ type Log struct {
 	Checksum     *uint16 `json:"checksum,omitempty"`
 	ChecksumOK   bool    `json:"checksum_ok"`
 	Frames       int     `json:"frames"`
-	Trailing     int     `json:"trailing,omitempty"` // bytes after the data
+	LostFrames   int     `json:"lost_frames,omitempty"` // between others, by their numbers
+	Trailing     int     `json:"trailing,omitempty"`    // bytes after the data
 	Error        string  `json:"error,omitempty"`
 }
 
@@ -114,6 +115,7 @@ func fileLog(b []byte) *Log {
 	for range frames.All() {
 		row.Frames++
 	}
+	row.LostFrames, _ = lostFrames(b)
 	return row
 }
 

@@ -22,11 +22,16 @@ func Kind(b []byte) string {
 	return KindUnknown
 }
 
-// Check returns nil for a good log or crash dump, or what is wrong.
+// Check returns nil for a good log or crash dump that has all its frames, or what is
+// wrong.
 func Check(b []byte) error {
 	switch Kind(b) {
 	case KindLog:
-		return CheckLog(b)
+		if err := CheckLog(b); err != nil {
+			return err
+		}
+		_, err := lostFrames(b)
+		return err
 	case KindCoreDump:
 		return checkDump(b)
 	case KindELF:
@@ -36,6 +41,29 @@ func Check(b []byte) error {
 		return format.CheckLog(b)
 	}
 	return fmt.Errorf("neither a crash dump nor a log of a known version: %w", format.CheckLog(b))
+}
+
+// lostFrames counts the frames that are missing between others of a log, by the jumps
+// of their numbers, and says where the first are. A device that restarts counts from
+// 0, and can send frames again.
+func lostFrames(b []byte) (n int, err error) {
+	l, _, bad := format.ParseLog(b)
+	if bad != nil || !l.FramesNumbered() {
+		return 0, nil
+	}
+	frames, next, seen := l.Frames(), uint16(0), false
+	for f := range frames.All() {
+		if ahead := f.Sequence - next; seen && f.Sequence != 0 && ahead != 0 && ahead < 1<<15 {
+			if n += int(ahead); err == nil {
+				err = fmt.Errorf("frames lost before byte %d: %d; the sequence goes from %d to %d", l.LenHeader()+int(f.Offset), ahead, next-1, f.Sequence)
+			}
+		}
+		next, seen = f.Sequence+1, true
+	}
+	if n > 0 {
+		err = fmt.Errorf("%w; %d in all", err, n)
+	}
+	return n, err
 }
 
 // checkDump is [format.CheckCoreDump], also for dumps without a header.
@@ -99,6 +127,9 @@ func CheckLog(b []byte) error {
 // Dump is [crash.Read] for a file that a person names: it knows what else the file
 // can be.
 func Dump(b []byte) (*crash.Dump, error) {
+	if len(b) == 0 {
+		return nil, errors.New("no crash dump: ends too early: the input is empty")
+	}
 	d, err := crash.Read(b)
 	if err != nil {
 		return nil, cmp.Or(Other(b, ACrashDump), err)
