@@ -58,6 +58,9 @@ const race = "atexit_sleep_ms=10"
 //	mute                        listen on $BROKER and never say a word
 //	transcribed TEXT            a program has printed the text, whatever became of it
 //
+// The condition [terminal] holds where the program "script" can run another one in a
+// pseudo-terminal.
+//
 // No program prints a secret, see leaks. vectors/secret.bin is a log with the text
 // canaryPAYLOAD.
 func TestScript(t *testing.T) {
@@ -65,12 +68,27 @@ func TestScript(t *testing.T) {
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		Setup:              writeVectors,
+		Condition:          condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
 			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert, "await": await, "dump": dump,
 			"transcribed": isTranscribed,
 		},
 	})
+}
+
+func condition(name string) (bool, error) {
+	if name != "terminal" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	if _, err := exec.LookPath("script"); err != nil {
+		return false, nil
+	}
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		return false, nil
+	}
+	return true, f.Close()
 }
 
 // writeVectors puts what real agents and crashed firmware wrote into the
