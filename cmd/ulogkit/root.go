@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +97,7 @@ Results go to standard output, all else to standard error. Exit code 0: done;
 1: the data is bad or something was lost; 2: wrong usage; 3: the network or the
 server refused, or credentials cannot be used.`,
 		Example:       "  ulogkit demo\n  ulogkit sample -o sample.bin && ulogkit inspect --frames sample.bin",
-		Version:       version(),
+		Version:       readBuild().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          subcommand,
@@ -109,7 +108,7 @@ server refused, or credentials cannot be used.`,
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return color.apply() }
 	root.AddCommand(
 		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newMetric(), newEvent(), newHeartbeat(), newOutbox(), newGateway(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
-		newCompletion(), newMan(),
+		newCompletion(), newMan(), newVersion(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return settings.Explain(err) })
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -150,13 +149,6 @@ func help(cmd *cobra.Command, args []string) error {
 	}
 	topic.InitDefaultHelpFlag()
 	return topic.Help()
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }
 
 // counted puts what cobra says of too few or too many arguments into words for
