@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"strconv"
@@ -118,5 +119,14 @@ func childHold(args []string) error {
 	}
 	fmt.Println("open")
 	io.Copy(io.Discard, os.Stdin)
+	return o.Close()
+}
+
+// childCompact opens and closes an outbox, which makes it smaller.
+func childCompact(args []string) error {
+	o, err := Open(Config{Dir: args[0], Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		return err
+	}
 	return o.Close()
 }

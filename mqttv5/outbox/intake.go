@@ -83,10 +83,14 @@ func (in *intake) look() {
 // picked is a record that is being brought in.
 type picked struct {
 	intakeFile
-	r         *record // nil when the file is damaged
-	size      int     // in the outbox
-	committed chan error
+	r     *record // nil when the file is damaged
+	seq   uint64  // in the outbox
+	value []byte  // of the file, as it is kept
+	room  []displaced
 }
+
+// Bytes of records that are brought in together, at most; a few more for the last.
+const maxPickUp = maxBatch / 2
 
 // pickUp brings in what waits and fits, in order.
 func (in *intake) pickUp() error {
@@ -95,40 +99,36 @@ func (in *intake) pickUp() error {
 		return err
 	}
 
-	var all []*picked
 	var stale []intakeFile // their records are in the outbox
-	var why error          // what keeps the next one out
-	for _, f := range files {
-		if in.have[f.origin] {
-			stale = append(stale, f)
-			continue
+	var came []*picked
+	for len(files) > 0 && err == nil { // those behind one that fails wait for it
+		var some []*picked
+		for size := 0; len(files) > 0 && size < maxPickUp && err == nil; {
+			f := files[0]
+			if in.have[f.origin] {
+				stale, files = append(stale, f), files[1:]
+				continue
+			}
+			var p *picked
+			if p, err = in.prepare(f); p != nil {
+				some = append(some, p)
+				size += len(p.value)
+			}
+			files = files[1:]
 		}
-		p, err := in.commit(f)
-		if err != nil {
-			why = err
-			break // the others wait behind it
-		}
-		if p != nil {
-			all = append(all, p)
-		}
+		n, failed := in.commit(some)
+		came = append(came, some[:n]...)
+		err = errors.Join(err, failed)
 	}
 
-	var removed []*picked
-	for _, p := range all {
-		if err := <-p.committed; err != nil {
-			why = err
-			continue
-		}
-		removed = append(removed, p)
+	for _, p := range came {
 		stale = append(stale, p.intakeFile)
 	}
-	if err := in.remove(stale); err != nil {
-		why = errors.Join(why, err)
-	}
-	for _, p := range removed {
+	err = errors.Join(err, in.remove(stale))
+	for _, p := range came {
 		in.o.arrived(p)
 	}
-	return why
+	return err
 }
 
 // remove removes files whose records are in the outbox, durably, and remembers those
@@ -148,9 +148,9 @@ func (in *intake) remove(files []intakeFile) error {
 	return errors.Join(all, durable.SyncDir(intakeDir(in.o.cfg.Dir)))
 }
 
-// commit queues the commit of one file. It returns nil when the file has gone. One
-// that is damaged is kept as a damaged record, for a person to see.
-func (in *intake) commit(f intakeFile) (*picked, error) {
+// prepare reads a file and makes room for its record. It returns nil when the file has
+// gone. One that is damaged is kept as a damaged record, for a person to see.
+func (in *intake) prepare(f intakeFile) (*picked, error) {
 	b, err := readIntake(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -158,87 +158,123 @@ func (in *intake) commit(f intakeFile) (*picked, error) {
 	if err != nil {
 		return nil, err
 	}
+	o := in.o
 	if len(b) > maxRecord {
 		aside, err := durable.SetAside(f.path)
-		in.o.log.Error("a file among the records that other processes submitted is too large for one and has been set aside", "file", f.path, "kept", aside)
+		o.log.Error("a file among the records that other processes submitted is too large for one and has been set aside", "file", f.path, "kept", aside)
 		return nil, err
 	}
-	p := &picked{intakeFile: f, committed: make(chan error, 1)}
 	r, err := decodeRecord(b)
 	if err == nil && (origin{r.outbox, r.seq}) != f.origin {
 		err = errRecord
 	}
+	size := len(b)
 	if err == nil {
 		r.origin = f.origin
-		p.r, p.size = r, r.size()
+		size = r.size()
 	} else {
-		in.o.log.Error("a record that another process submitted is damaged and has been set aside", "file", f.path, "reason", err)
-		p.size = len(b)
+		r = nil
+		o.log.Error("a record that another process submitted is damaged and has been set aside", "file", f.path, "reason", err)
 	}
 
-	o := in.o
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var room []displaced
-	if o.bytes+int64(p.size) > o.cfg.MaxBytes {
+	p := &picked{intakeFile: f, r: r, value: b}
+	if o.bytes+int64(size) > o.cfg.MaxBytes {
 		made := false
 		if o.cfg.DropLowest {
-			room, made = o.makeRoom(int64(p.size))
+			p.room, made = o.makeRoom(int64(size))
 		}
 		if !made {
 			return nil, errors.New("the outbox is full; restore the connection, or retry or drop parked records")
 		}
 	}
 	o.state.last++
-	seq, bucket, value := o.state.last, bucketDamaged, b
-	if p.r != nil {
-		p.r.seq, p.r.outbox, p.r.clock = seq, o.state.identity, o.clock()
-		bucket, value = bucketRecords, p.r.encode()
-	} else {
-		p.r = &record{seq: seq}
-		p.r.Kind = 0
+	p.seq = o.state.last
+	if r != nil {
+		r.seq, r.outbox, r.clock = p.seq, o.state.identity, o.clock()
+		p.value = r.encode()
 	}
-	o.bytes += int64(p.size)
+	o.bytes += int64(len(p.value))
+	return p, nil
+}
+
+// commit brings in the first of some records, as many as fit on the disk, and returns
+// how many that were. What is not brought in takes no room.
+func (in *intake) commit(some []*picked) (n int, err error) {
+	for step := len(some); n < len(some); step = min(step, len(some)-n) {
+		if err = in.commitTogether(some[n : n+step]); err == nil {
+			n += step
+			continue
+		}
+		if step == 1 || errors.Is(err, fault.ErrClosed) {
+			break
+		}
+		step /= 2
+	}
+
+	in.o.mu.Lock()
+	defer in.o.mu.Unlock()
+	for _, p := range some[n:] {
+		in.o.bytes -= int64(len(p.value))
+		in.o.putBackDisplaced(p.room)
+	}
+	return n, err
+}
+
+// commitTogether brings in all of some records, or none.
+func (in *intake) commitTogether(some []*picked) error {
+	o, size := in.o, 0
+	var room []displaced
+	for _, p := range some {
+		size += max(len(p.value), 1)
+		room = append(room, p.room...)
+	}
+	committed := make(chan error, 1)
 	queued := o.write.add(&change{
-		size:  max(p.size, 1),
-		count: func(s *state) { s.accepted++; s.dropped += uint64(len(room)) },
+		size:  size,
+		count: func(s *state) { s.accepted += uint64(len(some)); s.dropped += uint64(len(room)) },
 		apply: func(tx *bolt.Tx) error {
 			if err := deleteDisplaced(tx.Bucket(bucketRecords), room); err != nil {
 				return err
 			}
-			return tx.Bucket(bucket).Put(seqKey(seq), value)
+			for _, p := range some {
+				bucket := bucketRecords
+				if p.r == nil {
+					bucket = bucketDamaged
+				}
+				if err := tx.Bucket(bucket).Put(seqKey(p.seq), p.value); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		done: func(err error) {
-			o.mu.Lock()
-			if err != nil {
-				o.bytes -= int64(p.size)
-				o.putBackDisplaced(room)
-			} else {
-				o.state.accepted++
+			if err == nil {
+				o.mu.Lock()
+				o.state.accepted += uint64(len(some))
 				o.state.dropped += uint64(len(room))
 				o.tellDisplaced(room)
+				o.mu.Unlock()
 			}
-			o.mu.Unlock()
-			p.committed <- err
+			committed <- err
 		},
 	})
 	if !queued {
-		o.bytes -= int64(p.size)
-		o.putBackDisplaced(room)
-		return nil, o.errClosed("pick up for")
+		return o.errClosed("pick up for")
 	}
-	return p, nil
+	return <-committed
 }
 
 // arrived makes a record that was picked up one of those that wait.
 func (o *Outbox) arrived(p *picked) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p.r.Kind == 0 {
-		o.damaged[p.r.seq] = p.size
+	if p.r == nil {
+		o.damaged[p.seq] = len(p.value)
 		return
 	}
-	o.q.add(keyOf(&p.r.Device), o.newEntry(p.r, p.size))
+	o.q.add(keyOf(&p.r.Device), o.newEntry(p.r, len(p.value)))
 	o.signal()
 }
 

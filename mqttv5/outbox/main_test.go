@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	childtest.Main(map[string]func([]string) error{"fill": childFill, "drop": childDrop, "hold": childHold, "submit": childSubmit})
+	childtest.Main(map[string]func([]string) error{"fill": childFill, "drop": childDrop, "hold": childHold, "submit": childSubmit, "full-pick-up": childFullPickUp, "compact": childCompact})
 	goleak.VerifyTestMain(m)
 }
 

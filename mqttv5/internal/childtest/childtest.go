@@ -11,12 +11,13 @@ import (
 	"testing"
 )
 
-const modeVariable = "ULOGKIT_TEST_CHILD"
+// Variable names the mode of a child, for one who starts it below another program.
+const Variable = "ULOGKIT_TEST_CHILD"
 
 // Main runs the child's part, if this process is a child, and ends it. TestMain
 // calls it first.
 func Main(modes map[string]func(args []string) error) {
-	mode := os.Getenv(modeVariable)
+	mode := os.Getenv(Variable)
 	if mode == "" {
 		return
 	}
@@ -39,7 +40,7 @@ type Child struct {
 func Start(t testing.TB, mode string, args ...string) *Child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), modeVariable+"="+mode)
+	cmd.Env = append(os.Environ(), Variable+"="+mode)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -151,6 +151,9 @@ func (f *File) Compact() error {
 		return err
 	}
 	err = durable.Rename(temp, f.name)
+	if err != nil {
+		os.Remove(temp) // the room is needed
+	}
 	f.err = f.open()
 	return errors.Join(err, f.err)
 }
