@@ -79,16 +79,14 @@ type jump struct {
 // to returns how the call before the return address ret leads to the function
 // that holds pc: at once, or by a function that ends in a jump to it.
 func (g *callGraph) to(ret, pc uint32) route {
-	at := ret &^ 1
-	h, h2 := g.fw.half(at-4), g.fw.half(at-2)
-	if !isBL(h, h2) { // a call through a register
+	target, ok := g.fw.called(ret &^ 1)
+	if !ok {
 		return route{}
 	}
 	callee, ok := g.fw.extent(pc)
 	if !ok {
 		return route{}
 	}
-	target := callTarget(at, h, h2)
 	key := [2]uint32{target, callee.begin}
 	r, ok := g.known[key]
 	if !ok {
@@ -96,6 +94,18 @@ func (g *callGraph) to(ret, pc uint32) route {
 		g.known[key] = r
 	}
 	return r
+}
+
+// called returns the function that the call before an address calls by name.
+func (fw *Firmware) called(at uint32) (target uint32, ok bool) {
+	if fw.blind {
+		if c := fw.sites().before(at); c != nil {
+			return c.Target, c.Target != 0
+		}
+		return 0, false
+	}
+	h, h2 := fw.half(at-4), fw.half(at-2)
+	return callTarget(at, h, h2), isBL(h, h2)
 }
 
 // isBL reports whether two halfwords are a call by name.
@@ -165,6 +175,9 @@ func (g *callGraph) search(target uint32, callee extent) route {
 func (g *callGraph) exitsOf(f extent) exits {
 	if e, ok := g.leave[f.begin]; ok {
 		return e
+	}
+	if g.fw.blind {
+		return g.fw.sites().exits(f)
 	}
 	var e exits
 	size := min(f.end-f.begin, maxBody)

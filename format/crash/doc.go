@@ -31,6 +31,10 @@
 // Some of these are left over from calls that had long returned, so they and all
 // behind them are marked [Scanned]; all others are [Unwound].
 //
+// Of a firmware file without the bytes of the code, one of debug information alone,
+// the calls that the compiler lists in it stand for them. Assembly has no such list,
+// so that there a frame is marked that the bytes would make certain.
+//
 // A function that the compiler has put into another is a frame of its own, with
 // the line at which it is called in the next.
 //
@@ -49,6 +53,6 @@
 // Source: Armv7-M architecture reference manual, A5, B1.5.6 to B1.5.8 and
 // B1.5.14 (exceptions and faults), B3.2.15 to B3.2.18 (fault registers);
 // Armv8-M architecture reference manual (STKOF, EXC_RETURN); DWARF 5, sections
-// 2, 3.3 and 6.4; DWARF for the Arm architecture, section 4.1; Exception Handling
+// 2, 3.3, 3.4 and 6.4; DWARF for the Arm architecture, section 4.1; Exception Handling
 // ABI for the Arm architecture; FORMAT section 3 and CrashCatcher.
 package crash

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
@@ -42,6 +43,8 @@ type Firmware struct {
 	linkSum   uint32
 	text      []extent // where code is, if the file has not got its bytes
 	blind     bool     // the bytes of the code are not in the file
+
+	sites func() *callSites // of a blind one
 }
 
 // ReadELF reads the firmware of size bytes in r, which is not used after the
@@ -69,7 +72,8 @@ func ReadELF(r io.ReaderAt, size int64) (*Firmware, error) {
 		for _, t := range f.Text() {
 			fw.text = append(fw.text, extent{t.Addr, t.Addr + t.Size})
 		}
-		fw.Notes = append(fw.Notes, "The file has debug information and no code: whether a call is before an address was not checked.")
+		fw.sites = sync.OnceValue(fw.readSites)
+		fw.Notes = append(fw.Notes, "The file has debug information and no code: calls were checked as far as the compiler lists them.")
 	}
 	if err != nil {
 		return nil, err
@@ -146,7 +150,7 @@ func (fw *Firmware) isReturn(word uint32) bool {
 		return false
 	}
 	if fw.blind {
-		return fw.hasCode(word)
+		return fw.hasCode(word) && fw.sites().canReturn(word)
 	}
 	at := word &^ 1
 	if h := fw.half(at - 2); h&0xff87 == 0x4780 || h&0xff87 == 0x4784 {

@@ -201,11 +201,9 @@ func (e *evidence) code() (calls int) {
 		return 0
 	}
 	if fw.blind {
-		if !fw.hasCode(pc) && !fw.hasCode(lr) && !isExceptionReturn(lr) {
-			e.against = append(e.against, fmt.Sprintf("Neither pc 0x%08x nor lr is in the code of the firmware.", pc))
-		}
-		e.helps = append(e.helps, "The bytes of the code are not in the file, so what they say of the calls was not checked.")
-		return 0
+		defer func() {
+			e.helps = append(e.helps, "The bytes of the code are not in the file: calls were checked as far as the compiler lists them.")
+		}()
 	}
 	u := newUnwinder(fw, d)
 	u.run(d)
@@ -246,8 +244,10 @@ func (e *evidence) code() (calls int) {
 		e.helps = append(e.helps, "The function at pc is one that a task or the processor begins with.")
 	case !lost && d.Known(regLR) && !behind && !exception && lr != 0xffffffff:
 		e.against = append(e.against, fmt.Sprintf("lr 0x%08x is behind no call in the firmware's code.", lr))
-	case known && len(stack) > 0:
+	case known && len(stack) > 0 && (!fw.blind || u.certain() < 2):
 		e.against = append(e.against, fmt.Sprintf("No call in lr or on the stack leads to the function at pc 0x%08x.", pc))
+	case behind && fw.blind && !fw.sites().told(lr&^1-1):
+		e.helps = append(e.helps, fmt.Sprintf("lr 0x%08x is in the code of the firmware.", lr))
 	case behind:
 		e.helps = append(e.helps, fmt.Sprintf("lr 0x%08x is behind a call.", lr))
 	}
@@ -289,7 +289,7 @@ func (e *evidence) instruction() (agrees int, why string) {
 	f := fault(e.d)
 	// Faults stay recorded, so that of several only one is of this instruction.
 	const causes = knownBits &^ (addressBits | savingBits)
-	if !f.Recorded || !e.fw.hasCode(pc) || !e.d.Known(placePC) || bits.OnesCount32(f.CFSR&causes) != 1 {
+	if !f.Recorded || e.fw.code(pc) == nil || !e.d.Known(placePC) || bits.OnesCount32(f.CFSR&causes) != 1 {
 		return 0, ""
 	}
 	i := e.fw.decode(pc)

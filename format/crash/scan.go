@@ -32,12 +32,27 @@ func (u *unwinder) scan() {
 	frames := u.trace.Frames
 	last := frames[len(frames)-1]
 	saved := last.How == FromLR // and the function may have saved it
+	if saved && u.unmoved(last.PC) {
+		return
+	}
 	before := u.first
 	u.search(addr, b, last.PC, last.How != FromPC && last.How != FromException, saved, true)
 	// The pc may be of anything: then any call will do for the first.
 	if u.first == before && u.fw.hasCode(last.PC) && last.Confidence == Scanned {
 		u.search(addr, b, last.PC, false, saved, false)
 	}
+}
+
+// unmoved goes on from the caller that lr names as if the function had put nothing
+// on the stack, and reports whether that leads to the end.
+func (u *unwinder) unmoved(ret uint32) bool {
+	old, trace := *u, *u.trace
+	u.pc, u.exact, u.nowhere, u.known = ret, false, false, u.known&^scratch
+	if u.follow(); u.whole && !u.assumed {
+		return true
+	}
+	*u, *u.trace = old, trace
+	return false
 }
 
 // search looks for the callers of the code at pc, or behind a call, in the words
@@ -100,20 +115,36 @@ func (u *unwinder) search(addr uint32, b []byte, pc uint32, behind, saved, stric
 		pc, behind = last.PC, last.How != FromException
 		addr = (u.reg[regSP] + 3) &^ 3
 		b = u.mem.from(addr)
+		if last.How == FromLR {
+			addr, b = behindCopy(addr, b, last.PC)
+		}
 	}
+}
+
+// behindCopy goes to behind the word in which a function has saved lr, if there is
+// one near: what lies before it are leftovers.
+func behindCopy(addr uint32, b []byte, ret uint32) (uint32, []byte) {
+	const near = 64
+	n := uint32(0)
+	for word := range words(b[:min(len(b), near*4)]) {
+		if n += 4; word == ret|1 {
+			return addr + n, b[n:]
+		}
+	}
+	return addr, b
 }
 
 // leads reports whether the call before a return address can have led to the
 // code at pc.
 func (u *unwinder) leads(ret, pc uint32) bool {
-	if u.fw.blind {
-		return true
-	}
 	switch u.graph.to(ret, pc).verdict {
 	case confirmed:
 		return true
 	case refuted:
 		return false
+	}
+	if u.fw.blind {
+		return true
 	}
 	if at := ret &^ 1; isBL(u.fw.half(at-4), u.fw.half(at-2)) {
 		return !u.fw.hasCode(pc) || u.fw.function(pc) == nil

@@ -9,11 +9,7 @@ import (
 // and reports whether there is one. Bounded is false if the entry does not say
 // where its code is.
 func (d *Debug) covers(x *context, e *entry, pcs []uint32, hit func(i int)) (any, bounded bool) {
-	cover := func(low, high uint32) {
-		// Code that the linker left out stays at address 0.
-		if low &^= 1; low == 0 && e.tag == tagSubprogram || high <= low {
-			return
-		}
+	bounded = d.cover(x, e, func(low, high uint32) {
 		i, _ := slices.BinarySearch(pcs, low)
 		for ; i < len(pcs) && pcs[i] < high; i++ {
 			if any = true; hit == nil {
@@ -24,24 +20,36 @@ func (d *Debug) covers(x *context, e *entry, pcs []uint32, hit func(i int)) (any
 			}
 			hit(i)
 		}
+	})
+	return any, bounded
+}
+
+// cover calls each for every stretch of code of an entry. It returns false if the
+// entry does not say where its code is.
+func (d *Debug) cover(x *context, e *entry, each func(low, high uint32)) (bounded bool) {
+	sound := func(low, high uint32) {
+		// Code that the linker left out stays at address 0.
+		if low &^= 1; high > low && (low != 0 || e.tag != tagSubprogram) {
+			each(low, high)
+		}
 	}
 	switch {
 	case e.ranges.form != 0:
-		d.eachRange(x, e.ranges, cover)
-		return any, true
+		d.eachRange(x, e.ranges, sound)
+		return true
 	case e.high.form == 0:
-		return false, false
+		return false
 	}
 	low, ok := x.address(e.low)
 	if !ok {
-		return false, false
+		return false
 	}
 	high := low + uint32(e.high.value)
 	if form := e.high.form; form == formAddr || form == formAddrx || form >= formAddrx1 && form <= formAddrx4 || form == formGNUAddr {
 		high, _ = x.address(e.high)
 	}
-	cover(low, high)
-	return any, true
+	sound(low, high)
+	return true
 }
 
 // Kinds of entries of a list of ranges.
