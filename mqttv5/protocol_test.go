@@ -38,13 +38,18 @@ func FuzzTopics(f *testing.F) {
 	for _, s := range []string{"SN1", "#", "+", "a/b", "\x00", "$share", "é", "\u2028", "\xff", strings.Repeat("x", 65), "a\u0085b", "\uFEFFx", "..", ""} {
 		f.Add(s, "board")
 	}
+	f.Add("SN1", "") // a device need not say its type; firmware is of a type
 	f.Fuzz(func(t *testing.T, serial, kind string) {
 		d := DeviceInfo{ApplicationID: 1, DeviceSerial: serial, DeviceType: kind}
 		if d.Validate() != nil {
 			return
 		}
 		p := newTopics("", "C", "G")
-		for _, topic := range []string{p.bootReply(d), p.logConfig(d), p.firmware(d.DeviceType)} {
+		topics := []string{p.bootReply(d), p.logConfig(d)}
+		if kind != "" {
+			topics = append(topics, p.firmware(kind))
+		}
+		for _, topic := range topics {
 			if strings.Count(topic, "/") > 7 || strings.Count(topic, "/") != 5 || strings.ContainsAny(topic, "#+\x00\n") || len(topic) > 256 {
 				t.Fatalf("topic %q of %q", topic, serial)
 			}

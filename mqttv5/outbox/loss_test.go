@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable/durabletest"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox/internal/boltfile"
 )
 
@@ -193,7 +194,7 @@ func FuzzOutboxFile(f *testing.F) {
 			}
 		}
 		b = b[:len(b)-int(cut)%len(b)]
-		dir := t.TempDir()
+		dir := durabletest.MemoryDir(t)
 		if err := os.WriteFile(fileName(dir), b, 0o600); err != nil {
 			t.Fatal(err)
 		}

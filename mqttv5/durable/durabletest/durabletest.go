@@ -100,3 +100,13 @@ func readCall(line, dir string) (string, bool) {
 	}
 	return what + " " + name, true
 }
+
+// MemoryDir returns a directory in memory where there is such a place: a fuzzer has
+// no time for a disk.
+func MemoryDir(t *testing.T) string {
+	if dir, err := os.MkdirTemp("/dev/shm", "ulogkit"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		return dir
+	}
+	return t.TempDir()
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable/durabletest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
@@ -274,16 +275,6 @@ func shortRecords(n uint64) (all []ingest.Record) {
 	return all
 }
 
-// memoryDir returns a directory in memory where there is such a place: a fuzzer has
-// no time for a disk.
-func memoryDir(t *testing.T) string {
-	if dir, err := os.MkdirTemp("/dev/shm", "filesink"); err == nil {
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		return dir
-	}
-	return t.TempDir()
-}
-
 // Whatever segment and index hold, reading ends and tells what it does not return;
 // opening to write keeps every number that the index has, comes to the same end when
 // it is done again, and a reader then finds the same.
@@ -310,7 +301,7 @@ func FuzzSegmentAndIndex(f *testing.F) {
 		if len(segment) > 4<<10 || len(index) > 1<<10 {
 			return // no more to be found in it, and slow
 		}
-		dir := memoryDir(t)
+		dir := durabletest.MemoryDir(t)
 		rewrite(t, identityName(dir), identity)
 		rewrite(t, segmentName(dir, 1), segment)
 		rewrite(t, indexName(dir, 1), index)
