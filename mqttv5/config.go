@@ -76,7 +76,7 @@ func withDefaults(c Config) (Config, error) {
 // linkConfig returns the part that the connection is made of.
 func linkConfig(c Config) link.Config {
 	return link.Config{
-		Broker: c.Broker, Port: c.Port,
+		Broker: c.Broker, Port: c.Port, Lent: c.Lent,
 		Credentials:       link.Credentials{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile, Certificate: c.Certificate},
 		InsecurePlaintext: c.InsecurePlaintext,
 		Timeout:           c.TokenTimeout,

@@ -85,6 +85,10 @@
 // call fails with ErrNobody, and a record is tried again, 20 times in two hours,
 // before it is parked.
 //
+// A program that has a connection already lends it as Config.Lent: package lent
+// and its adapters for autopaho and for paho's client for MQTT 3.1.1. Everything else
+// stands, but for what only who connects can do.
+//
 // # What paho.golang does, and what is done here
 //
 //	packets: CONNECT, SUBSCRIBE, DISCONNECT, PUBACK,   paho

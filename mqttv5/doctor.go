@@ -87,6 +87,9 @@ func (d *diagnosis) configuration(cfg Config) Finding {
 
 func (d *diagnosis) credentials() Finding {
 	const check = "certificate and key"
+	if d.cfg.Lent != nil {
+		return Finding{Check: check, OK: true, Detail: "not used: the connection is lent"}
+	}
 	if d.cfg.InsecurePlaintext {
 		return Finding{Check: check, OK: true, Detail: "not used: the connection is plaintext, on loopback"}
 	}
@@ -116,6 +119,9 @@ func (d *diagnosis) clock() Finding {
 
 func (d *diagnosis) resolve() Finding {
 	const check = "name resolution"
+	if d.cfg.Lent != nil {
+		return Finding{}
+	}
 	connection := linkConfig(d.cfg)
 	if u, _ := connection.ProxyURL(); u != nil { // checked with the configuration
 		return Finding{Check: check, OK: true, Detail: "left to the proxy " + u.Host}

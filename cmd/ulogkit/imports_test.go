@@ -20,6 +20,7 @@ const (
 	yaml     = "go.yaml.in/yaml"
 	gopacket = "github.com/google/gopacket"
 	paho     = "github.com/eclipse/paho.golang"
+	pahoOld  = "github.com/eclipse/paho.mqtt.golang"
 	bbolt    = "go.etcd.io/bbolt"
 	flock    = "github.com/gofrs/flock"
 	mochi    = "github.com/mochi-mqtt/server"
@@ -77,9 +78,15 @@ var importTable = []rule{
 	{dir: "mqttv5/internal/devicetest", allowed: []string{"format", "mqttv5/device"}},
 	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault"}},
 	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/answer", "mqttv5/internal/fault"}},
+	// What a host lends, and for each library of a host a package of its own, which
+	// nothing else imports.
+	{dir: "mqttv5/lent/internal/topics", allowed: []string{"mqttv5/lent"}},
+	{dir: "mqttv5/lent/paho5", allowed: []string{"mqttv5/lent", "mqttv5/lent/internal/topics", paho}},
+	{dir: "mqttv5/lent/paho311", allowed: []string{"mqttv5/lent", "mqttv5/lent/internal/topics", pahoOld}},
+	{dir: "mqttv5/lent"},
 	// Rooms, which do not know each other.
-	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", "mqttv5/internal/wait", paho, xtime, xnet}},
-	{dir: "mqttv5/connection", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/tokens"}}, // a configuration, which names both
+	{dir: "mqttv5/internal/link", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/guard", "mqttv5/internal/wait", "mqttv5/lent", paho, xtime, xnet}},
+	{dir: "mqttv5/connection", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/lent", "mqttv5/tokens"}}, // a configuration, which names them
 	{dir: "mqttv5/tokens", allowed: []string{"mqttv5/durable", "mqttv5/internal/fault", flock}},
 	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
 	{dir: "mqttv5/outbox", allowed: []string{
@@ -286,6 +293,10 @@ func TestImportRules(t *testing.T) {
 		{"mqttv5", modulePath + "/mqttv5/internal/link", true},
 		{"mqttv5", paho + "/paho", false},
 		{"mqttv5/ingest", paho + "/paho", false},
+		{"mqttv5", pahoOld, false},
+		{"mqttv5", modulePath + "/mqttv5/lent/paho311", false},
+		{"mqttv5/lent/paho311", pahoOld, true},
+		{"mqttv5/lent/paho5", pahoOld, false},
 		{"mqttv5/internal/link", paho + "/packets", true},
 		{"mqttv5/internal/link", modulePath + "/mqttv5/tokens", false},
 		{"mqttv5/internal/link", modulePath + "/mqttv5/device", false},

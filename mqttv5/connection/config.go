@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
+	"github.com/ulogkit/ulogkit/mqttv5/lent"
 	"github.com/ulogkit/ulogkit/mqttv5/tokens"
 )
 
@@ -23,13 +24,19 @@ type Config struct {
 	// as AWS IoT Core needs it. Default: 8883.
 	Port int
 
+	// Lent is a connection that the program has already, to be used instead of one of
+	// the client's own: see package lent. The client then neither connects, pings nor
+	// closes; Broker and Port only say whose session tokens these are, and there are
+	// no CertFile and KeyFile. An ingest worker takes none. Default: none.
+	Lent lent.Connection
+
 	// CertFile holds the client certificate (chain) in PEM. It is read again for
 	// every connection, so that a renewed one is used without a restart.
-	// Default: none, required unless InsecurePlaintext.
+	// Default: none, required unless InsecurePlaintext or Lent.
 	CertFile string
 
 	// KeyFile holds the private key in PEM, unencrypted. It must not be readable
-	// by others. Default: none, required unless InsecurePlaintext.
+	// by others. Default: none, required unless InsecurePlaintext or Lent.
 	KeyFile string
 
 	// Certificate gives the client certificate with a key that is held elsewhere,

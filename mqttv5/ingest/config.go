@@ -158,6 +158,9 @@ func (c Config) check() error {
 			return fmt.Errorf("%s %q: %w", f.name, f.value, err)
 		}
 	}
+	if c.Connection.Lent != nil {
+		return errors.New("a connection in Lent; a worker acknowledges only what is stored, and needs a session of its own")
+	}
 	if c.Sink == nil {
 		return errors.New("no Sink given; nothing may be acknowledged that is not stored")
 	}

@@ -82,7 +82,7 @@ func (h *hook) ID() string { return "localcloud" }
 func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablished, mochi.OnDisconnect, mochi.OnACLCheck,
-		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished, mochi.OnSubscribe, mochi.OnSubscribed:
+		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnPublished, mochi.OnSubscribe, mochi.OnSubscribed, mochi.OnUnsubscribe:
 		return true
 	}
 	return false

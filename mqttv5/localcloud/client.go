@@ -248,5 +248,22 @@ func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 			pk.Filters[i].NoLocal = true
 		}
 	}
+	h.freeIdentifier(cl, pk.PacketID)
 	return pk
+}
+
+// OnUnsubscribe implements mochi.Hook.
+func (h *hook) OnUnsubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	h.freeIdentifier(cl, pk.PacketID)
+	return pk
+}
+
+// freeIdentifier lets a client use a packet identifier that the broker uses for a
+// message of its own to it. mochi takes the two for one, and a client of MQTT 3.1.1
+// hears no more than that its subscription failed. The message has been sent; that it
+// was acknowledged matters to nobody.
+func (h *hook) freeIdentifier(cl *mochi.Client, id uint16) {
+	if cl.State.Inflight.Delete(id) {
+		cl.State.Inflight.IncreaseSendQuota()
+	}
 }

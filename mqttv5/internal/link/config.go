@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/lent"
 )
 
 // Defaults of Config and Tuning.
@@ -36,6 +37,10 @@ type Config struct {
 	// Port is the broker's TCP port; on 443 MQTT is asked for by ALPN. Default:
 	// DefaultPort.
 	Port int
+
+	// Lent is a connection of the host's, instead of one of our own; broker and port
+	// say whose it is. Default: none.
+	Lent lent.Connection
 
 	// Credentials are the files of mutual TLS. Default: none, required unless
 	// InsecurePlaintext.
@@ -167,7 +172,11 @@ func (c Config) WithDefaults() (Config, error) {
 	orDefault(&t.PublishesPerSecond, awsPublishes)
 	orDefault(&t.BytesPerSecond, awsBytes)
 	orDefault(&t.MinBackoff, time.Second)
-	orDefault(&t.MaxBackoff, 120*time.Second)
+	longest := 120 * time.Second
+	if c.Lent != nil {
+		longest = 5 * time.Second // it is the host who must not connect too often
+	}
+	orDefault(&t.MaxBackoff, longest)
 	orDefault(&t.MaxMessage, DefaultMaxMessage)
 	c.Pace.fill()
 
@@ -207,6 +216,9 @@ func (c *Config) check() error {
 		return err
 	}
 
+	if c.Lent != nil {
+		return c.checkLent()
+	}
 	if c.InsecurePlaintext {
 		if !isLoopback(c.Broker) {
 			return fmt.Errorf("field InsecurePlaintext is for loopback only, and %q is not a loopback address", c.Broker)
@@ -224,6 +236,19 @@ func (c *Config) check() error {
 	}
 	if c.Credentials.KeyFile == "" {
 		return errors.New("field KeyFile is empty; it names the private key that belongs to the certificate")
+	}
+	return nil
+}
+
+// checkLent refuses what is the host's to decide.
+func (c *Config) checkLent() error {
+	for name, set := range map[string]bool{
+		"CertFile": c.Credentials.CertFile != "", "KeyFile": c.Credentials.KeyFile != "", "Certificate": c.Credentials.Certificate != nil,
+		"InsecurePlaintext": c.InsecurePlaintext, "Tuning.Proxy": c.Tuning.Proxy != "", "Hooks.WrapConn": c.WrapConn != nil,
+	} {
+		if set {
+			return fmt.Errorf("field %s is set, and the connection is lent, which has been made already; give one or the other", name)
+		}
 	}
 	return nil
 }

@@ -8,6 +8,9 @@
 // on with the next link while there is time. What a record is, is not known here: to
 // send again what was lost is the business of who gave it.
 //
+// What carries a link's packets is a wire of its own, or a loan: a connection of the
+// host program (package lent).
+//
 // # What paho.golang does, and what is done here
 //
 // Package paho of eclipse/paho.golang v0.23 reads packets, logs in and keeps the

@@ -20,7 +20,7 @@ func (k *Keeper) ended(l *Link) {
 	k.mu.Lock()
 	k.backoff.lived(lived)
 	k.shortLives++
-	if code != 0 || !isCut(l.cause) || lived >= k.cfg.Pace.Stable {
+	if code != 0 || k.cfg.Lent != nil || !isCut(l.cause) || lived >= k.cfg.Pace.Stable {
 		k.shortLives = 0
 	}
 	err := k.lostError(l.cause, k.shortLives >= maxShortLives)

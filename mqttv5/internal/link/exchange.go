@@ -178,6 +178,9 @@ func (x *exchanges) ConAckReceived(w io.Writer, _ *packets.Connect, _ *packets.C
 	return nil
 }
 
+// open is ConAckReceived for a connection whose CONNACK is not seen here.
+func (x *exchanges) open() { x.ConAckReceived(io.Discard, nil, nil) }
+
 // ConnectionLost implements SessionManager. d is the server's DISCONNECT, if any.
 func (x *exchanges) ConnectionLost(d *packets.Disconnect) error {
 	if d == nil {

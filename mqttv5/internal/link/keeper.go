@@ -77,7 +77,7 @@ func New(cfg Config) (*Keeper, error) {
 		requests: make(chan struct{}, maxRequests),
 		backoff:  backoff{min: cfg.Tuning.MinBackoff, max: cfg.Tuning.MaxBackoff, stable: cfg.Pace.Stable, random: rand.Float64},
 	}
-	if !cfg.InsecurePlaintext {
+	if !cfg.InsecurePlaintext && cfg.Lent == nil {
 		if _, err := k.identity.load(); err != nil {
 			return nil, err
 		}
@@ -225,7 +225,7 @@ func (k *Keeper) run(a *attempt) {
 	<-l.dead
 	k.ended(l)
 	close(l.judged)
-	<-l.paho.Done()
+	<-l.carrier.done()
 }
 
 // try waits until an attempt may be made and makes it.

@@ -22,11 +22,9 @@ const receiveMaximum = 64
 
 // Link is one MQTT connection, from its CONNACK to its end. It is never reused.
 type Link struct {
-	conn      *wireConn
-	paho      *paho.Client
+	carrier   carrier
 	exchanges *exchanges
 	window    *window
-	ping      *pinger
 	rate      *throttle
 	routes    *routes
 	inbox     chan Received // nil: the routes get what arrives
@@ -51,15 +49,11 @@ var errNoAck = errors.New("broker did not acknowledge in time")
 // openLink speaks MQTT on a connection that is up. ctx bounds the login alone. On
 // an error the connection is closed.
 func openLink(ctx context.Context, raw net.Conn, cfg *Config, rate *throttle, routes *routes) (*Link, error) {
-	l := &Link{
-		rate: rate, routes: routes, event: cfg.Event,
-		ackTimeout: cfg.Tuning.AckTimeout, maxPayload: cfg.Tuning.MaxMessage,
-		subscribed: make(map[string]int), dead: make(chan struct{}), judged: make(chan struct{}),
-	}
-	connect := l.prepare(raw, cfg)
+	l := newLink(cfg, rate, routes)
+	client, connect := l.prepare(raw, cfg)
 
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	ca, err := l.paho.Connect(ctx, connect)
+	ca, err := client.Connect(ctx, connect)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -82,11 +76,21 @@ func openLink(ctx context.Context, raw net.Conn, cfg *Config, rate *throttle, ro
 	return l, nil
 }
 
-// prepare makes the parts of a link and returns its CONNECT.
-func (l *Link) prepare(raw net.Conn, cfg *Config) *paho.Connect {
+// newLink makes what all links have, whatever carries them.
+func newLink(cfg *Config, rate *throttle, routes *routes) *Link {
+	l := &Link{
+		rate: rate, routes: routes, event: cfg.Event, window: newWindow(cfg.Tuning.MaxInFlight),
+		ackTimeout: cfg.Tuning.AckTimeout, maxPayload: cfg.Tuning.MaxMessage,
+		subscribed: make(map[string]int), dead: make(chan struct{}), judged: make(chan struct{}),
+	}
+	l.exchanges = newExchanges(l.End)
+	return l
+}
+
+// prepare makes the wire of a link and returns paho's client on it and its CONNECT.
+func (l *Link) prepare(raw net.Conn, cfg *Config) (*paho.Client, *paho.Connect) {
 	expiry, receive, largest := uint32(0), uint16(receiveMaximum), uint32(maxIncoming)
 	clean := true
-	l.exchanges = newExchanges(l.End)
 	if in := cfg.Inbox; in != nil {
 		// The session holds what a client that crashed had not acknowledged.
 		clean = false
@@ -94,20 +98,18 @@ func (l *Link) prepare(raw net.Conn, cfg *Config) *paho.Connect {
 		l.inbox = make(chan Received, in.ReceiveMaximum)
 		l.exchanges.receive = l.receive
 	}
-	l.window = newWindow(cfg.Tuning.MaxInFlight)
-	l.ping = newPinger(l.window.inFlight, l.End)
 
-	l.conn = newWireConn(raw, int(largest), l.End)
-	l.conn.in.Inspect(1<<packets.CONNACK|1<<packets.DISCONNECT, new(greeting).check)
-	l.conn.in.Take(packets.PUBACK<<4, func(b []byte) bool {
-		l.ping.PacketReceived()
+	w := &wire{wireConn: newWireConn(raw, int(largest), l.End), ping: newPinger(l.window.inFlight, l.End)}
+	w.in.Inspect(1<<packets.CONNACK|1<<packets.DISCONNECT, new(greeting).check)
+	w.in.Take(packets.PUBACK<<4, func(b []byte) bool {
+		w.ping.PacketReceived()
 		return l.exchanges.takePuback(b)
 	})
 
-	l.paho = paho.NewClient(paho.ClientConfig{
-		Conn:        l.conn,
+	w.paho = paho.NewClient(paho.ClientConfig{
+		Conn:        w.wireConn,
 		Session:     l.exchanges,
-		PingHandler: l.ping,
+		PingHandler: w.ping,
 		AuthHandler: noAuth{fail: l.End},
 		// ctx is the bound; paho's own must not come first.
 		PacketTimeout: cfg.Timeout + time.Minute,
@@ -118,7 +120,8 @@ func (l *Link) prepare(raw net.Conn, cfg *Config) *paho.Connect {
 		OnServerDisconnect: func(*paho.Disconnect) {}, // the exchanges have seen it
 		OnClientError:      l.End,
 	})
-	return &paho.Connect{
+	l.carrier = w
+	return w.paho, &paho.Connect{
 		ClientID:   cfg.Tuning.ClientID,
 		KeepAlive:  uint16(cfg.Tuning.KeepAlive / time.Second),
 		CleanStart: clean,
@@ -161,7 +164,7 @@ func (l *Link) end(cause error, last func()) {
 			if last != nil {
 				last()
 			}
-			l.conn.Close()
+			l.carrier.close()
 			l.window.close(cause)
 			l.exchanges.abort(cause)
 		}()
@@ -210,10 +213,10 @@ func (l *Link) watch() {
 }
 
 // Cork holds back writing until Uncork, for a caller with more to send.
-func (l *Link) Cork() { l.conn.cork() }
+func (l *Link) Cork() { l.carrier.cork() }
 
 // Uncork writes what was held back.
-func (l *Link) Uncork() { l.conn.uncork() }
+func (l *Link) Uncork() { l.carrier.uncork() }
 
 // Send sends one message when the window and the rates allow. If it returns nil,
 // done is called exactly once, from the link's goroutines; it must not block. If
@@ -247,21 +250,20 @@ func (l *Link) Send(ctx context.Context, m *Message, done func(Ack, time.Duratio
 		return err
 	}
 
-	l.conn.publish(m, id) // its error ends the link, which ends the exchange
-	l.ping.PacketSent()
+	l.carrier.publish(m, id)
 	return nil
 }
 
 // admit waits for room in the window and for the rates.
 func (l *Link) admit(ctx context.Context, size int) error {
 	if !l.window.tryAcquire(size) {
-		l.conn.push() // what is held back may be what must be acknowledged first
+		l.carrier.push() // what is held back may be what must be acknowledged first
 		if err := l.window.acquire(ctx, size); err != nil {
 			return err
 		}
 	}
 	if !l.rate.ready(size) {
-		l.conn.push()
+		l.carrier.push()
 	}
 	if err := l.rate.wait(ctx, size); err != nil {
 		l.window.release(size)
@@ -280,23 +282,14 @@ func (l *Link) close(ctx context.Context) {
 	}
 	l.Goodbye(false)
 	<-l.exchanges.ended
-	<-l.paho.Done()
+	<-l.carrier.done()
 }
 
 // Goodbye says DISCONNECT and ends the link; leaving ends the session at the broker
 // as well. The broker hangs up on a goodbye, which must not count as a loss: the
 // cause stands before it is said.
 func (l *Link) Goodbye(leaving bool) {
-	l.end(fault.ErrClosed, func() {
-		d := packets.Disconnect{Properties: &packets.Properties{}}
-		if leaving {
-			now := uint32(0)
-			d.Properties.SessionExpiryInterval = &now
-		}
-		l.conn.SetWriteDeadline(time.Now().Add(time.Second))
-		d.WriteTo(l.conn)
-		l.conn.drain()
-	})
+	l.end(fault.ErrClosed, func() { l.carrier.goodbye(leaving) })
 }
 
 // loginRefused is a CONNACK with a failure code.

@@ -7,11 +7,12 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/lent"
 )
 
 // PropertyID is the user property that holds a record's id. A consumer drops
 // duplicates by it: every protocol here delivers at least once.
-const PropertyID = "ulogkit-id"
+const PropertyID = lent.PropertyID
 
 // Message is one PUBLISH to be, of QoS 1. What is empty or zero is left out, but
 // for topic and payload.

@@ -6,10 +6,13 @@ import (
 	"net"
 )
 
-// open dials, shakes hands and logs in.
+// open dials, shakes hands and logs in, unless the connection is lent.
 func (k *Keeper) open() (*Link, error) {
 	ctx, cancel := context.WithTimeout(k.ctx, k.cfg.Timeout)
 	defer cancel()
+	if k.cfg.Lent != nil {
+		return k.borrow(ctx)
+	}
 	conn, err := k.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -19,6 +22,22 @@ func (k *Keeper) open() (*Link, error) {
 		return nil, k.loginError(ctx, err)
 	}
 	return l, nil
+}
+
+// borrow makes a link on the connection that is lent, after the last one has given
+// back its subscriptions: a late end of one must not end that of the next.
+func (k *Keeper) borrow(ctx context.Context) (*Link, error) {
+	k.mu.Lock()
+	last := k.current
+	k.mu.Unlock()
+	if last != nil {
+		select {
+		case <-last.carrier.done():
+		case <-ctx.Done():
+			return nil, k.loginError(ctx, context.Cause(ctx))
+		}
+	}
+	return openLoan(&k.cfg, k.rate, &k.routes), nil
 }
 
 // dial connects with the credentials of the moment and finishes the handshake.

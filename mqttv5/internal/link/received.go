@@ -63,8 +63,7 @@ func (l *Link) Acknowledge(r *Received) bool {
 	if r.packetID == 0 {
 		return false
 	}
-	l.conn.acknowledge(r.packetID)
-	l.ping.PacketSent()
+	l.carrier.acknowledge(r.packetID)
 	return true
 }
 

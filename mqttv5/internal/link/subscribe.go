@@ -73,19 +73,15 @@ func (l *Link) giveUp(filters []string, codes []byte) {
 func (l *Link) writeSubscribe(filters []string, answer chan<- Ack) error {
 	l.topics.Lock()
 	defer l.topics.Unlock()
-	s := packets.Subscribe{Properties: &packets.Properties{}}
 	for _, f := range filters {
 		l.subscribed[f]++
-		s.Subscriptions = append(s.Subscriptions, packets.SubOptions{Topic: f, QoS: 1})
 	}
 
-	var err error
-	s.PacketID, err = l.exchanges.begin(packets.SUBSCRIBE, time.Now().Add(l.ackTimeout), func(a Ack) { answer <- a })
+	id, err := l.exchanges.begin(packets.SUBSCRIBE, time.Now().Add(l.ackTimeout), func(a Ack) { answer <- a })
 	if err != nil {
 		return err
 	}
-	s.WriteTo(l.conn) // its error ends the link, which ends the exchange
-	l.ping.PacketSent()
+	l.carrier.subscribe(filters, id)
 	return nil
 }
 
@@ -155,25 +151,23 @@ func (l *Link) Unsubscribe(ctx context.Context, filters ...string) error {
 func (l *Link) writeUnsubscribe(filters []string, done func(Ack)) error {
 	l.topics.Lock()
 	defer l.topics.Unlock()
-	u := packets.Unsubscribe{Properties: &packets.Properties{}}
+	var last []string
 	for _, f := range filters {
 		if l.subscribed[f]--; l.subscribed[f] > 0 {
 			continue
 		}
 		delete(l.subscribed, f)
-		u.Topics = append(u.Topics, f)
+		last = append(last, f)
 	}
-	if len(u.Topics) == 0 {
+	if len(last) == 0 {
 		done(Ack{})
 		return nil
 	}
 
-	var err error
-	u.PacketID, err = l.exchanges.begin(packets.UNSUBSCRIBE, time.Now().Add(l.ackTimeout), done)
+	id, err := l.exchanges.begin(packets.UNSUBSCRIBE, time.Now().Add(l.ackTimeout), done)
 	if err != nil {
 		return err
 	}
-	u.WriteTo(l.conn)
-	l.ping.PacketSent()
+	l.carrier.unsubscribe(last, id)
 	return nil
 }
