@@ -4,7 +4,7 @@ package promises
 var checks = []mutation{
 	{
 		"an output that is an input is refused", "cmd/ulogkit/internal/files/output.go",
-		"out.Mode().IsRegular() && os.SameFile(out, other)", "out.Mode().IsRegular() && o.Name == in.Name",
+		"out.Mode().IsRegular() && os.SameFile(out, other)", "out.Mode().IsRegular() && other != nil && o.Name == in.Name",
 		"TestCheckLeavesTheFolderAlone", "",
 	},
 	{
@@ -19,7 +19,7 @@ var checks = []mutation{
 	},
 	{
 		"an extraction replaces no file of another content", "cmd/ulogkit/internal/files/output.go",
-		"if err != nil || !bytes.Equal(old, b) {", "if err != nil {",
+		"if err != nil || !bytes.Equal(old, b) {", "if err != nil || !bytes.Equal(old, old) {",
 		"TestExtract", "",
 	},
 	{
@@ -64,7 +64,7 @@ var checks = []mutation{
 	},
 	{
 		"a folder that is no sink is refused", "mqttv5/ingest/filesink/identity.go",
-		"\t\tif err == nil && len(all) == 0 {\n\t\t\terr = ErrNoSink\n\t\t}\n", "",
+		"if err == nil && len(all) == 0 {", "if err == nil && len(all) < 0 {",
 		"TestDirectoryThatIsNoSink", "",
 	},
 	{
@@ -89,7 +89,7 @@ var checks = []mutation{
 	},
 	{
 		"a loss is told by each worker", "mqttv5/ingest/filesink/sink.go",
-		"\t\tif !accepted.covers(x) {\n", "\t\tif false {\n",
+		"if !accepted.covers(x) {", "if !accepted.covers(x) && x.first == 0 {",
 		"TestLossIsNeverForgotten", "",
 	},
 	{

@@ -29,7 +29,7 @@ var syncs = []mutation{
 	},
 	{
 		"the outbox's folder is durable", "mqttv5/outbox/outbox.go",
-		"durable.MakeDir(cfg.Dir, 0o700)", "os.MkdirAll(cfg.Dir, 0o700)",
+		"durable.MakeDir(cfg.Dir, 0o700)", "os.MkdirAll(cfg.Dir, 0o700|durable.KeepMode)",
 		"TestSubmitReturnsAfterFsync", "",
 	},
 	{
@@ -54,7 +54,7 @@ var syncs = []mutation{
 	},
 	{
 		"a damaged outbox is set aside durably", "mqttv5/outbox/file.go",
-		"aside, err := durable.SetAside(o.path)", "aside := o.path + \".damaged-1\"\n\terr := os.Rename(o.path, aside)",
+		"aside, err := durable.SetAside(o.path)", "aside := o.path + \".damaged-1\"\n\terr := errors.Join(os.Rename(o.path, aside), durable.Sweep(aside))",
 		"TestSalvageIsDurable", "",
 	},
 	{
@@ -114,12 +114,12 @@ var syncs = []mutation{
 	},
 	{
 		"the sink's identity is durable", "mqttv5/ingest/filesink/identity.go",
-		"return durable.ReplaceFile(identityName(dir), []byte(identityHead+hex.EncodeToString(id)+\"\\n\"), 0o600)", "return os.WriteFile(identityName(dir), []byte(identityHead+hex.EncodeToString(id)+\"\\n\"), 0o600)",
+		"return durable.ReplaceFile(identityName(dir), []byte(identityHead+hex.EncodeToString(id)+\"\\n\"), 0o600)", "return os.WriteFile(identityName(dir), []byte(identityHead+hex.EncodeToString(id)+\"\\n\"), 0o600|durable.KeepMode)",
 		"TestAppendReturnsAfterEachSync", "",
 	},
 	{
 		"an accepted loss is durable", "mqttv5/ingest/filesink/accepted.go",
-		"durable.ReplaceFile(acceptedName(dir), b, 0o600)", "os.WriteFile(acceptedName(dir), b, 0o600)",
+		"durable.ReplaceFile(acceptedName(dir), b, 0o600)", "os.WriteFile(acceptedName(dir), b, 0o600|durable.KeepMode)",
 		"TestAcceptedLossesAndRemovalAreDurable", "",
 	},
 	{
