@@ -113,11 +113,13 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		}
 		return errors.Join(err, outboxLosses(g.outbox))
 	}
-	if loss := outboxLosses(g.outbox); loss != nil {
+	if loss := errors.Join(damagedRecords(g.outbox, outbox.Stats().Damaged), outboxLosses(g.outbox)); loss != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), loss)
 	}
-	defer func() { err = errors.Join(err, outboxLosses(g.outbox)) }()
-	defer func() { err = errors.Join(err, outbox.Close()) }()
+	defer func() {
+		damaged := outbox.Stats().Damaged
+		err = errors.Join(err, outbox.Close(), damagedRecords(g.outbox, damaged), outboxLosses(g.outbox))
+	}()
 
 	// The client tells the gateway of its events, and the gateway the spool of its
 	// devices: each is called when all of them are there.

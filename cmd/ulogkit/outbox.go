@@ -25,7 +25,8 @@ that is being delivered can be listed, and takes what others upload.
 
 A file of an outbox that is damaged is set aside, and what can be read of it is
 brought over. Each command that uses the outbox then says how many records are gone,
-as far as can be known, and ends with exit code 1, until accept-loss.`,
+as far as can be known, and ends with exit code 1, until accept-loss; and so it is of
+a record whose bytes changed on disk, until that is dropped.`,
 		Example: "  ulogkit outbox list --outbox ./outbox",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -72,7 +73,10 @@ func withOutbox(cmd *cobra.Command, dir string, f func(*mqttv5.Outbox) error) (e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, outbox.Close(), outboxLosses(dir)) }()
+	defer func() {
+		damaged := outbox.Stats().Damaged
+		err = errors.Join(err, outbox.Close(), damagedRecords(dir, damaged), outboxLosses(dir))
+	}()
 	return f(outbox)
 }
 
@@ -98,14 +102,18 @@ server's, if it gave one), attempts and parked.`,
 				return errors.Join(err, outboxLosses(dir))
 			}
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			damaged := 0
 			for _, r := range records {
+				if r.State == mqttv5.StateDamaged {
+					damaged++
+				}
 				if asJSON {
 					printJSON(cmd.OutOrStdout(), recordRow(r))
 				} else {
 					printRecord(out, r)
 				}
 			}
-			return errors.Join(out.Flush(), tellAside(cmd, dir))
+			return errors.Join(out.Flush(), damagedRecords(dir, damaged), tellAside(cmd, dir))
 		},
 	}
 	outboxFlag(cmd, &dir)

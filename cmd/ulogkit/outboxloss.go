@@ -25,6 +25,15 @@ func outboxLosses(dir string) error {
 	return nil
 }
 
+// damagedRecords returns an error that tells of records whose bytes changed on disk,
+// for exit code 1, or nil.
+func damagedRecords(dir string, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return &failure{exitData, fmt.Errorf("%s: %d damaged on disk; see \"ulogkit outbox list\", and \"ulogkit outbox drop\" ends this message", dir, n)}
+}
+
 // tellAside names the files set aside of which nothing needs to be decided, and
 // returns the losses as outboxLosses does.
 func tellAside(cmd *cobra.Command, dir string) error {

@@ -269,7 +269,8 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 	}
 	client, end, err := u.connect(cmd, true, events.hooks())
 	if err != nil {
-		return fmt.Errorf("%w; %d waiting in %s, safe on disk", err, outbox.Stats().Waiting, u.outbox)
+		s := outbox.Stats()
+		return errors.Join(fmt.Errorf("%w; %d waiting in %s, safe on disk", err, s.Waiting, u.outbox), damagedRecords(u.outbox, s.Damaged))
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	defer events.mute()

@@ -51,7 +51,14 @@ func TestSalvageIsDurable(t *testing.T) {
 	if fi, err := os.Stat(fileName(dir)); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v, %v, want 0600", fi.Mode(), err)
 	}
-	if first := slices.Index(got, "rename outbox.db"); first >= 0 && !slices.Contains(got[:first], "fdatasync outbox.db.tmp") {
+	// bbolt syncs a new file, the pages of a commit, and the one that makes it count.
+	synced := 0
+	for _, c := range got[:max(slices.Index(got, "rename outbox.db"), 0)] {
+		if c == "fdatasync outbox.db.tmp" {
+			synced++
+		}
+	}
+	if synced < 3 {
 		t.Errorf("got %q, want what was brought over on the disk before it has its name", got)
 	}
 }

@@ -13,7 +13,8 @@ import (
 func OpenExisting(cfg Config) (*Outbox, error) {
 	_, file := os.Stat(fileName(cfg.Dir))
 	_, intake := os.Stat(intakeDir(cfg.Dir)) // a Submitter may have been there first
-	if errors.Is(file, fs.ErrNotExist) && errors.Is(intake, fs.ErrNotExist) {
+	_, made := os.Lstat(markName(cfg.Dir))
+	if errors.Is(file, fs.ErrNotExist) && errors.Is(intake, fs.ErrNotExist) && errors.Is(made, fs.ErrNotExist) {
 		return nil, errNone(cfg.Dir)
 	}
 	return Open(cfg)

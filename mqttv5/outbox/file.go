@@ -88,9 +88,18 @@ type parkedEntry struct {
 // open opens the file and reads what waits in it. One that is damaged is set aside,
 // and what can be read of it is brought over.
 func (o *Outbox) open() error {
-	damage := o.openFile()
-	if damage == nil || !boltfile.IsDamage(damage) {
-		return damage
+	lost, err := gone(o.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	damage := errGone
+	if lost {
+		err = standIn(o.path)
+	} else if damage = o.openFile(); damage == nil || !boltfile.IsDamage(damage) {
+		return o.opened(damage)
+	}
+	if err != nil {
+		return err
 	}
 	aside, err := durable.SetAside(o.path)
 	if err != nil {
@@ -106,7 +115,18 @@ func (o *Outbox) open() error {
 		o.log.Error("cannot note what was lost", "dir", o.cfg.Dir, "error", err)
 	}
 	o.log.Warn("outbox restored", "records", loss.Restored)
-	return o.openFile()
+	return o.opened(o.openFile())
+}
+
+// opened leaves the mark that there is a file, if it could be opened. A full disk does
+// not keep an outbox of an earlier version, which has none yet, from being delivered.
+func (o *Outbox) opened(err error) error {
+	if err == nil {
+		if e := leaveMark(o.cfg.Dir); e != nil {
+			o.log.Warn("the outbox gets no mark yet, by which its loss would be noticed", "dir", o.cfg.Dir, "error", e)
+		}
+	}
+	return err
 }
 
 func (o *Outbox) openFile() error {

@@ -19,6 +19,11 @@ func List(dir string) ([]Entry, error) {
 	failed := func(err error) error {
 		return &fault.Error{Op: "list outbox " + dir, Class: fault.ErrStorage, Err: fault.PathCause(err)}
 	}
+	if lost, err := gone(dir); err != nil {
+		return nil, failed(err)
+	} else if lost {
+		return nil, failed(errGone)
+	}
 	submitted, err := listIntake(dir)
 	if err != nil {
 		return nil, failed(err)
@@ -71,6 +76,11 @@ func List(dir string) ([]Entry, error) {
 	for i, seq := range numbers {
 		damaged[i].ID = recordID(known.identity, seq)
 	}
+	for seq, at := range places {
+		if records[at].ID == "" { // damaged since the outbox was opened
+			records[at].ID = recordID(known.identity, seq)
+		}
+	}
 	have := map[string]bool{}
 	for _, r := range records {
 		have[r.ID] = true
@@ -85,7 +95,7 @@ func List(dir string) ([]Entry, error) {
 
 // IsDamaged reports whether an error of List says that the file is damaged. Opening the
 // outbox repairs it.
-func IsDamaged(err error) bool { return boltfile.IsDamage(err) }
+func IsDamaged(err error) bool { return errors.Is(err, errGone) || boltfile.IsDamage(err) }
 
 // listIntake returns what waits to be picked up.
 func listIntake(dir string) (entries []Entry, err error) {

@@ -139,6 +139,48 @@ func TestF44Unknown(t *testing.T) {
 	}
 }
 
+// A file that storage cut to nothing or lost is no new outbox, whoever looks first.
+func TestF44FileGone(t *testing.T) {
+	for name, take := range map[string]func(file string) error{
+		"cut to nothing": func(file string) error { return os.Truncate(file, 0) },
+		"gone":           os.Remove,
+	} {
+		dir, _ := fillOutbox(t, 5)
+		if err := take(fileName(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := List(dir); !IsDamaged(err) {
+			t.Errorf("%s: the list says %v, want damage", name, err)
+		}
+		o, err := OpenExisting(Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := submitText(t, o, 1, "it goes on")
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if l := oneLoss(t, dir); l.Counted || l.None() || l.Restored != 0 {
+			t.Errorf("%s: got %+v, want a loss of an unknown count", name, l)
+		}
+		if all, err := List(dir); err != nil || len(all) != 1 || all[0].ID != id {
+			t.Errorf("%s: got %v, %v, want the record that came since", name, all, err)
+		}
+		openOutbox(t, dir).Close()
+		oneLoss(t, dir) // no second one
+	}
+
+	// What was killed before its first file was whole is new.
+	dir := t.TempDir()
+	if err := os.WriteFile(fileName(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	openOutbox(t, dir).Close()
+	if losses, err := Losses(dir); err != nil || len(losses) != 0 {
+		t.Errorf("got %v, %v, want no loss", losses, err)
+	}
+}
+
 // Notes that cannot be read are an error, not silence.
 func TestF44DamagedNotes(t *testing.T) {
 	dir, _ := fillOutbox(t, 1)

@@ -140,3 +140,31 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 		}
 	}
 }
+
+// After a sync that failed nobody knows what of the segment is on the disk, and another
+// sync may call it good: what was written of the batch is cut off, and the next goes
+// into a segment of its own.
+func TestSegmentIsLeftAfterASyncThatFailed(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(1, 2))
+	before, _ := newest(t, dir)
+	s.sync = func(*os.File) error { return errors.New("no") }
+	if err := s.Append(t.Context(), testRecords(3, 5)); err == nil {
+		t.Fatal("got no error")
+	}
+	if after, _ := newest(t, dir); len(after) != len(before) {
+		t.Errorf("the segment has %d bytes, want %d as before the batch", len(after), len(before))
+	}
+
+	s.sync = (*os.File).Sync
+	appendAll(t, s, testRecords(3, 1))
+	if all, err := listSegments(dir); err != nil || len(all) != 2 || all[1] != 3 {
+		t.Errorf("got segments %v, %v, want 1 and 3", all, err)
+	}
+	got, lost := readAll(t, dir, 1)
+	if len(lost) > 0 {
+		t.Error(lost)
+	}
+	same(t, got, want(1, 3))
+}

@@ -35,8 +35,13 @@ var orders = []mutation{
 	},
 	{
 		"a batch that failed is cut off", "mqttv5/ingest/filesink/sink.go",
-		"\t\ts.seg.Truncate(s.size)\n\t\ts.leave()\n", "",
-		"TestReaderFollowsThroughAFailedBatch", "",
+		"\t\ts.seg.Truncate(s.size)\n", "",
+		"TestSegmentIsLeftAfterASyncThatFailed", "",
+	},
+	{
+		"a segment is left after a sync that failed", "mqttv5/ingest/filesink/sink.go",
+		"\t\ts.seg.Truncate(s.size)\n\t\ts.leave()\n", "\t\ts.seg.Truncate(s.size)\n",
+		"TestSegmentIsLeftAfterASyncThatFailed", "",
 	},
 	{
 		"the index follows the sync", "mqttv5/ingest/filesink/sink.go",
