@@ -65,6 +65,10 @@ func (l collectors) Collect(ch chan<- prometheus.Metric) {
 
 // NewCollector returns a collector for the caller's own Prometheus registry. Either
 // of client and outbox may be nil.
+//
+// The metrics have no labels of their own. Two clients or outboxes in one registry need
+// one each, which prometheus.WrapRegistererWith gives; without, the registry refuses the
+// second with a prometheus.AlreadyRegisteredError. NAMES.md lists all metrics.
 func NewCollector(c *Client, o *Outbox) prometheus.Collector {
 	var all collectors
 	if c != nil {

@@ -144,8 +144,8 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// CHANGELOG.md says of each package whether its API is stable.
-func TestEveryPackageHasAPromise(t *testing.T) {
+// CHANGELOG.md names packages whose API is stable; each is there, and named once.
+func TestStablePackagesAreThere(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("..", "..", "CHANGELOG.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -158,20 +158,21 @@ func TestEveryPackageHasAPromise(t *testing.T) {
 			said[name]++
 		}
 	}
+	if len(said) < 15 {
+		t.Errorf("CHANGELOG.md names %d packages", len(said))
+	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "github.com/ulogkit/ulogkit/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path := range strings.FieldsSeq(string(out)) {
 		name := strings.TrimPrefix(path, "github.com/ulogkit/ulogkit/")
-		if strings.Contains("/"+name+"/", "/internal/") {
-			continue
-		}
-		if said[name] != 1 {
-			t.Errorf("CHANGELOG.md says %d times whether %s is stable, want once", said[name], name)
+		if said[name] > 1 {
+			t.Errorf("CHANGELOG.md names %s %d times", name, said[name])
 		}
 		delete(said, name)
 	}
+	delete(said, "all others")
 	for name := range said {
 		t.Errorf("CHANGELOG.md makes a promise of %s, which is not there", name)
 	}

@@ -186,7 +186,8 @@ func (g *Gateway) ServeHTTP(rw http.ResponseWriter, _ *http.Request) {
 }
 
 // Collector returns the metrics of the client, the outbox and the spool for the
-// caller's Prometheus registry.
+// caller's Prometheus registry. Two gateways in one registry need a label each, see
+// [mqttv5.NewCollector].
 func (g *Gateway) Collector() []prometheus.Collector {
 	all := []prometheus.Collector{mqttv5.NewCollector(g.cfg.Client, g.cfg.Outbox)}
 	if s := g.cfg.Spool; s != nil {

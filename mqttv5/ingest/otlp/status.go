@@ -85,7 +85,8 @@ func (e *Exporter) ServeHTTP(rw http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(rw).Encode(h) // the client is gone if it fails
 }
 
-// NewCollector returns a collector for the caller's own Prometheus registry.
+// NewCollector returns a collector for the caller's own Prometheus registry. Two
+// exporters in one registry need a label each, which prometheus.WrapRegistererWith gives.
 func NewCollector(e *Exporter) prometheus.Collector { return collector{e} }
 
 // collector reads the statistics when it is asked; nothing is counted twice.
