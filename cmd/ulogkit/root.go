@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
@@ -110,8 +111,9 @@ server refused, or credentials cannot be used.`,
 		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newMetric(), newEvent(), newHeartbeat(), newOutbox(), newGateway(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
 		newCompletion(), newMan(), newVersion(),
 	)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return settings.Explain(err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return meantFlag(cmd, settings.Explain(err)) })
 	root.CompletionOptions.DisableDefaultCmd = true
+	completeValues(root)
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
@@ -136,6 +138,36 @@ func subcommand(cmd *cobra.Command, args []string) error {
 		text += fmt.Sprintf(". Did you mean %s?", strings.Join(meant, " or "))
 	}
 	return errors.New(text)
+}
+
+// meantFlag adds to an error about a flag that a command does not have the one that is
+// spelled nearly so, and the commands that have it.
+func meantFlag(cmd *cobra.Command, err error) error {
+	unknown := (*pflag.NotExistError)(nil)
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	wanted := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" || len(wanted) < 2 {
+		return err
+	}
+	near := &cobra.Command{SuggestionsMinimumDistance: max(1, min(2, len(wanted)/3))} // cobra measures names of commands
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		near.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	if meant := near.SuggestionsFor(wanted); len(meant) > 0 {
+		return fmt.Errorf("%w. Did you mean --%s?", err, strings.Join(meant, " or --"))
+	}
+	var have []string
+	for _, other := range cmd.Root().Commands() {
+		if other.Flags().Lookup(wanted) != nil {
+			have = append(have, other.Name())
+		}
+	}
+	if len(have) > 0 {
+		return fmt.Errorf("%w; it is a flag of %s", err, strings.Join(have, ", "))
+	}
+	return err
 }
 
 // help shows the help of a command that there is.
