@@ -259,3 +259,32 @@ func TestSections(t *testing.T) {
 		t.Errorf("loaded\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// TestCompiledOverlays reads two sections that the linker has put at one address.
+func TestCompiledOverlays(t *testing.T) {
+	needARM(t)
+	dir := t.TempDir()
+	source, path := filepath.Join(dir, "overlays.c"), filepath.Join(dir, "overlays.elf")
+	const text = `void log_it(const char *format, ...) { (void)format; }
+__attribute__((section(".overlay1"))) const char one[] = "motor at %d rpm";
+__attribute__((section(".overlay2"))) const char two[] = "valve %s is open";
+void _start(void) { log_it(one, 1); log_it(two, "a"); }
+`
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m4", "-nostdlib", "-ffreestanding", "-Wl,-Ttext=0x8000,--no-check-sections",
+		"-Wl,--section-start=.overlay1=0x20001000,--section-start=.overlay2=0x20001000", "-o", path, source)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	d, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, ok := d.Format(0x20001000)
+	others := d.Overlays(0x20001000)
+	if !ok || len(others) != 1 || first+others[0] != "motor at %d rpmvalve %s is open" || !d.Begins(0x20001000) {
+		t.Errorf("got %q and %q, want both strings", first, others)
+	}
+}

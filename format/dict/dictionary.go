@@ -37,11 +37,12 @@ type Dictionary struct {
 	// hold it; a firmware file does not tell.
 	ID ID
 
-	path    string  // of the file that it was loaded from, or empty
-	blocks  []block // by address
-	modules modules
-	thumb   bool // code is Arm Thumb
-	listed  bool // each block is one string, of a dictionary file
+	path     string  // of the file that it was loaded from, or empty
+	blocks   []block // by address
+	overlays []block // that lie on these
+	modules  modules
+	thumb    bool // code is Arm Thumb
+	listed   bool // each block is one string, of a dictionary file
 
 	lines   firmware.Lines
 	imports map[uint32][]Source // of a dictionary file
@@ -133,12 +134,23 @@ func (d *Dictionary) find(addr uint32) (b *block, offset int) {
 }
 
 // Format returns the string at addr, and whether there is one: bytes of text
-// up to a NUL.
+// up to a NUL. Where overlays have several, it is the first that begins there.
 func (d *Dictionary) Format(addr uint32) (text string, ok bool) {
+	if len(d.overlays) > 0 {
+		if all := d.overlaid(addr); len(all) > 0 {
+			return all[0], true
+		}
+		return "", false
+	}
 	b, offset := d.find(addr)
 	if b == nil {
 		return "", false
 	}
+	return b.format(offset)
+}
+
+// format returns the string at an offset of b, and whether there is one.
+func (b *block) format(offset int) (text string, ok bool) {
 	s := b.data[offset:min(len(b.data), offset+MaxString+1)]
 	n := bytes.IndexByte(s, 0)
 	if n < 0 {
@@ -182,13 +194,26 @@ func (d *Dictionary) Begins(addr uint32) bool {
 	if _, ok := d.Format(addr); !ok {
 		return false
 	}
-	b, offset := d.find(addr)
-	if offset == 0 || !isText(b.data[offset-1]) || d.isPointer(b, offset-4) {
+	if b, offset := d.find(addr); b != nil && d.begins(b, offset) {
 		return true
+	}
+	for b, offset := range d.overlaysAt(addr) {
+		if d.begins(b, offset) {
+			return true
+		}
 	}
 	d.refOnce.Do(d.findRefs)
 	_, found := slices.BinarySearch(d.refs, addr)
 	return found
+}
+
+// begins reports whether what is before an offset of b does not belong to the string
+// there.
+func (d *Dictionary) begins(b *block, offset int) bool {
+	if _, ok := b.format(offset); !ok {
+		return false
+	}
+	return offset == 0 || !isText(b.data[offset-1]) || d.isPointer(b, offset-4)
 }
 
 // isPointer reports whether an aligned word is an address of the firmware or of RAM,
@@ -273,23 +298,30 @@ func (d *Dictionary) Contains(text string) bool {
 	return false
 }
 
-// Strings returns an iterator over all strings by address, in order. In a
-// firmware file that is whatever looks like one, and the ends of strings that
+// Strings returns an iterator over all strings by address, in order, and then over
+// those of overlays. In a firmware file that is whatever looks like one, and the ends of strings that
 // are referred to by themselves.
 func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
 		if d.listed {
-			for i := range d.blocks {
-				if !yield(d.blocks[i].addr, string(d.blocks[i].text())) {
-					return
+			for _, blocks := range [][]block{d.blocks, d.overlays} {
+				for i := range blocks {
+					if !yield(blocks[i].addr, string(blocks[i].text())) {
+						return
+					}
 				}
 			}
 			return
 		}
 		d.refOnce.Do(d.findRefs)
 		refs := d.refs
-		for i := range d.blocks {
-			b := &d.blocks[i]
+		for i := range len(d.blocks) + len(d.overlays) {
+			b := (*block)(nil)
+			if i < len(d.blocks) {
+				b = &d.blocks[i]
+			} else {
+				b = &d.overlays[i-len(d.blocks)]
+			}
 			for start, s := range b.runs() {
 				addr, end := b.addr+uint32(start), b.addr+uint32(start+len(s))
 				from, _ := slices.BinarySearch(refs, addr)

@@ -48,6 +48,9 @@ func ReadELF(r io.ReaderAt, size int64) (*Dictionary, error) {
 	for i, b := range blocks {
 		d.blocks[i] = block{addr: b.Addr, data: b.Data, code: b.Code}
 	}
+	for _, b := range f.Overlays() {
+		d.overlays = append(d.overlays, block{addr: b.Addr, data: b.Data, code: b.Code})
+	}
 	if err := d.loadModules(f); err != nil {
 		return nil, err
 	}

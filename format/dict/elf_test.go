@@ -3,6 +3,8 @@ package dict
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"slices"
 	"testing"
 )
 
@@ -204,14 +206,42 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestOverlay keeps the first of two sections at one address.
+// TestOverlay reads sections that take turns in the same memory: an address has all of
+// their strings, those that begin there first.
 func TestOverlay(t *testing.T) {
 	d := readTestELF(t, testELF{sections: []testSection{
 		rodata(0x2000, []byte("first\x00")), rodata(0x2000, []byte("again\x00more\x00")), rodata(0x2002, []byte("abc\x00")),
+		rodata(0x3000, []byte("alone\x00")),
 	}})
-	for addr, want := range map[uint32]string{0x2000: "first", 0x2006: "more", 0x2002: "rst"} {
-		if text, _ := d.Format(addr); text != want {
-			t.Errorf("%#x: %q, want %q", addr, text, want)
+	var js, csv bytes.Buffer
+	if err := errors.Join(d.WriteJSON(&js), d.WriteCSV(&csv)); err != nil {
+		t.Fatal(err)
+	}
+	fromJSON, err := ReadJSON(&js)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromCSV, err := ReadCSV(&csv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]*Dictionary{"ELF": d, "JSON": fromJSON, "CSV": fromCSV} {
+		for addr, want := range map[uint32][]string{
+			0x2000: {"first", "again"}, 0x2006: {"more"}, 0x2002: {"abc"}, 0x2003: {"st", "in", "bc"}, 0x3000: {"alone"}, 0x3001: {"lone"}, 0x4000: nil,
+		} {
+			if addr == 0x2003 && name != "ELF" {
+				continue // of listed strings the longest one is looked into
+			}
+			var got []string
+			if text, ok := d.Format(addr); ok {
+				got = append(got, text)
+			}
+			if got = append(got, d.Overlays(addr)...); !slices.Equal(got, want) {
+				t.Errorf("%s: %#x has %q, want %q", name, addr, got, want)
+			}
+			if begins := d.Begins(addr); begins != (len(want) > 0 && addr&1 == 0) {
+				t.Errorf("%s: a string begins at %#x: %v", name, addr, begins)
+			}
 		}
 	}
 }

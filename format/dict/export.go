@@ -152,14 +152,15 @@ func (d *Dictionary) add(addr uint32, text string) error {
 	return nil
 }
 
-// finish puts the added strings in order. One address has one string.
+// finish puts the added strings in order. What is at an address that has another string
+// already is of an overlay.
 func (d *Dictionary) finish() (*Dictionary, error) {
 	d.sort()
 	kept := d.blocks[:0]
 	for _, b := range d.blocks {
 		if n := len(kept); n > 0 && b.addr == kept[n-1].addr {
 			if !bytes.Equal(b.data, kept[n-1].data) {
-				return nil, fmt.Errorf("%w: two strings at address %#x: %.40q and %.40q", ErrDamaged, b.addr, kept[n-1].text(), b.text())
+				d.overlays = append(d.overlays, b)
 			}
 			continue
 		}

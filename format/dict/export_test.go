@@ -113,7 +113,6 @@ func TestBadDictionary(t *testing.T) {
 		{"number of the address", head + `{"addr":1e400,"text":"a"}]}`, "addr,text\n1e4,a\n", ErrDamaged},
 		{"address of 33 bits", head + `{"addr":4294967296,"text":"a"}]}`, "addr,text\n0x100000000,a\n", ErrDamaged},
 		{"past the end", head + `{"addr":4294967295,"text":"ab"}]}`, "addr,text\n0xffffffff,ab\n", ErrDamaged},
-		{"two texts", head + `{"addr":1,"text":"a"},{"addr":1,"text":"b"}]}`, "addr,text\n1,a\n1,b\n", ErrDamaged},
 		{"NUL", head + `{"addr":1,"text":"a\u0000b"}]}`, "addr,text\n1,a\\x00\n", ErrDamaged},
 		{"bad escape", head + `{"addr":1,"hex":"zz"}]}`, "addr,text\n1,a\\q\n", ErrDamaged},
 		{"escape cut", head + `{"addr":1,"hex":"0"}]}`, "addr,text\n1,a\\\n", ErrDamaged},

@@ -1,6 +1,8 @@
 package text
 
 import (
+	"cmp"
+	"iter"
 	"regexp"
 	"strings"
 
@@ -30,6 +32,7 @@ type statement struct {
 	grepNone verdict   // of the pattern on the text without arguments
 	keys     []byte    // as JSON, once they were asked for
 	tally    tally
+	overlaid []*statement // others at this address, of overlays
 }
 
 // verdict is what a pattern says before the text is rendered.
@@ -96,15 +99,48 @@ func (s *statements) read(addr uint32) *statement {
 			st.source = string(appendDecimal(append([]byte(file), ':'), int64(line)))
 		}
 	}
-	if re := s.filter.Grep; re != nil {
+	if over, ok := s.dict.(choose.Overlaid); ok {
+		for _, printf := range over.Overlays(addr) {
+			st.overlaid = append(st.overlaid, &statement{addr: addr, template: ParseTemplate(printf), source: st.source})
+		}
+	}
+	if re := s.filter.Grep; re != nil && st.overlaid == nil {
 		st.grep, st.grepNone = st.template.match(re)
 	}
 	return st
 }
 
+// of returns the statement that a record is of where overlays have several, the first
+// whose format it fits, and those that it fits as well.
+func (st *statement) of(p format.Payload) (first *statement, others []*statement) {
+	for _, s := range append([]*statement{st}, st.overlaid...) {
+		switch {
+		case !s.template.Fits(p):
+		case first == nil:
+			first = s
+		default:
+			others = append(others, s)
+		}
+	}
+	return cmp.Or(first, st), others
+}
+
+// everything iterates over all statements, those of overlays included.
+func (s *statements) everything() iter.Seq2[uint32, *statement] {
+	return func(yield func(uint32, *statement) bool) {
+		for addr, st := range s.all {
+			for _, one := range append([]*statement{st}, st.overlaid...) {
+				if !yield(addr, one) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // forget makes room, keeping only the sums of the statistics.
 func (s *statements) forget() {
-	for _, st := range s.all {
+	for _, st := range s.everything() {
 		s.others.add(&st.tally)
 	}
 	clear(s.all)

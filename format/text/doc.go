@@ -66,6 +66,10 @@
 // runs a build until it is updated. A log that fits several is still taken for
 // that of the log before, but where that is not there any more, for the new one's.
 //
+// Overlays, sections that take turns in the same memory, can have several strings at one
+// address. A record is then shown by the first of those that begin there which it fits.
+// Where it fits more the report counts it, and JSON has them as other_fmts.
+//
 // A file is refused if too many addresses in its first 64 KiB of logs fit none of
 // the dictionaries. While a few do not, logs wait for what more evidence says.
 // What is decided does not depend on how the bytes are read. After that, and with
@@ -88,8 +92,8 @@
 // file, filtered ones counted), log (index of its log), offset (of its frame), boot,
 // tick, seconds, device_time and device_time_error_us or sequence, time and
 // time_error_us (wall time, where that is known), level, module,
-// module_name, fmt_addr, fmt, source, args (type, value and certain), text, and
-// metric (name and value). With a format args are the arguments of the call, with
+// module_name, fmt_addr, fmt, source, args (type, value and certain), other_fmts (of
+// overlays), text, and metric (name and value). With a format args are the arguments of the call, with
 // value null and certain false for one that was not recorded; what was recorded is
 // then in payload_hex, unless args tell it. One that cannot be rendered has text null and a reason. One
 // that cannot even be read has its bytes in payload_hex, and so has one that no

@@ -55,6 +55,14 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 	dst = append(dst, r.stmt.json()...)
 	dst, foreign := r.appendJSONArgs(dst)
 	dst = append(dst, ']')
+	for i, other := range o.tied {
+		if dst = append(dst, ','); i == 0 {
+			dst = append(dst, `"other_fmts":[`...)
+		}
+		if dst = appendJSONString(dst, other.template.format); i == len(o.tied)-1 {
+			dst = append(dst, ']')
+		}
+	}
 	if foreign {
 		dst = appendPayload(dst, r.raw)
 	}

@@ -22,7 +22,8 @@ type renderer struct {
 	buf      []byte // output
 	text     []byte // of the record at hand
 	jsonHead string
-	reason   string // why the damaged range that begins is damaged
+	tied     []*statement // of overlays, that fit the record at hand no less
+	reason   string       // why the damaged range that begins is damaged
 	report   Report
 }
 
@@ -154,6 +155,10 @@ func (o *renderer) record(r *record, payload []byte) {
 	}
 	o.report.Records++
 	r.p, r.raw = p, payload
+	o.tied = nil
+	if r.stmt.overlaid != nil {
+		r.stmt, o.tied = r.stmt.of(p)
+	}
 	var out outcome
 	if t := r.stmt.template; t != nil {
 		o.text, out = t.append(o.text[:0], p)
@@ -162,6 +167,9 @@ func (o *renderer) record(r *record, payload []byte) {
 	}
 	if filter.Grep != nil && grep == unknown && !filter.Grep.Match(o.text) {
 		return
+	}
+	if o.tied != nil {
+		o.report.Overlaid++
 	}
 	o.report.DroppedStrings += int64(out.dropped)
 	o.report.NotRecorded += int64(out.notRecorded)

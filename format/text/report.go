@@ -56,6 +56,7 @@ type Report struct {
 	timings       []timing
 	clockRestarts int64    // of Restarts those that the clock told
 	NoTime        int64    // records that a time filter left out for want of a clock
+	Overlaid      int64    // records of an address where overlays have several formats that fit
 	Ambiguous     int64    // records, shown or not, that another dictionary that fits their log as well reads differently
 	Tied          []string // names of the dictionaries that do, no more than ten
 }
@@ -115,6 +116,7 @@ func (r *Report) merge(next *Report) {
 	r.LostBetween += next.LostBetween
 	r.timings = append(r.timings, next.timings[:min(len(next.timings), maxListed-len(r.timings))]...)
 	r.NoTime += next.NoTime
+	r.Overlaid += next.Overlaid
 	r.Unknown += next.Unknown
 	r.Misfits += next.Misfits
 	r.Uncertain += next.Uncertain
@@ -162,6 +164,8 @@ func (r *Report) Write(w io.Writer, file string) error {
 	line(r.Uncertain, "1 value is uncertain and has a mark, as in 5?", "values are uncertain and have a mark, as in 5?")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
 	line(r.Restarts-r.clockRestarts, "the device restarted or repeated frames once", "times the device restarted or repeated frames")
+	line(r.Overlaid, "1 record fits several strings at its address, which overlays of the firmware have; the first is shown",
+		"records fit several strings at their address, which overlays of the firmware have; the first is shown")
 	line(r.Ambiguous, "1 record reads differently in another build that fits as well", "records read differently in another build that fits as well")
 	if len(r.Tied) > 1 {
 		names := make([]string, len(r.Tied))

@@ -51,7 +51,7 @@ func (s *Stats) addStatements(stmts *statements) {
 		s.rows, s.modules = map[said]*StatRow{}, map[module]int64{}
 	}
 	all := stmts.others
-	for addr, stmt := range stmts.all {
+	for addr, stmt := range stmts.everything() {
 		if stmt.tally.records == 0 {
 			continue
 		}

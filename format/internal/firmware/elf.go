@@ -102,6 +102,7 @@ type File struct {
 	loaded   int64 // bytes that were read
 	segments func() ([]Block, error)
 	split    bool
+	overlays []Block
 }
 
 // OpenFile opens the file at path to be read and returns its size. Give says what
@@ -145,7 +146,7 @@ func (f *File) Thumb() bool { return f.machine == machineARM }
 
 // Blocks reads what is loaded to the device, in the order of addresses: all
 // sections with contents, or the segments of a file without sections. Of blocks
-// on top of each other the first keeps its place.
+// on top of each other the first keeps its place; see Overlays.
 func (f *File) Blocks() ([]Block, error) {
 	blocks, err := f.loadSections()
 	if err != nil {
@@ -160,8 +161,13 @@ func (f *File) Blocks() ([]Block, error) {
 		return nil, fmt.Errorf("%w: the file has no section or segment with contents", ErrNothing)
 	}
 	slices.SortStableFunc(blocks, func(a, b Block) int { return cmp.Compare(a.Addr, b.Addr) })
-	return separate(blocks), nil
+	blocks, f.overlays = separate(blocks)
+	return blocks, nil
 }
+
+// Overlays returns the blocks that lie on others, once Blocks has been called, as they
+// are in the file.
+func (f *File) Overlays() []Block { return f.overlays }
 
 // readHeader reads the file header and the table of sections.
 func (f *File) readHeader() error {
@@ -318,12 +324,15 @@ func (f *File) loadBlock(addr, offset, size uint32) (Block, error) {
 	return Block{Addr: addr, Data: data}, err
 }
 
-// separate cuts off what lies in the block before. Overlays are the only good
-// reason for that, and of those the first is as good as any.
-func separate(blocks []Block) []Block {
+// separate cuts off what lies in the block before, and returns it apart: overlays
+// are the only good reason for that.
+func separate(blocks []Block) (kept, under []Block) {
 	end := uint64(0)
-	kept := blocks[:0]
+	kept = blocks[:0]
 	for _, b := range blocks {
+		if uint64(b.Addr) < end {
+			under = append(under, b)
+		}
 		if b.End() <= end {
 			continue
 		}
@@ -334,5 +343,5 @@ func separate(blocks []Block) []Block {
 		end = b.End()
 		kept = append(kept, b)
 	}
-	return kept
+	return kept, under
 }

@@ -22,6 +22,14 @@ type Dictionary interface {
 	Source(addr uint32) (file string, line int, ok bool)
 }
 
+// Overlaid is implemented by a Dictionary that can have several strings at an
+// address, of sections that take turns in the same memory.
+type Overlaid interface {
+	// Overlays returns the strings at an address besides that of Format, which begin
+	// there no less.
+	Overlays(addr uint32) []string
+}
+
 // Format is a format string that has been parsed.
 type Format interface {
 	// Fits reports whether a call with the format could have been recorded as p.
@@ -276,6 +284,23 @@ func (b *builds) find(c *candidate, addr uint32) finding {
 	default:
 		f = finding{printf: printf, format: b.parse(printf)}
 	}
+	if over, has := c.dict.(Overlaid); has && f.format != nil {
+		if others := over.Overlays(addr); len(others) > 0 {
+			any := anyOf{f.format}
+			for _, printf := range others {
+				any = append(any, b.parse(printf))
+			}
+			f.format = any
+		}
+	}
 	c.findings[addr] = f
 	return f
+}
+
+// anyOf are the formats at one address.
+type anyOf []Format
+
+// Fits implements Format.
+func (a anyOf) Fits(p format.Payload) bool {
+	return slices.ContainsFunc(a, func(f Format) bool { return f.Fits(p) })
 }
