@@ -4,22 +4,35 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
 // recorder notes every message that a client publishes.
 type recorder struct {
 	mochi.HookBase
-	messages chan packets.Packet
+	messages chan recorded
+}
+
+// recorded is a message as the far side gets it.
+type recorded struct {
+	topic    string
+	payload  []byte
+	qos      byte
+	retained bool
 }
 
 func (*recorder) ID() string { return "recorder" }
@@ -28,8 +41,45 @@ func (*recorder) Provides(b byte) bool { return b == mochi.OnPublished }
 
 func (r *recorder) OnPublished(cl *mochi.Client, pk packets.Packet) {
 	if !cl.Net.Inline {
-		r.messages <- pk
+		r.messages <- recorded{pk.TopicName, pk.Payload, pk.FixedHeader.Qos, pk.FixedHeader.Retain}
 	}
+}
+
+// recordMosquitto starts mosquitto with a subscriber that records what is published
+// and answers boot requests, as the cloud does.
+func recordMosquitto(t *testing.T) (*recorder, int) {
+	t.Helper()
+	var lines []string
+	if os.Getuid() == 0 {
+		lines = append(lines, "user root")
+	}
+	b, err := mosquitto.Start(t.TempDir(), lines...)
+	if errors.Is(err, mosquitto.ErrMissing) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Stop)
+	r := &recorder{messages: make(chan recorded, 100)}
+	cloud := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://%s:%d", b.Host, b.Port)).SetClientID("recorder").SetOrderMatters(false))
+	if token := cloud.Connect(); token.Wait() && token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	t.Cleanup(func() { cloud.Disconnect(100) })
+	take := func(_ mqtt.Client, m mqtt.Message) {
+		if strings.HasSuffix(m.Topic(), "/PY-1") {
+			return // an answer of our own
+		}
+		r.messages <- recorded{m.Topic(), m.Payload(), m.Qos(), m.Retained()}
+		if strings.Contains(m.Topic(), "boot/v0/") {
+			cloud.Publish(m.Topic()+"/PY-1", 1, false, `{"token":305419896}`)
+		}
+	}
+	if token := cloud.Subscribe("#", 1, take); token.Wait() && token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	return r, b.Port
 }
 
 // published returns the messages of n publishes as text, in order of topic and
@@ -39,30 +89,31 @@ func (r *recorder) published(t *testing.T, n int) (list []string) {
 	for range n {
 		select {
 		case pk := <-r.messages:
-			text := fmt.Sprintf("%x", pk.Payload)
-			if b, err := telemetry.Unpack(pk.Payload); err == nil && bytes.HasPrefix(b, []byte("{")) {
+			text := fmt.Sprintf("%x", pk.payload)
+			if b, err := telemetry.Unpack(pk.payload); err == nil && bytes.HasPrefix(b, []byte("{")) {
 				var v any
 				if err := json.Unmarshal(b, &v); err != nil {
 					t.Fatalf("%s: %v", b, err)
 				}
 				same, _ := json.Marshal(v) // keys in one order, numbers in one form
-				text = fmt.Sprintf("%s compressed %v", same, telemetry.Compressed(pk.Payload))
+				text = fmt.Sprintf("%s compressed %v", same, telemetry.Compressed(pk.payload))
 			}
-			list = append(list, fmt.Sprintf("%s qos %d retain %v %s", pk.TopicName, pk.FixedHeader.Qos, pk.FixedHeader.Retain, text))
+			list = append(list, fmt.Sprintf("%s qos %d retain %v %s", pk.topic, pk.qos, pk.retained, text))
 		case <-time.After(20 * time.Second):
 			t.Fatalf("%d of %d messages came: %q", len(list), n, list)
 		}
 	}
 	select {
 	case pk := <-r.messages:
-		t.Fatalf("one more message: %s", pk.TopicName)
+		t.Fatalf("one more message: %s", pk.topic)
 	default:
 	}
 	slices.Sort(list)
 	return list
 }
 
-// Both clients publish the same to the same topics: with no group, the default one,
+// Both clients publish the same to the same topics of a broker that is not of this
+// process: with no group, the default one,
 // another, and a prefix.
 func testMessages(t *testing.T, l *library, version string) {
 	for name, s := range map[string]struct {
@@ -73,12 +124,8 @@ func testMessages(t *testing.T, l *library, version string) {
 			continue // releases up to 1.2.1 have no group, later ones always have one
 		}
 		t.Run(name, func(t *testing.T) {
-			b := startBroker(t, func(string) []byte { return []byte(`{"token":305419896}`) }, func(string) []byte { return nil })
-			r := &recorder{messages: make(chan packets.Packet, 100)}
-			if err := b.server.AddHook(r, nil); err != nil {
-				t.Fatal(err)
-			}
-			client := connect(t, mqttv5.Config{Port: b.port, GroupID: s.group, TopicPrefix: s.prefix})
+			r, port := recordMosquitto(t)
+			client := connect(t, mqttv5.Config{Port: port, GroupID: s.group, TopicPrefix: s.prefix})
 			info, who := device("PY-1")
 			log, dump := vectors(t)[0], crashDump(t)
 			at := time.Unix(1732829000, 250_000_000)
@@ -97,10 +144,10 @@ func testMessages(t *testing.T, l *library, version string) {
 			}
 			// The library takes no certificate from us here, and so does metrics and
 			// events only with a client that is lent to it.
-			with := plain(b.port, nil)
+			with := plain(port, nil)
 			if version == newest {
 				lent := "lent " + name
-				l.call(t, request{Call: "Client", Args: []any{b.port, lent}, Keep: lent}, nil)
+				l.call(t, request{Call: "Client", Args: []any{port, lent}, Keep: lent}, nil)
 				with = map[string]any{"client": map[string]any{"$kept": lent}, "customer_id": 42, "group_id": s.group, "topic_prefix": s.prefix}
 				ours = append(
 					ours,
@@ -169,7 +216,7 @@ func testMessages(t *testing.T, l *library, version string) {
 // The sizes at which batches are compressed and refused are the library's.
 func testBatchSizes(t *testing.T, l *library) {
 	b := startBroker(t, func(string) []byte { return nil }, func(string) []byte { return nil })
-	r := &recorder{messages: make(chan packets.Packet, 100)}
+	r := &recorder{messages: make(chan recorded, 100)}
 	if err := b.server.AddHook(r, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +264,7 @@ func testBatchSizes(t *testing.T, l *library) {
 			continue
 		}
 		first, second := <-r.messages, <-r.messages
-		if a, b := telemetry.Compressed(first.Payload), telemetry.Compressed(second.Payload); a != b || a != (size == 1025) {
+		if a, b := telemetry.Compressed(first.payload), telemetry.Compressed(second.payload); a != b || a != (size == 1025) {
 			t.Errorf("%d bytes: compressed %v and %v", size, a, b)
 		}
 	}

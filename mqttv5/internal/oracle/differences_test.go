@@ -39,6 +39,13 @@ var differences = []difference{
 	{"prefix", "a#/", "false", "true", "no topic may hold a wildcard"},
 	{"prefix", "boot/v0/", "false", "true", "nobody could tell where the prefix ends"},
 
+	// A report is repeated only while the cloud says that it has not taken it.
+	{"HTTP", "busy, then success", "true after POST, POST", "false after POST", "429 says that nothing was taken, and when to ask again"},
+	{"HTTP", "failing, then good", "true after POST, POST", "false after POST", "a cloud that is down for a moment costs no report"},
+	{"HTTP", "failing", "false after POST, POST", "false after POST", "a cloud that is down for a moment costs no report"},
+	{"HTTP", "success no bool", "false after POST", "true after POST", "the cloud says true; nobody knows what it means by a text"},
+	{"HTTP", "redirect 301", "false after POST", "true after POST, GET with the token", "the token goes nowhere else, and a GET delivers nothing"},
+
 	{"log configuration", strconv.Quote(nine + `[true,null]`), `error 5 ["true" "null"] 10`, `error 5 ["True" "None"] 10`, "what is no name is shown as the cloud wrote it, not as Python does"},
 	{"log configuration", strconv.Quote(nine + `[1e3]`), `error 5 ["1e3"] 10`, `error 5 ["1000.0"] 10`, "a number is shown as the cloud wrote it"},
 	{"log configuration", strconv.Quote(`{"log_level":"ERROR","module_flags":5,"timeout_seconds":10}`), "error 5 [] 10", "info 676f6c22 [] 1986358367", "the library reads the letters of the JSON form as its nine bytes"},

@@ -40,6 +40,8 @@ type request struct {
 	With map[string]any `json:"with,omitempty"`
 	Each [][]any        `json:"each,omitempty"`
 	Keep string         `json:"keep,omitempty"`
+
+	Refusals bool `json:"refusals,omitempty"` // Each: an exception is one result
 }
 
 type reply struct {

@@ -161,6 +161,49 @@ func testTokens(t *testing.T, l *library) {
 	}
 }
 
+// A time is written alike into headers that have one, and into no others.
+func testEpochs(t *testing.T, l *library) {
+	r := request{Call: "patch_epoch_time_us"}
+	logs := vectors(t)
+	times := []uint64{0, 1, 1732829000000000, math.MaxInt64, math.MaxUint64}
+	for _, log := range logs {
+		for _, us := range times {
+			r.Each = append(r.Each, []any{octets(log), us})
+		}
+	}
+	r.Refusals = true
+	var results [][2]json.RawMessage // the result, and the arguments after the call; null when it refuses
+	l.call(t, r, &results)
+	written := 0
+	for i, result := range results {
+		ours := bytes.Clone(logs[i/len(times)])
+		v, _, err := format.ParseLog(ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := v.SetEpoch(times[i%len(times)])
+		refused := string(result[1]) == "null"
+		if done == refused {
+			t.Fatalf("version %d: ours wrote %v, the library refused %v", v.Version(), done, refused)
+		}
+		if refused {
+			continue
+		}
+		var theirs []json.RawMessage
+		var log octets
+		if err := json.Unmarshal(result[1], &theirs); err != nil || json.Unmarshal(theirs[0], &log) != nil {
+			t.Fatalf("%s: %v", result[1], err)
+		}
+		if !bytes.Equal(ours, log) {
+			t.Fatalf("time %d: ours %x, the library %x", times[i%len(times)], ours[:25], log[:25])
+		}
+		written++
+	}
+	if written == 0 || written == len(results) {
+		t.Errorf("%d of %d logs have a time", written, len(results))
+	}
+}
+
 // What "ulogkit sample" writes is a log for the library too.
 func testSamples(t *testing.T, l *library) {
 	dir := t.TempDir()

@@ -14,8 +14,10 @@ func TestOracle(t *testing.T) {
 		name  string
 		check func(*testing.T, *library)
 	}{
+		{"names", testNames},
 		{"checksums", testChecksums},
 		{"tokens", testTokens},
+		{"epochs", testEpochs},
 		{"samples", testSamples},
 		{"boot replies", testBootReplies},
 		{"log configurations", testLogConfigs},
@@ -23,6 +25,7 @@ func TestOracle(t *testing.T) {
 		{"bridge", testBridge},
 		{"messages", func(t *testing.T, l *library) { testMessages(t, l, newest) }},
 		{"batch sizes", testBatchSizes},
+		{"HTTP", testHTTP},
 		{"token file", testTokenFile},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, l) })
@@ -33,6 +36,7 @@ func TestOracle(t *testing.T) {
 // configuration.
 func TestOldest(t *testing.T) {
 	l := startLibrary(t, oldest)
+	t.Run("names", func(t *testing.T) { testNames(t, l) })
 	t.Run("stand-in", func(t *testing.T) { testStandIn(t, l, oldest) })
 	t.Run("messages", func(t *testing.T) { testMessages(t, l, oldest) })
 }

@@ -7,7 +7,8 @@ standard output:
 
 "call" names something of the library, or of an object that an earlier request kept:
 "NAME.method". "keep" keeps the result by that name. "each" is a list of lists of
-arguments and gives a list of results. "args" of the answer are the arguments after
+arguments and gives a list of results; with "refusals" an exception is one of them,
+null. "args" of the answer are the arguments after
 the call, since some are changed in place. An exception is told as "error".
 
 Of values, {"$bytes": HEX} is a bytearray, {"$new": CLASS, "with": {...}} an object
@@ -17,6 +18,7 @@ Requests are answered side by side, each as soon as it is done. The process ends
 its standard input.
 """
 
+import inspect
 import json
 import os
 import pathlib
@@ -41,6 +43,24 @@ class Client(object):
         client.connect("127.0.0.1", port)
         client.loop_start()
         return client
+
+
+def names():
+    """Everything that the library offers: NAME, CLASS.METHOD, and CLASS(PARAMETER)."""
+    for name in ulogger_cloud.__all__:
+        if name.startswith("_"):
+            continue
+        yield name
+        thing = getattr(ulogger_cloud, name)
+        if inspect.isclass(thing):
+            for member, method in vars(thing).items():
+                if inspect.isfunction(method) and not member.startswith("_"):
+                    yield name + "." + member
+            thing = thing.__init__
+        if callable(thing):
+            for parameter in inspect.signature(thing).parameters:
+                if parameter != "self":
+                    yield "%s(%s)" % (name, parameter)
 
 
 def value(v):
@@ -74,6 +94,8 @@ def plain(v):
 def find(name):
     if name == "Client":
         return Client
+    if name == "names":
+        return lambda: list(names())
     if name == "environ":
         return os.environ.update
     first, _, rest = name.partition(".")
@@ -91,7 +113,12 @@ def answer(request):
             reply["result"] = []
             for args in request["each"]:
                 args = value(args)
-                reply["result"].append([plain(call(request, args)), plain(args)])
+                try:
+                    reply["result"].append([plain(call(request, args)), plain(args)])
+                except Exception:
+                    if not request.get("refusals"):
+                        raise
+                    reply["result"].append([None, None])
         else:
             args = value(request.get("args", []))
             result = call(request, args)
