@@ -197,7 +197,7 @@ func (r *release) pack(ctx context.Context, t target, dir string, shared []membe
 		{"deb", t.deb, fmt.Sprintf("ulogkit_%s_%s.deb", r.version, t.deb)},
 		{"rpm", t.rpm, fmt.Sprintf("ulogkit-%s.%s.rpm", strings.ReplaceAll(r.version, "-", "_"), t.rpm)},
 	} {
-		env := []string{"VERSION=" + r.version, "ARCH=" + p.arch, "DIR=" + dir, fmt.Sprint("SOURCE_DATE_EPOCH=", r.time.Unix()), "COMMITTED=" + r.time.Format(time.RFC3339)}
+		env := []string{"VERSION=" + r.version, "ARCH=" + p.arch, "DIR=" + dir, fmt.Sprint("SOURCE_DATE_EPOCH=", r.time.Unix())}
 		if err := r.tool(ctx, env, nfpm, "package", "--config", ".release/nfpm.yaml", "--packager", p.kind, "--target", filepath.Join(r.dir, p.file)); err != nil {
 			return err
 		}
