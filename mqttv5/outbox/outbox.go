@@ -167,7 +167,7 @@ func (o *Outbox) failed(op string, err error) error {
 }
 
 func (o *Outbox) errClosed(op string) error {
-	return &fault.Error{Op: op + " outbox " + o.cfg.Dir, Class: fault.ErrClosed}
+	return &fault.Error{Op: op + " outbox " + o.cfg.Dir, Class: fault.ErrClosed, Err: errors.New("it is closed")}
 }
 
 // fileName returns the name of the file in an outbox's folder.

@@ -73,7 +73,10 @@ func (o *Outbox) Records() iter.Seq2[Entry, error] {
 			for {
 				page, next, err := o.page(bucket, from)
 				if err != nil {
-					yield(Entry{}, o.failed("read", err))
+					if !errors.Is(err, fault.ErrClosed) {
+						err = o.failed("read", err)
+					}
+					yield(Entry{}, err)
 					return
 				}
 				for _, r := range page {
@@ -97,7 +100,7 @@ func (o *Outbox) page(bucket, from []byte) (page []Entry, next []byte, err error
 	closed := o.closed
 	o.mu.Unlock()
 	if closed {
-		return nil, nil, fault.ErrClosed
+		return nil, nil, o.errClosed("list records of")
 	}
 	const size = 64
 	err = o.file.View(func(tx *bolt.Tx) error {
@@ -252,7 +255,7 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, concl
 	}
 	o.mu.Unlock()
 	if !queued {
-		return wrongRecord(what, id, fault.ErrClosed)
+		return o.errClosed(what + " record " + fault.Printable(id) + " of")
 	}
 	if err := <-done; err != nil {
 		return o.failed(what+" record "+id+" of", err)
@@ -273,7 +276,7 @@ func (o *Outbox) sequence(what, id string) (seq uint64, err error) {
 	closed := o.closed
 	o.mu.Unlock()
 	if closed {
-		return 0, wrongRecord(what, id, fault.ErrClosed)
+		return 0, o.errClosed(what + " record " + fault.Printable(id) + " of")
 	}
 	_, tail, _ := strings.Cut(id, "-")
 	if seq, err = strconv.ParseUint(tail, 10, 64); err != nil {

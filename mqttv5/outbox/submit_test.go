@@ -73,28 +73,40 @@ func TestFullOutboxRefuses(t *testing.T) {
 	}
 }
 
+// Whatever is asked of a closed outbox fails with ErrClosed, in words that name the
+// outbox and say that it is closed.
 func TestClosedOutboxSaysSo(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
-	if err := o.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.Close(); err != nil {
-		t.Error(err)
-	}
-	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), []payload.TextEntry{{Time: 1, Level: 1, Text: "x"}}); !errors.Is(err, fault.ErrClosed) {
-		t.Errorf("submit: %v", err)
-	}
-	if err := o.Drop(recordID(o.state.identity, 1)); !errors.Is(err, fault.ErrClosed) {
-		t.Errorf("drop: %v", err)
-	}
-	for _, err := range o.Records() {
-		if !errors.Is(err, fault.ErrStorage) {
-			t.Errorf("list: %v", err)
+	for range 2 {
+		if err := o.Close(); err != nil {
+			t.Error(err)
 		}
 	}
-	for range 2 {
-		if l, err := o.TryLease(); l != nil || !errors.Is(err, fault.ErrClosed) {
-			t.Errorf("lease: got %v, %v, want ErrClosed", l, err)
+	id := recordID(o.state.identity, 1)
+	for what, ask := range map[string]func() error{
+		"submit": func() error {
+			_, err := o.SubmitText(t.Context(), devicetest.Info(1), []payload.TextEntry{{Time: 1, Level: 1, Text: "x"}})
+			return err
+		},
+		"drop":  func() error { return o.Drop(id) },
+		"retry": func() error { return o.Retry(id) },
+		"list": func() (last error) {
+			for _, err := range o.Records() {
+				last = err
+			}
+			return last
+		},
+		"lease": func() error { _, err := o.Lease(t.Context()); return err },
+		"lease again": func() error {
+			l, err := o.TryLease()
+			if l != nil {
+				t.Error("got a lease")
+			}
+			return err
+		},
+	} {
+		if err := ask(); !errors.Is(err, fault.ErrClosed) || !strings.Contains(err.Error(), "outbox "+o.Dir()+": it is closed") {
+			t.Errorf("%s: got %v", what, err)
 		}
 	}
 }
