@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -58,12 +59,16 @@ func manPages(cmd *cobra.Command, dir string) (pages []manPage, err error) {
 	page := *cmd // GenMan takes markdown, and the command keeps its text
 	page.Long, page.DisableAutoGenTag = markdown(cmd.Long), true
 	var b bytes.Buffer
-	header := doc.GenManHeader{Section: "1", Manual: "ulogkit", Source: "ulogkit " + cmd.Root().Version}
+	date := time.Now()
+	if built := readBuild().Time; built != nil {
+		date = *built
+	}
+	header := doc.GenManHeader{Section: "1", Date: &date, Manual: "ulogkit", Source: "ulogkit " + cmd.Root().Version}
 	if err := doc.GenMan(&page, &header, &b); err != nil {
 		return nil, err
 	}
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
-	pages = []manPage{{files.Output{Name: filepath.Join(dir, name), Mine: isManPage}, b.Bytes()}}
+	pages = []manPage{{files.Output{Name: filepath.Join(dir, name), Mine: isManPage}, []byte(complete(b.String(), cmd, date))}}
 	for _, sub := range cmd.Commands() {
 		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
 			continue

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -47,7 +48,48 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 	if pages < 10 {
 		t.Errorf("got %d pages, want one for each command", pages)
 	}
+	for name, sections := range map[string]string{
+		"ulogkit-upload.1":  "EXIT STATUS, ENVIRONMENT, FILES, EXAMPLES",
+		"ulogkit-inspect.1": "EXIT STATUS, ENVIRONMENT, EXAMPLES",
+	} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for line := range strings.Lines(string(b)) {
+			if title, ok := strings.CutPrefix(strings.TrimSpace(line), ".SH "); ok && strings.Contains(sections, title) {
+				got = append(got, title)
+			}
+		}
+		if have := strings.Join(got, ", "); have != sections {
+			t.Errorf("%s has the sections %s, want %s", name, have, sections)
+		}
+	}
+	lintPages(t, dir)
 	if b, err := os.ReadFile(filepath.Join(dir, "ulogkit-decode.1")); err != nil || !bytes.Contains(b, []byte("<missing>")) {
 		t.Errorf("the page of decode lacks <missing>, error %v", err)
+	}
+}
+
+// lintPages has the readers of pages that are here say what they do not understand.
+func lintPages(t *testing.T, dir string) {
+	t.Helper()
+	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reader := range [][]string{{"groff", "-ww", "-man", "-Tutf8", "-z"}, {"mandoc", "-Tlint", "-Wwarning"}} {
+		path, err := exec.LookPath(reader[0])
+		if err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Errorf("no %s, which .ci/run installs", reader[0])
+			}
+			t.Logf("no %s here to read the pages with", reader[0])
+			continue
+		}
+		if out, err := exec.Command(path, append(reader[1:], pages...)...).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: error %v\n%s", reader[0], err, out)
+		}
 	}
 }

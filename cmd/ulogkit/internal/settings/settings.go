@@ -170,7 +170,7 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string, notice
 		if _, ok := settable[f.Name]; !ok || f.Changed || err != nil || f.Name == "timeout" && f != s.wait {
 			return
 		}
-		variable := "ULOGKIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		variable := variable(f.Name)
 		if value := getenv(variable); value != "" {
 			if quoted(value) {
 				err = fmt.Errorf("environment variable %s: %s has quotes that are part of it; leave them out", variable, value)
