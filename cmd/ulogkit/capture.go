@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/capture"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/wire"
 )
@@ -90,7 +91,9 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 
 	var line []byte
 	name, undecoded := traffic.name, 0
+	defer traffic.meter.Done()
 	for m := range traffic.All() {
+		traffic.meter.Add(0, 1)
 		row := capture.NewRow(&m, flags.showSecrets)
 		if extractor != nil {
 			if row.File, err = extractor.Write(&m); err != nil {
@@ -167,6 +170,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 // traffic is what is read, from files, a pipe or an interface.
 type traffic struct {
 	*wire.Capture
+	meter   *progress.Meter
 	name    string // of the file, the interface, or how many files
 	named   bool   // errors bear the file's name
 	close   func() error
@@ -190,6 +194,7 @@ func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle f
 	}
 
 	if len(names) > 1 {
+		t.meter = meterOf("reading", true, names, 1)
 		var list []wire.File
 		for _, name := range names {
 			list = append(list, wire.File{Name: name, Open: func() (io.ReadCloser, error) {
@@ -200,7 +205,7 @@ func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle f
 				return struct {
 					io.Reader
 					io.Closer
-				}{capture.Interruptible(ctx, f), f}, nil
+				}{t.meter.Reader(capture.Interruptible(ctx, f)), f}, nil
 			}})
 		}
 		c, err := wire.NewCaptureFiles(list, config)
@@ -219,7 +224,8 @@ func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle f
 	}
 	f, ok := in.(*os.File)
 	if info, err := fileInfo(f); ok && err == nil && info.Mode().IsRegular() {
-		in = capture.Interruptible(ctx, in)
+		t.meter = meterOf("reading", true, names, 1)
+		in = t.meter.Reader(capture.Interruptible(ctx, in))
 	} else {
 		in = capture.NewLive(ctx, in, idle)
 	}

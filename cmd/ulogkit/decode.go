@@ -15,6 +15,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
 	"github.com/ulogkit/ulogkit/format/text"
@@ -311,6 +312,11 @@ func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, st
 // decodeAll decodes the files to standard output, as one time line as far as they
 // can be read twice.
 func (f *decodeFlags) decodeAll(cmd *cobra.Command, decoder *text.Decoder, names []string, tell func(string, *text.Report, error) error) error {
+	var meter *progress.Meter
+	if !f.follow {
+		meter = meterOf("decoding", true, names, 2) // once for the time line, once for the lines
+		defer meter.Done()
+	}
 	var inputs []text.Input
 	flush := func() error {
 		if len(inputs) == 0 {
@@ -326,7 +332,7 @@ func (f *decodeFlags) decodeAll(cmd *cobra.Command, decoder *text.Decoder, names
 		return cmd.Context().Err()
 	}
 	for _, name := range names {
-		in, ok, err := input(name, f.received)
+		in, ok, err := input(name, f.received, meter)
 		switch {
 		case err != nil:
 			return usage(err)

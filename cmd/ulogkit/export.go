@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/fleet"
 	exporting "github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
@@ -145,7 +146,13 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	if follow {
 		run = exporter.Run
 	}
-	if err := run(cmd.Context()); err != nil {
+	stopMeter := func() {}
+	if !follow {
+		stopMeter = watchExport(exporter)
+	}
+	err = run(cmd.Context())
+	stopMeter()
+	if err != nil {
 		return err
 	}
 	st := exporter.Stats()
@@ -169,4 +176,31 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		return errors.New("not everything was exported")
 	}
 	return nil
+}
+
+// watchExport shows how far an export is until the returned function is called.
+func watchExport(e *exporting.Exporter) (stop func()) {
+	meter := progress.New(screen(false), "exporting", -1)
+	if meter == nil {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(200 * time.Millisecond); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				st := e.Stats()
+				meter.Set(0, int64(st.LogRecords)+int64(st.DataPoints))
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+		meter.Done()
+	}
 }

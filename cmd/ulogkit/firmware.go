@@ -8,14 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
-	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
@@ -32,12 +30,9 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 	}
 	defer closeBody()
 	f.Branch, f.Body, f.Size = u.branch, body, size
-	if isatty.IsTerminal(os.Stderr.Fd()) {
-		bar := progressbar.NewOptions64(f.Size, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription("uploading"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-		defer bar.Exit()
-		f.Progress = func(sent, _ int64) { bar.Set64(sent) }
-	}
+	meter := progress.New(screen(false), "uploading", f.Size)
+	defer meter.Done()
+	f.Progress = func(sent, _ int64) { meter.Set(sent, 0) }
 	client, end, err := u.connect(cmd, false, mqttv5.Hooks{})
 	if err != nil {
 		return err

@@ -40,8 +40,11 @@ not UTF-8 has all its bytes in "hex"; a string that the device dropped is null.`
 				print = printJSON
 			}
 			bad := 0
+			meter := meterOf("reading", true, args, 1)
+			defer meter.Done()
 			for _, name := range args {
 				b, err := files.Read(name, cmd.InOrStdin())
+				meter.Add(int64(len(b)), 0)
 				if err == nil {
 					var row any
 					row, err = inspect.File(name, b)

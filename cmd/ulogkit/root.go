@@ -106,13 +106,17 @@ server refused, or credentials cannot be used.`,
 	}
 	var color colorFlag
 	color.add(root.PersistentFlags())
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return color.apply() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		writeBigIntegers(cmd)
+		return color.apply()
+	}
 	root.AddCommand(
 		newDemo(), newCloud(), newInspect(), newVerify(), newToken(), newSample(), newDecode(), newDictionary(), newCrash(), newRegister(), newUpload(), newMetric(), newEvent(), newHeartbeat(), newOutbox(), newGateway(), newWatchConfig(), newDoctor(), newIngest(), newStored(), newExport(), newCapture(),
 		newCompletion(), newMan(), newVersion(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return meantFlag(cmd, settings.Explain(err)) })
 	root.CompletionOptions.DisableDefaultCmd = true
+	addBigIntegers(root)
 	completeValues(root)
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format/text"
 )
 
@@ -46,8 +47,9 @@ func expandSources(names []string) (files []string, err error) {
 	return files, nil
 }
 
-// input makes an input of a time line, if the file can be read twice.
-func input(name, received string) (in text.Input, ok bool, err error) {
+// input makes an input of a time line, if the file can be read twice. The meter counts
+// what is read.
+func input(name, received string, meter *progress.Meter) (in text.Input, ok bool, err error) {
 	info, err := os.Stat(name)
 	if name == "-" || err != nil || !info.Mode().IsRegular() {
 		return text.Input{}, false, nil
@@ -57,7 +59,7 @@ func input(name, received string) (in text.Input, ok bool, err error) {
 		if err != nil {
 			return nil, errors.Unwrap(err) // the name is told anyway
 		}
-		return f, nil
+		return meter.File(f), nil
 	}}
 	switch received {
 	case "":

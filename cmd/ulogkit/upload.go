@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
@@ -197,10 +198,18 @@ func (u *uploader) send(cmd *cobra.Command, src source, items []item) (err error
 	}
 	defer func() { err = errors.Join(err, end()) }()
 
+	total := int64(0)
+	for _, it := range items {
+		total += int64(len(it.payload))
+	}
+	meter := progress.New(screen(true), "uploading", total)
+	defer meter.Done()
+
 	var failed []error
 	confirmed := 0
 	for _, it := range items {
 		receipts, err := src.send(cmd.Context(), client, it.payload)
+		meter.Add(int64(len(it.payload)), 1)
 		for _, r := range receipts {
 			nobody := r.Code == mqttv5.ReasonNoMatchingSubscribers
 			if nobody && !u.allowNobody {

@@ -21,8 +21,11 @@ them, is one of the bad.`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bad := 0
+			meter := meterOf("verifying", true, args, 1)
+			defer meter.Done()
 			for _, name := range args {
 				b, err := files.Read(name, cmd.InOrStdin())
+				meter.Add(int64(len(b)), 0)
 				if err == nil {
 					err = inspect.Check(b)
 				}

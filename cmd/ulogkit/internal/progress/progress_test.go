@@ -1,0 +1,73 @@
+package progress
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A command that takes less than a second shows nothing, a longer one how far it is, and
+// when it is done the line is clean again.
+func TestMeter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		m := New(&screen, "decoding", 4000)
+		m.Add(500, 3)
+		time.Sleep(Quiet - time.Millisecond)
+		m.Add(500, 3)
+		if screen.Len() > 0 {
+			t.Errorf("within a second: %q", &screen)
+		}
+		time.Sleep(time.Second)
+		m.Add(1000, 4)
+		time.Sleep(time.Second)
+		m.Add(0, 0)
+		for _, want := range []string{"decoding, 10 records", "50%", "2.0/4.0 kB", "[2s:"} {
+			if !strings.Contains(screen.String(), want) {
+				t.Errorf("%q lacks %q", &screen, want)
+			}
+		}
+		m.Add(9000, 0) // a file that grew
+		m.Done()
+		m.Done()
+		if s := screen.String(); !strings.HasSuffix(s, "\r") {
+			t.Errorf("the line is not clean: %q", s[max(0, len(s)-40):])
+		}
+	})
+}
+
+// Where nobody watches, all is passed on and nothing is counted.
+func TestNobodyWatches(t *testing.T) {
+	m := New(nil, "decoding", 1)
+	m.Add(1, 1)
+	m.Set(1, 1)
+	m.Done()
+	r := strings.NewReader("x")
+	if m != nil || m.Reader(r) != io.Reader(r) {
+		t.Error("a reader is wrapped for nobody")
+	}
+}
+
+// What is read is counted, in order or not.
+func TestReaders(t *testing.T) {
+	m := New(io.Discard, "reading", -1)
+	if b, err := io.ReadAll(m.Reader(strings.NewReader("four"))); string(b) != "four" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	f := m.File(struct {
+		*strings.Reader
+		io.Closer
+	}{strings.NewReader("12345"), nil})
+	if _, err := f.ReadAt(make([]byte, 3), 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.ReadAll(f); err != nil {
+		t.Error(err)
+	}
+	if m.bytes != 12 {
+		t.Errorf("counted %d bytes, want 12", m.bytes)
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
+)
+
+// screen returns the terminal on which a person watches standard error, and nil where
+// there is none. A command that writes its results line by line passes streams: when
+// these go to a terminal they tell how far it is.
+func screen(streams bool) io.Writer {
+	if !isatty.IsTerminal(os.Stderr.Fd()) || streams && onTerminal() {
+		return nil
+	}
+	return os.Stderr
+}
+
+// meterOf returns a meter of the reading of files, so often each. Files of which the
+// size is not known make the end unknown.
+func meterOf(what string, streams bool, names []string, times int64) *progress.Meter {
+	to := screen(streams)
+	if to == nil {
+		return nil
+	}
+	total := int64(0)
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if name == "-" || err != nil || !info.Mode().IsRegular() {
+			total = -1
+			break
+		}
+		total += times * info.Size()
+	}
+	return progress.New(to, what, total)
+}
