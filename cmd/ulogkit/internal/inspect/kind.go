@@ -1,9 +1,11 @@
 package inspect
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/crash"
@@ -39,6 +41,9 @@ func Check(b []byte) error {
 	}
 	if len(b) == 0 {
 		return format.CheckLog(b)
+	}
+	if other := Other(b, "a log or a crash dump"); other != nil {
+		return other
 	}
 	return fmt.Errorf("neither a crash dump nor a log of a known version: %w", format.CheckLog(b))
 }
@@ -84,20 +89,41 @@ const (
 	ACrashDump = "a crash dump"
 	AnELFFile  = "an ELF file"
 	Text       = "text"
+
+	ADictionary = "a dictionary"
+	ACapture    = "a capture file"
 )
+
+// Recognize returns what a file is, by its beginning, and which commands and flags take
+// it; both are empty where it may be anything.
+func Recognize(b []byte) (is, takes string) {
+	switch Kind(b) {
+	case KindLog:
+		return ALog, `"ulogkit decode" turns it into text, "ulogkit upload" takes it without a flag`
+	case KindCoreDump:
+		return ACrashDump, `"ulogkit crash" explains it, "ulogkit upload" takes it with --core`
+	case KindELF:
+		return AnELFFile, `"ulogkit decode" and "ulogkit crash" take it with --elf, "ulogkit upload" with --firmware`
+	}
+	switch {
+	case len(b) >= 4 && slices.Contains(captureMarks[:], [4]byte(b)):
+		return ACapture, `"ulogkit capture" shows the traffic in it`
+	case bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n{"), []byte(`"kind": "ulogkit-dictionary"`)):
+		return ADictionary, `"ulogkit decode" and "ulogkit capture" take it with --elf`
+	}
+	return "", ""
+}
+
+// captureMarks are how pcap files begin, in both byte orders with micro- and nanoseconds,
+// and pcapng files.
+var captureMarks = [...][4]byte{
+	{0xa1, 0xb2, 0xc3, 0xd4}, {0xd4, 0xc3, 0xb2, 0xa1}, {0xa1, 0xb2, 0x3c, 0x4d}, {0x4d, 0x3c, 0xb2, 0xa1}, {0x0a, 0x0d, 0x0d, 0x0a},
+}
 
 // Other returns nil if the bytes may be what a command asks for, damaged or not,
 // else what they are and which commands and flags take that.
 func Other(b []byte, wanted string) error {
-	var is, takes string
-	switch Kind(b) {
-	case KindLog:
-		is, takes = ALog, `"ulogkit decode" turns it into text, "ulogkit upload" takes it without a flag`
-	case KindCoreDump:
-		is, takes = ACrashDump, `"ulogkit crash" explains it, "ulogkit upload" takes it with --core`
-	case KindELF:
-		is, takes = AnELFFile, `"ulogkit decode" and "ulogkit crash" take it with --elf, "ulogkit upload" with --firmware`
-	}
+	is, takes := Recognize(b)
 	if is == "" || is == wanted {
 		return nil
 	}
@@ -141,7 +167,8 @@ func Dump(b []byte) (*crash.Dump, error) {
 func CheckText(b []byte) error {
 	_, _, noLog := format.ParseLog(b)
 	_, _, noDump := format.ParseCoreDump(b)
-	if noLog != nil && noDump != nil && Kind(b) != KindELF {
+	is, _ := Recognize(b)
+	if noLog != nil && noDump != nil && is != AnELFFile && is != ACapture {
 		return nil
 	}
 	return Other(b, Text)
