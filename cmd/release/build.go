@@ -27,6 +27,7 @@ type release struct {
 	dir            string
 	targets        []target
 	packages, sbom bool
+	cache          string // of Go; "" is that of the user
 	log            io.Writer
 
 	version string // of the commit, without the v: "1.2.3"
@@ -48,7 +49,7 @@ func (r *release) build(ctx context.Context) (err error) {
 
 	// The tool of this machine writes the pages and scripts that all archives hold.
 	host := filepath.Join(r.scratch, "host")
-	if err := goBuild(ctx, target{os: runtime.GOOS, arch: runtime.GOARCH}, host); err != nil {
+	if err := r.goBuild(ctx, target{os: runtime.GOOS, arch: runtime.GOARCH}, host); err != nil {
 		return err
 	}
 	if r.version, r.time, err = stamp(host); err != nil {
@@ -74,7 +75,7 @@ func (r *release) buildTarget(ctx context.Context, t target, shared []member) er
 	if t.os == "windows" {
 		binary += ".exe"
 	}
-	if err := goBuild(ctx, t, binary); err != nil {
+	if err := r.goBuild(ctx, t, binary); err != nil {
 		return err
 	}
 
@@ -108,9 +109,12 @@ func (r *release) buildTarget(ctx context.Context, t target, shared []member) er
 
 // goBuild builds the program. Nothing of the machine is in it: no path, no C, and the
 // commit that it was built from, which says the version.
-func goBuild(ctx context.Context, t target, out string) error {
+func (r *release) goBuild(ctx context.Context, t target, out string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/ulogkit")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOARM="+t.arm, "GOFLAGS=", "GOAMD64=v1", "GOEXPERIMENT=")
+	if r.cache != "" {
+		cmd.Env = append(cmd.Env, "GOCACHE="+r.cache)
+	}
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}

@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		dir      = flags.String("o", filepath.Join("build", "release"), "write into `DIR`, which must be empty or not there")
 		targets  = flags.String("targets", strings.Join(targetNames(), ","), "build for these systems")
 		packages = flags.Bool("packages", true, "make deb and rpm packages of what is built for Linux")
+		cache    = flags.String("cache", "", "build the program with the cache of Go in `DIR`, to see that nothing of another is in it")
 		sbom     = flags.Bool("sbom", true, "write a bill of materials of each binary, in CycloneDX")
 		notices  = flags.Bool("notices", false, "write the licences of others instead")
 		check    = flags.Bool("check", false, "with -notices: fail unless they are current")
@@ -64,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "release:", err)
 		return 2
 	}
-	r := release{dir: *dir, targets: chosen, packages: *packages, sbom: *sbom, log: stdout}
+	r := release{dir: *dir, targets: chosen, packages: *packages, sbom: *sbom, cache: *cache, log: stdout}
 	if err := r.build(ctx); err != nil {
 		fmt.Fprintln(stderr, "release:", err)
 		return 1
