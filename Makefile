@@ -11,7 +11,7 @@ RACE = $(if $(or $(CI),$(filter 1,$(shell $(GO) env CGO_ENABLED))),-race)
 # A fingerprint of the generated files: their names and contents.
 FINGERPRINT = cksum format/z*.go
 
-.PHONY: help demo generate check test fuzz soak soak-gateway bench bench-quick bench-shared
+.PHONY: help demo generate pictures check test fuzz soak soak-gateway bench bench-quick bench-shared
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: ## run the whole line on this machine, from device to cloud
 
 generate: ## write format/z*.go anew from spec/ulogger.ksy
 	$(GO) generate ./...
+
+pictures: ## draw the pictures of the documents anew, and copy the table of Python's calls
+	$(GO) test -run 'TestPictureOf|TestReadmeHasTheTableOfPython' ./cmd/ulogkit -update
 
 check: ## generated files are current, formatting, vet, staticcheck
 	@before=$$($(FINGERPRINT)) && $(GO) generate ./... && after=$$($(FINGERPRINT)) && \

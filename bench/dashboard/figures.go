@@ -79,7 +79,7 @@ func barFigure(run *results.Run, g group) (figure, error) {
 			}
 		}
 		if ref != nil && row != ref {
-			times := advantage(ref, row, unit).Center
+			times := advantage(ref, row).Center
 			b.ratio, b.lost = ratio(times), times < 1
 		}
 		bars = append(bars, b)
@@ -129,7 +129,7 @@ func barLine(name string, row, ref *results.Row, unit string, extras []string) l
 	case row == ref:
 		add("\u2014", "quiet")
 	default:
-		s := advantage(ref, row, unit)
+		s := advantage(ref, row)
 		class := ""
 		if s.Center < 1 {
 			class = "lost"

@@ -2,8 +2,8 @@
 //
 //	go run ./bench/dashboard                  one page, build/dashboard.html
 //	go run ./bench/dashboard -format=json     as github-action-benchmark keeps data
-//	go run ./bench/dashboard -format=md       fill the table in README.md
-//	go run ./bench/dashboard -check           is that table the newest results'?
+//	go run ./bench/dashboard -format=md       fill the tables in README.md and bench/README.md
+//	go run ./bench/dashboard -check           are these tables the newest results'?
 //	go run ./bench/dashboard -gate FILE       hold a results file against the promises
 //	go run ./bench/dashboard -newest          hold the newest results against them
 //
@@ -38,8 +38,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	dir := flags.String("results", "bench/results", "read results from `DIR`")
 	format := flags.String("format", "html", "write html, json, or md")
-	output := flags.String("o", "", "write to `FILE`; - is standard output (default build/dashboard.html, - for json, README.md for md)")
-	check := flags.Bool("check", false, "fail unless the table in README.md, or -o, comes from the newest results")
+	output := flags.String("o", "", "write to `FILE`; - is standard output (default build/dashboard.html, - for json, README.md and bench/README.md for md)")
+	check := flags.Bool("check", false, "fail unless the tables in README.md and bench/README.md, or the one in -o, come from the newest results")
 	gateFile := flags.String("gate", "", "hold the results in `FILE` against the promises, with tolerance")
 	newest := flags.Bool("newest", false, "hold the newest results against the promises, without tolerance")
 	if flags.Parse(args) != nil {
@@ -55,13 +55,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case *newest:
 		err = newestCommand(stdout, *dir)
 	case *check:
-		err = checkCommand(*dir, orDefault(*output, "README.md"))
+		err = checkTables(*dir, *output)
 	case *format == "html":
 		err = pageCommand(stdout, stderr, *dir, orDefault(*output, "build/dashboard.html"))
 	case *format == "json":
 		err = actionCommand(stdout, *dir, orDefault(*output, "-"))
 	case *format == "md":
-		err = markdownCommand(stdout, *dir, orDefault(*output, "README.md"))
+		err = writeTables(stdout, *dir, *output)
 	default:
 		fmt.Fprintf(stderr, "dashboard: no format %q; there are html, json and md\n", *format)
 		return 2

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -14,18 +13,19 @@ import (
 	"github.com/ulogkit/ulogkit/bench/internal/results"
 )
 
-// The table in README.md stands between these lines.
+// The table of a document stands between these lines.
 const (
 	markBegin = "<!-- bench:begin -->"
 	markEnd   = "<!-- bench:end -->"
 )
 
-func markdownCommand(stdout io.Writer, dir, output string) error {
+// markdownCommand fills the table of a document with what write makes of the newest run.
+func markdownCommand(stdout io.Writer, dir, output string, write func(*results.Run) string) error {
 	runs, err := results.Load(dir)
 	if err != nil {
 		return err
 	}
-	table := markdown(runs[len(runs)-1])
+	table := write(runs[len(runs)-1])
 	if output == "-" {
 		return writeOutput(stdout, output, []byte(table))
 	}
@@ -41,7 +41,7 @@ func markdownCommand(stdout io.Writer, dir, output string) error {
 }
 
 // checkCommand fails unless filling the table would change nothing.
-func checkCommand(dir, file string) error {
+func checkCommand(dir, file string, write func(*results.Run) string) error {
 	runs, err := results.Load(dir)
 	if err != nil {
 		return err
@@ -51,13 +51,12 @@ func checkCommand(dir, file string) error {
 	if err != nil {
 		return err
 	}
-	text, err := fill(old, markdown(newest))
+	text, err := fill(old, write(newest))
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if !bytes.Equal(old, text) {
-		return fmt.Errorf("%s: the table is not that of the newest results, %s: run \"go run ./bench/dashboard -format=md\"",
-			file, path.Join(dir, newest.File))
+		return stale(file, dir, newest)
 	}
 	return nil
 }
@@ -149,7 +148,7 @@ func markdownCell(row, ref *results.Row, unit string) string {
 	case row == ref:
 		text = "**" + text + "**"
 	default:
-		times := ratio(advantage(ref, row, unit).Center)
+		times := ratio(advantage(ref, row).Center)
 		text += " (" + times + ")"
 	}
 	if allocs := results.Summarize(row.Samples[results.UnitAllocs]).Center; allocs > 0 {

@@ -129,12 +129,11 @@ func speed(row *results.Row, unit string) []float64 {
 	return rates
 }
 
-// advantage is how many times as fast ours is, by the unit that is shown.
-func advantage(ours, peer *results.Row, unit string) results.Summary {
-	if unit == unitRate {
-		unit = results.UnitTime
-	}
-	return results.Ratio(ours, peer, unit)
+// advantage is how many times as fast ours is. It is taken from the times, whatever
+// unit is shown beside it, so that it is the same number everywhere: a rate that was
+// rounded when it was written gives other digits.
+func advantage(ours, peer *results.Row) results.Summary {
+	return results.Ratio(ours, peer, results.UnitTime)
 }
 
 // newPage makes the page of the runs, oldest first. link tells where a results

@@ -40,6 +40,8 @@ with it. A log whose session token it has not given out is refused, as after a
 restart; the gateway is then to register the device anew. A client that is sent away
 gets a line on standard error.
 
+It also writes DIR/ulogkit.conf, a configuration file for the other commands.
+
 With --strict it also holds each client to the limits of AWS IoT Core, which the
 real cloud seems to run on: what is too fast is lost without an answer, what is too
 large or not allowed ends the connection, and each is said on standard error.`,
@@ -83,8 +85,12 @@ large or not allowed ends the connection, and each is said on standard error.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, cloud.Close()) }()
+			config, err := writeCloudConfig(cloud, cfg)
+			if err != nil {
+				return err
+			}
 			mu.Lock()
-			printHowTo(out, cloud, cfg)
+			printHowTo(out, cloud, cfg, config)
 			mu.Unlock()
 			<-cmd.Context().Done()
 			return nil
@@ -104,8 +110,12 @@ large or not allowed ends the connection, and each is said on standard error.`,
 }
 
 // printHowTo prints a command line that uploads to the cloud.
-func printHowTo(w io.Writer, cloud *localcloud.Cloud, cfg localcloud.Config) {
+// With the configuration file, all commands reach it.
+func printHowTo(w io.Writer, cloud *localcloud.Cloud, cfg localcloud.Config, config string) {
 	fmt.Fprintf(w, "Listening on %s. To upload a log:\n\n", cloud.Addr())
+	if config != "" {
+		defer fmt.Fprintf(w, "For all commands: export ULOGKIT_CONFIG=%s\n\n", shellWord(config))
+	}
 	fmt.Fprintf(w, "  ulogkit upload --broker %s --customer %s --application 7 --serial SN-1 --git-hash 3f2c9a1 \\\n", cloud.Addr(), shellWord(cmp.Or(cfg.CustomerID, "42")))
 	if cfg.Plaintext {
 		fmt.Fprintf(w, "    --insecure-plaintext FILE\n\n")
