@@ -83,6 +83,8 @@ var about = map[string]string{
 	"CaptureFile": "A capture file down to topic and payload of each publish, beside tshark.",
 	"Capture":     "Logs of 64 KiB out of a capture file: TCP reassembly, MQTT, checksum.",
 	"Publish":     "Messages that the broker has acknowledged, from the client and from a bare loop over a socket.",
+	"Validate":    "Is it a log, and is its checksum right? Beside the vendor's library, in Python.",
+	"Upload":      "Logs of 1 KiB until the cloud has them, one with connection and registration, a thousand over one connection, beside the vendor's library.",
 	"Outbox":      "Logs of 1 KiB that are durable on disk when their callers go on, beside one fsync.",
 	"Ingest":      "Messages that wait at mosquitto, into a worker whose sink is memory or files, beside a bare paho subscriber that only acknowledges.",
 	"Tap":         "What it costs to write a publish of 64 KiB through a connection that is tapped.",

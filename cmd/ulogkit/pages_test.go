@@ -167,6 +167,9 @@ func TestReadmeOrder(t *testing.T) {
 
 const pythonBegin, pythonEnd = "<!-- python:begin -->\n", "<!-- python:end -->\n"
 
+// relative is a link from a page to a file beside it.
+var relative = regexp.MustCompile(`\]\(([a-z][^:)]*\))`)
+
 // The table of the vendor's calls is that of mqttv5/README.md.
 func TestReadmeHasTheTableOfPython(t *testing.T) {
 	source := pages(t)["mqttv5/README.md"]
@@ -175,7 +178,7 @@ func TestReadmeHasTheTableOfPython(t *testing.T) {
 		t.Fatal("mqttv5/README.md has no table of Python's calls")
 	}
 	table, _, _ := strings.Cut(source[at:], "\n\n")
-	table += "\n"
+	table = relative.ReplaceAllString(table+"\n", "](mqttv5/$1")
 	text := readme(t)
 	before, rest, begins := strings.Cut(text, pythonBegin)
 	old, after, ends := strings.Cut(rest, pythonEnd)

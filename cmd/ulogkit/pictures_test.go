@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,8 +15,6 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/drawing"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
-
-var update = flag.Bool("update", false, "write the pictures of the documents anew")
 
 // picture compares a picture with its file, or writes it.
 func picture(t *testing.T, name string, got []byte) {

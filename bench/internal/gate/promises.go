@@ -43,6 +43,11 @@ var Promises = []Promise{
 	// are the disk's; by this ratio there are 5,000 wherever 32 callers reach 10,000
 	// fsyncs.
 	{"Outbox", "mqttv5", "fsync", []string{"callers=32"}, 0.5, "cores, disk"},
+	// The vendor's library, in Python, where it is installed. It waits a second for its
+	// subscription in each upload with a connection of its own; over one that is lent to
+	// it, there is no promise.
+	{"Validate", "format", "python", []string{"size=16384"}, 1000, ""},
+	{"Upload", "mqttv5", "python", []string{"logs=1"}, 20, ""},
 	// A worker with a sink in memory beside a client that only acknowledges.
 	{"Ingest", "ingest-memory", "paho", []string{"size=1024"}, 0.8, "cores, network"},
 }
@@ -89,6 +94,8 @@ var Costs = []Cost{
 	{Bench: "CaptureFile", Impl: "wire", Case: "*", Free: "it writes out what it reads, as tshark does"},
 	{Bench: "Publish", Impl: "mqttv5", Case: "*", Free: "they depend on how packets meet"},
 	{Bench: "Outbox", Impl: "mqttv5", Case: "*", Free: "they depend on how callers meet in a commit"},
+	{Bench: "Validate", Impl: "format", Case: "*", Free: freePython},
+	{Bench: "Upload", Impl: "mqttv5", Case: "*", Free: freePython},
 	{Bench: "Ingest", Impl: "ingest-memory", Case: "*", Free: freeBroker},
 	{Bench: "Ingest", Impl: "ingest-file", Case: "*", Free: freeBroker},
 	{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 23, Bytes: 2476, Near: "a buffer grows now and then"},
@@ -97,6 +104,7 @@ var Costs = []Cost{
 const (
 	nearPools   = "buffers come from pools, which the garbage collector empties"
 	freeWorkers = "they depend on how goroutines take turns"
+	freePython  = "the row stands beside the vendor's library, where that is installed"
 	freeBroker  = "they depend on how packets meet, and the row on a broker that can be started"
 )
 
