@@ -48,7 +48,13 @@ func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, 
 	case u.asIs:
 		return asIsSource{logSource{device: device}}, args, nil
 	}
-	return logSource{device, u.strict, cmd.ErrOrStderr()}, args, nil
+	logs := logSource{device: device, strict: u.strict, notice: cmd.ErrOrStderr()}
+	if u.epoch != "" {
+		if logs.epochUs, err = parseEpoch(u.epoch); err != nil {
+			return nil, nil, usage(err)
+		}
+	}
+	return logs, args, nil
 }
 
 // logSource are binary logs, into which a session token is written.
@@ -56,6 +62,8 @@ type logSource struct {
 	device mqttv5.DeviceInfo
 	strict bool      // odd logs are refused
 	notice io.Writer // is told of odd logs that are not
+
+	epochUs uint64 // time of the report for headers that have none; 0: they go without
 }
 
 func (logSource) needsToken() bool { return true }
@@ -68,13 +76,39 @@ func (s logSource) prepare(name string, b []byte) ([]byte, error) {
 	if err != nil && !s.strict {
 		if l, _, bad := format.ParseLog(b); bad == nil && l.Verify() == nil {
 			fmt.Fprintf(s.notice, "%s: %v; its checksum is right, so that it is sent; --strict refuses it\n", name, err)
-			return b, nil
+			return s.timed(name, b), nil
 		}
 	}
 	if errors.Is(err, format.ErrVersion) {
 		err = fmt.Errorf("%w; --as-is sends it unchecked", err)
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	return s.timed(name, b), nil
+}
+
+// timed returns a sound log with the time that its header lacks. A header without
+// that field goes as it is, which is said.
+func (s logSource) timed(name string, b []byte) []byte {
+	if s.epochUs == 0 {
+		return b
+	}
+	l, _, err := format.ParseLog(b)
+	if err != nil {
+		return b // an empty file is no log, and has been refused
+	}
+	us, has := l.Epoch()
+	switch {
+	case !has:
+		fmt.Fprintf(s.notice, "%s: a header of version %d has no time; it goes without\n", name, l.Version())
+	case us == 0:
+		b = bytes.Clone(b)
+		if l, _, err = format.ParseLog(b); err == nil {
+			l.SetEpoch(s.epochUs)
+		}
+	}
+	return b
 }
 
 func (s logSource) send(ctx context.Context, client *mqttv5.Client, b []byte) ([]mqttv5.Receipt, error) {

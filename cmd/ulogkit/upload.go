@@ -29,6 +29,7 @@ type uploader struct {
 	limits outboxLimits
 	strict bool
 	asIs   bool
+	epoch  string
 
 	allowNobody bool
 }
@@ -56,6 +57,11 @@ Logs of an agent so new that their header is not known go with --as-is. Not a by
 checked, and none is changed but a session token of 0: it lies at the same place in
 every version, and gets the device's token.
 
+A device without a clock of its own leaves 0 as the time of its report, and the cloud
+then takes that of the arrival. With --epoch now, or a TIME, a 0 in a header that has
+the field, from version 4 on, is replaced; a time that the device wrote stays, and so
+do the files.
+
 Of --text, each line is one entry. A line that is a JSON object with "t" (a number,
 such as seconds since 1970), "lv" (1 for debug to 5 for critical) and "m" is taken
 as it is; any other is text of this moment and of --level. Empty lines are left out.
@@ -72,6 +78,7 @@ the reason.` + settings.Help,
 		Example: `  ulogkit upload --customer 42 --cert gateway.crt --key gateway.key \
     --application 7 --serial SN-1 --device-type lamp --git-version v1.0.0 --git-hash 3f2c9a1 log.bin
   ulogkit upload --as-is newer.bin
+  ulogkit upload --epoch now log.bin
   ulogkit upload --core core.bin
   journalctl -o cat | ulogkit upload --level warning --text -
   ulogkit upload --application 7 --device-type lamp --git-hash 3f2c9a1 --firmware build/lamp.elf
@@ -113,6 +120,7 @@ the reason.` + settings.Help,
 	u.AddConnectionFlags(cmd.Flags())
 	u.AddDeviceFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&u.strict, "strict", false, "refuse logs with bytes behind the data, or whose frames do not fill it, although their checksum is right, and damaged crash dumps")
+	cmd.Flags().StringVar(&u.epoch, "epoch", "", "write the `TIME` of the report, as 2024-11-28T21:59:40Z, or now, into logs whose header has a time and no more than 0 in it")
 	cmd.Flags().BoolVar(&u.asIs, "as-is", false, "upload logs unchecked and, but for a session token of 0, unchanged")
 	cmd.Flags().StringVar(&u.core, "core", "", "upload the crash dump `FILE`")
 	cmd.Flags().StringVar(&u.text, "text", "", "upload the lines of the text `FILE`")
@@ -141,6 +149,10 @@ func (u *uploader) check(args []string) error {
 		return errors.New("--as-is is for logs; give their files")
 	case u.asIs && u.outbox != "":
 		return errors.New("--as-is sends at once; an outbox takes only logs that it can write a session token into")
+	case u.epoch != "" && len(args) == 0:
+		return errors.New("--epoch is for logs; give their files")
+	case u.epoch != "" && u.asIs:
+		return errors.New("--as-is changes nothing but a session token of 0; leave out --epoch")
 	case u.elf != "" && u.outbox != "":
 		return errors.New("--firmware goes straight to storage; an outbox does not take it")
 	}
