@@ -101,7 +101,7 @@ while the receiver takes nothing.`,
 	cmd.Flags().StringVar(&from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
 	cmd.Flags().StringVar(&cfg.URL, "otlp", "", "`URL` of the receiver, without /v1/logs")
 	cmd.Flags().StringVar(&where.Dictionaries, "elf-dir", "", "`DIR`ectory of ELF files and dictionaries")
-	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by (default ~/.local/state/ulogkit/session_tokens.json, if there is one)")
+	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by, of ulogkit or of the vendor's library (default ~/.local/state/ulogkit/session_tokens.json, if there is one)")
 	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: one for each receiver in DIR for file:DIR)")
 	cmd.Flags().IntVar(&cfg.BatchRecords, "batch-records", 1000, "send a request when it has so many records or data points")
 	cmd.Flags().IntVar(&cfg.BatchBytes, "batch-bytes", 4<<20, "send a request when its records have so many bytes")

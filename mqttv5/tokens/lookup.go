@@ -12,13 +12,23 @@ import (
 // tokens. It reads the file again when it has changed. It knows the current
 // token of each device: one that a newer has replaced is unknown. It is safe for
 // concurrent use.
+//
+// The file may be one of the vendor's library, which knows a token by its serial number
+// and firmware alone. Without a path what File keeps at its default path comes first,
+// and then what the library keeps at its own.
 type Lookup struct {
-	path string
-	log  *slog.Logger
+	log *slog.Logger
 
 	mu    sync.Mutex
-	seen  fs.FileInfo // of the file that was read last; nil when there was none
-	known map[tokenOf]Key
+	files []*lookupFile // the first that knows a token tells whose it is
+}
+
+// lookupFile is a file as it was read last.
+type lookupFile struct {
+	path    string
+	seen    fs.FileInfo // nil when there was none
+	known   map[tokenOf]Key
+	foreign map[uint32]Key // of the library, by token
 }
 
 // tokenOf is what a log and its topic tell of a session.
@@ -35,12 +45,21 @@ func OpenLookup(cfg Config) (*Lookup, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if s.path, err = defaultPath(cfg.Path); err != nil {
+	path, err := defaultPath(cfg.Path)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.load(); err != nil {
+	s.files = append(s.files, &lookupFile{path: path})
+	if err := s.files[0].load(); err != nil {
 		return nil, err
+	}
+
+	if beside := libraryPath(); cfg.Path == "" && beside != "" {
+		f := &lookupFile{path: beside}
+		if err := f.load(); err != nil { // nobody has named it
+			s.log.Warn("devices are not looked up in a file that is none of the library's", "error", err)
+		}
+		s.files = append(s.files, f)
 	}
 	return s, nil
 }
@@ -51,34 +70,67 @@ func OpenLookup(cfg Config) (*Lookup, error) {
 func (s *Lookup) Lookup(customer, group string, application, token uint32) (Key, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if changed(s.path, s.seen) {
-		if err := s.load(); err != nil {
-			s.log.Warn("cannot look up devices; those of before stay known", "error", err)
+	for _, f := range s.files {
+		if changed(f.path, f.seen) {
+			if err := f.load(); err != nil {
+				s.log.Warn("cannot look up devices; those of before stay known", "error", err)
+			}
+		}
+		key, ok := f.known[tokenOf{customer, group, application, token}]
+		if !ok {
+			if key, ok = f.foreign[token]; ok && key.DeviceSerial != "" {
+				key.CustomerID, key.GroupID, key.ApplicationID = customer, group, application
+			}
+		}
+		if ok {
+			return key, key.DeviceSerial != ""
 		}
 	}
-	key := s.known[tokenOf{customer, group, application, token}]
-	return key, key.DeviceSerial != ""
+	return Key{}, false
 }
 
 // load reads the file. What cannot be read is not tried again until it changes.
-func (s *Lookup) load() error {
-	list, fi, err := read(s.path, math.MaxInt)
-	s.seen = fi
+func (f *lookupFile) load() error {
+	list, fi, err := read(f.path, math.MaxInt)
+	f.seen = fi
 	if errors.Is(err, fs.ErrNotExist) {
-		s.known = nil
+		f.known, f.foreign = nil, nil
 		return nil
 	}
+	if errors.Is(err, errForeign) {
+		if theirs, ok := readForeign(f.path); ok {
+			f.known, f.foreign = nil, theirs.byToken()
+			return nil
+		}
+	}
 	if err != nil {
-		return failed("read", s.path, err)
+		return failed("read", f.path, err)
 	}
 
-	s.known = map[tokenOf]Key{}
+	f.known, f.foreign = map[tokenOf]Key{}, nil
 	for e := range list.all() {
 		at := tokenOf{e.key.CustomerID, e.key.GroupID, e.key.ApplicationID, e.token}
-		if other, taken := s.known[at]; taken && (other.DeviceSerial != e.key.DeviceSerial || other.GitHash != e.key.GitHash) {
+		if other, taken := f.known[at]; taken && (other.DeviceSerial != e.key.DeviceSerial || other.GitHash != e.key.GitHash) {
 			e.key = Key{} // nobody's
 		}
-		s.known[at] = e.key
+		f.known[at] = e.key
 	}
 	return nil
+}
+
+// byToken returns whose each token is. One that two devices have is nobody's.
+func (f foreign) byToken() map[uint32]Key {
+	known := make(map[uint32]Key, len(f))
+	for _, m := range f {
+		token, hash, ok := m.token()
+		if !ok || m.name == "" {
+			continue
+		}
+		key := Key{DeviceSerial: m.name, GitHash: hash}
+		if _, taken := known[token]; taken {
+			key = Key{}
+		}
+		known[token] = key
+	}
+	return known
 }

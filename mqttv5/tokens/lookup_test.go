@@ -138,3 +138,60 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 		t.Errorf("mode %v, %v", fi.Mode(), err)
 	}
 }
+
+// The file of the vendor's library names devices too, and is not touched (case
+// seed/store-vendor-file).
+func TestLookupReadsTheLibrarysFile(t *testing.T) {
+	const file = `{"SN1": {"token": 5, "git_hash": "abc"}, "A": {"token": 6, "git_hash": "x"}, "B": {"token": 6, "git_hash": "x"}, "C": {"no": "token"}}`
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_STATE_HOME", "")
+	path := libraryPath()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]Config{"named": {Path: path}, "at its default path": {}} {
+		s, err := OpenLookup(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, ok := s.Lookup("7", "0", 42, 5)
+		if want := (Key{CustomerID: "7", GroupID: "0", ApplicationID: 42, DeviceSerial: "SN1", GitHash: "abc"}); !ok || key != want {
+			t.Errorf("%s: got %+v, %v, want %+v", name, key, ok, want)
+		}
+		for _, token := range []uint32{6, 7} {
+			if key, ok := s.Lookup("7", "0", 42, token); ok {
+				t.Errorf("%s: token %d is nobody's, got %+v", name, token, key)
+			}
+		}
+	}
+	after, err := os.Stat(path)
+	if b, read := os.ReadFile(path); err != nil || read != nil || string(b) != file || after.Mode() != before.Mode() || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the file was changed: %v, %s", after, b)
+	}
+	if names, _ := os.ReadDir(filepath.Dir(path)); len(names) != 1 {
+		t.Errorf("got %v beside it", names)
+	}
+
+	// A newer registration is found when the library has written it.
+	s, err := OpenLookup(Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(`{"SN1": {"token": 99, "git_hash": "def"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if key, ok := s.Lookup("7", "0", 42, 99); !ok || key.GitHash != "def" {
+		t.Errorf("got %+v, %v", key, ok)
+	}
+	if _, ok := s.Lookup("7", "0", 42, 5); ok {
+		t.Error("a token that was replaced is still known")
+	}
+}
