@@ -101,19 +101,32 @@ func (c *Client) GetOrFetchToken(ctx context.Context, dev DeviceInfo) (uint32, e
 
 // boot does one handshake and keeps the token.
 func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
+	token, err := c.ask(ctx, c.topics, dev)
+	if err != nil {
+		return 0, err
+	}
+	c.count.registered.Inc()
+	c.event(Event{Kind: EventRegistered, Serial: dev.DeviceSerial})
+	if err := c.cfg.Store.SetToken(context.WithoutCancel(ctx), c.sessionKey(dev), token); err != nil {
+		c.notice(fmt.Errorf("keep session token: %w", err))
+	}
+	return token, nil
+}
+
+// ask asks for a session token on these topics.
+func (c *Client) ask(ctx context.Context, topics topics, dev DeviceInfo) (token uint32, err error) {
 	op := "register device " + dev.DeviceSerial
 	body, err := json.Marshal(bootRequest{dev.DeviceType, dev.GitHash, dev.DeviceSerial, dev.GitVersion})
 	if err != nil {
 		return 0, &Error{Op: op, Class: ErrBadData, Err: err}
 	}
 	correlation := []byte(randomHex(8))
-	var token uint32
 	err = c.keeper.Request(ctx, &link.Request{
 		Op: op, What: "boot request",
 		Message: &link.Message{
-			Topic: c.topics.boot(dev.ApplicationID), Payload: body, ContentType: contentJSON,
+			Topic: topics.boot(dev.ApplicationID), Payload: body, ContentType: contentJSON,
 			Expiry:     c.answerExpiry(),
-			ReplyTopic: c.topics.bootReply(dev), Correlation: correlation,
+			ReplyTopic: topics.bootReply(dev), Correlation: correlation,
 		},
 		Read: func(m *link.Received) (more bool, err error) {
 			token, err = readBootReply(m, correlation)
@@ -121,16 +134,7 @@ func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
 		},
 		Hint: "check customer, group and application id, and that the certificate may use this topic",
 	})
-	if err != nil {
-		return 0, err
-	}
-
-	c.count.registered.Inc()
-	c.event(Event{Kind: EventRegistered, Serial: dev.DeviceSerial})
-	if err := c.cfg.Store.SetToken(context.WithoutCancel(ctx), c.sessionKey(dev), token); err != nil {
-		c.notice(fmt.Errorf("keep session token: %w", err))
-	}
-	return token, nil
+	return token, err
 }
 
 // answerExpiry returns the seconds after which the cloud need not answer.

@@ -25,16 +25,17 @@ type Finding struct {
 
 // Diagnose checks, one after the other, what an upload needs: configuration,
 // credentials, clock, name resolution, TLS and login, the broker's limits, the
-// right to publish and to subscribe, and a session token for the device. Each
-// check that fails says what to do; those that depend on it are left out. It
-// publishes nothing but the boot request.
+// right to publish and to subscribe, a session token for the device, and whether the
+// cloud answers on topics with a group, without one, or both. Each check that fails
+// says what to do; those that depend on it are left out. It publishes nothing but boot
+// requests.
 func Diagnose(ctx context.Context, cfg Config, dev DeviceInfo) iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
 		d := &diagnosis{ctx: ctx, dev: dev}
 		for _, check := range [...]func(*diagnosis) Finding{
 			func(d *diagnosis) Finding { return d.configuration(cfg) },
 			(*diagnosis).credentials, (*diagnosis).clock, (*diagnosis).resolve,
-			(*diagnosis).connect, (*diagnosis).limits, (*diagnosis).token, (*diagnosis).logConfig,
+			(*diagnosis).connect, (*diagnosis).limits, (*diagnosis).token, (*diagnosis).layout, (*diagnosis).logConfig,
 		} {
 			f := check(d)
 			if f.Check == "" {
@@ -57,6 +58,9 @@ type diagnosis struct {
 	client *Client
 	link   *link.Link
 	over   bool // what follows depends on what failed
+
+	answered bool // the cloud answers on the topics that are configured
+	other    bool // and on those of the other layout
 }
 
 func (d *diagnosis) failed(check string, err error) Finding {
@@ -171,10 +175,64 @@ func (d *diagnosis) limits() Finding {
 
 func (d *diagnosis) token() Finding {
 	const check = "registration"
+	d.askOther() // before: the token that is kept must be the newest
 	if _, err := d.client.GetSessionToken(d.ctx, d.dev); err != nil {
 		return d.failed(check, err)
 	}
+	d.answered = true
 	return Finding{Check: check, OK: true, Detail: "the cloud gave a session token on " + d.client.topics.bootReply(d.dev)}
+}
+
+// Who does not say so means group "0": the vendor's library from 1.2.2 on puts it into
+// every topic, and older releases have no group at all.
+const usualGroup = "0"
+
+// otherWait is how long a cloud has to answer on topics that nobody has configured.
+const otherWait = 5 * time.Second
+
+// otherTopics are those of the layout that is not configured.
+func (d *diagnosis) otherTopics() topics {
+	other := d.client.topics
+	if other.Group = ""; d.cfg.GroupID == "" {
+		other.Group = usualGroup
+	}
+	return other
+}
+
+// askOther asks for a token on the topics of the other layout, and forgets it.
+func (d *diagnosis) askOther() {
+	ctx, cancel := context.WithTimeout(d.ctx, min(otherWait, d.cfg.TokenTimeout))
+	defer cancel()
+	_, err := d.client.ask(ctx, d.otherTopics(), d.dev)
+	d.other = err == nil
+}
+
+// layout says on which topics the cloud answers. When it answers on none there is
+// nothing to say that registration has not.
+func (d *diagnosis) layout() Finding {
+	name := func(group string) string {
+		if group == "" {
+			return "without a group"
+		}
+		return "with group " + group
+	}
+	configured, other := name(d.cfg.GroupID), name(d.otherTopics().Group)
+	f := Finding{Check: "topic layout", OK: d.answered}
+	switch {
+	case d.answered && d.other:
+		f.Detail = fmt.Sprintf("the cloud answers %s, as configured, and %s", configured, other)
+	case d.answered:
+		f.Detail = fmt.Sprintf("the cloud answers %s, as configured, and not %s", configured, other)
+	case d.other:
+		f.Detail = fmt.Sprintf("the cloud answers %s and not %s, which is configured", other, configured)
+		f.Remedy = fmt.Sprintf("set the group to %s", usualGroup)
+		if d.cfg.GroupID != "" {
+			f.Remedy = "leave the group out"
+		}
+	default:
+		return Finding{}
+	}
+	return f
 }
 
 func (d *diagnosis) logConfig() Finding {

@@ -399,7 +399,7 @@ func TestDiagnose(t *testing.T) {
 		}
 		return good, bad
 	}
-	if good, bad := run(nil); good != 8 || len(bad) != 0 {
+	if good, bad := run(nil); good != 9 || len(bad) != 0 {
 		t.Errorf("healthy: %d good, bad %+v", good, bad)
 	}
 	if len(cloud.Received()) != 0 {

@@ -19,9 +19,10 @@ func newDoctor() *cobra.Command {
 		Short: "Find out what keeps an upload from working",
 		Long: `doctor checks, one after the other, what an upload needs: the configuration, the
 certificate and the key, the clock, the name of the broker, TLS and login, the
-broker's limits, the session token and the rights to the topics. It prints a line
+broker's limits, the session token, whether the cloud answers on topics with a group
+or without, and the rights to the topics. It prints a line
 for each, with the remedy if it is not good; what depends on a check that failed is
-left out. It publishes nothing but a boot request, and keeps the token that it gets.
+left out. It publishes nothing but boot requests, and keeps the token that it gets.
 The exit code is 3 when a check failed.
 
 With --json there is one JSON object a line, with check, ok, detail and remedy.` + settings.Help,
