@@ -283,6 +283,16 @@ func (g *callGraph) isEntry(pc uint32) bool {
 	return g.taken[e.begin] && !g.names[e.begin]
 }
 
+// isCalled reports whether something calls the function that holds pc by name.
+func (g *callGraph) isCalled(pc uint32) bool {
+	e, ok := g.fw.extent(pc)
+	if !ok {
+		return false
+	}
+	g.index()
+	return g.names[e.begin]
+}
+
 // byPointer reports whether the function that holds pc can be called through a
 // register.
 func (g *callGraph) byPointer(pc uint32) bool {

@@ -39,6 +39,7 @@ type Firmware struct {
 	rules     ruleTable
 	exidx     exceptionTable
 	buildID   []byte
+	arch      firmware.Arch
 	link      string // file with the debug information, and its checksum
 	linkSum   uint32
 	text      []extent // where code is, if the file has not got its bytes
@@ -85,6 +86,7 @@ func ReadELF(r io.ReaderAt, size int64) (*Firmware, error) {
 	fw.rules = rules
 	fw.link, fw.linkSum = f.DebugLink()
 	fw.buildID = f.BuildID()
+	fw.arch = f.Arch()
 	if s := f.Section(".ARM.exidx", maxRuleSection); s != nil {
 		b := fw.bytes(s.Addr)
 		fw.exidx = exceptionTable{addr: s.Addr, data: b[:min(len(b), int(s.Size))]}

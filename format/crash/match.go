@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
 // Verdict is whether a dump is of a firmware.
@@ -53,12 +55,13 @@ type evidence struct {
 }
 
 // Match tells whether the dump can be of a device that runs this firmware, by
-// what is in both: the commit or the build id, memory that the device cannot
-// change, the instruction at pc, lr and the calls on the stack.
+// what is in both: the commit or the build id, the core, memory that the device
+// cannot change, the instruction at pc, lr and the calls on the stack.
 func (fw *Firmware) Match(d *Dump) Match {
 	e := &evidence{fw: fw, d: d}
 	e.memory()
 	e.identity()
+	e.core()
 	calls := e.code()
 	m := Match{Verdict: Fits, calls: calls}
 	switch {
@@ -115,6 +118,15 @@ func (e *evidence) memory() {
 		e.against = append(e.against, fmt.Sprintf("The memory of code and constants differs in %d of %d bytes, first at 0x%08x.", differ, differ+same, at))
 	case same >= enough:
 		e.proofs = append(e.proofs, fmt.Sprintf("The %d bytes of code and constants in the dump are those of the firmware.", same))
+	}
+}
+
+// core asks whether the dump can be of a core that the code was built for. What takes
+// the dump is part of the firmware, and on a Cortex-M0 knows of no fault registers.
+func (e *evidence) core() {
+	f := fault(e.d)
+	if small := e.fw.arch == firmware.ArchV6M || e.fw.arch == firmware.ArchV6SM; small && f.CFSR|f.HFSR != 0 {
+		e.excludes = append(e.excludes, "The fault registers in the dump are set: the cores that the firmware was built for, Armv6-M as Cortex-M0, have none.")
 	}
 }
 
@@ -240,11 +252,11 @@ func (e *evidence) code() (calls int) {
 		e.against = append(e.against, "The stack holds addresses of code where return addresses must be, and no call of this firmware is before them that leads there.")
 	case u.confirmed > 0:
 		e.helps = append(e.helps, fmt.Sprintf("%s on the stack and in lr %s by the code to the functions that were running.", count(u.confirmed, "call"), plural(u.confirmed, "was made", "were made")))
-	case u.whole && !u.assumed:
+	case u.whole && !u.assumed && !u.found:
 		e.helps = append(e.helps, "The function at pc is one that a task or the processor begins with.")
 	case !lost && d.Known(regLR) && !behind && !exception && lr != 0xffffffff:
 		e.against = append(e.against, fmt.Sprintf("lr 0x%08x is behind no call in the firmware's code.", lr))
-	case known && len(stack) > 0 && (!fw.blind || u.certain() < 2):
+	case known && len(stack) > 0 && (!fw.blind || u.certain() < 2 && !u.whole):
 		e.against = append(e.against, fmt.Sprintf("No call in lr or on the stack leads to the function at pc 0x%08x.", pc))
 	case behind && fw.blind && !fw.sites().told(lr&^1-1):
 		e.helps = append(e.helps, fmt.Sprintf("lr 0x%08x is in the code of the firmware.", lr))

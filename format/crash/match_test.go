@@ -42,8 +42,8 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d wrong builds are believed", believed, wrong)
-	if wrong < 4000 || believed*25 > wrong {
-		t.Errorf("%d of %d wrong builds are believed, at most 4 %% may be", believed, wrong)
+	if wrong < 4000 || believed*100 > wrong {
+		t.Errorf("%d of %d wrong builds are believed, at most 1 %% may be", believed, wrong)
 	}
 }
 
@@ -175,6 +175,16 @@ func TestConcurrent(t *testing.T) {
 	for range 4 {
 		if got := <-done; got != want {
 			t.Errorf("calls are %s, want %s", got, want)
+		}
+	}
+}
+
+// TestArch reads what each build was made for.
+func TestArch(t *testing.T) {
+	all := builds(t, readSet(t, crashset))
+	for build, want := range map[string]firmware.Arch{"m0-Os": firmware.ArchV6SM, "m3-O2": 10, "m4-O2": 13, "m33-Os": 17, "cl-O2": 10} {
+		if got := all[build].arch; got != want {
+			t.Errorf("%s is for architecture %d, want %d", build, got, want)
 		}
 	}
 }

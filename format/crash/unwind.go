@@ -101,7 +101,7 @@ type unwinder struct {
 	psp          uint32 // stack of the tasks
 	floor        uint64 // the next sp is not below this
 	whole        bool   // there are no more callers
-	assumed      bool   // since nothing calls the last one by name
+	assumed      bool   // but that may be chance
 	refuted      bool   // the stack contradicts the code
 	confirmed    int    // calls that the code makes
 	contradicted bool   // by an address of code that no such call is before
@@ -377,11 +377,14 @@ func (u *unwinder) enter(c caller, at uint32) (how How, through []uint32, ok boo
 	case exception:
 	case c.ret == 0xffffffff: // lr after reset; zero may as well be an overrun's
 		u.whole = true
+		u.assumed = u.assumed || u.graph.isCalled(at)
 		return "", nil, false
 	case !u.fw.isReturn(c.ret), u.fw.blind && u.task && u.begins(c.ret):
 		// An operating system gives tasks the address of a function to end in.
 		f := u.fw.function(c.ret &^ 1)
-		if u.whole = c.ret > 1 && f != nil && f.Addr == c.ret&^1; !u.whole && u.task && u.graph.isEntry(at) {
+		u.whole = c.ret > 1 && f != nil && f.Addr == c.ret&^1
+		u.assumed = u.whole && !u.task // any function may begin there
+		if !u.whole && u.task && u.graph.isEntry(at) {
 			u.whole, u.assumed = true, true
 		}
 		if !u.whole && (c.saved || c.ret > 1) {
@@ -535,6 +538,7 @@ func (u *unwinder) fromRules(at uint32) (c caller, ok bool) {
 	lr := r.of(regLR)
 	if lr.Rule == frame.RuleUndefined {
 		u.whole = true
+		u.assumed = u.assumed || u.graph.isCalled(at) // one that does not return
 		return c, false
 	}
 	cfa, ok := u.sum(r.cfa.Reg, r.cfa.Offset)

@@ -100,7 +100,8 @@ func (d *Debug) walk(x *context, c Cursor, pcs []uint32, found [][]Scope) {
 		}
 		var scope *Scope
 		d.covers(x, &e, pcs, func(i int) {
-			if before[i] || len(found[i]) >= maxScopes {
+			// One that is in no other is of code that the linker left out.
+			if before[i] || len(found[i]) >= maxScopes || e.tag == tagInlined && len(found[i]) == 0 {
 				return
 			}
 			if scope == nil {
