@@ -37,6 +37,10 @@ How far FW is the right build is said as one of: proven (the commit, the build
 id, or code in the dump is that of FW), fits, doubtful and wrong. A doubtful or
 wrong one makes the exit code 1; a wrong one is not used.
 
+A task is told by the name that FreeRTOS, Zephyr or ThreadX has for it, if its
+struct is in the dump and FW has debug information; otherwise by the function that
+it began with.
+
 Frames are certain unless they are marked with "?": those were found by looking
 through the stack, where calls that had returned leave their addresses too. All
 of them are shown with --all, and registers and memory with --regs.

@@ -35,6 +35,10 @@
 // the calls that the compiler lists in it stand for them. Assembly has no such list,
 // so that there a frame is marked that the bytes would make certain.
 //
+// A task is told by the name that FreeRTOS, Zephyr or ThreadX has for it, where the
+// dump holds the struct of the task and the debug information tells its members;
+// else by the function that it began with.
+//
 // A function that the compiler has put into another is a frame of its own, with
 // the line at which it is called in the next.
 //

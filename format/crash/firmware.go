@@ -40,6 +40,7 @@ type Firmware struct {
 	exidx     exceptionTable
 	buildID   []byte
 	arch      firmware.Arch
+	tasks     []taskVar
 	link      string // file with the debug information, and its checksum
 	linkSum   uint32
 	text      []extent // where code is, if the file has not got its bytes
@@ -87,6 +88,7 @@ func ReadELF(r io.ReaderAt, size int64) (*Firmware, error) {
 	fw.link, fw.linkSum = f.DebugLink()
 	fw.buildID = f.BuildID()
 	fw.arch = f.Arch()
+	fw.tasks = taskVars(f)
 	if s := f.Section(".ARM.exidx", maxRuleSection); s != nil {
 		b := fw.bytes(s.Addr)
 		fw.exidx = exceptionTable{addr: s.Addr, data: b[:min(len(b), int(s.Size))]}

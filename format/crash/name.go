@@ -109,10 +109,14 @@ func plainName(name string) string {
 	return name
 }
 
-// nameTask says which task it was, by the function that it began with.
-func (u *unwinder) nameTask() {
+// nameTask says which task it was, by its name or by the function that it began
+// with.
+func (u *unwinder) nameTask(d *Dump) {
 	frames := u.trace.Frames
-	if !u.task || len(frames) == 0 || u.trace.Truncated {
+	if !u.task || len(frames) == 0 {
+		return
+	}
+	if u.trace.Task = u.fw.taskName(d); u.trace.Task != "" || u.trace.Truncated {
 		return
 	}
 	if last := frames[len(frames)-1]; u.whole && last.Confidence == Unwound {

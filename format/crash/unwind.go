@@ -65,8 +65,10 @@ type Backtrace struct {
 	Truncated bool
 	// Notes says what is missing, in sentences.
 	Notes []string
-	// Task is the function that the thread began with, if a task was running or
-	// was interrupted, and that is known.
+	// Task is the name that the operating system has for the task that was running
+	// or was interrupted: FreeRTOS, Zephyr or ThreadX, if the dump holds it and the
+	// debug information tells where. Otherwise it is the function that the task
+	// began with, if that is known.
 	Task string
 }
 
@@ -145,7 +147,7 @@ func (fw *Firmware) Backtrace(d *Dump) *Backtrace {
 		}
 	}
 	fw.name(u.trace)
-	u.nameTask()
+	u.nameTask(d)
 	return u.trace
 }
 

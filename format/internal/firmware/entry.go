@@ -7,6 +7,10 @@ const (
 	tagInlined, tagSubprogram = 0x1d, 0x2e
 	tagCall, tagGNUCall       = 0x48, 0x4109
 
+	tagVariable, tagMember, tagSubrange                       = 0x34, 0x0d, 0x21
+	tagArray, tagPointer, tagStruct, tagUnion                 = 0x01, 0x0f, 0x13, 0x17
+	tagTypedef, tagConst, tagVolatile, tagRestrict, tagAtomic = 0x16, 0x26, 0x35, 0x37, 0x47
+
 	atName, atStmtList, atLowPC, atHighPC, atCompDir  = 0x03, 0x10, 0x11, 0x12, 0x1b
 	atOrigin, atSpecification, atRanges, atProducer   = 0x31, 0x47, 0x55, 0x25
 	atCallFile, atCallLine, atLinkage, atMIPSLinkage  = 0x58, 0x59, 0x6e, 0x2007
@@ -14,6 +18,7 @@ const (
 	atGNUName, atGNUID, atGNURangesBase, atGNUAddrBas = 0x2130, 0x2131, 0x2132, 0x2133
 
 	atAllCalls, atCallReturn, atCallOrigin, atCallPC, atCallTail = 0x7a, 0x7d, 0x7f, 0x81, 0x82
+	atType, atMember, atUpperBound, atCount                      = 0x49, 0x38, 0x2f, 0x37
 	atGNUCallTail, atGNUAllCalls                                 = 0x2115, 0x2117
 )
 
@@ -37,13 +42,16 @@ type entry struct {
 	// all its calls are told.
 	callReturn, callPC constant
 	tail, allCalls     bool
+
+	// Of a variable, a member or a type.
+	typ, memberAt, upper, count constant
 }
 
 // constant is the value of an attribute. Form is 0 where there is none.
 type constant struct {
 	form  uint64
 	value uint64
-	text  []byte // of DW_FORM_string
+	text  []byte // of DW_FORM_string, a block or an expression
 }
 
 // read reads the entry at the beginning of c. It returns false at the end of a
@@ -105,6 +113,14 @@ func (d *Debug) read(c *Cursor, x *context, e *entry) (is, ok bool) {
 			e.dwoID = v.value
 		case atCallReturn:
 			e.callReturn = v
+		case atType:
+			e.typ = v
+		case atMember:
+			e.memberAt = v
+		case atUpperBound:
+			e.upper = v
+		case atCount:
+			e.count = v
 		case atCallPC:
 			e.callPC = v
 		case atCallTail, atGNUCallTail:

@@ -45,9 +45,9 @@ func readForm(c *Cursor, form uint64, implicit int64, version uint16, depth int)
 	case formData16:
 		c.Take(16)
 	case formBlock, formExprloc:
-		c.Take(int64(min(c.Uleb(), 1<<32)))
+		v.text = c.Take(int64(min(c.Uleb(), 1<<32)))
 	case formBlock1:
-		c.Take(int64(c.U8()))
+		v.text = c.Take(int64(c.U8()))
 	case formBlock2:
 		c.Take(int64(c.U16()))
 	case formBlock4:

@@ -26,7 +26,7 @@ type Crash struct {
 
 	Summary   string   `json:"summary,omitempty"` // what happened, in a sentence
 	Running   string   `json:"running,omitempty"` // what was running: an interrupt or a task
-	Task      *string  `json:"task"`              // the function that the task began with
+	Task      *string  `json:"task"`              // its name, or the function that it began with
 	Truncated bool     `json:"truncated"`         // frames are left out, or memory is that there may be more in
 	Omitted   int      `json:"omitted,omitempty"` // frames left out before the outermost ones
 	Outermost int      `json:"outermost,omitempty"`
