@@ -39,6 +39,11 @@ func writeNotices(ctx context.Context, path string, check bool) error {
 	if err != nil {
 		return err
 	}
+	return keepNotices(path, text, check)
+}
+
+// keepNotices writes the text where it differs from the file, or says so.
+func keepNotices(path string, text []byte, check bool) error {
 	old, err := os.ReadFile(path)
 	switch {
 	case err == nil && bytes.Equal(old, text):

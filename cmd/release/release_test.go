@@ -111,14 +111,20 @@ func TestNoticesAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	stale := filepath.Join(t.TempDir(), "notices.txt")
-	if err := writeNotices(t.Context(), stale, true); err == nil {
+	if err := keepNotices(stale, []byte("new"), true); err == nil {
 		t.Error("a file that is not there is current")
 	}
 	if err := os.WriteFile(stale, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeNotices(t.Context(), stale, true); err == nil || !strings.Contains(err.Error(), "-notices") {
+	if err := keepNotices(stale, []byte("new"), true); err == nil || !strings.Contains(err.Error(), "-notices") {
 		t.Errorf("got %v, want an error that says how to write them", err)
+	}
+	if err := keepNotices(stale, []byte("new"), false); err != nil {
+		t.Error(err)
+	}
+	if err := keepNotices(stale, []byte("new"), true); err != nil {
+		t.Errorf("what was written is not current: %v", err)
 	}
 }
 
