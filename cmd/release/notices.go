@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -100,7 +99,11 @@ func linked(ctx context.Context) ([]module, error) {
 	if len(found) == 0 {
 		return nil, errors.New("go list names no module of the program")
 	}
-	modules := []module{{Path: "Go and its standard library", folders: map[string]bool{runtime.GOROOT(): true}}}
+	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env: %w", err)
+	}
+	modules := []module{{Path: "Go and its standard library", folders: map[string]bool{strings.TrimSpace(string(out)): true}}}
 	for _, m := range found {
 		modules = append(modules, *m)
 	}
