@@ -27,6 +27,7 @@ const followInterval = 200 * time.Millisecond
 
 // decodeFlags are the flags of decode.
 type decodeFlags struct {
+	hash                    string
 	elf                     []string
 	level, module, grep     string
 	line                    string
@@ -79,6 +80,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.elf, "elf", nil, "firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
+	flags.StringVar(&f.hash, "git-hash", "", "of several FW take the one of the commit with this `hash`")
 	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone; for single modules after a comma, as in warn,net=debug")
 	flags.StringVar(&f.module, "module", "", "`modules` to show, by number or by their name in the build of each log, separated by commas")
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
@@ -110,13 +112,16 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	case lines && f.stats:
 		return usage(errors.New("--format is for lines of records, --stats writes none: give one of them"))
 	}
-	builds, err := openBuilds(f.elf, cmd.ErrOrStderr())
+	builds, err := openBuilds(f.elf, f.hash, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	decoder, err := f.decoder(builds, cmd.ErrOrStderr())
 	if err != nil {
 		return usage(err)
+	}
+	if f.sources || strings.Contains(f.line, "{source") {
+		builds.tellNoSources()
 	}
 	names, err := expandSources(args)
 	if err != nil {
@@ -167,12 +172,13 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 type builds struct {
 	stores  []*dict.Store
 	dicts   []text.Dictionary
+	hash    string    // of the commit that the firmware was built from, or empty
 	skipped []string  // why files hold no dictionary, or none any more
 	stderr  io.Writer // is told that
 }
 
-func openBuilds(paths []string, stderr io.Writer) (*builds, error) {
-	b := &builds{stderr: stderr}
+func openBuilds(paths []string, hash string, stderr io.Writer) (*builds, error) {
+	b := &builds{hash: hash, stderr: stderr}
 	for _, path := range paths {
 		store, err := dict.OpenStore(path)
 		if err != nil {
@@ -180,12 +186,36 @@ func openBuilds(paths []string, stderr io.Writer) (*builds, error) {
 		}
 		b.stores = append(b.stores, store)
 	}
+	if hash != "" && len(paths) == 0 {
+		return nil, usage(errors.New("--git-hash: give the builds to choose from with --elf"))
+	}
 	return b, b.load()
+}
+
+// byHash takes of the builds the one of the commit alone.
+func (b *builds) byHash() error {
+	var failed []error
+	var dicts []text.Dictionary
+	for _, store := range b.stores {
+		if d, err := store.Lookup(dict.ID{GitHash: b.hash}); err != nil {
+			failed = append(failed, err)
+		} else {
+			dicts = append(dicts, d)
+		}
+	}
+	if len(dicts) == 0 {
+		return errors.Join(failed...)
+	}
+	b.dicts = dicts
+	return nil
 }
 
 // load reads what has changed, and tells which files are skipped that were not
 // before.
 func (b *builds) load() error {
+	if b.hash != "" {
+		return b.byHash()
+	}
 	var dicts []text.Dictionary
 	var skipped []string
 	for _, store := range b.stores {
@@ -207,6 +237,15 @@ func (b *builds) load() error {
 	}
 	b.dicts, b.skipped = dicts, skipped
 	return nil
+}
+
+// tellNoSources says which builds lack lines of code that they should have.
+func (b *builds) tellNoSources() {
+	for _, d := range b.dicts {
+		if d, ok := d.(*dict.Dictionary); ok && d.NoSources() != "" {
+			fmt.Fprintf(b.stderr, "%s: no lines of code: %s\n", d, d.NoSources())
+		}
+	}
 }
 
 // reload returns the dictionaries if others are there now. While a build has

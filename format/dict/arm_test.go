@@ -288,3 +288,65 @@ void _start(void) { log_it(one, 1); log_it(two, "a"); }
 		t.Errorf("got %q and %q, want both strings", first, others)
 	}
 }
+
+// TestDebugBeside takes lines and names of modules from the file of debug information
+// beside a stripped firmware, by its link or build id, and never from one of another
+// build; given the debug information alone, it takes the code from beside that. Case
+// crash/debug-only-elf, for dictionaries.
+func TestDebugBeside(t *testing.T) {
+	needARM(t)
+	whole := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g", "-Wl,-Ttext=0x8100,--build-id")
+	bare := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g")
+	other := compileARM(t, "-O0", "-mcpu=cortex-m3", "-g", "-Wl,-Ttext=0x8100,--build-id")
+	objcopy := func(args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(t.Context(), "arm-none-eabi-objcopy", args...).CombinedOutput(); err != nil {
+			t.Fatalf("objcopy %v: %v\n%s", args, err, out)
+		}
+	}
+	load := func(path string) *Dictionary {
+		t.Helper()
+		d, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+
+	for name, of := range map[string]struct{ from, debug string }{
+		"by its build id": {whole, "fw.debug"}, "by its build id, beside": {whole, "fw.elf.debug"}, "by a link": {bare, "other.dbg"}, "by a link, below": {bare, ".debug/other.dbg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path, debug := filepath.Join(dir, "fw.elf"), filepath.Join(dir, of.debug)
+			if err := os.MkdirAll(filepath.Dir(debug), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			objcopy("--only-keep-debug", of.from, debug)
+			if strings.HasSuffix(debug, ".dbg") {
+				objcopy("--strip-all", "--add-gnu-debuglink="+debug, of.from, path)
+			} else {
+				objcopy("--strip-all", of.from, path)
+			}
+			d := load(path)
+			checkFirmware(t, d, true)
+			if d.NoSources() != "" {
+				t.Errorf("told %q", d.NoSources())
+			}
+			if of.debug == "fw.debug" {
+				checkFirmware(t, load(debug), true)
+			}
+			objcopy("--only-keep-debug", other, debug)
+			d = load(path)
+			checkFirmware(t, d, false)
+			if told := d.NoSources(); strings.Contains(told, "other.dbg") != strings.HasSuffix(debug, ".dbg") {
+				t.Errorf("of another build: told %q", told)
+			}
+		})
+	}
+	alone := filepath.Join(t.TempDir(), "fw.elf")
+	objcopy("--only-keep-debug", whole, alone)
+	if _, err := Load(alone); err == nil || !strings.Contains(err.Error(), "debug information alone") {
+		t.Errorf("debug information alone gives %v", err)
+	}
+}

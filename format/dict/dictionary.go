@@ -37,6 +37,7 @@ type Dictionary struct {
 	// hold it; a firmware file does not tell.
 	ID ID
 
+	noLines  string  // why there are none
 	path     string  // of the file that it was loaded from, or empty
 	blocks   []block // by address
 	overlays []block // that lie on these
@@ -61,7 +62,8 @@ type ID struct {
 }
 
 // Load reads a firmware (ELF) or a dictionary file (JSON or CSV), whichever the
-// file at path is.
+// file at path is. Of a stripped firmware, and of one that is debug information alone,
+// it reads the rest from the file of the same build beside it, if there is one.
 func Load(path string) (*Dictionary, error) {
 	f, size, err := firmware.OpenFile(path, "the firmware's ELF file or a dictionary")
 	if err != nil {
@@ -80,6 +82,10 @@ func Load(path string) (*Dictionary, error) {
 // nothing if it was not.
 func (d *Dictionary) String() string { return d.path }
 
+// NoSources says why there are no lines of code, of a firmware that should have some:
+// its debug information cannot be read, or is in a file that is not beside it.
+func (d *Dictionary) NoSources() string { return d.noLines }
+
 func read(f *os.File, size int64, ext string) (*Dictionary, error) {
 	var start [4]byte
 	n, err := f.ReadAt(start[:], 0)
@@ -93,7 +99,7 @@ func read(f *os.File, size int64, ext string) (*Dictionary, error) {
 	case ext == ".csv":
 		return ReadCSV(f)
 	}
-	return ReadELF(f, size)
+	return readELF(f, size, f.Name())
 }
 
 // FromStrings makes a dictionary of format strings by address.

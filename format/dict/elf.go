@@ -1,6 +1,7 @@
 package dict
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/ulogkit/ulogkit/format/internal/firmware"
@@ -36,11 +37,24 @@ var (
 // ReadELF reads the firmware of size bytes in r, which is not used after the
 // call.
 func ReadELF(r io.ReaderAt, size int64) (*Dictionary, error) {
+	return readELF(r, size, "")
+}
+
+// readELF reads firmware, and what is in files beside its own, unless path is empty.
+func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 	f, err := firmware.Open(r, size)
 	if err != nil {
 		return nil, err
 	}
 	blocks, err := f.Blocks()
+	debug := f
+	if err != nil && path != "" {
+		if code, end := f.CodeBeside(path); code != nil {
+			defer end()
+			f = code
+			blocks, err = f.Blocks()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +65,26 @@ func ReadELF(r io.ReaderAt, size int64) (*Dictionary, error) {
 	for _, b := range f.Overlays() {
 		d.overlays = append(d.overlays, block{addr: b.Addr, data: b.Data, code: b.Code})
 	}
-	if err := d.loadModules(f); err != nil {
+
+	if d.lines, err = debug.Lines(); err != nil {
 		return nil, err
 	}
-	if d.lines, err = f.Lines(); err != nil {
+	if d.lines.Empty() && debug == f && path != "" {
+		beside, end, missing := f.DebugBeside(path)
+		switch {
+		case beside != nil:
+			defer end()
+			if lines, err := beside.Lines(); err == nil {
+				d.lines, debug = lines, beside
+			}
+		case missing != "":
+			d.noLines = fmt.Sprintf("its debug information is in %q, which is not beside it or of another build", missing)
+		}
+	}
+	if d.lines.Lost != nil {
+		d.noLines = d.lines.Lost.Error()
+	}
+	if err := d.loadModules(f, debug); err != nil {
 		return nil, err
 	}
 	return d, nil

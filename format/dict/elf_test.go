@@ -311,3 +311,19 @@ func TestModulesObserved(t *testing.T) {
 		t.Errorf("modules are %v", got)
 	}
 }
+
+// TestStringsInRAM finds strings that start-up code copies to RAM, as formats that are
+// no constants: the file has them at the address that the device uses.
+func TestStringsInRAM(t *testing.T) {
+	d := readTestELF(t, testELF{sections: []testSection{
+		code(0x100, wordBytes(0x2000_0104)),
+		{name: ".data", typ: typeProgBits, flags: flagAlloc | 1, addr: 0x2000_0100, data: []byte("\x01\x02\x03\x00speed %u\x00")},
+		{name: ".bss", typ: sectionNoBits, flags: flagAlloc | 1, addr: 0x2000_0200},
+	}})
+	if text, ok := d.Format(0x2000_0104); !ok || text != "speed %u" || !d.Begins(0x2000_0104) {
+		t.Errorf("got %q, %v", text, ok)
+	}
+	if _, ok := d.Format(0x2000_0200); ok {
+		t.Error("a string in what only the device fills")
+	}
+}

@@ -21,8 +21,8 @@ const (
 )
 
 // loadModules reads the names of the modules. Firmware without them, or with a
-// table that cannot be made out, has none.
-func (d *Dictionary) loadModules(f *firmware.File) error {
+// table that cannot be made out, has none. Debug has the symbols of stripped firmware.
+func (d *Dictionary) loadModules(f, debug *firmware.File) error {
 	s := f.Section(sectionModules, 1<<16)
 	if s == nil {
 		return nil
@@ -34,6 +34,11 @@ func (d *Dictionary) loadModules(f *firmware.File) error {
 	symbols, err := f.Values(symbolModules, symbolCount)
 	if err != nil {
 		return err
+	}
+	if len(symbols) == 0 && debug != f {
+		if symbols, err = debug.Values(symbolModules, symbolCount); err != nil {
+			return err
+		}
 	}
 	array, ok := symbols[symbolModules]
 	count, ok2 := symbols[symbolCount]

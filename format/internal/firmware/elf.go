@@ -62,6 +62,7 @@ const (
 	machineARM        = 40
 
 	sectionSymbols = 2
+	sectionNote    = 7
 	sectionNoBits  = 8
 
 	flagWrite, flagAlloc, flagExec, flagCompressed = 1, 2, 4, 0x800
@@ -267,8 +268,27 @@ func (f *File) Text() (all []Section) {
 	return all
 }
 
+// hollow reports whether the code of the file is not in it, and nothing else that is
+// loaded but notes: it is debug information alone.
+func (f *File) hollow() bool {
+	code := false
+	for _, s := range f.sections {
+		switch {
+		case s.flags&flagAlloc == 0 || s.Size == 0 || s.typ == 0 || s.typ == sectionNote:
+		case s.typ != sectionNoBits:
+			return false
+		case s.flags&flagExec != 0:
+			code = true
+		}
+	}
+	return code
+}
+
 // loadSections reads all sections that are loaded to the device.
 func (f *File) loadSections() (blocks []Block, err error) {
+	if f.hollow() {
+		return nil, fmt.Errorf("%w: it has debug information alone", ErrNothing)
+	}
 	for i := range f.sections {
 		s := &f.sections[i]
 		if s.flags&flagAlloc == 0 || s.typ == sectionNoBits || s.typ == 0 || s.Size == 0 {

@@ -12,6 +12,8 @@ import (
 //
 // Source: DWARF 5, section 6.2; the versions 2 to 4 differ in the header.
 type Lines struct {
+	Lost error // why parts of it could not be read, which is told and no more
+
 	program     []byte // .debug_line
 	lineStrings string // .debug_line_str
 	strings     string // .debug_str
@@ -38,8 +40,8 @@ func (f *File) Lines() (t Lines, err error) {
 			return b
 		}
 		b, lost := f.Debug(name, "")
-		if lost != nil {
-			return nil
+		if lost != nil && t.Lost == nil {
+			t.Lost = fmt.Errorf("section .%s: %w", name, lost)
 		}
 		return b
 	}
