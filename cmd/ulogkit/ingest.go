@@ -22,6 +22,7 @@ func newIngest() *cobra.Command {
 	var s settings.Settings
 	var cfg ingest.Config
 	var sink, large, listen string
+	var take []string
 	var nats sinks.NATS
 	cmd := &cobra.Command{
 		Use:   "ingest --group G --sink file:DIR|nats://HOST",
@@ -31,6 +32,10 @@ that gateways upload, behind any --prefix, from a broker and stores them: in fil
 replicas. It acknowledges a message when it is durable. All workers with the same
 --group share the work, and each needs a --name of its own, for ever: the broker
 keeps for it what it had not acknowledged when it crashed.
+
+A certificate's policy may not allow all of these. With --take only what is named is
+subscribed to. Without it text logs, metrics and events are left out where the broker
+refuses them, which is told, and shown by /healthz.
 
 What is not intact goes to DIR/quarantine, or to a stream that is
 called like the other with _QUARANTINE behind it, with the reason; "ulogkit stored"
@@ -42,6 +47,7 @@ the group for good.
 At --listen there are /metrics for Prometheus and /healthz, which answers 503
 while the worker is not connected or its sink fails.` + settings.Help,
 		Example: `  ulogkit ingest --group archive --name 1 --sink file:/var/lib/ulogkit --listen 127.0.0.1:9100
+  ulogkit ingest --group archive --name 1 --sink file:/var/lib/ulogkit --take log,core-dump
   ulogkit ingest --group archive --name 2 --sink nats://10.0.0.1,nats://10.0.0.2 --nats-creds worker.creds`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -59,6 +65,13 @@ while the worker is not connected or its sink fails.` + settings.Help,
 			if cfg.Connection, err = s.Client(); err != nil {
 				return usage(err)
 			}
+			for _, name := range take {
+				kind, err := ingest.ParseKind(name)
+				if err != nil {
+					return usage(fmt.Errorf("--take: %w", err))
+				}
+				cfg.Kinds = append(cfg.Kinds, kind)
+			}
 			cfg.Group, cfg.Connection.GroupID = cfg.Connection.GroupID, ""
 			cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			return runIngest(cmd, cfg, sink, large, listen, nats)
@@ -69,6 +82,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 	group.Usage = "the `name` that all workers share; uploads with and without an account's group are taken"
 	cmd.Flags().StringVar(&cfg.Name, "name", "", "the worker's own `name`, the same after a restart (default the host's name)")
 	cmd.Flags().StringVar(&sink, "sink", "", "where to store: `file:DIR` or nats://HOST, several with commas")
+	cmd.Flags().StringSliceVar(&take, "take", nil, "`kinds` of uploads to take, with commas: log, core-dump, text-log, metrics, events (default all that the broker allows)")
 	natsFlags(cmd, &nats)
 	cmd.Flags().StringVar(&large, "quarantine-dir", "ulogkit-quarantine", "`DIR`ectory for messages that are larger than the NATS servers take")
 	cmd.Flags().IntVar(&nats.Replicas, "replicas", 3, "number of servers that keep a stream")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -40,9 +41,13 @@ type Config struct {
 	// Default: Sink, where the Reason tells those records apart.
 	Quarantine Sink
 
+	// Kinds are what is taken. Default: all; then text logs, metrics and events, which
+	// came later than many policies, are left out where the broker refuses the
+	// subscription, and Health names them.
+	Kinds []Kind
+
 	// Filters are the topic filters to subscribe to, at most 8, without
-	// "$share/GROUP/"; no topic may match two of them. Default: the logs, crash
-	// dumps, text logs, metrics and events of Connection.CustomerID behind its
+	// "$share/GROUP/"; no topic may match two of them. Default: the Kinds of Connection.CustomerID behind its
 	// TopicPrefix, of its GroupID if there is one, or else with and without a group
 	// segment.
 	Filters []string
@@ -72,6 +77,8 @@ type Config struct {
 	// Metrics is where the worker's counters are registered, labelled with Name.
 	// Default: none.
 	Metrics prometheus.Registerer
+
+	optional []string // of Filters, those that a broker may refuse
 }
 
 // windowAge is the longest time that a message is remembered to recognise copies.
@@ -118,8 +125,16 @@ func (c Config) withDefaults() (Config, error) {
 			return Config{}, errors.New("no CustomerID in Connection; it is the account whose uploads are taken")
 		}
 		var err error
-		if c.Filters, err = filters(conn.TopicPrefix, conn.CustomerID, conn.GroupID); err != nil {
+		all := len(c.Kinds) == 0
+		if all {
+			c.Kinds = AllKinds()
+		}
+		if c.Filters, err = filters(conn.TopicPrefix, conn.CustomerID, conn.GroupID, c.Kinds); err != nil {
 			return Config{}, err
+		}
+		if all {
+			later := slices.DeleteFunc(AllKinds(), func(k Kind) bool { return !k.optional() })
+			c.optional, _ = filters(conn.TopicPrefix, conn.CustomerID, conn.GroupID, later)
 		}
 	}
 	if conn.Tuning.ClientID == "" {
@@ -163,6 +178,9 @@ func (c Config) check() error {
 	}
 	if c.Sink == nil {
 		return errors.New("no Sink given; nothing may be acknowledged that is not stored")
+	}
+	if len(c.Filters) > 0 && len(c.Kinds) > 0 {
+		return errors.New("field Filters is given, and so are Kinds; give one or the other")
 	}
 	if len(c.Filters) > maxFilters {
 		return fmt.Errorf("%d Filters, brokers take %d", len(c.Filters), maxFilters)

@@ -16,6 +16,7 @@ type Health struct {
 	Broker         string    `json:"broker_error"`         // why it is not connected
 	Sink           string    `json:"sink_error"`           // why nothing is being acknowledged; empty if the sink works
 	SinkSince      time.Time `json:"sink_since,omitzero"`  // of the last change of Sink; zero if it has always worked
+	Refused        []string  `json:"refused,omitempty"`    // filters that the broker does not let the worker subscribe to; it works without them
 	Unacknowledged int       `json:"unacknowledged"`       // messages being stored
 	LastStored     time.Time `json:"last_stored,omitzero"` // zero before the first
 	Fatal          string    `json:"fatal,omitempty"`      // why the worker has given up
@@ -70,6 +71,12 @@ func (s *status) fatal(err error) {
 	s.h.Fatal = err.Error()
 	s.mu.Unlock()
 	s.log.Error("worker gives up", "error", err)
+}
+
+func (s *status) refused(filters []string) {
+	s.mu.Lock()
+	s.h.Refused = filters
+	s.mu.Unlock()
 }
 
 func (s *status) received(n int) {

@@ -26,37 +26,57 @@ func topicKind(name string) Kind {
 	return KindUnknown
 }
 
-// filters returns the filters for all uploads of a customer: with and without a
-// group, or those of one group. Each topic matches one of them. Of text logs, metrics
-// and events one filter takes both forms, since brokers take maxFilters in a packet.
-func filters(prefix, customer, group string) ([]string, error) {
-	groups := []string{"", topic.Any}
-	if group != "" {
-		groups = []string{group}
+// optional reports whether a worker goes on when the broker does not let it subscribe
+// to a kind that nobody has named: policies were written when there was none of it.
+func (k Kind) optional() bool { return k == KindTextLog || k == KindMetrics || k == KindEvents }
+
+// AllKinds are the kinds that devices upload.
+func AllKinds() []Kind { return []Kind{KindLog, KindCoreDump, KindTextLog, KindMetrics, KindEvents} }
+
+// ParseKind reads the name of a kind.
+func ParseKind(name string) (Kind, error) {
+	for _, k := range AllKinds() {
+		if k.String() == name {
+			return k, nil
+		}
 	}
-	var out []string
-	for _, t := range [...]topic.Topic[string]{
-		{Kind: topic.Log, Prefix: prefix, Customer: customer, Application: topic.Any},
-		{Kind: topic.CoreDump, Prefix: prefix, Customer: customer},
-	} {
+	return KindUnknown, fmt.Errorf("%q is no kind of uploads; they are %v", name, AllKinds())
+}
+
+// filters returns the filters for uploads of some kinds of a customer: with and without
+// a group, or those of one group. Each topic matches one of them. Of text logs, metrics
+// and events one filter takes both forms, since brokers take maxFilters in a packet.
+func filters(prefix, customer, group string, kinds []Kind) (out []string, err error) {
+	for _, kind := range kinds {
+		t := topic.Topic[string]{Prefix: prefix, Customer: customer, Group: group, Application: topic.Any}
+		groups := []string{group}
+		switch kind {
+		case KindLog, KindCoreDump:
+			if t.Kind = topic.Log; kind == KindCoreDump {
+				t.Kind, t.Application = topic.CoreDump, ""
+			}
+			if group == "" {
+				groups = []string{"", topic.Any}
+			}
+		case KindTextLog:
+			t.Kind = topic.TextLog
+		case KindMetrics:
+			t.Kind = topic.Metrics
+		case KindEvents:
+			t.Kind = topic.Events
+		default:
+			return nil, fmt.Errorf("kind %v is nothing that devices upload", kind)
+		}
 		for _, t.Group = range groups {
 			f, err := t.Filter()
 			if err != nil {
 				return nil, fmt.Errorf("field Connection: %w", err)
 			}
+			if kind.optional() && group == "" {
+				f = strings.TrimSuffix(f, topic.Any) + "#"
+			}
 			out = append(out, f)
 		}
-	}
-	for _, kind := range [...]topic.Kind{topic.TextLog, topic.Metrics, topic.Events} {
-		t := topic.Topic[string]{Kind: kind, Prefix: prefix, Customer: customer, Group: group, Application: topic.Any}
-		f, err := t.Filter()
-		if err != nil {
-			return nil, fmt.Errorf("field Connection: %w", err)
-		}
-		if group == "" {
-			f = strings.TrimSuffix(f, topic.Any) + "#"
-		}
-		out = append(out, f)
 	}
 	return out, nil
 }

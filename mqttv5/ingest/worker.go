@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,10 +138,39 @@ func (w *Worker) serve(ctx context.Context, l *link.Link) {
 	w.status.log.Info("stopped", "left_group", left)
 }
 
+// subscribe subscribes to all filters in one packet. When the broker refuses that, those
+// that it may refuse are asked for one by one, and left out, which is told.
 func (w *Worker) subscribe(ctx context.Context, l *link.Link) error {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Connection.TokenTimeout)
 	defer cancel()
-	return l.Subscribe(ctx, w.filters...)
+	err := l.Subscribe(ctx, w.filters...)
+	if !fault.Code(err).Failed() || len(w.cfg.optional) == 0 {
+		w.status.refused(nil)
+		return err
+	}
+
+	optional, err := shared(w.cfg.Group, w.cfg.optional)
+	if err != nil {
+		return err
+	}
+	required := slices.DeleteFunc(slices.Clone(w.filters), func(f string) bool { return slices.Contains(optional, f) })
+	if err := l.Subscribe(ctx, required...); err != nil {
+		return err
+	}
+	var refused []string
+	for i, f := range optional {
+		err := l.Subscribe(ctx, f)
+		if fault.Code(err).Failed() {
+			refused = append(refused, w.cfg.optional[i])
+			w.status.log.Warn("not subscribed; what is published there is not taken", "filter", w.cfg.optional[i], "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	w.status.refused(refused)
+	return nil
 }
 
 // leave unsubscribes, waits until the broker has had nothing more to give for a

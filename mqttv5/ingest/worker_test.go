@@ -568,7 +568,7 @@ func TestWorkerIsNotConnectedByASubackThatDoesNotFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newFakeBroker(t)
 			b.codes = c.codes
-			w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: newMemorySink()})
+			w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: newMemorySink(), Kinds: AllKinds()})
 			b.next().expectClosed()
 			waitFor(t, "the worker to say why", func() bool { return strings.Contains(w.Health().Broker, c.want) })
 			if w.Health().Connected {

@@ -22,7 +22,8 @@ var bootReplies = []string{
 	`{}`, `{"Token":5}`, `{"token":5,"token":6}`, `{"x":[],"token":5,"y":{"token":6}}`, `{"token":5}x`, `{"token":5} ` + "\n", "\ufeff" + `{"token":5}`, `[5]`, `5`, `"token"`, `{"token":5`, "", "{\"token\":5,\"x\":\"\xff\"}",
 }
 
-// Each answer gives the same token on both sides, or none.
+// Each answer gives the same token on both sides, or none (case
+// seed/boot-token-string).
 func testBootReplies(t *testing.T, l *library) {
 	reply := func(serial string) []byte {
 		n, err := strconv.Atoi(serial)
