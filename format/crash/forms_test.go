@@ -48,6 +48,18 @@ func TestDebugForms(t *testing.T) {
 	})
 }
 
+// TestDroppedCode has debug information of a function that the linker left out: its
+// code and what is inlined in it stay at address 0, where other code may be.
+func TestDroppedCode(t *testing.T) {
+	fw := mustLoad(t, compileTasks(t, "1", "-gdwarf-5 -ffunction-sections -Wl,--gc-sections"))
+	_, scopes := fw.debug.Locate([]uint32{2, 4})
+	for i, s := range scopes {
+		if len(s) > 0 {
+			t.Errorf("at address %d there is %+v, want nothing", 2*i+2, s)
+		}
+	}
+}
+
 // removeSplits removes the split files beside a firmware.
 func removeSplits(t *testing.T, path string) {
 	t.Helper()
