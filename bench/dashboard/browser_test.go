@@ -184,7 +184,69 @@ func theme(name string) chromedp.Action[chromedp.Void] {
 	})
 }
 
+// fonts are the files that a browser of the test may use; "" stands for what the
+// machine has.
+var fonts = map[string][]string{
+	"these":            nil,
+	"DejaVu alone":     {"DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono"},
+	"Liberation alone": {"LiberationSans-*", "LiberationMono-*"},
+	"neither":          {"DejaVuSerif"},
+}
+
+// withFonts makes the browsers of the test see some of the machine's fonts alone. It is
+// false where the machine lacks one that is wanted.
+func withFonts(t *testing.T, names []string) bool {
+	t.Helper()
+	if names == nil {
+		return true
+	}
+	dir := t.TempDir()
+	available := filepath.Join(dir, "fonts")
+	if err := os.Mkdir(available, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, pattern := range names {
+		for _, place := range []string{"/usr/share/fonts/truetype/*/", "/usr/share/fonts/*/", "/usr/share/fonts/"} {
+			files, err := filepath.Glob(place + pattern + ".ttf")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				found = true
+				if err := os.Symlink(file, filepath.Join(available, filepath.Base(file))); err != nil && !os.IsExist(err) {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	config := filepath.Join(dir, "fonts.conf")
+	text := fmt.Sprintf(`<?xml version="1.0"?><fontconfig><dir>%s</dir><cachedir>%s</cachedir></fontconfig>`, available, filepath.Join(dir, "cache"))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("FONTCONFIG_FILE", config)
+	return found
+}
+
+// The page is right with whatever fonts there are.
 func TestBrowser(t *testing.T) {
+	for name, names := range fonts {
+		t.Run(name, func(t *testing.T) {
+			if !withFonts(t, names) {
+				if os.Getenv("CI") != "" {
+					t.Fatalf("CI must have the fonts %q: fonts-dejavu-core, fonts-liberation", names)
+				}
+				t.Skipf("this machine has no fonts %q", names)
+			}
+			testBrowser(t, names == nil)
+		})
+	}
+}
+
+// testBrowser looks at the page as its readers would: at all pages, with pictures of
+// them, or at the one that has something of everything.
+func testBrowser(t *testing.T, all bool) {
 	ctx := browser(t)
 	var seen complaints
 	seen.listen(t, ctx)
@@ -206,7 +268,7 @@ func TestBrowser(t *testing.T) {
 		{"years", write(t, years()...)},
 		{"results", "../results"},
 	} {
-		if files, err := filepath.Glob(filepath.Join(from.results, "*.txt")); err != nil || len(files) == 0 {
+		if files, err := filepath.Glob(filepath.Join(from.results, "*.txt")); err != nil || len(files) == 0 || !all && from.name != "story" {
 			continue // a checkout before the first run
 		}
 		path, err := filepath.Abs(filepath.Join("..", "..", "build", "dashboard-"+from.name+".html"))
@@ -244,6 +306,9 @@ func TestBrowser(t *testing.T) {
 				checkLook(t, l, float64(screen.width), path)
 				if dark := luminance(t, l.Colour["page"]) < 0.2; dark != (screen.theme == "dark") {
 					t.Errorf("the page is %s", l.Colour["page"])
+				}
+				if !all {
+					return // the pictures that are kept are of all fonts
 				}
 				shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 				if err != nil {

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"regexp"
 	"strconv"
+	"strings"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -72,20 +73,38 @@ func (p picture) embed(label string) (template.HTML, error) {
 		return "", err
 	}
 	w, h := p.svg.Size()
-	text := svgStart.ReplaceAllString(b.String(), fmt.Sprintf(
+	drawn := svgStart.ReplaceAllString(b.String(), fmt.Sprintf(
 		`<svg class="picture" role="img" aria-label="%s" width="%g" height="%g" viewBox="$1">`,
 		html.EscapeString(label), w.Points(), h.Points()))
-	text = svgColour.ReplaceAllStringFunc(text, func(hex string) string {
+	drawn = svgColour.ReplaceAllStringFunc(drawn, func(hex string) string {
 		green, _ := strconv.ParseUint(hex[3:5], 16, 8)
 		return "var(--" + inkNames[green/16] + ")"
 	})
-	// The style sheet names the font, one with the same widths.
-	text = svgFont.ReplaceAllString(text, "font-weight:$1;")
-	return template.HTML(text), nil
+	return template.HTML(measured(svgFont.ReplaceAllString(drawn, "font-weight:$1;"))), nil
 }
 
-// lettering returns a style of text. Its font has the widths of Arial and
-// Helvetica, one of which every browser has.
+var svgText = regexp.MustCompile(`(?s)<text ([^>]*?style="font-weight:(normal|bold);font-size:([0-9.]+)px;[^>]*)>([^<]*)</text>`)
+
+// measured has each text say how wide it was when the picture was laid out, so that it
+// is as wide in any font that a reader has.
+func measured(svg string) string {
+	return svgText.ReplaceAllStringFunc(svg, func(element string) string {
+		m := svgText.FindStringSubmatch(element)
+		size, err := strconv.ParseFloat(m[3], 64)
+		content := html.UnescapeString(m[4])
+		if err != nil || strings.TrimSpace(content) == "" {
+			return element
+		}
+		style := lettering(inkText, vg.Length(size), text.XLeft)
+		if m[2] == "bold" {
+			style.Font.Weight = xfont.WeightBold
+		}
+		return fmt.Sprintf(`<text %s textLength="%.1f" lengthAdjust="spacingAndGlyphs">%s</text>`, m[1], style.Width(content).Points(), m[4])
+	})
+}
+
+// lettering returns a style of text, by which the pictures are laid out. Its font has
+// the widths of Arial and Helvetica; where there is neither, see measured.
 func lettering(i ink, size vg.Length, x text.XAlignment) text.Style {
 	return text.Style{
 		Color:   i,
