@@ -154,7 +154,7 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 	}
 	var instants []instant
 	for _, run := range runs {
-		instants = append(instants, instant{run.Date, run.Go})
+		instants = append(instants, instant{run.Date, run.Go, run.Commit[:min(7, len(run.Commit))]})
 	}
 	var firsts []*results.Row // of each implementation
 	seen := map[string]bool{}

@@ -33,10 +33,12 @@ type point struct {
 	better bool
 }
 
-// instant is one run of a picture of history.
+// instant is one run of a picture of history, which bears the name of its commit.
 type instant struct {
 	date time.Time
 	goes string // Go version
+
+	commit string
 }
 
 const historyHeight = 164
@@ -217,7 +219,10 @@ func (t runTicks) Ticks(float64, float64) []plot.Tick {
 	for i := range t {
 		label := ""
 		if (len(t)-1-i)%every == 0 {
-			label = t[i].date.Format(time.DateOnly)
+			label = t[i].commit
+			if label == "" {
+				label = t[i].date.Format(time.DateOnly)
+			}
 		}
 		ticks = append(ticks, plot.Tick{Value: float64(i), Label: label})
 	}
