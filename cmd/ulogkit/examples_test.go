@@ -103,7 +103,7 @@ func examplesOf(t *testing.T, dir string, doors map[string][]string) map[string]
 			}
 		}
 	}
-	if len(examples) == 0 {
+	if len(examples) == 0 && len(doors[dir]) > 0 {
 		t.Errorf("%s has no example", dir)
 	}
 	return examples
