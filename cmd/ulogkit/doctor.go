@@ -40,6 +40,7 @@ With --json there is one JSON object a line, with check, ok, detail and remedy.`
 			if err != nil {
 				return usage(err)
 			}
+			cfg.Hooks.Event = tellNotices(cmd)
 			if cfg.Store, err = s.Store(warnings(cmd)); err != nil {
 				return err
 			}

@@ -53,7 +53,21 @@ func (p *eventPrinter) print(e mqttv5.Event) {
 			return
 		}
 		p.last = e.Err.Error()
+		if e.Kind == mqttv5.EventNotice {
+			fmt.Fprintln(p.errs, p.last)
+			return
+		}
 		fmt.Fprintf(p.errs, "%s; trying again\n", p.last)
+	}
+}
+
+// tellNotices prints what goes wrong without failing the command, which has no other
+// events to print: a session token that is not kept, say.
+func tellNotices(cmd *cobra.Command) func(mqttv5.Event) {
+	return func(e mqttv5.Event) {
+		if e.Kind == mqttv5.EventNotice && e.Err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.CommandPath(), e.Err)
+		}
 	}
 }
 

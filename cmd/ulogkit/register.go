@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,14 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 			if err != nil {
 				return err
 			}
-			client, err := dial(cmd, &s, true, mqttv5.Hooks{})
+			var lost atomic.Bool
+			tell := tellNotices(cmd)
+			client, err := dial(cmd, &s, true, mqttv5.Hooks{Event: func(e mqttv5.Event) {
+				if e.Kind == mqttv5.EventNotice {
+					lost.Store(true)
+				}
+				tell(e)
+			}})
 			if err != nil {
 				return err
 			}
@@ -39,8 +47,13 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
-			return err
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil {
+				return err
+			}
+			if lost.Load() {
+				return &failure{exitData, errors.New("the token is not kept: the next upload registers the device anew")}
+			}
+			return nil
 		},
 	}
 	s.AddConnectionFlags(cmd.Flags())
@@ -70,6 +83,9 @@ func dial(cmd *cobra.Command, s *settings.Settings, withStore bool, hooks mqttv5
 	cfg, err := s.Client()
 	if err != nil {
 		return nil, usage(err)
+	}
+	if hooks.Event == nil {
+		hooks.Event = tellNotices(cmd)
 	}
 	cfg.Hooks = hooks
 	if withStore {

@@ -97,6 +97,9 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	if f.extract != "" {
+		if sinks.Holds(name, f.extract) {
+			return 0, usage(fmt.Errorf("--extract %s is the sink that is read; name another folder", f.extract))
+		}
 		if err := files.MakeDir(f.extract); err != nil {
 			return 0, err
 		}

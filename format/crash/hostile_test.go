@@ -90,7 +90,7 @@ func TestCases(t *testing.T) {
 		{"m0-no-reason, a trap", "m0-Os", "m0-Os/s03", "app_run main Reset_Handler", "", "The instruction at pc is UDF", Fits},
 		{"m0-no-reason, a bad pointer", "m0-Os", "m0-Os/s01", "leaf_crash app_run main Reset_Handler", "", "through r3, which is 0xb0000000", Fits},
 		{"m0-no-reason, a jump", "m0-Os", "m0-Os/s04", "nowhere call_ptr app_run main Reset_Handler", "", "The Thumb bit of xpsr is clear", Fits},
-		{"wrong-firmware-silent", "m3-O2-lto", "m3-O2/s01", "", "", "", Doubtful},
+		{"wrong-firmware-silent, wrong-firmware-fits", "m3-O2-lto", "m3-O2/s01", "", "", "", Doubtful},
 		{"a core without fault registers", "m0-Os", "m3-O2/s01", "", "", "The fault registers in the dump are set", Wrong},
 		{"another core", "m33-Os", "m3-O2/s01", "", "", "Neither pc 0x", Wrong},
 	} {

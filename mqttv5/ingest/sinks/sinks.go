@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -68,6 +69,17 @@ func (p *Pair) Close() error {
 func directory(name string) (dir string, ok bool) {
 	dir, ok = strings.CutPrefix(name, "file:")
 	return dir, ok && dir != ""
+}
+
+// Holds reports whether a directory is that of a sink.
+func Holds(name, dir string) bool {
+	own, ok := directory(name)
+	if !ok {
+		return false
+	}
+	a, err := os.Stat(own)
+	b, other := os.Stat(dir)
+	return err == nil && other == nil && os.SameFile(a, b)
 }
 
 // isNATS reports whether a name is of the form nats://HOST, several with commas.

@@ -55,7 +55,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 }
 
 // A broker that knows no MQTT 5 answers a CONNECT in two bytes, as MQTT 3.1.1 has
-// it (case broker-of-mqtt-3).
+// it (F48, case broker-of-mqtt-3).
 func TestBrokerOfMQTT3IsNamed(t *testing.T) {
 	for code, want := range map[byte]string{
 		0: "accepted", 1: "unacceptable protocol version", 2: "identifier rejected", 3: "server unavailable",

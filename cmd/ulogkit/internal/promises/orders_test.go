@@ -5,7 +5,7 @@ var orders = []mutation{
 	{
 		"a PUBACK to the broker follows the sync", "mqttv5/ingest/pipeline.go",
 		"\t\tmark := p.seen.mark()\n\t\tp.examine()\n", "\t\tp.acknowledge(in)\n\t\tmark := p.seen.mark()\n\t\tp.examine()\n",
-		"TestAcknowledgedAfterStoring", "",
+		"TestAcknowledgementsFollowTheWrites", "",
 	},
 	{
 		"what was not stored is no copy when it comes again", "mqttv5/ingest/pipeline.go",

@@ -57,6 +57,7 @@ type Settings struct {
 	timeout   time.Duration
 
 	clientID  string
+	protocol  protocol
 	keepAlive time.Duration
 	proxy     string
 	rate      limit
@@ -73,7 +74,7 @@ var settable = map[string]bool{
 	"api-token": false, "api-url": false,
 	"application": false, "serial": false, "device-type": false, "git-version": false, "git-hash": false,
 	"store": true, "insecure-plaintext": false, "timeout": false, "device": true,
-	"client-id": false, "keep-alive": false, "proxy": false, "rate": false, "bytes-rate": false,
+	"client-id": false, "mqtt": false, "keep-alive": false, "proxy": false, "rate": false, "bytes-rate": false,
 }
 
 // AddConnectionFlags adds the flags that say where the cloud is.
@@ -90,12 +91,36 @@ func (s *Settings) AddConnectionFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&s.timeout, "timeout", mqttv5.DefaultTokenTimeout, "the longest wait for a connection, for a token and for an acknowledgement")
 	s.wait = flags.Lookup("timeout")
 	flags.StringVar(&s.clientID, "client-id", "", "MQTT client `identifier`, of this program alone (default: made for it)")
+	s.protocol = "5"
+	flags.Var(&s.protocol, "mqtt", "`version` of MQTT: 5, no other")
 	flags.DurationVar(&s.keepAlive, "keep-alive", time.Minute, "the longest silence before a ping")
 	flags.StringVar(&s.proxy, "proxy", "", "`address` of a proxy, http://HOST:PORT or socks5://HOST:PORT, or none (default: HTTPS_PROXY or ALL_PROXY, unless NO_PROXY)")
 	const usage = " a second at most, 0 is no limit (default: the limits of AWS IoT Core for mqtt.ulogger.ai and *.amazonaws.com, no limit for others)"
 	flags.Var(&s.rate, "rate", "`messages`"+usage)
 	flags.Var(&s.byteRate, "bytes-rate", "`bytes`"+usage)
 }
+
+// protocol is a version of MQTT.
+type protocol string
+
+// Set implements pflag.Value.
+func (p *protocol) Set(s string) error {
+	switch s {
+	case "5", "5.0":
+		*p = "5"
+		return nil
+	case "3.1", "3.1.1", "3", "4": // by name, and as they are called on the wire
+		return errors.New("ulogkit speaks MQTT 5 alone: what a broker of an older version acknowledges it may have refused, or had for nobody, and a record would be taken for delivered; " +
+			"a Go program can lend a connection of MQTT 3.1.1 to package mqttv5, by mqttv5/lent/paho311")
+	}
+	return errors.New("want 5")
+}
+
+// String implements pflag.Value.
+func (p *protocol) String() string { return string(*p) }
+
+// Type implements pflag.Value.
+func (p *protocol) Type() string { return "version" }
 
 // limit is a rate; 0 is the default of the broker and negative is no limit.
 type limit float64

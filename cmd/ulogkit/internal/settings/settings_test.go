@@ -57,7 +57,7 @@ func TestFlagBeforeEnvironmentBeforeFile(t *testing.T) {
 
 // Each flag about the connection and the device can be set in all three ways.
 func TestEverySettingCanBeSet(t *testing.T) {
-	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1", "timeout": "7s", "keep-alive": "7s", "rate": "7", "bytes-rate": "7"}
+	values := map[string]string{"application": "7", "insecure-plaintext": "true", "broker": "localhost:1", "timeout": "7s", "mqtt": "5", "keep-alive": "7s", "rate": "7", "bytes-rate": "7"}
 	for name, isFile := range settable {
 		value := values[name]
 		if value == "" {
