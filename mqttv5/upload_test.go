@@ -282,7 +282,7 @@ func TestClearErrors(t *testing.T) {
 				t.Fatal("no error")
 			}
 			t.Log(err)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if !errors.Is(err, test.class) {

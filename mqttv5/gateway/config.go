@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +54,11 @@ func (g *Gateway) handOn(ctx context.Context, c logConfig) error {
 	}
 	b = append(b, '\n')
 	if g.cfg.ConfigDir != "" {
-		if err := durable.ReplaceFile(filepath.Join(g.cfg.ConfigDir, c.Serial+".json"), b, 0o644); err != nil {
+		name := filepath.Join(g.cfg.ConfigDir, c.Serial+".json")
+		if !mine(name) {
+			return fmt.Errorf("write log configuration: %s is there already and holds something else; it is left as it is", name)
+		}
+		if err := durable.ReplaceFile(name, b, 0o644); err != nil {
 			return fmt.Errorf("write log configuration: %w", err)
 		}
 	}
@@ -76,4 +82,17 @@ func (g *Gateway) handOn(ctx context.Context, c logConfig) error {
 		return fmt.Errorf("command for log configuration: %w: %q", err, out[:min(len(out), 200)])
 	}
 	return nil
+}
+
+// mine reports whether a file of that name may be replaced: it is one that a gateway
+// has written, or empty, or none.
+func mine(name string) bool {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	var old logConfig
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return len(b) == 0 || d.Decode(&old) == nil && old.Serial != ""
 }

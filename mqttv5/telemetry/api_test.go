@@ -130,10 +130,10 @@ func TestSendHeedsRetryAfter(t *testing.T) {
 		t.Errorf("sent %d times in %v: %v", count(), time.Since(begin), err)
 	}
 	a, count = server(t, answer(429, "", "Retry-After", "3600"))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	begin = time.Now()
-	if err := a.Send(ctx, KindMetrics, 7, message, CompressNever); err == nil || count() != 1 || time.Since(begin) > 4*time.Second {
+	if err := a.Send(ctx, KindMetrics, 7, message, CompressNever); err == nil || count() != 1 || time.Since(begin) > 30*time.Second {
 		t.Errorf("sent %d times in %v: %v", count(), time.Since(begin), err)
 	}
 	now := time.Unix(1_000_000, 0)

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
 	common "go.opentelemetry.io/proto/otlp/common/v1"
@@ -21,8 +20,6 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // receiver is an OTLP receiver over HTTP that checks the protobuf.
 type receiver struct {

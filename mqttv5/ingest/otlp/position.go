@@ -131,6 +131,7 @@ func lockPosition(name string) (release func(), err error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: another export uses %s now", ErrPosition, name)
 	}
+	durable.Sweep(name)              // what killed exports left; if it stays, it is in nobody's way
 	return func() { l.Close() }, nil // the kernel has it back at the latest with the process
 }
 
