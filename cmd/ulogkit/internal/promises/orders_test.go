@@ -19,13 +19,7 @@ var orders = []mutation{
 	},
 	{
 		"a submitted record's file is removed after the commit", "mqttv5/outbox/intake.go",
-		"\tfor _, p := range all {\n\t\tif err := <-p.committed; err != nil {", "\tfor _, p := range all {\n\t\tos.Remove(p.path)\n\t\tif err := <-p.committed; err != nil {",
-		"TestPickUpCommitsBeforeItRemoves", "",
-	},
-	{
-		"a submitted record is leased after its file is gone", "mqttv5/outbox/intake.go",
-		"\tif err := in.remove(stale); err != nil {\n\t\twhy = errors.Join(why, err)\n\t}\n\tfor _, p := range removed {\n\t\tin.o.arrived(p)\n\t}\n",
-		"\tfor _, p := range removed {\n\t\tin.o.arrived(p)\n\t}\n\tif err := os.Mkdir(in.o.cfg.Dir+\"/leased\", 0o700); err != nil {\n\t\treturn err\n\t}\n\tif err := in.remove(stale); err != nil {\n\t\twhy = errors.Join(why, err)\n\t}\n",
+		"\t\tn, failed := in.commit(some)\n", "\t\tfor _, p := range some {\n\t\t\tos.Remove(p.path)\n\t\t}\n\t\tn, failed := in.commit(some)\n",
 		"TestPickUpCommitsBeforeItRemoves", "",
 	},
 	{

@@ -54,7 +54,7 @@ var syncs = []mutation{
 	},
 	{
 		"a damaged outbox is set aside durably", "mqttv5/outbox/file.go",
-		"aside, err := durable.SetAside(o.path)", "aside := o.path + \".damaged-1\"\n\terr := errors.Join(os.Rename(o.path, aside), durable.Sweep(aside))",
+		"aside, err := durable.SetAside(o.path)", "aside := o.path + \".damaged-1\"\n\terr = errors.Join(os.Rename(o.path, aside), durable.Sweep(aside))",
 		"TestSalvageIsDurable", "",
 	},
 	{
