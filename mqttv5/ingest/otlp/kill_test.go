@@ -71,6 +71,13 @@ func stored(t *testing.T, n, poison int) (dir string) {
 	return dir
 }
 
+// refuseWith says what is refused, to a receiver that another process may use.
+func (r *receiver) refuseWith(f func(body []byte) (code int)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuse = f
+}
+
 // taken checks that the receiver has all records before next, and returns how many
 // different ones it has at all.
 func (r *receiver) taken(t *testing.T, next uint64) int {
@@ -98,14 +105,14 @@ func TestExportKilled(t *testing.T) {
 	dir, r := stored(t, records, -1), newReceiver(t)
 	file := filepath.Join(t.TempDir(), "position")
 	begun := make(chan struct{}, 1)
-	r.refuse = func([]byte) int {
+	r.refuseWith(func([]byte) int {
 		select {
 		case begun <- struct{}{}:
 		default:
 		}
 		time.Sleep(time.Millisecond) // so that a kill finds it at work
 		return 0
-	}
+	})
 	seed := uint64(time.Now().UnixNano())
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
@@ -150,12 +157,12 @@ func TestExportDiskFull(t *testing.T) {
 	for _, poison := range []int{-1, 0, 4} {
 		const records = 8
 		dir, r := stored(t, records, poison), newReceiver(t)
-		r.refuse = func(body []byte) int {
+		r.refuseWith(func(body []byte) int {
 			if strings.Contains(string(body), "poison") {
 				return 400
 			}
 			return 0
-		}
+		})
 		file := filepath.Join(t.TempDir(), "position")
 		if err := childtest.Start(t, "export", dir, r.srv.URL, file, "full").Wait(); err == nil {
 			t.Errorf("poison %d: got success on a full disk", poison)
