@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 const gatewayDir = root + "/mqttv5/gateway"
@@ -61,4 +66,67 @@ func TestGatewayUnit(t *testing.T) {
 	if err != nil {
 		t.Errorf("exposure above 2.0: %v\n%s", err, out)
 	}
+}
+
+// The walk of the gateway's page is run as it stands, except for its ports: through an
+// outage and a kill everything that was accepted arrives.
+func TestGatewayWalk(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no shell")
+	}
+	page, err := os.ReadFile(filepath.Join(gatewayDir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "set -e\ntrap 'kill $gateway $cloud 2>/dev/null || true' EXIT\n"
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	for _, b := range blocks {
+		script += b[1]
+	}
+	for _, address := range []string{"127.0.0.1:8883", "127.0.0.1:9101"} {
+		if !strings.Contains(script, address) {
+			t.Fatalf("the walk does not name %s", address)
+		}
+		script = strings.ReplaceAll(script, address, freeAddress(t))
+	}
+
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, shell, "-c", script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "GORACE="+race)
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends what it has started
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	arrived := map[string]bool{}
+	err = filepath.WalkDir(filepath.Join(dir, "cloud", "received"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		arrived[string(b)] = true
+		return err
+	})
+	if err != nil || len(arrived) != 5 {
+		t.Errorf("%d logs arrived, want 5; error %v\n%s", len(arrived), err, out)
+	}
+	if n := strings.Count(string(out), "waiting"); n < 8 {
+		t.Errorf("the lists show %d records that wait, want four twice\n%s", n, out)
+	}
+}
+
+// freeAddress returns a loopback address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
