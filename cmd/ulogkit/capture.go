@@ -89,19 +89,24 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 		return err
 	}
 
-	var line []byte
+	// One of each for all messages: there may be millions, and most are small.
+	var (
+		m    wire.Message
+		row  capture.Row
+		line []byte
+	)
 	name, undecoded := traffic.name, 0
 	defer traffic.meter.Done()
-	for m := range traffic.All() {
+	for m = range traffic.All() {
 		traffic.meter.Add(0, 1)
-		row := capture.NewRow(&m, flags.showSecrets)
+		row.Set(&m, flags.showSecrets)
 		if extractor != nil {
 			if row.File, err = extractor.Write(&m); err != nil {
 				return err
 			}
 		}
 		if flags.json {
-			printJSON(out, row)
+			printJSON(out, &row)
 		} else {
 			line = append(row.AppendLine(line[:0]), '\n')
 			if _, err := out.Write(line); err != nil {

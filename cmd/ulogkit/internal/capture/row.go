@@ -82,10 +82,10 @@ type end netip.AddrPort
 // MarshalText implements encoding.TextMarshaler.
 func (e end) MarshalText() ([]byte, error) { return []byte(netip.AddrPort(e).String()), nil }
 
-// NewRow returns the row of a message. Secrets are in it as far as they are in
-// the message, but for the token of a log, which showSecrets decides.
-func NewRow(m *wire.Message, showSecrets bool) *Row {
-	r := &Row{
+// Set makes r the row of a message, whose fields it shares. Secrets are in it as far
+// as they are in the message, but for the token of a log, which showSecrets decides.
+func (r *Row) Set(m *wire.Message, showSecrets bool) {
+	*r = Row{
 		Time: m.Time, Source: end(m.Source), Destination: end(m.Destination), Topic: m.Topic, Kind: m.Kind.String(),
 		PacketID: m.PacketID, Dup: m.Dup, Retain: m.Retain, Filters: m.Filters, Reason: m.Reason,
 		Remark: m.Remark, Undecided: m.Undecided,
@@ -132,7 +132,6 @@ func NewRow(m *wire.Message, showSecrets bool) *Row {
 	if r.Error = m.Trouble(); r.Error == "" && m.Err != nil {
 		r.Error = m.Err.Error()
 	}
-	return r
 }
 
 // log adds what the header of a log says.
