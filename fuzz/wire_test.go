@@ -254,7 +254,7 @@ func FuzzCapture(f *testing.F) {
 			if err := c.Err(); err != nil && !errors.Is(err, wire.ErrCapture) {
 				t.Errorf("%v is not about the file", err)
 			}
-			if s := c.Stats(); s.Segments+s.Other+s.Fragments+s.Damaged+s.UnknownLink+s.Tunnels != s.Packets {
+			if s := c.Stats(); s.Segments+s.Other+s.Fragments+s.Joined+s.Damaged+s.UnknownLink+s.Tunnels != s.Packets {
 				t.Errorf("not every packet is accounted for: %+v", s)
 			}
 		})

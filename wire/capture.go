@@ -74,16 +74,18 @@ func (c *Capture) run() error {
 		return errCaptureUsed
 	}
 	r := NewReassembler(c.open)
+	pieces := newFragments(c.lostPieces, func(n int64) { c.stats.Joined += n })
 	for !c.stopped {
 		p, err := c.source.next()
 		if err != nil {
+			pieces.close()
 			r.Close()
 			c.stats.Retransmitted, c.stats.Void = r.Retransmitted(), r.Void()
 			return err
 		}
 		c.stats.Packets++
 		c.stats.Last = p.time
-		s, v := dissect(p)
+		s, v := dissectWith(pieces, p)
 		switch v {
 		case isTCP:
 			c.stats.Segments++
@@ -91,6 +93,9 @@ func (c *Capture) run() error {
 			c.stats.Retransmitted, c.stats.Void = r.Retransmitted(), r.Void()
 		case isFragment:
 			c.stats.Fragments++
+		case isHeld: // counted when it is known what becomes of it
+		case isRepeated:
+			c.stats.Joined++
 		case isBad:
 			c.stats.Damaged++
 		case isOtherLink:
@@ -102,6 +107,15 @@ func (c *Capture) run() error {
 		}
 	}
 	return nil
+}
+
+// lostPieces counts the pieces of an IP packet that never was whole.
+func (c *Capture) lostPieces(protocol byte, n int64) {
+	if protocol == ipTCP {
+		c.stats.Fragments += n
+	} else {
+		c.stats.Other += n
+	}
 }
 
 func (c *Capture) open(src, dst netip.AddrPort) Stream {

@@ -128,10 +128,14 @@ type Stats struct {
 	Packets  int64     // in the file
 	Segments int64     // of TCP, among them
 
-	// Packets that were not read: not TCP, TCP in fragmented IP packets, damaged
-	// or cut within their headers, of a link that is not known, in a tunnel that is
-	// not read.
+	// Packets that were not read: not TCP, pieces of IP packets with TCP that are not
+	// all there, damaged or cut within their headers, of a link that is not known, in a
+	// tunnel that is not read.
 	Other, Fragments, Damaged, UnknownLink, Tunnels int64
+
+	// Joined counts the pieces of IP packets that were put together, but for one of
+	// each, which counts as what the whole is.
+	Joined int64
 
 	Connections   int64 // of TCP
 	Encrypted     int64 // of them, with TLS that may hide MQTT

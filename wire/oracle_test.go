@@ -90,12 +90,13 @@ func decodeAll(t *testing.T, file []byte) []seenPacket {
 	r := NewReassembler(func(src, dst netip.AddrPort) Stream {
 		return &collector{ends: [2]netip.AddrPort{src, dst}, out: &out, errs: &errs}
 	})
+	pieces := newFragments(func(byte, int64) {}, func(int64) {})
 	for {
 		p, err := f.next()
 		if err != nil {
 			break
 		}
-		if s, v := dissect(p); v == isTCP {
+		if s, v := dissectWith(pieces, p); v == isTCP {
 			r.Add(&s)
 		}
 	}

@@ -26,6 +26,8 @@ const (
 	isBad               // damaged or cut short
 	isOtherLink         // of a link that is not read
 	isTunnel            // in a tunnel that is not read
+	isHeld              // a piece of an IP packet that is not whole yet
+	isRepeated          // a piece that is there already
 )
 
 // LINKTYPE_ numbers.
@@ -96,14 +98,18 @@ type dissection struct {
 	segment  Segment
 	src, dst netip.Addr
 	nested   int
+	pieces   *fragments // nil: pieces are not put together
 }
 
 // dissect returns the TCP segment in a packet, if the verdict is isTCP. The
 // payload aliases the packet. The lengths in IP headers bound it, except 0, which
 // stands for all that there is: network cards that segment for the system hand
 // out such packets, also ones longer than the field could say.
-func dissect(p capturedPacket) (Segment, verdict) {
-	d := dissection{}
+func dissect(p capturedPacket) (Segment, verdict) { return dissectWith(nil, p) }
+
+// dissectWith is dissect that puts IP packets together that come in pieces.
+func dissectWith(pieces *fragments, p capturedPacket) (Segment, verdict) {
+	d := dissection{pieces: pieces}
 	d.segment.Time = p.time
 	v := d.link(p.link, p.data)
 	return d.segment, v
@@ -207,11 +213,11 @@ func (d *dissection) ip4(b []byte) verdict {
 	if head < 20 || head > total || head > len(b) {
 		return isBad
 	}
-	const more, offset = 1 << 13, 1<<13 - 1
-	if binary.BigEndian.Uint16(b[6:])&(more|offset) != 0 {
-		return fragmentOf(b[9])
-	}
 	d.src, d.dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	const more, offset = 1 << 13, 1<<13 - 1
+	if f := binary.BigEndian.Uint16(b[6:]); f&(more|offset) != 0 {
+		return d.fragment(b[9], uint32(binary.BigEndian.Uint16(b[4:])), 8*int(f&offset), f&more != 0, total-head, b[head:])
+	}
 	return d.protocol(b[9], b[head:min(total, len(b))])
 }
 
@@ -221,7 +227,9 @@ func (d *dissection) ip6(b []byte) verdict {
 	}
 	length, next := int(binary.BigEndian.Uint16(b[4:])), b[6]
 	d.src, d.dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	cut := false
 	if b = b[40:]; length > 0 {
+		cut = length > len(b)
 		b = b[:min(length, len(b))]
 	}
 	for {
@@ -236,8 +244,16 @@ func (d *dissection) ip6(b []byte) verdict {
 				size = 4 * (int(b[1]) + 2)
 			}
 		case ipFragment:
-			if size = 8; len(b) >= size && binary.BigEndian.Uint16(b[2:])&^6 != 0 {
-				return fragmentOf(b[0])
+			if size = 8; len(b) < size {
+				return isBad
+			}
+			const more, offset = 1, 0xfff8
+			if f := binary.BigEndian.Uint16(b[2:]); f&(more|offset) != 0 {
+				size := len(b) - 8
+				if cut {
+					size++ // longer than what is there
+				}
+				return d.fragment(b[0], binary.BigEndian.Uint32(b[4:]), int(f&offset), f&more != 0, size, b[8:])
 			}
 		default:
 			return d.protocol(next, b)
@@ -249,11 +265,20 @@ func (d *dissection) ip6(b []byte) verdict {
 	}
 }
 
-func fragmentOf(protocol byte) verdict {
-	if protocol == ipTCP {
-		return isFragment
+// fragment reads a piece of an IP packet, whose size the header says, and the packet
+// when it is whole.
+func (d *dissection) fragment(protocol byte, id uint32, at int, more bool, size int, b []byte) verdict {
+	switch {
+	case d.pieces == nil:
+		return unread(protocol)
+	case size > len(b):
+		return isBad
 	}
-	return isOther
+	whole, v := d.pieces.add(fragmentKey{d.src, d.dst, id, protocol}, d.segment.Time, at, more, b[:size])
+	if whole == nil {
+		return v
+	}
+	return d.protocol(protocol, whole)
 }
 
 // protocol reads what is in an IP packet.

@@ -30,7 +30,7 @@ func Complaint(s *wire.Stats, undecoded int) error {
 		add(s.Gaps, "gap", " in what was captured")
 	}
 	add(s.LostBytes, "byte", " passed over")
-	add(s.Fragments, "IP fragment", " not read: capture where packets are whole")
+	add(s.Fragments, "IP fragment", " without the rest of the packet: capture all of them, or where packets are whole")
 	add(s.Damaged, "packet", " damaged or cut: capture with the full packet length")
 	add(s.UnknownLink, "packet", " of a kind of link that is not read")
 	add(s.Tunnels, "packet", " in tunnels that are not read")
