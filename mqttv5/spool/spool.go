@@ -69,6 +69,7 @@ type Spool struct {
 	mu    sync.Mutex
 	stats Stats
 
+	turn    int               // most files of a folder before another has its turn
 	told    map[string]string // by file: what was said of it
 	devices map[device.Info]bool
 }
@@ -97,7 +98,7 @@ func New(cfg Config, out Outbox) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch spool %s: %w", cfg.Dir, err)
 	}
-	return &Spool{cfg: cfg, out: out, told: map[string]string{}, devices: map[device.Info]bool{}}, nil
+	return &Spool{cfg: cfg, out: out, turn: 1000, told: map[string]string{}, devices: map[device.Info]bool{}}, nil
 }
 
 // Stats returns what became of the files so far.
@@ -112,7 +113,8 @@ func (s *Spool) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
 	for {
-		s.Scan(ctx)
+		for s.scan(ctx) && ctx.Err() == nil {
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -121,8 +123,12 @@ func (s *Spool) Run(ctx context.Context) error {
 	}
 }
 
-// Scan looks at the folder once and takes in what is there.
-func (s *Spool) Scan(ctx context.Context) {
+// Scan looks at the folder once and takes in what is there, or as much as a turn of
+// each folder allows.
+func (s *Spool) Scan(ctx context.Context) { s.scan(ctx) }
+
+// scan is Scan and reports whether there is more.
+func (s *Spool) scan(ctx context.Context) (more bool) {
 	skipped := 0
 	defer func() {
 		s.mu.Lock()
@@ -130,8 +136,7 @@ func (s *Spool) Scan(ctx context.Context) {
 		s.stats.Skipped = skipped
 	}()
 
-	var folders []string
-	skipped, folders = s.folder(ctx, "", s.cfg.Device)
+	skipped, folders, more := s.folder(ctx, "", s.cfg.Device)
 	for _, name := range folders {
 		dev, err := readDevice(filepath.Join(s.cfg.Dir, name))
 		if err != nil {
@@ -143,22 +148,24 @@ func (s *Spool) Scan(ctx context.Context) {
 			s.devices[dev] = true
 			s.cfg.Found(dev)
 		}
-		n, deeper := s.folder(ctx, name, dev)
+		n, deeper, rest := s.folder(ctx, name, dev)
 		skipped += n + len(deeper)
+		more = more || rest
 		for _, d := range deeper {
 			s.tell(filepath.Join(name, d), "it is a folder in a device's folder")
 		}
 	}
 	s.forget()
+	return more
 }
 
-// folder takes in the files of one folder, and returns how many it left and which
-// folders are in it.
-func (s *Spool) folder(ctx context.Context, sub string, dev device.Info) (skipped int, folders []string) {
+// folder takes in the files of one folder, at most a turn of them, and returns how many
+// it left, which folders are in it, and whether there are more files.
+func (s *Spool) folder(ctx context.Context, sub string, dev device.Info) (skipped int, folders []string, more bool) {
 	files, folders, odd, err := list(s.cfg.Dir, sub)
 	if err != nil {
 		s.tell(sub, err.Error())
-		return 1, nil
+		return 1, nil, false
 	}
 	for name, what := range odd {
 		s.tell(name, what)
@@ -174,23 +181,28 @@ func (s *Spool) folder(ctx context.Context, sub string, dev device.Info) (skippe
 			}
 		}
 	}()
+	taken := 0
 	for i, f := range files {
 		if ctx.Err() != nil {
-			return skipped + len(files) - i, folders
+			return skipped + len(files) - i, folders, false
+		}
+		if taken == s.turn {
+			return skipped, folders, true // another folder has its turn
 		}
 		switch err := s.take(ctx, f, dev); {
 		case err == nil:
+			taken++
 			delete(s.told, f.name)
 		case errors.Is(err, errWait):
 			skipped++
 		case errors.Is(err, errStop):
-			return skipped + len(files) - i, folders
+			return skipped + len(files) - i, folders, false
 		default:
 			s.tell(f.name, err.Error())
 			skipped++
 		}
 	}
-	return skipped, folders
+	return skipped, folders, false
 }
 
 func (s *Spool) count(f func(*Stats)) {

@@ -19,28 +19,37 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/childtest"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	childtest.Main(map[string]func([]string) error{"full": childFull})
+	goleak.VerifyTestMain(m)
+}
 
 var lamp = device.Info{ApplicationID: 42, DeviceSerial: "SN-1", DeviceType: "lamp", GitVersion: "v1", GitHash: "3f2c9a1"}
 
 // testLog returns a log whose bytes follow from n.
 func testLog(t testing.TB, n int) []byte {
 	t.Helper()
-	b, err := format.NewLogBuilder(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Add(&format.Record{FmtAddr: uint32(n), Args: []format.Arg{format.ArgI32(int32(n))}}); err != nil {
-		t.Fatal(err)
-	}
-	log, err := b.AppendTo(nil)
+	log, err := buildLog(n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return log
+}
+
+// buildLog is testLog for one who has no test.
+func buildLog(n int) ([]byte, error) {
+	b, err := format.NewLogBuilder(3)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Add(&format.Record{FmtAddr: uint32(n), Args: []format.Arg{format.ArgI32(int32(n))}}); err != nil {
+		return nil, err
+	}
+	return b.AppendTo(nil)
 }
 
 // testDump returns a crash dump of a device.
@@ -271,6 +280,31 @@ func TestManyFiles(t *testing.T) {
 	f.Scan(t.Context())
 	if got := len(f.records()); got != n || len(f.names()) != 0 {
 		t.Errorf("%d records, %d files left, want %d and none", got, len(f.names()), n)
+	}
+}
+
+// F46: a folder in which more is put than can be taken does not keep the others
+// waiting, and what is left of it is taken at once.
+func TestFoldersTakeTurns(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.Poll = time.Hour })
+	f.turn = 3
+	for i := range 8 {
+		f.write(fmt.Sprint(i), testLog(t, i))
+	}
+	f.write("kitchen/device.json", []byte(`{"application":7,"serial":"SN-2","device_type":"oven","git_version":"v2","git_hash":"beef"}`))
+	f.write("kitchen/x.bin", testLog(t, 2))
+	f.Scan(t.Context())
+	want(t, "records", f.records(), []string{"SN-1 log", "SN-1 log", "SN-1 log", "SN-2 log"})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	left := 5
+	f.cfg.Accepted = func(string, []string) {
+		if left--; left == 0 {
+			cancel()
+		}
+	}
+	if err := f.Run(ctx); err != nil || left != 0 {
+		t.Errorf("%d files left, error %v", left, err)
 	}
 }
 
