@@ -177,10 +177,10 @@ func TestKillsLoseNothing(t *testing.T) {
 		for _, i := range rnd.Perm(len(children)) {
 			children[i].Process.Signal(syscall.SIGKILL)
 		}
+		readers.Wait() // first: Wait closes the pipe, and what is in it were lost
 		for _, c := range children {
 			c.Wait()
 		}
-		readers.Wait()
 	}
 
 	// Left alone, the last gateway delivers what is there.
