@@ -6,38 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/answer"
+	"github.com/ulogkit/ulogkit/format/topic"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/cloud"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
-
-// handshakes joins the calls for one session, so that a device boots once however
-// many logs of it arrive.
-type handshakes struct {
-	mu      sync.Mutex
-	running map[SessionKey]*handshake
-}
-
-type handshake struct {
-	done  chan struct{}
-	token uint32
-	err   error
-}
-
-func newHandshakes() *handshakes {
-	return &handshakes{running: make(map[SessionKey]*handshake)}
-}
-
-// bootRequest is the JSON that a device's gateway sends (FORMAT section 5).
-type bootRequest struct {
-	DeviceType string `json:"device_type"`
-	Git        string `json:"git"`
-	Serial     string `json:"serial"`
-	Version    string `json:"version"`
-}
 
 func (c *Client) sessionKey(d DeviceInfo) SessionKey {
 	return SessionKey{
@@ -53,30 +28,22 @@ func (c *Client) GetSessionToken(ctx context.Context, dev DeviceInfo) (uint32, e
 	if err := dev.Validate(); err != nil {
 		return 0, err
 	}
-	key := c.sessionKey(dev)
-	h := c.boots
-	h.mu.Lock()
-	run := h.running[key]
-	if run == nil {
-		run = &handshake{done: make(chan struct{})}
+	run := c.boots.DoChan(fmt.Sprintf("%#v", c.sessionKey(dev)), func() (token any, err error) {
 		// The handshake outlives a caller who gives up: another may have joined.
-		err := c.keeper.Go(func(ctx context.Context) {
-			run.token, run.err = c.boot(ctx, dev)
-			h.mu.Lock()
-			delete(h.running, key)
-			h.mu.Unlock()
-			close(run.done)
+		ended := make(chan struct{})
+		stopped := c.keeper.Go(func(ctx context.Context) {
+			token, err = c.boot(ctx, dev)
+			close(ended)
 		})
-		if err != nil {
-			h.mu.Unlock()
-			return 0, err
+		if stopped != nil {
+			return uint32(0), stopped
 		}
-		h.running[key] = run
-	}
-	h.mu.Unlock()
+		<-ended
+		return token, err
+	})
 	select {
-	case <-run.done:
-		return run.token, run.err
+	case r := <-run:
+		return r.Val.(uint32), r.Err
 	case <-ctx.Done():
 		return 0, &Error{Op: "register device " + dev.DeviceSerial, Class: ErrNetwork, Err: wait.Error(ctx)}
 	}
@@ -101,7 +68,7 @@ func (c *Client) GetOrFetchToken(ctx context.Context, dev DeviceInfo) (uint32, e
 
 // boot does one handshake and keeps the token.
 func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
-	token, err := c.ask(ctx, c.topics, dev)
+	token, err := c.ask(ctx, c.cfg.GroupID, dev)
 	if err != nil {
 		return 0, err
 	}
@@ -113,10 +80,10 @@ func (c *Client) boot(ctx context.Context, dev DeviceInfo) (uint32, error) {
 	return token, nil
 }
 
-// ask asks for a session token on these topics.
-func (c *Client) ask(ctx context.Context, topics topics, dev DeviceInfo) (token uint32, err error) {
+// ask asks for a session token on the topics of a group, or on those without one.
+func (c *Client) ask(ctx context.Context, group string, dev DeviceInfo) (token uint32, err error) {
 	op := "register device " + dev.DeviceSerial
-	body, err := json.Marshal(bootRequest{dev.DeviceType, dev.GitHash, dev.DeviceSerial, dev.GitVersion})
+	body, err := json.Marshal(cloud.BootRequest{DeviceType: dev.DeviceType, Git: dev.GitHash, Serial: dev.DeviceSerial, Version: dev.GitVersion})
 	if err != nil {
 		return 0, &Error{Op: op, Class: ErrBadData, Err: err}
 	}
@@ -124,9 +91,9 @@ func (c *Client) ask(ctx context.Context, topics topics, dev DeviceInfo) (token 
 	err = c.keeper.Request(ctx, &link.Request{
 		Op: op, What: "boot request",
 		Message: &link.Message{
-			Topic: topics.boot(dev.ApplicationID), Payload: body, ContentType: contentJSON,
+			Topic: c.topicIn(group, topic.BootRequest, dev), Payload: body, ContentType: contentJSON,
 			Expiry:     c.answerExpiry(),
-			ReplyTopic: topics.bootReply(dev), Correlation: correlation,
+			ReplyTopic: c.topicIn(group, topic.BootReply, dev), Correlation: correlation,
 		},
 		Read: func(m *link.Received) (more bool, err error) {
 			token, err = readBootReply(m, correlation)
@@ -150,7 +117,7 @@ func readBootReply(m *link.Received, correlation []byte) (token uint32, err erro
 	case len(m.Correlation) > 0 && !bytes.Equal(m.Correlation, correlation):
 		err = errors.New("it answers another request")
 	default:
-		token, err = answer.Token(m.Payload)
+		token, err = cloud.ParseBootReply(m.Payload)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("unusable boot reply: %w", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 )
@@ -14,10 +16,9 @@ const closeGrace = 5 * time.Second
 // Client sends to the cloud over one connection. It is safe for concurrent use.
 type Client struct {
 	cfg     Config
-	topics  topics
 	keeper  *link.Keeper
-	boots   *handshakes
-	watches chan struct{} // subscriptions for log configurations
+	boots   singleflight.Group // joins the calls for one session, so that a device registers once however many logs of it arrive
+	watches chan struct{}      // subscriptions for log configurations
 	count   *counters
 	texts   payload.Sequence
 
@@ -37,8 +38,8 @@ func New(cfg Config) (*Client, error) {
 // open makes a client of a configuration whose defaults have been filled in.
 func open(cfg Config, connection link.Config) (*Client, error) {
 	c := &Client{
-		cfg: cfg, topics: newTopics(cfg.TopicPrefix, cfg.CustomerID, cfg.GroupID),
-		boots: newHandshakes(), watches: make(chan struct{}, maxWatches),
+		cfg:        cfg,
+		watches:    make(chan struct{}, maxWatches),
 		uploadWait: time.Second,
 	}
 	c.count = newCounters(func() bool { return c.keeper.IsUp() })

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
@@ -201,11 +202,11 @@ func (c *Client) recordMessage(id string, r outbox.Record) *link.Message {
 	case outbox.Metrics, outbox.Events:
 		return c.reportMessage(reportOf(r.Kind), r.Device.ApplicationID, id, r.Payload)
 	case outbox.CoreDump:
-		m.Topic, m.ContentType = c.topics.coreDump(), contentCoreDump
+		m.Topic, m.ContentType = c.topic(topic.CoreDump, r.Device), contentCoreDump
 	case outbox.Text:
-		m.Topic, m.ContentType = c.topics.textLog(r.Device.ApplicationID), contentText
+		m.Topic, m.ContentType = c.topic(topic.TextLog, r.Device), contentText
 	default:
-		m.Topic, m.ContentType = c.topics.binaryLog(r.Device.ApplicationID), contentLog
+		m.Topic, m.ContentType = c.topic(topic.Log, r.Device), contentLog
 	}
 	return m
 }

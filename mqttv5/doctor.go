@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
@@ -180,7 +181,7 @@ func (d *diagnosis) token() Finding {
 		return d.failed(check, err)
 	}
 	d.answered = true
-	return Finding{Check: check, OK: true, Detail: "the cloud gave a session token on " + d.client.topics.bootReply(d.dev)}
+	return Finding{Check: check, OK: true, Detail: "the cloud gave a session token on " + d.client.topic(topic.BootReply, d.dev)}
 }
 
 // Who does not say so means group "0": the vendor's library from 1.2.2 on puts it into
@@ -190,20 +191,19 @@ const usualGroup = "0"
 // otherWait is how long a cloud has to answer on topics that nobody has configured.
 const otherWait = 5 * time.Second
 
-// otherTopics are those of the layout that is not configured.
-func (d *diagnosis) otherTopics() topics {
-	other := d.client.topics
-	if other.Group = ""; d.cfg.GroupID == "" {
-		other.Group = usualGroup
+// otherGroup is that of the layout that is not configured; empty is none.
+func (d *diagnosis) otherGroup() string {
+	if d.cfg.GroupID == "" {
+		return usualGroup
 	}
-	return other
+	return ""
 }
 
 // askOther asks for a token on the topics of the other layout, and forgets it.
 func (d *diagnosis) askOther() {
 	ctx, cancel := context.WithTimeout(d.ctx, min(otherWait, d.cfg.TokenTimeout))
 	defer cancel()
-	_, err := d.client.ask(ctx, d.otherTopics(), d.dev)
+	_, err := d.client.ask(ctx, d.otherGroup(), d.dev)
 	d.other = err == nil
 }
 
@@ -216,7 +216,7 @@ func (d *diagnosis) layout() Finding {
 		}
 		return "with group " + group
 	}
-	configured, other := name(d.cfg.GroupID), name(d.otherTopics().Group)
+	configured, other := name(d.cfg.GroupID), name(d.otherGroup())
 	f := Finding{Check: "topic layout", OK: d.answered}
 	switch {
 	case d.answered && d.other:
@@ -237,20 +237,20 @@ func (d *diagnosis) layout() Finding {
 
 func (d *diagnosis) logConfig() Finding {
 	const check = "log configuration"
-	topic := d.client.topics.logConfig(d.dev)
+	name := d.client.topic(topic.LogConfig, d.dev)
 	ctx, cancel := context.WithTimeout(d.ctx, d.cfg.TokenTimeout)
 	defer cancel()
 	l, err := d.client.keeper.Up(ctx)
 	if err == nil {
-		err = l.Subscribe(ctx, topic)
+		err = l.Subscribe(ctx, name)
 	}
 	if err != nil {
 		f := d.failed(check, err)
 		if fault.Code(err).Failed() {
-			f.Remedy = "the certificate's policy must allow to subscribe to " + topic
+			f.Remedy = "the certificate's policy must allow to subscribe to " + name
 		}
 		return f
 	}
-	l.Release(topic)
-	return Finding{Check: check, OK: true, Detail: "subscribed to " + topic}
+	l.Release(name)
+	return Finding{Check: check, OK: true, Detail: "subscribed to " + name}
 }

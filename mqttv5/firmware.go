@@ -2,18 +2,18 @@ package mqttv5
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"math/rand/v2"
 	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/answer"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/cloud"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/presigned"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
@@ -64,18 +64,6 @@ func (f *Firmware) validate() error {
 	return nil
 }
 
-// firmwareRequest asks for an address (FORMAT section 5). The customer is a number
-// in every account seen.
-type firmwareRequest struct {
-	UploadID      uint64          `json:"upload_id"`
-	DeviceType    string          `json:"device_type"`
-	GitHash       string          `json:"git_hash"`
-	VersionNumber string          `json:"version_number"`
-	CustomerID    json.RawMessage `json:"customer_id"`
-	ApplicationID uint32          `json:"application_id"`
-	Branch        string          `json:"branch"`
-}
-
 // UploadFirmware asks the cloud for a presigned address and stores the file there
 // with HTTPS. An address that is refused or a connection that is cut leads to a
 // new request, a few times. Only https: is accepted and no redirection is
@@ -84,7 +72,7 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	client, err := c.storageClient()
+	client, err := presigned.Client(linkConfig(c.cfg))
 	if err != nil {
 		return err
 	}
@@ -108,15 +96,11 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 // presign asks for an address.
 func (c *Client) presign(ctx context.Context, f *Firmware) (address *url.URL, err error) {
 	op := "request firmware upload of " + f.DeviceType
-	id := uint64(time.Now().UnixMilli())<<8 | randomUint64()&0xff // below 2^53 until the year 3000
-	customer, err := json.Marshal(c.cfg.CustomerID)
-	if err != nil {
-		return nil, &Error{Op: op, Class: ErrConfig, Err: err}
-	}
-	if _, err := strconv.ParseUint(c.cfg.CustomerID, 10, 64); err == nil && c.cfg.CustomerID[0] != '0' {
-		customer = []byte(c.cfg.CustomerID)
-	}
-	body, err := json.Marshal(firmwareRequest{id, f.DeviceType, f.GitHash, f.Version, customer, f.ApplicationID, f.Branch})
+	id := uint64(time.Now().UnixMilli())<<8 | rand.Uint64N(256) // below 2^53 until the year 3000
+	body, err := json.Marshal(cloud.FirmwareRequest{
+		UploadID: id, DeviceType: f.DeviceType, GitHash: f.GitHash, VersionNumber: f.Version,
+		CustomerID: cloud.Customer(c.cfg.CustomerID), ApplicationID: f.ApplicationID, Branch: f.Branch,
+	})
 	if err != nil {
 		return nil, &Error{Op: op, Class: ErrBadData, Err: err}
 	}
@@ -124,12 +108,12 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (address *url.URL, er
 	err = c.keeper.Request(ctx, &link.Request{
 		Op: op, What: "request",
 		Message: &link.Message{
-			Topic: c.topics.firmware(f.DeviceType), Payload: body, ContentType: contentJSON,
-			Expiry: c.answerExpiry(), ReplyTopic: c.topics.firmwareReply(id),
+			Topic: c.name(topic.Topic[string]{Kind: topic.FirmwareRequest, DeviceType: f.DeviceType}), Payload: body, ContentType: contentJSON,
+			Expiry: c.answerExpiry(), ReplyTopic: c.name(topic.Topic[string]{Kind: topic.FirmwareReply, UploadID: strconv.FormatUint(id, 10)}),
 		},
 		Read: func(m *link.Received) (more bool, err error) {
 			// The topic is of this request alone: there is no better answer.
-			address, err = answer.Address(m.Payload, id)
+			address, err = cloud.ParseFirmwareReply(m.Payload, id)
 			return false, err
 		},
 		Hint: "check customer and device type, and that the certificate may use these topics",
@@ -138,26 +122,4 @@ func (c *Client) presign(ctx context.Context, f *Firmware) (address *url.URL, er
 		return nil, err
 	}
 	return address, nil
-}
-
-// storageClient returns an HTTP client that trusts what the broker's connection
-// trusts, and the system's roots.
-func (c *Client) storageClient() (*http.Client, error) {
-	var roots *x509.CertPool
-	if c.cfg.CAFile != "" {
-		var err error
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool()
-		}
-		if _, err := link.AppendRoots(roots, c.cfg.CAFile); err != nil {
-			return nil, err
-		}
-	}
-	proxy := http.ProxyFromEnvironment
-	if c.cfg.Tuning.Proxy != "" {
-		connection := linkConfig(c.cfg)
-		u, _ := connection.ProxyURL() // checked with the configuration
-		proxy = http.ProxyURL(u)
-	}
-	return presigned.Client(roots, proxy), nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
@@ -114,21 +115,22 @@ func (m *mosquitto) kill() {
 
 // interopCloud answers boot requests through the broker and collects logs: what
 // the cloud does, as a client.
-func interopCloud(t testing.TB, cfg Config, topics topics) (got chan *link.Received) {
+func interopCloud(t testing.TB, cfg Config) (got chan *link.Received) {
 	t.Helper()
 	cfg.Tuning.ClientID = "cloud-" + randomHex(4)
 	cfg.Store = nil
 	c := newClient(t, cfg)
 	got = make(chan *link.Received, 1000)
 	boot := make(chan *link.Received, 1000)
-	c.keeper.Handle(topics.boot(42), func(m *link.Received) { boot <- m })
-	c.keeper.Handle(topics.binaryLog(42), func(m *link.Received) { got <- m })
-	c.keeper.Handle(topics.coreDump(), func(m *link.Received) { got <- m })
+	asked, logs, dumps := c.topic(topic.BootRequest, testDevice(1)), c.topic(topic.Log, testDevice(1)), c.topic(topic.CoreDump, testDevice(1))
+	c.keeper.Handle(asked, func(m *link.Received) { boot <- m })
+	c.keeper.Handle(logs, func(m *link.Received) { got <- m })
+	c.keeper.Handle(dumps, func(m *link.Received) { got <- m })
 	l, err := c.keeper.Up(within(t, 10*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Subscribe(within(t, 10*time.Second), topics.boot(42), topics.binaryLog(42), topics.coreDump()); err != nil {
+	if err := l.Subscribe(within(t, 10*time.Second), asked, logs, dumps); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -158,7 +160,7 @@ func TestInteropMosquitto(t *testing.T) {
 	}
 	allowing := cfg
 	allowing.AllowNoSubscriber = true
-	got := interopCloud(t, cfg, newTopics("", "7", ""))
+	got := interopCloud(t, cfg)
 	receive := func(n int) (payloads map[string][]byte) {
 		t.Helper()
 		payloads = map[string][]byte{}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
@@ -45,28 +45,28 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			})
 			return
 		}
-		topic := c.topics.logConfig(dev)
-		box := newConfigBox()
-		remove := c.keeper.Handle(topic, func(m *link.Received) {
+		name := c.topic(topic.LogConfig, dev)
+		box := make(chan LogConfig, maxConfigs)
+		remove := c.keeper.Handle(name, func(m *link.Received) {
 			v, err := ParseLogConfig(m.Payload)
 			if err != nil {
-				c.notice(fmt.Errorf("%s: %w", topic, err))
+				c.notice(fmt.Errorf("%s: %w", name, err))
 				return
 			}
 			if v.ModulesErr != nil {
-				c.notice(fmt.Errorf("%s: %w", topic, v.ModulesErr))
+				c.notice(fmt.Errorf("%s: %w", name, v.ModulesErr))
 			}
-			box.put(v)
+			putNewest(box, v)
 		})
 		var current *link.Link
 		defer func() {
 			remove()
 			if current != nil {
-				current.Release(topic)
+				current.Release(name)
 			}
 		}()
 		for {
-			l, err := c.watchOn(ctx, topic)
+			l, err := c.watchOn(ctx, name)
 			if err != nil {
 				if ctx.Err() == nil {
 					yield(LogConfig{}, err)
@@ -75,13 +75,11 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			}
 			current = l
 			for alive := true; alive; {
-				for _, v := range box.take() {
+				select {
+				case v := <-box:
 					if !yield(v, nil) {
 						return
 					}
-				}
-				select {
-				case <-box.filled:
 				case <-l.Dead():
 					alive = false
 				case <-ctx.Done():
@@ -93,13 +91,13 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 }
 
 // watchOn subscribes on a connection, with as many attempts as it takes.
-func (c *Client) watchOn(ctx context.Context, topic string) (*link.Link, error) {
+func (c *Client) watchOn(ctx context.Context, name string) (*link.Link, error) {
 	for {
 		l, err := c.keeper.UpPatiently(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err = l.Subscribe(ctx, topic); err == nil {
+		if err = l.Subscribe(ctx, name); err == nil {
 			return l, nil
 		}
 		if ctx.Err() != nil {
@@ -115,34 +113,21 @@ func (c *Client) watchOn(ctx context.Context, topic string) (*link.Link, error) 
 	}
 }
 
-// configBox keeps the last configurations for a consumer; putting never blocks.
-type configBox struct {
-	filled chan struct{}
-	mu     sync.Mutex
-	list   []LogConfig
-}
-
+// maxConfigs is how many configurations wait for a consumer.
 const maxConfigs = 16
 
-func newConfigBox() *configBox { return &configBox{filled: make(chan struct{}, 1)} }
-
-func (b *configBox) put(v LogConfig) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.list) == maxConfigs {
-		b.list = b.list[1:]
+// putNewest puts a configuration in a box, for which the oldest makes room. It never
+// blocks.
+func putNewest(box chan LogConfig, v LogConfig) {
+	for {
+		select {
+		case box <- v:
+			return
+		default:
+		}
+		select {
+		case <-box:
+		default:
+		}
 	}
-	b.list = append(b.list, v)
-	select {
-	case b.filled <- struct{}{}:
-	default:
-	}
-}
-
-func (b *configBox) take() []LogConfig {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	list := b.list
-	b.list = nil
-	return list
 }

@@ -14,19 +14,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 // The topics of FORMAT section 5.
-func TestTopics(t *testing.T) {
+func TestTopicsAreThoseOfTheFormat(t *testing.T) {
 	dev := DeviceInfo{ApplicationID: 42, DeviceSerial: "S", DeviceType: "D"}
 	for _, c := range []struct{ customer, group, want string }{
 		{"C", "", "boot/v0/C/42 boot/v0/C/42/S binlog/v0/C/42 core-dump/v0/C logs/v0/C/42 config/v0/C/42/S upload/v0/firmware/C/D upload/v0/C/9"},
 		{"C", "G", "boot/v0/C/G/42 boot/v0/C/G/42/S binlog/v0/C/G/42 core-dump/v0/C/G logs/v0/C/G/42 config/v0/C/G/42/S upload/v0/firmware/C/G/D upload/v0/C/G/9"},
 	} {
-		p := newTopics("", c.customer, c.group)
-		got := strings.Join([]string{p.boot(42), p.bootReply(dev), p.binaryLog(42), p.coreDump(), p.textLog(42), p.logConfig(dev), p.firmware("D"), p.firmwareReply(9)}, " ")
+		p := &Client{cfg: Config{CustomerID: c.customer, GroupID: c.group}}
+		got := strings.Join([]string{
+			p.topic(topic.BootRequest, dev), p.topic(topic.BootReply, dev), p.topic(topic.Log, dev), p.topic(topic.CoreDump, dev), p.topic(topic.TextLog, dev),
+			p.topic(topic.LogConfig, dev), p.name(topic.Topic[string]{Kind: topic.FirmwareRequest, DeviceType: "D"}), p.name(topic.Topic[string]{Kind: topic.FirmwareReply, UploadID: "9"}),
+		}, " ")
 		if got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
@@ -44,14 +48,14 @@ func FuzzTopics(f *testing.F) {
 		if d.Validate() != nil {
 			return
 		}
-		p := newTopics("", "C", "G")
-		topics := []string{p.bootReply(d), p.logConfig(d)}
+		p := &Client{cfg: Config{CustomerID: "C", GroupID: "G"}}
+		names := []string{p.topic(topic.BootReply, d), p.topic(topic.LogConfig, d)}
 		if kind != "" {
-			topics = append(topics, p.firmware(kind))
+			names = append(names, p.name(topic.Topic[string]{Kind: topic.FirmwareRequest, DeviceType: kind}))
 		}
-		for _, topic := range topics {
-			if strings.Count(topic, "/") > 7 || strings.Count(topic, "/") != 5 || strings.ContainsAny(topic, "#+\x00\n") || len(topic) > 256 {
-				t.Fatalf("topic %q of %q", topic, serial)
+		for _, name := range names {
+			if n := strings.Count(name, "/"); n != 5 || strings.ContainsAny(name, "#+\x00\n") || len(name) > 256 {
+				t.Fatalf("serial %q: got topic %q of %d levels, want 6 that no device can leave", serial, name, n+1)
 			}
 		}
 	})

@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"encoding/hex"
 )
 
@@ -11,10 +10,4 @@ func randomHex(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails, by its documentation
 	return hex.EncodeToString(b)
-}
-
-func randomUint64() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:])
 }

@@ -10,22 +10,24 @@ type refusal struct {
 	atOnce bool // it is sent again at once and not after the device's wait
 
 	patience time.Duration // longest wait of the device; 0 is a minute
+
+	hint string // what a person is to do; may be empty
 }
 
 // refusals is the table of negative acknowledgements.
 var refusals = map[ReasonCode]refusal{
 	// The cloud wants the record, later.
-	ReasonQuotaExceeded: {},
-	ReasonRateTooHigh:   {},
+	ReasonQuotaExceeded: {hint: "the rate has been halved; try again in half a minute"},
+	ReasonRateTooHigh:   {hint: "the rate has been halved; try again in half a minute"},
 	ReasonServerBusy:    {},
 
 	// The record will never be taken.
-	ReasonTopicNameInvalid:     {park: 1},
-	ReasonPayloadFormatInvalid: {park: 1},
+	ReasonTopicNameInvalid:     {park: 1, hint: "check customer, group and application id"},
+	ReasonPayloadFormatInvalid: {park: 1, hint: "the cloud cannot read this message"},
 	ReasonPacketTooLarge:       {park: 1},
 
 	// The session may have been forgotten.
-	ReasonNotAuthorized: {park: 3, renew: true},
+	ReasonNotAuthorized: {park: 3, renew: true, hint: "the certificate's policy must allow this topic; check customer, group and application id"},
 
 	// Who takes it may be away: 20 times in two hours.
 	ReasonNoMatchingSubscribers: {park: 20, patience: 10 * time.Minute},

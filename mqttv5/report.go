@@ -2,10 +2,10 @@ package mqttv5
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox"
@@ -69,11 +69,7 @@ func (c *Client) sendReport(ctx context.Context, kind telemetry.Kind, applicatio
 		err = telemetry.CheckSize(b)
 	}
 	if err != nil {
-		e := &Error{Op: "publish " + string(kind), Class: ErrBadData, Err: err, Hint: "nothing was sent"}
-		if errors.Is(err, telemetry.ErrTooLarge) {
-			e.Class, e.Code = ErrTooLarge, ReasonPacketTooLarge
-		}
-		return Receipt{}, e
+		return Receipt{}, payload.ReportError("publish "+string(kind), err, "nothing was sent")
 	}
 
 	// What has its times is the same however often it is sent. Two heartbeats without
@@ -87,10 +83,11 @@ func (c *Client) sendReport(ctx context.Context, kind telemetry.Kind, applicatio
 
 // reportMessage makes the message of metrics or events.
 func (c *Client) reportMessage(kind telemetry.Kind, application uint32, id string, b []byte) *link.Message {
-	m := &link.Message{Topic: c.topics.metrics(application), Payload: b, ID: id, ContentType: contentJSON}
+	of := topic.Metrics
 	if kind == telemetry.KindEvents {
-		m.Topic = c.topics.events(application)
+		of = topic.Events
 	}
+	m := &link.Message{Topic: c.topic(of, DeviceInfo{ApplicationID: application}), Payload: b, ID: id, ContentType: contentJSON}
 	if telemetry.Compressed(b) {
 		m.ContentType = contentGzip
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 )
@@ -41,7 +42,7 @@ func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []Text
 		// Its place stands for its sequence number, which another call would not repeat.
 		_, lines, _ := bytes.Cut(b, []byte("\n"))
 		r, err := c.publish(ctx, dev.DeviceSerial, &link.Message{
-			Topic: c.topics.textLog(dev.ApplicationID), Payload: b,
+			Topic: c.topic(topic.TextLog, dev), Payload: b,
 			ID: payload.ContentID("text", dev.DeviceSerial, payload.TextHeader(dev, uint64(i)), lines), ContentType: contentText,
 		})
 		if err != nil {

@@ -6,47 +6,33 @@ import (
 	"github.com/ulogkit/ulogkit/format/topic"
 )
 
-// topics builds the topic names of one customer, of which its value is the part
-// that they share. Prefix, customer and group were checked in New and the names of a device
-// by DeviceInfo.Validate, both with topic.Check, so that no name is refused here.
-type topics topic.Topic[string]
+// Content types that go with each message.
+const (
+	contentLog      = "application/x-ulogger-binlog"
+	contentCoreDump = "application/x-ulogger-coredump"
+	contentText     = "application/x-ndjson"
+	contentJSON     = "application/json"
+	contentGzip     = "application/gzip" // JSON that is compressed
+)
 
-func newTopics(prefix, customer, group string) topics {
-	return topics{Prefix: prefix, Customer: customer, Group: group}
+// topic returns the name of a topic of this customer and group, with what the kind
+// says of the device.
+func (c *Client) topic(k topic.Kind, d DeviceInfo) string { return c.topicIn(c.cfg.GroupID, k, d) }
+
+// topicIn is topic for any group; empty is none.
+func (c *Client) topicIn(group string, k topic.Kind, d DeviceInfo) string {
+	s, _ := topic.Topic[string]{
+		Kind: k, Prefix: c.cfg.TopicPrefix, Customer: c.cfg.CustomerID, Group: group,
+		Application: strconv.FormatUint(uint64(d.ApplicationID), 10), Serial: d.DeviceSerial,
+	}.Name()
+	return s
 }
 
-func (t topics) boot(app uint32) string { return t.name(topic.BootRequest, app, "") }
-
-func (t topics) bootReply(d DeviceInfo) string {
-	return t.name(topic.BootReply, d.ApplicationID, d.DeviceSerial)
-}
-
-func (t topics) binaryLog(app uint32) string { return t.name(topic.Log, app, "") }
-
-func (t topics) coreDump() string { return t.name(topic.CoreDump, 0, "") }
-
-func (t topics) textLog(app uint32) string { return t.name(topic.TextLog, app, "") }
-
-func (t topics) metrics(app uint32) string { return t.name(topic.Metrics, app, "") }
-
-func (t topics) events(app uint32) string { return t.name(topic.Events, app, "") }
-
-func (t topics) logConfig(d DeviceInfo) string {
-	return t.name(topic.LogConfig, d.ApplicationID, d.DeviceSerial)
-}
-
-func (t topics) firmware(deviceType string) string {
-	t.DeviceType = deviceType
-	return t.name(topic.FirmwareRequest, 0, "")
-}
-
-func (t topics) firmwareReply(uploadID uint64) string {
-	t.UploadID = strconv.FormatUint(uploadID, 10)
-	return t.name(topic.FirmwareReply, 0, "")
-}
-
-func (t topics) name(k topic.Kind, app uint32, serial string) string {
-	t.Kind, t.Application, t.Serial = k, strconv.FormatUint(uint64(app), 10), serial
-	s, _ := topic.Topic[string](t).Name()
+// name adds prefix, customer and group to a topic and returns its name. They were
+// checked in New, and the names of a device by DeviceInfo.Validate, both with
+// topic.Check, so that no name is refused here.
+func (c *Client) name(t topic.Topic[string]) string {
+	t.Prefix, t.Customer, t.Group = c.cfg.TopicPrefix, c.cfg.CustomerID, c.cfg.GroupID
+	s, _ := t.Name()
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
@@ -23,7 +24,7 @@ func (c *Client) PublishBinaryLog(ctx context.Context, dev DeviceInfo, buf []byt
 		return Receipt{}, &Error{Op: "publish log of " + dev.DeviceSerial, Class: ErrBadData, Err: errors.New("it is empty")}
 	}
 	return c.publish(ctx, dev.DeviceSerial, &link.Message{
-		Topic: c.topics.binaryLog(dev.ApplicationID), Payload: buf,
+		Topic: c.topic(topic.Log, dev), Payload: buf,
 		ID: payload.LogID(dev.DeviceSerial, buf), ContentType: contentLog,
 	})
 }
@@ -103,7 +104,7 @@ func (c *Client) PublishCoreDump(ctx context.Context, dump []byte) (Receipt, err
 		return Receipt{}, err
 	}
 	receipt, err := c.publish(ctx, dev.DeviceSerial, &link.Message{
-		Topic: c.topics.coreDump(), Payload: dump,
+		Topic: c.topic(topic.CoreDump, dev), Payload: dump,
 		ID: payload.ContentID("core-dump", dev.DeviceSerial, dump), ContentType: contentCoreDump,
 	})
 	if err == nil {
@@ -185,7 +186,7 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 		return e
 	default:
 		c.count.refused.Inc()
-		e := &Error{Op: "publish to " + m.Topic, Class: ErrRefused, Code: a.Code, Hint: refusalHint(a.Code)}
+		e := &Error{Op: "publish to " + m.Topic, Class: ErrRefused, Code: a.Code, Hint: refusalOf(a.Code).hint}
 		if a.Reason != "" {
 			e.Err = errors.New(a.Code.String() + ": " + a.Reason)
 		}
@@ -201,18 +202,4 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 	}
 	c.event(Event{Kind: kind, Serial: serial, ID: m.ID, Code: a.Code})
 	return nil
-}
-
-func refusalHint(code ReasonCode) string {
-	switch code {
-	case ReasonNotAuthorized:
-		return "the certificate's policy must allow this topic; check customer, group and application id"
-	case ReasonQuotaExceeded, ReasonRateTooHigh:
-		return "the rate has been halved; try again in half a minute"
-	case ReasonTopicNameInvalid:
-		return "check customer, group and application id"
-	case ReasonPayloadFormatInvalid:
-		return "the cloud cannot read this message"
-	}
-	return ""
 }

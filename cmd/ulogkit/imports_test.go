@@ -27,6 +27,7 @@ const (
 	metrics  = "github.com/prometheus/client_golang"
 	xtime    = "golang.org/x/time"
 	xnet     = "golang.org/x/net"
+	xsync    = "golang.org/x/sync"
 	frame    = "github.com/go-delve/delve/pkg/dwarf"
 	demangle = "github.com/ianlancetaylor/demangle"
 	zstd     = "github.com/klauspost/compress"
@@ -71,13 +72,13 @@ var importTable = []rule{
 	{dir: "mqttv5/telemetry"},
 	{dir: "mqttv5/internal/guard"},
 	{dir: "mqttv5/internal/wait"},
-	{dir: "mqttv5/internal/answer", allowed: []string{"mqttv5/internal/fault"}},
-	{dir: "mqttv5/internal/presigned", allowed: []string{"mqttv5/internal/fault"}},
+	{dir: "mqttv5/internal/cloud", allowed: []string{"mqttv5/internal/fault"}},
+	{dir: "mqttv5/internal/presigned", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/link"}},
 	{dir: "mqttv5/internal/mqtttest", allowed: []string{"format/topic", paho}},
 	{dir: "mqttv5/internal/childtest"},
 	{dir: "mqttv5/internal/devicetest", allowed: []string{"format", "mqttv5/device"}},
-	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault"}},
-	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/answer", "mqttv5/internal/fault"}},
+	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault", "mqttv5/telemetry"}},
+	{dir: "mqttv5/device", allowed: []string{"format", "format/topic", "mqttv5/internal/cloud", "mqttv5/internal/fault"}},
 	// What a host lends, and for each library of a host a package of its own, which
 	// nothing else imports.
 	{dir: "mqttv5/lent/internal/topics", allowed: []string{"mqttv5/lent"}},
@@ -98,8 +99,8 @@ var importTable = []rule{
 	{dir: "mqttv5/gateway", allowed: []string{"mqttv5", "mqttv5/device", "mqttv5/durable", "mqttv5/spool", metrics}},
 	{dir: "mqttv5", allowed: []string{
 		"format", "format/topic", "mqttv5/connection", "mqttv5/device", "mqttv5/outbox", "mqttv5/tokens",
-		"mqttv5/internal/answer", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", "mqttv5/internal/presigned", "mqttv5/internal/wait",
-		"mqttv5/telemetry", metrics,
+		"mqttv5/internal/cloud", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", "mqttv5/internal/presigned", "mqttv5/internal/wait",
+		"mqttv5/telemetry", metrics, xsync,
 	}},
 	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ulogkit/ulogkit/format"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/answer"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/cloud"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
@@ -60,7 +60,7 @@ func parseLogConfig(b []byte) (LogConfig, error) {
 	}
 	c := LogConfig{ModuleFlags: 0xffffffff}
 	found := false
-	err := answer.Members(b, func(key string, value json.RawMessage) (err error) {
+	err := cloud.Members(b, func(key string, value json.RawMessage) (err error) {
 		switch key {
 		case "log_level":
 			found = true

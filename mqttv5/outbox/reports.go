@@ -2,11 +2,11 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
@@ -55,11 +55,7 @@ func kindOf[S telemetry.Sample]() Kind {
 }
 
 func badReport(kind Kind, err error) error {
-	e := &fault.Error{Op: "submit " + kind.String(), Class: fault.ErrBadData, Err: err, Hint: "nothing was accepted"}
-	if errors.Is(err, telemetry.ErrTooLarge) {
-		e.Class, e.Code = fault.ErrTooLargeData, fault.ReasonPacketTooLarge
-	}
-	return e
+	return payload.ReportError("submit "+kind.String(), err, "nothing was accepted")
 }
 
 // checkReport reports what the cloud could not use in a record of this kind.

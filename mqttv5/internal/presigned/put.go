@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // File is what is stored.
@@ -25,17 +26,34 @@ type File struct {
 	Progress func(sent, total int64)
 }
 
-// Client returns an HTTP client that trusts the roots, nil being the system's, and
-// follows no redirection.
-func Client(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+// Client returns an HTTP client that goes through the proxy of the connection to the
+// broker, trusts what that trusts and the system's roots, and follows no redirection.
+// The configuration has been checked.
+func Client(cfg link.Config) (*http.Client, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.Credentials.CAFile != "" {
+		var err error
+		if t.RootCAs, err = x509.SystemCertPool(); err != nil {
+			t.RootCAs = x509.NewCertPool()
+		}
+		if _, err := link.AppendRoots(t.RootCAs, cfg.Credentials.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	proxy := http.ProxyFromEnvironment
+	if cfg.Tuning.Proxy != "" {
+		u, _ := cfg.ProxyURL()
+		proxy = http.ProxyURL(u)
+	}
+
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: proxy, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			Proxy: proxy, TLSClientConfig: t,
 			TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: time.Minute,
 			DisableKeepAlives: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	}, nil
 }
 
 // Put makes one attempt and says whether another, with a new address, may succeed.

@@ -168,7 +168,7 @@ var checks = []mutation{
 		"TestFileNeverTouchesWhatIsNotOurs", "",
 	},
 	{
-		"a presigned address is https:", "mqttv5/internal/answer/answer.go",
+		"a presigned address is https:", "mqttv5/internal/cloud/cloud.go",
 		"case u.Scheme != \"https\":", "case u.Scheme == \"\":",
 		"TestAddressIsHTTPSAndOfThisUpload", "",
 	},

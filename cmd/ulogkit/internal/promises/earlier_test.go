@@ -4,7 +4,7 @@ package promises
 var earlier = []mutation{
 	{
 		"the certificate of the storage server is verified", "mqttv5/internal/presigned/put.go",
-		"&tls.Config{MinVersion: tls.VersionTLS12,", "&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12,",
+		"&tls.Config{MinVersion: tls.VersionTLS12}", "&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}",
 		"TestF27StorageServerIsVerified", "mqttv5",
 	},
 	{
@@ -58,7 +58,7 @@ var earlier = []mutation{
 		"TestStreamInMemoryIsRefused", "",
 	},
 	{
-		"an error does not show the token of a malformed boot reply", "mqttv5/internal/answer/answer.go",
+		"an error does not show the token of a malformed boot reply", "mqttv5/internal/cloud/cloud.go",
 		`errors.New("the token is not a number between 1 and 4294967295")`, `errors.New("the token is " + string(value))`,
 		"TestTokenIsNotShown", "",
 	},
@@ -95,7 +95,7 @@ var earlier = []mutation{
 	},
 	{
 		"a record that the cloud wants later is never parked", "mqttv5/refusal.go",
-		"ReasonQuotaExceeded: {},", "ReasonQuotaExceeded: {park: 10},",
+		"ReasonQuotaExceeded: {hint:", "ReasonQuotaExceeded: {park: 10, hint:",
 		"TestPassingRefusalsNeverPark", "",
 	},
 	{

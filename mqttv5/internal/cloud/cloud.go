@@ -1,7 +1,7 @@
-// Package answer reads what the cloud writes: small, flat JSON objects, from which
-// other packages want one or two values (FORMAT section 5). Its errors never show a
-// value, since that may be a secret.
-package answer
+// Package cloud has the JSON that the cloud is asked in and answers with: small, flat
+// objects (FORMAT section 5). Its errors never show a value, since that may be a
+// secret.
+package cloud
 
 import (
 	"bytes"
@@ -66,8 +66,38 @@ func atEnd(d *json.Decoder) bool {
 	return errors.Is(err, io.EOF)
 }
 
-// Token returns the session token of a boot reply, which is not 0.
-func Token(b []byte) (token uint32, err error) {
+// BootRequest asks for a session token.
+type BootRequest struct {
+	DeviceType string `json:"device_type"`
+	Git        string `json:"git"`
+	Serial     string `json:"serial"`
+	Version    string `json:"version"`
+}
+
+// FirmwareRequest asks for an address to store firmware at.
+type FirmwareRequest struct {
+	UploadID      uint64   `json:"upload_id"`
+	DeviceType    string   `json:"device_type"`
+	GitHash       string   `json:"git_hash"`
+	VersionNumber string   `json:"version_number"`
+	CustomerID    Customer `json:"customer_id"`
+	ApplicationID uint32   `json:"application_id"`
+	Branch        string   `json:"branch"`
+}
+
+// Customer is an account. It is a number in every account seen, and is written as one.
+type Customer string
+
+// MarshalJSON implements json.Marshaler.
+func (c Customer) MarshalJSON() ([]byte, error) {
+	if _, err := strconv.ParseUint(string(c), 10, 64); err == nil && c[0] != '0' {
+		return []byte(c), nil
+	}
+	return json.Marshal(string(c))
+}
+
+// ParseBootReply returns the session token of a boot reply, which is not 0.
+func ParseBootReply(b []byte) (token uint32, err error) {
 	err = Members(b, func(key string, value json.RawMessage) error {
 		if key != "token" {
 			return nil
@@ -102,9 +132,9 @@ func parseToken(value json.RawMessage) (uint32, error) {
 	return uint32(x), nil
 }
 
-// Address returns the presigned address of the reply to a request for one. It is
+// ParseFirmwareReply returns the presigned address of the reply to a request for one. It is
 // https: and belongs to the upload.
-func Address(b []byte, uploadID uint64) (*url.URL, error) {
+func ParseFirmwareReply(b []byte, uploadID uint64) (*url.URL, error) {
 	var text string
 	err := Members(b, func(key string, value json.RawMessage) error {
 		switch key {

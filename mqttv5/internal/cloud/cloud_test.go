@@ -1,4 +1,4 @@
-package answer
+package cloud
 
 import (
 	"encoding/json"
@@ -19,7 +19,7 @@ func TestAddressIsHTTPSAndOfThisUpload(t *testing.T) {
 		`{"upload_id":5,"presigned_url":"https://h/canary`:  "broken",
 		`[]`: "not a JSON object",
 	} {
-		u, err := Address([]byte(reply), 5)
+		u, err := ParseFirmwareReply([]byte(reply), 5)
 		if want == "" {
 			if err != nil || u.String() != "https://h/p?q" {
 				t.Errorf("%s: got %v, %v, want https://h/p?q", reply, u, err)
@@ -40,13 +40,13 @@ func TestTokenIsNotShown(t *testing.T) {
 		`[` + secret + `]`, secret, `"` + secret + `"`, `{"token":` + secret + `,"token":` + secret + `}`, `{"token":` + secret + `}` + secret, `{"token":[` + secret + `]}`,
 		`{"token":{"a":` + secret + `}}`, `{token:` + secret + `}`, `{"token":` + secret + `e9}`, `token=` + secret, `{"` + secret + `":1}`, `{"token" ` + secret + `}`,
 	} {
-		if _, err := Token([]byte(reply)); err == nil || strings.Contains(err.Error(), secret[:5]) {
+		if _, err := ParseBootReply([]byte(reply)); err == nil || strings.Contains(err.Error(), secret[:5]) {
 			t.Errorf("%s: got %v, want an error that does not show it", reply, err)
 		}
 	}
 }
 
-func FuzzToken(f *testing.F) {
+func FuzzBootReply(f *testing.F) {
 	for _, s := range []string{
 		`{"token":7}`, `{"token":"7"}`, `{"token":7e0}`, `{"token":4294967295,"a":{}}`, `{"token":1e400}`, `{`, ``, `[]`,
 		`{"token":7,"token":8}`, `{"a":[[[[`, `{"token":472}}`, `{"token":7,"TOKEN":8}`, `{"token":1e-400}`,
@@ -54,7 +54,7 @@ func FuzzToken(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		token, err := Token(b)
+		token, err := ParseBootReply(b)
 		if err != nil {
 			if token != 0 {
 				t.Fatalf("got token %d with an error, want 0", token)
@@ -85,7 +85,7 @@ func FuzzAddress(f *testing.F) {
 		f.Add([]byte(s), "canary")
 	}
 	f.Fuzz(func(t *testing.T, b []byte, canary string) {
-		u, err := Address(b, 5)
+		u, err := ParseFirmwareReply(b, 5)
 		switch {
 		case err != nil && u != nil:
 			t.Fatal("an address with an error")
@@ -93,8 +93,16 @@ func FuzzAddress(f *testing.F) {
 			t.Fatalf("%q gave %v", b, u)
 		}
 		quoted, _ := json.Marshal("ftp://h/?canary" + canary)
-		if _, err := Address([]byte(`{"presigned_url":`+string(quoted)+`}`), 5); err == nil || strings.Contains(err.Error(), "canary") {
+		if _, err := ParseFirmwareReply([]byte(`{"presigned_url":`+string(quoted)+`}`), 5); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Fatalf("%s: got %v", quoted, err)
 		}
 	})
+}
+
+func TestCustomerIsANumberWhereItIsOne(t *testing.T) {
+	for customer, want := range map[Customer]string{"975773647": "975773647", "007": `"007"`, "acme": `"acme"`, "-1": `"-1"`, "0": `"0"`} {
+		if got, err := json.Marshal(customer); err != nil || string(got) != want {
+			t.Errorf("%q: got %s, %v, want %s", string(customer), got, err, want)
+		}
+	}
 }
