@@ -11,7 +11,7 @@ RACE = $(if $(or $(CI),$(filter 1,$(shell $(GO) env CGO_ENABLED))),-race)
 # A fingerprint of the generated files: their names and contents.
 FINGERPRINT = cksum format/z*.go
 
-.PHONY: help demo generate pictures check test fuzz soak soak-gateway bench bench-quick bench-shared
+.PHONY: help demo generate pictures check test fuzz soak soak-gateway bench bench-quick bench-shared bench-compare
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,3 +70,6 @@ bench-shared: ## measure what takes all cores, network or disk in about a minute
 		-skip 'Parallel/./json|Publish/raw-together|Outbox/./callers=1$$|Ingest/file|Ingest/./size=(256|16384)|Ingest/././.' \
 		-count 8 -benchtime 100ms -o build/bench-shared.txt
 	$(GO) run ./bench/dashboard -gate build/bench-shared.txt
+
+bench-compare: ## measure the commit BASE and this tree in turns, and compare them
+	sh bench/compare.sh $(BASE) $(if $(filter-out .,$(BENCH)),'$(BENCH)')
