@@ -88,7 +88,7 @@ func (a *answers) answered(direction int, answer PacketType, id uint16, keep boo
 
 // topic returns a PUBLISH's topic, looked up if an alias stands for it.
 func (a *answers) topic(direction int, p *MQTT) string {
-	alias, ok := p.Properties.Lookup(PropertyTopicAlias)
+	alias, ok := p.Properties.Lookup(propertyTopicAlias)
 	if !ok {
 		if string(p.Topic) != a.last {
 			a.last = string(p.Topic)

@@ -79,7 +79,7 @@ func (c *cursor) varint(f *field) uint32 {
 		if d < 0x80 {
 			c.b = c.b[i+1:]
 			if i > 0 && d == 0 {
-				c.remark(RemarkLength, f.value)
+				c.remark(remarkLength, f.value)
 			}
 			return v
 		}
@@ -99,7 +99,7 @@ func (c *cursor) binary(f *field) []byte {
 func (c *cursor) text(f *field) []byte {
 	v := c.binary(f)
 	if !validText(v) {
-		c.remark(RemarkText, f.value)
+		c.remark(remarkText, f.value)
 	}
 	return v
 }

@@ -61,7 +61,7 @@ func (m *MQTT) Subscriptions() iter.Seq[Subscription] {
 func (c *cursor) filters(t PacketType, v5 bool) Filters {
 	all := c.b
 	if len(all) == 0 {
-		c.remark(RemarkFilter, fieldFilter.short)
+		c.remark(remarkFilter, fieldFilter.short)
 	}
 	for len(c.b) > 0 {
 		c.subscription(t, v5)
@@ -75,7 +75,7 @@ func (c *cursor) filters(t PacketType, v5 bool) Filters {
 func (c *cursor) subscription(t PacketType, v5 bool) (s Subscription) {
 	s.Filter = c.text(fieldFilter)
 	if len(s.Filter) == 0 && c.err == nil {
-		c.remark(RemarkFilter, fieldFilter.value)
+		c.remark(remarkFilter, fieldFilter.value)
 	}
 	if t != PacketSubscribe {
 		return s
@@ -87,7 +87,7 @@ func (c *cursor) subscription(t PacketType, v5 bool) (s Subscription) {
 	s.RetainHandling = options >> 4
 	// Version 3.1.1 knows the quality of service alone.
 	if s.QoS == 3 || s.RetainHandling > 2 || !v5 && options > 2 {
-		c.remark(RemarkFilter, fieldOptions.value)
+		c.remark(remarkFilter, fieldOptions.value)
 	}
 	return s
 }

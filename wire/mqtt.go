@@ -199,14 +199,14 @@ func (m *MQTT) decode(data []byte, df gopacket.DecodeFeedback, strict bool) erro
 
 	// Version 5.0 asks for the shortest form, 3.1.1 says nothing.
 	if n > 1 && data[n] == 0 && m.v5() {
-		c.remark(RemarkLength, fieldLength.value)
+		c.remark(remarkLength, fieldLength.value)
 	}
 	m.setFlags(&c, data[0]&15)
 	m.decodeBody(&c)
 	if m.Type == PacketPublish {
 		m.Payload = c.b
 	} else if len(c.b) > 0 {
-		c.remark(RemarkTrailing, errTrailing)
+		c.remark(remarkTrailing, errTrailing)
 	}
 	if c.err != nil {
 		return c.err
@@ -229,15 +229,15 @@ func (m *MQTT) setFlags(c *cursor, flags byte) {
 		if m.QoS == 3 { // whether a packet identifier follows, nobody can say
 			c.fail(fieldFlags.value)
 		} else if m.QoS == 0 && m.Dup {
-			c.remark(RemarkDup, fieldFlags.value)
+			c.remark(remarkDup, fieldFlags.value)
 		}
 	case PacketPubrel, PacketSubscribe, PacketUnsubscribe:
 		if flags != 2 && !(m.Version == Version31 && flags == 10) {
-			c.remark(RemarkFlags, fieldFlags.value)
+			c.remark(remarkFlags, fieldFlags.value)
 		}
 	default:
 		if flags != 0 {
-			c.remark(RemarkFlags, fieldFlags.value)
+			c.remark(remarkFlags, fieldFlags.value)
 		}
 	}
 }

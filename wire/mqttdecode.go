@@ -30,7 +30,7 @@ func (m *MQTT) decodeBody(c *cursor) {
 	case PacketConnack:
 		flags := c.u8(fieldAckFlags)
 		if flags > 1 {
-			c.remark(RemarkConnect, fieldAckFlags.value)
+			c.remark(remarkConnect, fieldAckFlags.value)
 		}
 		m.SessionPresent = flags&1 != 0
 		m.ReasonCode = ReasonCode(c.u8(fieldReason))
@@ -90,7 +90,7 @@ func (m *MQTT) decodeReason(c *cursor) {
 func (m *MQTT) decodePublish(c *cursor) {
 	m.Topic = c.text(fieldTopic)
 	if bytes.IndexByte(m.Topic, '#') >= 0 || bytes.IndexByte(m.Topic, '+') >= 0 {
-		c.remark(RemarkTopic, fieldTopic.value)
+		c.remark(remarkTopic, fieldTopic.value)
 	}
 	if m.QoS > 0 {
 		m.PacketID = c.packetID()
@@ -100,13 +100,13 @@ func (m *MQTT) decodePublish(c *cursor) {
 	}
 	// Only a topic alias can stand for a topic, and only version 5.0 has them.
 	if len(m.Topic) == 0 && c.err == nil {
-		if _, ok := m.Properties.Lookup(PropertyTopicAlias); !ok {
-			c.remark(RemarkTopic, fieldTopic.value)
+		if _, ok := m.Properties.Lookup(propertyTopicAlias); !ok {
+			c.remark(remarkTopic, fieldTopic.value)
 		}
 	}
 	if c.err == nil && len(m.Properties) > 0 {
-		if p, ok := m.Properties.Lookup(PropertyPayloadFormat); ok && p.Int == 1 && !c.strict && !utf8.Valid(c.b) {
-			c.remarks |= RemarkPayload
+		if p, ok := m.Properties.Lookup(propertyPayloadFormat); ok && p.Int == 1 && !c.strict && !utf8.Valid(c.b) {
+			c.remarks |= remarkPayload
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 	m.Version = level
 	if flags&1 != 0 || k.WillQoS == 3 || !k.HasWill && (k.WillQoS != 0 || k.WillRetain) ||
 		level != Version5 && k.HasPassword && !k.HasUsername {
-		if c.remark(RemarkConnect, fieldConnFlags.value); c.err != nil {
+		if c.remark(remarkConnect, fieldConnFlags.value); c.err != nil {
 			return
 		}
 	}
@@ -165,7 +165,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 func (c *cursor) packetID() uint16 {
 	id := c.u16(fieldPacketID)
 	if id == 0 && c.err == nil {
-		c.remark(RemarkPacketID, fieldPacketID.value)
+		c.remark(remarkPacketID, fieldPacketID.value)
 	}
 	return id
 }
@@ -174,12 +174,12 @@ func (c *cursor) packetID() uint16 {
 func (c *cursor) reasonCodes(v5 bool) []byte {
 	codes := c.take(len(c.b), fieldReason)
 	if len(codes) == 0 && c.err == nil {
-		c.remark(RemarkReason, fieldReason.short)
+		c.remark(remarkReason, fieldReason.short)
 	}
 	if !v5 {
 		for _, code := range codes {
 			if code > 2 && code != 0x80 {
-				c.remark(RemarkReason, fieldReason.value)
+				c.remark(remarkReason, fieldReason.value)
 			}
 		}
 	}

@@ -236,7 +236,7 @@ func TestProperties(t *testing.T) {
 	if got, ok := p.Lookup(PropertyUser); !ok || string(got.Key) != "k" || string(got.Value) != "v" {
 		t.Errorf("user property %+v, %v", got, ok)
 	}
-	if _, ok := p.Lookup(PropertyTopicAlias); ok {
+	if _, ok := p.Lookup(propertyTopicAlias); ok {
 		t.Error("found a property that is not there")
 	}
 	if n := len(slices.Collect(p.All())); n != 2 {
@@ -246,7 +246,7 @@ func TestProperties(t *testing.T) {
 	if n := len(slices.Collect(Properties("\x21\x00\x01\xff").All())); n != 1 {
 		t.Errorf("%d properties, want 1", n)
 	}
-	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: propertyReceiveMaximum, Int: 65536}, {ID: PropertyPayloadFormat, Int: 2}, {ID: PropertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {
+	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: propertyReceiveMaximum, Int: 65536}, {ID: propertyPayloadFormat, Int: 2}, {ID: propertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {
 		if got, err := AppendProperty(nil, bad); err == nil {
 			t.Errorf("%+v was written as %x", bad, got)
 		}

@@ -120,7 +120,7 @@ func decodeSegment(data []byte, p gopacket.PacketBuilder, version uint8) (_ uint
 				m = as3
 				m.Version, m.Payload, m.Contents = 0, nil, data[:n:n]
 				m.Filters, m.ReasonCodes = nil, nil
-				m.Remarks |= RemarkVersion
+				m.Remarks |= remarkVersion
 			}
 			m.Rest = data[n:]
 		}

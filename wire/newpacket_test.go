@@ -54,7 +54,7 @@ func TestNewPacketDecodesAll(t *testing.T) {
 				switch l := l.(type) {
 				case *MQTT:
 					count[l.Type]++
-					if l.Remarks&RemarkVersion != 0 {
+					if l.Remarks&remarkVersion != 0 {
 						undecided++
 					} else if string(l.Topic) == "plant/a" && string(l.Payload) != "\x00\x01hello" {
 						t.Errorf("version %d, %s: payload %q", version, name, l.Payload)

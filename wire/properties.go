@@ -14,12 +14,12 @@ type PropertyID uint8
 // The properties. Those that a reader of publishes and answers asks for have names;
 // Property.ID and its String tell the others.
 const (
-	PropertyPayloadFormat          PropertyID = 1
+	propertyPayloadFormat          PropertyID = 1
 	PropertyMessageExpiry          PropertyID = 2 // in seconds
 	PropertyContentType            PropertyID = 3
 	PropertyResponseTopic          PropertyID = 8
 	PropertyCorrelationData        PropertyID = 9
-	PropertySubscriptionIdentifier PropertyID = 11
+	propertySubscriptionIdentifier PropertyID = 11
 	propertySessionExpiry          PropertyID = 17 // in seconds
 	propertyAssignedClientID       PropertyID = 18
 	propertyServerKeepAlive        PropertyID = 19 // in seconds
@@ -33,7 +33,7 @@ const (
 	PropertyReasonString           PropertyID = 31
 	propertyReceiveMaximum         PropertyID = 33
 	propertyTopicAliasMaximum      PropertyID = 34
-	PropertyTopicAlias             PropertyID = 35
+	propertyTopicAlias             PropertyID = 35
 	propertyMaximumQoS             PropertyID = 36
 	propertyRetainAvailable        PropertyID = 37
 	PropertyUser                   PropertyID = 38
@@ -96,12 +96,12 @@ const (
 )
 
 var propertyTable = [numProperties]propertyInfo{
-	PropertyPayloadFormat:          {propertyFlag, false, inMessage},
+	propertyPayloadFormat:          {propertyFlag, false, inMessage},
 	PropertyMessageExpiry:          {propertyU32, false, inMessage},
 	PropertyContentType:            {propertyText, false, inMessage},
 	PropertyResponseTopic:          {propertyText, false, inMessage},
 	PropertyCorrelationData:        {propertyBinary, false, inMessage},
-	PropertySubscriptionIdentifier: {propertyVarint, true, inPublish | inSubscribe},
+	propertySubscriptionIdentifier: {propertyVarint, true, inPublish | inSubscribe},
 	propertySessionExpiry:          {propertyU32, false, inConnect | inConnack | inDisconnect},
 	propertyAssignedClientID:       {propertyText, false, inConnack},
 	propertyServerKeepAlive:        {propertyU16, false, inConnack},
@@ -115,7 +115,7 @@ var propertyTable = [numProperties]propertyInfo{
 	PropertyReasonString:           {propertyText, false, inAnswer},
 	propertyReceiveMaximum:         {propertyU16, true, inConnect | inConnack},
 	propertyTopicAliasMaximum:      {propertyU16, false, inConnect | inConnack},
-	PropertyTopicAlias:             {propertyU16, true, inPublish},
+	propertyTopicAlias:             {propertyU16, true, inPublish},
 	propertyMaximumQoS:             {propertyFlag, false, inConnack},
 	propertyRetainAvailable:        {propertyFlag, false, inConnack},
 	PropertyUser:                   {propertyPair, false, inAnywhere},
@@ -134,16 +134,16 @@ func (id PropertyID) String() string {
 }
 
 var propertyNames = [numProperties]string{
-	PropertyPayloadFormat: "payload format indicator", PropertyMessageExpiry: "message expiry interval",
+	propertyPayloadFormat: "payload format indicator", PropertyMessageExpiry: "message expiry interval",
 	PropertyContentType: "content type", PropertyResponseTopic: "response topic",
-	PropertyCorrelationData: "correlation data", PropertySubscriptionIdentifier: "subscription identifier",
+	PropertyCorrelationData: "correlation data", propertySubscriptionIdentifier: "subscription identifier",
 	propertySessionExpiry: "session expiry interval", propertyAssignedClientID: "assigned client identifier",
 	propertyServerKeepAlive: "server keep alive", propertyAuthMethod: "authentication method",
 	propertyAuthData: "authentication data", propertyRequestProblemInfo: "request problem information",
 	propertyWillDelay: "will delay interval", propertyRequestResponseInfo: "request response information",
 	propertyResponseInfo: "response information", propertyServerReference: "server reference",
 	PropertyReasonString: "reason string", propertyReceiveMaximum: "receive maximum",
-	propertyTopicAliasMaximum: "topic alias maximum", PropertyTopicAlias: "topic alias",
+	propertyTopicAliasMaximum: "topic alias maximum", propertyTopicAlias: "topic alias",
 	propertyMaximumQoS: "maximum qos", propertyRetainAvailable: "retain available",
 	PropertyUser: "user property", propertyMaximumPacketSize: "maximum packet size",
 	propertyWildcardAvailable: "wildcard subscription available", propertySubIDAvailable: "subscription identifiers available",
@@ -221,7 +221,7 @@ func (c *cursor) property() (p Property) {
 	switch propertyTable[p.ID].typ {
 	case propertyFlag:
 		if p.Int = uint32(c.u8(fieldProperties)); p.Int > 1 {
-			c.remark(RemarkProperty, fieldProperties.value)
+			c.remark(remarkProperty, fieldProperties.value)
 		}
 	case propertyU16:
 		p.Int = uint32(c.u16(fieldProperties))
@@ -261,9 +261,9 @@ func (c *cursor) properties(in packetSet) Properties {
 		// A user property may be repeated, and so may the identifiers of the
 		// subscriptions that a publish matched.
 		repeated := seen&(1<<p.ID) != 0 && p.ID != PropertyUser &&
-			!(p.ID == PropertySubscriptionIdentifier && in == inPublish)
+			!(p.ID == propertySubscriptionIdentifier && in == inPublish)
 		if info.in&in == 0 || repeated || info.nonZero && p.Int == 0 {
-			if c.remark(RemarkProperty, fieldProperties.value); c.err != nil {
+			if c.remark(remarkProperty, fieldProperties.value); c.err != nil {
 				return nil
 			}
 		}

@@ -8,19 +8,19 @@ type Remark uint16
 
 // The remarks.
 const (
-	RemarkFlags    Remark = 1 << iota // reserved bits of the first byte
-	RemarkDup                         // DUP at QoS 0
-	RemarkTopic                       // a topic with wildcards, or none
-	RemarkText                        // text that is not UTF-8, or has a NUL in it
-	RemarkPacketID                    // a packet identifier of 0
-	RemarkProperty                    // a property of another packet, repeated, or with a value not allowed
-	RemarkLength                      // a length in more bytes than it takes
-	RemarkTrailing                    // bytes behind the packet's last field
-	RemarkConnect                     // flags of CONNECT or CONNACK that contradict each other or are reserved
-	RemarkFilter                      // no filter, an empty one, or options that are not known
-	RemarkReason                      // a reason code that is not known, or none
-	RemarkPayload                     // a payload that is said to be text and is not
-	RemarkVersion                     // it may be MQTT 3.1.1 or 5.0, which read it differently; what differs is left out
+	remarkFlags    Remark = 1 << iota // reserved bits of the first byte
+	remarkDup                         // DUP at QoS 0
+	remarkTopic                       // a topic with wildcards, or none
+	remarkText                        // text that is not UTF-8, or has a NUL in it
+	remarkPacketID                    // a packet identifier of 0
+	remarkProperty                    // a property of another packet, repeated, or with a value not allowed
+	remarkLength                      // a length in more bytes than it takes
+	remarkTrailing                    // bytes behind the packet's last field
+	remarkConnect                     // flags of CONNECT or CONNACK that contradict each other or are reserved
+	remarkFilter                      // no filter, an empty one, or options that are not known
+	remarkReason                      // a reason code that is not known, or none
+	remarkPayload                     // a payload that is said to be text and is not
+	remarkVersion                     // it may be MQTT 3.1.1 or 5.0, which read it differently; what differs is left out
 )
 
 var remarkNames = [...]string{
