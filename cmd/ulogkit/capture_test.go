@@ -22,7 +22,7 @@ func TestCaptureScript(t *testing.T) {
 		Dir:                "testdata/capture",
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			return errors.Join(writeVectors(env), copyCaptures(env), writeFirmware(env))
+			return errors.Join(writeVectors(t)(env), copyCaptures(env), writeFirmware(env))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "cloud": cloud, "received": received,

@@ -53,7 +53,7 @@ func TestIngestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/ingest",
 		RequireUniqueNames: true,
-		Setup:              writeVectors,
+		Setup:              writeVectors(t),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "cloud": cloud, "worker": worker, "sink": makeSink, "follower": follower, "stored": stored,
 			"receiver": receiver, "fetch": fetch, "becomes": becomes, "await": await,

@@ -6,8 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -27,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
 func TestMain(m *testing.M) {
@@ -67,7 +66,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
-		Setup:              writeVectors,
+		Setup:              writeVectors(t),
 		Condition:          condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
@@ -93,7 +92,18 @@ func condition(name string) (bool, error) {
 
 // writeVectors puts what real agents and crashed firmware wrote into the
 // script's folder.
-func writeVectors(env *testscript.Env) error {
+func writeVectors(t testing.TB) func(*testscript.Env) error {
+	vectors := map[string][]byte{}
+	for _, v := range formattest.Logs(t) {
+		vectors[v.Name] = v.Buffer
+	}
+	for _, v := range formattest.Dumps(t) {
+		vectors[v.Name] = v.Core
+	}
+	return func(env *testscript.Env) error { return setUp(env, vectors) }
+}
+
+func setUp(env *testscript.Env, vectors map[string][]byte) error {
 	dir := filepath.Join(env.WorkDir, "vectors")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -106,34 +116,10 @@ func writeVectors(env *testscript.Env) error {
 	if err := writeCanary(filepath.Join(dir, "secret.bin")); err != nil {
 		return err
 	}
-	count := 0
-	for _, file := range []string{"logs.json", "logs_v4.json", "coredumps.json"} {
-		b, err := os.ReadFile(filepath.Join("..", "..", "format", "testdata", file))
-		if err != nil {
+	for name, b := range vectors {
+		if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".bin"), b, 0o644); err != nil {
 			return err
 		}
-		var vectors []struct {
-			Name   string
-			Buffer string `json:"buffer_hex"`
-			Core   string `json:"core_hex"`
-		}
-		if err := json.Unmarshal(b, &vectors); err != nil {
-			return err
-		}
-		for _, v := range vectors {
-			content, err := hex.DecodeString(v.Buffer + v.Core)
-			if err != nil {
-				return err
-			}
-			name := strings.ReplaceAll(v.Name, "/", "-") + ".bin"
-			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-				return err
-			}
-			count++
-		}
-	}
-	if count == 0 {
-		return errors.New("no vectors found")
 	}
 	formats := filepath.Join("..", "..", "format")
 	other, err := os.ReadFile(filepath.Join(formats, "dict", "testdata", "elf", "good", "sections.elf"))

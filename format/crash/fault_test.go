@@ -1,15 +1,13 @@
 package crash
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
@@ -63,19 +61,9 @@ func (d testDump) parse(t testing.TB) *Dump {
 	return parse(t, b)
 }
 
-// TestVectors says what real agents' dumps tell.
-func TestVectors(t *testing.T) {
-	text, err := os.ReadFile("../testdata/coredumps.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vectors []struct {
-		Name string `json:"name"`
-		Core string `json:"core_hex"`
-	}
-	if err := json.Unmarshal(text, &vectors); err != nil {
-		t.Fatal(err)
-	}
+// TestDumpsOfRealAgentsAreExplained says what real agents' dumps tell.
+func TestDumpsOfRealAgentsAreExplained(t *testing.T) {
+	vectors := formattest.Dumps(t)
 	const who = "Thread code (main or a task) was running; the handler of HardFault took the dump."
 	want := map[string]string{
 		"agent-1.2.2/undefined-instruction": "The processor came to bytes at pc 0x000001e8 that are no instruction it knows (UNDEFINSTR): usually a trap that the compiler put there, data that was run as code, or code for another core.\n" + who,
@@ -86,11 +74,7 @@ func TestVectors(t *testing.T) {
 		t.Errorf("%d vectors, want %d", len(vectors), len(want))
 	}
 	for _, v := range vectors {
-		b, err := hex.DecodeString(v.Core)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, _, err := format.ParseCoreDump(b)
+		d, _, err := format.ParseCoreDump(v.Core)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@
 package formattest
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -55,6 +56,7 @@ type Frame struct {
 	FmtAddr    uint32  `json:"fmt_addr"`
 	Fmt        string  `json:"fmt"`
 	Args       []Arg   `json:"args"`
+	Newlib     *Bytes  `json:"newlib_text_hex"` // what the device's own printf wrote; nil where it was not asked
 }
 
 // Arg is one recorded argument.
@@ -132,6 +134,21 @@ func DumpBytes(t testing.TB) (all [][]byte) {
 	return all
 }
 
+// LogFields returns the logs as JSON has them, numbers as json.Number.
+func LogFields(t testing.TB) (all []map[string]any) {
+	t.Helper()
+	for _, file := range logFiles {
+		all = append(all, read[map[string]any](t, file)...)
+	}
+	return all
+}
+
+// DumpFields returns the crash dumps as JSON has them.
+func DumpFields(t testing.TB) []map[string]any {
+	t.Helper()
+	return read[map[string]any](t, "coredumps.json")
+}
+
 // read reads a file of format/testdata, wherever the test runs.
 func read[T any](t testing.TB, name string) []T {
 	t.Helper()
@@ -144,7 +161,9 @@ func read[T any](t testing.TB, name string) []T {
 		t.Fatal(err)
 	}
 	var vectors []T
-	if err := json.Unmarshal(b, &vectors); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if err := d.Decode(&vectors); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	if len(vectors) == 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"go.uber.org/goleak"
 )
 
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func vectorDictionary(t testing.TB, agent string) *dict.Dictionary {
 	t.Helper()
 	texts := map[uint32]string{}
-	for _, v := range readLogVectors(t) {
+	for _, v := range formattest.Logs(t) {
 		if strings.HasPrefix(v.Name, agent) {
 			for _, f := range v.Frames {
 				texts[f.FmtAddr] = f.Fmt
@@ -48,7 +49,7 @@ func dictionaryOf(t testing.TB, texts map[uint32]string) *dict.Dictionary {
 // vectorLog returns the logs of an agent, back to back, as a gateway saves them.
 func vectorLog(t testing.TB, agent string) []byte {
 	var b []byte
-	for _, v := range readLogVectors(t) {
+	for _, v := range formattest.Logs(t) {
 		if strings.HasPrefix(v.Name, agent) {
 			b = append(b, v.Buffer...)
 		}

@@ -16,6 +16,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
@@ -127,7 +128,7 @@ func testMessages(t *testing.T, l *library, version string) {
 			r, port := recordMosquitto(t)
 			client := connect(t, mqttv5.Config{Port: port, GroupID: s.group, TopicPrefix: s.prefix})
 			info, who := device("PY-1")
-			log, dump := vectors(t)[0], crashDump(t)
+			log, dump := formattest.LogBytes(t)[0], crashDump(t)
 			at := time.Unix(1732829000, 250_000_000)
 
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

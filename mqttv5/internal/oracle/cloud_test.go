@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -54,7 +55,7 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 	t.Helper()
 	_, who := device(serial)
 	cfg := config(v.with)
-	log := vectors(t)[0]
+	log := formattest.LogBytes(t)[0]
 	kinds = map[localcloud.Kind]int{localcloud.KindLog: 1, localcloud.KindCoreDump: 1}
 	calls := []request{
 		{Call: "upload_log", Args: []any{who, octets(log), cfg}, With: map[string]any{"store": object("SessionStore", nil)}},
@@ -232,7 +233,7 @@ topic # in 1 ulogger/ ""
 			cfg := config(with)
 			metrics := []map[string]any{{"name": "t", "value": 1}}
 			for _, r := range []request{
-				{Call: "upload_log", Args: []any{who, octets(vectors(t)[0]), cfg}, With: map[string]any{"store": object("SessionStore", nil)}},
+				{Call: "upload_log", Args: []any{who, octets(formattest.LogBytes(t)[0]), cfg}, With: map[string]any{"store": object("SessionStore", nil)}},
 				{Call: "publish_core_dump", Args: []any{octets(crashDump(t)), cfg}},
 				{Call: "publish_metrics", Args: []any{"PY-1", application, metrics, cfg}},
 			} {

@@ -2,7 +2,6 @@ package oracle
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -14,39 +13,11 @@ import (
 	"testing"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
 // Versions of the log header that both sides know.
 var versions = []uint8{1, 3, 4}
-
-// vectors returns what real agents wrote.
-func vectors(t *testing.T) (logs [][]byte) {
-	t.Helper()
-	files, err := filepath.Glob("../../../format/testdata/logs*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors: %v", err)
-	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var list []struct {
-			Buffer string `json:"buffer_hex"`
-		}
-		if err := json.Unmarshal(b, &list); err != nil || len(list) == 0 {
-			t.Fatalf("%s: %d logs, %v", name, len(list), err)
-		}
-		for _, v := range list {
-			log, err := hex.DecodeString(v.Buffer)
-			if err != nil {
-				t.Fatal(err)
-			}
-			logs = append(logs, log)
-		}
-	}
-	return logs
-}
 
 // mutate damages a log as transport and memory do: bits, bytes, lengths, cuts and
 // bytes behind it. It keeps the version byte, on which the two differ knowingly.
@@ -103,7 +74,7 @@ func libraryTakes(t *testing.T, l *library, logs [][]byte) (verdicts []bool) {
 // Whatever the checksum says, it says the same on both sides; and what ours would
 // send, the library would.
 func testChecksums(t *testing.T, l *library) {
-	sound := vectors(t)
+	sound := formattest.LogBytes(t)
 	logs := append([][]byte{nil, {1}, {3}, {4}}, sound...)
 	random := rand.New(rand.NewPCG(1, 2))
 	for len(logs) < 20_000 {
@@ -135,7 +106,7 @@ func testChecksums(t *testing.T, l *library) {
 // A token is written alike, also when it is cut to 32 bits.
 func testTokens(t *testing.T, l *library) {
 	r := request{Call: "patch_session_token"}
-	logs := vectors(t)
+	logs := formattest.LogBytes(t)
 	tokens := []int64{0, 1, 0x12345678, math.MaxUint32, -1, 1<<32 + 7}
 	for _, log := range logs {
 		for _, token := range tokens {
@@ -164,7 +135,7 @@ func testTokens(t *testing.T, l *library) {
 // A time is written alike into headers that have one, and into no others.
 func testEpochs(t *testing.T, l *library) {
 	r := request{Call: "patch_epoch_time_us"}
-	logs := vectors(t)
+	logs := formattest.LogBytes(t)
 	times := []uint64{0, 1, 1732829000000000, math.MaxInt64, math.MaxUint64}
 	for _, log := range logs {
 		for _, us := range times {

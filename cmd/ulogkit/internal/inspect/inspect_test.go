@@ -5,33 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
-
-// readVectors returns what real agents wrote, with decoded fields.
-func readVectors(t *testing.T, name string) []map[string]any {
-	t.Helper()
-	f, err := os.Open("../../../../format/testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var vectors []map[string]any
-	decoder := json.NewDecoder(f)
-	decoder.UseNumber()
-	if err := decoder.Decode(&vectors); err != nil {
-		t.Fatal(err)
-	}
-	if len(vectors) == 0 {
-		t.Fatalf("%s holds no vectors", name)
-	}
-	return vectors
-}
 
 // object returns a row as the JSON that a script reads.
 func object(t *testing.T, row any) map[string]any {
@@ -71,7 +51,7 @@ func unhex(t *testing.T, v any) []byte {
 }
 
 func TestLogsOfRealAgents(t *testing.T) {
-	for _, v := range readVectors(t, "logs.json") {
+	for _, v := range formattest.LogFields(t) {
 		t.Run(v["name"].(string), func(t *testing.T) {
 			b := unhex(t, v["buffer_hex"])
 			row, err := File("x.bin", b)
@@ -156,7 +136,7 @@ func padHex(x uint64) string {
 }
 
 func TestCrashDumpsOfRealAgents(t *testing.T) {
-	for _, v := range readVectors(t, "coredumps.json") {
+	for _, v := range formattest.DumpFields(t) {
 		t.Run(v["name"].(string), func(t *testing.T) {
 			row, err := File("x.bin", unhex(t, v["core_hex"]))
 			if err != nil {
@@ -241,14 +221,12 @@ func TestTextOfArguments(t *testing.T) {
 // Whatever the bytes, there is a row, and it says what Check says.
 func TestDamagedFilesStillHaveARow(t *testing.T) {
 	var whole [][]byte
-	for _, v := range readVectors(t, "logs.json") {
-		if b := unhex(t, v["buffer_hex"]); len(b) < 1000 {
+	for _, b := range formattest.LogBytes(t) {
+		if len(b) < 1000 {
 			whole = append(whole, b)
 		}
 	}
-	for _, v := range readVectors(t, "coredumps.json") {
-		whole = append(whole, unhex(t, v["core_hex"]))
-	}
+	whole = append(whole, formattest.DumpBytes(t)...)
 	for _, b := range whole {
 		for n := range len(b) {
 			damaged := append([]byte(nil), b...)
@@ -273,7 +251,7 @@ func TestDamagedFilesStillHaveARow(t *testing.T) {
 }
 
 func TestKind(t *testing.T) {
-	dump := unhex(t, readVectors(t, "coredumps.json")[0]["core_hex"])
+	dump := formattest.DumpBytes(t)[0]
 	for _, c := range []struct {
 		b    []byte
 		want string
