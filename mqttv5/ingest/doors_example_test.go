@@ -16,3 +16,13 @@ func ExampleParseTextLog() {
 	fmt.Println(log.Serial, len(log.Lines), log.Lines[0].Text)
 	// Output: SN-1 1 low battery
 }
+
+func ExampleParseKind() {
+	kind, err := ingest.ParseKind("metrics")
+	fmt.Println(kind, err)
+	_, err = ingest.ParseKind("photos")
+	fmt.Println(err)
+	// Output:
+	// metrics <nil>
+	// "photos" is no kind of uploads; they are [log core-dump text-log metrics events]
+}
