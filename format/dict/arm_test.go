@@ -289,6 +289,54 @@ void _start(void) { log_it(one, 1); log_it(two, "a"); }
 	}
 }
 
+// TestCompressedLines reads debug information that is compressed, and says so where
+// it cannot be (case compressed-debug-sections).
+func TestCompressedLines(t *testing.T) {
+	needARM(t)
+	whole := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g")
+	for _, way := range []string{"zlib", "zlib-gnu", "zstd"} {
+		t.Run(way, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "fw.elf")
+			if out, err := exec.CommandContext(t.Context(), "arm-none-eabi-objcopy", "--compress-debug-sections="+way, whole, path).CombinedOutput(); err != nil {
+				t.Fatalf("objcopy: %v\n%s", err, out)
+			}
+			d, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkFirmware(t, d, true)
+			if d.NoSources() != "" {
+				t.Errorf("told %q", d.NoSources())
+			}
+			if way == "zlib-gnu" {
+				return // an old form, which does not say how it is compressed
+			}
+
+			f, err := elf.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := f.Section(".debug_line").Offset
+			f.Close()
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[at] = 99 // the type of compression
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if d, err = Load(path); err != nil {
+				t.Fatal(err)
+			}
+			checkFirmware(t, d, false)
+			if d.NoSources() == "" {
+				t.Error("nothing is told of lines that cannot be read")
+			}
+		})
+	}
+}
+
 // TestDebugBeside takes lines and names of modules from the file of debug information
 // beside a stripped firmware, by its link or build id, and never from one of another
 // build; given the debug information alone, it takes the code from beside that. Case

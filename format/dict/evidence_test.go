@@ -6,7 +6,8 @@ import (
 )
 
 // TestBeginsAfterPointer takes a string for one though the byte before it, the top
-// of a pointer, could be text. The compiler reaches it by the address of another.
+// of a pointer, could be text. The compiler reaches it by the address of another
+// (case right-firmware-refused-pointer-before-string).
 func TestBeginsAfterPointer(t *testing.T) {
 	d, err := Load("testdata/anchors.elf")
 	if err != nil {
@@ -32,7 +33,8 @@ func TestBeginsAfterPointer(t *testing.T) {
 	}
 }
 
-// TestControlBytes takes a printk level, "\001" "6", for a part of a format.
+// TestControlBytes takes a printk level, "\001" "6", for a part of a format (case
+// control-byte-in-format).
 func TestControlBytes(t *testing.T) {
 	d, err := Load("testdata/control.elf")
 	if err != nil {

@@ -216,7 +216,8 @@ func (c *call) check(t *testing.T) (whole bool) {
 }
 
 // TestMisread renders what a real agent recorded of calls with conversions that it
-// skips (skipped.bin) or for which it takes eight bytes (long.bin).
+// skips (skipped.bin) or for which it takes eight bytes (long.bin): cases
+// skipped-conversions and long-conversions.
 func TestMisread(t *testing.T) {
 	for file, calls := range map[string][][2]string{
 		"skipped.bin": {

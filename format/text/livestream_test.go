@@ -34,7 +34,7 @@ func (g *gate) String() string {
 }
 
 // TestGoodAfterDamage shows logs as soon as they are whole, also behind damage, and
-// the same ones however the bytes come.
+// the same ones however the bytes come (case follow-blind-after-damage).
 func TestGoodAfterDamage(t *testing.T) {
 	damaged := timedLog(t, 4010, 3, 2)
 	damaged[len(damaged)-1] ^= 1
@@ -79,7 +79,7 @@ func TestGoodAfterDamage(t *testing.T) {
 }
 
 // TestFollowChanges follows a file that is appended to, damaged, rotated, cut and
-// rewritten.
+// rewritten (case follow-rotation-race).
 func TestFollowChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	write := func(flag int, b []byte) {

@@ -12,7 +12,8 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// TestRowForms decodes rows however another program has written them.
+// TestRowForms decodes rows however another program has written them (case
+// rows-bom-blank-pretty).
 func TestRowForms(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "n %d"})
 	rows, _ := decode(t, Config{JSON: true, Dictionaries: []Dictionary{d}}, timedLog(t, 2010, 1, 2))
@@ -89,7 +90,8 @@ func TestModuleLevels(t *testing.T) {
 	}
 }
 
-// TestSteersNoTerminal shows nothing that could steer a terminal.
+// TestSteersNoTerminal shows nothing that could steer a terminal (cases
+// terminal-injection and decode-bidi-and-module-names).
 func TestSteersNoTerminal(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\tb":               "a\tb",

@@ -88,8 +88,8 @@ func publish311(id byte, topic string, payload []byte) []byte {
 	return packet(0x32, text(topic), []byte{0, id}, payload)
 }
 
-// The vendor's library speaks 3.1.1: it registers, uploads, and gets what that
-// version has and nothing of MQTT 5 (case seed/cloud-mqtt311).
+// The vendor's library speaks 3.1.1: it registers, uploads, and gets what that version
+// has and nothing of MQTT 5 (cases seed/cloud-mqtt311 and capture/cloud-refuses-311).
 func TestTakesMQTT311(t *testing.T) {
 	c := start(t, Config{Plaintext: true, CustomerID: "7", Strict: Strict{CheckTokens: true}})
 	p := dial311(t, c, "old")

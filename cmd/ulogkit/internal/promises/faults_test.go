@@ -13,13 +13,19 @@ import (
 // cases are the inputs that once were lost, destroyed or told wrongly; each is, or is
 // made anew, in the test that names it.
 var cases = strings.Fields(`
-	broker-of-mqtt-3 config-quotes damaged-outbox-exit-0 disconnect-reason-lost export-picks-another-firmware
-	extract-follows-symlink extract-modes firmware-lost-before-reply firmware-refused-is-network home-not-readable
-	ingest-suback-count nats-error-escape nats-max-payload nobody-subscribed not-a-sink one-bad-file otlp-413-for-ever
-	outbox-new-dir-not-synced outbox-shut-in-outage position-beyond-sink read-only-home same-name token-not-kept
-	topic-three-segments torn-tail-forgotten
-	dictionary-overwrites-firmware export-second-receiver-empty man-page-drops-words no-did-you-mean python-token-file
-	tap-destroys-input text-no-subscriber wrong-firmware-fits`)
+	adjacent-regions alias-name bad-utf8-topic bigtcp-v4 boot-token-string bridge-0x84 broken-region-loses-all broker-of-mqtt-3 clock cloud-mqtt311
+	cloud-refuses-311 cloud-strict-metrics cloud-unknown-topic compressed-debug compressed-debug-sections config-names config-quotes control-byte-in-format damaged-outbox-exit-0
+	debug-only-elf decode-bidi-and-module-names dictionary-memory dictionary-overwrites-firmware disconnect-reason-lost dup-qos0
+	export-picks-another-firmware export-second-receiver-empty extract-follows-symlink extract-modes firmware-lost-before-reply
+	firmware-refused-is-network follow-blind-after-damage follow-rotation-race gap-in-log-topic-unnamed gopacket-311 home-not-readable
+	http-midstream-beside-good ingest-suback-count inlined-name-line keepalive-midconn-port5000 log-v4 long-conversions m0-no-reason man-page-drops-words
+	memory-closed-connections midconn-311-token3 midconn-311-zero mqtt31-silent nats-error-escape nats-max-payload ng-minor2 no-did-you-mean no-prefix
+	nobody-subscribed not-a-sink null-call-flash-at-0 one-bad-file only-ssh otlp-413-for-ever outbox-new-dir-not-synced outbox-shut-in-outage
+	pcap-cap-gt-len pcap-len0 pcpp851-ack-before-data position-beyond-sink proxy1-beside-good python-token-file read-only-home reboot-both-lower-longer
+	recursion-count reorder-script right-firmware-refused-pointer-before-string rows-bom-blank-pretty rst-before-data rst-out-of-window same-name
+	skipped-conversions sp-wrong-certain ssh-beside-good stack-overflow-marker store-concurrent store-vendor-file subscribe-flags0 tap-destroys-input
+	task-stack-not-dumped terminal-injection text-no-subscriber token-not-kept topic-prefix-secret topic-three-segments torn-tail-forgotten trailing-bytes
+	vxlan-beside-good websocket-beside-good wrong-firmware-fits wrong-firmware-silent`)
 
 // faults is how many faults there are, F01 and so on.
 const faults = 56
