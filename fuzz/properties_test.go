@@ -390,7 +390,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 	for range steps {
 		c := chunkAt(offset)
 		sent = append(sent, c)
-		complete := false
+		var complete bool
 		switch rapid.IntRange(0, 4).Draw(t, "what happens") {
 		case 0: // lost, and so there is no answer
 			continue

@@ -130,7 +130,7 @@ func TestDeliverReports(t *testing.T) {
 		if !ok || err != nil || r.Err != nil || string(r.Kind) != string(kind) {
 			t.Fatalf("record %d: %+v, %v", i, r, err)
 		}
-		at := time.Time{}
+		var at time.Time
 		if kind == telemetry.KindMetrics {
 			at = report.Metrics[0].Samples[0].Time
 		} else {

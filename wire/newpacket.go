@@ -109,7 +109,7 @@ func decodeSegment(data []byte, p gopacket.PacketBuilder, version uint8) (_ uint
 				return 0, data, fieldPacket.short
 			}
 			as3 := new(MQTT)
-			how := readAlike
+			var how reading
 			if version, how, err = readBoth(m, as3, data[:n:n]); err != nil {
 				return 0, data, err
 			}

@@ -150,7 +150,7 @@ func start(ts *testscript.TestScript, name, ready string, args []string) {
 func stored(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	got := 0
+	var got int
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // polls files of another process
 		got = 0
 		r, err := filesink.OpenReader(ts.MkAbs(args[0]), 0)

@@ -560,7 +560,7 @@ func FuzzRules(f *testing.F) {
 		{ehFrame("\x01zR\x00\x02\x7c\x0e\x01\x1b\x0c\x0d\x00", true), true},
 		{slices.Concat(common, rulesOf(leafAt, []byte("\x0e\x08\x8e\x01\x0a\x41\xce\x0e\x00\x0b\x09\x07\x03"))), false},
 	} {
-		f.Add(seed.cfi, u32(chain()...), seed.eh, uint32(calls(middleAt)))
+		f.Add(seed.cfi, u32(chain()...), seed.eh, calls(middleAt))
 		f.Add(seed.cfi, slices.Concat(u32(0, 1, 2, 3, 12, calls(middleAt), leafAt+8, thumbBit), u32(chain()...)), seed.eh, uint32(0xfffffff9))
 	}
 	f.Fuzz(func(t *testing.T, cfi, stack []byte, eh bool, lr uint32) {

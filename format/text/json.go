@@ -323,7 +323,7 @@ func appendJSONArg(dst []byte, a *format.Arg) []byte {
 }
 
 func appendJSONDouble(dst []byte, f float64) []byte {
-	name := ""
+	var name string
 	switch {
 	case math.IsNaN(f):
 		name = "NaN"

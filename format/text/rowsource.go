@@ -161,7 +161,7 @@ func (s *rowSource) serve(start []byte, end error, b []byte) (int, error) {
 // object reads the next object.
 func (s *rowSource) object(b []byte) (int, error) {
 	var raw json.RawMessage
-	err := error(nil)
+	var err error
 	if s.array && !s.objects.More() {
 		if _, err = s.objects.Token(); err == nil || s.tried == nil {
 			return 0, io.EOF // the end of the array, or of what there is

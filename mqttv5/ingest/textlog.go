@@ -65,7 +65,7 @@ func ParseTextLog(b []byte) (*TextLog, error) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		err := error(nil)
+		var err error
 		if log == nil {
 			log, err = parseTextHeader(line)
 		} else {

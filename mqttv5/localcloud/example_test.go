@@ -38,6 +38,7 @@ func Example() {
 	// true connection and login
 	// true broker limits
 	// true registration
+	// true topic layout
 	// true log configuration
 	// registered: true
 }

@@ -160,7 +160,7 @@ func (s *File) changeForeign(f func(foreign) foreign) error {
 	before, err := os.ReadFile(s.path)
 	switch {
 	case err == nil:
-		ok := false
+		var ok bool
 		if old, ok = decodeForeign(before); !ok {
 			return failed("read", s.path, errForeign)
 		}

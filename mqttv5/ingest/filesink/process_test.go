@@ -54,7 +54,7 @@ func child(dir string) int {
 	defer s.Close()
 	lines := bufio.NewScanner(os.Stdin)
 	for {
-		n := uint64(1 + s.Next()%20)
+		n := 1 + s.Next()%20
 		err := s.Append(context.Background(), testRecords(s.Next(), n))
 		if err == nil {
 			fmt.Println(s.Next() - 1)

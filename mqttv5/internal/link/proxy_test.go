@@ -116,7 +116,7 @@ func socksProxy(login string, reply byte) func(net.Conn, *bufio.Reader) string {
 		}
 		request := make([]byte, 4)
 		io.ReadFull(in, request)
-		host := ""
+		var host string
 		if request[3] == 3 {
 			n, _ := in.ReadByte()
 			name := make([]byte, n)

@@ -98,17 +98,29 @@ func (c *Connection) renew() {
 				if ctx.Err() == nil {
 					mqtt.ERROR.Println(fmt.Sprintf("subscribe again to %s: %v", topic, err))
 				}
-				select {
-				case <-time.After(renewWait):
-				case <-ctx.Done():
-					return
-				}
-				if !client.IsConnected() {
+				if !rest(ctx, client) {
 					return // the next connection comes here again
 				}
 			}
 		}
 	}()
+}
+
+// rest waits a while. It reports false as soon as the connection has ended.
+func rest(ctx context.Context, client mqtt.Client) bool {
+	t := time.NewTicker(look)
+	defer t.Stop()
+	for end := time.Now().Add(renewWait); time.Now().Before(end); {
+		if !client.IsConnected() {
+			return false
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return client.IsConnected()
 }
 
 func (c *Connection) received(_ mqtt.Client, m mqtt.Message) {

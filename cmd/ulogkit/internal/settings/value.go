@@ -16,7 +16,7 @@ func Explain(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	wanted := ""
+	var wanted string
 	switch kind := bad.GetFlag().Value.Type(); {
 	case kind == "bool":
 		wanted = "true or false"
