@@ -257,7 +257,7 @@ func TestF26Terminate(t *testing.T) {
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
-	if d := time.Since(start); d > 10*time.Second {
+	if d := time.Since(start); d > 30*time.Second {
 		t.Errorf("took %v to end", d)
 	}
 	o = openOutbox(t, dir)

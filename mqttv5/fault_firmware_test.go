@@ -42,7 +42,7 @@ func TestUploadFirmware(t *testing.T) {
 		if err := c.UploadFirmware(within(t, 20*time.Second), f); err != nil {
 			t.Fatal(err)
 		}
-		got, err := cloud.WaitReceived(within(t, 5*time.Second), 1)
+		got, err := cloud.WaitReceived(within(t, 30*time.Second), 1)
 		if err != nil {
 			t.Fatal(err)
 		}

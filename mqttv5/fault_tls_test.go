@@ -84,7 +84,7 @@ func TestF15TLS(t *testing.T) {
 			client, err := New(cfg)
 			if err == nil {
 				defer client.Close()
-				err = client.Connect(within(t, 5*time.Second))
+				err = client.Connect(within(t, 30*time.Second))
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v; want %q", err, c.want)
@@ -142,7 +142,7 @@ func TestF16RenewedCertificate(t *testing.T) {
 	})
 	connect := func() {
 		t.Helper()
-		if err := c.Connect(within(t, 5*time.Second)); err != nil {
+		if err := c.Connect(within(t, 30*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestF16RenewedCertificate(t *testing.T) {
 	}
 	connect()
 	// The session ticket comes with the first bytes after the handshake.
-	if _, err := c.PublishText(within(t, 5*time.Second), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}}); err != nil {
+	if _, err := c.PublishText(within(t, 30*time.Second), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	drop()

@@ -90,7 +90,7 @@ func (m *mosquitto) start() {
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", m.port), time.Second)
 		if err == nil {
@@ -244,7 +244,7 @@ func TestInteropMosquitto(t *testing.T) {
 			if e.Code != ReasonSessionTakenOver && e.Code != 0 {
 				t.Errorf("%+v", e)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Error("the eviction was not noticed")
 		}
 	})

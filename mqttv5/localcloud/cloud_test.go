@@ -259,7 +259,7 @@ func TestCertificates(t *testing.T) {
 			return err
 		}
 		defer n.Close()
-		n.SetDeadline(time.Now().Add(5 * time.Second))
+		n.SetDeadline(time.Now().Add(30 * time.Second))
 		m := &packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "x", CleanStart: true, Properties: &packets.Properties{}}
 		if _, err := m.WriteTo(n); err != nil {
 			return err

@@ -110,7 +110,7 @@ func TestRequestEndsWithARefusal(t *testing.T) {
 					if !errors.Is(err, fault.ErrRefused) || errors.Is(err, fault.ErrNetwork) || fault.Code(err) != fault.ReasonNotAuthorized {
 						t.Errorf("got %v, want %v with its code", err, fault.ErrRefused)
 					}
-					if s := err.Error(); !strings.HasPrefix(s, "ask: ") || strings.Count(s, "Not authorized (0x87): words") != 1 || strings.Count(s, ";") > 1 {
+					if s := err.Error(); !strings.HasPrefix(s, "ask: ") || strings.Count(s, "ask: ") != 1 || strings.Count(s, "Not authorized (0x87): words") != 1 || strings.Count(s, ";") > 1 {
 						t.Errorf("got %q, want one sentence with code and words, and one hint", s)
 					}
 					if d := time.Since(start); d > time.Second {

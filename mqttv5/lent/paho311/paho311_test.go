@@ -111,7 +111,7 @@ func TestSubscribeRefused(t *testing.T) {
 			}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	err = c.Subscribe(ctx, "a", func(lent.Received) {})
 	if refused, ok := err.(*lent.Refusal); !ok || refused.Code != 0x80 {
