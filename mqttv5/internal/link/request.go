@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -174,10 +175,13 @@ func (q *query) acknowledged(a Ack, refused chan<- error) {
 func (q *query) failed(err error) error {
 	e := &fault.Error{Op: q.Op, Class: fault.ErrNetwork, Code: fault.Code(err), Err: err}
 	var inner *fault.Error
+	errors.As(err, &inner)
 	switch {
 	case errors.Is(err, fault.ErrClosed):
 		return fault.ErrClosed
-	case errors.As(err, &inner):
+	case inner != nil && strings.HasPrefix(inner.Op+": ", q.Op+": "):
+		return err // it says so already
+	case inner != nil:
 		// One sentence and one hint.
 		outer := *inner
 		outer.Op = q.Op + ": " + inner.Op
