@@ -33,6 +33,28 @@ var differences = []difference{
 
 	{"boot reply", "{\"token\":5,\"x\":\"\xff\"}", "5", "none", "the token is read, whatever bytes another field holds"},
 
+	{"retained boot reply", "5, then nothing", "none", "5", "what a broker kept is of some earlier time, and its token may be another session's"},
+
+	// A layout that nobody has seen is not guessed; upload --as-is sends such a log.
+	{"version of a log", "0", "false", "true", "no agent of version 0 is known, nor its layout"},
+	{"version of a log", "2", "false", "true", "no agent of version 2 is known, nor its layout"},
+	{"version of a log", "above 4", "false", "true", "the next version may have another layout, and a token at its place alone is sure"},
+
+	{"upload", "serial silent", "false", "true", "without a token the cloud takes a log for nobody's; it waits instead"},
+	{"upload", "empty dump", "false", "true", "there is nothing in it, and a device would be taken for crashed"},
+	{"upload", "dump of noise", "false", "true", "what has not even the header of a dump is another file; one that is cut or damaged goes"},
+	{"upload", "no certificate", "false", "true", "nothing goes in plain text unless it is told to, and to loopback"},
+
+	{"serial", "#", "false", "5", "it would take the replies to all devices"},
+	{"serial", "+", "false", "5", "it would take the replies to all devices"},
+	{"serial", "a/b", "false", "77", "no serial is two levels of a topic: replies go by levels"},
+	{"serial", "", "false", "77", "nobody could tell which device it is"},
+
+	// Of a single device's report the library looks at nothing.
+	{"report", "no metrics", "false", "true", "an empty report says nothing, and hides a mistake of its caller"},
+	{"report", "no name", "false", "true", "nobody could ever find the value again"},
+	{"report", "484,037 bytes", "false", "true", "AWS takes 131,072 bytes; more would end the connection, and all behind it"},
+
 	// The library puts any text before its topics.
 	{"prefix", "ulogger", "false", "true", "a prefix is whole levels, as a bridge has them: ulogger/"},
 	{"prefix", "x-", "false", "true", "a prefix is whole levels, as a bridge has them"},
