@@ -101,6 +101,30 @@ func testOddUploads(t *testing.T, l *library) {
 	table.done(t)
 }
 
+// A configuration that the broker kept counts: it is what the cloud said last.
+func testKeptLogConfig(t *testing.T, l *library) {
+	b := startBroker(t, func(string) []byte { return nil }, func(string) []byte { return nil })
+	if err := b.server.Publish("config/v0/42/0/7/kept", []byte(nine), true, 1); err != nil {
+		t.Fatal(err)
+	}
+	info, who := device("kept")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ours := "none"
+	for c, err := range connect(t, mqttv5.Config{Port: b.port, GroupID: "0"}).WatchLogConfig(ctx, info) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours = fmt.Sprint(c.Level, c.ModuleFlags, c.Timeout)
+		break
+	}
+	var theirs map[string]any
+	l.call(t, request{Call: "wait_for_log_config", Args: []any{who, config(plain(b.port, 0))}, With: map[string]any{"timeout": 30.0}}, &theirs)
+	if want := fmt.Sprint(format.LevelError, 5, 10*time.Second); ours != want || theirs["log_level"] != "ERROR" || theirs["module_flags"] != 5.0 || theirs["timeout_seconds"] != 10.0 {
+		t.Errorf("ours %s, the library %v, want %s", ours, theirs, want)
+	}
+}
+
 // What is no report is not sent; the library looks at batches alone, and at their shape.
 func testOddReports(t *testing.T, l *library) {
 	b := startBroker(t, func(string) []byte { return nil }, func(string) []byte { return nil })

@@ -26,6 +26,7 @@ func TestOracle(t *testing.T) {
 		{"messages", func(t *testing.T, l *library) { testMessages(t, l, newest) }},
 		{"versions", testVersions},
 		{"odd uploads", testOddUploads},
+		{"kept log configuration", testKeptLogConfig},
 		{"odd reports", testOddReports},
 		{"batch sizes", testBatchSizes},
 		{"HTTP", testHTTP},

@@ -94,7 +94,7 @@ func testLogConfigs(t *testing.T, l *library) {
 	for i := range logConfigs {
 		_, object := device(strconv.Itoa(i))
 		wg.Go(func() {
-			a, err := l.ask(request{Call: "wait_for_log_config", Args: []any{object, config(plain(b.port, 0))}, With: map[string]any{"timeout": 1.0}})
+			a, err := l.ask(request{Call: "wait_for_log_config", Args: []any{object, config(plain(b.port, 0))}, With: map[string]any{"timeout": 3.0}})
 			var c *struct {
 				Level   string   `json:"log_level"`
 				Flags   uint32   `json:"module_flags"`
