@@ -98,7 +98,7 @@ func (c *Connection) renew() {
 				if ctx.Err() == nil {
 					mqtt.ERROR.Println(fmt.Sprintf("subscribe again to %s: %v", topic, err))
 				}
-				if !rest(ctx, client) {
+				if !c.rest(ctx, client, topic) {
 					return // the next connection comes here again
 				}
 			}
@@ -106,14 +106,12 @@ func (c *Connection) renew() {
 	}()
 }
 
-// rest waits a while. It reports false as soon as the connection has ended.
-func rest(ctx context.Context, client mqtt.Client) bool {
+// rest waits a while, but not for a topic that was given up. It reports false as soon
+// as the connection has ended.
+func (c *Connection) rest(ctx context.Context, client mqtt.Client, topic string) bool {
 	t := time.NewTicker(look)
 	defer t.Stop()
-	for end := time.Now().Add(renewWait); time.Now().Before(end); {
-		if !client.IsConnected() {
-			return false
-		}
+	for end := time.Now().Add(renewWait); time.Now().Before(end) && c.topics.Has(topic) && client.IsConnected(); {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
