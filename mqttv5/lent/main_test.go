@@ -48,7 +48,7 @@ var hosts = map[string]func(t *testing.T, port int) *host{
 func connect5(t *testing.T, port int, lends bool) *host {
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{{Scheme: "mqtt", Host: fmt.Sprintf("127.0.0.1:%d", port)}}, KeepAlive: 20,
-		ReconnectBackoff: autopaho.NewConstantBackoff(reconnect), ConnectTimeout: 30 * time.Second,
+		ReconnectBackoff: autopaho.NewConstantBackoff(reconnect), ConnectTimeout: 5 * time.Second,
 		ClientConfig: paho.ClientConfig{ClientID: "gateway", PacketTimeout: 3 * time.Second},
 	}
 	h := &host{}
@@ -101,14 +101,14 @@ func connect5(t *testing.T, port int, lends bool) *host {
 
 func connect311(t *testing.T, port int) *host {
 	o := mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", port)).SetClientID("gateway").
-		SetMaxReconnectInterval(reconnect).SetConnectTimeout(30 * time.Second)
+		SetMaxReconnectInterval(reconnect).SetConnectTimeout(5 * time.Second)
 	h := &host{lends: paho311.Lend(o)}
 	client := mqtt.NewClient(o)
 	if token := client.Connect(); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())
 	}
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(30 * time.Second); !client.IsConnectionOpen() && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(5 * time.Second); !client.IsConnectionOpen() && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond) // it does not end while it connects
 		}
 		client.Disconnect(100)
