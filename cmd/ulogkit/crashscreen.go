@@ -170,10 +170,11 @@ func (s *crashScreen) backtrace(w io.Writer, row *inspect.Crash) (folded int) {
 	width = min(width, s.width/2-16)
 	lines := 0
 	leftovers := false
+	gap, beyond := len(calls)-row.Outermost, 0 // where frames are left out
 	for i := 0; i < len(calls); i++ {
 		call := &calls[i]
 		times := 1
-		for !s.all && i+1 < len(calls) && sameCall(&calls[i+1], call) {
+		for !s.all && i+1 < len(calls) && i+1 != gap && sameCall(&calls[i+1], call) {
 			times++
 			i++
 		}
@@ -188,12 +189,13 @@ func (s *crashScreen) backtrace(w io.Writer, row *inspect.Crash) (folded int) {
 				s.wrap(w, "  ", "  ", "found on the stack or in lr; possible leftovers of calls that had returned:", nil)
 			}
 		}
-		s.frame(w, call, i-times+1, times, width)
+		s.frame(w, call, i-times+1+beyond, times, width)
 		if i == 0 && row.Source != nil {
 			s.wrap(w, "         > ", "           ", quotedName(row.Source.Text), color.New(color.Faint).Sprint)
 		}
-		if row.Omitted > 0 && i+1 == len(calls)-row.Outermost {
+		if row.Omitted > 0 && i+1 == gap {
 			fmt.Fprintf(w, "  ... %d frames left out\n", row.Omitted)
+			beyond = row.Omitted
 		}
 	}
 	return folded

@@ -30,7 +30,7 @@ func TestCrashScreen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for width := minColumns; width <= maxColumns; width += 7 {
+		for _, width := range []int{minColumns, 47, 54, 61, 68, 75, 80, 87, 94, maxColumns} {
 			for _, s := range []crashScreen{{width: width}, {width: width, all: true}} {
 				row, err := inspect.Explain(strings.Repeat("a long name of a file/", 4)+"x", b, builds)
 				if err != nil {
@@ -48,5 +48,30 @@ func TestCrashScreen(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestRecursionWithoutEnd has more frames than are kept: what is left out stands between
+// them, though it is the same call before and behind it.
+func TestRecursionWithoutEnd(t *testing.T) {
+	name, offset := "recurse", uint32(28)
+	call := inspect.Call{PC: 0x250, Function: &name, Offset: &offset, Confidence: crash.Unwound, How: crash.FromCFI}
+	row := &inspect.Crash{Omitted: 5000, Outermost: 2}
+	for range 102 {
+		row.Backtrace = append(row.Backtrace, call)
+	}
+	const want = `  #0   0x00000250  recurse+28  100 times
+  ... 5000 frames left out
+  #5100 0x00000250  recurse+28  2 times
+`
+	var out bytes.Buffer
+	s := crashScreen{width: 80}
+	if s.backtrace(&out, row); out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+	out.Reset()
+	s.all = true
+	if s.backtrace(&out, row); strings.Count(out.String(), "\n") != 103 || !strings.Contains(out.String(), "recurse+28\n  ... 5000 frames left out\n  #5100 ") {
+		t.Errorf("with --all:\n%s", out.String())
 	}
 }

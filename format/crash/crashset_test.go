@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -262,5 +263,48 @@ func checkScore(t *testing.T, build string, s score) {
 	t.Helper()
 	if s.shown != s.gdb || s.certain*1000 < s.gdb*995 || s.wrongCertain > 0 || s.astray*20 > s.scanned {
 		t.Errorf("%s: %s", build, s)
+	}
+}
+
+// TestSummary holds the sentence of every dump of the set, the hostile ones too, to
+// what fits on a line.
+func TestSummary(t *testing.T) {
+	files := readSet(t, crashset)
+	all := builds(t, files)
+	words := map[string]string{
+		"m0-Os/s04.core":            "Jump to 0x200000d0 without the Thumb bit from call_ptr, main.c:31",
+		"m0-Os/s05.core":            "Call through a null pointer from call_ptr, main.c:31",
+		"m0-Os/s07.core":            "Breakpoint without a debugger, as of an assertion, in die, main.c:23",
+		"m3-O2/s06.core":            "Jump to 0xb0000000, where no code can run, from call_ptr, main.c:31",
+		"hostile/acce55ed-mid.core": "Stack overflow, by the mark of the device, in leaf_crash, main.c:18",
+	}
+	for name := range words {
+		if files[name] == nil {
+			t.Fatalf("no %s", name)
+		}
+	}
+	checked := 0
+	for name, b := range files {
+		d, err := Read(b)
+		if err != nil {
+			continue // no dump, as files beside them
+		}
+		fw := all[path.Dir(name)]
+		if fw == nil {
+			fw = all["m3-O2"]
+		}
+		for _, fw := range []*Firmware{fw, nil} {
+			s := fw.Summary(d, fw.Backtrace(d))
+			if n := utf8.RuneCountInString(s); n == 0 || n > 100 || strings.ContainsAny(s, "\n\t") {
+				t.Errorf("%s: %d columns: %q", name, n, s)
+			}
+			checked++
+			if want, ok := words[name]; ok && fw != nil && s != want {
+				t.Errorf("%s: got %q, want %q", name, s, want)
+			}
+		}
+	}
+	if checked < 700 {
+		t.Errorf("%d sentences, want 700", checked)
 	}
 }

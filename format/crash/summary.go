@@ -14,15 +14,18 @@ const maxSummary = 100
 func (fw *Firmware) Summary(d *Dump, t *Backtrace) string {
 	e := explainer{Fault: fault(d), fw: fw, d: d, r: newUnwinder(nil, d).reg, pc: d.Registers.PC() &^ 1}
 	what := e.inShort()
+	if strings.Contains(what, ", ") { // what lies between commas ends with one
+		what += ","
+	}
 	i := 0
 	for i < len(t.Frames) && t.Frames[i].Function == "" {
 		i++
 	}
 	if i == len(t.Frames) || t.Frames[i].Confidence != Unwound {
-		if d.Known(placePC) {
-			what += fmt.Sprintf(" at pc 0x%08x", e.pc)
+		if !d.Known(placePC) {
+			return cut(strings.TrimSuffix(what, ","), maxSummary)
 		}
-		return cut(what, maxSummary)
+		return cut(what+fmt.Sprintf(" at pc 0x%08x", e.pc), maxSummary)
 	}
 
 	f := t.Frames[i]
