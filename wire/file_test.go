@@ -144,7 +144,8 @@ func TestFilePacked(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"gzip": gz(9, plain), "gzip stored": gz(0, plain), "gzip in two members": append(gz(9, plain[:half]), gz(9, plain[half:])...),
 		"zstd": zst, "zstd in two frames": append(encoder.EncodeAll(plain[:half], nil), encoder.EncodeAll(plain[half:], nil)...),
-		"gzip of pcapng": gz(9, pcapng(t, binary.BigEndian, linkRaw, packets)),
+		"zstd behind a frame to skip": append([]byte("\x5f\x2a\x4d\x18\x05\x00\x00\x00hello"), zst...),
+		"gzip of pcapng":              gz(9, pcapng(t, binary.BigEndian, linkRaw, packets)),
 	} {
 		for _, r := range []io.Reader{bytes.NewReader(file), iotest.OneByteReader(bytes.NewReader(file))} {
 			messages, stats, err := read(t, r, CaptureConfig{})

@@ -57,7 +57,7 @@ func unpack(r io.Reader) (_ *bufio.Reader, packed bool, err error) {
 		return bufio.NewReaderSize(z, size), true, nil
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		return bufio.NewReaderSize(bzip2.NewReader(b), size), true, nil
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippable(magic):
 		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, true, bad(fmt.Errorf("zstd: %w", err))
@@ -69,4 +69,10 @@ func unpack(r io.Reader) (_ *bufio.Reader, packed bool, err error) {
 		return nil, true, bad(errors.New("compressed with xz: unpack it first, with unxz"))
 	}
 	return b, false, nil
+}
+
+// isSkippable reports whether a file begins with a frame that zstd passes over, as those
+// of pzstd do.
+func isSkippable(magic []byte) bool {
+	return len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})
 }
