@@ -77,7 +77,7 @@ func (r *Reassembler) syn(c *connection, d int, s *Segment) *connection {
 	begun := h.passed > 0 || h.closed
 	switch {
 	case h.hasISN && s.Sequence == h.isn:
-		if begun && s.Time.Sub(c.seen) > maxSilence {
+		if begun && s.Time.Sub(c.seen) > maxSilence || h.closed && other.closed {
 			return r.restart(c, s)
 		}
 		if !begun && !s.ACK {

@@ -44,6 +44,7 @@ func TestCapturePortReused(t *testing.T) {
 	const isn, serverISN = 6509, 990000
 	for name, second := range map[string][2]uint32{
 		"same":             {isn, 980000},
+		"same on both":     {isn, serverISN},
 		"same, server up":  {isn, serverISN + 1<<22},
 		"lower":            {isn - 5000, 12},
 		"lower by one":     {isn - 1, 980000},
@@ -55,6 +56,9 @@ func TestCapturePortReused(t *testing.T) {
 			for _, finished := range []bool{false, true} {
 				if sides == "server" && name == "same" && finished {
 					continue // the same as far as a server shows
+				}
+				if name == "same on both" && (sides != "both" || !finished) {
+					continue // the same as far as numbers show, until both have said goodbye
 				}
 				first := talkFrom(t, isn, serverISN, "binlog/v0/C/A", 2)
 				if finished {
