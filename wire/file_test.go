@@ -160,6 +160,13 @@ func TestFilePacked(t *testing.T) {
 			}
 		}
 	}
+	padded := slices.Concat(gz(9, plain[:half]), make([]byte, 600), gz(9, nil), gz(9, plain[half:]), make([]byte, 512))
+	if messages, stats, err := read(t, bytes.NewReader(padded), CaptureConfig{}); err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
+		t.Errorf("gzip with zeros behind its members: got %v, %v, %v", kinds(messages), stats, err)
+	}
+	if _, _, err := read(t, bytes.NewReader(append(padded, "more"...)), CaptureConfig{}); !errors.Is(err, ErrCapture) {
+		t.Errorf("gzip with something else behind it: got %v", err)
+	}
 	messages, _, err := read(t, bytes.NewReader(gz(0, plain)[:len(plain)-400]), CaptureConfig{})
 	if len(messages) < 2 || err == nil || !strings.Contains(err.Error(), "(unpacked)") {
 		t.Errorf("cut: got %v, %v", kinds(messages), err)

@@ -54,7 +54,8 @@ func unpack(r io.Reader) (_ *bufio.Reader, packed bool, err error) {
 			}
 			return nil, true, bad(fmt.Errorf("gzip: %w", err))
 		}
-		return bufio.NewReaderSize(z, size), true, nil
+		z.Multistream(false)
+		return bufio.NewReaderSize(&members{z, b}, size), true, nil
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		return bufio.NewReaderSize(bzip2.NewReader(b), size), true, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippable(magic):
@@ -69,6 +70,38 @@ func unpack(r io.Reader) (_ *bufio.Reader, packed bool, err error) {
 		return nil, true, bad(errors.New("compressed with xz: unpack it first, with unxz"))
 	}
 	return b, false, nil
+}
+
+// members reads the members of a gzip file, and passes over zeros behind one, which fill
+// up blocks: so does gzip.
+type members struct {
+	z *gzip.Reader
+	r *bufio.Reader
+}
+
+func (m *members) Read(p []byte) (int, error) {
+	for {
+		n, err := m.z.Read(p)
+		if n > 0 && errors.Is(err, io.EOF) {
+			return n, nil // the end is found again
+		}
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		b := byte(0)
+		for b == 0 {
+			if b, err = m.r.ReadByte(); err != nil {
+				return 0, err
+			}
+		}
+		if err := m.r.UnreadByte(); err != nil {
+			return 0, err
+		}
+		if err := m.z.Reset(m.r); err != nil {
+			return 0, err
+		}
+		m.z.Multistream(false)
+	}
 }
 
 // isSkippable reports whether a file begins with a frame that zstd passes over, as those
