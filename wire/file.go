@@ -69,6 +69,8 @@ func openCapture(r io.Reader) (*captureFile, error) {
 		return nil, f.reason(err)
 	}
 	switch {
+	case len(magic) == 0 && errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, f.bad("the file was cut off before anything of it can be unpacked")
 	case len(magic) == 0:
 		return nil, f.bad("the file is empty")
 	case len(magic) < 4:

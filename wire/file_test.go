@@ -160,6 +160,9 @@ func TestFilePacked(t *testing.T) {
 			}
 		}
 	}
+	if _, err := NewCapture(bytes.NewReader(zst[:len(zst)-9]), CaptureConfig{}); !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("zstd, cut in its first block: got %v", err)
+	}
 	padded := slices.Concat(gz(9, plain[:half]), make([]byte, 600), gz(9, nil), gz(9, plain[half:]), make([]byte, 512))
 	if messages, stats, err := read(t, bytes.NewReader(padded), CaptureConfig{}); err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
 		t.Errorf("gzip with zeros behind its members: got %v, %v, %v", kinds(messages), stats, err)
