@@ -251,7 +251,7 @@ func fileInfo(f *os.File) (os.FileInfo, error) {
 
 // captureDecoder returns what decodes logs, or nil if no firmware was given.
 func captureDecoder(cmd *cobra.Command, flags *captureFlags) (*text.Decoder, error) {
-	builds, err := openBuilds(flags.elf, "", cmd.ErrOrStderr())
+	builds, err := openBuilds(flags.elf, "", "", cmd.ErrOrStderr())
 	if err != nil || len(builds.dicts) == 0 {
 		return nil, err
 	}

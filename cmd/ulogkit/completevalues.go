@@ -62,6 +62,9 @@ func valuesOf(cmd *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
 	case "sink", "from":
 		return sinkNames
 	case "store":
+		if cmd.Name() == "decode" || cmd.Name() == "export" { // they read it
+			return filesOf("json")
+		}
 		return fileOr("none\tkeep no tokens")
 	case "elf", "firmware":
 		return filesOf(elfNames...)

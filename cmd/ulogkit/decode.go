@@ -8,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format"
-	"github.com/ulogkit/ulogkit/format/dict"
 	"github.com/ulogkit/ulogkit/format/text"
 )
 
@@ -27,7 +25,7 @@ const followInterval = 200 * time.Millisecond
 
 // decodeFlags are the flags of decode.
 type decodeFlags struct {
-	hash                    string
+	hash, store             string
 	elf                     []string
 	level, module, grep     string
 	line                    string
@@ -48,7 +46,8 @@ with the format strings of the firmware, as the device would have printed it.
 
 FW is the firmware's ELF file, a dictionary that "ulogkit dictionary" made of
 one, or a directory of these; with several, each log is decoded with the one
-that fits it, and one that fits several with that of the log before. A FILE whose
+that fits it, and one that fits several with that of the log before; --git-hash and
+--store choose it by commit, or by the session token in the log. A FILE whose
 records are not those of the firmware is refused with the evidence, unless
 --force is given. Without --elf the records keep address and arguments; a FILE of
 such records, written with --json, can be decoded later. With several FW each of
@@ -81,6 +80,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.elf, "elf", nil, "firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
 	flags.StringVar(&f.hash, "git-hash", "", "of several FW take the one of the commit with this `hash`")
+	flags.StringVar(&f.store, "store", "", "of several FW take for each log the one of its session token, which this `file` tells, of ulogkit or of the vendor's library")
 	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone; for single modules after a comma, as in warn,net=debug")
 	flags.StringVar(&f.module, "module", "", "`modules` to show, by number or by their name in the build of each log, separated by commas")
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
@@ -112,7 +112,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	case lines && f.stats:
 		return usage(errors.New("--format is for lines of records, --stats writes none: give one of them"))
 	}
-	builds, err := openBuilds(f.elf, f.hash, cmd.ErrOrStderr())
+	builds, err := openBuilds(f.elf, f.hash, f.store, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		if err != nil || report.Lost() {
 			bad++
 		}
+		builds.tellUnknown()
 		name = text.Printable(name)
 		if e := report.Write(cmd.ErrOrStderr(), name); e != nil {
 			return e
@@ -168,96 +169,6 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// builds are what the flag --elf names.
-type builds struct {
-	stores  []*dict.Store
-	dicts   []text.Dictionary
-	hash    string    // of the commit that the firmware was built from, or empty
-	skipped []string  // why files hold no dictionary, or none any more
-	stderr  io.Writer // is told that
-}
-
-func openBuilds(paths []string, hash string, stderr io.Writer) (*builds, error) {
-	b := &builds{hash: hash, stderr: stderr}
-	for _, path := range paths {
-		store, err := dict.OpenStore(path)
-		if err != nil {
-			return nil, err
-		}
-		b.stores = append(b.stores, store)
-	}
-	if hash != "" && len(paths) == 0 {
-		return nil, usage(errors.New("--git-hash: give the builds to choose from with --elf"))
-	}
-	return b, b.load()
-}
-
-// byHash takes of the builds the one of the commit alone.
-func (b *builds) byHash() error {
-	var failed []error
-	var dicts []text.Dictionary
-	for _, store := range b.stores {
-		if d, err := store.Lookup(dict.ID{GitHash: b.hash}); err != nil {
-			failed = append(failed, err)
-		} else {
-			dicts = append(dicts, d)
-		}
-	}
-	if len(dicts) == 0 {
-		return errors.Join(failed...)
-	}
-	b.dicts = dicts
-	return nil
-}
-
-// load reads what has changed, and tells which files are skipped that were not
-// before.
-func (b *builds) load() error {
-	if b.hash != "" {
-		return b.byHash()
-	}
-	var dicts []text.Dictionary
-	var skipped []string
-	for _, store := range b.stores {
-		all, errs, err := store.All()
-		if err != nil {
-			return err
-		}
-		for _, d := range all {
-			dicts = append(dicts, d)
-		}
-		for _, err := range errs {
-			skipped = append(skipped, err.Error())
-		}
-	}
-	for _, reason := range skipped {
-		if !slices.Contains(b.skipped, reason) {
-			fmt.Fprintf(b.stderr, "%s; skipped\n", reason)
-		}
-	}
-	b.dicts, b.skipped = dicts, skipped
-	return nil
-}
-
-// tellNoSources says which builds lack lines of code that they should have.
-func (b *builds) tellNoSources() {
-	for _, d := range b.dicts {
-		if d, ok := d.(*dict.Dictionary); ok && d.NoSources() != "" {
-			fmt.Fprintf(b.stderr, "%s: no lines of code: %s\n", d, d.NoSources())
-		}
-	}
-}
-
-// reload returns the dictionaries if others are there now. While a build has
-// removed them, nothing has changed.
-func (b *builds) reload() []text.Dictionary {
-	before := b.dicts
-	if b.load() != nil || slices.Equal(before, b.dicts) {
-		return nil
-	}
-	return b.dicts
-}
-
 // decoder makes a decoder of the flags.
 func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, error) {
 	cfg := text.Config{
@@ -272,6 +183,9 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 	}
 	if f.follow {
 		cfg.Reload = builds.reload
+	}
+	if builds.sessions != nil {
+		cfg.Known = builds.issued
 	}
 	if cfg.Parallel == 0 {
 		cfg.Parallel = min(runtime.GOMAXPROCS(0), 64)

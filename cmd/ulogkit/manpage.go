@@ -84,7 +84,7 @@ func usedFiles(cmd *cobra.Command) (entries [][2]string) {
 	if cmd.Flags().Lookup("config") != nil {
 		entries = append(entries, [2]string{"~/.config/ulogkit/config", "Settings: \"name = value\" a line, with the names of the flags. --config and ULOGKIT_CONFIG name another file."})
 	}
-	if cmd.Flags().Lookup("store") != nil {
+	if cmd.Flags().Lookup("store") != nil && cmd.Name() != "decode" { // which looks into a file that is named
 		entries = append(entries, [2]string{"~/.local/state/ulogkit/session_tokens.json", "The session tokens of devices, mode 0600. --store names another file."})
 	}
 	if cmd.Flags().Lookup("outbox") != nil {

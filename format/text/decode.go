@@ -31,6 +31,11 @@ type Config struct {
 	// of the log before.
 	// Default: none; records keep address and arguments.
 	Dictionaries []Dictionary
+	// Known returns the dictionary of the build that a log's session token was issued
+	// for, one of Dictionaries or of what Reload gave last, or nil if that is not known:
+	// the log is then decoded with it, whatever else fits. It is called for each log.
+	// Default: none is known.
+	Known func(token uint32) Dictionary
 	// Force goes on where no dictionary fits a file.
 	// Default: false; the file is refused with ErrWrongDictionary.
 	Force bool
@@ -127,7 +132,7 @@ func (d *Decoder) Decode(ctx context.Context, file string, r io.Reader, w io.Wri
 
 func newStream(ctx context.Context, cfg *Config, stats *Stats, file string, w io.Writer) *stream {
 	s := &stream{cfg: cfg, stats: stats, file: file, ctx: ctx, w: w}
-	builds := choose.Config{Dictionaries: cfg.Dictionaries, Parse: parseFormat, Sources: cfg.showsSource()}
+	builds := choose.Config{Dictionaries: cfg.Dictionaries, Parse: parseFormat, Sources: cfg.showsSource(), Known: cfg.Known}
 	s.judge = choose.NewJudge(builds, cfg.Force)
 	s.out = newRenderer(cfg, file)
 	s.out.use(s.judge.Dictionary())

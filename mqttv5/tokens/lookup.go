@@ -29,6 +29,18 @@ type lookupFile struct {
 	seen    fs.FileInfo // nil when there was none
 	known   map[tokenOf]Key
 	foreign map[uint32]Key // of the library, by token
+	builds  builds
+}
+
+// builds are the git hashes of the firmware that tokens were issued for; empty where
+// several were.
+type builds map[uint32]string
+
+func (b builds) add(token uint32, gitHash string) {
+	if other, taken := b[token]; taken && other != gitHash {
+		gitHash = ""
+	}
+	b[token] = gitHash
 }
 
 // tokenOf is what a log and its topic tell of a session.
@@ -71,11 +83,7 @@ func (s *Lookup) Lookup(customer, group string, application, token uint32) (Key,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.files {
-		if changed(f.path, f.seen) {
-			if err := f.load(); err != nil {
-				s.log.Warn("cannot look up devices; those of before stay known", "error", err)
-			}
-		}
+		s.refresh(f)
 		key, ok := f.known[tokenOf{customer, group, application, token}]
 		if !ok {
 			if key, ok = f.foreign[token]; ok && key.DeviceSerial != "" {
@@ -89,17 +97,42 @@ func (s *Lookup) Lookup(customer, group string, application, token uint32) (Key,
 	return Key{}, false
 }
 
+// GitHash returns the git hash of the firmware that a token was issued for, for a log
+// whose application is not known. It reports false when there is none, and when there
+// are several, of different firmware.
+func (s *Lookup) GitHash(token uint32) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.files {
+		s.refresh(f)
+		if hash, ok := f.builds[token]; ok {
+			return hash, hash != ""
+		}
+	}
+	return "", false
+}
+
+// refresh reads a file again when it has changed.
+func (s *Lookup) refresh(f *lookupFile) {
+	if !changed(f.path, f.seen) {
+		return
+	}
+	if err := f.load(); err != nil {
+		s.log.Warn("cannot look up devices; those of before stay known", "error", err)
+	}
+}
+
 // load reads the file. What cannot be read is not tried again until it changes.
 func (f *lookupFile) load() error {
 	list, fi, err := read(f.path, math.MaxInt)
 	f.seen = fi
 	if errors.Is(err, fs.ErrNotExist) {
-		f.known, f.foreign = nil, nil
+		f.known, f.foreign, f.builds = nil, nil, nil
 		return nil
 	}
 	if errors.Is(err, errForeign) {
 		if theirs, ok := readForeign(f.path); ok {
-			f.known, f.foreign = nil, theirs.byToken()
+			f.known, f.foreign, f.builds = nil, theirs.byToken(), theirs.builds()
 			return nil
 		}
 	}
@@ -107,8 +140,9 @@ func (f *lookupFile) load() error {
 		return failed("read", f.path, err)
 	}
 
-	f.known, f.foreign = map[tokenOf]Key{}, nil
+	f.known, f.foreign, f.builds = map[tokenOf]Key{}, nil, builds{}
 	for e := range list.all() {
+		f.builds.add(e.token, e.key.GitHash)
 		at := tokenOf{e.key.CustomerID, e.key.GroupID, e.key.ApplicationID, e.token}
 		if other, taken := f.known[at]; taken && (other.DeviceSerial != e.key.DeviceSerial || other.GitHash != e.key.GitHash) {
 			e.key = Key{} // nobody's
@@ -133,4 +167,15 @@ func (f foreign) byToken() map[uint32]Key {
 		known[token] = key
 	}
 	return known
+}
+
+// builds returns what firmware each token was issued for.
+func (f foreign) builds() builds {
+	all := make(builds, len(f))
+	for _, m := range f {
+		if token, hash, ok := m.token(); ok {
+			all.add(token, hash)
+		}
+	}
+	return all
 }

@@ -195,3 +195,53 @@ func TestLookupReadsTheLibrarysFile(t *testing.T) {
 		t.Error("a token that was replaced is still known")
 	}
 }
+
+// The firmware of a token is told without the application, unless it is disputed.
+func TestLookupTellsTheFirmwareOfAToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	s, err := OpenLookup(Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(token uint32, want string) {
+		t.Helper()
+		if got, ok := s.GitHash(token); got != want || ok != (want != "") {
+			t.Errorf("token %d: got %q, %v, want %q", token, got, ok, want)
+		}
+	}
+	expect(5, "")
+
+	store, err := OpenFile(Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []struct {
+		app    uint32
+		serial string
+		hash   string
+		token  uint32
+	}{{7, "SN1", "abc", 5}, {8, "SN2", "abc", 5}, {7, "SN3", "abc", 6}, {8, "SN4", "def", 6}, {9, "SN5", "abc", 6}} {
+		key := Key{Broker: "b:1", CustomerID: "7", ApplicationID: e.app, DeviceSerial: e.serial, GitHash: e.hash}
+		if err := store.SetToken(t.Context(), key, e.token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(5, "abc")
+	expect(6, "") // of two, one of them with two devices
+	expect(7, "")
+
+	// That of the library, which is read and stays as it is.
+	library := `{"SN-1": {"token": 5, "git_hash": "abc"}, "SN-2": {"token": 5, "git_hash": "abc"}, "SN-3": {"token": 6, "git_hash": "abc"}, "SN-4": {"token": 6, "git_hash": "def"}}`
+	path = filepath.Join(t.TempDir(), "session_tokens.json")
+	if err := os.WriteFile(path, []byte(library), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = OpenLookup(Config{Path: path}); err != nil {
+		t.Fatal(err)
+	}
+	expect(5, "abc")
+	expect(6, "")
+	if b, err := os.ReadFile(path); err != nil || string(b) != library {
+		t.Errorf("the file has changed to %q, error %v", b, err)
+	}
+}

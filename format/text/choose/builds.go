@@ -46,6 +46,10 @@ type Config struct {
 	// Sources says that two builds which differ in a line of code alone read a
 	// record differently. Default: false.
 	Sources bool
+	// Known returns the dictionary of the build that a session token was issued for,
+	// one of those to choose from, or nil if that is not known. A log with such a
+	// token is of that build, whatever else fits it. Default: none is known.
+	Known func(token uint32) Dictionary
 }
 
 const (
@@ -62,6 +66,7 @@ type builds struct {
 	candidates []*candidate
 	parse      func(string) Format
 	sources    bool
+	known      func(token uint32) Dictionary
 
 	best     []*candidate         // that choose returned last
 	compared []*candidate         // candidates that differs compared last
@@ -76,7 +81,7 @@ func New(cfg Config) *Builds {
 }
 
 func (b *builds) init(cfg Config) {
-	b.parse, b.sources, b.differed = cfg.Parse, cfg.Sources, map[key][]*candidate{}
+	b.parse, b.sources, b.known, b.differed = cfg.Parse, cfg.Sources, cfg.Known, map[key][]*candidate{}
 	for _, d := range cfg.Dictionaries {
 		b.candidates = append(b.candidates, newCandidate(d))
 	}
@@ -225,9 +230,26 @@ func (b *builds) look(c *candidate, p format.Payload) (s sight) {
 	return s
 }
 
-// choose returns the candidates that a log says least against. c, that of the
-// log before, comes first if it is one of them.
+// issued returns the candidate that the log's session token was issued for, or nil.
+func (b *builds) issued(log Records) *candidate {
+	if b.known == nil || log.token == 0 {
+		return nil
+	}
+	dict := b.known(log.token)
+	if i := slices.IndexFunc(b.candidates, func(c *candidate) bool { return c.dict == dict }); i >= 0 {
+		return b.candidates[i]
+	}
+	return nil
+}
+
+// choose returns the candidate that the log's session token was issued for, or those
+// that the log says least against. c, that of the log before, comes first if it is
+// one of them.
 func (b *builds) choose(log Records, c *candidate) []*candidate {
+	if issued := b.issued(log); issued != nil {
+		b.best = append(b.best[:0], issued)
+		return b.best
+	}
 	least := b.against(c, log, math.MaxInt)
 	b.best = append(b.best[:0], c)
 	for _, other := range b.candidates {

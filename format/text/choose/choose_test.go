@@ -139,3 +139,38 @@ func TestRefusalNamesTheEvidence(t *testing.T) {
 		}
 	}
 }
+
+// The build that a log's session token was issued for is its build, though another fits
+// as well; it is refused where the records contradict it. Without one the records tell.
+func TestChooseByTheSessionToken(t *testing.T) {
+	a := fromStrings(t, map[uint32]string{0x1000: "a"})
+	b := fromStrings(t, map[uint32]string{0x1000: "b", 0x2000: "more"})
+	gone := fromStrings(t, map[uint32]string{0x1000: "gone"})
+	builds := choose.New(choose.Config{
+		Dictionaries: []choose.Dictionary{a, b},
+		Parse:        func(printf string) choose.Format { return text.ParseTemplate(printf) },
+		Known: func(token uint32) choose.Dictionary {
+			return map[uint32]choose.Dictionary{0: b, 7: b, 8: a, 9: gone}[token]
+		},
+	})
+	for _, c := range []struct {
+		token, addr uint32
+		want        choose.Dictionary
+		ambiguous   int64
+	}{
+		{7, 0x1000, b, 0},
+		{8, 0x1000, a, 0},
+		{8, 0x2000, nil, 0},
+		{6, 0x1000, a, 1}, // not known
+		{6, 0x2000, b, 0},
+		{9, 0x1000, a, 1}, // none of those to choose from
+		{0, 0x1000, a, 1}, // no session
+	} {
+		log := logOf(t, at(c.addr))
+		log.SetSessionToken(c.token)
+		got, err := builds.Choose(choose.RecordsOf(log), nil)
+		if got.Dictionary != c.want || got.Ambiguous != c.ambiguous || (err != nil) != (c.want == nil) {
+			t.Errorf("token %d, address %#x: got %v, %v, want %v", c.token, c.addr, got, err, c.want)
+		}
+	}
+}

@@ -164,6 +164,9 @@ func (j *Judge) hopeless() bool { return !j.force && j.evidence.hopeless() }
 
 // hear takes a log as evidence.
 func (j *Judge) hear(log Records) {
+	if issued := j.issued(log); issued != nil && !j.chosen {
+		j.current, j.chosen = issued, true
+	}
 	if !j.chosen {
 		j.poll(log)
 	}

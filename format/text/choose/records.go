@@ -11,10 +11,13 @@ import (
 type Records struct {
 	frames format.Frames
 	row    []byte // payload
+	token  uint32 // of the log's session; 0 for a row
 }
 
 // RecordsOf returns the records of a log.
-func RecordsOf(l format.Log) Records { return Records{frames: l.Frames()} }
+func RecordsOf(l format.Log) Records {
+	return Records{frames: l.Frames(), token: l.SessionToken()}
+}
 
 // RecordOf returns the one record of a payload.
 func RecordOf(payload []byte) Records { return Records{row: payload} }
