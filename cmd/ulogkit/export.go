@@ -41,7 +41,8 @@ is called "session TOKEN". The file is only read, and read again when it changes
 
 The firmware of a log is that of the git hash, if it is in DIR, and else the one in
 DIR, of its ELF files and dictionaries, whose format strings fit the log's records.
-A log of which there is none is sent with addresses and arguments.
+Where several fit equally, those are named, and the records that they read differently
+counted. A log of which there is none is sent with addresses and arguments.
 
 What was sent is remembered in the file of --position, so that the next export
 goes on there; without an entry in it, all is sent. The file names the sink and the
@@ -94,7 +95,7 @@ while the receiver takes nothing.`,
 			if err != nil {
 				return err
 			}
-			cfg.Device, cfg.Dictionary = devices.Device, devices.Dictionary
+			cfg.Device, cfg.Choose = devices.Device, devices.Choose
 			return runExport(cmd, cfg, from, listen, nats, follow)
 		},
 	}
@@ -162,6 +163,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		what string
 	}{
 		{uint64(st.Undecoded), "log records without a format string, as address and arguments"},
+		{uint64(st.Ambiguous), "records read differently in another build that fits as well; the builds are named above"},
 		{uint64(st.Missing), "frames are missing, by their sequence numbers; they never arrived, or are in another worker's SINK"},
 		{uint64(st.Quarantined), "messages left out, since they are not intact; they stay in SINK, and \"ulogkit stored --extract\" gets them"},
 		{uint64(st.Rejected), "records rejected by the receiver"},

@@ -34,7 +34,7 @@ type Fleet struct {
 	sessions *tokens.Lookup // nil if there is no file of tokens to look in
 	store    *dict.Store    // nil if there is no directory
 	byHash   map[string]*dict.Dictionary
-	best     func(otlp.Device, format.Log) otlp.Dictionary
+	best     func(otlp.Device, format.Log) otlp.Choice
 }
 
 // maxHashes bounds what is remembered of firmware.
@@ -76,7 +76,7 @@ func Open(cfg Config) (*Fleet, error) {
 	for i, d := range all {
 		dicts[i] = d
 	}
-	f.best = otlp.BestOf(dicts)
+	f.best = otlp.ChooseFrom(dicts)
 	return f, nil
 }
 
@@ -97,14 +97,14 @@ func (f *Fleet) Device(d otlp.Device) (device.Info, bool) {
 	return info, true
 }
 
-// Dictionary returns the dictionary of the firmware that the device runs, or, if
-// that is not known or not there, the one that fits best; nil if none does.
-func (f *Fleet) Dictionary(d otlp.Device, l format.Log) otlp.Dictionary {
+// Choose returns the dictionary of the firmware that the device runs, or, if that is
+// not known or not there, the one that fits best; none if none does.
+func (f *Fleet) Choose(d otlp.Device, l format.Log) otlp.Choice {
 	if firmware := f.firmware(d.Info.GitHash); firmware != nil {
-		return firmware
+		return otlp.Choice{Dictionary: firmware}
 	}
 	if f.best == nil {
-		return nil
+		return otlp.Choice{}
 	}
 	return f.best(d, l)
 }

@@ -57,7 +57,7 @@ func logAt(t *testing.T, addr uint32) format.Log {
 // textOf returns the format string that the fleet finds for a device's record.
 func textOf(t *testing.T, f *Fleet, d otlp.Device, addr uint32) string {
 	t.Helper()
-	found := f.Dictionary(d, logAt(t, addr))
+	found := f.Choose(d, logAt(t, addr)).Dictionary
 	if found == nil || found == (*dict.Dictionary)(nil) {
 		return ""
 	}
@@ -129,7 +129,7 @@ func TestOneDictionaryAndNone(t *testing.T) {
 	if f, err = Open(Config{}); err != nil {
 		t.Fatal(err)
 	}
-	if f.Dictionary(otlp.Device{}, logAt(t, 4096)) != nil {
+	if f.Choose(otlp.Device{}, logAt(t, 4096)).Dictionary != nil {
 		t.Error("a dictionary out of none")
 	}
 	for _, cfg := range []Config{{Store: "no-such-file"}, {Dictionaries: "no-such-directory"}} {

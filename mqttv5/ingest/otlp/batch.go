@@ -50,7 +50,7 @@ type output struct {
 
 func (b *batch) init(cfg *Config, stats *Stats) {
 	b.cfg, b.stats = cfg, stats
-	b.texts.init(cfg)
+	b.texts.init(cfg, stats)
 	b.reset()
 }
 

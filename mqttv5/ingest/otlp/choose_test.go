@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,4 +131,53 @@ func TestExportAgreesWithDecode(t *testing.T) {
 			rt.Fatalf("export has %q, decode %q", got, decoded)
 		}
 	})
+}
+
+// named is a dictionary with the name of a file.
+type named struct {
+	Dictionary
+	name string
+}
+
+func (n *named) String() string { return n.name }
+
+// Builds that fit a log equally and read its records differently are counted in the
+// statistics and the metrics, and named once.
+func TestBuildsThatFitEquallyAreCountedAndNamed(t *testing.T) {
+	build := func(name, printf string) Dictionary {
+		d, err := dict.FromStrings(map[uint32]string{0x1000: printf, 0x2000: "same %d"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &named{d, name}
+	}
+	src := &memorySource{}
+	say := func(addr uint32) *format.Record {
+		return &format.Record{FmtAddr: addr, Args: []format.Arg{format.ArgI32(1)}}
+	}
+	src.add(logRecord(t, 1, 3, 1, say(0x1000), say(0x2000), say(0x1000)))
+	src.add(logRecord(t, 2, 3, 2, say(0x1000)))
+	src.add(logRecord(t, 3, 3, 1, say(0x2000)))
+	r := newReceiver(t)
+	var log bytes.Buffer
+	e := newExporter(t, Config{
+		URL: r.srv.URL, Source: src, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Choose: ChooseFrom([]Dictionary{build("a.elf", "a %d"), build("b.elf", "b %d")}),
+	})
+	if err := e.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Stats(); got.Ambiguous != 3 || got.LogRecords != 5 || got.Undecoded != 0 {
+		t.Errorf("got %+v, want 3 of 5 records ambiguous", got)
+	}
+	if got := exposed(t, e); !strings.Contains(got, "\nulogkit_export_ambiguous_total 3\n") {
+		t.Errorf("metrics do not tell 3 ambiguous records:\n%s", got)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `builds="[a.elf b.elf]"`) {
+		t.Errorf("got %q, want both builds named once", got)
+	}
+	got := slices.Sorted(slices.Values(r.bodies()))
+	if want := []string{"a 1", "a 1", "a 1", "same 1", "same 1"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want what the first build says, %q", got, want)
+	}
 }

@@ -85,9 +85,11 @@ const (
 
 // texts finds the format strings of devices.
 type texts struct {
-	cfg *Config
-	buf []byte
-	all map[Dictionary]*printfs
+	cfg   *Config
+	stats *Stats
+	ties  ties
+	buf   []byte
+	all   map[Dictionary]*printfs
 }
 
 // printfs are the parsed format strings of one firmware.
@@ -96,14 +98,27 @@ type printfs struct {
 	parsed map[uint32]*text.Template
 }
 
-func (t *texts) init(cfg *Config) { t.cfg, t.all = cfg, map[Dictionary]*printfs{} }
+func (t *texts) init(cfg *Config, stats *Stats) {
+	t.cfg, t.stats, t.all = cfg, stats, map[Dictionary]*printfs{}
+}
+
+// choose returns the dictionary of a log, or nil, and counts what it is unsure of.
+func (t *texts) choose(d Device, l format.Log) Dictionary {
+	switch {
+	case t.cfg.Choose != nil:
+		choice := t.cfg.Choose(d, l)
+		t.stats.Ambiguous += int(choice.Ambiguous)
+		t.ties.tell(choice, t.cfg.Logger)
+		return choice.Dictionary
+	case t.cfg.Dictionary != nil:
+		return t.cfg.Dictionary(d, l)
+	}
+	return nil
+}
 
 // of returns the format strings of the firmware that a log is of.
 func (t *texts) of(d Device, l format.Log) *printfs {
-	if t.cfg.Dictionary == nil {
-		return &printfs{}
-	}
-	dict := t.cfg.Dictionary(d, l)
+	dict := t.choose(d, l)
 	if dict == nil {
 		return &printfs{}
 	}

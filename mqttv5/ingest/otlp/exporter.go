@@ -53,6 +53,10 @@ type Config struct {
 	// makes one. Default: nil.
 	Dictionary func(Device, format.Log) Dictionary
 
+	// Choose does what Dictionary does, and says how sure the choice is; ChooseFrom
+	// makes one. Default: Dictionary is asked.
+	Choose func(Device, format.Log) Choice
+
 	// BatchRecords is the number of log records or data points from which a request
 	// is sent. Default: 1000.
 	BatchRecords int
@@ -90,6 +94,7 @@ type Stats struct {
 	Rejected    int    // that the receiver did not want, of requests that it took
 	SetAside    int    // that the receiver refused, each by itself
 	Undecoded   int    // log records without a format string
+	Ambiguous   int    // records that another build, which fits their log as well, reads differently
 	Missing     int    // frames that the source does not have, by the sequence numbers of version 1 logs; with a sink for each worker, another may have them
 	Quarantined int    // messages left out, since they are not intact
 	Lost        uint64 // records that the sink could not return, but for accepted losses

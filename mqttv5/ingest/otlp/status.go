@@ -107,6 +107,7 @@ var counts = [...]struct {
 	{metric("rejected_total", "Log records and data points that the receiver did not want."), func(s *Stats) uint64 { return uint64(s.Rejected) }},
 	{metric("set_aside_total", "Log records and data points that the receiver refused one by one."), func(s *Stats) uint64 { return uint64(s.SetAside) }},
 	{metric("undecoded_total", "Log records without a format string."), func(s *Stats) uint64 { return uint64(s.Undecoded) }},
+	{metric("ambiguous_total", "Log records and data points that another build, which fits their log as well, reads differently."), func(s *Stats) uint64 { return uint64(s.Ambiguous) }},
 	{metric("missing_frames_total", "Frames missing, by the sequence numbers of version 1 logs."), func(s *Stats) uint64 { return uint64(s.Missing) }},
 	{metric("quarantined_total", "Messages left out, since they are not intact."), func(s *Stats) uint64 { return uint64(s.Quarantined) }},
 	{metric("lost_records_total", "Records that the sink could not return."), func(s *Stats) uint64 { return s.Lost }},
