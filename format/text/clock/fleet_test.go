@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,16 +23,20 @@ type device struct {
 	rate   uint32
 	epochs bool
 	ppm    int64
+	worst  bool // it wraps and restarts, whatever is drawn
 }
 
 // fleet draws the buffers of a device in the order in which they were written.
 func (d device) fleet(t *rapid.T) (all []sent) {
 	boots := rapid.IntRange(1, 4).Draw(t, "boots")
+	if d.worst {
+		boots++
+	}
 	wall := int64(1_700_000_000_000_000)
 	id := uint64(1)
 	for boot := range boots {
 		tick := int64(rapid.IntRange(0, 2*int(d.rate)).Draw(t, "init")) // the agent begins
-		old := boot == 0 && rapid.Bool().Draw(t, "old")
+		old := boot == 0 && (d.worst || rapid.Bool().Draw(t, "old"))
 		if old { // its counter wraps after the first report
 			tick = wrap - int64(rapid.IntRange(151*int(d.rate), 1000*int(d.rate)).Draw(t, "before the wrap"))
 		}
@@ -39,7 +44,11 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 		wall += tick % (2 * int64(d.rate)) * 1_000_000 / int64(d.rate) // from 0 to there
 		us := func(tick int64) int64 { return wall + (tick-start)*(1_000_000+d.ppm)/int64(d.rate) }
 		last := tick
-		for range rapid.IntRange(1, 12).Draw(t, "reports") {
+		reports := rapid.IntRange(1, 12).Draw(t, "reports")
+		if d.worst {
+			reports += 5
+		}
+		for range reports {
 			s := sent{boot: boot, base: last, kept: old && tick == start}
 			for i := range rapid.IntRange(1, 6).Draw(t, "frames") {
 				tick += int64(rapid.IntRange(0, 20*int(d.rate)).Draw(t, "delta"))
@@ -97,6 +106,27 @@ func mishaps(t *rapid.T, all []sent) (got []sent) {
 	return got
 }
 
+// allMishaps loses, repeats and swaps buffers of one boot, and what else is drawn.
+func allMishaps(t *rapid.T, all []sent) (got []sent) {
+	boot := rapid.IntRange(0, all[len(all)-1].boot).Draw(t, "boot")
+	first := slices.IndexFunc(all, func(s sent) bool { return s.boot == boot })
+	kinds := rapid.Permutation([]string{"lost", "repeated", "swapped"}).Draw(t, "mishaps")
+	got = mishaps(t, all[:first+1])
+	for i, rest := 0, all[first+1:]; ; i++ {
+		if i == len(kinds) {
+			return append(got, mishaps(t, rest)...)
+		}
+		switch kinds[i] {
+		case "lost":
+			rest = rest[1:]
+		case "repeated":
+			got, rest = append(got, rest[0], rest[0]), rest[1:]
+		case "swapped":
+			got, rest = append(got, rest[1], rest[0]), rest[2:]
+		}
+	}
+}
+
 func (s *sent) check(t *rapid.T, p Place, how string) {
 	for i, at := range s.at {
 		shown := int64(p.Base) + at - s.base
@@ -124,37 +154,68 @@ func (s *sent) check(t *rapid.T, p Place, how string) {
 func TestTrueTimesLieInsideTheBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := device{rate: rapid.SampledFrom([]uint32{100, 1000, 32768}).Draw(t, "rate"), epochs: rapid.Bool().Draw(t, "epochs"), ppm: rapid.Int64Range(-200, 200).Draw(t, "ppm")}
-		got := mishaps(t, d.fleet(t))
-		var buffers []Buffer
-		for _, s := range got {
-			buffers = append(buffers, s.Buffer)
-		}
-		places, order, notes := Resolve(buffers)
-		for i, s := range got {
-			t.Logf("%d: boot %d tick %d first %d sum %d base %d: %+v", i, s.boot, s.Tick, s.First, s.Sum, s.base, places[i])
-		}
-		t.Logf("%+v", notes)
-		if len(order) != len(got) {
-			t.Fatalf("%d of %d buffers have a place", len(order), len(got))
-		}
-		var c Clock
-		for i, s := range got {
-			s.check(t, places[i], "all at once")
-			p, _ := c.Next(s.Buffer)
-			if p.RepeatOf < 0 {
-				s.check(t, p, "one by one")
-			}
-		}
-		end := map[int]uint64{}
-		for _, i := range order {
-			p := places[i]
-			if p.RepeatOf >= 0 {
-				continue
-			}
-			if p.Base < end[p.Boot] {
-				t.Fatalf("time runs backwards in boot %d: from %d to %d", p.Boot, end[p.Boot], p.Base)
-			}
-			end[p.Boot] = p.Base + got[i].Sum
-		}
+		holds(t, mishaps(t, d.fleet(t)))
 	})
+}
+
+// TestTrueTimesLieInsideTheBoundInTheWorstCase has every device wrap, drift, restart,
+// and lose, repeat and swap buffers of one boot.
+func TestTrueTimesLieInsideTheBoundInTheWorstCase(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := device{
+			rate: rapid.SampledFrom([]uint32{100, 1000, 32768}).Draw(t, "rate"), epochs: rapid.Bool().Draw(t, "epochs"),
+			ppm: rapid.SampledFrom([]int64{-200, -37, 90, 200}).Draw(t, "ppm"), worst: true,
+		}
+		holds(t, allMishaps(t, d.fleet(t)))
+	})
+}
+
+// holds checks what is promised of buffers, all at once and one by one.
+func holds(t *rapid.T, got []sent) {
+	var buffers []Buffer
+	for _, s := range got {
+		buffers = append(buffers, s.Buffer)
+	}
+	places, order, notes := Resolve(buffers)
+	for i, s := range got {
+		t.Logf("%d: boot %d tick %d first %d sum %d base %d: %+v", i, s.boot, s.Tick, s.First, s.Sum, s.base, places[i])
+	}
+	t.Logf("%+v", notes)
+	if len(order) != len(got) {
+		t.Fatalf("%d of %d buffers have a place", len(order), len(got))
+	}
+	var c Clock
+	for i, s := range got {
+		s.check(t, places[i], "all at once")
+		p, _ := c.Next(s.Buffer)
+		if p.RepeatOf < 0 {
+			s.check(t, p, "one by one")
+		}
+	}
+	end := map[int]uint64{}
+	for _, i := range order {
+		p := places[i]
+		if p.RepeatOf >= 0 {
+			continue
+		}
+		if p.Base < end[p.Boot] {
+			t.Fatalf("time runs backwards in boot %d: from %d to %d", p.Boot, end[p.Boot], p.Base)
+		}
+		end[p.Boot] = p.Base + got[i].Sum
+	}
+}
+
+// A counter that wraps to 0 when the header is written is like none: what such a buffer
+// holds still comes after what its boot wrote before.
+func TestHeaderAtTheVeryWrap(t *testing.T) {
+	places, order, _ := Resolve([]Buffer{
+		{Timed: true, Tick: 1<<32 - 1000, Rate: 100, First: 500, Sum: 500, Frames: 1, ID: 1},
+		{Timed: true, Tick: 0, Rate: 100, First: 900, Sum: 900, Frames: 1},
+	})
+	if end := places[0].Base + 500; places[1].Boot != places[0].Boot || places[1].Base < end || !slices.Equal(order, []int{0, 1}) {
+		t.Errorf("got %+v in order %v, want the second at or after tick %d of boot %d", places, order, end, places[0].Boot)
+	}
+	if p := places[1]; p.Base > 1<<32-900 || p.Base+p.Late < 1<<32-900 {
+		t.Errorf("got %+v, which does not allow the truth, tick %d", p, int64(1<<32-900))
+	}
 }

@@ -309,7 +309,11 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 			sequence = append(sequence, e.index)
 		}
 		for len(plain) > 0 && plain[0].boot <= b.number {
-			sequence = append(sequence, plain[0].index)
+			i := plain[0].index
+			if plain[0].boot == b.number && len(b.entries) > 0 { // they follow these
+				places[i] = final.untimed(buffers[i])
+			}
+			sequence = append(sequence, i)
 			plain = plain[1:]
 		}
 	}
