@@ -101,8 +101,11 @@ func (b *batch) add(r *ingest.Record) iter.Seq[bool] {
 	}
 }
 
-// clock reckons when the frames of a log were logged. The first pass over the
-// frames has given the ticks that follow each.
+// clock reckons when the frames of a log were logged, back from its report: the last
+// frame is taken to be as late as that, which it may be earlier than. The first pass
+// over the frames has given the ticks that follow each. It knows of no other log, as
+// package format/text/clock does: the time of a record must not depend on where an
+// export began.
 type clock struct {
 	reported time.Time // as the device's own clock has it, or when the report came
 	rate     uint64    // ticks a second; 0 if there is no clock

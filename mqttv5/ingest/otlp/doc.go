@@ -28,11 +28,18 @@
 // dictionary for its firmware the body is the address and the arguments; exporting
 // again later from position 0 with the dictionary makes up for it.
 //
-// The observed time is when the worker received the log. Devices have no clock of
-// the day: the time of a record is the observed time less the ticks that followed
-// it in its log, as if the last frame had been logged when the log was received. It
+// Where several builds fit a log equally, the records that these read differently are
+// counted, and the builds named to Config.Logger; see Config.Choose.
+//
+// The observed time is when the worker received the log. The time of a record is that
+// of the report less the ticks that followed the record in its log, as if the last
+// frame had been logged when the report was made: it may be late by what lies between
+// these two. The report's time is the device's own where the header has one (version
+// 4), and else the observed time; then it may be late by the way of the log, too. It
 // is left out where the device has no tick rate. ulogger.uptime_seconds is the
-// device's own time by the same reckoning.
+// device's own time by the same reckoning. A log is reckoned by itself, so that one
+// that is exported again has the times that it had; "ulogkit decode --received" tells
+// the times of the logs of a device together, with their bounds.
 //
 // A metric frame, "metric_NAME=VALUE" with level 5 (FORMAT section 2), is a data
 // point of the gauge ulogger.NAME. One that cannot be read as such is exported as a
