@@ -24,10 +24,10 @@ func (h *headerV3) sum() uint64 {
 }
 
 func headerFormat(b []byte) uint64 {
-	h, _, err := format.ParseHeaderV3(b)
-	if err != nil {
+	if len(b) < format.HeaderV3Size || b[0] != 3 {
 		return 0
 	}
+	h := (*format.HeaderV3)(b)
 	return uint64(h.Version()) + uint64(h.SessionToken()) + uint64(h.Tick()) + uint64(h.TickRateHz()) + uint64(h.LenData()) + uint64(h.Checksum())
 }
 

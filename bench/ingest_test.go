@@ -61,7 +61,7 @@ func newIngestLoad(tb testing.TB, size, devices int) *ingestLoad {
 		Level: format.LevelInfo, Module: 3, FmtAddr: 0x8000, TickDelta: 33,
 		Args: []format.Arg{format.ArgI32(-40), format.ArgU32(3_300), format.ArgString("heater on")},
 	}
-	for format.HeaderV3Size+b.Len() < size {
+	for b.Len() < size {
 		if err := b.Add(&record); err != nil {
 			tb.Fatal(err)
 		}

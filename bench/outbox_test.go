@@ -87,7 +87,7 @@ func outboxLog(tb testing.TB) []byte {
 		tb.Fatal(err)
 	}
 	record := format.Record{Level: format.LevelInfo, FmtAddr: 0x8000, Args: []format.Arg{format.ArgString("heater on")}}
-	for format.HeaderV3Size+builder.Len() < 1024 {
+	for builder.Len() < 1024 {
 		if err := builder.Add(&record); err != nil {
 			tb.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 const maxArgs = 8
 
 // maxText is the length in bytes of the longest text that fits a record.
-const maxText = math.MaxUint16 - FrameHeaderV1Size - PayloadHeaderSize - 1 - StringSectionHeaderSize - 2
+const maxText = math.MaxUint16 - minLogFrameHeader - PayloadHeaderSize - 1 - StringSectionHeaderSize - 2
 
 var (
 	errRecordLevel   = &Error{Type: "payload_header", Field: "level", Offset: 0, Err: ErrValue}

@@ -27,7 +27,7 @@ func TestNineArgumentsAreNoFrame(t *testing.T) {
 				payload = append(payload, 1, 0, 'x')
 			}
 		}
-		var head FrameHeaderV3
+		var head logFrameHeaderV3
 		head.SetLenPayload(uint16(len(payload)))
 		return append(head[:], payload...)
 	}

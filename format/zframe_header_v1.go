@@ -4,39 +4,39 @@ package format
 
 import "encoding/binary"
 
-// FrameHeaderV1Size is the length of a FrameHeaderV1 in bytes.
-const FrameHeaderV1Size = 4
+// logFrameHeaderV1Size is the length of a logFrameHeaderV1 in bytes.
+const logFrameHeaderV1Size = 4
 
-// FrameHeaderV1 is a view of frame_header_v1: header of one frame in a version
-// 1 log.
+// logFrameHeaderV1 is a view of frame_header_v1: header of one frame in a
+// version 1 log.
 //
 //	offset  type  field        value
 //	0       u2    len_payload  6 to 65531
 //	2       u2    sequence
 //
 // Source: FORMAT section 2.
-type FrameHeaderV1 [FrameHeaderV1Size]byte
+type logFrameHeaderV1 [logFrameHeaderV1Size]byte
 
 var (
 	errFrameHeaderV1Short      = &Error{Type: "frame_header_v1", Offset: 0, Err: ErrShort}
 	errFrameHeaderV1LenPayload = &Error{Type: "frame_header_v1", Field: "len_payload", Offset: 0, Err: ErrValue}
 )
 
-// ParseFrameHeaderV1 returns a view of the frame_header_v1 that b begins with,
-// and the bytes after it.
-func ParseFrameHeaderV1(b []byte) (v *FrameHeaderV1, rest []byte, err error) {
-	if len(b) < FrameHeaderV1Size {
+// parseLogFrameHeaderV1 returns a view of the frame_header_v1 that b begins
+// with, and the bytes after it.
+func parseLogFrameHeaderV1(b []byte) (v *logFrameHeaderV1, rest []byte, err error) {
+	if len(b) < logFrameHeaderV1Size {
 		return nil, nil, errFrameHeaderV1Short
 	}
-	v = (*FrameHeaderV1)(b)
+	v = (*logFrameHeaderV1)(b)
 	if err := v.check(); err != nil {
 		return nil, nil, err
 	}
-	return v, b[FrameHeaderV1Size:], nil
+	return v, b[logFrameHeaderV1Size:], nil
 }
 
 // check returns an error for the first field with a value that is not allowed.
-func (v *FrameHeaderV1) check() error {
+func (v *logFrameHeaderV1) check() error {
 	if v.LenPayload() < 6 || v.LenPayload() > 65531 {
 		return errFrameHeaderV1LenPayload
 	}
@@ -45,21 +45,21 @@ func (v *FrameHeaderV1) check() error {
 
 // LenPayload returns len_payload: length in bytes of the payload that follows
 // the frame header.
-func (v *FrameHeaderV1) LenPayload() uint16 { return binary.LittleEndian.Uint16(v[0:2]) }
+func (v *logFrameHeaderV1) LenPayload() uint16 { return binary.LittleEndian.Uint16(v[0:2]) }
 
 // SetLenPayload writes len_payload. AppendTo refuses all but 6 to 65531.
-func (v *FrameHeaderV1) SetLenPayload(x uint16) { binary.LittleEndian.PutUint16(v[0:2], x) }
+func (v *logFrameHeaderV1) SetLenPayload(x uint16) { binary.LittleEndian.PutUint16(v[0:2], x) }
 
 // Sequence returns sequence: frames since boot; wraps at 65536. A jump means
 // lost frames.
-func (v *FrameHeaderV1) Sequence() uint16 { return binary.LittleEndian.Uint16(v[2:4]) }
+func (v *logFrameHeaderV1) Sequence() uint16 { return binary.LittleEndian.Uint16(v[2:4]) }
 
 // SetSequence writes sequence.
-func (v *FrameHeaderV1) SetSequence(x uint16) { binary.LittleEndian.PutUint16(v[2:4], x) }
+func (v *logFrameHeaderV1) SetSequence(x uint16) { binary.LittleEndian.PutUint16(v[2:4], x) }
 
 // AppendTo appends the 4 bytes of v to dst. It refuses values that
-// ParseFrameHeaderV1 refuses, and then returns nil.
-func (v *FrameHeaderV1) AppendTo(dst []byte) ([]byte, error) {
+// parseLogFrameHeaderV1 refuses, and then returns nil.
+func (v *logFrameHeaderV1) AppendTo(dst []byte) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}

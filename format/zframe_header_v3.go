@@ -4,39 +4,39 @@ package format
 
 import "encoding/binary"
 
-// FrameHeaderV3Size is the length of a FrameHeaderV3 in bytes.
-const FrameHeaderV3Size = 6
+// logFrameHeaderV3Size is the length of a logFrameHeaderV3 in bytes.
+const logFrameHeaderV3Size = 6
 
-// FrameHeaderV3 is a view of frame_header_v3: header of one frame in a version
-// 3 or 4 log.
+// logFrameHeaderV3 is a view of frame_header_v3: header of one frame in a
+// version 3 or 4 log.
 //
 //	offset  type  field        value
 //	0       u2    len_payload  6 to 65529
 //	2       u4    tick_delta
 //
 // Source: FORMAT section 2.
-type FrameHeaderV3 [FrameHeaderV3Size]byte
+type logFrameHeaderV3 [logFrameHeaderV3Size]byte
 
 var (
 	errFrameHeaderV3Short      = &Error{Type: "frame_header_v3", Offset: 0, Err: ErrShort}
 	errFrameHeaderV3LenPayload = &Error{Type: "frame_header_v3", Field: "len_payload", Offset: 0, Err: ErrValue}
 )
 
-// ParseFrameHeaderV3 returns a view of the frame_header_v3 that b begins with,
-// and the bytes after it.
-func ParseFrameHeaderV3(b []byte) (v *FrameHeaderV3, rest []byte, err error) {
-	if len(b) < FrameHeaderV3Size {
+// parseLogFrameHeaderV3 returns a view of the frame_header_v3 that b begins
+// with, and the bytes after it.
+func parseLogFrameHeaderV3(b []byte) (v *logFrameHeaderV3, rest []byte, err error) {
+	if len(b) < logFrameHeaderV3Size {
 		return nil, nil, errFrameHeaderV3Short
 	}
-	v = (*FrameHeaderV3)(b)
+	v = (*logFrameHeaderV3)(b)
 	if err := v.check(); err != nil {
 		return nil, nil, err
 	}
-	return v, b[FrameHeaderV3Size:], nil
+	return v, b[logFrameHeaderV3Size:], nil
 }
 
 // check returns an error for the first field with a value that is not allowed.
-func (v *FrameHeaderV3) check() error {
+func (v *logFrameHeaderV3) check() error {
 	if v.LenPayload() < 6 || v.LenPayload() > 65529 {
 		return errFrameHeaderV3LenPayload
 	}
@@ -45,22 +45,22 @@ func (v *FrameHeaderV3) check() error {
 
 // LenPayload returns len_payload: length in bytes of the payload that follows
 // the frame header.
-func (v *FrameHeaderV3) LenPayload() uint16 { return binary.LittleEndian.Uint16(v[0:2]) }
+func (v *logFrameHeaderV3) LenPayload() uint16 { return binary.LittleEndian.Uint16(v[0:2]) }
 
 // SetLenPayload writes len_payload. AppendTo refuses all but 6 to 65529.
-func (v *FrameHeaderV3) SetLenPayload(x uint16) { binary.LittleEndian.PutUint16(v[0:2], x) }
+func (v *logFrameHeaderV3) SetLenPayload(x uint16) { binary.LittleEndian.PutUint16(v[0:2], x) }
 
 // TickDelta returns tick_delta: device ticks since the previous frame (since
 // the agent was started for the first ever), not an absolute time; divide by
 // the header's tick_rate_hz for seconds.
-func (v *FrameHeaderV3) TickDelta() uint32 { return binary.LittleEndian.Uint32(v[2:6]) }
+func (v *logFrameHeaderV3) TickDelta() uint32 { return binary.LittleEndian.Uint32(v[2:6]) }
 
 // SetTickDelta writes tick_delta.
-func (v *FrameHeaderV3) SetTickDelta(x uint32) { binary.LittleEndian.PutUint32(v[2:6], x) }
+func (v *logFrameHeaderV3) SetTickDelta(x uint32) { binary.LittleEndian.PutUint32(v[2:6], x) }
 
 // AppendTo appends the 6 bytes of v to dst. It refuses values that
-// ParseFrameHeaderV3 refuses, and then returns nil.
-func (v *FrameHeaderV3) AppendTo(dst []byte) ([]byte, error) {
+// parseLogFrameHeaderV3 refuses, and then returns nil.
+func (v *logFrameHeaderV3) AppendTo(dst []byte) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}

@@ -16,26 +16,13 @@ const HeaderV1Size = 13
 //	9       u2    len_data
 //	11      u2    checksum
 //
+// It has no parser of its own: a conversion makes it of bytes that are known to
+// begin with one.
+//
 // Source: FORMAT section 1.
 type HeaderV1 [HeaderV1Size]byte
 
-var (
-	errHeaderV1Short   = &Error{Type: "header_v1", Offset: 0, Err: ErrShort}
-	errHeaderV1Version = &Error{Type: "header_v1", Field: "version", Offset: 0, Err: ErrValue}
-)
-
-// ParseHeaderV1 returns a view of the header_v1 that b begins with, and the
-// bytes after it.
-func ParseHeaderV1(b []byte) (v *HeaderV1, rest []byte, err error) {
-	if len(b) < HeaderV1Size {
-		return nil, nil, errHeaderV1Short
-	}
-	v = (*HeaderV1)(b)
-	if err := v.check(); err != nil {
-		return nil, nil, err
-	}
-	return v, b[HeaderV1Size:], nil
-}
+var errHeaderV1Version = &Error{Type: "header_v1", Field: "version", Offset: 0, Err: ErrValue}
 
 // check returns an error for the first field with a value that is not allowed.
 func (v *HeaderV1) check() error {
@@ -81,8 +68,8 @@ func (v *HeaderV1) Checksum() uint16 { return binary.LittleEndian.Uint16(v[11:13
 // SetChecksum writes checksum.
 func (v *HeaderV1) SetChecksum(x uint16) { binary.LittleEndian.PutUint16(v[11:13], x) }
 
-// AppendTo appends the 13 bytes of v to dst. It refuses values that
-// ParseHeaderV1 refuses, and then returns nil.
+// AppendTo appends the 13 bytes of v to dst. It refuses values that are not
+// allowed, and then returns nil.
 func (v *HeaderV1) AppendTo(dst []byte) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return nil, err

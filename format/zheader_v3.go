@@ -17,26 +17,13 @@ const HeaderV3Size = 17
 //	13      u2    len_data
 //	15      u2    checksum
 //
+// It has no parser of its own: a conversion makes it of bytes that are known to
+// begin with one.
+//
 // Source: FORMAT section 1.
 type HeaderV3 [HeaderV3Size]byte
 
-var (
-	errHeaderV3Short   = &Error{Type: "header_v3", Offset: 0, Err: ErrShort}
-	errHeaderV3Version = &Error{Type: "header_v3", Field: "version", Offset: 0, Err: ErrValue}
-)
-
-// ParseHeaderV3 returns a view of the header_v3 that b begins with, and the
-// bytes after it.
-func ParseHeaderV3(b []byte) (v *HeaderV3, rest []byte, err error) {
-	if len(b) < HeaderV3Size {
-		return nil, nil, errHeaderV3Short
-	}
-	v = (*HeaderV3)(b)
-	if err := v.check(); err != nil {
-		return nil, nil, err
-	}
-	return v, b[HeaderV3Size:], nil
-}
+var errHeaderV3Version = &Error{Type: "header_v3", Field: "version", Offset: 0, Err: ErrValue}
 
 // check returns an error for the first field with a value that is not allowed.
 func (v *HeaderV3) check() error {
@@ -89,8 +76,8 @@ func (v *HeaderV3) Checksum() uint16 { return binary.LittleEndian.Uint16(v[15:17
 // SetChecksum writes checksum.
 func (v *HeaderV3) SetChecksum(x uint16) { binary.LittleEndian.PutUint16(v[15:17], x) }
 
-// AppendTo appends the 17 bytes of v to dst. It refuses values that
-// ParseHeaderV3 refuses, and then returns nil.
+// AppendTo appends the 17 bytes of v to dst. It refuses values that are not
+// allowed, and then returns nil.
 func (v *HeaderV3) AppendTo(dst []byte) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return nil, err

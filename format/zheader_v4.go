@@ -18,26 +18,13 @@ const HeaderV4Size = 25
 //	21      u2    len_data
 //	23      u2    checksum
 //
+// It has no parser of its own: a conversion makes it of bytes that are known to
+// begin with one.
+//
 // Source: FORMAT section 1.
 type HeaderV4 [HeaderV4Size]byte
 
-var (
-	errHeaderV4Short   = &Error{Type: "header_v4", Offset: 0, Err: ErrShort}
-	errHeaderV4Version = &Error{Type: "header_v4", Field: "version", Offset: 0, Err: ErrValue}
-)
-
-// ParseHeaderV4 returns a view of the header_v4 that b begins with, and the
-// bytes after it.
-func ParseHeaderV4(b []byte) (v *HeaderV4, rest []byte, err error) {
-	if len(b) < HeaderV4Size {
-		return nil, nil, errHeaderV4Short
-	}
-	v = (*HeaderV4)(b)
-	if err := v.check(); err != nil {
-		return nil, nil, err
-	}
-	return v, b[HeaderV4Size:], nil
-}
+var errHeaderV4Version = &Error{Type: "header_v4", Field: "version", Offset: 0, Err: ErrValue}
 
 // check returns an error for the first field with a value that is not allowed.
 func (v *HeaderV4) check() error {
@@ -99,8 +86,8 @@ func (v *HeaderV4) Checksum() uint16 { return binary.LittleEndian.Uint16(v[23:25
 // SetChecksum writes checksum.
 func (v *HeaderV4) SetChecksum(x uint16) { binary.LittleEndian.PutUint16(v[23:25], x) }
 
-// AppendTo appends the 25 bytes of v to dst. It refuses values that
-// ParseHeaderV4 refuses, and then returns nil.
+// AppendTo appends the 25 bytes of v to dst. It refuses values that are not
+// allowed, and then returns nil.
 func (v *HeaderV4) AppendTo(dst []byte) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return nil, err

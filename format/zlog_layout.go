@@ -7,6 +7,9 @@ import "encoding/binary"
 // maxLogHeader is the length in bytes of the longest header of a log.
 const maxLogHeader = 25
 
+// minLogFrameHeader is the length in bytes of the shortest header of a frame.
+const minLogFrameHeader = 4
+
 // logLayout says where the parts of one version of log lie. Offsets are in
 // bytes from the start of the header; -1 when the version has no such field.
 type logLayout struct {
@@ -33,15 +36,21 @@ type logFrame struct {
 	ofsTickDelta  int
 }
 
+var errHeaderV1Short = &Error{Type: "header_v1", Offset: 0, Err: ErrShort}
+
 var (
 	errLogV1Data     = &Error{Type: "log_v1", Field: "data", Offset: 13, Err: ErrShort}
 	errLogV1Checksum = &Error{Type: "log_v1", Field: "header.checksum", Offset: 11, Err: ErrChecksum}
 )
 
+var errHeaderV3Short = &Error{Type: "header_v3", Offset: 0, Err: ErrShort}
+
 var (
 	errLogV3Data     = &Error{Type: "log_v3", Field: "data", Offset: 17, Err: ErrShort}
 	errLogV3Checksum = &Error{Type: "log_v3", Field: "header.checksum", Offset: 15, Err: ErrChecksum}
 )
+
+var errHeaderV4Short = &Error{Type: "header_v4", Offset: 0, Err: ErrShort}
 
 var (
 	errLogV4Data     = &Error{Type: "log_v4", Field: "data", Offset: 25, Err: ErrShort}
@@ -288,22 +297,22 @@ func (l *logFrame) setTickDelta(b []byte, x uint32) bool {
 func (l *logFrame) parse(b []byte) (sequence uint16, tickDelta uint32, payload, rest []byte, ok bool) {
 	switch l.index {
 	case 0:
-		if len(b) < FrameHeaderV1Size {
+		if len(b) < logFrameHeaderV1Size {
 			return 0, 0, nil, nil, false
 		}
-		v := (*FrameHeaderV1)(b)
-		rest = b[FrameHeaderV1Size:]
+		v := (*logFrameHeaderV1)(b)
+		rest = b[logFrameHeaderV1Size:]
 		n := int(v.LenPayload())
 		if v.LenPayload() < 6 || v.LenPayload() > 65531 || n > len(rest) {
 			return 0, 0, nil, nil, false
 		}
 		return v.Sequence(), 0, rest[:n:n], rest[n:], true
 	case 1:
-		if len(b) < FrameHeaderV3Size {
+		if len(b) < logFrameHeaderV3Size {
 			return 0, 0, nil, nil, false
 		}
-		v := (*FrameHeaderV3)(b)
-		rest = b[FrameHeaderV3Size:]
+		v := (*logFrameHeaderV3)(b)
+		rest = b[logFrameHeaderV3Size:]
 		n := int(v.LenPayload())
 		if v.LenPayload() < 6 || v.LenPayload() > 65529 || n > len(rest) {
 			return 0, 0, nil, nil, false
@@ -317,12 +326,12 @@ func (l *logFrame) parse(b []byte) (sequence uint16, tickDelta uint32, payload, 
 func (l *logFrame) fail(b []byte) error {
 	switch l.index {
 	case 0:
-		if _, _, err := ParseFrameHeaderV1(b); err != nil {
+		if _, _, err := parseLogFrameHeaderV1(b); err != nil {
 			return err
 		}
 		return errFrameV1Payload
 	case 1:
-		if _, _, err := ParseFrameHeaderV3(b); err != nil {
+		if _, _, err := parseLogFrameHeaderV3(b); err != nil {
 			return err
 		}
 		return errFrameV3Payload

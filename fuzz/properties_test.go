@@ -144,7 +144,7 @@ func TestDifferNearGood(t *testing.T) {
 			seeds := readSeeds(t, typ.ID)
 			rapid.Check(t, func(r *rapid.T) {
 				var good []byte
-				if _, generated := views[typ.ID]; generated && rapid.Bool().Draw(r, "drawn") {
+				if _, generated := views[typ.ID]; (generated || typ.Size >= 0 && typ.Manual == "") && rapid.Bool().Draw(r, "drawn") {
 					good = drawType(r, typ)
 				} else {
 					good = rapid.SampledFrom(seeds).Draw(r, "seed")

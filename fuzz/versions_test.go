@@ -92,16 +92,20 @@ func (v headerVersion) parse(b []byte) (rest []byte, err error) {
 }
 
 // manualOf returns the comparison of a type that belongs to a version: a whole
-// log, a list of frames, or one of them.
+// log, its header, a list of frames, one of them, or the header of one.
 func manualOf(id string) func(t testing.TB, b []byte) {
 	for _, v := range versions {
 		switch id {
 		case v.log.ID:
 			return func(t testing.TB, b []byte) { differLogOf(t, v, b) }
+		case v.header.ID:
+			return func(t testing.TB, b []byte) { differHeader(t, v, b) }
 		case v.frames.ID:
 			return func(t testing.TB, b []byte) { differFrames(t, v, b) }
 		case v.frame.ID:
 			return func(t testing.TB, b []byte) { differFrame(t, v, b) }
+		case v.frameHeader().ID:
+			return func(t testing.TB, b []byte) { differFrameHeader(t, v, b) }
 		}
 	}
 	return nil
@@ -112,13 +116,7 @@ func manualOf(id string) func(t testing.TB, b []byte) {
 func differLogOf(t testing.TB, v headerVersion, b []byte) {
 	t.Helper()
 	tree, failed := interpret(ulogger, v.log.ID, nil, b, true)
-	if len(b) >= v.header.Size && b[0] != v.number {
-		if failed == nil || failed.typ != v.header.ID || failed.field != "version" {
-			t.Errorf("%s: the interpreter says %v on version %d", v.log.ID, failed, b[0])
-		}
-		return
-	}
-	if len(b) == 0 || b[0] != v.number {
+	if !v.is(t, b, failed) {
 		return
 	}
 	l, rest, err := format.ParseLog(b)
@@ -131,6 +129,34 @@ func differLogOf(t testing.TB, v headerVersion, b []byte) {
 	if (l.Verify() == nil) != sealed(tree) {
 		t.Errorf("%s: Verify says %v, the interpreter %v", v.log.ID, l.Verify(), sealed(tree))
 	}
+}
+
+// is reports whether b begins with the number of the version. Of another number
+// the interpreter must have failed.
+func (v headerVersion) is(t testing.TB, b []byte, failed *failure) bool {
+	t.Helper()
+	if len(b) > 0 && b[0] == v.number {
+		return true
+	}
+	if len(b) >= v.header.Size && (failed == nil || failed.typ != v.header.ID || failed.field != "version") {
+		t.Errorf("%s: the interpreter says %v on version %d", v.header.ID, failed, b[0])
+	}
+	return false
+}
+
+// differHeader compares ParseHeader with the header of one version.
+func differHeader(t testing.TB, v headerVersion, b []byte) {
+	t.Helper()
+	tree, failed := interpret(ulogger, v.header.ID, nil, b, true)
+	if !v.is(t, b, failed) {
+		return
+	}
+	h, rest, err := format.ParseHeader(b)
+	if !agreeOnFailure(t, v.header.ID, b, err, failed) || err != nil {
+		return
+	}
+	sameHeader(t, h, tree)
+	sameBytes(t, v.header.ID+": rest", rest, b[tree.end:])
 }
 
 // sameHeader compares what a header tells, whatever its version, with the fields
@@ -155,6 +181,37 @@ func sameHeader(t testing.TB, h format.Header, head *node) {
 		}
 	}
 	sameBytes(t, head.typ.ID, h.Bytes(), head.io.b[head.start-head.io.base:head.end-head.io.base])
+}
+
+// differFrameHeader compares the header of the first frame of any bytes. A good one
+// gets a payload of as many bytes as it says.
+func differFrameHeader(t testing.TB, v headerVersion, b []byte) {
+	t.Helper()
+	id := v.frameHeader().ID
+	tree, failed := interpret(ulogger, id, nil, b, true)
+	size := 0
+	if failed == nil {
+		size = int(tree.kid("len_payload").n.Uint64())
+		b = append(b[:tree.end:tree.end], make([]byte, size)...)
+	}
+	h, _, err := format.ParseHeader(v.withData(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	f, rest, err := h.ParseFrame(b)
+	if !agreeOnFailure(t, id, b, err, failed) || err != nil {
+		return
+	}
+	if len(f.Payload) != size || len(rest) != 0 {
+		t.Errorf("%s: got a payload of %d bytes and %d after it, want one of %d", id, len(f.Payload), len(rest), size)
+	}
+	sameFrameHeader(t, f, tree)
+	back, err := h.AppendFrame(nil, f)
+	if err != nil {
+		t.Errorf("%s: what was read cannot be written: %v", id, err)
+	}
+	sameBytes(t, id+": written back", back, b)
 }
 
 // differFrame compares the first frame of any bytes.
@@ -183,9 +240,15 @@ func differFrame(t testing.TB, v headerVersion, b []byte) {
 func sameFrame(t testing.TB, f format.Frame, want *node) {
 	t.Helper()
 	sameBytes(t, want.typ.ID+": payload", f.Payload, want.kid("payload").raw)
+	sameFrameHeader(t, f, want.kid("header"))
+}
+
+// sameFrameHeader compares what a frame tells of its header with the interpreter's.
+func sameFrameHeader(t testing.TB, f format.Frame, want *node) {
+	t.Helper()
 	for id, got := range map[string]uint64{"sequence": uint64(f.Sequence), "tick_delta": uint64(f.TickDelta)} {
 		number := uint64(0)
-		if n := want.at("header", id); n != nil {
+		if n := want.kid(id); n != nil {
 			number = n.n.Uint64()
 		}
 		if got != number {

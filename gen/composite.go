@@ -54,11 +54,11 @@ func (v *view) structFuncs(out *code) {
 //		return v, rest, nil
 //	}
 func (v *view) structParse(out *code) {
-	doc := fmt.Sprintf("Parse%s returns a view of the %s that b begins with, and the bytes after it.", v.Name, v.ID)
+	doc := fmt.Sprintf("%s returns a view of the %s that b begins with, and the bytes after it.", v.parser(), v.ID)
 	if v.Greedy {
-		doc = fmt.Sprintf("Parse%s returns a view of b as one %s, which takes all bytes: rest is always empty.", v.Name, v.ID)
+		doc = fmt.Sprintf("%s returns a view of b as one %s, which takes all bytes: rest is always empty.", v.parser(), v.ID)
 	}
-	out.decl([]string{doc}, jen.Func().Id("Parse"+v.Name).Params(jen.Id("b").Index().Byte()).
+	out.decl([]string{doc}, jen.Func().Id(v.parser()).Params(jen.Id("b").Index().Byte()).
 		Params(jen.Id("v").Id(v.Name), jen.Id("rest").Index().Byte(), jen.Id("err").Error()).
 		BlockFunc(func(g *jen.Group) {
 			if slices.ContainsFunc(v.fields, func(f *field) bool { return f.Type.Kind == spec.TextNUL && !f.Tail() }) {
@@ -166,7 +166,7 @@ func (p *parseFunc) field(f *field) {
 		// if v.Header, rest, err = ParseHeaderV3(b); err != nil {
 		//	return LogV3{}, nil, err
 		// }
-		p.g.If(jen.List(f.get(), rest, jen.Err()).Op("=").Id("Parse"+f.inner().Name).Call(from), jen.Err().Op("!=").Nil()).
+		p.g.If(jen.List(f.get(), rest, jen.Err()).Op("=").Id(f.inner().parser()).Call(from), jen.Err().Op("!=").Nil()).
 			Block(p.giveUp(jen.Err()))
 	}
 	p.from = "rest"
@@ -267,7 +267,7 @@ func (v *view) refusals() []string {
 		applies bool
 		what    string
 	}{
-		{values, "values that Parse" + v.Name + " refuses"},
+		{values, "values that " + v.parser() + " refuses"},
 		{length, "a length that is not that of its content"},
 		{missing, "a view that is nil"},
 		{text, "text with a NUL byte"},

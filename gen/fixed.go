@@ -20,7 +20,7 @@ type failure struct {
 
 // fail returns the variable for an error, which emitFailures declares.
 func (v *view) fail(suffix, field string, offset int, sentinel string) *jen.Statement {
-	f := failure{v.ID, field, offset, sentinel, "err" + v.Name + suffix}
+	f := failure{v.ID, field, offset, sentinel, "err" + v.plan.goName(v.ID) + suffix}
 	for n := 2; ; n++ {
 		other, taken := v.plan.failures[f.name]
 		if !taken {
@@ -32,8 +32,17 @@ func (v *view) fail(suffix, field string, offset int, sentinel string) *jen.Stat
 		}
 		// A field named short, or a_short beside a type named a: rare enough
 		// for a number.
-		f.name = fmt.Sprintf("err%s%s%d", v.Name, suffix, n)
+		f.name = fmt.Sprintf("err%s%s%d", v.plan.goName(v.ID), suffix, n)
 	}
+}
+
+// parser is the Go name of the function that returns the view.
+func (v *view) parser() string {
+	name := v.plan.goName(v.ID)
+	if v.Name != name {
+		return "parse" + strings.ToUpper(v.Name[:1]) + v.Name[1:]
+	}
+	return "Parse" + name
 }
 
 // emit writes the file of a view.
@@ -99,6 +108,9 @@ func (v *view) typeDoc(table string) []string {
 	if table != "" {
 		doc = append(doc, table)
 	}
+	if v.version {
+		doc = append(doc, "It has no parser of its own: a conversion makes it of bytes that are known to begin with one.")
+	}
 	return append(doc, "Source: "+strings.TrimSuffix(v.DocRef, ".")+".")
 }
 
@@ -119,7 +131,9 @@ func (v *view) fixedType(file *jen.File) {
 }
 
 func (v *view) fixedFuncs(out *code) {
-	v.fixedParse(out)
+	if !v.version {
+		v.fixedParse(out)
+	}
 	v.fixedCheck(out)
 	for _, f := range v.fields {
 		f.accessors(out)
@@ -168,8 +182,8 @@ func (f *field) inner() *view {
 //	}
 func (v *view) fixedParse(out *code) {
 	size := jen.Id(v.Name + "Size")
-	doc := fmt.Sprintf("Parse%s returns a view of the %s that b begins with, and the bytes after it.", v.Name, v.ID)
-	out.decl([]string{doc}, jen.Func().Id("Parse"+v.Name).Params(jen.Id("b").Index().Byte()).
+	doc := fmt.Sprintf("%s returns a view of the %s that b begins with, and the bytes after it.", v.parser(), v.ID)
+	out.decl([]string{doc}, jen.Func().Id(v.parser()).Params(jen.Id("b").Index().Byte()).
 		Params(jen.Id("v").Op("*").Id(v.Name), jen.Id("rest").Index().Byte(), jen.Id("err").Error()).
 		BlockFunc(func(g *jen.Group) {
 			g.If(jen.Len(jen.Id("b")).Op("<").Add(size.Clone())).Block(
@@ -241,8 +255,10 @@ func (f *field) bytes() []jen.Code {
 //	}
 func (v *view) fixedAppend(out *code) {
 	doc := fmt.Sprintf("AppendTo appends the %d bytes of v to dst.", v.Size)
-	if v.checks() {
-		doc += fmt.Sprintf(" It refuses values that Parse%s refuses, and then returns nil.", v.Name)
+	if v.checks() && v.version {
+		doc += " It refuses values that are not allowed, and then returns nil."
+	} else if v.checks() {
+		doc += fmt.Sprintf(" It refuses values that %s refuses, and then returns nil.", v.parser())
 	}
 	out.decl([]string{doc}, jen.Func().Params(v.receiver()).Id("AppendTo").Params(jen.Id("dst").Index().Byte()).
 		Params(jen.Index().Byte(), jen.Error()).BlockFunc(func(g *jen.Group) {

@@ -22,6 +22,7 @@ func (f *family) emit(file *jen.File) {
 	f.layoutType(file)
 	f.frameType(file)
 	for _, v := range f.versions {
+		v.header.emitFailures(file)
 		v.log.emitFailures(file)
 	}
 	for _, g := range f.frames {
@@ -51,6 +52,13 @@ func (f *family) layoutType(file *jen.File) {
 	}
 	comment(file, 0, fmt.Sprintf("max%sHeader is the length in bytes of the longest header of a %s.", f.plan.goName(f.ID), f.ID))
 	file.Const().Id("max" + f.plan.goName(f.ID) + "Header").Op("=").Lit(longest)
+	file.Line()
+	shortest := f.frames[0].header.Size
+	for _, g := range f.frames {
+		shortest = min(shortest, g.header.Size)
+	}
+	comment(file, 0, fmt.Sprintf("min%sHeader is the length in bytes of the shortest header of a frame.", f.plan.goName(f.ID)+"Frame"))
+	file.Const().Id("min" + f.plan.goName(f.ID) + "FrameHeader").Op("=").Lit(shortest)
 	file.Line()
 	comment(file, 0, fmt.Sprintf("%s says where the parts of one version of %s lie. Offsets are in bytes from the start of the header; -1 when the version has no such field.", f.layout(), f.ID))
 	file.Type().Id(f.layout()).StructFunc(func(g *jen.Group) {
@@ -232,11 +240,11 @@ func (f *family) fields() (out columns) {
 //	func (l *logFrame) parse(b []byte) (sequence uint16, tickDelta uint32, payload, rest []byte, ok bool) {
 //		switch l.index {
 //		case 0: // frame_v1
-//			if len(b) < FrameHeaderV1Size {
+//			if len(b) < logFrameHeaderV1Size {
 //				return 0, 0, nil, nil, false
 //			}
-//			v := (*FrameHeaderV1)(b)
-//			rest = b[FrameHeaderV1Size:]
+//			v := (*logFrameHeaderV1)(b)
+//			rest = b[logFrameHeaderV1Size:]
 //			n := int(v.LenPayload())
 //			if v.LenPayload() < 6 || n > len(rest) {
 //				return 0, 0, nil, nil, false
@@ -262,7 +270,7 @@ func (f *family) parseFrame(out *code) {
 		jen.Func().Params(jen.Id("l").Op("*").Id(f.frame())).Id("parse").Params(jen.Id("b").Index().Byte()).Params(results...).Block(
 			jen.Switch(jen.Id("l").Dot("index")).BlockFunc(func(g *jen.Group) {
 				for _, fr := range f.frames {
-					h := fr.header
+					h := p.byType[fr.header.Type]
 					g.Case(jen.Lit(fr.index)).BlockFunc(func(g *jen.Group) {
 						size := jen.Id(h.Name + "Size")
 						g.If(jen.Len(jen.Id("b")).Op("<").Add(size.Clone())).Block(giveUp())
@@ -270,7 +278,7 @@ func (f *family) parseFrame(out *code) {
 						g.Id("rest").Op("=").Id("b").Index(size.Clone().Op(":"))
 						g.Id("n").Op(":=").Int().Parens(jen.Id("v").Dot(p.goName(fr.length.ID)).Call())
 						long := jen.Id("n").Op(">").Len(jen.Id("rest"))
-						for _, f := range p.byType[h.Type].fields {
+						for _, f := range h.fields {
 							if c := f.condition(); c != nil {
 								long = c.Op("||").Add(long)
 							}
@@ -297,7 +305,7 @@ func (f *family) parseFrame(out *code) {
 //	func (l *logFrame) fail(b []byte) error {
 //		switch l.index {
 //		case 0:
-//			if _, _, err := ParseFrameHeaderV1(b); err != nil {
+//			if _, _, err := parseLogFrameHeaderV1(b); err != nil {
 //				return err
 //			}
 //			return errFrameV1Payload
@@ -311,7 +319,7 @@ func (f *family) failFrame(out *code) {
 			jen.Switch(jen.Id("l").Dot("index")).BlockFunc(func(g *jen.Group) {
 				for _, fr := range f.frames {
 					g.Case(jen.Lit(fr.index)).Block(
-						jen.If(jen.List(jen.Id("_"), jen.Id("_"), jen.Err()).Op(":=").Id("Parse"+fr.header.Name).Call(jen.Id("b")), jen.Err().Op("!=").Nil()).
+						jen.If(jen.List(jen.Id("_"), jen.Id("_"), jen.Err()).Op(":=").Id(f.plan.byType[fr.header.Type].parser()).Call(jen.Id("b")), jen.Err().Op("!=").Nil()).
 							Block(jen.Return(jen.Err())),
 						jen.Return(fr.fail(f.plan.goName(fr.payload.ID), fr.payload.ID, fr.payload.Offset, "ErrShort")))
 				}

@@ -55,10 +55,18 @@ func (c columns) find(id string) *spec.Attr {
 	return nil
 }
 
+// parts are the types that belong to families.
+type parts struct {
+	whole   map[*spec.Type]bool    // versions and frames: no view
+	headers map[*spec.Type]bool    // of versions: a view without a parser
+	heads   map[*spec.Type]*family // of frames: a view for the parser alone, not exported
+}
+
 // families finds the types marked -layouts. What their cases and frames are made
-// of is in the table, so that these types get no view of their own.
-func (p *plan) families() (covered map[*spec.Type]bool) {
-	covered = map[*spec.Type]bool{}
+// of is in the table, so that nobody need parse one version by itself. A header
+// that types outside have too is theirs, and left out of the parts.
+func (p *plan) families() parts {
+	out := parts{map[*spec.Type]bool{}, map[*spec.Type]bool{}, map[*spec.Type]*family{}}
 	data := map[*spec.Attr]bool{}
 	for _, t := range p.spec.Types {
 		if !t.Layouts {
@@ -68,20 +76,31 @@ func (p *plan) families() (covered map[*spec.Type]bool) {
 		if f.read() {
 			p.layouts = append(p.layouts, f)
 			for _, v := range f.versions {
-				covered[v.log.Type], covered[v.frame.Type] = true, true
+				out.whole[v.log.Type], out.whole[v.frame.Type] = true, true
+				out.headers[v.header.Type] = true
 				data[v.data] = true
+			}
+			for _, g := range f.frames {
+				out.heads[g.header.Type] = f
 			}
 		}
 	}
 	for _, t := range p.spec.Types {
 		for _, a := range t.Seq {
+			if !out.whole[t] && a.Type.Kind == spec.User {
+				delete(out.headers, a.Type.User)
+				delete(out.heads, a.Type.User)
+			}
 			if a.Trailing && !data[a] && len(p.errs) == 0 {
 				pos, path := a.At("-trailing")
 				p.errorf(pos, path, "only on the data of a version of a type marked -layouts")
 			}
 		}
 	}
-	return covered
+	for t := range out.heads {
+		delete(out.headers, t)
+	}
+	return out
 }
 
 // outOfForm reports that a type is not of the form that a table can tell.

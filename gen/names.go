@@ -48,8 +48,16 @@ func (p *plan) clashes() {
 			p.take(top, &v.Node, p.constant(v))
 		}
 	}
+	for _, f := range p.layouts {
+		for _, name := range []string{f.layout(), f.layout() + "s", f.layout() + "Of", f.frame(), f.frame() + "s", f.name + "Sum"} {
+			top[name] = "gen itself"
+		}
+	}
 	for _, v := range p.views {
-		needs := []string{v.Name, "Parse" + v.Name}
+		needs := []string{v.Name}
+		if !v.version {
+			needs = append(needs, v.parser())
+		}
 		if v.fixed {
 			needs = append(needs, v.Name+"Size")
 		}

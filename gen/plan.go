@@ -29,7 +29,8 @@ type plan struct {
 type view struct {
 	*spec.Type
 	plan     *plan
-	Name     string // in Go
+	Name     string // in Go; lower case for one that only gen's own code reads
+	version  bool   // the header of a version: the family's parser reads it
 	fixed    bool
 	fields   []*field
 	checksum *field // the field whose bytes a checksum covers; optional
@@ -64,12 +65,15 @@ func newPlan(s *spec.Spec, c Config) (*plan, error) {
 			p.widen(e, bits.Len64(v.Value))
 		}
 	}
-	covered := p.families()
+	parts := p.families()
 	for _, t := range s.Types {
-		if t.Manual != "" || covered[t] {
+		if t.Manual != "" || parts.whole[t] {
 			continue
 		}
-		v := &view{Type: t, plan: p, Name: c.goName(t.ID)}
+		v := &view{Type: t, plan: p, Name: c.goName(t.ID), version: parts.headers[t]}
+		if f := parts.heads[t]; f != nil {
+			v.Name = f.name + v.Name
+		}
 		p.views, p.byType[t] = append(p.views, v), v
 	}
 	for _, t := range append(s.Types[:len(s.Types):len(s.Types)], s.Root) {

@@ -192,8 +192,8 @@ func TestVerdictAtOnce(t *testing.T) {
 	_, wrong := build(t, 40, " now")
 	noise := logOf(t, 3, record1(0x1234))
 	overlong := bytes.Clone(noise) // its frame does not fit, though its checksum is right
-	overlong[len(overlong)-format.FrameHeaderV3Size-format.PayloadHeaderSize] ^= 0x40
-	overlong[15] ^= 0x40
+	overlong[17] ^= 0x40           // len_payload of the frame
+	overlong[15] ^= 0x40           // checksum
 	for name, b := range map[string][]byte{"wrong": wrong, "damage": slices.Concat(noise, overlong), "enough": bytes.Repeat(noise, lenJudged/len(noise)+1)} {
 		r := io.MultiReader(bytes.NewReader(b), readerFunc(func([]byte) (int, error) {
 			t.Errorf("%s: more is read", name)

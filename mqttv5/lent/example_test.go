@@ -44,8 +44,14 @@ func Example() {
 	defer client.Close() // the connection stays
 
 	device := mqttv5.DeviceInfo{ApplicationID: 7, DeviceSerial: "SN-1", DeviceType: "lamp", GitVersion: "v1.0.0", GitHash: "3f2c9a1"}
-	buf := make([]byte, format.HeaderV3Size)
-	buf[0] = 3 // a log without records
+	builder, err := format.NewLogBuilder(3)
+	if err != nil {
+		log.Fatal(err)
+	}
+	buf, err := builder.AppendTo(nil) // a log without records
+	if err != nil {
+		log.Fatal(err)
+	}
 	receipt, err := client.UploadLog(ctx, device, buf)
 	if err != nil {
 		log.Fatal(err)
