@@ -58,8 +58,8 @@ with .refused behind its name.
 
 Messages that are not intact, which SINK holds if it is a quarantine, are left out;
 "ulogkit stored" gets them. Exit code 1 also means that there were such messages, that
-the receiver rejected or refused records, or that SINK has lost some and nobody has
-accepted it with "ulogkit stored --accept-loss".
+the receiver rejected or refused records, or that SINK has lost some of those that are
+due and nobody has accepted it with "ulogkit stored --accept-loss".
 
 Headers for the receiver also come from OTEL_EXPORTER_OTLP_HEADERS, name=value with
 commas between, and from the file of --headers-file, a "Name: value" a line; the
