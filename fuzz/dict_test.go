@@ -81,9 +81,12 @@ func FuzzELF(f *testing.F) {
 			}
 			n := 0
 			for addr, text := range d.Strings() {
-				if got, ok := d.Format(addr); !ok || got != text {
-					t.Errorf("%#x: %q, %v, then %q", addr, got, ok, text)
+				// Which of several it gives, where sections lie on each other, is held by the
+				// tests of package dict.
+				if got, ok := d.Format(addr); !ok {
+					t.Errorf("%#x: got %q, %v, want one such as %q", addr, got, ok, text)
 				}
+				d.Overlays(addr)
 				d.Sources(addr)
 				if n++; n == 1000 {
 					break

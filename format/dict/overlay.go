@@ -22,11 +22,13 @@ func (d *Dictionary) Overlays(addr uint32) []string {
 // overlaid returns all strings at addr, what begins there or else what is the end of
 // a longer one.
 func (d *Dictionary) overlaid(addr uint32) []string {
-	var begin, inside []string
+	var begin, inside, empty []string
 	add := func(b *block, offset int) {
 		text, ok := b.format(offset)
 		switch {
 		case !ok:
+		case text == "": // where one has zeros and another a text, the text is meant
+			empty = []string{""}
 		case d.begins(b, offset):
 			if !slices.Contains(begin, text) {
 				begin = append(begin, text)
@@ -41,10 +43,12 @@ func (d *Dictionary) overlaid(addr uint32) []string {
 	for b, offset := range d.overlaysAt(addr) {
 		add(b, offset)
 	}
-	if len(begin) > 0 {
-		return begin
+	for _, all := range [][]string{begin, inside} {
+		if len(all) > 0 {
+			return all
+		}
 	}
-	return inside
+	return empty
 }
 
 // overlaysAt iterates over the overlays that addr lies in, and the offsets in them.
