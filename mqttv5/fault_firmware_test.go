@@ -122,20 +122,7 @@ func TestF27PresignedAddress(t *testing.T) {
 				address = c.scheme + strings.TrimPrefix(address, "https://")
 			}
 			b := mqtttest.NewBroker(t)
-			b.OnPacket = func(fc *mqtttest.Conn, p *packets.ControlPacket) bool {
-				m, ok := p.Content.(*packets.Publish)
-				if !ok {
-					return false
-				}
-				fc.Puback(m.PacketID, 0)
-				var req struct {
-					UploadID json.Number `json:"upload_id"`
-				}
-				json.Unmarshal(m.Payload, &req)
-				reply, _ := json.Marshal(map[string]any{"upload_id": req.UploadID, "presigned_url": address + "/x?" + secret})
-				fc.Message("upload/v0/7/"+req.UploadID.String(), reply, nil)
-				return true
-			}
+			answerWithAddress(b, address+"/x?"+secret)
 			var log bytes.Buffer
 			var events []string
 			client := fakeClient(t, b, func(cfg *Config) {
@@ -204,5 +191,23 @@ func TestFirmwareValidate(t *testing.T) {
 	}
 	if err := good.validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// answerWithAddress has a broker answer each request with an address to store at.
+func answerWithAddress(b *mqtttest.Broker, address string) {
+	b.OnPacket = func(fc *mqtttest.Conn, p *packets.ControlPacket) bool {
+		m, ok := p.Content.(*packets.Publish)
+		if !ok {
+			return false
+		}
+		fc.Puback(m.PacketID, 0)
+		var req struct {
+			UploadID json.Number `json:"upload_id"`
+		}
+		json.Unmarshal(m.Payload, &req)
+		reply, _ := json.Marshal(map[string]any{"upload_id": req.UploadID, "presigned_url": address})
+		fc.Message("upload/v0/7/"+req.UploadID.String(), reply, nil)
+		return true
 	}
 }

@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"log/slog"
@@ -16,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.golang/packets"
-
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
@@ -30,20 +27,7 @@ func firmwareTo(t *testing.T, address string, ca []byte) error {
 		t.Fatal(err)
 	}
 	b := mqtttest.NewBroker(t)
-	b.OnPacket = func(fc *mqtttest.Conn, p *packets.ControlPacket) bool {
-		m, ok := p.Content.(*packets.Publish)
-		if !ok {
-			return false
-		}
-		fc.Puback(m.PacketID, 0)
-		var req struct {
-			UploadID json.Number `json:"upload_id"`
-		}
-		json.Unmarshal(m.Payload, &req)
-		reply, _ := json.Marshal(map[string]any{"upload_id": req.UploadID, "presigned_url": address})
-		fc.Message("upload/v0/7/"+req.UploadID.String(), reply, nil)
-		return true
-	}
+	answerWithAddress(b, address)
 	c := fakeClient(t, b, func(cfg *Config) { cfg.CAFile = file })
 	defer c.Close()
 	c.uploadWait = time.Millisecond

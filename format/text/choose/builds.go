@@ -308,11 +308,11 @@ func (b *builds) find(c *candidate, addr uint32) finding {
 	}
 	if over, has := c.dict.(Overlaid); has && f.format != nil {
 		if others := over.Overlays(addr); len(others) > 0 {
-			any := anyOf{f.format}
+			formats := anyOf{f.format}
 			for _, printf := range others {
-				any = append(any, b.parse(printf))
+				formats = append(formats, b.parse(printf))
 			}
-			f.format = any
+			f.format = formats
 		}
 	}
 	c.findings[addr] = f

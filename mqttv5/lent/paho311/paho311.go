@@ -21,11 +21,8 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/lent/internal/topics"
 )
 
-const (
-	renewTimeout = 10 * time.Second      // of one attempt to subscribe again
-	renewWait    = time.Second           // after one that failed
-	look         = 50 * time.Millisecond // how often it is looked whether the connection is up
-)
+// look is how often it is looked whether the connection is up.
+const look = 50 * time.Millisecond
 
 // Connection is a client that is lent. It is safe for concurrent use.
 type Connection struct {
@@ -84,41 +81,15 @@ func (c *Connection) renew() {
 	client := c.client
 	go func() {
 		defer cancel()
-		for _, topic := range list {
-			for c.topics.Has(topic) {
-				one, stop := context.WithTimeout(ctx, renewTimeout)
-				err := c.subscribe(one, client, topic)
-				stop()
-				if err == nil {
-					if !c.topics.Has(topic) { // it was given up meanwhile
-						c.Unsubscribe(ctx, topic)
-					}
-					break
-				}
-				if ctx.Err() == nil {
-					mqtt.ERROR.Println(fmt.Sprintf("subscribe again to %s: %v", topic, err))
-				}
-				if !c.rest(ctx, client, topic) {
-					return // the next connection comes here again
-				}
-			}
-		}
+		c.topics.Renew(ctx, list, topics.Calls{
+			Subscribe:   func(ctx context.Context, topic string) error { return c.subscribe(ctx, client, topic) },
+			Unsubscribe: c.Unsubscribe,
+			Failed: func(topic string, err error) {
+				mqtt.ERROR.Println(fmt.Sprintf("subscribe again to %s: %v", topic, err))
+			},
+			Alive: client.IsConnected,
+		})
 	}()
-}
-
-// rest waits a while, but not for a topic that was given up. It reports false as soon
-// as the connection has ended.
-func (c *Connection) rest(ctx context.Context, client mqtt.Client, topic string) bool {
-	t := time.NewTicker(look)
-	defer t.Stop()
-	for end := time.Now().Add(renewWait); time.Now().Before(end) && c.topics.Has(topic) && client.IsConnected(); {
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return client.IsConnected()
 }
 
 func (c *Connection) received(_ mqtt.Client, m mqtt.Message) {

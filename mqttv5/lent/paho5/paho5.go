@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/packets"
@@ -17,13 +16,6 @@ import (
 
 	"github.com/ulogkit/ulogkit/mqttv5/lent"
 	"github.com/ulogkit/ulogkit/mqttv5/lent/internal/topics"
-)
-
-// How long one attempt to subscribe again may take, and the wait after one that
-// failed.
-const (
-	renewTimeout = 10 * time.Second
-	renewWait    = time.Second
 )
 
 // Connection is a connection manager that is lent. It is safe for concurrent use.
@@ -131,29 +123,23 @@ func (c *Connection) renew() {
 	manager := c.manager
 	go func() {
 		defer cancel()
-		for _, topic := range list {
-			for c.topics.Has(topic) {
-				one, stop := context.WithTimeout(ctx, renewTimeout)
-				err := subscribe(one, manager, topic)
-				stop()
-				if err == nil {
-					if !c.topics.Has(topic) { // it was given up meanwhile
-						c.Unsubscribe(ctx, topic)
-					}
-					break
-				}
-				if c.errors != nil && ctx.Err() == nil {
+		c.topics.Renew(ctx, list, topics.Calls{
+			Subscribe:   func(ctx context.Context, topic string) error { return subscribe(ctx, manager, topic) },
+			Unsubscribe: c.Unsubscribe,
+			Failed: func(topic string, err error) {
+				if c.errors != nil {
 					c.errors.Printf("subscribe again to %s: %v", topic, err)
 				}
+			},
+			Alive: func() bool {
 				select {
-				case <-time.After(renewWait):
-				case <-ctx.Done():
-					return
 				case <-manager.Done():
-					return
+					return false
+				default:
+					return true
 				}
-			}
-		}
+			},
+		})
 	}()
 }
 
