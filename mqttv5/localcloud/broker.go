@@ -63,6 +63,7 @@ func closeBroker(s *mochi.Server, l net.Listener, open *connections) error {
 			}
 		}
 	}
+	open.cut() // the broker would wait for them without end
 	return s.Close()
 }
 

@@ -76,28 +76,32 @@ type guardedListener struct {
 	open *connections
 }
 
-// connections counts those that are open, so that the end of all can be waited for:
-// the broker's own count is changed while it waits.
+// connections are those that are open, so that the end of all can be waited for: the
+// broker's own count is changed while it waits.
 type connections struct {
 	mu     sync.Mutex
-	n      int
+	open   map[net.Conn]bool
 	closed bool // no more are let in
 }
 
 // enter reports whether a connection is let in.
-func (c *connections) enter() bool {
+func (c *connections) enter(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed {
-		c.n++
+	if c.closed {
+		return false
 	}
-	return !c.closed
+	if c.open == nil {
+		c.open = make(map[net.Conn]bool)
+	}
+	c.open[conn] = true
+	return true
 }
 
-func (c *connections) leave() {
+func (c *connections) leave(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.n--
+	delete(c.open, conn)
 }
 
 // shut lets no more in, and reports whether all have left.
@@ -105,7 +109,16 @@ func (c *connections) shut() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	return c.n == 0
+	return len(c.open) == 0
+}
+
+// cut closes those that have not left.
+func (c *connections) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		conn.Close()
+	}
 }
 
 func (l guardedListener) Accept() (net.Conn, error) {
@@ -113,14 +126,16 @@ func (l guardedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.open.enter() {
+	if !l.open.enter(c) {
 		c.Close()
 		return nil, net.ErrClosed
 	}
+	accepted := c
+	leave := sync.OnceFunc(func() { l.open.leave(accepted) })
 	if l.wrap != nil {
 		c = l.wrap(c)
 	}
-	conn := &clientConn{Conn: c, guard: guard.New(c, l.max), log: l.log, left: sync.OnceFunc(l.open.leave)}
+	conn := &clientConn{Conn: c, guard: guard.New(c, l.max), log: l.log, left: leave}
 	version := byte(0)
 	conn.guard.Inspect(1<<packets.Connect|1<<packets.Subscribe, func(first byte, body []byte) error {
 		switch first >> 4 {

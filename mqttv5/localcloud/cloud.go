@@ -79,6 +79,7 @@ type Cloud struct {
 	sessions  *sessions
 	inbox     *inbox
 	limits    *limits
+	takeovers *takeovers
 	upload    *uploads
 
 	once     sync.Once
@@ -98,7 +99,7 @@ func Start(ctx context.Context, cfg Config) (*Cloud, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, sessions: newSessions(), limits: newLimits(cfg.Strict)}
+	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, sessions: newSessions(), limits: newLimits(cfg.Strict), takeovers: newTakeovers()}
 	if c.maxPacket == 0 {
 		c.maxPacket = defaultMaxPacket
 	}

@@ -169,14 +169,23 @@ func (h *hook) OnConnect(cl *mochi.Client, _ packets.Packet) error {
 	if k := c.limits.keepAlive(cl.State.Keepalive); k != cl.State.Keepalive {
 		cl.State.Keepalive, cl.State.ServerKeepalive = k, true
 	}
+	c.takeovers.come(cl, c.broker.Clients)
 	return nil
 }
 
 // OnSessionEstablished implements mochi.Hook.
-func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) { h.cloud.limits.begin(cl) }
+func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	h.cloud.takeovers.came(cl)
+	h.cloud.limits.begin(cl)
+}
 
-// OnDisconnect implements mochi.Hook.
-func (h *hook) OnDisconnect(cl *mochi.Client, _ error, _ bool) { h.cloud.limits.end(cl) }
+// OnDisconnect implements mochi.Hook. The session goes unless it is to be kept.
+func (h *hook) OnDisconnect(cl *mochi.Client, _ error, goes bool) {
+	h.cloud.limits.end(cl)
+	if goes {
+		h.cloud.takeovers.end(cl)
+	}
+}
 
 // OnPacketRead implements mochi.Hook: what ends the connection.
 func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
