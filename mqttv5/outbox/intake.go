@@ -255,6 +255,9 @@ func (in *intake) commitTogether(some []*picked) error {
 				o.state.accepted += uint64(len(some))
 				o.state.dropped += uint64(len(room))
 				o.tellDisplaced(room)
+				for _, p := range some {
+					o.announce(p)
+				}
 				o.mu.Unlock()
 			}
 			committed <- err
@@ -266,14 +269,24 @@ func (in *intake) commitTogether(some []*picked) error {
 	return <-committed
 }
 
-// arrived makes a record that was picked up one of those that wait.
-func (o *Outbox) arrived(p *picked) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// announce counts a record that was picked up among those that wait: its Submitter may
+// learn that it was taken over as soon as its file is gone. The caller holds mu.
+func (o *Outbox) announce(p *picked) {
 	if p.r == nil {
 		o.damaged[p.seq] = len(p.value)
 		return
 	}
+	o.arriving++
+}
+
+// arrived lets a record that was announced be leased.
+func (o *Outbox) arrived(p *picked) {
+	if p.r == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.arriving--
 	o.q.add(keyOf(&p.r.Device), o.newEntry(p.r, len(p.value)))
 	o.signal()
 }

@@ -88,6 +88,7 @@ type Outbox struct {
 	damaged  map[uint64]int // size by sequence number
 	state    state
 	bytes    int64              // of all records, parked and damaged included
+	arriving int                // records picked up whose files are still to be removed
 	leased   int                // leases that have not ended
 	suspects map[uint64]bool    // were put on hold: nothing is leased beside one
 	check    func(Record) error // whether a record could ever be delivered; may be nil
@@ -219,7 +220,7 @@ func (o *Outbox) stuck(changes int, err error) {
 func (o *Outbox) WaitEmpty(ctx context.Context) error {
 	for {
 		o.mu.Lock()
-		n, left, closed := o.q.count, o.left, o.closed
+		n, left, closed := o.waiting(), o.left, o.closed
 		o.mu.Unlock()
 		if n == 0 {
 			return nil
@@ -235,6 +236,9 @@ func (o *Outbox) WaitEmpty(ctx context.Context) error {
 		}
 	}
 }
+
+// waiting returns how many records wait for delivery. The caller holds mu.
+func (o *Outbox) waiting() int { return o.q.count + o.arriving }
 
 // signal wakes who waits for a lease.
 func (o *Outbox) signal() {

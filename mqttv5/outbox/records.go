@@ -57,7 +57,7 @@ func (o *Outbox) Stats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return Stats{
-		Waiting: o.q.count, InFlight: o.leased, Parked: len(o.parked), Damaged: len(o.damaged),
+		Waiting: o.waiting(), InFlight: o.leased, Parked: len(o.parked), Damaged: len(o.damaged),
 		Bytes: o.bytes, OldestAge: o.oldest(),
 		Accepted: o.state.accepted, Delivered: o.state.delivered, Dropped: o.state.dropped, Retried: o.retried,
 	}

@@ -177,6 +177,59 @@ func TestHandoverToWhoHasItOpenOrToOneself(t *testing.T) {
 	}
 }
 
+// A record counts as waiting before its Submitter can learn that it was taken over, and
+// is leased only when its file is gone: otherwise whoever delivers until nothing waits
+// would end too early, or a crash would send it twice.
+func TestPickedUpRecordWaitsBeforeItCanBeLeased(t *testing.T) {
+	dir := t.TempDir()
+	o := openOutbox(t, dir)
+	close(o.intake.quit) // the test picks up step by step
+	<-o.intake.done
+	s := openSubmitter(t, dir)
+	id := submitLog(t, s, 1)
+	files, err := intakeFiles(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("got %v, %v, want one file", files, err)
+	}
+
+	p, err := o.intake.prepare(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := o.intake.commit([]*picked{p}); n != 1 || err != nil {
+		t.Fatalf("got %d, %v, want it committed", n, err)
+	}
+	if err := o.intake.remove(files); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.PickedUp(); !done || err != nil {
+		t.Errorf("got %v, %v, want it picked up", done, err)
+	}
+	if n := o.Stats().Waiting; n != 1 {
+		t.Errorf("got %d waiting, want 1", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := o.WaitEmpty(ctx); err == nil {
+		t.Error("the outbox counts as empty")
+	}
+	none(t, o)
+
+	o.arrived(p)
+	if l := lease(t, o); l.ID != id {
+		t.Errorf("got %s, want %s", l.ID, id)
+	} else {
+		l.Done()
+	}
+	if n := o.Stats().Waiting; n != 0 {
+		t.Errorf("got %d waiting, want none", n)
+	}
+	o.intake = startIntake(o)
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // startIntakeStopped is for an outbox whose intake was stopped already.
 func startIntakeStopped() *intake {
 	in := &intake{quit: make(chan struct{}), done: make(chan struct{})}
