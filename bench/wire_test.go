@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -224,6 +225,7 @@ func BenchmarkCaptureFile(b *testing.B) {
 		b.Run("impl=wire/file="+kind, func(b *testing.B) {
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()
+			var line []byte
 			for b.Loop() {
 				f, err := os.Open(name)
 				if err != nil {
@@ -235,7 +237,9 @@ func BenchmarkCaptureFile(b *testing.B) {
 				}
 				for m := range c.All() {
 					if m.Packet == wire.PacketPublish {
-						fmt.Fprintf(io.Discard, "%s\t%d\t%x\n", m.Topic, m.PacketID, m.Payload)
+						line = fmt.Appendf(line[:0], "%s\t%d\t", m.Topic, m.PacketID)
+						line = append(hex.AppendEncode(line, m.Payload), '\n')
+						io.Discard.Write(line)
 					}
 				}
 				if stats := c.Stats(); c.Err() != nil || !stats.Lossless() {

@@ -25,8 +25,12 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 	if r.timed {
 		dst = appendKey(dst, `,"tick":`, r.tick)
 		if r.hasTime() {
-			dst = r.appendSeconds(append(dst, `,"seconds":`...))
-			dst = r.appendSeconds(append(dst, `,"device_time":`...))
+			dst = append(dst, `,"seconds":`...)
+			from := len(dst)
+			dst = r.appendSeconds(dst)
+			to := len(dst)
+			dst = append(dst, `,"device_time":`...)
+			dst = append(dst, dst[from:to]...)
 		}
 		if us, ok := r.deviceError(); ok {
 			dst = appendKey(dst, `,"device_time_error_us":`, us)
