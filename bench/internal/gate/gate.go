@@ -39,10 +39,12 @@ type Verdict struct {
 // Speed checks the promises of speed. Those whose benchmark was left out of the run
 // are Absent, and so are those whose rows need what a machine may not have, if the
 // run has none of them. Those that take what others of a busy machine take as well
-// are Advice where they would be Broken.
+// are Advice where they would be Broken. The ratio of a verdict's promise is the one that
+// holds on the processor of the run.
 func Speed(run *results.Run, promises []Promise) []Verdict {
 	var verdicts []Verdict
 	for _, p := range promises {
+		p = p.on(run.CPU)
 		cases := p.Cases
 		if cases == nil {
 			cases = []string{""}

@@ -24,7 +24,7 @@ func row(name string, ns, bytes, allocs float64) string {
 }
 
 func TestSpeed(t *testing.T) {
-	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10, ""}}
+	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10, "", nil}}
 	ours := row("Walk/impl=format/size=1", 100, 0, 0)
 	for _, c := range []struct {
 		name string
@@ -53,11 +53,34 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
+// On a kind of processor that serves the peer better another ratio is promised, and on
+// others it is not.
+func TestSpeedOnAKindOfProcessor(t *testing.T) {
+	for _, c := range []struct {
+		cpu    string
+		ratio  float64
+		status Status
+	}{{"Test", 4, Kept}, {"Other", 10, Broken}} {
+		promises := []Promise{{"Walk", "format", "gopacket", nil, 10, "", []Kind{{c.cpu, 4, "why"}}}}
+		v := Speed(run(t, row("Walk/impl=format", 100, 0, 0), row("Walk/impl=gopacket", 500, 0, 0)), promises)[0]
+		if v.Status != c.status || v.Promise.Ratio != c.ratio {
+			t.Errorf("processors with %q in their name: got %v at %v, want %v at %v", c.cpu, v.Status, v.Promise.Ratio, c.status, c.ratio)
+		}
+	}
+	for _, p := range Promises {
+		for _, k := range p.Elsewhere {
+			if k.Ratio <= 0 || k.Ratio >= p.Ratio || k.Why == "" {
+				t.Errorf("%s on %s: %v beside %v because of %q", p.Bench, k.CPU, k.Ratio, p.Ratio, k.Why)
+			}
+		}
+	}
+}
+
 // A benchmark that was left out, or that not every machine can run, is said to be
 // absent. One that should be there, or of which half is, is missing.
 func TestSpeedAbsent(t *testing.T) {
-	publish := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9, "network"}}
-	header := []Promise{{"Header", "format", "binary.Read", nil, 40, ""}}
+	publish := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9, "network", nil}}
+	header := []Promise{{"Header", "format", "binary.Read", nil, 40, "", nil}}
 	for _, c := range []struct {
 		name     string
 		promises []Promise
@@ -105,7 +128,7 @@ func TestSpeedIgnoresOutlier(t *testing.T) {
 		}
 		rows = append(rows, row("Walk/impl=format", ns, 0, 0), row("Walk/impl=gopacket", 1100, 0, 0))
 	}
-	verdicts := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, ""}})
+	verdicts := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, "", nil}})
 	if verdicts[0].Status != Kept || verdicts[0].Ratio.N != 10 {
 		t.Errorf("verdict is %+v", verdicts[0])
 	}
@@ -127,7 +150,7 @@ func TestSpeedInterval(t *testing.T) {
 			for _, ns := range c.peers {
 				rows = append(rows, row("Walk/impl=format", 100, 0, 0), row("Walk/impl=gopacket", ns, 0, 0))
 			}
-			v := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, ""}})[0]
+			v := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, "", nil}})[0]
 			if v.Status != c.want || v.Ratio.Center >= 8 {
 				t.Errorf("verdict is %+v", v)
 			}
@@ -140,8 +163,8 @@ func TestSpeedInterval(t *testing.T) {
 // not; a row that is missing is missing under any load.
 func TestSpeedOfBusyMachine(t *testing.T) {
 	const quiet, busy = "load: 1.9\n", "load: 5.2\n"
-	shared := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, "network"}}
-	alone := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, ""}}
+	shared := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, "network", nil}}
+	alone := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, "", nil}}
 	for _, c := range []struct {
 		name     string
 		promises []Promise
