@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
@@ -99,6 +100,9 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	for _, dir := range []string{g.spool, g.configDir} {
 		if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
 			return usage(errors.Join(fmt.Errorf("%s is no folder", dir), err))
+		}
+		if err := inspect.OtherFile(dir, "a folder for files"); err != nil {
+			return usage(fmt.Errorf("%s %w", printable(dir), err)) // its own files would be taken away
 		}
 	}
 

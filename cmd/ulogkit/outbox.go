@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
@@ -54,9 +55,13 @@ func (l *outboxLimits) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.whenFull, "when-full", "refuse", "of --outbox: at a limit `refuse` what is new, or drop-lowest: the oldest records of the lowest level")
 }
 
-// config returns the configuration of the outbox in a directory.
+// config returns the configuration of the outbox in a directory. It refuses one that is
+// something else: an outbox would be made within it.
 func (l *outboxLimits) config(cmd *cobra.Command, dir string) (boxes.Config, error) {
+	other := inspect.OtherFile(dir, inspect.AnOutbox)
 	switch {
+	case other != nil:
+		return boxes.Config{}, usage(fmt.Errorf("--outbox %s: %w", printable(dir), other))
 	case l.bytes < 1:
 		return boxes.Config{}, usage(errors.New("--max-bytes must be larger than 0"))
 	case l.age < 0:

@@ -231,10 +231,8 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 		text = ": interrupted" + strings.ReplaceAll(text, ": "+context.Canceled.Error(), "")
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", cmd.CommandPath(), text)
-	if code == exitData || code == exitUsage {
-		for _, hint := range hintKinds(cmd, err) {
-			fmt.Fprintln(cmd.ErrOrStderr(), hint)
-		}
+	for _, hint := range hintKinds(cmd, err) {
+		fmt.Fprintln(cmd.ErrOrStderr(), hint)
 	}
 	if code == exitUsage {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%q shows how to use it.\n", cmd.CommandPath()+" --help")

@@ -2,74 +2,86 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 )
 
-// takenKinds are the kinds of files that commands and flags take which cannot say
-// themselves what else a file is: packages do, that know no commands.
-var takenKinds = map[string][]string{
+// takenByCommands are the kinds of files that commands take as arguments.
+var takenByCommands = map[string][]string{
 	"decode":     {inspect.ALog},
 	"dictionary": {inspect.AnELFFile, inspect.ADictionary},
 	"capture":    {inspect.ACapture},
 	"token":      {inspect.ALog},
 	"inspect":    {inspect.ALog, inspect.ACrashDump},
+	"verify":     {inspect.ALog, inspect.ACrashDump},
 	"crash":      {inspect.ACrashDump},
 	"upload":     {inspect.ALog},
-	"--elf":      {inspect.AnELFFile, inspect.ADictionary},
-	"--core":     {inspect.ACrashDump},
-	"--firmware": {inspect.AnELFFile},
+}
+
+// takenByFlags are the kinds of files and folders that flags take, of each command that
+// has them.
+var takenByFlags = map[string][]string{
+	"elf":          {inspect.AnELFFile, inspect.ADictionary},
+	"elf-dir":      {},
+	"core":         {inspect.ACrashDump},
+	"text":         {inspect.ADictionary}, // JSON is text, and this is nobody's secret
+	"firmware":     {inspect.AnELFFile},
+	"store":        {inspect.ATokenFile},
+	"position":     {inspect.APosition},
+	"outbox":       {inspect.AnOutbox},
+	"from":         {inspect.ASink},
+	"sink":         {inspect.ASink},
+	"cert":         {inspect.ACertificate},
+	"key":          {inspect.APrivateKey},
+	"ca":           {inspect.ACertificate},
+	"nats-ca":      {inspect.ACertificate},
+	"nats-creds":   {},
+	"config":       {},
+	"headers-file": {},
+	"spool":        {},
+	"config-dir":   {},
+	"extract":      {},
 }
 
 // hintKinds returns a line for each file of a command that failed which is of a kind
 // that the command does not take there, with the commands that take it. What the error
 // says already is not said again.
 func hintKinds(cmd *cobra.Command, failed error) (hints []string) {
-	check := func(where string, names []string) {
-		kinds, known := takenKinds[where]
+	check := func(kinds []string, names []string) {
 		for _, name := range names {
-			is, takes := inspect.Recognize(beginning(name))
-			if !known || is == "" || slices.Contains(kinds, is) || strings.Contains(failed.Error(), takes) {
+			is, takes := inspect.RecognizeFile(name)
+			if is == "" || slices.Contains(kinds, is) || strings.Contains(failed.Error(), takes) {
 				continue
 			}
-			hints = append(hints, fmt.Sprintf("%s is %s: %s", printable(name), is, takes))
+			if hint := fmt.Sprintf("%s is %s: %s", printable(name), is, takes); !slices.Contains(hints, hint) {
+				hints = append(hints, hint)
+			}
 		}
 	}
-	check(cmd.Name(), cmd.Flags().Args())
-	for _, flag := range []string{"elf", "core", "firmware"} {
-		f := cmd.Flags().Lookup(flag)
-		if f == nil || !f.Changed {
-			continue
-		}
-		names := []string{f.Value.String()}
-		if several, err := cmd.Flags().GetStringArray(flag); err == nil {
-			names = several
-		}
-		check("--"+flag, names)
+	if kinds, known := takenByCommands[cmd.Name()]; known {
+		check(kinds, cmd.Flags().Args())
 	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if kinds, known := takenByFlags[f.Name]; known {
+			check(kinds, filesIn(f))
+		}
+	})
 	return hints
 }
 
-// beginning returns the first bytes of a file, and none of what is no regular file.
-func beginning(name string) []byte {
-	info, err := os.Stat(name)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil
+// filesIn returns the files that the value of a flag names.
+func filesIn(f *pflag.Flag) []string {
+	if several, ok := f.Value.(pflag.SliceValue); ok {
+		return several.GetSlice()
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil
+	name := f.Value.String()
+	if f.Name == "from" || f.Name == "sink" {
+		name = strings.TrimPrefix(name, "file:")
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err != nil {
-		return nil
-	}
-	return b
+	return []string{name}
 }

@@ -1,11 +1,9 @@
 package inspect
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/crash"
@@ -83,47 +81,14 @@ func checkDump(b []byte) error {
 	return err
 }
 
-// What a command asks for, in the words of its errors.
-const (
-	ALog       = "a log"
-	ACrashDump = "a crash dump"
-	AnELFFile  = "an ELF file"
-	Text       = "text"
-
-	ADictionary = "a dictionary"
-	ACapture    = "a capture file"
-)
-
-// Recognize returns what a file is, by its beginning, and which commands and flags take
-// it; both are empty where it may be anything.
-func Recognize(b []byte) (is, takes string) {
-	switch Kind(b) {
-	case KindLog:
-		return ALog, `"ulogkit decode" turns it into text, "ulogkit upload" takes it without a flag`
-	case KindCoreDump:
-		return ACrashDump, `"ulogkit crash" explains it, "ulogkit upload" takes it with --core`
-	case KindELF:
-		return AnELFFile, `"ulogkit decode" and "ulogkit crash" take it with --elf, "ulogkit upload" with --firmware`
-	}
-	switch {
-	case len(b) >= 4 && slices.Contains(captureMarks[:], [4]byte(b)):
-		return ACapture, `"ulogkit capture" shows the traffic in it`
-	case bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n{"), []byte(`"kind": "ulogkit-dictionary"`)):
-		return ADictionary, `"ulogkit decode" and "ulogkit capture" take it with --elf`
-	}
-	return "", ""
-}
-
-// captureMarks are how pcap files begin, in both byte orders with micro- and nanoseconds,
-// and pcapng files.
-var captureMarks = [...][4]byte{
-	{0xa1, 0xb2, 0xc3, 0xd4}, {0xd4, 0xc3, 0xb2, 0xa1}, {0xa1, 0xb2, 0x3c, 0x4d}, {0x4d, 0x3c, 0xb2, 0xa1}, {0x0a, 0x0d, 0x0d, 0x0a},
-}
-
 // Other returns nil if the bytes may be what a command asks for, damaged or not,
 // else what they are and which commands and flags take that.
 func Other(b []byte, wanted string) error {
 	is, takes := Recognize(b)
+	return other(is, takes, wanted)
+}
+
+func other(is, takes, wanted string) error {
 	if is == "" || is == wanted {
 		return nil
 	}
@@ -163,13 +128,17 @@ func Dump(b []byte) (*crash.Dump, error) {
 	return d, nil
 }
 
-// CheckText returns what a file is that is no text but what devices write.
+// CheckText returns what a file is that is no text but what devices or commands write.
 func CheckText(b []byte) error {
-	_, _, noLog := format.ParseLog(b)
-	_, _, noDump := format.ParseCoreDump(b)
-	is, _ := Recognize(b)
-	if noLog != nil && noDump != nil && is != AnELFFile && is != ACapture {
+	switch is, _ := Recognize(b); is {
+	case "", Text, ADictionary:
 		return nil
+	case ALog, ACrashDump: // a text may begin with the same byte
+		_, _, noLog := format.ParseLog(b)
+		_, _, noDump := format.ParseCoreDump(b)
+		if noLog != nil && noDump != nil {
+			return nil
+		}
 	}
 	return Other(b, Text)
 }
