@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +54,10 @@ was found: "pc", "lr", "cfi", "exidx", "code", "exception", "tail" or "stack".`,
 		Example: "  ulogkit crash --elf firmware.elf core.bin\n  ulogkit crash --elf builds/ --all --regs core.bin\n  ulogkit crash --json core.bin | jq -r '.fault.reasons[]'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			builds, err := crash.LoadAll(elf)
+			var read atomic.Int64
+			stop := meterOfBuilds(elf, args[0]).Watch(func() (bytes, records int64) { return read.Load(), 0 })
+			defer stop()
+			builds, err := crash.LoadEach(elf, func(path string) { read.Add(sizeOf(os.Stat(path))) })
 			if err != nil {
 				return err
 			}
@@ -65,6 +70,7 @@ was found: "pc", "lr", "cfi", "exidx", "code", "exception", "tail" or "stack".`,
 			if err != nil {
 				err = fmt.Errorf("%s: %w", name, err)
 			}
+			stop()
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			switch {
 			case row == nil:

@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
 	"github.com/ulogkit/ulogkit/format/dict"
 )
@@ -37,6 +40,10 @@ that "ulogkit sample" simulates.`,
 			if !ofSample {
 				load = func() (*dict.Dictionary, error) { return dict.Load(args[0]) }
 			}
+			// How much of a firmware has been read is not known before all of it is.
+			var written atomic.Int64
+			stop := progress.New(screen(out.Name == "-"), "reading, then writing", -1).Watch(func() (bytes, records int64) { return written.Load(), 0 })
+			defer stop()
 			d, err := load()
 			if err != nil {
 				return err
@@ -52,7 +59,8 @@ that "ulogkit sample" simulates.`,
 			if asCSV {
 				write = d.WriteCSV
 			}
-			n, err := out.WriteFrom(write, cmd.OutOrStdout())
+			n, err := out.WriteFrom(func(w io.Writer) error { return write(countingWriter{w, &written}) }, cmd.OutOrStdout())
+			stop()
 			if err == nil && n > dict.MaxDictionary {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: has %d bytes, more than the %d MiB that are read of a dictionary: give the firmware itself to --elf\n", out.Name, n, dict.MaxDictionary>>20)
 			}
@@ -66,4 +74,16 @@ that "ulogkit sample" simulates.`,
 	cmd.Flags().StringVar(&id.DeviceType, "device-type", "", "`type` of the devices that run it")
 	outputFlag(cmd, &out)
 	return cmd
+}
+
+// countingWriter counts what is written.
+type countingWriter struct {
+	io.Writer
+	n *atomic.Int64
+}
+
+func (c countingWriter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n.Add(int64(n))
+	return n, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
 
@@ -32,6 +33,19 @@ func (p *eventPrinter) mute() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.muted = true
+}
+
+// under has trouble printed above a meter, until the returned function is called.
+func (p *eventPrinter) under(m *progress.Meter) (back func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.errs
+	p.errs = m.Above(before)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.errs = before
+	}
 }
 
 func (p *eventPrinter) print(e mqttv5.Event) {

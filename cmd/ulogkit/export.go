@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/fleet"
 	exporting "github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
@@ -149,7 +151,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	}
 	stopMeter := func() {}
 	if !follow {
-		stopMeter = watchExport(exporter)
+		stopMeter = watchExport(cmd.Context(), exporter, source)
 	}
 	err = run(cmd.Context())
 	stopMeter()
@@ -181,28 +183,14 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 }
 
 // watchExport shows how far an export is until the returned function is called.
-func watchExport(e *exporting.Exporter) (stop func()) {
-	meter := progress.New(screen(false), "exporting", -1)
-	if meter == nil {
+func watchExport(ctx context.Context, e *exporting.Exporter, source ingest.Source) (stop func()) {
+	to := screen(false)
+	if to == nil {
 		return func() {}
 	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for tick := time.NewTicker(200 * time.Millisecond); ; {
-			select {
-			case <-done:
-				tick.Stop()
-				return
-			case <-tick.C:
-				st := e.Stats()
-				meter.Set(0, int64(st.LogRecords)+int64(st.DataPoints))
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-		meter.Done()
+	total := int64(-1)
+	if extent, err := source.Extent(ctx); err == nil {
+		total = int64(extent.Next - min(extent.Next, max(extent.First, e.Stats().Position)))
 	}
+	return progress.NewRecords(to, "exporting", total).Watch(func() (bytes, records int64) { return 0, int64(e.Stats().Messages) })
 }

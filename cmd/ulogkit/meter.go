@@ -2,7 +2,9 @@ package main
 
 import (
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/mattn/go-isatty"
 
@@ -36,4 +38,31 @@ func meterOf(what string, streams bool, names []string, times int64) *progress.M
 		total += times * info.Size()
 	}
 	return progress.New(to, what, total)
+}
+
+// meterOfBuilds returns a meter of the reading of firmware, in files and in folders, and
+// of a crash dump.
+func meterOfBuilds(paths []string, dump string) *progress.Meter {
+	to := screen(false)
+	if to == nil {
+		return nil
+	}
+	total := sizeOf(os.Stat(dump))
+	for _, path := range paths {
+		filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				total += sizeOf(entry.Info())
+			}
+			return nil // who reads it says what is wrong with it
+		})
+	}
+	return progress.New(to, "reading", total)
+}
+
+// sizeOf returns the size of a file, and 0 of one that has gone.
+func sizeOf(info fs.FileInfo, err error) int64 {
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -26,6 +27,8 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/formattest"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 )
 
 func TestMain(m *testing.M) {
@@ -54,6 +57,7 @@ const race = "atexit_sleep_ms=10"
 //	mkcert NAME [expired]       write NAME.pem, a certificate of nobody known, and NAME.key
 //	await FILE TEXT             wait until the file, which a process writes, holds the text
 //	dump FILE SIZE              write a good crash dump of that many bytes
+//	fill DIR COUNT              store that many records in a sink of files
 //	mute                        listen on $BROKER and never say a word
 //	transcribed TEXT            a program has printed the text, whatever became of it
 //
@@ -70,7 +74,7 @@ func TestScript(t *testing.T) {
 		Condition:          condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "keep": keep,
-			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert, "await": await, "dump": dump,
+			"cloud": cloud, "received": received, "mute": mute, "mkcert": mkcert, "fill": fill, "await": await, "dump": dump,
 			"transcribed": isTranscribed,
 		},
 	})
@@ -274,6 +278,18 @@ func mkcert(ts *testscript.TestScript, _ bool, args []string) {
 	name := ts.MkAbs(args[0])
 	ts.Check(os.WriteFile(name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o644))
 	ts.Check(os.WriteFile(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+}
+
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	sink, err := filesink.Open(filesink.Config{Dir: ts.MkAbs(args[0])})
+	ts.Check(err)
+	for i := range count {
+		payload := []byte(strconv.Itoa(i))
+		ts.Check(sink.Append(context.Background(), []ingest.Record{{Time: time.Now(), Topic: "logs/v0/42/7", Kind: ingest.KindTextLog, Payload: payload, Key: ingest.Key{byte(i), byte(i >> 8)}}}))
+	}
+	ts.Check(sink.Close())
 }
 
 func mute(ts *testscript.TestScript, _ bool, _ []string) {

@@ -2,15 +2,18 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
@@ -104,6 +107,10 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 			return 0, err
 		}
 	}
+	meter := f.meter(cmd.Context(), source)
+	var bytes, records atomic.Int64
+	defer meter.Watch(func() (int64, int64) { return bytes.Load(), records.Load() })()
+	stderr := meter.Above(cmd.ErrOrStderr())
 	var seen []ingest.LossError
 	for {
 		record, err := r.Next(cmd.Context())
@@ -125,7 +132,7 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 			default:
 				lost += loss.Last - loss.First + 1
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%v%s\n", err, note)
+			fmt.Fprintf(stderr, "%v%s\n", err, note)
 			continue
 		case err != nil:
 			return lost, err
@@ -136,12 +143,30 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 				return lost, err
 			}
 		}
+		bytes.Add(int64(len(record.Payload)))
+		records.Add(1)
 		if f.json {
 			printJSON(out, row)
 		} else {
 			fmt.Fprintln(out, row.line())
 		}
 	}
+}
+
+// meter returns a meter of the records that the sink holds.
+func (f *storedFlags) meter(ctx context.Context, source ingest.Source) *progress.Meter {
+	to := screen(true)
+	if to == nil {
+		return nil
+	}
+	what, total := "reading", int64(-1)
+	if f.extract != "" {
+		what = "extracting"
+	}
+	if extent, err := source.Extent(ctx); err == nil {
+		total = int64(extent.Next - min(extent.Next, max(extent.First, 1)))
+	}
+	return progress.NewRecords(to, what, total)
 }
 
 // write writes a payload and returns the file's name.

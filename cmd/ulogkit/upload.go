@@ -295,7 +295,9 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	defer events.mute()
+	stop := watchDelivery(outbox, events)
 	waiting, err := client.DeliverAll(cmd.Context(), outbox)
+	stop()
 	if waiting > 0 {
 		why := ""
 		if cmd.Context().Err() != nil {
@@ -304,6 +306,22 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s%d waiting in %s, safe on disk; the next delivery goes on with them\n", why, waiting, u.outbox)
 	}
 	return errors.Join(refused, err)
+}
+
+// watchDelivery shows how much of what waits in an outbox has gone, until the returned
+// function is called.
+func watchDelivery(outbox *mqttv5.Outbox, events *eventPrinter) (stop func()) {
+	begun := outbox.Stats()
+	meter := progress.NewRecords(screen(true), "delivering", int64(begun.Waiting))
+	back := events.under(meter)
+	stop = meter.Watch(func() (bytes, records int64) {
+		now := outbox.Stats() // others may add to it
+		return max(0, begun.Bytes-now.Bytes), max(0, int64(begun.Waiting-now.Waiting))
+	})
+	return func() {
+		back()
+		stop()
+	}
 }
 
 // accept accepts the files and prints their ids. What an outbox cannot take keeps no

@@ -28,6 +28,18 @@ func ExampleLoadAll() {
 	// Output: Division by zero in divide, firmware.c:96
 }
 
+// Of each file it is told when it has been read.
+func ExampleLoadEach() {
+	builds, err := crash.LoadEach([]string{"testdata/dumps/firmware.elf"}, func(path string) { fmt.Println(path) })
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(builds), "build")
+	// Output:
+	// testdata/dumps/firmware.elf
+	// 1 build
+}
+
 func ExampleReadELF() {
 	elf, err := os.ReadFile("testdata/dumps/firmware.elf")
 	if err != nil {

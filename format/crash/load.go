@@ -53,6 +53,12 @@ const (
 // folder, what is no firmware is passed over. A file of debug information alone
 // goes with the one of the same build that has the code.
 func LoadAll(paths []string) ([]*Firmware, error) {
+	return LoadEach(paths, func(string) {})
+}
+
+// LoadEach is [LoadAll] that calls read after each file, by its path, that it has looked
+// at: for many builds it takes long enough to be told how far it is.
+func LoadEach(paths []string, read func(path string)) ([]*Firmware, error) {
 	var all []*Firmware
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -65,9 +71,10 @@ func LoadAll(paths []string) ([]*Firmware, error) {
 				return nil, err
 			}
 			all = append(all, fw)
+			read(path)
 			continue
 		}
-		found, err := loadFolder(path)
+		found, err := loadFolder(path, read)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +83,7 @@ func LoadAll(paths []string) ([]*Firmware, error) {
 	return pair(all), nil
 }
 
-func loadFolder(path string) (all []*Firmware, err error) {
+func loadFolder(path string, read func(string)) (all []*Firmware, err error) {
 	listed := 0
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -85,6 +92,7 @@ func loadFolder(path string) (all []*Firmware, err error) {
 		if listed++; listed > maxListed || len(all) >= maxBuilds {
 			return fmt.Errorf("%s: more than %d files or %d firmware files: give a smaller folder", path, maxListed, maxBuilds)
 		}
+		defer read(name)
 		if !beginsAsELF(name) {
 			return nil
 		}

@@ -18,9 +18,10 @@ const Quiet = time.Second
 // Meter counts what is done. It may be used by several goroutines at a time, and a nil
 // one counts nothing.
 type Meter struct {
-	what  string
-	total int64 // bytes; -1 if nobody knows
-	begun time.Time
+	what    string
+	total   int64 // bytes, or records if they are what is counted; -1 if nobody knows
+	counted bool  // records are
+	begun   time.Time
 
 	mu             sync.Mutex
 	bytes, records int64
@@ -35,10 +36,25 @@ func New(screen io.Writer, what string, total int64) *Meter {
 		return nil
 	}
 	m := &Meter{what: what, total: total, begun: time.Now(), screen: screen}
-	m.bar = progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(late{m}), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
-		progressbar.OptionSetDescription(what), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(20))
+	m.bar = m.newBar(progressbar.OptionShowBytes(true))
 	return m
+}
+
+// NewRecords is [New] where it is known how many records there are, and not how many
+// bytes.
+func NewRecords(screen io.Writer, what string, total int64) *Meter {
+	if screen == nil {
+		return nil
+	}
+	m := &Meter{what: what, total: total, counted: true, begun: time.Now(), screen: screen}
+	m.bar = m.newBar(progressbar.OptionShowIts(), progressbar.OptionSetItsString("records"))
+	return m
+}
+
+func (m *Meter) newBar(own ...progressbar.Option) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(m.total, append(own,
+		progressbar.OptionSetWriter(late{m}), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetDescription(m.what), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(20))...)
 }
 
 // late is the screen, and nothing before it is time.
@@ -76,13 +92,72 @@ func (m *Meter) Set(bytes, records int64) {
 
 func (m *Meter) draw() {
 	done := m.bytes
+	if m.counted {
+		done = m.records
+	}
 	if m.total >= 0 {
-		done = min(done, m.total) // the file grew
+		// The file may have grown; and a bar that is full is not drawn any more, though
+		// there may be more to do than what is counted.
+		done = max(0, min(done, m.total-1))
 	}
 	m.bar.Set64(done)
-	if m.records > 0 {
+	switch {
+	case m.counted && m.bytes > 0:
+		m.bar.Describe(fmt.Sprintf("%s, %.1f MB", m.what, float64(m.bytes)/1e6))
+	case !m.counted && m.records > 0:
 		m.bar.Describe(fmt.Sprintf("%s, %d records", m.what, m.records))
 	}
+}
+
+// Watch asks again and again how much is done in all, until stop is called, which takes
+// what was drawn off the screen.
+func (m *Meter) Watch(done func() (bytes, records int64)) (stop func()) {
+	if m == nil {
+		return func() {}
+	}
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-tick.C:
+				m.Set(done())
+			}
+		}
+	}()
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			close(stopped)
+			<-ended
+			m.Done()
+		})
+	}
+}
+
+// Above writes to w, the screen too, after taking off it what was drawn: so that each
+// line stands alone. It is drawn again with the next count.
+func (m *Meter) Above(w io.Writer) io.Writer {
+	if m == nil {
+		return w
+	}
+	return above{w, m}
+}
+
+type above struct {
+	io.Writer
+	m *Meter
+}
+
+func (a above) Write(p []byte) (int, error) {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	a.m.bar.Clear()
+	return a.Writer.Write(p)
 }
 
 // Done takes what was drawn off the screen.

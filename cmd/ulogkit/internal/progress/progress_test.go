@@ -39,12 +39,62 @@ func TestMeter(t *testing.T) {
 	})
 }
 
+// Where it is known how many records there are, they tell how far it is.
+func TestRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		m := NewRecords(&screen, "extracting", 40)
+		m.Add(0, 1)
+		time.Sleep(2 * time.Second)
+		m.Add(2_500_000, 9)
+		time.Sleep(time.Second)
+		m.Add(0, 0)
+		for _, want := range []string{"extracting, 2.5 MB", "25%", "10/40", "records/", "[3s:"} {
+			if !strings.Contains(screen.String(), want) {
+				t.Errorf("%q lacks %q", &screen, want)
+			}
+		}
+		m.Done()
+	})
+}
+
+// What is asked for is drawn until it is stopped, and a line of something else stands
+// alone between.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		m := NewRecords(&screen, "delivering", 40)
+		delivered := int64(0)
+		stop := m.Watch(func() (int64, int64) {
+			delivered++
+			return 0, delivered
+		})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		io.WriteString(m.Above(&screen), "trouble\n")
+		if s := screen.String(); !strings.Contains(s, "/40") || !strings.HasSuffix(s, "\rtrouble\n") {
+			t.Errorf("drew %q", s)
+		}
+		stop()
+		stop()
+		before := screen.Len()
+		time.Sleep(2 * time.Second)
+		if synctest.Wait(); screen.Len() > before {
+			t.Errorf("goes on: %q", screen.String()[before:])
+		}
+	})
+}
+
 // Where nobody watches, all is passed on and nothing is counted.
 func TestNobodyWatches(t *testing.T) {
 	m := New(nil, "decoding", 1)
 	m.Add(1, 1)
 	m.Set(1, 1)
 	m.Done()
+	m.Watch(func() (int64, int64) { return 0, 0 })()
+	if NewRecords(nil, "decoding", 1) != nil || m.Above(io.Discard) != io.Discard {
+		t.Error("a writer is wrapped for nobody")
+	}
 	r := strings.NewReader("x")
 	if m != nil || m.Reader(r) != io.Reader(r) {
 		t.Error("a reader is wrapped for nobody")
