@@ -152,11 +152,7 @@ func DumpFields(t testing.TB) []map[string]any {
 // read reads a file of format/testdata, wherever the test runs.
 func read[T any](t testing.TB, name string) []T {
 	t.Helper()
-	_, here, _, ok := runtime.Caller(0)
-	if !ok {
-		t.Fatal("the place of the vectors is not known")
-	}
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "testdata", name))
+	b, err := os.ReadFile(filepath.Join(folder(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,4 +166,26 @@ func read[T any](t testing.TB, name string) []T {
 		t.Fatalf("%s holds no vectors", name)
 	}
 	return vectors
+}
+
+// folder returns format/testdata. With -trimpath a file does not know where it lies, and
+// it is looked for in the folders above the one that the test runs in.
+func folder(t testing.TB) string {
+	t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	if filepath.IsAbs(here) {
+		return filepath.Join(filepath.Dir(here), "..", "testdata")
+	}
+	dir, err := os.Getwd()
+	for ; err == nil; dir = filepath.Dir(dir) {
+		found := filepath.Join(dir, "format", "testdata")
+		if _, err := os.Stat(filepath.Join(dir, "format", "formattest")); err == nil {
+			return found
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	t.Fatal("the place of the vectors is not known")
+	return ""
 }

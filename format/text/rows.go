@@ -95,15 +95,14 @@ func (w *rows) render(b []byte, s *stream) error {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil
 	}
-	var in row
-	if err := json.Unmarshal(b, &in); err != nil {
+	in, err := readRow(b)
+	if err != nil {
 		return err
 	}
-	var err error
 	if w.payload, err = in.appendPayload(w.payload[:0]); err != nil {
 		return err
 	}
-	r := record{index: in.Index, seconds: in.Seconds.String(), damaged: in.Damaged, row: &in}
+	r := record{index: in.Index, seconds: in.Seconds.String(), damaged: in.Damaged, row: in}
 	if in.Tick != nil {
 		r.timed, r.tick = true, *in.Tick
 	} else if in.Sequence != nil {
@@ -137,9 +136,8 @@ func nextRow(b []byte, eof bool) (choose.Records, int, error) {
 	if n == 0 {
 		return choose.Records{}, 0, format.ErrShort
 	}
-	var in row
 	var payload []byte
-	if json.Unmarshal(b[:n], &in) == nil {
+	if in, err := readRow(b[:n]); err == nil {
 		if p, err := in.appendPayload(nil); err == nil {
 			payload = p
 		}
@@ -180,6 +178,13 @@ func (in *row) appendPayload(dst []byte) ([]byte, error) {
 // arg returns the argument as the device recorded it.
 func (in *rowArg) arg() (format.Arg, error) {
 	value := string(in.Value)
+	if in.Type != "double" && in.Type != "string" {
+		exact, err := wholeNumber(value)
+		if err != nil {
+			return format.Arg{}, err
+		}
+		value = exact
+	}
 	switch in.Type {
 	case "i32":
 		x, err := strconv.ParseInt(value, 10, 32)

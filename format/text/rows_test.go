@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,6 +128,15 @@ func TestBadRows(t *testing.T) {
 		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"string","value":5}]}`, "argument 1: "},
 		{`{"v":1,"sequence":1,"level":"info","args":[` + strings.Repeat(`{"type":"u32","value":1},`, 8) + `{"type":"u32","value":1}]}`, "9 arguments"},
 		{`{"v":1,"sequence":1,"payload_hex":"zz"}`, "invalid byte"},
+		{`{"v":1,"sequence":1.5,"level":"info"}`, "sequence"},
+		{`{"v":1,"sequence":"one","level":"info"}`, "sequence"},
+		{`{"v":1,"tick":1e99999999999999999999,"level":"info"}`, "tick"},
+		{`{"v":1,"tick":1e9223372036854775807,"level":"info"}`, "tick"},
+		{`{"v":1,"tick":9007199254740994.0,"level":"info"}`, "tick: 9007199254740994.0 was an integer, and is a float too large to tell which"},
+		{`{"v":1,"tick":1,` + strings.Repeat(`"tick":1.0,`, 100) + `"level":"info"}`, "tick"},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"i64","value":9.223372036854776e+18}]}`, "argument 1: 9.223372036854776e+18 was an integer, and is a float"},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"u32","value":0.5}]}`, "argument 1: "},
+		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"u32","value":"-"}]}`, "argument 1: "},
 		{strings.Repeat(`{"v":`, 20_000), "row 2: "},
 	}
 	for _, tt := range tests {
@@ -135,6 +146,43 @@ func TestBadRows(t *testing.T) {
 		}
 		if report.DamagedCount != 1 || !strings.Contains(report.Damages[0].Reason, tt.want) || report.Damages[0].Offset != int64(len(good)) {
 			t.Errorf("%.60s: report %+v, want %s", tt.row, report, tt.want)
+		}
+	}
+}
+
+// Rows whose integers a program has written as floats, or as strings, are read as they
+// were (case rows-bom-blank-pretty, r_f.json).
+func TestRowsOfFloats(t *testing.T) {
+	const want = `{"v":1,"index":7,"tick":4294967296,"level":"info","module":2,"fmt_addr":134218140,"args":[` +
+		`{"type":"i32","value":-1700000000},{"type":"u32","value":4000000000},{"type":"i64","value":-9007199254740992},{"type":"u64","value":9007199254740992},` +
+		`{"type":"ptr","value":536870912},{"type":"char","value":120},{"type":"double","value":1700000000},{"type":"i32","value":0}]}`
+	shown, report := decode(t, Config{}, []byte(want))
+	if report.Lost() || shown == "" {
+		t.Fatalf("got %q, report %+v", shown, report)
+	}
+	for name, float := range map[string]func(string) string{
+		"an exponent": func(s string) string {
+			digits := s[:1] + strings.TrimRight(s[1:], "0")
+			return digits + "e+" + strconv.Itoa(len(s)-len(digits))
+		},
+		"with a point": func(s string) string { return s + ".000" },
+		"scientific": func(s string) string {
+			x, _ := strconv.ParseFloat(s, 64)
+			return strconv.FormatFloat(x, 'E', -1, 64)
+		},
+		"strings": func(s string) string { return strconv.Quote(s) },
+	} {
+		row := regexp.MustCompile(`:(-?[0-9]+)`).ReplaceAllStringFunc(want, func(s string) string {
+			if s == ":1" && name == "strings" {
+				return s
+			}
+			return ":" + float(s[1:])
+		})
+		if name == "strings" { // never of a double
+			row = strings.Replace(row, `"1700000000"`, "1700000000", 1)
+		}
+		if got, report := decode(t, Config{}, []byte(row)); got != shown || report.Lost() {
+			t.Errorf("%s: got %q, want %q; report %+v, row %s", name, got, shown, report, row)
 		}
 	}
 }
