@@ -80,6 +80,41 @@ func TestCaptureLinks(t *testing.T) {
 			vlan[i].data = slices.Concat([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 5}, ethertype, p.data)
 			sll2[i].data = slices.Concat(ethertype, make([]byte, 18), p.data)
 		}
+		// Links of modems, of wireless networks and of other systems, with what stands
+		// before the packet.
+		for link, heads := range map[uint16][][]byte{
+			linkPPP:       {{0xff, 3, 0, 0x21}, {0, 0x21}, {0x21}},
+			linkPPPSerial: {{0xff, 3, 0, 0x21}},
+			linkPPPEther:  {{0x11, 0, 0, 1, 0, 0, 0, 0x21}},
+			linkCiscoHDLC: {{0x0f, 0, 8, 0}},
+			linkPFLog:     {slices.Concat([]byte{61}, make([]byte, 63))},
+			linkPktap:     {{12, 0, 0, 0, 1, 0, 0, 0, linkRaw, 0, 0, 0}},
+			linkWifi: {
+				slices.Concat([]byte{8, 1}, make([]byte, 22), []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}),
+				slices.Concat([]byte{0x88, 0x83}, make([]byte, 34), []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}),
+			},
+			linkRadiotap: {slices.Concat([]byte{0, 0, 9, 0, 0, 0, 0, 0, 0, 0x88, 2}, make([]byte, 24), []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0})},
+		} {
+			for _, head := range heads {
+				framed := slices.Clone(packets)
+				for i, p := range packets {
+					head := slices.Clone(head)
+					if p.data[0]>>4 == 6 {
+						if k := bytes.LastIndex(head, []byte{8, 0}); k >= 0 && k == len(head)-2 {
+							head[k], head[k+1] = 0x86, 0xdd
+						} else if head[len(head)-1] == 0x21 {
+							head[len(head)-1] = 0x57
+						}
+					}
+					framed[i].data = slices.Concat(head, p.data)
+				}
+				messages, stats, err := read(t, bytes.NewReader(pcapng(t, binary.LittleEndian, link, framed)), CaptureConfig{})
+				if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
+					t.Errorf("link %d, % x: %v, %+v, %v", link, head, kinds(messages), stats, err)
+				}
+			}
+		}
+
 		for name, file := range map[string][]byte{"vlan": pcapng(t, binary.LittleEndian, linkEthernet, vlan), "sll2": pcapng(t, binary.BigEndian, linkLinuxSLL2, sll2)} {
 			messages, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
 			if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {

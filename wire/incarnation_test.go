@@ -293,13 +293,47 @@ func TestCaptureTunnels(t *testing.T) {
 		"erspan": func(b []byte) []byte {
 			return ip(ipGRE, slices.Concat([]byte{0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0}, ethernet(etherIPv4, b)))
 		},
+		"vxlan with a policy": func(b []byte) []byte {
+			return udp(portVXLAN, slices.Concat([]byte{0x88, 0, 0, 1, 0, 0, 42, 0}, ethernet(etherIPv4, b)))
+		},
+		"vxlan gpe": func(b []byte) []byte {
+			return udp(portVXLANGPE, slices.Concat([]byte{0x0c, 0, 0, 1, 0, 0, 42, 0}, b))
+		},
+		"vxlan of an unknown kind": func(b []byte) []byte {
+			return udp(portVXLANGPE, slices.Concat([]byte{0x0c, 0, 0, 9, 0, 0, 42, 0}, b))
+		},
+		"erspan of the third kind": func(b []byte) []byte {
+			return ip(ipGRE, slices.Concat([]byte{0x10, 0, 0x22, 0xeb, 0, 0, 0, 1}, make([]byte, 11), []byte{1}, make([]byte, 8), ethernet(etherIPv4, b)))
+		},
+		"pptp": func(b []byte) []byte {
+			return ip(ipGRE, slices.Concat([]byte{0x30, 1, 0x88, 0x0b, 0, 0, 0, 1, 0, 0, 0, 1, 0xff, 3, 0x21}, b))
+		},
+		"pptp, encrypted": func(b []byte) []byte {
+			return ip(ipGRE, slices.Concat([]byte{0x20, 1, 0x88, 0x0b, 0, 0, 0, 1, 0, 0xfd}, b))
+		},
+		"mpls with ethernet": func(b []byte) []byte {
+			return slices.Concat([]byte{0, 0, 0x11, 64}, ethernet(etherIPv4, b))
+		},
+		"mpls with a control word": func(b []byte) []byte {
+			return slices.Concat([]byte{0, 0, 0x11, 64, 0, 0, 0, 7}, ethernet(etherIPv4, b))
+		},
+		"backbone":  func(b []byte) []byte { return slices.Concat([]byte{0, 0, 0, 5}, ethernet(etherIPv4, b)) },
+		"redundant": func(b []byte) []byte { return slices.Concat([]byte{0, 80, 0, 1, 8, 0}, b) },
+		"service": func(b []byte) []byte {
+			return slices.Concat([]byte{0x0f, 0xc2, 2, 1, 0, 0, 1, 255}, b)
+		},
+		"snap":         func(b []byte) []byte { return slices.Concat([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, b) },
+		"macsec":       func(b []byte) []byte { return slices.Concat([]byte{0, 0, 0, 0, 0, 1}, b) },
 		"ip in ip":     func(b []byte) []byte { return ip(ipIPv4, b) },
 		"mpls":         func(b []byte) []byte { return slices.Concat([]byte{0, 0, 0x10, 64, 0, 0, 0x21, 64}, b) },
 		"pppoe":        func(b []byte) []byte { return slices.Concat([]byte{0x11, 0, 0, 1, 0, 0, 0, 0x21}, b) },
 		"vlan in vlan": func(b []byte) []byte { return slices.Concat([]byte{0, 5, 0x81, 0, 0, 6, 8, 0}, b) },
 		"l2tp":         func(b []byte) []byte { return udp(portL2TP, slices.Concat([]byte{0, 2, 0, 0, 0, 0, 0, 0}, b)) },
 	} {
-		typ := map[string]uint16{"mpls": etherMPLS, "pppoe": etherPPPoE, "vlan in vlan": etherQinQ}[name]
+		typ := map[string]uint16{
+			"mpls": etherMPLS, "mpls with ethernet": etherMPLS, "mpls with a control word": etherMPLS, "pppoe": etherPPPoE, "vlan in vlan": etherQinQ,
+			"backbone": etherBackbone, "redundant": etherHSR, "service": etherService, "snap": 600, "macsec": etherMACsec,
+		}[name]
 		if typ == 0 {
 			typ = etherIPv4
 		}
@@ -311,7 +345,7 @@ func TestCaptureTunnels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "l2tp" {
+		if slices.Contains([]string{"l2tp", "vxlan of an unknown kind", "pptp, encrypted", "macsec"}, name) {
 			if len(messages) != 0 || int(stats.Tunnels) != len(inner) || stats.Lossless() {
 				t.Errorf("%s: got %v, %+v", name, kinds(messages), stats)
 			}

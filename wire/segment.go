@@ -36,13 +36,21 @@ const (
 const (
 	linkNull      = 0
 	linkEthernet  = 1
+	linkPPP       = 9
 	linkRawBSD    = 12
 	linkRawOpen   = 14
+	linkPPPSerial = 50
+	linkPPPEther  = 51
 	linkRaw       = 101
+	linkCiscoHDLC = 104
+	linkWifi      = 105
 	linkLoop      = 108
 	linkLinuxSLL  = 113
+	linkPFLog     = 117
+	linkRadiotap  = 127
 	linkIPv4      = 228
 	linkIPv6      = 229
+	linkPktap     = 258
 	linkLinuxSLL2 = 276
 )
 
@@ -51,13 +59,21 @@ const (
 // Source: the IANA registry of IEEE 802 numbers.
 const (
 	etherIPv4     = 0x0800
+	etherTRILL    = 0x22f3
+	etherERSPAN3  = 0x22eb
 	etherBridged  = 0x6558 // an Ethernet frame
 	etherVLAN     = 0x8100
 	etherIPv6     = 0x86dd
 	etherMPLS     = 0x8847
 	etherMPLSMany = 0x8848
 	etherPPPoE    = 0x8864
+	etherPPP      = 0x880b
 	etherERSPAN   = 0x88be
+	etherMACsec   = 0x88e5
+	etherBackbone = 0x88e7
+	etherTrustSec = 0x8909
+	etherHSR      = 0x892f
+	etherService  = 0x894f
 	etherQinQ     = 0x88a8
 	etherQinQOld  = 0x9100
 )
@@ -86,9 +102,14 @@ const (
 	portL2TP     = 1701
 	portGTP      = 2152
 	portVXLAN    = 4789
+	portVXLANGPE = 4790
 	portGeneve   = 6081
 	portVXLANOld = 8472
 )
+
+// maxEthernet is how many bytes a frame may hold; what stands for the EtherType is a
+// length up to it.
+const maxEthernet = 1500
 
 // maxNested is how many headers may stand before TCP; more are no traffic.
 const maxNested = 64
@@ -133,6 +154,36 @@ func (d *dissection) link(link uint16, b []byte) verdict {
 			return isBad
 		}
 		return d.ether(binary.BigEndian.Uint16(b), b[20:])
+	case linkPPP, linkPPPSerial:
+		return d.ppp(b)
+	case linkPPPEther:
+		return d.ether(etherPPPoE, b)
+	case linkCiscoHDLC:
+		if len(b) < 4 {
+			return isBad
+		}
+		return d.ether(binary.BigEndian.Uint16(b[2:]), b[4:])
+	case linkWifi:
+		return d.wifi(b)
+	case linkRadiotap:
+		if len(b) < 4 {
+			return isBad
+		}
+		return d.wifi(skip(b, int(binary.LittleEndian.Uint16(b[2:]))))
+	case linkPFLog:
+		if len(b) == 0 {
+			return isBad
+		}
+		return d.ip(skip(b, (int(b[0])+3)&^3))
+	case linkPktap:
+		if d.nested++; len(b) < 12 || d.nested > maxNested {
+			return isBad
+		}
+		head, inner := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[8:])
+		if head < 12 || uint64(head) > uint64(len(b)) || inner > 1<<16-1 {
+			return isBad
+		}
+		return d.link(uint16(inner), b[head:])
 	case linkRaw, linkRawBSD, linkRawOpen, linkIPv4, linkIPv6:
 		return d.ip(b)
 	}
@@ -164,24 +215,43 @@ func (d *dissection) ether(typ uint16, b []byte) verdict {
 		return d.ether(binary.BigEndian.Uint16(b[2:]), b[4:])
 	case etherBridged:
 		return d.ethernet(b)
+	case etherBackbone:
+		return d.ethernet(skip(b, 4))
+	case etherHSR:
+		if len(b) < 6 {
+			return isBad
+		}
+		return d.ether(binary.BigEndian.Uint16(b[4:]), b[6:])
+	case etherService:
+		return d.service(b)
+	case etherPPP:
+		return d.ppp(b)
+	case etherTRILL, etherMACsec, etherTrustSec:
+		return isTunnel
 	case etherERSPAN:
 		return d.ethernet(skip(b, 8))
+	case etherERSPAN3:
+		head := 12
+		if len(b) < head {
+			return isBad
+		}
+		if b[11]&1 != 0 {
+			head += 8
+		}
+		return d.ethernet(skip(b, head))
 	case etherMPLS, etherMPLSMany:
 		for len(b) >= 4 {
 			bottom := b[2]&1 != 0
 			if b = b[4:]; bottom {
-				return d.ip(b)
+				return d.labelled(b)
 			}
 		}
 		return isBad
 	case etherPPPoE:
-		if len(b) < 8 {
-			return isBad
-		}
-		const pppIPv4, pppIPv6 = 0x21, 0x57
-		if p := binary.BigEndian.Uint16(b[6:]); p == pppIPv4 || p == pppIPv6 {
-			return d.ip(b[8:])
-		}
+		return d.ppp(skip(b, 6))
+	}
+	if typ <= maxEthernet {
+		return d.snap(b)
 	}
 	return isOther
 }
@@ -317,77 +387,4 @@ func (d *dissection) tcp(b []byte) verdict {
 	s.FIN, s.SYN, s.RST, s.ACK = flags&fin != 0, flags&syn != 0, flags&rst != 0, flags&ack != 0
 	s.Payload = b[head:len(b):len(b)]
 	return isTCP
-}
-
-// udp reads the tunnels that run over UDP.
-//
-// Source: RFC 7348 section 5, RFC 8926 section 3.4, 3GPP TS 29.281 section 5.1.
-func (d *dissection) udp(b []byte) verdict {
-	if len(b) < 8 {
-		return isOther
-	}
-	port, b := binary.BigEndian.Uint16(b[2:]), b[8:]
-	if len(b) < 8 {
-		return isOther
-	}
-	switch port {
-	case portVXLAN, portVXLANOld:
-		if b[0] == 8 { // only the flag of a valid network identifier
-			return d.ethernet(b[8:])
-		}
-	case portGeneve:
-		if head := 8 + 4*int(b[0]&0x3f); b[0]>>6 == 0 && head <= len(b) {
-			return d.ether(binary.BigEndian.Uint16(b[2:]), b[head:])
-		}
-	case portGTP:
-		const version1, fields, data = 0x30, 7, 255
-		if b[0]&^fields == version1 && b[1] == data {
-			return d.gtp(b[0]&fields != 0, b)
-		}
-	case portL2TP:
-		return isTunnel
-	}
-	return isOther
-}
-
-// gtp reads the user data of a mobile network.
-func (d *dissection) gtp(more bool, b []byte) verdict {
-	if !more {
-		return d.ip(b[8:])
-	}
-	if len(b) < 12 {
-		return isBad
-	}
-	next, b := b[11], b[12:]
-	for next != 0 { // extension headers
-		if len(b) == 0 || b[0] == 0 || 4*int(b[0]) > len(b) {
-			return isBad
-		}
-		n := 4 * int(b[0])
-		next, b = b[n-1], b[n:]
-	}
-	return d.ip(b)
-}
-
-// gre reads generic routing encapsulation.
-//
-// Source: RFC 2784 section 2, RFC 2890 section 2.
-func (d *dissection) gre(b []byte) verdict {
-	if len(b) < 4 {
-		return isBad
-	}
-	const checksum, routing, key, sequence, version = 0x8000, 0x4000, 0x2000, 0x1000, 7
-	flags, typ, head := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), 4
-	if flags&(routing|version) != 0 {
-		return isTunnel
-	}
-	for _, f := range [...]uint16{checksum, key, sequence} {
-		if flags&f != 0 {
-			head += 4
-		}
-	}
-	if typ == etherERSPAN && flags&sequence == 0 {
-		typ = etherBridged // the first kind of ERSPAN has no header
-	}
-	return d.ether(typ, skip(b, head))
 }
