@@ -208,6 +208,40 @@ func TestCaptureProxy(t *testing.T) {
 	}
 }
 
+// What an HTTP proxy passes on is read like a connection without it, and told when it
+// is encrypted; websites are none of ours.
+//
+// Kind of capture/proxy1-beside-good.
+func TestCaptureThroughHTTPProxy(t *testing.T) {
+	for _, test := range []struct {
+		ask, answer string
+		tls         bool
+		want        []Kind
+	}{
+		{ask: "CONNECT broker.example:1883 HTTP/1.1\r\nHost: broker.example\r\n\r\n", answer: "HTTP/1.1 200 Connection established\r\nVia: p\r\n\r\n", want: []Kind{KindConnect, KindLog, KindAck}},
+		{ask: "CONNECT [2001:db8::5]:1883 HTTP/1.0\r\n\r\n", answer: "HTTP/1.0 200 OK\r\n\r\n", want: []Kind{KindConnect, KindLog, KindAck}},
+		{ask: "CONNECT broker.example:8883 HTTP/1.1\r\n\r\n", answer: "HTTP/1.1 200 OK\r\n\r\n", tls: true, want: []Kind{KindEncrypted}},
+		{ask: "CONNECT www.example:443 HTTP/1.1\r\n\r\n", answer: "HTTP/1.1 200 OK\r\n\r\n", tls: true},
+	} {
+		for _, size := range []int{1, 7, 1400} {
+			s := newScript(t, "10.0.0.1:40000", "10.0.0.2:3128").handshake()
+			s.say(client, size, []byte(test.ask))
+			s.say(server, size, []byte(test.answer))
+			if test.tls {
+				s.say(client, size, []byte("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"))
+				s.say(server, size, []byte("\x16\x03\x03\x00\x05\x02\x00\x00\x01\x03"))
+			} else {
+				s.say(client, size, s.packet(MQTT{Type: PacketConnect, Version: Version5, Connect: Connect{ClientID: []byte("c")}}))
+				s.upload(Version5, 1, 1400, logVectors(t)[0])
+			}
+			messages, stats := readScript(t, s.packets)
+			if !slices.Equal(kinds(messages), test.want) || !stats.Lossless() {
+				t.Errorf("%q in pieces of %d: got %v, %+v, want %v", test.ask, size, kinds(messages), stats, test.want)
+			}
+		}
+	}
+}
+
 // FuzzProxy takes any bytes for a proxy's introduction, whole or in part: what is
 // unsure in full was unsure in part, and no length goes beyond the bytes.
 func FuzzProxy(f *testing.F) {

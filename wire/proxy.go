@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -81,4 +82,46 @@ func parseProxyBlock(b []byte) (n int, client netip.AddrPort, g guess) {
 		client = netip.AddrPortFrom(netip.AddrFrom16([16]byte(body)), binary.BigEndian.Uint16(body[32:]))
 	}
 	return n, client, yes
+}
+
+// maxTunnelHead is how long what a client asks of an HTTP proxy, or the answer, may be.
+const maxTunnelHead = 8 << 10
+
+// parseTunnel reads with what a client has an HTTP proxy open a connection, or the
+// proxy's word that it is open, and returns its length: what follows is what the two
+// ends say to each other. Where the client goes to a port that has other uses than
+// MQTT, it is HTTP like any other.
+//
+// Source: RFC 9110 section 9.3.6.
+func parseTunnel(b []byte, answer bool) (n int, g guess) {
+	magic := "CONNECT "
+	if answer {
+		magic = "HTTP/1."
+	}
+	if k := min(len(b), len(magic)); string(b[:k]) != magic[:k] {
+		return 0, no
+	}
+	end := bytes.Index(b[:min(len(b), maxTunnelHead)], []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(b) < maxTunnelHead {
+			return 0, unsure
+		}
+		return 0, no
+	}
+	line, _, _ := bytes.Cut(b[:end], []byte("\r\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 2 {
+		return 0, no
+	}
+	if answer {
+		if len(fields[1]) != 3 || fields[1][0] != '2' {
+			return 0, no
+		}
+		return end + 4, yes
+	}
+	port, err := strconv.ParseUint(string(fields[1][bytes.LastIndexByte(fields[1], ':')+1:]), 10, 16)
+	if err != nil || slices.Contains(portsOfOthers[:], uint16(port)) {
+		return 0, no
+	}
+	return end + 4, yes
 }

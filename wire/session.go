@@ -47,6 +47,8 @@ type sessionHalf struct {
 	ping    PacketType
 	proxied bool           // a proxy has introduced the client
 	client  netip.AddrPort // for whom the proxy speaks
+
+	tunnelled bool // by an HTTP proxy, which was asked in this direction or has answered
 }
 
 type streamState uint8
@@ -91,6 +93,20 @@ func (s *session) first(direction int, t time.Time, b []byte) {
 		}
 		if g == yes {
 			h.proxied, h.client = true, client
+			if b = b[n:]; len(b) == 0 {
+				s.drop(h)
+				return
+			}
+		}
+	}
+	if !h.tunnelled {
+		n, g := parseTunnel(b, s.halves[1-direction].tunnelled)
+		if g == unsure {
+			s.keep(h, b)
+			return
+		}
+		if g == yes {
+			h.tunnelled = true
 			if b = b[n:]; len(b) == 0 {
 				s.drop(h)
 				return
