@@ -22,6 +22,7 @@ func (f *field) bitField(out *code) {
 	if f.Type.Width == 8 {
 		what = f.ID
 	}
+
 	// func (v *PayloadHeader) Level() Level     { return Level(v[0] >> 5) }
 	// func (v *PayloadHeader) SetLevel(x Level) { v[0] = v[0]&0x1f | byte(x)<<5 }
 	at := jen.Id("v").Index(jen.Lit(f.Offset))
@@ -37,6 +38,7 @@ func (f *field) bitField(out *code) {
 	if f.Enum != nil {
 		get = f.goType().Parens(get)
 	}
+
 	out.decl(f.getterDoc(), f.method(f.Name, nil, f.goType(), jen.Return(get)))
 	put := jen.Id("x")
 	if f.Enum != nil {
@@ -48,6 +50,7 @@ func (f *field) bitField(out *code) {
 	if shift > 0 {
 		put = put.Op("<<").Lit(shift)
 	}
+
 	if keep := 0xff &^ (mask << shift); keep != 0 {
 		put = at.Clone().Op("&").Id(hex(keep, 1)).Op("|").Add(put)
 	}
@@ -98,6 +101,7 @@ func (f *field) wideBits(out *code, span int, what string) {
 	for w.bits < 8*span {
 		w.bits *= 2
 	}
+
 	name := fmt.Sprintf("uint%d", w.bits)
 	shift := 8*span - f.Bit - f.Type.Width
 	mask := uint64(1)<<(f.Type.Width-1)<<1 - 1
@@ -109,17 +113,20 @@ func (f *field) wideBits(out *code, span int, what string) {
 	if f.Bit > 0 {
 		get = get.Op("&").Id(hex(mask, span))
 	}
+
 	put := jen.Id("x")
 	if f.Enum != nil || name != f.number() {
 		get = f.goType().Parens(get)
 		put = jen.Id(name).Parens(put)
 	}
+
 	out.decl(f.getterDoc(), f.method(f.Name, nil, f.goType(), jen.Return(get)))
 	if f.bits() == f.Type.Width {
 		what = f.ID
 	} else {
 		put = put.Op("&").Id(hex(mask, span))
 	}
+
 	if shift > 0 {
 		put = put.Op("<<").Lit(shift)
 	}

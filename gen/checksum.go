@@ -39,11 +39,13 @@ func (v *view) verify(out *code) {
 	if holder.Type.Width*8 != algorithm.bits {
 		sum = jen.Id(fmt.Sprintf("uint%d", holder.Type.Width*8)).Parens(sum)
 	}
+
 	out.decl([]string{fmt.Sprintf("Verify compares %s with the checksum of %s, and returns an *Error with ErrChecksum when they differ.", ref, f.ID)},
 		jen.Func().Params(v.receiver()).Id("Verify").Params().Error().Block(
 			jen.If(v.ref(ref).Op("!=").Add(sum.Clone())).Block(
 				jen.Return(v.fail("Checksum", ref.String(), v.offset(ref), "ErrChecksum"))),
 			jen.Return(jen.Nil())))
+
 	seal := jen.Func().Params(v.receiver())
 	set := v.ref(ref).Op("=").Add(sum.Clone())
 	switch outer, nested := ref.X.(*spec.FieldRef); {
@@ -54,6 +56,7 @@ func (v *view) verify(out *code) {
 	default: // the field is in the struct itself
 		seal = jen.Func().Params(jen.Id("v").Op("*").Id(v.Name))
 	}
+
 	out.decl([]string{fmt.Sprintf("Seal writes the checksum of %s into %s.", f.ID, ref)},
 		seal.Id("Seal").Params().Add(inline(set)))
 }

@@ -58,6 +58,7 @@ func (v *view) structParse(out *code) {
 	if v.Greedy {
 		doc = fmt.Sprintf("%s returns a view of b as one %s, which takes all bytes: rest is always empty.", v.parser(), v.ID)
 	}
+
 	out.decl([]string{doc}, jen.Func().Id(v.parser()).Params(jen.Id("b").Index().Byte()).
 		Params(jen.Id("v").Id(v.Name), jen.Id("rest").Index().Byte(), jen.Id("err").Error()).
 		BlockFunc(func(g *jen.Group) {
@@ -74,6 +75,7 @@ func (v *view) structParse(out *code) {
 				p.field(v.fields[i])
 				i++
 			}
+
 			g.Return(jen.Id("v"), jen.Id(p.from), jen.Nil())
 		}))
 }
@@ -126,6 +128,7 @@ func (p *parseFunc) numbers(run []*field) {
 	for _, f := range run {
 		size += f.size()
 	}
+
 	from := jen.Id(p.from)
 	p.g.If(jen.Len(from.Clone()).Op("<").Lit(size)).Block(p.giveUp(p.short(run[0])))
 	at := 0
@@ -139,11 +142,13 @@ func (p *parseFunc) numbers(run []*field) {
 		} else {
 			p.g.Add(f.get()).Op("=").Add(f.load(from.Clone(), at))
 		}
+
 		if c := f.condition(); c != nil {
 			p.g.If(c).Block(bad())
 		}
 		at += f.size()
 	}
+
 	p.g.Id("rest").Op("=").Add(from.Clone().Index(jen.Lit(at).Op(":")))
 	p.from = "rest"
 }
@@ -262,6 +267,7 @@ func (v *view) refusals() []string {
 		text = text || f.Type.Kind == spec.TextNUL
 		optional = optional || f.If != nil
 	}
+
 	var out []string
 	for _, r := range []struct {
 		applies bool
@@ -289,6 +295,7 @@ func (f *field) append(g *jen.Group, i int) {
 	if c := f.condition(); c != nil {
 		refuse(c, f.in.fail(f.Name, f.ID, f.Offset, "ErrValue"))
 	}
+
 	switch inner := f.inner(); {
 	case len(f.Contents) > 0:
 		// dst = append(dst, 0x63, 0x43, 0x03, 0x00)

@@ -155,12 +155,14 @@ func (f *field) allowed() string {
 	if f.condition() == nil {
 		return ""
 	}
+
 	text := func(e spec.Expr) string {
 		if lit, ok := e.(*spec.EnumLit); ok {
 			return lit.Name
 		}
 		return e.String()
 	}
+
 	v := f.Valid
 	switch least, most := f.extremes(); {
 	case v.Eq != nil:

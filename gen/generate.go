@@ -49,21 +49,25 @@ func Generate(s *spec.Spec, c Config) ([]File, error) {
 			return nil, err
 		}
 	}
+
 	for _, f := range p.layouts {
 		if err := emit("z"+f.ID+"_layout.go", f.emit); err != nil {
 			return nil, err
 		}
 	}
+
 	if len(p.enums) > 0 {
 		if err := emit("zenums.go", p.emitEnums); err != nil {
 			return nil, err
 		}
 	}
+
 	if len(p.algorithms) > 0 {
 		if err := emit("zchecksum.go", p.emitChecksums); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := emit("zsupport.go", p.emitSupport); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ func (f *family) emit(file *jen.File) {
 		v.header.emitFailures(file)
 		v.log.emitFailures(file)
 	}
+
 	for _, g := range f.frames {
 		g.emitFailures(file)
 	}
@@ -50,6 +51,7 @@ func (f *family) layoutType(file *jen.File) {
 	for _, v := range f.versions {
 		longest = max(longest, v.header.Size)
 	}
+
 	comment(file, 0, fmt.Sprintf("max%sHeader is the length in bytes of the longest header of a %s.", f.plan.goName(f.ID), f.ID))
 	file.Const().Id("max" + f.plan.goName(f.ID) + "Header").Op("=").Lit(longest)
 	file.Line()
@@ -57,6 +59,7 @@ func (f *family) layoutType(file *jen.File) {
 	for _, g := range f.frames {
 		shortest = min(shortest, g.header.Size)
 	}
+
 	comment(file, 0, fmt.Sprintf("min%sHeader is the length in bytes of the shortest header of a frame.", f.plan.goName(f.ID)+"Frame"))
 	file.Const().Id("min" + f.plan.goName(f.ID) + "FrameHeader").Op("=").Lit(shortest)
 	file.Line()
@@ -116,10 +119,12 @@ func (f *family) tables(out *code) {
 				for _, a := range f.header {
 					pair("ofs"+p.goName(a.ID), jen.Lit(offset(v.header, a.ID)))
 				}
+
 				pair("frame", jen.Op("&").Id(f.frame()+"s").Index(jen.Lit(v.frame.index)))
 				if v.data.Trailing {
 					pair("trailing", jen.True())
 				}
+
 				pair("errShort", v.header.fail("Short", "", 0, "ErrShort"))
 				pair("errData", v.log.fail(p.goName(v.data.ID), v.data.ID, v.data.Offset, "ErrShort"))
 				pair("errChecksum", v.log.fail("Checksum", v.checksum.String(), v.log.offset(v.checksum), "ErrChecksum"))
@@ -204,6 +209,7 @@ func (f *family) access(out *code, typ string, list columns, getters bool) {
 			load = c.order().Dot(fmt.Sprintf("Uint%d", 8*n)).Call(jen.Id("b").Index(at.Clone().Op(":")))
 			store = c.order().Dot(fmt.Sprintf("PutUint%d", 8*n)).Call(jen.Id("b").Index(at.Clone().Op(":")), c.raw(jen.Id("x")))
 		}
+
 		if a.Type.Signed {
 			load = c.goType().Parens(load)
 		}
@@ -214,6 +220,7 @@ func (f *family) access(out *code, typ string, list columns, getters bool) {
 					missing.Clone().Block(jen.Return(jen.Lit(0), jen.False())),
 					jen.Return(load, jen.True())))
 		}
+
 		out.decl([]string{fmt.Sprintf("set%s writes %s into the header b and reports whether it has one.", c.Name, a.ID)},
 			jen.Func().Params(jen.Id("l").Op("*").Id(typ)).Id("set"+c.Name).Params(jen.Id("b").Index().Byte(), jen.Id("x").Add(c.goType())).
 				Bool().Block(
@@ -263,6 +270,7 @@ func (f *family) parseFrame(out *code) {
 		results = append(results, jen.Id(resultName(c.Name)).Add(c.goType()))
 		none = append(none, jen.Lit(0))
 	}
+
 	results = append(results, jen.List(jen.Id("payload"), jen.Id("rest")).Index().Byte(), jen.Id("ok").Bool())
 	none = append(none, jen.Nil(), jen.Nil(), jen.False())
 	giveUp := func() *jen.Statement { return jen.Return(none...) }
@@ -283,6 +291,7 @@ func (f *family) parseFrame(out *code) {
 								long = c.Op("||").Add(long)
 							}
 						}
+
 						g.If(long).Block(giveUp())
 						var values []jen.Code
 						for _, a := range f.fields() {
@@ -292,6 +301,7 @@ func (f *family) parseFrame(out *code) {
 							}
 							values = append(values, jen.Id("v").Dot(p.goName(a.ID)).Call())
 						}
+
 						n, rest := jen.Id("n"), jen.Id("rest")
 						g.Return(append(values, rest.Clone().Index(jen.Empty(), n.Clone(), n.Clone()), rest.Clone().Index(n.Clone().Op(":")), jen.True())...)
 					})

@@ -72,6 +72,7 @@ func (p *plan) families() parts {
 		if !t.Layouts {
 			continue
 		}
+
 		f := &family{Type: t, plan: p, name: lowerFirst(p.goName(t.ID))}
 		if f.read() {
 			p.layouts = append(p.layouts, f)
@@ -85,6 +86,7 @@ func (p *plan) families() parts {
 			}
 		}
 	}
+
 	for _, t := range p.spec.Types {
 		for _, a := range t.Seq {
 			if !out.whole[t] && a.Type.Kind == spec.User {
@@ -97,6 +99,7 @@ func (p *plan) families() parts {
 			}
 		}
 	}
+
 	for t := range out.heads {
 		delete(out.headers, t)
 	}
@@ -118,6 +121,7 @@ func (f *family) read() bool {
 	if len(f.Seq) != 1 || f.Seq[0].Type.Kind != spec.Switch {
 		return p.outOfForm(&f.Node, "seq", "one field whose type is a switch is expected")
 	}
+
 	body := f.Seq[0]
 	on, ok := body.Type.On.(*spec.FieldRef)
 	var first *spec.Instance
@@ -127,6 +131,7 @@ func (f *family) read() bool {
 	if first == nil || first.Place == nil || !isConst(first.Place, new(big.Int)) || first.Type.Kind != spec.Int || first.Type.Width != 1 || first.Type.Signed {
 		return p.outOfForm(&body.Node, "type", "switch-on an instance of type u1 at pos: 0")
 	}
+
 	for _, c := range body.Type.Cases {
 		number, constant := (*big.Int)(nil), false
 		if c.Value != nil {
@@ -135,6 +140,7 @@ func (f *family) read() bool {
 		if !constant || c.Type.Kind != spec.User {
 			return p.outOfForm(&body.Node, "type", "a constant and a type for each case, and no default")
 		}
+
 		v := &version{number: number.Uint64()}
 		if !f.readVersion(v, c.Type.User, first.ID) {
 			return false
@@ -168,11 +174,13 @@ func (f *family) readVersion(v *version, t *spec.Type, number string) bool {
 	if own.ID != number || own.Valid == nil || own.Valid.Eq == nil || !isConst(own.Valid.Eq, new(big.Int).SetUint64(v.number)) {
 		return p.outOfForm(&own.Node, "", "the first field of %s is %s with valid: %d", head.ID, number, v.number)
 	}
+
 	for _, a := range head.Type.Seq[1:] {
 		if a.Valid != nil && (&field{a, head, ""}).condition() != nil {
 			return p.outOfForm(&a.Node, "valid", "a header has no bounds but that of its %s", number)
 		}
 	}
+
 	switch {
 	case f.sum == nil:
 		f.algorithm, f.sum = v.data.Checksum.Algorithm, sum
@@ -213,6 +221,7 @@ func (f *family) readFrames(v *version) bool {
 			return true
 		}
 	}
+
 	if len(t.Seq) != 2 || t.Manual != "" || len(t.Params)+len(t.Instances) > 0 {
 		return p.outOfForm(&t.Node, "", "%s is a frame of %s: a header and a payload are expected", t.ID, f.ID)
 	}
@@ -223,11 +232,13 @@ func (f *family) readFrames(v *version) bool {
 	if length == nil {
 		return p.outOfForm(&t.Seq[1].Node, "", "the size of a frame's payload is a field of its header")
 	}
+
 	for _, a := range head.Type.Seq {
 		if len(a.Contents) > 0 || a.Type.Kind == spec.User {
 			return p.outOfForm(&a.Node, "", "the header of a frame has plain fields only")
 		}
 	}
+
 	v.frame = &frame{
 		view: &view{Type: t, plan: p, Name: p.goName(t.ID)}, header: head, payload: t.Seq[1], length: length, index: len(f.frames),
 	}

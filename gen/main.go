@@ -66,6 +66,7 @@ func write(dir string, files []File) error {
 	if err != nil {
 		return err
 	}
+
 	for _, name := range old {
 		generated, err := marked(name)
 		if err != nil {
@@ -77,6 +78,7 @@ func write(dir string, files []File) error {
 			}
 		}
 	}
+
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
 		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {

@@ -42,17 +42,20 @@ func (p *plan) clashes() {
 	for _, name := range []string{"Error", "ErrShort", "ErrValue", "ErrChecksum", "ErrLength", "ErrTooLong", "XOR8", "Sum32"} {
 		top[name] = "gen itself"
 	}
+
 	for _, e := range p.enums {
 		p.take(top, &e.Node, e.Name)
 		for _, v := range e.Values {
 			p.take(top, &v.Node, p.constant(v))
 		}
 	}
+
 	for _, f := range p.layouts {
 		for _, name := range []string{f.layout(), f.layout() + "s", f.layout() + "Of", f.frame(), f.frame() + "s", f.name + "Sum"} {
 			top[name] = "gen itself"
 		}
 	}
+
 	for _, v := range p.views {
 		needs := []string{v.Name}
 		if !v.version {
@@ -61,6 +64,7 @@ func (p *plan) clashes() {
 		if v.fixed {
 			needs = append(needs, v.Name+"Size")
 		}
+
 		p.take(top, &v.Node, needs...)
 		members := names{}
 		for _, name := range []string{"AppendTo", "Verify", "Seal", "String", "GoString", "Format", "Error"} {

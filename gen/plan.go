@@ -65,6 +65,7 @@ func newPlan(s *spec.Spec, c Config) (*plan, error) {
 			p.widen(e, bits.Len64(v.Value))
 		}
 	}
+
 	parts := p.families()
 	for _, t := range s.Types {
 		if t.Manual != "" || parts.whole[t] {
@@ -76,12 +77,14 @@ func newPlan(s *spec.Spec, c Config) (*plan, error) {
 		}
 		p.views, p.byType[t] = append(p.views, v), v
 	}
+
 	for _, t := range append(s.Types[:len(s.Types):len(s.Types)], s.Root) {
 		p.scan(t)
 	}
 	for _, v := range p.views {
 		p.plan(v)
 	}
+
 	p.clashes()
 	if err := p.errs.Err(); err != nil {
 		return nil, err
@@ -141,6 +144,7 @@ func (p *plan) plan(v *view) {
 	if len(v.Instances) > 0 {
 		p.refuse(&v.Instances[0].Node, "", "instances")
 	}
+
 	v.fixed = v.Size >= 0
 	optional := false
 	for _, a := range v.Seq {
@@ -154,6 +158,7 @@ func (p *plan) plan(v *view) {
 			v.checksum = f
 			p.checksumField(f)
 		}
+
 		if optional && a.If == nil {
 			p.errorf(a.Pos, a.Path, "gen cannot tell this field from the optional text before it; let only optional fields follow")
 		}
@@ -177,6 +182,7 @@ func (p *plan) supported(f *field) {
 		p.refuse(n, "valid", "valid: expr")
 		return
 	}
+
 	if f.Size != nil {
 		p.computable(f, "size", f.Size)
 	}
@@ -185,12 +191,14 @@ func (p *plan) supported(f *field) {
 		pos, path := f.At("type")
 		p.errorf(pos, path, "type %s is -manual, so gen cannot read past it; give the field a size, or mark this type -manual: where", f.Type.User.ID)
 	}
+
 	if f.in.fixed {
 		if f.Type.Kind == spec.Bits && (f.Bit+f.Type.Width+7)/8 > 8 {
 			p.refuse(&f.Node, "type", "a bit field that touches 9 bytes")
 		}
 		return
 	}
+
 	switch {
 	case f.Type.Kind == spec.Bits:
 		pos, path := f.At("type")

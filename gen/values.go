@@ -59,6 +59,7 @@ func (f *field) goType() *jen.Statement {
 	case f.Enum != nil:
 		return jen.Id(f.in.plan.byEnum[f.Enum].Name)
 	}
+
 	switch f.Type.Kind {
 	case spec.Int, spec.Bits:
 		return jen.Id(f.number())
@@ -246,6 +247,7 @@ func (f *field) condition() *jen.Statement {
 	if v.Eq != nil {
 		return f.against("!=", v.Eq)
 	}
+
 	var out *jen.Statement
 	join := func(op string, c *jen.Statement) {
 		if out == nil {
@@ -257,6 +259,7 @@ func (f *field) condition() *jen.Statement {
 	for _, e := range v.AnyOf {
 		join("&&", f.against("!=", e))
 	}
+
 	least, most := f.extremes()
 	if v.Min != nil && !isConst(v.Min, least) {
 		join("||", f.against("<", v.Min))

@@ -34,6 +34,7 @@ func (c *checker) check() {
 	for _, t := range c.Types {
 		c.types[t.ID] = t
 	}
+
 	for _, e := range c.Enums {
 		c.enums[e.ID] = e
 	}
@@ -44,6 +45,7 @@ func (c *checker) check() {
 		c.docs(t)
 		c.link(t)
 	}
+
 	for _, t := range all {
 		c.sort(t, nil)
 	}
@@ -51,6 +53,7 @@ func (c *checker) check() {
 		c.resolve(t)
 		c.layout(t)
 	}
+
 	for _, t := range c.done {
 		c.boundedLengths(t)
 	}
@@ -103,6 +106,7 @@ func (c *checker) names(t *Type) {
 	for i, a := range t.Seq {
 		a.index = i
 	}
+
 	switch {
 	case t == c.Root:
 	case t.ID == "str" || t.ID == "strz" || builtin.MatchString(t.ID):

@@ -11,10 +11,12 @@ func (r typeReader) dataType(v value) (t DataType, ok bool) {
 	if v.Kind == yaml.MappingNode {
 		return r.switchType(v)
 	}
+
 	t.Pos = v.pos()
 	if t.Name, ok = r.scalar(v); !ok {
 		return t, false
 	}
+
 	switch t.Name {
 	case "str", "strz":
 		if t.Kind = Text; t.Name == "strz" {
@@ -25,6 +27,7 @@ func (r typeReader) dataType(v value) (t DataType, ok bool) {
 		}
 		return t, r.encoding != ""
 	}
+
 	if m := builtin.FindStringSubmatch(t.Name); m != nil {
 		return t, r.number(&t, v, m)
 	}
@@ -49,11 +52,13 @@ func (r typeReader) number(t *DataType, v value, m []string) bool {
 		t.Kind, t.Width = Bits, n
 		return true
 	}
+
 	t.Kind, t.Signed = Int, m[1] == "s"
 	digits := m[2]
 	if m[3] != "" {
 		t.Kind, digits = Float, m[4]
 	}
+
 	t.Width = int(digits[0] - '0')
 	endian := m[5]
 	switch {
@@ -63,6 +68,7 @@ func (r typeReader) number(t *DataType, v value, m []string) bool {
 	case endian == "":
 		endian = r.endian
 	}
+
 	if endian == "" && t.Width > 1 {
 		r.errorf(v.pos(), v.path, "%s without endianness; set meta.endian to le or be", t.Name)
 		return false
@@ -78,12 +84,14 @@ func (r typeReader) switchType(v value) (t DataType, ok bool) {
 	if !ok {
 		return t, false
 	}
+
 	for _, key := range []string{"switch-on", "cases"} {
 		if _, has := m[key]; !has {
 			r.errorf(v.pos(), v.path, "no %s; a type that depends on a value has switch-on: and cases:", key)
 			return t, false
 		}
 	}
+
 	if t.On = r.expr(m["switch-on"].value); t.On == nil {
 		return t, false
 	}
@@ -93,6 +101,7 @@ func (r typeReader) switchType(v value) (t DataType, ok bool) {
 		r.errorf(m["cases"].pos(), m["cases"].path, "no cases")
 		return t, false
 	}
+
 	var other *Case
 	for _, e := range cases {
 		key := value{e.key, e.path}
@@ -106,6 +115,7 @@ func (r typeReader) switchType(v value) (t DataType, ok bool) {
 			ok = false
 			continue
 		}
+
 		var good bool
 		if c.Type, good = r.dataType(e.value); !good {
 			ok = false
@@ -117,6 +127,7 @@ func (r typeReader) switchType(v value) (t DataType, ok bool) {
 		}
 		t.Cases = append(t.Cases, c)
 	}
+
 	if other != nil {
 		t.Cases = append(t.Cases, *other)
 	}

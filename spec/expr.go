@@ -200,6 +200,7 @@ func Const(e Expr) (n *big.Int, ok bool) {
 				constant = false
 			}
 		})
+
 		v := e.Value()
 		if constant && v.Kind == IntValue && v.Lo.Cmp(v.Hi) == 0 {
 			return new(big.Int).Set(v.Lo), true
@@ -213,6 +214,7 @@ func Walk(e Expr, f func(Expr)) {
 	if e == nil {
 		return
 	}
+
 	f(e)
 	switch e := e.(type) {
 	case *FieldRef:

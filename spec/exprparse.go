@@ -87,6 +87,7 @@ func (p *exprParser) next() {
 	for p.at < len(p.src) && (p.src[p.at] == ' ' || p.src[p.at] == '\n' || p.src[p.at] == '\t') {
 		p.at++
 	}
+
 	p.tokAt, p.tok = p.at, ""
 	if p.at == len(p.src) {
 		return
@@ -194,10 +195,12 @@ func (p *exprParser) binary(level int) Expr {
 	if level == len(levels) {
 		return p.factor()
 	}
+
 	at := p.tokAt
 	if level == notLevel && p.tok == "not" {
 		return p.prefix(OpNot, func() Expr { return p.binary(notLevel) })
 	}
+
 	x := p.binary(level + 1)
 	for n := 0; ; n++ {
 		op, ok := p.operator(levels[level])
@@ -309,6 +312,7 @@ func (p *exprParser) atom() Expr {
 		p.next()
 		return p.special(at, tok)
 	}
+
 	name := p.name("a value")
 	if p.accept("::") {
 		return &EnumLit{expr: p.base(at), Enum: name, Name: p.name("a name of the enum")}

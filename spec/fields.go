@@ -26,6 +26,7 @@ func (c *checker) attr(t *Type, i int, a *Attr) {
 	if a.broken { // in form already: its parts may be missing
 		return
 	}
+
 	in := func(key string) *scope { return &scope{t: t, n: &a.Node, key: key, upto: i} }
 	if a.If != nil {
 		c.typed(in("if"), a.If, BoolValue)
@@ -36,6 +37,7 @@ func (c *checker) attr(t *Type, i int, a *Attr) {
 			c.fail(sc, a.Count, "the count may be %s; bound its fields with valid: so that it is not negative", spanOf(v))
 		}
 	}
+
 	sc := in("size")
 	sc.attr = a
 	c.shape(a)
@@ -48,6 +50,7 @@ func (c *checker) attr(t *Type, i int, a *Attr) {
 		sc.self = &elem
 		c.typed(sc, a.Until, BoolValue)
 	}
+
 	c.validKind(a, elem)
 	if a.Valid != nil && !a.broken {
 		sc := in("valid")
@@ -58,6 +61,7 @@ func (c *checker) attr(t *Type, i int, a *Attr) {
 		}
 		c.valid(sc, a.Valid, &a.Type, elem)
 	}
+
 	if a.value = a.Valid.narrow(elem); a.Repeat != RepeatNone {
 		one := a.value
 		a.value = ValueType{Kind: ListValue, Elem: &one}
@@ -70,6 +74,7 @@ func (c *checker) shape(a *Attr) {
 	if a.broken {
 		return
 	}
+
 	switch kind := a.Type.Kind; {
 	case has("contents"):
 		for _, key := range []string{"type", "size", "size-eos", "enum", "valid"} {
@@ -213,6 +218,7 @@ func (c *checker) valid(sc *scope, v *Valid, d *DataType, base ValueType) {
 	if v == nil || sc.n.broken {
 		return
 	}
+
 	sc.key = "valid"
 	if v.Expr != nil {
 		c.typed(sc, v.Expr, BoolValue)
@@ -221,6 +227,7 @@ func (c *checker) valid(sc *scope, v *Valid, d *DataType, base ValueType) {
 	own := sc.own
 	sc.own, sc.self = nil, nil // a bound is not a condition on the value itself
 	defer func() { sc.own = own }()
+
 	seen := map[string]bool{}
 	for i, e := range append([]Expr{v.Eq, v.Min, v.Max}, v.AnyOf...) {
 		if e == nil {
@@ -241,6 +248,7 @@ func (c *checker) valid(sc *scope, v *Valid, d *DataType, base ValueType) {
 			seen[n.String()] = true
 		}
 	}
+
 	if s := spanOf(v.narrow(base)); !sc.n.broken && base.Kind == IntValue && s.lo.Cmp(s.hi) > 0 {
 		c.at(sc.n, "valid", "no value can pass: it would be from %s to %s", s.lo, s.hi)
 	}

@@ -47,6 +47,7 @@ func (l *layout) place(a *Attr) {
 		}
 		l.bits = 0
 	}
+
 	if l.fixed {
 		a.Offset = l.size + l.bits/8
 	}
@@ -57,12 +58,14 @@ func (l *layout) place(a *Attr) {
 		}
 		return
 	}
+
 	n, least := a.size()
 	if n < 0 {
 		l.fixed = false
 	} else {
 		l.size = clamp(l.size + n)
 	}
+
 	l.least = clamp(l.least + least)
 	l.progress(a)
 	if a.greedy() {
@@ -114,6 +117,7 @@ func (d *DataType) size(a *Attr) (n, least int) {
 		}
 		return -1, 0
 	}
+
 	switch d.Kind {
 	case Int, Float:
 		return d.Width, d.Width
@@ -135,12 +139,14 @@ func (d *DataType) size(a *Attr) (n, least int) {
 				covered = 1 << 62
 			}
 		}
+
 		if v := d.On.Value(); v.Kind == IntValue {
 			span := new(big.Int).Sub(v.Hi, v.Lo)
 			if span.Cmp(big.NewInt(covered)) < 0 {
 				return -1, max(least, 0)
 			}
 		}
+
 		return -1, 0 // a value without a case: nothing is read
 	}
 	return -1, 0
@@ -203,10 +209,12 @@ func (c *checker) overlaps(t *Type) {
 			taken = append(taken, extent{a.ID, a.Offset, a.Offset + (a.Bit+a.Type.Width+7)/8})
 		}
 	}
+
 	for _, i := range t.Instances {
 		if i.Place == nil || i.broken {
 			continue
 		}
+
 		n, _ := i.Type.size(&Attr{Size: i.Size})
 		if n < 0 || i.Type.Kind == Bits {
 			c.errorf(i.Pos, i.Path, "the bytes at a place have a fixed size: a number, a fixed type, or bytes with a constant size")
@@ -223,6 +231,7 @@ func (c *checker) overlaps(t *Type) {
 				break
 			}
 		}
+
 		taken = append(taken, extent{i.ID, from, from + n})
 	}
 }

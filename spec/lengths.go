@@ -33,12 +33,14 @@ func (c *checker) length(n *Node, key string, e Expr) {
 	if e == nil || n.broken {
 		return
 	}
+
 	var refs []*FieldRef
 	Walk(e, func(e Expr) {
 		if ref, ok := e.(*FieldRef); ok && ref.To != nil {
 			refs = append(refs, ref)
 		}
 	})
+
 	isBound := func(ref *FieldRef) bool {
 		return slices.ContainsFunc(refs, func(o *FieldRef) bool {
 			a, ok := o.To.(*Attr)
@@ -46,6 +48,7 @@ func (c *checker) length(n *Node, key string, e Expr) {
 				(same(a.Valid.Min, ref) || same(a.Valid.Max, ref))
 		})
 	}
+
 	_, path := n.At(key)
 	for _, ref := range refs {
 		switch f := ref.To.(type) {
@@ -103,6 +106,7 @@ func (c *checker) checksums(t *Type) {
 			c.at(&a.Node, "-checksum", "stands on one run of bytes: a field with size or size-eos, without if and repeat")
 			continue
 		}
+
 		sc := &scope{t: t, n: &a.Node, key: "-checksum.field", upto: len(t.Seq)}
 		v := c.expr(sc, cs.Field)
 		first := cs.Field
@@ -113,6 +117,7 @@ func (c *checker) checksums(t *Type) {
 			}
 			first = inner
 		}
+
 		field, _ := cs.Field.To.(*Attr)
 		switch {
 		case v.Kind == Invalid:
@@ -125,6 +130,7 @@ func (c *checker) checksums(t *Type) {
 		case slices.Contains(taken, cs.Field.String()):
 			c.fail(sc, cs.Field, "%s holds another checksum already", cs.Field)
 		}
+
 		taken = append(taken, cs.Field.String())
 		c.covered(a, t)
 	}

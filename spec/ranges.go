@@ -107,6 +107,7 @@ func combine(op Op, x, y span) (_ span, reason string) {
 			out = bitSpan(maxOf(x.hi, y.hi).BitLen(), false)
 		}
 	}
+
 	if !out.fits64() {
 		return out, "may be " + out.String() + ", which is more than 64 bits hold; bound the fields with valid:"
 	}
@@ -141,6 +142,7 @@ func (v *Valid) narrow(base ValueType) ValueType {
 	if v == nil || base.Kind != IntValue {
 		return base
 	}
+
 	s := spanOf(base)
 	of := func(e Expr) (span, bool) {
 		if e == nil || e.Value().Kind != IntValue {
@@ -151,12 +153,14 @@ func (v *Valid) narrow(base ValueType) ValueType {
 	if r, ok := of(v.Eq); ok {
 		s = span{maxOf(s.lo, r.lo), minOf(s.hi, r.hi)}
 	}
+
 	if r, ok := of(v.Min); ok {
 		s.lo = maxOf(s.lo, r.lo)
 	}
 	if r, ok := of(v.Max); ok {
 		s.hi = minOf(s.hi, r.hi)
 	}
+
 	if len(v.AnyOf) > 0 {
 		var all []span
 		for _, e := range v.AnyOf {
@@ -166,6 +170,7 @@ func (v *Valid) narrow(base ValueType) ValueType {
 			}
 			all = append(all, r)
 		}
+
 		u := all[0]
 		for _, r := range all[1:] {
 			u = span{minOf(u.lo, r.lo), maxOf(u.hi, r.hi)}

@@ -47,6 +47,7 @@ func (r *reader) meta(s *Spec, top map[string]entry, at Pos) typeReader {
 	} else {
 		r.errorf(e.pos(), e.path, "no id; it is the file's name without .ksy")
 	}
+
 	text := func(key string) (out string) {
 		if v, ok := m[key]; ok {
 			out, _ = r.scalar(v.value)
@@ -111,18 +112,21 @@ func (r *reader) doc(m map[string]entry) string {
 	if !ok {
 		return ""
 	}
+
 	for _, c := range text {
 		if c > '~' {
 			r.errorf(v.pos(), v.path, "%s is not ASCII; the doc becomes a Go comment", quote(string(c)))
 			break
 		}
 	}
+
 	var paragraphs []string
 	for p := range strings.SplitSeq(text, "\n\n") {
 		if p = strings.Join(strings.Fields(p), " "); p != "" {
 			paragraphs = append(paragraphs, p)
 		}
 	}
+
 	text = strings.Join(paragraphs, "\n\n")
 	if !strings.HasSuffix(text, ".") {
 		r.errorf(v.pos(), v.path, "a doc is made of sentences; end it with a period")
@@ -164,6 +168,7 @@ func (r *reader) enum(t entry) *Enum {
 	if t.Kind == yaml.MappingNode && len(entries) == 0 {
 		r.errorf(t.pos(), t.path, "an enum without values")
 	}
+
 	e.broken = len(entries) == 0
 	byValue, byName := map[uint64]Pos{}, map[string]Pos{}
 	for _, v := range entries {
@@ -186,16 +191,19 @@ func (r *reader) enum(t entry) *Enum {
 		} else {
 			ev.ID = r.id(v.value)
 		}
+
 		if first, dup := byValue[n]; dup {
 			r.errorf(at, v.path, "value %d has a name already; first at %d:%d", n, first.Line, first.Col)
 		} else {
 			byValue[n] = at
 		}
+
 		if first, dup := byName[ev.ID]; dup && ev.ID != "" {
 			r.errorf(v.pos(), v.path, "name %s is taken; first at %d:%d", ev.ID, first.Line, first.Col)
 		} else {
 			byName[ev.ID] = v.pos()
 		}
+
 		if ev.ID == "" {
 			e.broken = true
 			continue

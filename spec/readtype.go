@@ -34,6 +34,7 @@ func (r typeReader) body(v value, m map[string]entry, n Node) *Type {
 			t.DocRef = text
 		}
 	}
+
 	t.Layouts = r.flag(&t.Node, m, "-layouts")
 	sub := func(path string) string { // the top level's parts have no prefix
 		if n.Path == topLevel {
@@ -46,16 +47,19 @@ func (r typeReader) body(v value, m map[string]entry, n Node) *Type {
 			t.Params = append(t.Params, r.param(p))
 		}
 	}
+
 	if e, ok := m["seq"]; ok {
 		for _, a := range r.items(value{e.Node, sub("seq")}) {
 			t.Seq = append(t.Seq, r.attr(a))
 		}
 	}
+
 	if e, ok := m["instances"]; ok {
 		for _, i := range r.entries(value{e.Node, sub("instances")}) {
 			t.Instances = append(t.Instances, r.instance(i))
 		}
 	}
+
 	_, types := m["types"]
 	if len(t.Seq) == 0 && !n.broken && v.Kind == yaml.MappingNode && !types {
 		r.errorf(n.Pos, n.Path, "no fields; list them under seq:")
@@ -119,6 +123,7 @@ func (r typeReader) attr(v value) *Attr {
 			a.broken = true
 		}
 	}
+
 	a.Size = r.optExpr(&a.Node, m, "size")
 	a.SizeEOS = r.flag(&a.Node, m, "size-eos")
 	a.If = r.optExpr(&a.Node, m, "if")
@@ -128,11 +133,13 @@ func (r typeReader) attr(v value) *Attr {
 		a.Contents = r.contents(e.value)
 		a.broken = a.broken || a.Contents == nil
 	}
+
 	r.repeat(a, m)
 	if e, ok := m["valid"]; ok {
 		a.Valid = r.valid(e.value)
 		a.broken = a.broken || a.Valid == nil
 	}
+
 	if e, ok := m["-checksum"]; ok {
 		a.Checksum = r.checksum(e.value)
 	}
@@ -152,6 +159,7 @@ func (r typeReader) repeat(a *Attr, m map[string]entry) {
 	case "until":
 		a.Repeat = RepeatUntil
 	}
+
 	for key, want := range map[string]string{"repeat-expr": "expr", "repeat-until": "until"} {
 		e, has := m[key]
 		_, repeats := m["repeat"]
@@ -165,6 +173,7 @@ func (r typeReader) repeat(a *Attr, m map[string]entry) {
 			a.broken = true
 		}
 	}
+
 	if _, repeats := m["repeat"]; repeats && how == "" {
 		a.broken = true
 	}
@@ -184,17 +193,20 @@ func (r typeReader) instance(e entry) *Instance {
 		r.errorf(i.Pos, i.Path, "an instance has either pos: (bytes at a place) or value: (an expression)")
 		i.broken = true
 	}
+
 	i.Size = r.optExpr(&i.Node, m, "size")
 	for _, key := range []string{"type", "size", "valid"} {
 		if v, has := m[key]; has && calc && !pos {
 			r.errorf(v.pos(), v.path, "not with value:, which is an expression")
 		}
 	}
+
 	if v, ok := m["type"]; ok {
 		if i.Type, ok = r.dataType(v.value); !ok {
 			i.broken = true
 		}
 	}
+
 	if v, ok := m["valid"]; ok {
 		i.Valid = r.valid(v.value)
 		i.broken = i.broken || i.Valid == nil
@@ -215,6 +227,7 @@ func (r typeReader) contents(v value) []byte {
 		}
 		return []byte(text)
 	}
+
 	var out []byte
 	for _, e := range r.items(v) {
 		text, ok := r.scalar(e)
@@ -225,12 +238,14 @@ func (r typeReader) contents(v value) []byte {
 		if reason == "" && n > 255 {
 			reason = strconv.FormatUint(n, 10) + " is no byte"
 		}
+
 		if reason != "" {
 			r.errorf(e.pos(), e.path, "%s; contents lists bytes from 0 to 255", reason)
 			return nil
 		}
 		out = append(out, byte(n))
 	}
+
 	if out == nil && v.Kind == yaml.SequenceNode {
 		r.errorf(v.pos(), v.path, "no bytes")
 	}
@@ -246,10 +261,12 @@ func (r typeReader) valid(v value) *Valid {
 		}
 		return out
 	}
+
 	m, ok := r.mapping(v, "eq", "min", "max", "any-of", "expr")
 	if v.Kind == yaml.MappingNode && len(v.Content) == 0 {
 		r.errorf(v.pos(), v.path, "no condition; it is one of eq, min and max, any-of or expr")
 	}
+
 	n := Node{}
 	out.Eq, out.Expr = r.optExpr(&n, m, "eq"), r.optExpr(&n, m, "expr")
 	out.Min, out.Max = r.optExpr(&n, m, "min"), r.optExpr(&n, m, "max")
@@ -259,6 +276,7 @@ func (r typeReader) valid(v value) *Valid {
 			forms++
 		}
 	}
+
 	if out.Min != nil || out.Max != nil {
 		forms++
 	}
@@ -266,6 +284,7 @@ func (r typeReader) valid(v value) *Valid {
 		r.errorf(v.pos(), v.path, "eq, min and max, any-of and expr exclude each other")
 		return nil
 	}
+
 	if e, ok := m["any-of"]; ok {
 		for _, item := range r.items(e.value) {
 			x := r.expr(item)
@@ -289,6 +308,7 @@ func (r typeReader) checksum(v value) *Checksum {
 	if !ok {
 		return nil
 	}
+
 	c := &Checksum{Pos: v.pos()}
 	known := Algorithms()
 	if e, ok := m["algorithm"]; !ok {
@@ -298,6 +318,7 @@ func (r typeReader) checksum(v value) *Checksum {
 	} else {
 		c.Algorithm = name
 	}
+
 	e, ok := m["field"]
 	if !ok {
 		r.errorf(v.pos(), v.path, "no field; name the one that holds the checksum")
@@ -307,6 +328,7 @@ func (r typeReader) checksum(v value) *Checksum {
 	if x == nil || c.Algorithm == "" {
 		return nil
 	}
+
 	if c.Field, ok = x.(*FieldRef); !ok {
 		r.errorf(e.pos(), e.path, "%s is no field; write a name, or name.name for one in a field's type", quote(e.Value))
 		return nil

@@ -125,6 +125,7 @@ func (c *checker) fieldRef(sc *scope, e *FieldRef) ValueType {
 		}
 		t = v.Struct
 	}
+
 	f := t.Lookup(e.Name)
 	if f == nil {
 		if t.broken {
@@ -132,6 +133,7 @@ func (c *checker) fieldRef(sc *scope, e *FieldRef) ValueType {
 		}
 		return c.fail(sc, e, "type %s has no field %s%s", t.ID, quote(e.Name), hint(e.Name, t.fieldIDs()))
 	}
+
 	e.To = f
 	switch f := f.(type) {
 	case *Attr:
@@ -241,15 +243,18 @@ func (c *checker) binary(sc *scope, e *Binary) ValueType {
 	case OpEq, OpNe, OpLt, OpLe, OpGt, OpGe:
 		return c.compare(sc, e)
 	}
+
 	x, y := c.number(sc, e.X), c.number(sc, e.Y)
 	if x.Kind == Invalid || y.Kind == Invalid {
 		return ValueType{}
 	}
+
 	for _, o := range []Expr{e.X, e.Y} {
 		if s := spanOf(o.Value()); !s.fits64() {
 			return c.fail(sc, o, "%s may be %s, too much to compute with; bound it with valid:", o, s)
 		}
 	}
+
 	out, reason := combine(e.Op, spanOf(x), spanOf(y))
 	if reason != "" {
 		return c.fail(sc, e, "%s %s", e, reason)
@@ -311,6 +316,7 @@ func (c *checker) instance(t *Type, i *Instance) {
 	case 2:
 		return
 	}
+
 	i.state = 1
 	defer func() { i.state = 2 }()
 	sc := &scope{t: t, n: &i.Node, upto: len(t.Seq), needs: &i.needs}
@@ -320,12 +326,14 @@ func (c *checker) instance(t *Type, i *Instance) {
 		c.calcEnum(i)
 		return
 	}
+
 	if i.Place != nil {
 		sc.key = "pos"
 		if v := c.typed(sc, i.Place, IntValue); v.Kind == IntValue && v.Lo.Sign() < 0 {
 			c.fail(sc, i.Place, "the place may be %s; it must not be negative", spanOf(v))
 		}
 	}
+
 	if i.broken {
 		return
 	}

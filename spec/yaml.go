@@ -63,17 +63,20 @@ func (r *reader) load() *yaml.Node {
 	for line := range strings.SplitSeq(string(r.src), "\n") {
 		r.lines = append(r.lines, []rune(line))
 	}
+
 	loader, err := yaml.NewLoader(bytes.NewReader(r.src),
 		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		r.errorf(Pos{1, 1}, "yaml", "%v", err)
 		return nil
 	}
+
 	var doc, second yaml.Node
 	if err := loader.Load(&doc); err != nil {
 		r.syntax(err)
 		return nil
 	}
+
 	switch err := loader.Load(&second); {
 	case err == nil:
 		r.errorf(Pos{second.Line, second.Column}, "yaml", "a second document; a spec file is exactly one")
@@ -82,6 +85,7 @@ func (r *reader) load() *yaml.Node {
 		r.syntax(err)
 		return nil
 	}
+
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
 		r.errorf(Pos{1, 1}, "yaml", "no document; a spec file begins with meta:")
 		return nil
@@ -103,6 +107,7 @@ func (r *reader) text() bool {
 		r.errorf(Pos{1, 1}, "yaml", "%d bytes; a spec file has at most %d", len(r.src), maxSource)
 		return false
 	}
+
 	pos := Pos{1, 1}
 	for rest := r.src; len(rest) > 0; {
 		c, n := utf8.DecodeRune(rest)
@@ -121,6 +126,7 @@ func (r *reader) text() bool {
 			r.errorf(pos, "yaml", "control character U+%04X; lines end with U+000A alone", c)
 			return false
 		}
+
 		pos.Col++
 		rest = rest[n:]
 	}
@@ -173,6 +179,7 @@ func (r *reader) plain(v value) {
 	case v.Style&yaml.TaggedStyle != 0 || v.Tag == "!":
 		r.errorf(v.pos(), where, "tag %s; write the value without a tag", quote(v.Tag))
 	}
+
 	switch v.Kind {
 	case yaml.SequenceNode:
 		for i, n := range v.Content {
@@ -192,6 +199,7 @@ func (r *reader) plain(v value) {
 			} else {
 				first[k.Value] = key.pos()
 			}
+
 			r.plain(value{v.Content[i+1], key.path})
 		}
 	}

@@ -95,6 +95,7 @@ func actionRow(run *results.Run, row *results.Row) []actionBench {
 			extra += "\n" + quantity(s.Center, unit)
 		}
 	}
+
 	var benches []actionBench
 	for _, unit := range []struct {
 		name, suffix, label string

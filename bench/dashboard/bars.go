@@ -39,6 +39,7 @@ func drawBars(label, head string, bars []bar) (template.HTML, error) {
 	if head != "" {
 		height += barHead
 	}
+
 	pic := newPicture(height)
 	p := newPlot()
 	p.HideY()
@@ -53,17 +54,20 @@ func drawBars(label, head string, bars []bar) (template.HTML, error) {
 		middle = max(middle, value.Width(quantity(b.speed.Center, b.unit)))
 		right = max(right, value.Width(b.ratio))
 	}
+
 	quiet := lettering(inkQuiet, sizeQuiet, text.XRight)
 	if head != "" {
 		right = max(right, quiet.Width(head))
 		pic.canvas.FillText(quiet, vg.Point{X: pictureWidth - barEdge, Y: height - barHead/2}, head)
 		pic.canvas.Max.Y -= barHead
 	}
+
 	if p.X.Max == 0 {
 		p.X.Max = 1
 	}
 	p.X.Tick.Marker = roundTicks{bars[0].unit}
 	p.Add(verticals{}, barRows(bars))
+
 	// The plot has the space between names and values, and a little more, so
 	// that the labels of the outer ticks fit.
 	area := draw.Crop(pic.canvas, left+10, -(middle + right + 26 + barEdge), 2, 0)

@@ -48,6 +48,7 @@ func barFigure(run *results.Run, g group) (figure, error) {
 			return cmp.Compare(y, x)
 		})
 	}
+
 	f := figure{
 		ID:      id(g.title, "bars"),
 		Lead:    "Speed, more is better.",
@@ -57,14 +58,17 @@ func barFigure(run *results.Run, g group) (figure, error) {
 	if unit == results.UnitSpeed {
 		extras = append([]string{unit}, extras...)
 	}
+
 	f.Head = append(f.Head, "", "time/op", "95 %")
 	for range extras {
 		f.Head = append(f.Head, "")
 	}
+
 	f.Head = append(f.Head, "B/op", "allocs")
 	if ref != nil {
 		f.Head = append(f.Head, ref.Impl+" is")
 	}
+
 	bars := make([]bar, 0, len(rows))
 	for _, row := range rows {
 		b := bar{name: row.Impl, speed: results.Summarize(speed(row, unit)), unit: unit, ink: inkPeer}
@@ -85,6 +89,7 @@ func barFigure(run *results.Run, g group) (figure, error) {
 		bars = append(bars, b)
 		f.Lines = append(f.Lines, barLine(b.name, row, ref, unit, extras))
 	}
+
 	var err error
 	head := ""
 	if ref != nil {
@@ -116,12 +121,14 @@ func barLine(name string, row, ref *results.Row, unit string, extras []string) l
 		}
 		return ""
 	}
+
 	add(name, "name")
 	add(median(results.UnitTime), "value")
 	add(spread(results.Summarize(row.Samples[results.UnitTime])), "quiet")
 	for _, unit := range extras {
 		add(median(unit), "")
 	}
+
 	add(median(results.UnitBytes), "")
 	add(median(results.UnitAllocs), "")
 	switch {
@@ -147,6 +154,7 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 	if named {
 		lead += ", " + words(where)
 	}
+
 	f := figure{
 		ID:      id(name, where, "history", machine),
 		Lead:    lead + ".",
@@ -156,6 +164,7 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 	for _, run := range runs {
 		instants = append(instants, instant{run.Date, run.Go, run.Commit[:min(7, len(run.Commit))]})
 	}
+
 	var firsts []*results.Row // of each implementation
 	seen := map[string]bool{}
 	for _, run := range runs {
@@ -166,6 +175,7 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 			}
 		}
 	}
+
 	var lines []series
 	for _, row := range firsts {
 		lines = append(lines, follow(runs, row, row != reference(firsts)))
@@ -179,6 +189,7 @@ func historyFigure(runs []*results.Run, name, where string, named bool) (figure,
 			}
 		}
 	}
+
 	f.Head = []string{"run", "commit", "Go", "time/op", "95 %", "change", "p"}
 	if several {
 		f.Head = slices.Insert(f.Head, 1, "")
@@ -200,10 +211,12 @@ func elsewhereFigure(runs []*results.Run, name string, g group) figure {
 			if row.Bench != name || !row.Ours() || !slices.Contains(g.cases, row.Case) {
 				continue
 			}
+
 			what := row.Impl
 			if len(g.cases) > 1 {
 				what = words(row.Case)
 			}
+
 			now := results.Summarize(row.Samples[results.UnitTime])
 			f.Lines = append(f.Lines, line{Ours: true, Cells: []cell{
 				{run.Date.Format(time.DateOnly), "name"},
@@ -239,6 +252,7 @@ func follow(runs []*results.Run, first *results.Row, variant bool) series {
 			s.ink = inkVariant
 		}
 	}
+
 	base := results.Summarize(speed(first, unitRate)).Center
 	for i, run := range runs {
 		row := run.Find(first.Bench, first.Impl, first.Case)
@@ -249,6 +263,7 @@ func follow(runs []*results.Run, first *results.Row, variant bool) series {
 		for j := range rates {
 			rates[j] /= base
 		}
+
 		at := point{run: i, speed: results.Summarize(rates)}
 		if old := before(runs[:i], row); old != nil && s.ours {
 			c := results.Compare(old.Samples[results.UnitTime], row.Samples[results.UnitTime])
@@ -257,6 +272,7 @@ func follow(runs []*results.Run, first *results.Row, variant bool) series {
 				at.marked = mark(c)
 			}
 		}
+
 		s.points = append(s.points, at)
 	}
 	return s
@@ -279,11 +295,13 @@ func historyLine(earlier []*results.Run, run *results.Run, row *results.Row, sev
 	if several {
 		l.Cells = append(l.Cells, cell{row.Impl, "name quiet"})
 	}
+
 	l.Cells = append(l.Cells,
 		cell{run.ShortCommit(), "code"},
 		cell{strings.TrimPrefix(run.Go, "go"), ""},
 		cell{quantity(now.Center, results.UnitTime), "value"},
 		cell{spread(now), "quiet"})
+
 	old := before(earlier, row)
 	if old == nil {
 		l.Cells = append(l.Cells, cell{"first", "quiet"}, cell{})
@@ -297,6 +315,7 @@ func historyLine(earlier []*results.Run, run *results.Run, row *results.Row, sev
 			delta.Class = "better"
 		}
 	}
+
 	l.Cells = append(l.Cells, delta, cell{chance(c.P), "quiet"})
 	return l
 }

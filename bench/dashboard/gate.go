@@ -99,12 +99,14 @@ func printBaseline(w io.Writer, dir string, run *results.Run) error {
 	if err != nil {
 		return err
 	}
+
 	var stored []*results.Run
 	if len(files) > 0 {
 		if stored, err = results.Load(dir); err != nil {
 			return err
 		}
 	}
+
 	base := results.Previous(stored, run)
 	if base == nil {
 		fmt.Fprintf(w, "no stored results of %s to compare times with\n", run.Machine())

@@ -62,6 +62,7 @@ func drawHistory(label string, runs []instant, lines []series) (template.HTML, e
 			}
 		}
 	}
+
 	room := (p.Y.Max - p.Y.Min) * 0.16 // for the marks
 	p.Y.Min, p.Y.Max = max(0, p.Y.Min-room), p.Y.Max+room
 	var taken labels
@@ -74,6 +75,7 @@ func drawHistory(label string, runs []instant, lines []series) (template.HTML, e
 			}
 		}
 	}
+
 	p.Draw(draw.Crop(pic.canvas, 0, -6, 0, -2))
 	return pic.embed(label)
 }
@@ -85,6 +87,7 @@ func (s series) Plot(c draw.Canvas, p *plot.Plot) {
 	if s.ours {
 		style.Width = 1.75
 	}
+
 	path := make([]vg.Point, 0, len(s.points))
 	for _, at := range s.points {
 		path = append(path, vg.Point{X: x(float64(at.run)), Y: y(at.speed.Center)})
@@ -92,6 +95,7 @@ func (s series) Plot(c draw.Canvas, p *plot.Plot) {
 	if len(path) > 1 {
 		c.StrokeLines(style, path)
 	}
+
 	for i, at := range s.points {
 		radius := vg.Length(1.75)
 		if s.ours {
@@ -101,6 +105,7 @@ func (s series) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		c.DrawGlyph(draw.GlyphStyle{Color: s.ink, Radius: radius, Shape: draw.CircleGlyph{}}, path[i])
 	}
+
 	// The newest first, so that it is the older ones that lack room.
 	for i, at := range slices.Backward(s.points) {
 		if at.marked != "" {

@@ -45,6 +45,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if flags.Parse(args) != nil {
 		return 2
 	}
+
 	var err error
 	switch {
 	case flags.NArg() > 0:
@@ -87,16 +88,19 @@ func pageCommand(stdout, stderr io.Writer, dir, output string) error {
 	if err != nil {
 		return err
 	}
+
 	// The page names the files by their way from the page to them, so that
 	// the links hold from file:// as long as both stay where they are.
 	base := "."
 	if output != "-" {
 		base = filepath.Dir(output)
 	}
+
 	from, err := filepath.Abs(base)
 	if err != nil {
 		return err
 	}
+
 	to, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -116,6 +120,7 @@ func pageCommand(stdout, stderr io.Writer, dir, output string) error {
 	if err := writeOutput(stdout, output, data); err != nil {
 		return err
 	}
+
 	if output != "-" {
 		fmt.Fprintf(stderr, "dashboard: wrote %s, %d KB, from %d results files\n", output, len(data)/1000, len(runs))
 	}

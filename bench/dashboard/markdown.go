@@ -115,11 +115,13 @@ func markdownBench(b *strings.Builder, run *results.Run, name string) {
 			order = append(order, row.Case)
 		}
 	}
+
 	unit := speedUnit(all)
 	b.WriteString("| |")
 	for _, impl := range impls {
 		fmt.Fprintf(b, " %s |", orDefault(impl, "speed"))
 	}
+
 	b.WriteString("\n|---|" + strings.Repeat("---:|", len(impls)) + "\n")
 	for _, where := range order {
 		rows := slices.DeleteFunc(slices.Clone(all), func(r *results.Row) bool { return r.Case != where })

@@ -154,6 +154,7 @@ func newPage(runs []*results.Run, link func(file string) string) (*page, error) 
 	if p.Previous != nil {
 		p.Changes = changes(p.Previous, newest)
 	}
+
 	for _, name := range benchNames(runs) {
 		b := bench{Name: name, About: about[name]}
 		for _, g := range groups(runs, name) {
@@ -177,6 +178,7 @@ func newCard(runs []*results.Run, name string, g group) (card, error) {
 		}
 		c.Sides[0] = append(c.Sides[0], f)
 	}
+
 	var elsewhere []*results.Run
 	for i, machine := range machines(runs) {
 		// One point is no curve; the newest machine's is the exception,
@@ -185,6 +187,7 @@ func newCard(runs []*results.Run, name string, g group) (card, error) {
 			elsewhere = append(elsewhere, machine...)
 			continue
 		}
+
 		for _, where := range g.cases {
 			f, err := historyFigure(machine, name, where, len(g.cases) > 1)
 			if err != nil {
@@ -195,6 +198,7 @@ func newCard(runs []*results.Run, name string, g group) (card, error) {
 			}
 		}
 	}
+
 	if f := elsewhereFigure(elsewhere, name, g); len(f.Lines) > 0 {
 		c.Sides[0] = append(c.Sides[0], f)
 	}
@@ -258,6 +262,7 @@ func groups(runs []*results.Run, name string) []group {
 			impls[row.Case] = row.Impl
 		}
 	}
+
 	var gs []group
 	alone := group{title: title(name, "")}
 	for _, where := range found {
@@ -267,11 +272,13 @@ func groups(runs []*results.Run, name string) []group {
 			alone.cases = append(alone.cases, where)
 		}
 	}
+
 	if len(alone.cases) == 1 {
 		alone.title = title(name, alone.cases[0])
 	} else if len(gs) > 0 {
 		alone.title += ", without peers"
 	}
+
 	if len(alone.cases) > 0 {
 		gs = append(gs, alone)
 	}

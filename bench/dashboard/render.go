@@ -37,6 +37,7 @@ func (p *page) render() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var b bytes.Buffer
 	if err := t.Execute(&b, p); err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+
 	path, err := s.record(ctx)
 	if err != nil {
 		fmt.Fprintln(stderr, "record:", err)

@@ -43,15 +43,18 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 	if s.output == "" && where.modified {
 		return "", errors.New("the tree differs from its commit, so that the results would name the wrong code; commit first, or write elsewhere with -o")
 	}
+
 	temp, err := os.MkdirTemp("", "ulogkit-bench-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(temp)
+
 	binary := filepath.Join(temp, "bench.test")
 	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "./"+s.dir).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the benchmarks: %w\n%s", err, out)
 	}
+
 	var file bytes.Buffer
 	var cpu string
 	for pass := 1; pass <= s.count; pass++ {
@@ -68,6 +71,7 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 			cpu = processor(out)
 			s.header(&file, started, where, cpu)
 		}
+
 		fmt.Fprintf(&file, "\npass: %d\n", pass)
 		if load != "" {
 			fmt.Fprintf(&file, "load: %s\n", load)
@@ -76,6 +80,7 @@ func (s *suite) record(ctx context.Context) (path string, err error) {
 		fmt.Fprintf(s.log, "pass %d of %d: %d benchmarks in %v, load before it %s\n",
 			pass, s.count, bytes.Count(out, []byte("\nBenchmark")), time.Since(begin).Round(100*time.Millisecond), orUnknown(load))
 	}
+
 	path = s.output
 	if path == "" {
 		path = s.free(started, cpu)

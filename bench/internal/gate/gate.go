@@ -49,6 +49,7 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 		if cases == nil {
 			cases = []string{""}
 		}
+
 		for _, where := range cases {
 			v := Verdict{Promise: p, Case: where, Status: Missing}
 			ours, peer := run.Find(p.Bench, p.Of, where), run.Find(p.Bench, p.Peer, where)
@@ -61,6 +62,7 @@ func Speed(run *results.Run, promises []Promise) []Verdict {
 			} else if absent(run, p.Bench, p.Of, where) {
 				v.Status = Absent
 			}
+
 			verdicts = append(verdicts, v)
 		}
 	}
@@ -108,6 +110,7 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 		if !row.Ours() {
 			continue
 		}
+
 		seen[row.Bench+"/"+row.Impl] = true
 		v := CostVerdict{Row: row}
 		cost, ok := costOf(costs, row.Bench, row.Impl, row.Case)
@@ -122,6 +125,7 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 		}
 		verdicts = append(verdicts, v)
 	}
+
 	for _, c := range costs {
 		if key := c.Bench + "/" + c.Impl; !seen[key] && c.Free == "" && !absent(run, c.Bench, c.Impl, "") {
 			seen[key] = true

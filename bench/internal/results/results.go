@@ -208,12 +208,14 @@ func Read(r io.Reader, name string) (*Run, error) {
 			run.add(rows, record)
 		}
 	}
+
 	if err := reader.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(run.Rows) == 0 {
 		return nil, fmt.Errorf("%s: no benchmark in it; is it the output of go test -bench?", name)
 	}
+
 	for _, key := range []struct {
 		name  string
 		known bool
@@ -222,6 +224,7 @@ func Read(r io.Reader, name string) (*Run, error) {
 			return nil, fmt.Errorf("%s: no %q line; take results with \"make bench\"", name, key.name+":")
 		}
 	}
+
 	for _, row := range run.Rows {
 		run.Passes = max(run.Passes, len(row.Samples[UnitTime]))
 	}
@@ -252,6 +255,7 @@ func (r *Run) configure(record *benchfmt.Result) error {
 			}
 		}
 	}
+
 	// "pass" tells two passes apart that began under the same load.
 	pass, _ := strconv.Atoi(record.GetConfig("pass"))
 	if load, err := strconv.ParseFloat(record.GetConfig("load"), 64); err == nil && pass > len(r.Loads) {
