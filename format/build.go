@@ -126,6 +126,7 @@ func (r *Record) AppendTo(dst []byte) ([]byte, error) {
 	if r.Module > 31 {
 		return nil, errRecordModule
 	}
+
 	args := r.Args[:min(len(r.Args), maxArgs)]
 	var head PayloadHeader
 	head.SetLevel(r.Level)
@@ -139,6 +140,7 @@ func (r *Record) AppendTo(dst []byte) ([]byte, error) {
 		}
 		dst = append(dst, arg.packed)
 	}
+
 	for _, arg := range args {
 		dst = append(dst, arg.value()...)
 	}
@@ -154,12 +156,14 @@ func appendStrings(dst []byte, args []Arg) ([]byte, error) {
 			size += 2 + len(text)
 		}
 	}
+
 	if count == 0 {
 		return dst, nil
 	}
 	if size > math.MaxUint16 {
 		return nil, errRecordStrings
 	}
+
 	var head StringSectionHeader
 	head.SetNumStrings(uint16(count))
 	head.SetLenBlob(uint16(size))

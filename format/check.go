@@ -50,12 +50,14 @@ func CheckLog(b []byte) error {
 	if err != nil {
 		return explainLogHeader(b, err)
 	}
+
 	if err := l.Verify(); err != nil {
 		return &CheckError{
 			Offset: l.layout.ofsChecksum, Err: err,
 			Detail: explainChecksum(uint64(l.Checksum()), uint64(logSum(l.Data())), 4, len(l.Data())),
 		}
 	}
+
 	frames := l.Frames()
 	index := 0
 	for frames.Next() {
@@ -68,6 +70,7 @@ func CheckLog(b []byte) error {
 		}
 		index++
 	}
+
 	if err := frames.Err(); err != nil {
 		left := len(l.Data()) - frames.Offset()
 		e := &CheckError{
@@ -80,6 +83,7 @@ func CheckLog(b []byte) error {
 		}
 		return e
 	}
+
 	if len(rest) > 0 {
 		e := leftOver(rest, "log", len(l.Bytes()))
 		e.Trailing = len(rest)

@@ -47,6 +47,7 @@ func parseCrashCatcher(b []byte) (c CrashCatcher, at int, err error) {
 	if c.Header, rest, err = ParseCrashHeader(b); err != nil {
 		return CrashCatcher{}, at, err
 	}
+
 	at += CrashHeaderSize
 	if c.Registers, rest, err = ParseRegisters(rest); err != nil {
 		return CrashCatcher{}, at, err
@@ -58,6 +59,7 @@ func parseCrashCatcher(b []byte) (c CrashCatcher, at int, err error) {
 		}
 		at += FPRegistersSize
 	}
+
 	start := at
 	for len(rest) >= regionHeaderSize {
 		if _, rest, err = ParseMemoryRegion(rest); err != nil {
@@ -65,6 +67,7 @@ func parseCrashCatcher(b []byte) (c CrashCatcher, at int, err error) {
 		}
 		at = len(b) - len(rest)
 	}
+
 	c.regions = b[start:at:at]
 	if len(rest) > 0 {
 		if len(rest) != 4 || binary.LittleEndian.Uint32(rest) != stackOverflow {

@@ -157,10 +157,12 @@ func (d *Decoder) run(chunk []byte, eof bool, yield func(Event) bool) bool {
 				d.kept, d.done = d.kept[:copy(d.kept, d.kept[d.done:])], 0
 			}
 		}
+
 		if !more || len(chunk) == 0 {
 			return more
 		}
 	}
+
 	used, more := d.steps(chunk, eof, yield)
 	d.kept, d.done = d.kept[:0], 0
 	if more {
@@ -194,6 +196,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 	if d.inside && d.offset == d.end {
 		d.inside = false
 	}
+
 	switch {
 	case len(b) == 0:
 		return Event{}, 0
@@ -210,6 +213,7 @@ func (d *Decoder) step(b []byte, eof bool) (event Event, n int) {
 		}
 		d.wrong = true
 	}
+
 	if len(b) >= lookahead {
 		b, eof = b[:lookahead], eof && len(b) == lookahead
 	} else if !eof {

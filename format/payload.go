@@ -44,6 +44,7 @@ func ParsePayload(b []byte) (Payload, error) {
 		}
 		size += kind.size()
 	}
+
 	if size > len(rest) {
 		return Payload{}, errPayloadValues
 	}

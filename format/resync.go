@@ -27,6 +27,7 @@ func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
 		}
 		return d.resync(b, eof, 0)
 	}
+
 	if frame, n := valid.plausible(b, d.layout.frame); n > 0 {
 		if d.offset < d.end && d.offset+int64(n) > d.end {
 			d.end = -1 // the header's length was wrong
@@ -35,6 +36,7 @@ func (d *Decoder) stepDamaged(b []byte, eof bool) (Event, int) {
 		event.Payload, _ = ParsePayload(frame.Payload)
 		return event, n
 	}
+
 	if valid.foundHeader(b, eof) {
 		d.inside = false
 		return d.step(b, eof)
@@ -128,10 +130,12 @@ func (valid addrCheck) plausible(b []byte, l *logFrame) (Frame, int) {
 	if len(tail) < int(head.NumArgs()) {
 		return Frame{}, 0
 	}
+
 	size := int(head.NumArgs())
 	for _, packed := range tail[:size] {
 		size += argKinds[packed].size()
 	}
+
 	if section, _, err := ParseStringSection(tail[min(size, len(tail)):]); err == nil && section.Header.NumStrings() > maxArgs {
 		return Frame{}, 0
 	}
@@ -174,10 +178,12 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 	if d.inside {
 		event.Version = d.layout.version
 	}
+
 	limit := len(b)
 	if !eof {
 		limit /= 2 // a header's announced end must be in sight
 	}
+
 	for n := from; n < limit; n++ {
 		rest := b[n:]
 		// Where the log may have ended, the header of the next may be lost too,
@@ -195,11 +201,13 @@ func (d *Decoder) resync(b []byte, eof bool, from int) (Event, int) {
 		default:
 			continue
 		}
+
 		if n == 0 {
 			return d.stepDamaged(b, eof)
 		}
 		return event, n
 	}
+
 	if eof && cut {
 		event.Kind = EventTail
 	}

@@ -92,6 +92,7 @@ func (t *Transfer) Add(c Chunk) (status ChunkStatus, whole []byte) {
 		t.data = append(t.data, c.Data...)
 		status = ChunkAccepted
 	}
+
 	if len(t.data) == total {
 		return ChunkCompleted, t.data
 	}

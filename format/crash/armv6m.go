@@ -19,6 +19,7 @@ func (e *explainer) withoutFaultRegisters() (sentence, short string) {
 		}
 		return sentence, fmt.Sprintf("Jump to 0x%08x without the Thumb bit", e.pc)
 	}
+
 	if e.fw != nil && !e.fw.hasCode(e.pc) && e.d.mem.from(e.pc) == nil {
 		return fmt.Sprintf("The processor jumped to pc 0x%08x, %s, where there is no code: usually a call through a bad function pointer, or a return address that was overwritten.", e.pc, place(e.pc)),
 			fmt.Sprintf("Jump to 0x%08x, where no code can run", e.pc)
@@ -47,10 +48,12 @@ func (e *explainer) access6(i instruction) (sentence, short string) {
 	if i.indexed {
 		addr = base + e.r[i.index]
 	}
+
 	through := fmt.Sprintf("The instruction at pc %s through %s, which is 0x%08x", i.verb, registerName(i.register), base)
 	if addr != base {
 		through += fmt.Sprintf(", at 0x%08x", addr)
 	}
+
 	switch {
 	case i.size > 1 && addr%i.size != 0:
 		return fmt.Sprintf("%s: that is not a multiple of %d, as this core needs it.", through, i.size), "Unaligned access to memory"

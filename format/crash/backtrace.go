@@ -113,6 +113,7 @@ func (d *Dump) stackPointers() (all []uint32) {
 			got, ok := d.mem.word(base + uint32(i)*4)
 			same = same && ok && got&^1 == w&^1
 		}
+
 		if !same {
 			continue
 		}
@@ -120,6 +121,7 @@ func (d *Dump) stackPointers() (all []uint32) {
 		if r.XPSR()>>9&1 == 1 {
 			align = 4
 		}
+
 		for _, size := range []uint32{8 * 4, 26 * 4} {
 			if sp := base + size + align; sp != r.SP() {
 				all = append(all, sp)

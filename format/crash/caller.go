@@ -38,6 +38,7 @@ func (u *unwinder) fromRules(at uint32) (c caller, ok bool) {
 		u.assumed = u.assumed || u.graph.isCalled(at) // one that does not return
 		return c, false
 	}
+
 	cfa, ok := u.sum(r.cfa.Reg, r.cfa.Offset)
 	if !ok || r.cfa.Rule != frame.RuleCFA || r.returnAddress != regLR {
 		return c, false
@@ -45,6 +46,7 @@ func (u *unwinder) fromRules(at uint32) (c caller, ok bool) {
 	if c.ret, ok = u.value(lr, regLR, cfa); !ok {
 		return c, false
 	}
+
 	// All rules are about the registers before any of them is restored.
 	c.reg, c.known = u.reg, u.known
 	for reg := uint64(regR4); reg <= regR11; reg++ {
@@ -54,6 +56,7 @@ func (u *unwinder) fromRules(at uint32) (c caller, ok bool) {
 			c.known &^= 1 << reg
 		}
 	}
+
 	c.sp, c.how, c.saved = cfa, FromCFI, lr.Rule != frame.RuleSameVal
 	return c, true
 }
@@ -79,14 +82,17 @@ func (u *unwinder) fromCode(at uint32) (c caller, ok bool) {
 			pc -= 2
 		}
 	}
+
 	b := u.body(pc)
 	if b == nil {
 		return c, false
 	}
+
 	if !u.exact {
 		b = b.clone()
 		b.called()
 	}
+
 	var entry uint32 // sp when the function began
 	switch sp := b.reg[regSP]; {
 	case sp.kind == stack && u.known>>regSP&1 == 1:
@@ -121,6 +127,7 @@ func (u *unwinder) fromCode(at uint32) (c caller, ok bool) {
 			c.known &^= 1 << reg
 		}
 	}
+
 	_, c.saved = b.saved(regLR)
 	c.ret, ok = caller(regLR)
 	return c, ok

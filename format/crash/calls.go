@@ -25,12 +25,14 @@ func (fw *Firmware) extent(pc uint32) (e extent, ok bool) {
 		}
 		return extent{f.Addr, f.Addr + size}, true
 	}
+
 	if fw == nil {
 		return extent{}, false
 	}
 	if r := fw.rules.find(pc); r != nil {
 		return extent{r.begin, r.begin + r.size}, true
 	}
+
 	if _, begin, end, ok := fw.exidx.find(pc); ok && fw.code(pc) != nil {
 		return extent{begin, end}, true
 	}
@@ -119,6 +121,7 @@ func (g *callGraph) search(target uint32, callee extent) route {
 	if callee.holds(target) {
 		return route{verdict: confirmed}
 	}
+
 	first, ok := g.fw.extent(target)
 	if !ok {
 		if g.fw.code(target) == nil && len(g.fw.blocks) > 0 {
@@ -126,6 +129,7 @@ func (g *callGraph) search(target uint32, callee extent) route {
 		}
 		return route{}
 	}
+
 	type step struct {
 		function extent
 		from     int
@@ -138,6 +142,7 @@ func (g *callGraph) search(target uint32, callee extent) route {
 			unsure = true
 			break
 		}
+
 		e := g.exitsOf(steps[i].function)
 		unsure = unsure || e.unsure
 		for _, j := range e.jumps {
@@ -148,6 +153,7 @@ func (g *callGraph) search(target uint32, callee extent) route {
 				}
 				continue
 			}
+
 			next, ok := g.fw.extent(j.target)
 			if !ok || slices.ContainsFunc(steps, func(s step) bool { return s.function == next }) {
 				unsure = unsure || !ok
@@ -156,6 +162,7 @@ func (g *callGraph) search(target uint32, callee extent) route {
 			steps = append(steps, step{next, i, j.after})
 		}
 	}
+
 	switch {
 	case found >= 0 && (ways > 1 || unsure): // which way is not known
 		return route{verdict: confirmed}
@@ -179,6 +186,7 @@ func (g *callGraph) exitsOf(f extent) exits {
 	if g.fw.blind {
 		return g.fw.sites().exits(f)
 	}
+
 	var e exits
 	size := min(f.end-f.begin, maxBody)
 	visited := make([]bool, size/2+1)
@@ -196,6 +204,7 @@ func (g *callGraph) exitsOf(f extent) exits {
 			}
 			paths = append(paths, next)
 		}
+
 		at := paths[len(paths)-1]
 		paths = paths[:len(paths)-1]
 		for at >= f.begin && at-f.begin < size && !visited[(at-f.begin)/2] {
@@ -204,6 +213,7 @@ func (g *callGraph) exitsOf(f extent) exits {
 				g.leave[f.begin] = e
 				return e
 			}
+
 			visited[(at-f.begin)/2] = true
 			i := g.fw.follow(at, s)
 			e.calls = e.calls || i.call
@@ -219,6 +229,7 @@ func (g *callGraph) exitsOf(f extent) exits {
 			case i.branch && !i.call:
 				e.unsure = true
 			}
+
 			if i.ends {
 				break
 			}
@@ -229,6 +240,7 @@ func (g *callGraph) exitsOf(f extent) exits {
 			}
 		}
 	}
+
 	g.leave[f.begin] = e
 	return e
 }

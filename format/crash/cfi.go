@@ -110,6 +110,7 @@ func (t *ruleTable) readFunction(last *sharedEntry, from, to uint32) {
 	case t.eh:
 		id = from - id // counts back from itself
 	}
+
 	if !last.read || last.at != id {
 		*last = sharedEntry{at: id, read: true, entry: t.readCommon(id)}
 	}
@@ -117,6 +118,7 @@ func (t *ruleTable) readFunction(last *sharedEntry, from, to uint32) {
 	if shared == nil {
 		return
 	}
+
 	at := t.addr + to - uint32(len(c.B))
 	begin, size := c.U32(), c.U32()
 	if shared.encoding&0x70 == 0x10 { // relative to where it stands
@@ -125,6 +127,7 @@ func (t *ruleTable) readFunction(last *sharedEntry, from, to uint32) {
 	if shared.augmented {
 		c.Take(int64(min(c.Uleb(), maxRuleEntry+1)))
 	}
+
 	// Functions that the linker dropped stay in the table at address 0.
 	if c.Bad || begin == 0 || size == 0 {
 		return
@@ -137,6 +140,7 @@ func (t *ruleTable) readCommon(at uint32) *commonEntry {
 	if int64(at)+8 > int64(len(t.data)) {
 		return nil
 	}
+
 	n := binary.LittleEndian.Uint32(t.data[at:])
 	if n < 4 || n > maxCommonEntry || int64(n) > int64(len(t.data))-int64(at)-4 {
 		return nil
@@ -154,12 +158,14 @@ func (t *ruleTable) readCommon(at uint32) *commonEntry {
 			return nil
 		}
 	}
+
 	e.codeAlign, e.dataAlign = leb(&c), leb(&c)
 	if version == 1 {
 		e.returnAddress = uint64(c.U8())
 	} else {
 		e.returnAddress = c.Uleb()
 	}
+
 	if e.augmented = len(augmentation) > 0; e.augmented {
 		if augmentation[0] != 'z' {
 			return nil
@@ -174,11 +180,13 @@ func (t *ruleTable) readCommon(at uint32) *commonEntry {
 				return nil // of C++, which has no such tables on these cores
 			}
 		}
+
 		// Addresses of four bytes, as they are or relative.
 		if form := e.encoding & 0x8f; data.Bad || form != 0 && form != 0x03 && form != 0x0b || e.encoding&0x60 != 0 {
 			return nil
 		}
 	}
+
 	if e.instructions = c.B; c.Bad {
 		return nil
 	}
@@ -228,6 +236,7 @@ func (t *ruleTable) at(pc uint32, budget *int) (r rules, ok bool) {
 	if *budget -= cost; *budget < 0 {
 		return rules{}, false
 	}
+
 	context := run(t.pair(e, shared, instructions), pc)
 	if context == nil {
 		return rules{}, false

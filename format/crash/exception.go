@@ -57,6 +57,7 @@ func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 		}
 		base += lenCallee
 	}
+
 	b := u.mem.from(base)
 	if len(b) < lenBasic {
 		return f, false
@@ -66,6 +67,7 @@ func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 	for i := range f.scratch {
 		f.scratch[i] = word(i)
 	}
+
 	f.lr, f.pc = word(5), word(6)
 	xpsr := word(7)
 	size := uint32(lenBasic)
@@ -75,6 +77,7 @@ func (u *unwinder) readException(lr, base uint32) (f exceptionFrame, ok bool) {
 	if xpsr&(1<<9) != 0 { // a word to align the stack to 8 bytes
 		size += 4
 	}
+
 	f.sp = base + size
 	// Code that was interrupted is Thumb code, and lr says of which kind: of a
 	// handler, which has a number, or of a thread, which has none.

@@ -76,6 +76,7 @@ func (fw *Firmware) instructions(pc uint32) []byte {
 	if !ok {
 		return nil
 	}
+
 	var out []byte
 	var more uint32
 	switch {
@@ -93,6 +94,7 @@ func (fw *Firmware) instructions(pc uint32) []byte {
 	default:
 		return nil
 	}
+
 	for ; more > 0; more-- {
 		if w, ok = next(); !ok {
 			return nil
@@ -107,10 +109,12 @@ func (u *unwinder) fromExidx(at uint32) (c caller, ok bool) {
 	if u.fw == nil || len(u.fw.exidx.data) == 0 {
 		return c, false
 	}
+
 	code := u.fw.instructions(at)
 	if code == nil {
 		return c, false
 	}
+
 	c.reg, c.known = u.reg, u.known&^scratch
 	lr, lrKnown := u.get(regLR)
 	sp, ok := u.get(regSP)
@@ -119,6 +123,7 @@ func (u *unwinder) fromExidx(at uint32) (c caller, ok bool) {
 			if list>>reg&1 == 0 {
 				continue
 			}
+
 			word, ok := u.mem.word(sp)
 			sp += 4
 			switch {
@@ -135,6 +140,7 @@ func (u *unwinder) fromExidx(at uint32) (c caller, ok bool) {
 				c.known &^= 1 << reg
 			}
 		}
+
 		return true
 	}
 	for ok && len(code) > 0 {
@@ -148,6 +154,7 @@ func (u *unwinder) fromExidx(at uint32) (c caller, ok bool) {
 			second = uint32(code[0])
 			code = code[1:]
 		}
+
 		switch {
 		case op>>6 == 0:
 			sp += op&0x3f<<2 + 4
@@ -190,6 +197,7 @@ func (u *unwinder) fromExidx(at uint32) (c caller, ok bool) {
 			return c, false
 		}
 	}
+
 	c.sp, c.ret, c.how = sp, lr, FromExidx
 	return c, ok && lrKnown && sp&3 == 0
 }

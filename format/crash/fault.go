@@ -82,6 +82,7 @@ func (e *explainer) cause() {
 			e.say("The dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+): it does not tell why the processor stopped.")
 			return
 		}
+
 		e.say("%s", sentence)
 		if p := pattern(e.pc); p != "" && e.fw != nil && !e.fw.hasCode(e.pc) {
 			e.say("%s", p)
@@ -89,6 +90,7 @@ func (e *explainer) cause() {
 		e.say("That is told from the registers and the code: the dump does not hold the fault registers, as on cores that have none (Armv6-M, such as Cortex-M0 and M0+).")
 		return
 	}
+
 	if e.CFSR&^addressBits == 0 && e.HFSR == 0 {
 		e.unrecorded()
 	}
@@ -100,6 +102,7 @@ func (e *explainer) cause() {
 		if e.CFSR&s.bit != 0 {
 			e.say("%s", strings.ReplaceAll(text, "{pc}", fmt.Sprintf("pc 0x%08x", e.pc)))
 		}
+
 		// What it was about comes next to it.
 		switch e.CFSR & s.bit {
 		case bitUNDEFINSTR:
@@ -116,21 +119,25 @@ func (e *explainer) cause() {
 			}
 		}
 	}
+
 	e.access(bitDACCVIOL, bitMMARVALID, e.MMFAR, "MMFAR", "the memory protection unit forbids it (DACCVIOL)")
 	e.access(bitPRECISERR, bitBFARVALID, e.BFAR, "BFAR", "the bus answers with an error (PRECISERR)")
 	if unknown := e.CFSR &^ knownBits; unknown != 0 {
 		e.say("CFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
 	}
+
 	e.target()
 	if e.CFSR&lostBits != 0 {
 		e.say("The processor could not save or read back the registers, so pc, lr, xpsr, r0 to r3 and r12 in the dump may not be those of the code that failed.")
 	}
+
 	e.hardFault()
 	for _, s := range debugSentences {
 		if e.DFSR&s.bit != 0 {
 			e.say("%s", s.text)
 		}
 	}
+
 	if unknown := e.DFSR &^ knownDFSR; unknown != 0 {
 		e.say("DFSR has bits set that the architecture leaves without a meaning: 0x%08x.", unknown)
 	}
@@ -189,6 +196,7 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	if verb == "" {
 		verb = "reads or writes"
 	}
+
 	switch {
 	case e.CFSR&(bit|valid) == 0:
 		return
@@ -209,6 +217,7 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	default:
 		e.say("The code at pc 0x%08x %s 0x%08x, %s, and %s.", e.pc, at(verb), addr, place(addr), why)
 	}
+
 	if p := pattern(addr); p != "" {
 		e.say("%s", p)
 	}
@@ -287,12 +296,14 @@ func (e *explainer) target() {
 	if fetch&bitINVSTATE != 0 {
 		e.say("The Thumb bit of xpsr is clear, which confirms it.")
 	}
+
 	switch {
 	case e.fw != nil && !e.fw.hasCode(e.pc):
 		e.say("There is no code of the firmware at pc 0x%08x, which is %s.", e.pc, place(e.pc))
 	case e.fw == nil && (e.pc < 0x100 || e.pc >= 0x2000_0000):
 		e.say("pc 0x%08x is %s, where code rarely is.", e.pc, place(e.pc))
 	}
+
 	if p := pattern(e.pc); p != "" {
 		e.say("%s", p)
 	}
@@ -303,6 +314,7 @@ func (e *explainer) target() {
 				held = append(held, registerName(uint64(reg)))
 			}
 		}
+
 		if len(held) > 0 && len(held) <= 4 {
 			verb := "holds"
 			if len(held) > 1 {
@@ -342,6 +354,7 @@ func (e *explainer) context() {
 	if !e.d.Known(placePSR) {
 		return
 	}
+
 	code := "thread code (main or a task)"
 	if number := e.d.Registers.XPSR() & maskIPSR; number != 0 {
 		code = "the handler of " + exceptionName(number)
@@ -353,6 +366,7 @@ func (e *explainer) context() {
 	} else {
 		e.say("%s was running and took the dump itself.", capital(code))
 	}
+
 	sp := e.r[regSP]
 	if !e.d.Known(regSP) || len(e.d.mem) == 0 {
 		// That there is no memory is told elsewhere.
@@ -361,6 +375,7 @@ func (e *explainer) context() {
 	} else if sp&3 != 0 {
 		e.say("sp 0x%08x is not a multiple of 4: it was overwritten.", sp)
 	}
+
 	if e.d.StackOverflow {
 		e.say("The device found while it took the dump that its stack had overflowed: registers and memory may be damaged.")
 	}

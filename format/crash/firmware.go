@@ -62,6 +62,7 @@ func ReadELF(r io.ReaderAt, size int64) (*Firmware, error) {
 	if !f.Thumb() {
 		return nil, fmt.Errorf("%w: it is not for an Arm core", ErrUnsupported)
 	}
+
 	fw := &Firmware{}
 	if fw.functions, err = f.Functions(); err != nil {
 		return nil, err
@@ -80,10 +81,12 @@ func ReadELF(r io.ReaderAt, size int64) (*Firmware, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	rules, err := loadRules(f)
 	if err != nil {
 		fw.Notes = append(fw.Notes, fmt.Sprintf("The rules to unwind could not be read: %v.", err))
 	}
+
 	fw.rules = rules
 	fw.link, fw.linkSum = f.DebugLink()
 	fw.buildID = f.BuildID()

@@ -25,6 +25,7 @@ func (fw *Firmware) follow(at uint32, s *body) flow {
 	if h >= 0xe800 {
 		return fw.followWide(at, h, fw.half(at+2), s)
 	}
+
 	f := flow{size: 2}
 	low, high := h&7, h>>8&7
 	switch {

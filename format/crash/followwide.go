@@ -47,14 +47,17 @@ func (fw *Firmware) followWide(at, h, h2 uint32, s *body) flow {
 		if h>>7&1 == 0 {
 			n = -n
 		}
+
 		at := s.reg[regSP]
 		if h>>8&1 == 1 {
 			at = plus(at, n)
 		}
+
 		if at.kind == stack && rt < 15 && h2>>8&15 < 15 {
 			s.save(at.n, s.reg[rt])
 			s.save(at.n+4, s.reg[h2>>8&15])
 		}
+
 		if h>>5&1 == 1 {
 			s.reg[regSP] = plus(s.reg[regSP], n)
 		}
@@ -104,6 +107,7 @@ func (fw *Firmware) followWide(at, h, h2 uint32, s *body) flow {
 			}
 			s.set(rn, plus(s.reg[rn], n))
 		}
+
 		if loads {
 			f.ends = rt == 15 && h&0x60 == 0x40
 			f.jump = f.ends

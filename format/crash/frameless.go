@@ -145,6 +145,7 @@ func (fw *Firmware) read(begin, end, pc uint32) *body {
 	if pc < begin || pc >= end || fw.code(begin) == nil {
 		return nil
 	}
+
 	type path struct {
 		at    uint32
 		state *body
@@ -168,6 +169,7 @@ func (fw *Firmware) read(begin, end, pc uint32) *body {
 			if steps++; steps > maxSteps {
 				return nil
 			}
+
 			visited[(at-begin)/2] = true
 			h := fw.half(at)
 			if h&0xff00 == 0xbf00 && h&15 != 0 { // IT
@@ -175,11 +177,13 @@ func (fw *Firmware) read(begin, end, pc uint32) *body {
 				at += 2
 				continue
 			}
+
 			// What may not be done is taken as not done if it ends the function.
 			before := p.state
 			if conditional > 0 {
 				before = p.state.clone()
 			}
+
 			f := fw.follow(at, p.state)
 			if conditional > 0 {
 				conditional--
@@ -187,6 +191,7 @@ func (fw *Firmware) read(begin, end, pc uint32) *body {
 					p.state, f.ends = before, false
 				}
 			}
+
 			if sp := p.state.reg[regSP]; sp.kind == stack && sp.n < deepest.reg[regSP].n {
 				deepest = p.state.clone()
 			}
@@ -199,6 +204,7 @@ func (fw *Firmware) read(begin, end, pc uint32) *body {
 			at += f.size
 		}
 	}
+
 	// Behind a table of jumps: as in most of the function.
 	deepest.guess = true
 	return deepest

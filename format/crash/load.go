@@ -74,6 +74,7 @@ func LoadEach(paths []string, read func(path string)) ([]*Firmware, error) {
 			read(path)
 			continue
 		}
+
 		found, err := loadFolder(path, read)
 		if err != nil {
 			return nil, err
@@ -125,6 +126,7 @@ func pair(all []*Firmware) (kept []*Firmware) {
 			kept = append(kept, fw)
 		}
 	}
+
 	for _, fw := range all {
 		if !fw.blind {
 			continue
@@ -136,6 +138,7 @@ func pair(all []*Firmware) (kept []*Firmware) {
 				alone = false
 			}
 		}
+
 		if alone {
 			kept = append(kept, fw)
 		}
@@ -185,11 +188,13 @@ func (fw *Firmware) findDebug(dir string) {
 		name = filepath.Base(name)
 		names = append(names, filepath.Join(dir, name), filepath.Join(dir, ".debug", name))
 	}
+
 	base := filepath.Base(fw.Path)
 	names = append(names, filepath.Join(dir, base+".debug"), filepath.Join(dir, strings.TrimSuffix(base, filepath.Ext(base))+".debug"))
 	if id := fmt.Sprintf("%x", fw.buildID); len(id) > 2 {
 		names = append(names, filepath.Join(dir, ".build-id", id[:2], id[2:]+".debug"), filepath.Join("/usr/lib/debug/.build-id", id[:2], id[2:]+".debug"))
 	}
+
 	for i, name := range names {
 		debug, sum, err := readBeside(name)
 		if err != nil || debug.debug.Empty() && len(debug.functions) == 0 {
@@ -206,6 +211,7 @@ func (fw *Firmware) findDebug(dir string) {
 		fw.Notes = append(fw.Notes, fmt.Sprintf("The debug information was read from %s.", name))
 		return
 	}
+
 	if fw.link != "" {
 		fw.Notes = append(fw.Notes, fmt.Sprintf("The debug information is in %s, which is not beside the firmware: give it with another --elf.", fw.link))
 	}
@@ -254,10 +260,12 @@ func (fw *Firmware) findSplits(dir string) {
 	if len(splits) == 0 {
 		return
 	}
+
 	missing := map[uint64]string{}
 	for _, s := range splits[:min(len(splits), maxSplits)] {
 		missing[s.ID] = s.Name
 	}
+
 	add := func(name string) bool {
 		f, size, err := firmware.OpenFile(name, "a split file of debug information")
 		if err != nil {
@@ -280,6 +288,7 @@ func (fw *Firmware) findSplits(dir string) {
 			break
 		}
 	}
+
 	for _, s := range splits[:min(len(splits), maxSplits)] {
 		if fw.debug.HasSplit(s.ID) {
 			delete(missing, s.ID)
@@ -296,6 +305,7 @@ func (fw *Firmware) findSplits(dir string) {
 			}
 		}
 	}
+
 	if len(missing) > 0 {
 		for _, s := range splits {
 			if name, ok := missing[s.ID]; ok {

@@ -92,6 +92,7 @@ func (e *evidence) memory() {
 		if b.Writable {
 			continue
 		}
+
 		for _, r := range e.d.mem {
 			low, high := max(uint64(b.Addr), uint64(r.Start)), min(b.End(), uint64(r.Start)+uint64(len(r.Data)))
 			if low >= high {
@@ -102,6 +103,7 @@ func (e *evidence) memory() {
 				same += len(x)
 				continue
 			}
+
 			for j := range x {
 				if x[j] == y[j] {
 					same++
@@ -111,6 +113,7 @@ func (e *evidence) memory() {
 			}
 		}
 	}
+
 	switch {
 	case differ > 0 && differ*8 > same: // a few bytes may be broken
 		e.excludes = append(e.excludes, fmt.Sprintf("The memory of code and constants differs in %d of %d bytes, first at 0x%08x.", differ, differ+same, at))
@@ -135,6 +138,7 @@ func (e *evidence) identity() {
 	if e.d.Header == nil {
 		return
 	}
+
 	commit, version := e.d.Header.GitHash(), e.d.Header.VersionString()
 	const shortest = 7
 	if id := e.fw.buildID; len(id) >= 8 {
@@ -145,6 +149,7 @@ func (e *evidence) identity() {
 				return
 			}
 		}
+
 		for _, r := range e.d.mem {
 			if bytes.Contains(r.Data, id) {
 				e.proofs = append(e.proofs, fmt.Sprintf("The build id of the firmware, %s, is in the memory of the dump.", text))
@@ -152,6 +157,7 @@ func (e *evidence) identity() {
 			}
 		}
 	}
+
 	if len(commit) < shortest || !isHex(commit) {
 		return
 	}
@@ -168,6 +174,7 @@ func (e *evidence) identity() {
 			}
 		})
 	}
+
 	const whole = 40
 	if len(commit) == whole && len(others) == 1 {
 		for other := range others {
@@ -212,11 +219,13 @@ func (e *evidence) code() (calls int) {
 		e.helps = append(e.helps, "pc is not in the dump, so nothing could be compared.")
 		return 0
 	}
+
 	if fw.blind {
 		defer func() {
 			e.helps = append(e.helps, "The bytes of the code are not in the file: calls were checked as far as the compiler lists them.")
 		}()
 	}
+
 	u := newUnwinder(fw, d)
 	u.run(d)
 	for _, sp := range d.stackPointers() {
@@ -237,6 +246,7 @@ func (e *evidence) code() (calls int) {
 		e.excludes = append(e.excludes, fmt.Sprintf("Neither pc 0x%08x nor lr 0x%08x nor any word of the stack is in its code.", pc, lr))
 		return 0
 	}
+
 	agrees, why := e.instruction()
 	switch {
 	case lost:
@@ -245,6 +255,7 @@ func (e *evidence) code() (calls int) {
 	case agrees > 0:
 		e.helps = append(e.helps, why)
 	}
+
 	known := len(fw.functions) > 0 || len(fw.rules.index) > 0 || len(fw.exidx.data) > 0
 	_, stack := d.mem.stack(r.SP())
 	switch {
@@ -263,6 +274,7 @@ func (e *evidence) code() (calls int) {
 	case behind:
 		e.helps = append(e.helps, fmt.Sprintf("lr 0x%08x is behind a call.", lr))
 	}
+
 	if !fw.hasCode(pc) && u.confirmed == 0 && !behind && !lost {
 		e.against = append(e.against, fmt.Sprintf("pc 0x%08x is in no code of the firmware.", pc))
 	}
@@ -299,11 +311,13 @@ func (e *evidence) stackHasCalls() bool {
 func (e *evidence) instruction() (agrees int, why string) {
 	pc := e.d.Registers.PC() &^ 1
 	f := fault(e.d)
+
 	// Faults stay recorded, so that of several only one is of this instruction.
 	const causes = knownBits &^ (addressBits | savingBits)
 	if !f.Recorded || e.fw.code(pc) == nil || !e.d.Known(placePC) || bits.OnesCount32(f.CFSR&causes) != 1 {
 		return 0, ""
 	}
+
 	i := e.fw.decode(pc)
 	switch {
 	case f.CFSR&bitDIVBYZERO != 0 && i.operation == divide:

@@ -24,6 +24,7 @@ func memoryOf(regions []format.MemoryRegion) (m memory, differ int) {
 			m = append(m, r)
 			continue
 		}
+
 		last := &m[len(m)-1]
 		reached := uint64(last.Start) + uint64(len(last.Data))
 		if uint64(r.Start) > reached {
@@ -45,6 +46,7 @@ func memoryOf(regions []format.MemoryRegion) (m memory, differ int) {
 				}
 			}
 		}
+
 		last.Data = append(data, r.Data[shared:]...)
 		last.End = last.Start + uint32(len(last.Data))
 	}

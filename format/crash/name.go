@@ -22,6 +22,7 @@ func (fw *Firmware) name(t *Backtrace) {
 			pcs[i]--
 		}
 	}
+
 	order := slices.Clone(pcs)
 	slices.Sort(order)
 	order = slices.Compact(order)
@@ -42,6 +43,7 @@ func (fw *Firmware) name(t *Backtrace) {
 			outside += len(group)
 		}
 	}
+
 	t.Frames = named
 	if t.Outermost > 0 {
 		t.Outermost = outside
@@ -69,6 +71,7 @@ func (fw *Firmware) standing(f Frame, pc uint32, line firmware.Position, scopes 
 				g.Function = name
 			}
 		}
+
 		if g.Inlined = s.Inlined; !g.Inlined && symbol == nil && s.Addr != 0 {
 			g.Offset = f.PC - s.Addr
 		}

@@ -85,6 +85,7 @@ func Read(b []byte) (*Dump, error) {
 		d := &Dump{Bytes: b, Notes: []string{"The dump has no header of the agent: which device and firmware it is of is not known."}}
 		return d, d.read(b, 0)
 	}
+
 	if text := fromHex(b); text != nil {
 		d, err := Read(text)
 		if err == nil {
@@ -92,6 +93,7 @@ func Read(b []byte) (*Dump, error) {
 		}
 		return d, err
 	}
+
 	// A header of another version may have another length.
 	const farthest = 4096
 	if i := bytes.Index(b[:min(len(b), farthest)], []byte(mark)); i >= 16 && binary.LittleEndian.Uint32(b[8:]) != 1 {
@@ -115,12 +117,14 @@ func readWithHeader(b []byte, at int) (*Dump, error) {
 		copy(padded, b[:at])
 		d.Header = (*format.CoreDumpHeader)(padded)
 	}
+
 	if version := d.Header.Version(); version != 1 {
 		d.Notes = append(d.Notes, fmt.Sprintf("The header is of version %d, which is not known: its texts are read as those of version 1.", version))
 	}
 	if at != format.CoreDumpHeaderSize {
 		d.Notes = append(d.Notes, fmt.Sprintf("CrashCatcher's mark was found at offset %d, in version 1 it is at %d.", at, format.CoreDumpHeaderSize))
 	}
+
 	total := int64(d.Header.LenTotal())
 	body := b[at:]
 	switch {
@@ -133,6 +137,7 @@ func readWithHeader(b []byte, at int) (*Dump, error) {
 		d.lose("%d bytes follow after the end of the dump at offset %d, and were not read.", int64(len(b))-total, total)
 		body = b[at:total]
 	}
+
 	if sum := format.Sum32(body); sum != d.Header.Checksum() && total <= int64(len(b)) {
 		d.lose("The checksum of the bytes is 0x%08x, the header says 0x%08x: some bytes are wrong, which ones is not known.", sum, d.Header.Checksum())
 	}
@@ -151,6 +156,7 @@ func (d *Dump) read(b []byte, at int) error {
 	if len(b) < format.CrashHeaderSize+4 {
 		return fmt.Errorf("%w: the bytes end at offset %d, before the first register", ErrNoDump, at+len(b))
 	}
+
 	d.Flags = binary.LittleEndian.Uint32(b[4:])
 	rest := b[format.CrashHeaderSize:]
 	registers := make([]byte, format.RegistersSize)
@@ -163,6 +169,7 @@ func (d *Dump) read(b []byte, at int) error {
 		d.finish()
 		return nil
 	}
+
 	rest = rest[format.RegistersSize:]
 	rest = d.readFP(rest)
 	d.readRegions(rest, at+len(b)-len(rest))
@@ -229,6 +236,7 @@ func (d *Dump) readRegions(b []byte, at int) {
 			d.lose("%d bytes at offset %d are no region of memory.", len(b), at)
 			return
 		}
+
 		start, end := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 		data := b[regionHeader:]
 		size := int64(end) - int64(start)
@@ -251,6 +259,7 @@ func (d *Dump) readRegions(b []byte, at int) {
 			d.Regions = append(d.Regions, format.MemoryRegion{Start: start, End: uint32(min(int64(start)+there, 1<<32-1)), Data: data[:there:there]})
 			size = there
 		}
+
 		b, at = data[size:], at+regionHeader+int(size)
 	}
 }
@@ -294,10 +303,12 @@ func fromHex(b []byte) []byte {
 	if at < 0 {
 		return nil
 	}
+
 	// All of it may be digits, header included.
 	if all := hexLine(b); all != nil {
 		return all
 	}
+
 	begin := bytes.LastIndexByte(b[:at], '\n') + 1
 	out := make([]byte, 0, len(b)/2)
 	first := true
@@ -318,6 +329,7 @@ func fromHex(b []byte) []byte {
 			line = bytes.TrimSpace(line[i:])
 			data = hexLine(line)
 		}
+
 		out = append(out, data...)
 	}
 	return out
@@ -357,6 +369,7 @@ func hexLine(b []byte) []byte {
 		if c >= 'A' && c <= 'F' {
 			c += 'a' - 'A'
 		}
+
 		digit := strings.IndexByte(digits, c)
 		switch {
 		case digit < 0 && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
@@ -370,6 +383,7 @@ func hexLine(b []byte) []byte {
 		}
 		half = !half
 	}
+
 	if len(out) == 0 {
 		return nil
 	}

@@ -28,6 +28,7 @@ func (u *unwinder) scan() {
 	if u.first == 1 { // nothing was read of the stack yet
 		addr, b = u.mem.stack(addr)
 	}
+
 	u.found = true
 	frames := u.trace.Frames
 	last := frames[len(frames)-1]
@@ -35,6 +36,7 @@ func (u *unwinder) scan() {
 	if saved && u.unmoved(last.PC) {
 		return
 	}
+
 	before := u.first
 	u.search(addr, b, last.PC, last.How != FromPC && last.How != FromException, saved, true)
 	// The pc may be of anything: then any call will do for the first.
@@ -67,6 +69,7 @@ func (u *unwinder) search(addr uint32, b []byte, pc uint32, behind, saved, stric
 				saved = false
 				continue
 			}
+
 			at := pc
 			if behind {
 				at--
@@ -74,12 +77,14 @@ func (u *unwinder) search(addr uint32, b []byte, pc uint32, behind, saved, stric
 			if strict && !u.leads(word, at) {
 				continue
 			}
+
 			u.pc, u.exact, u.nowhere = word&^1, false, false
 			u.known = 1 << regSP
 			u.reg[regSP], u.floor = addr, uint64(addr)
 			if strict && u.graph.to(word, at).verdict == confirmed {
 				u.confirmed++
 			}
+
 			before, kept := u.first, len(u.trace.Frames)
 			u.add(FromStack, Scanned)
 			if u.follow(); u.fw.blind && u.first == before+1 && !u.whole && kept < len(u.trace.Frames) {
@@ -94,6 +99,7 @@ func (u *unwinder) search(addr uint32, b []byte, pc uint32, behind, saved, stric
 			if !ok {
 				continue
 			}
+
 			for ok && u.first < maxUnwound {
 				u.known = 0
 				u.resume(from, f)
@@ -103,12 +109,14 @@ func (u *unwinder) search(addr uint32, b []byte, pc uint32, behind, saved, stric
 				// code was a handler that calls nothing, with little on the stack.
 				f, from, ok = u.interrupted(f.lr, f.sp, maxLeaf)
 			}
+
 			if u.pc == f.pc&^1 { // lr may be the caller
 				u.reg[regSP] = f.base + 5*4
 			}
 		default:
 			continue
 		}
+
 		strict = true
 		frames := u.trace.Frames
 		last := frames[len(frames)-1]

@@ -17,6 +17,7 @@ func (fw *Firmware) Summary(d *Dump, t *Backtrace) string {
 	if strings.Contains(what, ", ") { // what lies between commas ends with one
 		what += ","
 	}
+
 	i := 0
 	for i < len(t.Frames) && t.Frames[i].Function == "" {
 		i++
@@ -33,6 +34,7 @@ func (fw *Firmware) Summary(d *Dump, t *Backtrace) string {
 	if i > 0 { // nothing ran at pc
 		where = " from " + f.Function
 	}
+
 	line := ""
 	if f.Line > 0 {
 		line = fmt.Sprintf(", %s:%d", path.Base(f.File), f.Line)
@@ -110,6 +112,7 @@ func (e *explainer) inShort() string {
 		}
 		return "No fault is recorded: software asked for the dump"
 	}
+
 	if _, short := e.withoutFaultRegisters(); short != "" {
 		return short
 	}
@@ -138,6 +141,7 @@ func Running(d *Dump, t *Backtrace) string {
 	if !d.Known(placePSR) {
 		return ""
 	}
+
 	number := d.Registers.XPSR() & maskIPSR
 	switch {
 	case number != 0:

@@ -85,10 +85,12 @@ func (fw *Firmware) textAt(d *Dump, addr uint32, way []firmware.Step, most uint3
 		}
 		addr = word
 	}
+
 	b := d.mem.from(addr)
 	if b == nil { // a constant
 		b = fw.bytes(addr)
 	}
+
 	b = b[:min(len(b), int(most))]
 	end := bytes.IndexByte(b, 0)
 	if end <= 0 || !utf8.Valid(b[:end]) {

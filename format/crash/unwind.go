@@ -101,10 +101,12 @@ func (u *unwinder) step() (how How, through []uint32, ok bool) {
 		how, ok = u.fromLR()
 		return how, nil, ok
 	}
+
 	at := u.pc
 	if !u.exact {
 		at-- // a call may be the last instruction of its function
 	}
+
 	for _, try := range u.ways(at) {
 		c, ok := try(at)
 		if u.whole {
@@ -117,6 +119,7 @@ func (u *unwinder) step() (how How, through []uint32, ok bool) {
 			return how, through, ok
 		}
 	}
+
 	if how, ok = u.fromLR(); ok {
 		return how, nil, true
 	}
@@ -139,6 +142,7 @@ func (u *unwinder) enter(c caller, at uint32) (how How, through []uint32, ok boo
 	if c.sp&3 != 0 || uint64(c.sp) < u.floor || !c.saved && !u.fresh(c.ret, c.how) {
 		return "", nil, false
 	}
+
 	exception := isExceptionReturn(c.ret)
 	switch {
 	case exception:
@@ -222,6 +226,7 @@ func (u *unwinder) fromLR() (How, bool) {
 		}
 		return "", false
 	}
+
 	switch {
 	case u.nowhere && isExceptionReturn(lr):
 		return u.fromException(lr)
@@ -233,6 +238,7 @@ func (u *unwinder) fromLR() (How, bool) {
 		u.known &^= scratch
 		return FromLR, true
 	}
+
 	// A function that has called others has lr from the last of those, and a
 	// return to nowhere has it from what returned.
 	e, ok := u.fw.extent(u.pc)
@@ -259,6 +265,7 @@ func (u *unwinder) jumped(lr uint32) bool {
 		}
 		return u.pc == 0
 	}
+
 	at := lr &^ 1
 	if h := u.fw.half(at - 2); h&0xff80 == 0x4780 {
 		return through(h >> 3 & 15)
@@ -267,11 +274,13 @@ func (u *unwinder) jumped(lr uint32) bool {
 	if !ok {
 		return false
 	}
+
 	// A function that calls nothing leaves lr as it was called with, also if the
 	// return address that it then took from the stack was overwritten.
 	if e := u.graph.exitsOf(f); !e.calls && !e.unsure && len(e.jumps) == 0 {
 		return true
 	}
+
 	for pc := f.begin; pc < f.end && pc-f.begin < maxBody; pc += 2 {
 		if h := u.fw.half(pc); h&0xff87 == 0x4700 && through(h>>3&15) {
 			return true

@@ -58,6 +58,7 @@ func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	d := &Dictionary{thumb: f.Thumb(), blocks: make([]block, len(blocks))}
 	for i, b := range blocks {
 		d.blocks[i] = block{addr: b.Addr, data: b.Data, code: b.Code}
@@ -69,6 +70,7 @@ func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 	if d.lines, err = debug.Lines(); err != nil {
 		return nil, err
 	}
+
 	if d.lines.Empty() && debug == f && path != "" {
 		beside, end, missing := f.DebugBeside(path)
 		switch {
@@ -81,6 +83,7 @@ func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 			d.noLines = fmt.Sprintf("its debug information is in %q, which is not beside it or of another build", missing)
 		}
 	}
+
 	if d.lines.Lost != nil {
 		d.noLines = d.lines.Lost.Error()
 	}

@@ -49,6 +49,7 @@ func ReadJSON(r io.Reader) (*Dictionary, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var file dictionaryFile
 	if err := json.Unmarshal(b, &file); err != nil {
 		return nil, fmt.Errorf("%w: not a dictionary: %w", ErrDamaged, err)
@@ -59,6 +60,7 @@ func ReadJSON(r io.Reader) (*Dictionary, error) {
 	if file.V != fileVersion {
 		return nil, fmt.Errorf("%w: dictionary version %d, known is %d", ErrUnsupported, file.V, fileVersion)
 	}
+
 	d := &Dictionary{ID: file.ID}
 	for _, m := range file.Modules {
 		if int(m.Number) >= len(d.modules) || len(m.Name) > maxModuleName {
@@ -66,6 +68,7 @@ func ReadJSON(r io.Reader) (*Dictionary, error) {
 		}
 		d.modules[m.Number] = m.Name
 	}
+
 	for _, s := range file.Strings {
 		if s.Hex != "" {
 			text, err := hex.DecodeString(s.Hex)
@@ -110,6 +113,7 @@ func ReadCSV(r io.Reader) (*Dictionary, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: not a table: %w", ErrDamaged, err)
 		}
+
 		line, _ := c.FieldPos(0)
 		if len(record) < 2 || row == 0 && (record[0] != csvHead[0] || record[1] != csvHead[1]) {
 			return nil, fmt.Errorf("%w: line %d: want columns %s", ErrDamaged, line, strings.Join(csvHead, ","))
@@ -117,10 +121,12 @@ func ReadCSV(r io.Reader) (*Dictionary, error) {
 		if row == 0 {
 			continue
 		}
+
 		addr, err := strconv.ParseUint(record[0], 0, 32)
 		if err != nil {
 			return nil, fmt.Errorf("%w: line %d: address: %w", ErrDamaged, line, err)
 		}
+
 		text, err := unescape(record[1])
 		if err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w", ErrDamaged, line, err)
@@ -128,6 +134,7 @@ func ReadCSV(r io.Reader) (*Dictionary, error) {
 		if err := d.add(uint32(addr), text); err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
+
 		if len(record) > 2 {
 			if s, ok := parseSource(record[2]); ok {
 				d.addSources(uint32(addr), []Source{s})
@@ -193,6 +200,7 @@ func unescape(s string) (string, error) {
 		if s[0] != 'x' || len(s) < 3 {
 			return "", fmt.Errorf(`unknown escape \%c`, s[0])
 		}
+
 		c, err := strconv.ParseUint(s[1:3], 16, 8)
 		if err != nil {
 			return "", fmt.Errorf(`unknown escape \%.3s`, s)

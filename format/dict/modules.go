@@ -31,6 +31,7 @@ func (d *Dictionary) loadModules(f, debug *firmware.File) error {
 	if err != nil {
 		return fmt.Errorf("section %d, %s: %w", s.Index, sectionModules, err)
 	}
+
 	symbols, err := f.Values(symbolModules, symbolCount)
 	if err != nil {
 		return err
@@ -40,6 +41,7 @@ func (d *Dictionary) loadModules(f, debug *firmware.File) error {
 			return err
 		}
 	}
+
 	array, ok := symbols[symbolModules]
 	count, ok2 := symbols[symbolCount]
 	if ok && ok2 {
@@ -47,6 +49,7 @@ func (d *Dictionary) loadModules(f, debug *firmware.File) error {
 			return nil
 		}
 	}
+
 	d.modules = d.guessModules(b)
 	return nil
 }
@@ -85,6 +88,7 @@ func (d *Dictionary) readModules(b []byte, array, count int64, strict bool) (nam
 		}
 		n = int64(binary.LittleEndian.Uint32(b[count:]))
 	}
+
 	if n == 0 || n > (size-array)/lenEntry || strict && size-n*lenEntry > 8 {
 		return names, false
 	}
@@ -95,11 +99,13 @@ func (d *Dictionary) readModules(b []byte, array, count int64, strict bool) (nam
 		if entry, rest, err = format.ParseDebugModule(rest); err != nil {
 			return names, false
 		}
+
 		name, found := d.Format(entry.NameAddress())
 		found = found && name != "" && len(name) <= maxModuleName
 		if strict && (!found || bits.OnesCount32(entry.Mask()) != 1) {
 			return modules{}, false
 		}
+
 		// Agents reduce a mask to its lowest module.
 		if i := bits.TrailingZeros32(entry.Mask()) & 31; found && names[i] == "" {
 			names[i] = name

@@ -40,6 +40,7 @@ func (d *Dictionary) overlaid(addr uint32) []string {
 	if b, offset := d.find(addr); b != nil {
 		add(b, offset)
 	}
+
 	for b, offset := range d.overlaysAt(addr) {
 		add(b, offset)
 	}

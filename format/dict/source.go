@@ -117,6 +117,7 @@ func (d *Dictionary) findLoads(b *block) {
 		pc    uint32
 		set   bool
 	}
+
 	half := func(i int) uint32 {
 		if i+2 > len(b.data) {
 			return 0
@@ -145,6 +146,7 @@ func (d *Dictionary) findLoads(b *block) {
 				r.set = false
 			}
 		}
+
 		if h >= 0xe800 {
 			i += 2 // an instruction of 32 bits
 		}

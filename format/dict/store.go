@@ -92,12 +92,14 @@ func (s *Store) All() (all []*Dictionary, skipped []error, err error) {
 			all = append(all, d)
 		}
 	}
+
 	switch {
 	case len(all) > 0:
 		return all, skipped, nil
 	case s.file != "":
 		return nil, nil, skipped[0]
 	}
+
 	err = fmt.Errorf("%s: %w: no .elf, .axf, .out, .json or .csv file in it is one", s.dir, ErrNoDictionary)
 	return nil, nil, errors.Join(append([]error{err}, skipped...)...)
 }
@@ -108,6 +110,7 @@ func (s *Store) names() ([]string, error) {
 	if s.file != "" {
 		return []string{s.file}, nil
 	}
+
 	var names []string
 	err := filepath.WalkDir(s.dir, func(path string, e fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(s.dir, path)
@@ -123,11 +126,13 @@ func (s *Store) names() ([]string, error) {
 		case !e.IsDir() && s.holds(path, name):
 			names = append(names, name)
 		}
+
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	slices.Sort(names)
 	if len(names) > maxFiles {
 		return nil, fmt.Errorf("%s: %w: %d files, a store has %d at most", s.dir, ErrTooLarge, len(names), maxFiles)
@@ -165,10 +170,12 @@ func (s *Store) holds(path, name string) bool {
 func (s *Store) Lookup(id ID) (*Dictionary, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	names, err := s.names()
 	if err != nil {
 		return nil, err
 	}
+
 	// A name that fits spares reading all other files.
 	slices.SortStableFunc(names, func(a, b string) int { return rank(a, id) - rank(b, id) })
 	var failed []error
@@ -185,6 +192,7 @@ func (s *Store) Lookup(id ID) (*Dictionary, error) {
 			}
 		}
 	}
+
 	err = fmt.Errorf("%s: %w: git hash %q, version %q", s.dir, ErrNoDictionary, id.GitHash, id.Version)
 	return nil, errors.Join(append([]error{err}, failed...)...)
 }

@@ -44,6 +44,7 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 			}
 			return
 		}
+
 		d.refOnce.Do(d.findRefs)
 		refs := d.refs
 		for i := range len(d.blocks) + len(d.overlays) {
@@ -53,6 +54,7 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 			} else {
 				b = &d.overlays[i-len(d.blocks)]
 			}
+
 			for start, s := range b.runs() {
 				addr, end := b.addr+uint32(start), b.addr+uint32(start+len(s))
 				from, _ := slices.BinarySearch(refs, addr)
@@ -65,10 +67,12 @@ func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 					// Instructions before a string can pass for its beginning.
 					s, addr, tails = s[tails[0]-addr:], tails[0], tails[1:]
 				}
+
 				// A single character is a number more often than a string.
 				if b.keeps(s) && (used || len(s) > 1) && !yield(addr, string(s)) {
 					return
 				}
+
 				// Foreign input could refer to each byte of a long string.
 				budget := maxTails * len(s)
 				for _, at := range tails {
@@ -117,6 +121,7 @@ func (b *block) runs() iter.Seq2[int, []byte] {
 					return
 				}
 			}
+
 			// Few control characters before text are taken for a part of it.
 			if c == 0 || i > start || controls == maxControls {
 				controls = 0
@@ -124,6 +129,7 @@ func (b *block) runs() iter.Seq2[int, []byte] {
 			if c != 0 && c < ' ' {
 				controls++
 			}
+
 			start = i + 1
 		}
 	}

@@ -37,6 +37,7 @@ func (d *Dictionary) WriteJSON(w io.Writer) error {
 		}
 		separator = ",\n  "
 	}
+
 	if separator[0] == ',' {
 		out.WriteString("\n ")
 	}

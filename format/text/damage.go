@@ -27,6 +27,7 @@ func (s *stream) consumeDamaged(eof bool) bool {
 	case !eof: // a good log may begin in what is held back
 		limit = max(limit-format.MaxLog, s.fed)
 	}
+
 	feed := s.buf[s.fed:limit]
 	s.fed = limit
 	used := 0
@@ -40,12 +41,14 @@ func (s *stream) consumeDamaged(eof bool) bool {
 			s.out.event(&event, s.base+int64(used), &s.track)
 			used += len(event.Bytes)
 		}
+
 		if !last || used == limit {
 			break
 		}
 		last = false
 		events = s.damage.Close()
 	}
+
 	if at > 0 {
 		s.leaveDamage(used)
 		return true

@@ -99,11 +99,13 @@ func (s *statements) read(addr uint32) *statement {
 			st.source = string(appendDecimal(append([]byte(file), ':'), int64(line)))
 		}
 	}
+
 	if over, ok := s.dict.(choose.Overlaid); ok {
 		for _, printf := range over.Overlays(addr) {
 			st.overlaid = append(st.overlaid, &statement{addr: addr, template: ParseTemplate(printf), source: st.source})
 		}
 	}
+
 	if re := s.filter.Grep; re != nil && st.overlaid == nil {
 		st.grep, st.grepNone = st.template.match(re)
 	}

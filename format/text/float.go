@@ -15,6 +15,7 @@ func appendFloat(dst []byte, c *conversion, f float64) []byte {
 	} else {
 		dst = appendSign(dst, c)
 	}
+
 	upper := c.verb < 'a'
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		dst = append(dst, nameNotFinite(f, upper)...)
@@ -22,10 +23,12 @@ func appendFloat(dst []byte, c *conversion, f float64) []byte {
 		own.flags &^= flagZero
 		return pad(dst, start, 0, &own)
 	}
+
 	prec := c.prec
 	if prec < 0 {
 		prec = 6
 	}
+
 	alt := c.flags&flagAlt != 0
 	lenPrefix := len(dst) - start
 	switch c.verb | 0x20 {
@@ -42,6 +45,7 @@ func appendFloat(dst []byte, c *conversion, f float64) []byte {
 		lenPrefix += 2
 		dst = appendHex(dst, f, c.prec, alt)
 	}
+
 	if upper {
 		for i, b := range dst[start:] {
 			if 'a' <= b && b <= 'z' {
@@ -76,6 +80,7 @@ func appendFixed(dst []byte, f float64, prec int) []byte {
 	if f < 1 || prec > 17 {
 		return strconv.AppendFloat(dst, f, 'f', prec, 64)
 	}
+
 	n := 0 // digits before the point
 	for n < len(powers) && powers[n] <= f {
 		n++
@@ -93,10 +98,12 @@ func appendFixed(dst []byte, f float64, prec int) []byte {
 		copy(dst[start+1:], dst[start+2:])
 		dst = dst[:len(dst)-1]
 	}
+
 	if carried {
 		dst = append(dst, '0')
 		n++
 	}
+
 	if prec > 0 {
 		dst = append(dst, 0)
 		copy(dst[start+n+1:], dst[start+n:])
@@ -134,6 +141,7 @@ func appendGeneral(dst []byte, f float64, prec int, alt bool) []byte {
 			scale *= 10
 		}
 	}
+
 	if exp < -4 || exp >= prec {
 		var tail [8]byte
 		n := copy(tail[:], dst[mark:])
@@ -146,11 +154,13 @@ func appendGeneral(dst []byte, f float64, prec int, alt bool) []byte {
 		}
 		return append(dst, tail[:n]...)
 	}
+
 	dst = dst[:mark]
 	if prec > 1 { // take the point out
 		copy(dst[start+1:], dst[start+2:])
 		dst = dst[:len(dst)-1]
 	}
+
 	if exp < 0 { // 0.000ddd
 		n := 1 - exp
 		for range n {
@@ -166,6 +176,7 @@ func appendGeneral(dst []byte, f float64, prec int, alt bool) []byte {
 		copy(dst[start+exp+2:], dst[start+exp+1:])
 		dst[start+exp+1] = '.'
 	}
+
 	if !alt && exp+1 < prec {
 		dst = trimZeros(dst)
 	}
@@ -205,6 +216,7 @@ func appendHex(dst []byte, f float64, prec int, alt bool) []byte {
 		mantissa |= 1 << lenMantissa
 		exp -= exponentBias
 	}
+
 	if n := 4 * prec; prec >= 0 && n < lenMantissa {
 		mantissa = roundEven(mantissa, lenMantissa-n)
 	}
@@ -213,10 +225,12 @@ func appendHex(dst []byte, f float64, prec int, alt bool) []byte {
 	if prec > 0 || prec < 0 && mantissa != 0 || alt {
 		dst = append(dst, '.')
 	}
+
 	for i := 0; i < prec || prec < 0 && mantissa != 0; i++ {
 		dst = append(dst, "0123456789abcdef"[mantissa>>(lenMantissa-4)&15])
 		mantissa = mantissa << 4 & (1<<lenMantissa - 1)
 	}
+
 	dst = append(dst, 'p')
 	if exp >= 0 {
 		dst = append(dst, '+')

@@ -58,6 +58,7 @@ func (f *follower) Read(b []byte) (int, error) {
 			f.begin("the file was replaced; the old one was read to its end")
 			return 0, nil
 		}
+
 		if again, err := f.again(); err != nil {
 			return 0, err
 		} else if f.change != "" {
@@ -65,6 +66,7 @@ func (f *follower) Read(b []byte) (int, error) {
 		} else if again {
 			continue
 		}
+
 		timer := time.NewTimer(f.interval)
 		select {
 		case <-f.ctx.Done():
@@ -72,6 +74,7 @@ func (f *follower) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		case <-timer.C:
 		}
+
 		if _, err := f.again(); err != nil {
 			return 0, err
 		} else if f.change != "" {
@@ -108,6 +111,7 @@ func (f *follower) again() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+
 	if there, err := os.Stat(f.path); err == nil && !os.SameFile(mine, there) {
 		file, err := os.Open(f.path)
 		if err != nil {
@@ -119,6 +123,7 @@ func (f *follower) again() (bool, error) {
 		f.next = file
 		return true, nil
 	}
+
 	switch {
 	case mine.Size() < f.offset:
 		f.begin("the file was cut, and is read from its beginning; what was written to it shortly before may be missing")
@@ -127,6 +132,7 @@ func (f *follower) again() (bool, error) {
 	default:
 		return false, nil
 	}
+
 	_, err = f.file.Seek(0, io.SeekStart)
 	return true, err
 }

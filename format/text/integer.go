@@ -19,6 +19,7 @@ func appendUnsigned(dst []byte, v uint64) []byte {
 	if v < 10 {
 		return append(dst, byte('0'+v))
 	}
+
 	var buf [20]byte
 	i := len(buf)
 	for v > 1<<32-1 {
@@ -27,6 +28,7 @@ func appendUnsigned(dst []byte, v uint64) []byte {
 		i -= 2
 		buf[i], buf[i+1] = digitPairs[pair], digitPairs[pair+1]
 	}
+
 	// Dividing 32 bits is quicker, and almost every value in a log has no more.
 	w := uint32(v)
 	for w >= 100 {
@@ -35,6 +37,7 @@ func appendUnsigned(dst []byte, v uint64) []byte {
 		i -= 2
 		buf[i], buf[i+1] = digitPairs[pair], digitPairs[pair+1]
 	}
+
 	if w >= 10 {
 		i -= 2
 		buf[i], buf[i+1] = digitPairs[w*2], digitPairs[w*2+1]
@@ -110,6 +113,7 @@ func appendDigits(dst []byte, start int, c *conversion, v uint64) []byte {
 			copy(buf[i:], buf[:len(buf)-i])
 		}
 	}
+
 	lenPrefix := len(dst) - start
 	atLeast := 1
 	if c.prec >= 0 {
@@ -118,6 +122,7 @@ func appendDigits(dst []byte, start int, c *conversion, v uint64) []byte {
 	if n := len(buf) - i; c.verb == 'o' && c.flags&flagAlt != 0 && atLeast <= n && (n > 0 || atLeast == 0) {
 		atLeast = n + 1
 	}
+
 	for n := len(buf) - i; n < atLeast; n++ {
 		dst = append(dst, '0')
 	}

@@ -84,6 +84,7 @@ func ParseLine(s string, colour bool) (*Line, error) {
 			rest = rest[1:]
 			continue
 		}
+
 		end := strings.IndexByte(rest, '}')
 		if brace == '}' || end < 0 {
 			return nil, fmt.Errorf("line format %q: a brace without its partner; write two for one", s)
@@ -98,6 +99,7 @@ func ParseLine(s string, colour bool) (*Line, error) {
 		l.source = l.source || part.field == fieldSource
 		rest = rest[end+1:]
 	}
+
 	l.parts = append(l.parts, linePart{lead: lead.String() + "\n"})
 	return l, nil
 }
@@ -215,6 +217,7 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 			if r.bad != nil {
 				break
 			}
+
 			switch p.field {
 			case fieldLevel:
 				dst = append(dst, o.cells[i][r.p.Level()&7]...)
@@ -234,6 +237,7 @@ func (o *renderer) appendLine(dst []byte, r *record, text []byte) []byte {
 				dst = appendPrintable(dst, r.stmt.source)
 			}
 		}
+
 		if p.width > 0 {
 			dst = p.fill(dst, start)
 		}

@@ -105,6 +105,7 @@ func (p *pool) submit(s *stream) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	begin := 0
 	at := s.track
 	var places []clock.Place
@@ -123,6 +124,7 @@ func (p *pool) submit(s *stream) (n int, err error) {
 			begin, at, places = n, before, nil
 			s.out.use(d)
 		}
+
 		places = append(places, place)
 		n = len(s.buf) - len(rest)
 		if n-begin >= lenBatch {
@@ -130,6 +132,7 @@ func (p *pool) submit(s *stream) (n int, err error) {
 			begin, at, places = n, s.track, nil
 		}
 	}
+
 	if n > begin {
 		p.send(s, begin, n, at, places)
 	}
@@ -170,6 +173,7 @@ func (p *pool) render() {
 			out.forget(p.s.stats)
 			reloads = b.reloads
 		}
+
 		out.use(b.dict)
 		out.report = Report{}
 		select {
@@ -177,12 +181,14 @@ func (p *pool) render() {
 			out.buf = spare[:0]
 		default:
 		}
+
 		for i, rest := 0, b.logs; len(rest) > 0; i++ {
 			offset := b.offset + int64(len(b.logs)-len(rest))
 			var l format.Log
 			l, rest, _ = format.ParseLog(rest) // submit has looked at them
 			out.log(l, offset, &b.track, b.places[i])
 		}
+
 		b.out, b.report = out.buf, out.report
 		out.buf = nil
 		close(b.done)

@@ -103,6 +103,7 @@ func (r *recorded) appendPlaced(dst []byte, c *conversion, slots []slot, mixed b
 		set.to(&own, v)
 		slots = slots[1:]
 	}
+
 	var text []byte
 	var bits uint64
 	k := knowAll
@@ -121,6 +122,7 @@ func (r *recorded) appendPlaced(dst []byte, c *conversion, slots []slot, mixed b
 	} else {
 		bits, k = r.value(c, &slots[0])
 	}
+
 	least = min(least, k)
 	start := len(dst)
 	switch {
@@ -132,6 +134,7 @@ func (r *recorded) appendPlaced(dst []byte, c *conversion, slots []slot, mixed b
 	default:
 		dst = appendValue(dst, &own, bits)
 	}
+
 	if least == knowPart {
 		out.uncertain++
 		dst = appendDoubt(dst, start)

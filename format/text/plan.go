@@ -64,11 +64,13 @@ func agentReadings(printf string) (readings []reading, open bool) {
 			printf = printf[1:]
 			continue
 		}
+
 		typ, n := agentConversion(printf)
 		printf = printf[n:]
 		if typ == 0 {
 			continue
 		}
+
 		r := reading{typ: typ}
 		r.word = args.take(r.wide())
 		readings = append(readings, r)
@@ -85,6 +87,7 @@ func agentConversion(s string) (typ format.ArgType, n int) {
 			n++
 		}
 	}
+
 	const digits = "0123456789"
 	skip("-+ #0", len(s))
 	skip(digits, len(s))
@@ -92,12 +95,14 @@ func agentConversion(s string) (typ format.ArgType, n int) {
 		n++
 		skip(digits, len(s))
 	}
+
 	before := n
 	skip("l", 2)
 	long := n > before
 	if n == len(s) {
 		return 0, n
 	}
+
 	switch s[n] {
 	case 'd', 'i':
 		typ = format.ArgTypeI32
@@ -159,6 +164,7 @@ func newPlan(t *Template) plan {
 			p.texts++
 		}
 	}
+
 	var args list
 	for i := range t.convs {
 		c := &t.convs[i]
@@ -166,6 +172,7 @@ func newPlan(t *Template) plan {
 			p.slots = append(p.slots, slot{low: p.part(args.take(false))})
 			p.straight = false
 		}
+
 		s := slot{wide: c.wide()}
 		word := args.take(s.wide)
 		s.low = p.part(word)
@@ -176,6 +183,7 @@ func newPlan(t *Template) plan {
 		p.long = p.long || c.length == lengthL
 		p.slots = append(p.slots, s)
 	}
+
 	p.straight = p.straight && len(p.readings) <= len(t.convs)
 	return p
 }
@@ -241,6 +249,7 @@ func (t *Template) compareLeniently(types []byte) match {
 			return matchAgent
 		}
 	}
+
 	if len(types) != min(t.numArgs, maxRecorded) {
 		return matchNone
 	}

@@ -70,6 +70,7 @@ func appendPrintable[T string | []byte](dst []byte, s T) []byte {
 			default:
 				dst = append(dst, buf[:size]...)
 			}
+
 			i += size
 			continue
 		}
@@ -124,6 +125,7 @@ func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 		for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
 			i++
 		}
+
 		if dst = append(dst, s[plain:i]...); i == len(s) {
 			break
 		}
@@ -151,6 +153,7 @@ func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 			} else {
 				dst = append(dst, buf[:size]...)
 			}
+
 			i += size
 			continue
 		}

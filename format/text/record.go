@@ -101,6 +101,7 @@ func (o *renderer) event(e *format.Event, offset int64, t *track) {
 			d.Reason = e.Reason.Error()
 		}
 	}
+
 	if o.reason != "" { // of the whole range, known from its first log
 		d.Reason, o.reason = o.reason, ""
 	}
@@ -124,6 +125,7 @@ func (o *renderer) record(r *record, payload []byte) {
 		o.bad(r, payload, errShortRecord)
 		return
 	}
+
 	filter := &o.cfg.Filter
 	if !o.passes(payload[0]) {
 		o.report.Records++
@@ -139,11 +141,13 @@ func (o *renderer) record(r *record, payload []byte) {
 			return
 		}
 	}
+
 	r.stmt = o.stmts.at(uint32(payload[1]) | uint32(payload[2])<<8 | uint32(payload[3])<<16 | uint32(payload[4])<<24)
 	grep := r.stmt.grep
 	if grep == unknown && payload[5] == 0 {
 		grep = r.stmt.grepNone
 	}
+
 	if grep == never {
 		o.report.Records++
 		return
@@ -159,18 +163,21 @@ func (o *renderer) record(r *record, payload []byte) {
 	if r.stmt.overlaid != nil {
 		r.stmt, o.tied = r.stmt.of(p)
 	}
+
 	var out outcome
 	if t := r.stmt.template; t != nil {
 		o.text, out = t.append(o.text[:0], p)
 	} else {
 		o.text, out = appendRaw(o.text[:0], p)
 	}
+
 	if filter.Grep != nil && grep == unknown && !filter.Grep.Match(o.text) {
 		return
 	}
 	if o.tied != nil {
 		o.report.Overlaid++
 	}
+
 	o.report.DroppedStrings += int64(out.dropped)
 	o.report.NotRecorded += int64(out.notRecorded)
 	if t := r.stmt.template; t != nil {
@@ -193,6 +200,7 @@ func (o *renderer) show(r *record, payload []byte) {
 		o.report.Unknown++
 		reason = "the firmware file has no string at this address"
 	}
+
 	if o.cfg.Terminal && !o.cfg.JSON {
 		o.text = forTerminal(o.text)
 	}

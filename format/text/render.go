@@ -29,6 +29,7 @@ func (t *Template) append(dst []byte, p format.Payload) (_ []byte, out outcome) 
 	if out.match == matchAgent && !t.plan.straight {
 		return t.appendPlaced(dst, p, mixed, out)
 	}
+
 	doubt := out.match == matchNone
 	args, start := p.Args(), len(dst)
 	for i := range t.convs {
@@ -45,6 +46,7 @@ func (t *Template) append(dst []byte, p format.Payload) (_ []byte, out outcome) 
 			}
 			continue
 		}
+
 		a := args.Arg()
 		if c.plain && !doubt && isInteger(a.Type()) {
 			switch c.verb {
@@ -58,6 +60,7 @@ func (t *Template) append(dst []byte, p format.Payload) (_ []byte, out outcome) 
 		}
 		dst = appendArg(dst, c, &a, doubt || mixed && c.class == classString, &out)
 	}
+
 	dst = append(dst, t.tail...)
 	for args.Next() && !(t.plan.open && out.match == matchAgent) {
 		a := args.Arg()
@@ -92,6 +95,7 @@ func appendStarred(dst []byte, c *conversion, args *format.Args, doubt bool, out
 		}
 		own.setWidth(width)
 	}
+
 	if c.prec == fromArg {
 		prec, ok := nextStar(args, &dst, out)
 		if !ok {
@@ -100,6 +104,7 @@ func appendStarred(dst []byte, c *conversion, args *format.Args, doubt bool, out
 		}
 		own.setPrec(prec)
 	}
+
 	if !args.Next() {
 		out.notRecorded++
 		return append(dst, missing...)
@@ -163,6 +168,7 @@ func appendArg(dst []byte, c *conversion, a *format.Arg, doubt bool, out *outcom
 	default:
 		return appendMarked(dst, a, out)
 	}
+
 	if doubt {
 		out.uncertain++
 		dst = appendDoubt(dst, start)

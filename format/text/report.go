@@ -134,6 +134,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 			fmt.Fprintf(&b, "%s: %d %s\n", file, n, many)
 		}
 	}
+
 	for _, d := range r.Damages {
 		fmt.Fprintf(&b, "%s: bytes %d to %d are damaged: %s", file, d.Offset, d.Offset+d.Len, d.Reason)
 		if d.Records > 0 {
@@ -141,6 +142,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 		}
 		b.WriteByte('\n')
 	}
+
 	line(r.DamagedCount-int64(len(r.Damages)), "1 more damaged range", "more damaged ranges")
 	for _, g := range r.Gaps {
 		fmt.Fprintf(&b, "%s: frames lost before byte %d: %d; the sequence goes from %d to %d\n", file, g.Offset, g.To-g.From, g.From-1, g.To)
@@ -148,6 +150,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 	if listed := r.listedFrames(); listed < r.LostFrames {
 		fmt.Fprintf(&b, "%s: frames lost in later gaps: %d\n", file, r.LostFrames-listed)
 	}
+
 	for _, t := range r.timings {
 		fmt.Fprintf(&b, "%s: %s\n", file, t)
 	}
@@ -160,6 +163,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 	for _, change := range r.Changes {
 		fmt.Fprintf(&b, "%s: %s\n", file, change)
 	}
+
 	line(r.Held, "1 byte of a log that is not whole yet is left", "bytes of a log that is not whole yet are left")
 	line(r.Uncertain, "1 value is uncertain and has a mark, as in 5?", "values are uncertain and have a mark, as in 5?")
 	line(r.NoTime, "1 record has no time and was left out", "records have no time and were left out")
@@ -174,6 +178,7 @@ func (r *Report) Write(w io.Writer, file string) error {
 		}
 		fmt.Fprintf(&b, "%s: builds that fit equally: %s\n", file, strings.Join(names, ", "))
 	}
+
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -45,6 +45,7 @@ func (s *rowSource) Read(b []byte) (int, error) {
 		s.line = s.line[n:]
 		return n, nil
 	}
+
 	switch {
 	case s.end != nil:
 		return 0, s.end
@@ -53,6 +54,7 @@ func (s *rowSource) Read(b []byte) (int, error) {
 	case s.begun:
 		return s.r.Read(b)
 	}
+
 	n, err := s.r.Read(b)
 	s.start = append(s.start, b[:n]...)
 	if len(s.start) == 0 {
@@ -64,6 +66,7 @@ func (s *rowSource) Read(b []byte) (int, error) {
 	if err == nil && len(s.start) < lenSpace && len(bytes.TrimLeft(bytes.TrimPrefix(s.start, []byte("\ufeff")), " \t\r\n")) < 2 {
 		return 0, nil // more will tell
 	}
+
 	s.begun = true
 	start := s.start
 	s.start = nil
@@ -82,6 +85,7 @@ func (s *rowSource) begin(start []byte, end error, b []byte) (int, error) {
 	case bytes.HasPrefix(start, []byte{0xfe, 0xff}), len(start) > 1 && start[0] == 0 && start[1] == '{':
 		order = binary.BigEndian
 	}
+
 	text := bytes.TrimLeft(bytes.TrimPrefix(start, []byte("\ufeff")), " \t\r\n")
 	if order == nil && (len(text) == 0 || text[0] != '{' && text[0] != '[') {
 		return s.serve(start, end, b) // logs, or what is neither
@@ -99,6 +103,7 @@ func (s *rowSource) begin(start []byte, end error, b []byte) (int, error) {
 		io.CopyN(io.Discard, s.tried, int64(len(start)-len(text))) // of what is there
 		s.objects = json.NewDecoder(s.tried)
 	}
+
 	if order == nil && text[0] == '[' {
 		_, _ = s.objects.Token()
 		s.array = true
@@ -172,6 +177,7 @@ func (s *rowSource) object(b []byte) (int, error) {
 	} else {
 		err = s.objects.Decode(&raw)
 	}
+
 	if tried := s.tried; tried != nil {
 		s.tried = nil
 		if err != nil && !plainText(tried.kept) {
@@ -189,11 +195,13 @@ func (s *rowSource) object(b []byte) (int, error) {
 		}
 		return 0, fmt.Errorf("rows of JSON: at byte %d: %w", s.objects.InputOffset(), err)
 	}
+
 	if raw[0] == '[' && !s.array { // an array as UTF-16
 		s.objects, s.array = json.NewDecoder(bytes.NewReader(raw)), true
 		_, _ = s.objects.Token()
 		return 0, nil
 	}
+
 	var line bytes.Buffer
 	if err := json.Compact(&line, raw); err != nil {
 		return 0, err

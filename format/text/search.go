@@ -48,6 +48,7 @@ func (s *search) next(b []byte, base int64) int {
 			s.scanned = at + 1
 			continue
 		}
+
 		s.scanned = at + 1
 		p := pending{at, at + int64(h.LenHeader()) + int64(h.LenData())}
 		if p.end > end {
@@ -56,6 +57,7 @@ func (s *search) next(b []byte, base int64) int {
 			try(p)
 		}
 	}
+
 	if best.begin == 0 {
 		return 0
 	}

@@ -47,6 +47,7 @@ type StatRow struct {
 func (s *Stats) addStatements(stmts *statements) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.rows == nil {
 		s.rows, s.modules = map[said]*StatRow{}, map[module]int64{}
 	}
@@ -59,6 +60,7 @@ func (s *Stats) addStatements(stmts *statements) {
 		if stmt.template != nil {
 			key.format = stmt.template.format
 		}
+
 		row := s.rows[key]
 		switch {
 		case row != nil:
@@ -68,10 +70,12 @@ func (s *Stats) addStatements(stmts *statements) {
 		default:
 			row = &s.others
 		}
+
 		row.add(&stmt.tally)
 		all.add(&stmt.tally)
 		stmt.tally = tally{}
 	}
+
 	s.others.add(&stmts.others)
 	stmts.others = tally{}
 	for i, n := range all.module {
@@ -171,6 +175,7 @@ func (s *Stats) WriteJSON(w io.Writer) error {
 		} else {
 			b = append(b, "null"...)
 		}
+
 		b = appendKey(b, `,"records":`, uint64(r.Records))
 		b = appendKey(b, `,"bytes":`, uint64(r.Bytes))
 		b = append(b, `,"levels":{`...)
@@ -183,6 +188,7 @@ func (s *Stats) WriteJSON(w io.Writer) error {
 		}
 		b = append(b, "}}\n"...)
 	}
+
 	for _, m := range modules {
 		b = appendKey(b, `{"v":1,"kind":"module","module":`, uint64(m.number))
 		if m.name != "" {
@@ -190,6 +196,7 @@ func (s *Stats) WriteJSON(w io.Writer) error {
 		}
 		b = append(appendKey(b, `,"bytes":`, uint64(m.bytes)), "}\n"...)
 	}
+
 	b = appendKey(b, `{"v":1,"kind":"total","records":`, uint64(records))
 	b = append(appendKey(b, `,"bytes":`, uint64(bytes)), "}\n"...)
 	_, err := w.Write(b)

@@ -86,6 +86,7 @@ func (s *stream) run(r io.Reader) error {
 	if s.begin == 0 {
 		r = &rowSource{r: r}
 	}
+
 	var block []byte
 	var pool *pool
 	if s.cfg.Parallel == 1 {
@@ -96,10 +97,12 @@ func (s *stream) run(r io.Reader) error {
 		s.block = pool.block(nil, nil)
 		block = s.block.buf
 	}
+
 	for {
 		if len(block) == cap(block) { // only damaged input keeps that much
 			block = append(block, make([]byte, lenBuffer)...)[:len(block)]
 		}
+
 		n, err := r.Read(block[len(block):cap(block)])
 		block = block[:len(block)+n]
 		if s.cfg.Reload != nil {
@@ -107,6 +110,7 @@ func (s *stream) run(r io.Reader) error {
 				s.reload(dicts)
 			}
 		}
+
 		s.buf = block
 		if s.base == 0 && s.begin == 0 && s.rows == nil && len(block) > 0 && block[0] == '{' {
 			s.rows = &rows{}
@@ -127,6 +131,7 @@ func (s *stream) run(r io.Reader) error {
 				}
 			}
 		}
+
 		switch {
 		case eof:
 			return s.flush(pool)
@@ -136,6 +141,7 @@ func (s *stream) run(r io.Reader) error {
 		case err != nil:
 			return errors.Join(s.flush(pool), err)
 		}
+
 		if used := cap(block) - cap(s.buf); pool != nil && used > 0 {
 			// The workers read from the block: go on in another.
 			s.block = pool.block(s.block, s.buf)
@@ -185,6 +191,7 @@ func (s *stream) consume(p *pool, eof bool) error {
 	if s.rows != nil {
 		return s.consumeRows(eof)
 	}
+
 	for len(s.buf) > 0 {
 		if s.damage == nil {
 			if ok, err := s.ready(p, choose.NextLog); err != nil {
@@ -192,6 +199,7 @@ func (s *stream) consume(p *pool, eof bool) error {
 			} else if !ok {
 				break
 			}
+
 			n, err := s.consumeGood(p)
 			if err != nil {
 				return err
@@ -199,6 +207,7 @@ func (s *stream) consume(p *pool, eof bool) error {
 			if n > 0 {
 				continue
 			}
+
 			l, _, err := format.ParseLog(s.buf)
 			if errors.Is(err, format.ErrShort) && !eof {
 				break
@@ -216,11 +225,13 @@ func (s *stream) consume(p *pool, eof bool) error {
 			}
 			s.enterDamage(err)
 		}
+
 		if p != nil {
 			if err := p.wait(); err != nil { // its output comes first
 				return err
 			}
 		}
+
 		if !s.consumeDamaged(eof) {
 			break
 		}
@@ -246,6 +257,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 		s.advance(n)
 		return n, err
 	}
+
 	n := 0
 	for {
 		l, rest, err := format.ParseLog(s.buf[n:])
@@ -257,6 +269,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 			n = len(s.buf) - len(rest)
 			continue
 		}
+
 		s.out.use(s.judge.Of(choose.RecordsOf(l)))
 		s.out.log(l, s.base+int64(n), &s.track, s.place(l, s.base+int64(n)))
 		n = len(s.buf) - len(rest)
@@ -266,6 +279,7 @@ func (s *stream) consumeGood(p *pool) (int, error) {
 			}
 		}
 	}
+
 	s.advance(n)
 	return n, nil
 }

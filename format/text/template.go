@@ -98,6 +98,7 @@ func ParseTemplate(format string) *Template {
 		}
 		rest = rest[i+n:]
 	}
+
 	t.tail = string(append(lead, rest...))
 	t.plan = newPlan(t)
 	return t
@@ -169,6 +170,7 @@ func (c *conversion) classify() bool {
 		c.verb += 'a' - 'A'
 		c.length = max(c.length, lengthL)
 	}
+
 	switch c.verb {
 	case 'd', 'i':
 		c.class = classSigned
@@ -188,6 +190,7 @@ func (c *conversion) classify() bool {
 	default:
 		return false
 	}
+
 	if c.class > classUnsigned {
 		c.length = lengthNone // %lf is %f, and newlib on the device takes %lc and %ls as %c and %s
 	}
@@ -211,6 +214,7 @@ func parseLength(s string, i int) (l length, end int) {
 	if i >= len(s) {
 		return lengthNone, i
 	}
+
 	twice := i+1 < len(s) && s[i] == s[i+1]
 	switch s[i] {
 	case 'h':

@@ -39,6 +39,7 @@ func (d *Decoder) Timeline(ctx context.Context, inputs []Input, w io.Writer) []O
 	for i := range inputs {
 		surveys[i] = d.survey(ctx, &inputs[i])
 	}
+
 	t := newTimeline(inputs, surveys)
 	files := make([]*file, len(inputs))
 	for i := range inputs {
@@ -47,6 +48,7 @@ func (d *Decoder) Timeline(ctx context.Context, inputs []Input, w io.Writer) []O
 			files[i].out.Report.note(n)
 		}
 	}
+
 	for _, r := range t.runs {
 		if f := files[r.file]; f.out.Err == nil {
 			f.out.Err = d.decodeRun(ctx, f, r, w)
@@ -55,6 +57,7 @@ func (d *Decoder) Timeline(ctx context.Context, inputs []Input, w io.Writer) []O
 			break
 		}
 	}
+
 	outcomes := make([]Outcome, len(files))
 	for i, f := range files {
 		if f.judge != nil {
@@ -136,6 +139,7 @@ func newTimeline(inputs []Input, surveys []*survey) *timeline {
 		ref := refs[i]
 		t.places[ref.file][surveys[ref.file].logs[ref.log].offset] = p
 	}
+
 	for _, n := range notes {
 		ref := refs[n.Buffer]
 		note := noteOf(n, int64(ref.log), surveys[ref.file].logs[ref.log].offset)
@@ -154,6 +158,7 @@ func newTimeline(inputs []Input, surveys []*survey) *timeline {
 		t.extend(refs[i], surveys)
 		used[refs[i].file] = true
 	}
+
 	for i := range used {
 		if !used[i] { // nothing in it has a time
 			t.runs = append(t.runs, stretch{file: i, end: math.MaxInt64})
@@ -203,6 +208,7 @@ func inOrder(surveys []*survey) []int {
 			files = append(files, i)
 		}
 	}
+
 	for _, by := range []func(*survey) int64{
 		func(s *survey) int64 { return s.logs[0].buffer.Epoch },
 		func(s *survey) int64 { return s.logs[len(s.logs)-1].buffer.Arrival },
@@ -212,6 +218,7 @@ func inOrder(surveys []*survey) []int {
 			return files
 		}
 	}
+
 	byTick := slices.Clone(files)
 	slices.SortStableFunc(byTick, func(a, b int) int {
 		return cmp.Compare(surveys[a].logs[0].buffer.Tick, surveys[b].logs[0].buffer.Tick)
@@ -251,6 +258,7 @@ func (d *Decoder) decodeRun(ctx context.Context, f *file, p stretch, w io.Writer
 		return err
 	}
 	defer r.Close()
+
 	var in io.Reader = r
 	if at, ok := r.(io.ReaderAt); ok && (p.begin > 0 || p.end < math.MaxInt64) {
 		in = io.NewSectionReader(at, p.begin, p.end-p.begin)
@@ -263,6 +271,7 @@ func (d *Decoder) decodeRun(ctx context.Context, f *file, p stretch, w io.Writer
 		s.judge = f.judge
 		s.out.use(s.judge.Dictionary())
 	}
+
 	f.judge = s.judge
 	s.places, s.track, s.base, s.begin = f.places, p.track, p.begin, p.begin
 	defer s.out.forget(&d.stats)

@@ -51,10 +51,12 @@ func (t timing) String() string {
 	if t.row != "" {
 		return t.row
 	}
+
 	other := fmt.Sprintf("log %d", t.otherLog)
 	if t.otherFile != "" {
 		other += " of " + string(appendPrintable(nil, t.otherFile))
 	}
+
 	seconds := string(appendMicros(nil, max(t.Micros, -t.Micros)))
 	var b strings.Builder
 	fmt.Fprintf(&b, "log %d at byte %d: ", t.log, t.offset)

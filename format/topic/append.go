@@ -32,6 +32,7 @@ func (t Topic[S]) append(dst []byte, filter bool) ([]byte, error) {
 	if t.Kind.word() == "" {
 		return dst, errors.New("topic of no kind")
 	}
+
 	if f := prefixFlaw(t.Prefix); f.why != fit {
 		return dst, fmt.Errorf("prefix of topic: %w", f)
 	}
@@ -44,6 +45,7 @@ func (t Topic[S]) append(dst []byte, filter bool) ([]byte, error) {
 	if t.Kind == FirmwareRequest {
 		b = append(append(b, '/'), firmware...)
 	}
+
 	application, last := t.Kind.tail()
 	for _, f := range [...]struct {
 		name  string

@@ -95,10 +95,12 @@ func (t *Topic[S]) set(s []S) bool {
 	if len(s) > need {
 		t.Group = s[1]
 	}
+
 	if last {
 		*t.last() = s[len(s)-1]
 		s = s[:len(s)-1]
 	}
+
 	if application {
 		t.Application = s[len(s)-1]
 	}

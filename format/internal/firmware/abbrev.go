@@ -41,6 +41,7 @@ func readAbbreviations(b []byte) (t *abbreviations, size int) {
 		if code == 0 || c.Bad {
 			return t, len(b) - len(c.B)
 		}
+
 		a := abbreviation{tag: c.Uleb(), children: c.U8() != 0}
 		for {
 			at := attribute{name: c.Uleb(), form: c.Uleb()}
@@ -52,6 +53,7 @@ func readAbbreviations(b []byte) (t *abbreviations, size int) {
 			}
 			a.attrs = append(a.attrs, at)
 		}
+
 		switch {
 		case c.Bad:
 			return t, len(b)

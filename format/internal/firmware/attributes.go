@@ -27,6 +27,7 @@ func (f *File) Arch() Arch {
 	if c.U8() != version {
 		return 0
 	}
+
 	for len(c.B) > 0 {
 		vendor := Cursor{B: c.Take(int64(c.U32()) - 4)}
 		if string(vendor.text()) != "aeabi" {
@@ -35,6 +36,7 @@ func (f *File) Arch() Arch {
 		if vendor.U8() != wholeFile {
 			return 0
 		}
+
 		tags := Cursor{B: vendor.Take(int64(vendor.U32()) - 5)}
 		for len(tags.B) > 0 {
 			tag := tags.Uleb()

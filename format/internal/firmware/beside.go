@@ -21,11 +21,13 @@ func (f *File) DebugBeside(path string) (debug *File, end func() error, missing 
 		link = filepath.Base(link)
 		names = append(names, filepath.Join(dir, link), filepath.Join(dir, ".debug", link))
 	}
+
 	names = append(names, filepath.Join(dir, base+".debug"), filepath.Join(dir, strings.TrimSuffix(base, filepath.Ext(base))+".debug"))
 	if digits := fmt.Sprintf("%x", id); len(digits) > 2 {
 		of := filepath.Join(".build-id", digits[:2], digits[2:]+".debug")
 		names = append(names, filepath.Join(dir, of), filepath.Join("/usr/lib/debug", of))
 	}
+
 	for _, name := range names {
 		file, size, err := OpenFile(name, "an ELF file")
 		if err != nil {
@@ -43,6 +45,7 @@ func (f *File) DebugBeside(path string) (debug *File, end func() error, missing 
 				return other, file.Close, ""
 			}
 		}
+
 		file.Close()
 	}
 	return nil, nil, link

@@ -32,6 +32,7 @@ func (d *Debug) Calls(byName func(string) uint32) (calls []Call, whole []Range) 
 	if d == nil {
 		return nil, nil
 	}
+
 	look := d.prepared()
 	places := map[target]uint32{} // of functions, by their entries
 	names := map[target]string{}
@@ -45,6 +46,7 @@ func (d *Debug) Calls(byName func(string) uint32) (calls []Call, whole []Range) 
 		if x, c, ok = look.body(&x, &root, c); !ok || len(x.data.info) == 0 {
 			continue
 		}
+
 		var e entry
 		returns, known := false, len(whole)
 		for len(c.B) > 0 {
@@ -53,6 +55,7 @@ func (d *Debug) Calls(byName func(string) uint32) (calls []Call, whole []Range) 
 			if !ok {
 				break
 			}
+
 			switch {
 			case !is:
 			case e.tag == tagSubprogram:
@@ -84,6 +87,7 @@ func (d *Debug) Calls(byName func(string) uint32) (calls []Call, whole []Range) 
 				calls, origins = append(calls, Call{Return: ret &^ 1, Jump: e.tail}), append(origins, to)
 			}
 		}
+
 		if clang && !returns { // says of Thumb code that all calls are told, and tells jumps alone
 			whole = whole[:known]
 		}
@@ -97,6 +101,7 @@ func (d *Debug) Calls(byName func(string) uint32) (calls []Call, whole []Range) 
 			calls[i].Target = byName(names[to])
 		}
 	}
+
 	slices.SortFunc(calls, func(a, b Call) int { return cmp.Compare(a.Return, b.Return) })
 	slices.SortFunc(whole, func(a, b Range) int { return cmp.Compare(a.Begin, b.Begin) })
 	return calls, whole

@@ -32,6 +32,7 @@ func (f *File) Debug(name, suffix string) ([]byte, error) {
 		if s.typ == sectionNoBits || int64(s.Size) > maxDebug {
 			continue
 		}
+
 		switch {
 		case f.Is(s, "."+name+suffix):
 			return f.Read(s)
@@ -71,6 +72,7 @@ func (f *File) inflate(s *Section, method uint32, size uint64, b []byte) ([]byte
 	if f.loaded += int64(size); f.loaded > MaxLoaded {
 		return nil, fmt.Errorf("%w: its sections add up to more than %d bytes", ErrTooLarge, MaxLoaded)
 	}
+
 	var r io.Reader
 	var err error
 	switch method {
@@ -86,6 +88,7 @@ func (f *File) inflate(s *Section, method uint32, size uint64, b []byte) ([]byte
 	default:
 		return nil, fmt.Errorf("%w: section %d is compressed by method %d, known are 1 (zlib) and 2 (zstd)", ErrUnsupported, s.Index, method)
 	}
+
 	var out bytes.Buffer
 	if err == nil {
 		_, err = io.Copy(&out, io.LimitReader(r, int64(size)))

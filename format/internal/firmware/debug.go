@@ -116,10 +116,12 @@ func (u *unitData) readUnits() (units []unit) {
 		default:
 			c.Bad = true
 		}
+
 		one.entries = one.end - uint32(len(c.B))
 		if !c.Bad && size == 4 && one.typ != unitType && one.typ != unitSplitType {
 			units = append(units, one)
 		}
+
 		at = one.end
 	}
 	return units

@@ -188,6 +188,7 @@ func (f *File) readHeader() error {
 	if h[5] != 1 {
 		return fmt.Errorf("%w: data encoding %d at offset 5, want 1 for little-endian", ErrUnsupported, h[5])
 	}
+
 	le := binary.LittleEndian
 	if typ := le.Uint16(h[16:]); typ != typeExec && typ != typeDyn && !f.split {
 		return fmt.Errorf("%w: type %d at offset 16, want 2: link the object files first", ErrUnsupported, typ)
@@ -202,10 +203,12 @@ func (f *File) readHeader() error {
 	if shentsize < sizeSection {
 		return fmt.Errorf("%w: section headers of %d bytes, want %d", ErrDamaged, shentsize, sizeSection)
 	}
+
 	table, err := f.read(int64(shoff), int64(shentsize)*int64(shnum))
 	if err != nil {
 		return fmt.Errorf("table of %d sections: %w", shnum, err)
 	}
+
 	f.sections = make([]Section, shnum)
 	for i := range f.sections {
 		b := table[i*int(shentsize):]
@@ -214,6 +217,7 @@ func (f *File) readHeader() error {
 			name: le.Uint32(b), typ: le.Uint32(b[4:]), flags: le.Uint32(b[8:]), offset: le.Uint32(b[16:]), link: le.Uint32(b[24:]),
 		}
 	}
+
 	if int(shstrndx) < len(f.sections) {
 		if s := f.sections[shstrndx]; s.typ != sectionNoBits && s.Size <= maxNames {
 			f.names, err = f.read(int64(s.offset), int64(s.Size))
@@ -314,10 +318,12 @@ func (f *File) loadSegments(phoff uint32, phentsize, phnum uint16) (blocks []Blo
 	if phentsize < sizeSegment {
 		return nil, fmt.Errorf("%w: program headers of %d bytes, want %d", ErrDamaged, phentsize, sizeSegment)
 	}
+
 	table, err := f.read(int64(phoff), int64(phentsize)*int64(phnum))
 	if err != nil {
 		return nil, fmt.Errorf("table of %d segments: %w", phnum, err)
 	}
+
 	le := binary.LittleEndian
 	for i := range int(phnum) {
 		b := table[i*int(phentsize):]

@@ -65,6 +65,7 @@ func (d *Debug) read(c *Cursor, x *context, e *entry) (is, ok bool) {
 	if code == 0 {
 		return false, true
 	}
+
 	a := x.abbr.get(code)
 	if a == nil {
 		return false, false
@@ -73,6 +74,7 @@ func (d *Debug) read(c *Cursor, x *context, e *entry) (is, ok bool) {
 	if d.steps -= len(a.attrs) + 1; d.steps < 0 {
 		return false, false
 	}
+
 	for i := range a.attrs {
 		at := &a.attrs[i]
 		v := readForm(c, at.form, at.constant, x.unit.version, 0)
@@ -139,6 +141,7 @@ func (d *Debug) context(data *unitData, u unit) (x context, root entry, c Cursor
 	if x.abbr == nil {
 		return x, root, c, false
 	}
+
 	c = Cursor{B: data.info[u.entries:u.end]}
 	is, ok := d.read(&c, &x, &root)
 	if !is || !ok {
@@ -150,6 +153,7 @@ func (d *Debug) context(data *unitData, u unit) (x context, root entry, c Cursor
 	if root.strBase.form != 0 {
 		x.strBase = uint32(root.strBase.value)
 	}
+
 	x.addrBase = uint32(root.addrBase.value)
 	if root.rnglistsBase.form != 0 {
 		x.rnglistsBase = uint32(root.rnglistsBase.value)
@@ -157,6 +161,7 @@ func (d *Debug) context(data *unitData, u unit) (x context, root entry, c Cursor
 	if x.hasLines = root.stmtList.form != 0; x.hasLines {
 		x.stmtList = uint32(root.stmtList.value)
 	}
+
 	x.low, _ = x.address(root.low)
 	return x, root, c, true
 }

@@ -126,6 +126,7 @@ func (u *lineUnit) readHeader(c *Cursor) bool {
 	if u.version == 5 {
 		c.Take(2) // sizes of address and segment selector
 	}
+
 	lenHeader := c.U32()
 	if int64(lenHeader) > int64(len(c.B)) {
 		return false
@@ -135,6 +136,7 @@ func (u *lineUnit) readHeader(c *Cursor) bool {
 	if u.version >= 4 {
 		c.Take(1) // operations per instruction, which is 1 but for VLIW
 	}
+
 	u.stmt = c.U8() != 0
 	u.lineBase, u.lineRange, u.opcodeBase = int8(c.U8()), c.U8(), c.U8()
 	if u.opcodeBase == 0 || u.lineRange == 0 {
@@ -146,6 +148,7 @@ func (u *lineUnit) readHeader(c *Cursor) bool {
 	} else {
 		u.readNames(c)
 	}
+
 	ok := !c.Bad
 	*c = program
 	return ok
@@ -195,6 +198,7 @@ func (u *lineUnit) readEntries(c *Cursor) (entries []lineFile) {
 	for i := range n {
 		content[i], form[i] = c.Uleb(), c.Uleb()
 	}
+
 	for count := c.Uleb(); count > 0 && !c.Bad && len(c.B) > 0; count-- {
 		var entry lineFile
 		for i := range n {
@@ -206,6 +210,7 @@ func (u *lineUnit) readEntries(c *Cursor) (entries []lineFile) {
 				entry.dir = number
 			}
 		}
+
 		entries = addEntry(c, entries, entry)
 		if n == 0 { // of no bytes
 			c.Bad = true
@@ -279,6 +284,7 @@ func (u *lineUnit) run(c *Cursor, pcs []uint32, found []Position) {
 		if !begun {
 			row.start = row.addr
 		}
+
 		last, begun = row, !end
 		if end {
 			row = lineRow{file: 1, line: 1, stmt: u.stmt}
@@ -293,6 +299,7 @@ func (u *lineUnit) run(c *Cursor, pcs []uint32, found []Position) {
 			emit(false)
 			continue
 		}
+
 		switch op {
 		case 0: // extended
 			n := c.Uleb()

@@ -40,6 +40,7 @@ func (d *Debug) cover(x *context, e *entry, each func(low, high uint32)) (bounde
 	case e.high.form == 0:
 		return false
 	}
+
 	low, ok := x.address(e.low)
 	if !ok {
 		return false
@@ -48,6 +49,7 @@ func (d *Debug) cover(x *context, e *entry, each func(low, high uint32)) (bounde
 	if form := e.high.form; form == formAddr || form == formAddrx || form >= formAddrx1 && form <= formAddrx4 || form == formGNUAddr {
 		high, _ = x.address(e.high)
 	}
+
 	sound(low, high)
 	return true
 }
@@ -88,6 +90,7 @@ func (d *Debug) eachRange(x *context, v constant, cover func(low, high uint32)) 
 		}
 		at = uint64(x.rnglistsBase) + uint64(binary.LittleEndian.Uint32(lists[entry:]))
 	}
+
 	if at > uint64(len(lists)) {
 		return
 	}
@@ -95,6 +98,7 @@ func (d *Debug) eachRange(x *context, v constant, cover func(low, high uint32)) 
 		if d.steps--; d.steps < 0 {
 			return
 		}
+
 		switch c.U8() {
 		case rangeBasex:
 			base, _ = x.addressAt(c.Uleb())

@@ -90,6 +90,7 @@ func (d *Debug) walk(x *context, c Cursor, pcs []uint32, found [][]Scope) {
 	for i := range found {
 		before[i] = len(found[i]) > 0
 	}
+
 	for len(c.B) > 0 {
 		is, ok := d.read(&c, x, &e)
 		if !ok {
@@ -98,6 +99,7 @@ func (d *Debug) walk(x *context, c Cursor, pcs []uint32, found [][]Scope) {
 		if !is || e.tag != tagInlined && e.tag != tagSubprogram {
 			continue
 		}
+
 		var scope *Scope
 		d.covers(x, &e, pcs, func(i int) {
 			// One that is in no other is of code that the linker left out.
@@ -117,6 +119,7 @@ func (d *Debug) walk(x *context, c Cursor, pcs []uint32, found [][]Scope) {
 					scope.Call = Position{File: files.nameOf(e.callFile), Line: int(e.callLine)}
 				}
 			}
+
 			if !scope.Inlined { // not within another
 				found[i] = found[i][:0]
 			}
@@ -151,6 +154,7 @@ func (d *Debug) origin(x *context, e *entry) (other context, at uint32, ok bool)
 	if e.origin.form == 0 {
 		return other, 0, false
 	}
+
 	other = *x
 	offset := uint64(x.unit.at) + e.origin.value
 	if e.origin.form == formRefAddr {
@@ -168,6 +172,7 @@ func (d *Debug) origin(x *context, e *entry) (other context, at uint32, ok bool)
 			}
 		}
 	}
+
 	if offset < uint64(other.unit.entries) || offset >= uint64(other.unit.end) {
 		return other, 0, false
 	}

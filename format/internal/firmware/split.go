@@ -40,6 +40,7 @@ func (d *Debug) AddSplit(f *File) error {
 			return err
 		}
 	}
+
 	data.str = string(str)
 	index, err := f.Debug("debug_cu_index", "")
 	if err != nil {
@@ -91,6 +92,7 @@ func (d *Debug) addPackage(data *unitData, index []byte) error {
 	if c.Bad {
 		return nil
 	}
+
 	le := binary.LittleEndian
 	for row := range units {
 		part := *data
@@ -114,6 +116,7 @@ func (d *Debug) addPackage(data *unitData, index []byte) error {
 				}
 			}
 		}
+
 		d.addUnits(&part)
 	}
 	return nil

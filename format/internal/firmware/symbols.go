@@ -43,6 +43,7 @@ func (f *File) Values(names ...string) (map[string]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	values := map[string]uint32{}
 	le := binary.LittleEndian
 	for ; len(table) >= sizeSymbol; table = table[sizeSymbol:] {
@@ -50,6 +51,7 @@ func (f *File) Values(names ...string) (map[string]uint32, error) {
 		if int64(offset) >= int64(len(strtab)) {
 			continue
 		}
+
 		for _, name := range names {
 			rest, ok := bytes.CutPrefix(strtab[offset:], []byte(name))
 			if ok && len(rest) > 0 && rest[0] == 0 {
@@ -76,6 +78,7 @@ func (f *File) Functions() ([]Function, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	le := binary.LittleEndian
 	type candidate struct {
 		Function
@@ -90,6 +93,7 @@ func (f *File) Functions() ([]Function, error) {
 		}
 		all = append(all, candidate{Function{Addr: le.Uint32(table[4:]) &^ 1, Size: le.Uint32(table[8:])}, name, info>>4 == 0})
 	}
+
 	order := func(b bool) int {
 		if b {
 			return 1

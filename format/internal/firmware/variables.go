@@ -17,6 +17,7 @@ func (d *Debug) Variable(name string, members ...string) (way []Step, size uint3
 	if d.Empty() {
 		return nil, 0, false
 	}
+
 	look := d.prepared()
 	for _, u := range look.units {
 		x, root, c, ok := look.context(&look.data, u)
@@ -26,6 +27,7 @@ func (d *Debug) Variable(name string, members ...string) (way []Step, size uint3
 		if x, c, ok = look.body(&x, &root, c); !ok {
 			continue
 		}
+
 		var e entry
 		for len(c.B) > 0 {
 			is, ok := look.read(&c, &x, &e)
@@ -57,6 +59,7 @@ func (d *Debug) follow(x *context, typ constant, members []string) (way []Step, 
 		if at, e, c, ok = d.typeOf(&at, typ); !ok {
 			return nil, 0, false
 		}
+
 		switch {
 		case isQualifier(e.tag):
 			typ = e.typ
@@ -126,6 +129,7 @@ func (d *Debug) member(x *context, c Cursor, name string, nested int) (offset ui
 				}
 			}
 		}
+
 		if e.children {
 			depth++
 		}

@@ -297,6 +297,7 @@ func (b *builds) find(c *candidate, addr uint32) finding {
 	if len(c.findings) >= maxAddrs {
 		clear(c.findings)
 	}
+
 	printf, ok := c.dict.Format(addr)
 	switch {
 	case !ok:
@@ -306,6 +307,7 @@ func (b *builds) find(c *candidate, addr uint32) finding {
 	default:
 		f = finding{printf: printf, format: b.parse(printf)}
 	}
+
 	if over, has := c.dict.(Overlaid); has && f.format != nil {
 		if others := over.Overlays(addr); len(others) > 0 {
 			formats := anyOf{f.format}
@@ -315,6 +317,7 @@ func (b *builds) find(c *candidate, addr uint32) finding {
 			f.format = formats
 		}
 	}
+
 	c.findings[addr] = f
 	return f
 }

@@ -56,12 +56,14 @@ func (e *evidence) note(b *builds, c *candidate, p format.Payload) {
 		f.grade = g
 		f.reason = fmt.Sprintf("%.60q does not take %s", f.printf, typesOf(p))
 	}
+
 	if seen {
 		if f.grade <= before.grade {
 			return
 		}
 		e.grades[before.grade]--
 	}
+
 	if f.grade != gradeGood && len(b.candidates) > 1 {
 		f.reason += ", in " + b.name(c)
 	}

@@ -75,6 +75,7 @@ func (j *Judge) Reload(dicts []Dictionary) {
 		newest = newCandidate(d)
 		j.candidates = append(j.candidates, newest)
 	}
+
 	known := cmp.Or(j.sure, j.current)
 	if !slices.Contains(j.candidates, j.current) {
 		j.current = newest
@@ -82,6 +83,7 @@ func (j *Judge) Reload(dicts []Dictionary) {
 	if known != nil && !slices.Contains(j.candidates, known) {
 		j.candidates = append(j.candidates, known)
 	}
+
 	if !j.written {
 		j.begin()
 		return

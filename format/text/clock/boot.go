@@ -165,6 +165,7 @@ func (b *boot) judge(e *entry) (v verdict, at int) {
 		e.tick += wrap
 		ahead += wrap
 	}
+
 	wrapped := p.Tick > e.Tick || ahead >= wrap
 	atMost := e.upper() - p.rel - int64(p.Sum)
 	canFollow := atMost >= p.seg.floor &&
@@ -200,6 +201,7 @@ func (b *boot) judge(e *entry) (v verdict, at int) {
 			return e.alone()
 		}
 	}
+
 	if canFollow && (!wrapped || fitsOn) {
 		return next, 0
 	}
@@ -209,6 +211,7 @@ func (b *boot) judge(e *entry) (v verdict, at int) {
 		}
 		e.tick = following
 	}
+
 	if canFollow && !canRestart {
 		return next, 0
 	}
@@ -238,10 +241,12 @@ func (b *boot) earlier(e *entry, sure bool) (at int, ok bool) {
 	if e.tick < sum {
 		return 0, false
 	}
+
 	at = len(b.entries)
 	for at > 0 && b.entries[at-1].tick > e.tick {
 		at--
 	}
+
 	if at == len(b.entries) {
 		return 0, false
 	}
@@ -250,6 +255,7 @@ func (b *boot) earlier(e *entry, sure bool) (at int, ok bool) {
 	if at > 0 {
 		start = b.entries[at-1].end()
 	}
+
 	gap := k.upper() - start
 	left := gap - sum
 	tolerance := sum/share + rate

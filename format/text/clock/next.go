@@ -42,6 +42,7 @@ func (c *Clock) Next(b Buffer) (Place, []Note) {
 	case e == nil:
 		return Place{RepeatOf: c.seen[b.ID], Boot: c.boot()}, c.notes
 	}
+
 	if v == restart || v == discord {
 		c.end, c.rate, c.shift, c.anchor, c.arrival = 0, b.Rate, 0, Wall{}, false
 	}
@@ -52,12 +53,14 @@ func (c *Clock) Next(b Buffer) (Place, []Note) {
 	} else if v == late {
 		base = max(base, 0)
 	}
+
 	p := Place{Boot: c.boot(), RepeatOf: -1}
 	c.finish(e, &p, base, e.upper(), v == late)
 	if extra := len(c.now.entries) - kept; extra > 0 {
 		c.free = append(c.free, c.now.entries[:extra]...)
 		c.now.drop(extra)
 	}
+
 	if len(c.seen) > remembered {
 		clear(c.seen)
 	}
@@ -126,14 +129,17 @@ func (c *Clock) add(b Buffer) (*entry, verdict) {
 	if c.seen == nil {
 		c.seen = map[uint64]int{}
 	}
+
 	before := -1
 	if c.now != nil && c.now.last() != nil {
 		before = c.now.last().index
 	}
+
 	if other, ok := c.seen[b.ID]; ok && b.ID != 0 {
 		c.note(Note{Kind: Repeat, Buffer: index, Other: other})
 		return nil, next
 	}
+
 	if b.ID != 0 {
 		c.seen[b.ID] = index
 	}
@@ -241,6 +247,7 @@ func (c *Clock) wall(e *entry, p *Place) {
 	if e.Rate == 0 {
 		return
 	}
+
 	nominal := 1e6 / float64(e.Rate)
 	switch {
 	case e.Epoch != 0:
@@ -257,6 +264,7 @@ func (c *Clock) wall(e *entry, p *Place) {
 				c.note(Note{Kind: Stepped, Buffer: e.index, Other: -1, Micros: step})
 			}
 		}
+
 		c.anchor, c.arrival = w, false
 	case e.Arrival != 0 && (!c.anchor.Known || c.arrival):
 		w := Wall{Known: true, Time: e.Arrival, Tick: uint64(e.tick), Slope: nominal, PPM: drift, Error: delivery}
@@ -270,6 +278,7 @@ func (c *Clock) wall(e *entry, p *Place) {
 		} else {
 			c.spread = 0
 		}
+
 		c.anchor, c.arrival = w, true
 	}
 	p.Wall = c.anchor

@@ -35,6 +35,7 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 		for _, e := range b.entries {
 			sequence = append(sequence, e.index)
 		}
+
 		for len(plain) > 0 && plain[0].boot <= b.number {
 			i := plain[0].index
 			if plain[0].boot == b.number && len(b.entries) > 0 { // they follow these
@@ -44,6 +45,7 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 			plain = plain[1:]
 		}
 	}
+
 	for _, s := range plain {
 		sequence = append(sequence, s.index)
 	}
@@ -55,6 +57,7 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 			repeats[of] = append(repeats[of], i)
 		}
 	}
+
 	for _, i := range sequence {
 		order = append(append(order, i), repeats[i]...)
 	}
@@ -87,6 +90,7 @@ func (b *boot) place(c *Clock, places []Place) {
 			proved = math.MaxInt64
 		}
 	}
+
 	b.anchors(c)
 	for i, e := range b.entries {
 		p := &places[e.index]
@@ -94,6 +98,7 @@ func (b *boot) place(c *Clock, places []Place) {
 		base := min(max(e.base(), int64(c.end)), allowed[i])
 		c.finish(e, p, base, upper[i], false)
 	}
+
 	if !c.anchor.Known {
 		return
 	}
@@ -104,6 +109,7 @@ func (b *boot) place(c *Clock, places []Place) {
 			p.Wall.Slope = 1e6 / float64(p.Rate)
 		}
 	}
+
 	if c.arrival {
 		for _, e := range b.entries {
 			places[e.index].Wall = c.anchor
