@@ -102,11 +102,13 @@ func (a *answers) topic(direction int, p *MQTT) string {
 	if a.aliases == nil {
 		a.aliases = map[aliasKey]string{}
 	}
+
 	topic := string(p.Topic)
 	if old, ok := a.aliases[key]; ok {
 		a.use(-int64(len(old)) - lenEntry)
 		delete(a.aliases, key)
 	}
+
 	if a.take(topic) {
 		a.aliases[key] = topic
 	}
@@ -133,24 +135,28 @@ func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
 		if s.answers.boots == nil {
 			s.answers.boots = map[string]time.Time{}
 		}
+
 		if key := m.Topic + "/" + m.Boot.Serial; s.answers.take(key) {
 			s.answers.boots[key] = m.Time
 		}
 		m.Boot = BootRequest{c.hide(m.Boot.DeviceType), c.hide(m.Boot.Git), c.hide(m.Boot.Serial), c.hide(m.Boot.Version)}
 		return
 	}
+
 	m.Kind = KindBootReply
 	if asked, ok := s.answers.boots[m.Topic]; ok {
 		m.Latency = since(m.Time, asked)
 		delete(s.answers.boots, m.Topic)
 		s.answers.use(-int64(len(m.Topic)) - lenEntry)
 	}
+
 	var token uint32
 	if err != nil || reply.Token == nil || json.Unmarshal([]byte(*reply.Token), &token) != nil {
 		// The error of package json would quote the payload.
 		m.Err = errBootReply
 		return
 	}
+
 	c.secrets.learnToken(token)
 	if c.config.ShowSecrets {
 		m.Token = token

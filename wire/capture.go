@@ -73,6 +73,7 @@ func (c *Capture) run() error {
 	if c.source == nil {
 		return errCaptureUsed
 	}
+
 	r := NewReassembler(c.open)
 	pieces := newFragments(c.lostPieces, func(n int64) { c.stats.Joined += n })
 	for !c.stopped {
@@ -83,6 +84,7 @@ func (c *Capture) run() error {
 			c.stats.Retransmitted, c.stats.Void = r.Retransmitted(), r.Void()
 			return err
 		}
+
 		c.stats.Packets++
 		c.stats.Last = p.time
 		s, v := dissectWith(pieces, p)
@@ -223,6 +225,7 @@ func (c *Capture) answer(s *session, direction int, m *Message, p *MQTT) {
 	case PacketUnsuback:
 		m.Kind = KindUnsuback
 	}
+
 	if p.Type != PacketSuback && p.Type != PacketUnsuback {
 		m.Reason = p.ReasonName()
 	}
@@ -230,6 +233,7 @@ func (c *Capture) answer(s *session, direction int, m *Message, p *MQTT) {
 	if typ == PacketPubcomp || typ == PacketPubrec {
 		typ = PacketPuback
 	}
+
 	keep := p.Type == PacketPubrec && !p.ReasonCode.Failed() // PUBCOMP follows
 	if q, ok := s.answers.answered(1-direction, typ, p.PacketID, keep); ok {
 		m.Topic, m.Latency = q.topic, since(m.Time, q.time)
@@ -258,10 +262,12 @@ func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
 	case KindFirmwareReply:
 		c.firmwareReply(p)
 	}
+
 	if errors.Is(m.Err, format.ErrTrailing) && m.Kind != KindConfig {
 		// What stands behind a log is forwarded like the log.
 		m.Remark, m.Err = join(m.Remark, m.Err.Error()), nil
 	}
+
 	m.Payload = c.withoutSecrets(m.Kind, p.Payload)
 	if m.Err != nil {
 		c.stats.Bad++

@@ -21,6 +21,7 @@ func (s *session) head(direction int, t time.Time, b []byte, total int) cutPacke
 	if p.typ != PacketPublish || err != nil {
 		return p
 	}
+
 	m := MQTT{Type: PacketPublish, Version: s.version}
 	c := cursor{b: b[1+n:]}
 	p.qos = b[0] >> 1 & 3
@@ -34,11 +35,13 @@ func (s *session) head(direction int, t time.Time, b []byte, total int) cutPacke
 	if c.err != nil && m.Topic == nil {
 		return p
 	}
+
 	p.topic = s.answers.topic(direction, &m)
 	if c.err == nil {
 		p.got = len(c.b)
 		p.size = total - (len(b) - len(c.b))
 	}
+
 	if p.qos > 0 && p.id > 0 {
 		s.answers.asked(direction, PacketPuback, p.id, question{time: t, topic: p.topic})
 	}

@@ -64,10 +64,12 @@ func openCapture(r io.Reader) (*captureFile, error) {
 	if f.r, f.packed, err = unpack(r); err != nil {
 		return nil, err
 	}
+
 	magic, err := f.r.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, f.reason(err)
 	}
+
 	switch {
 	case len(magic) == 0 && errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, f.bad("the file was cut off before anything of it can be unpacked")
@@ -134,6 +136,7 @@ func (f *captureFile) fill(n int) error {
 		if err == nil {
 			continue
 		}
+
 		switch {
 		case errors.Is(err, errInput):
 			return err
@@ -142,6 +145,7 @@ func (f *captureFile) fill(n int) error {
 		case len(f.block) == 0 && errors.Is(err, io.EOF):
 			return io.EOF
 		}
+
 		return f.bad("the file ends after %d bytes of a block that is longer: it was cut off", len(f.block))
 	}
 	return nil
@@ -158,6 +162,7 @@ func (f *captureFile) pcapHeader(magic []byte) error {
 	if magic[0] == 0xa1 {
 		f.order = binary.BigEndian
 	}
+
 	switch f.order.Uint32(magic) {
 	case 0xa1b2c3d4:
 	case 0xa1b23c4d:
@@ -167,10 +172,12 @@ func (f *captureFile) pcapHeader(magic []byte) error {
 	default:
 		return f.bad("neither pcap nor pcapng: it begins with % x", magic)
 	}
+
 	f.begin()
 	if err := f.fill(24); err != nil {
 		return err
 	}
+
 	major, minor := f.order.Uint16(f.block[4:]), f.order.Uint16(f.block[6:])
 	if major != 2 || minor > 4 {
 		return f.bad("pcap version %d.%d is not known, only 2.0 to 2.4", major, minor)

@@ -120,12 +120,14 @@ func (s *session) finish(t time.Time) {
 	if s.isTLS {
 		return
 	}
+
 	var unread int64
 	for i := range s.halves {
 		h := &s.halves[i]
 		h.unread += h.lost + h.pings
 		unread += h.unread
 	}
+
 	if !s.isMQTT && !s.mayBeMQTT() {
 		c.stats.NotMQTT.add(s.protocol, unread)
 		return
@@ -134,6 +136,7 @@ func (s *session) finish(t time.Time) {
 		c.stats.Gaps += s.gaps
 		c.stats.GapBytes += s.gapBytes
 	}
+
 	for i := range s.halves {
 		n := s.halves[i].unread
 		if n == 0 {
@@ -151,6 +154,7 @@ func (s *session) finish(t time.Time) {
 		default:
 			m.Remark = "no MQTT was found in them, but this is its port"
 		}
+
 		c.emit(&m)
 	}
 }

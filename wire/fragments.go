@@ -63,6 +63,7 @@ func (f *fragments) add(key fragmentKey, now time.Time, at int, more bool, b []b
 	if len(b) == 0 || more && len(b)%8 != 0 || at+len(b) > maxIP {
 		return nil, unread(key.protocol)
 	}
+
 	p := f.waiting[key]
 	if p != nil && p.whole && p.has(at, len(b), maphash.Bytes(f.seed, b)) {
 		return nil, isRepeated // captured at two interfaces
@@ -71,6 +72,7 @@ func (f *fragments) add(key fragmentKey, now time.Time, at int, more bool, b []b
 		f.giveUp(p) // its number is used again
 		p = nil
 	}
+
 	if p == nil {
 		p = &fragmented{key: key, first: now, total: -1}
 		f.waiting[key] = p
@@ -91,6 +93,7 @@ func (f *fragments) add(key fragmentKey, now time.Time, at int, more bool, b []b
 	if !more {
 		p.total = end
 	}
+
 	p.pieces = slices.Insert(p.pieces, i, fragment{at: at, size: len(b), data: slices.Clone(b)})
 	p.got += len(b)
 	f.bytes += len(b) + fragmentCost

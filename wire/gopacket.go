@@ -55,6 +55,7 @@ func addLayers(p gopacket.PacketBuilder, newLayer func() decoder, data []byte) e
 		if frame, ok := layer.(*Frame); ok {
 			frame.Log = logOf(p)
 		}
+
 		if err := layer.DecodeFromBytes(data, p); err != nil {
 			return err
 		}
@@ -70,6 +71,7 @@ func addLayers(p gopacket.PacketBuilder, newLayer func() decoder, data []byte) e
 			}
 			return nil
 		}
+
 		if len(data) == 0 {
 			return nil
 		}

@@ -86,6 +86,7 @@ func (r *Reassembler) piece(c *connection, direction int, p piece) {
 		r.enqueue(h, p)
 		return
 	}
+
 	ahead := after(p.seq, h.next)
 	if !near(ahead) {
 		r.stray(c, direction, p)
@@ -95,6 +96,7 @@ func (r *Reassembler) piece(c *connection, direction int, p piece) {
 		r.void += int64(len(h.strays))
 		h.strays = nil
 	}
+
 	if h.hasFin && after(p.seq, h.fin) > 0 {
 		h.hasFin = false // the stream goes on: it was no end
 	}
@@ -102,6 +104,7 @@ func (r *Reassembler) piece(c *connection, direction int, p piece) {
 		h.hasReset = false
 		r.void++
 	}
+
 	// What was sent again acknowledges more than it did at first, and no more
 	// than what follows it did.
 	for i := range h.queue {
@@ -112,6 +115,7 @@ func (r *Reassembler) piece(c *connection, direction int, p piece) {
 			break
 		}
 	}
+
 	if ahead > 0 || len(h.queue) > 0 && after(h.queue[0].seq, h.next) <= 0 || r.early(c, direction, &p) {
 		r.enqueue(h, p)
 		return
@@ -207,11 +211,13 @@ func (r *Reassembler) settle(c *connection, t time.Time) {
 				stuck = d
 			}
 		}
+
 		if stuck < 0 {
 			break
 		}
 		r.unblock(c, stuck)
 	}
+
 	if c.stream == nil {
 		return
 	}
@@ -220,6 +226,7 @@ func (r *Reassembler) settle(c *connection, t time.Time) {
 		r.endBoth(c, t)
 		return
 	}
+
 	if len(c.halves[0].queue)+len(c.halves[1].queue) > 0 || !c.reset.IsZero() {
 		r.waiting[c] = struct{}{}
 	} else {
@@ -237,6 +244,7 @@ func (r *Reassembler) drain(c *connection, t time.Time) {
 			if !h.known || h.closed {
 				continue
 			}
+
 			n := 0
 			for n < len(h.queue) && after(h.queue[n].seq, h.next) <= 0 && !r.early(c, d, &h.queue[n]) {
 				p := h.queue[n]
@@ -248,10 +256,12 @@ func (r *Reassembler) drain(c *connection, t time.Time) {
 				n++
 				r.deliver(c, d, &p)
 			}
+
 			if n > 0 {
 				h.queue = slices.Delete(h.queue, 0, n)
 				progress = true
 			}
+
 			if len(h.queue) == 0 {
 				h.queue = nil
 			}
@@ -266,6 +276,7 @@ func (r *Reassembler) drain(c *connection, t time.Time) {
 				r.end(c, d, t)
 				progress = true
 			}
+
 			if c.stream == nil {
 				return
 			}
@@ -283,6 +294,7 @@ func (r *Reassembler) overdue(c *connection, direction int, t time.Time) bool {
 	if h.queued > maxQueuedBytes || len(h.queue) > maxQueuedPieces || r.queued > maxQueuedTotal {
 		return true
 	}
+
 	oldest := t.Sub(h.queue[0].time)
 	if oldest > maxQueuedTime {
 		return true
@@ -290,6 +302,7 @@ func (r *Reassembler) overdue(c *connection, direction int, t time.Time) bool {
 	if !h.known {
 		return c.segments-h.firstAt > maxDisplaced || t.Sub(h.firstTime) > maxFirstTime
 	}
+
 	// What is missing: bytes of this side, or those of the other that it answers.
 	from, received := h.next, h.hasAck && after(h.acked, h.queue[0].seq) >= 0
 	if after(h.queue[0].seq, h.next) <= 0 {
@@ -337,18 +350,21 @@ func (r *Reassembler) flush(c *connection) {
 		}
 		r.unblock(c, d)
 	}
+
 	for d := range c.halves {
 		h := &c.halves[d]
 		if c.stream == nil || h.closed || !h.known {
 			continue
 		}
 		r.void += int64(len(h.strays))
+
 		// What was received but never captured is missing at the end too. One
 		// byte more may be a FIN.
 		end := h.acked
 		if h.hasFin && after(end, h.fin) > 0 {
 			end = h.fin
 		}
+
 		if n := after(end, h.next); h.hasAck && n > 1 && n < maxJump {
 			c.stream.Gap(d, c.seen, int64(n))
 			h.next = end

@@ -29,6 +29,7 @@ func (r *Reassembler) incarnation(c *connection, s *Segment) *connection {
 	if s.SYN {
 		return r.syn(c, d, s)
 	}
+
 	other := &c.halves[1-d]
 	if h.again == nil && other.again == nil {
 		// A closed direction says nothing more, so that this is another stream,
@@ -40,12 +41,14 @@ func (r *Reassembler) incarnation(c *connection, s *Segment) *connection {
 		}
 		return c
 	}
+
 	if n := h.again; n != nil && r.goesOnFrom(c, d, n, s) {
 		return r.restart(c, s)
 	}
 	if n := other.again; n != nil && n.isn != other.isn && s.ACK && s.AckNumber == n.isn+1 {
 		return r.restart(c, s)
 	}
+
 	for i := range c.halves {
 		if n := c.halves[i].again; n != nil && c.segments-n.segments > maxDisplaced {
 			c.halves[i].again = nil
@@ -109,6 +112,7 @@ func (r *Reassembler) syn(c *connection, d int, s *Segment) *connection {
 	case other.again != nil && s.ACK && s.AckNumber == other.again.isn+1:
 		return r.restart(c, s)
 	}
+
 	h.again = &newStart{isn: s.Sequence, ack: s.AckNumber, hasAck: s.ACK, segments: c.segments}
 	if n := other.again; n != nil && !s.ACK && n.hasAck && n.ack == s.Sequence+1 && n.isn != other.isn {
 		return r.restart(c, s) // the answer came first in the file
@@ -123,6 +127,7 @@ func (r *Reassembler) restart(c *connection, s *Segment) *connection {
 	if s.SYN && s.ACK {
 		src = s.Destination
 	}
+
 	d := c.direction(s)
 	starts := [2]*newStart{c.halves[d].again, c.halves[1-d].again} // of the sender, of the other
 	if starts[1] != nil && !starts[1].hasAck {
@@ -131,10 +136,12 @@ func (r *Reassembler) restart(c *connection, s *Segment) *connection {
 	if starts[0] != nil && !starts[0].hasAck {
 		src = s.Source
 	}
+
 	r.forget(c)
 	if !s.SYN && len(s.Payload) == 0 && starts[0] == nil && starts[1] == nil {
 		return nil
 	}
+
 	next := r.connect(c.key, s, src)
 	sender := next.direction(s)
 	if starts[0] != nil && !s.SYN {

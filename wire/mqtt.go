@@ -187,6 +187,7 @@ func (m *MQTT) decode(data []byte, df gopacket.DecodeFeedback, strict bool) erro
 		}
 		return err
 	}
+
 	lenHead := 1 + n
 	if remaining > len(data)-lenHead {
 		df.SetTruncated()
@@ -201,6 +202,7 @@ func (m *MQTT) decode(data []byte, df gopacket.DecodeFeedback, strict bool) erro
 	if n > 1 && data[n] == 0 && m.v5() {
 		c.remark(remarkLength, fieldLength.value)
 	}
+
 	m.setFlags(&c, data[0]&15)
 	m.decodeBody(&c)
 	if m.Type == PacketPublish {
@@ -211,6 +213,7 @@ func (m *MQTT) decode(data []byte, df gopacket.DecodeFeedback, strict bool) erro
 	if c.err != nil {
 		return c.err
 	}
+
 	m.Remarks = c.remarks
 	m.Contents = data[: end-len(m.Payload) : end-len(m.Payload)]
 	return nil

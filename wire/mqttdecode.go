@@ -125,6 +125,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 	default:
 		c.fail(fieldProtocol.value)
 	}
+
 	flags := c.u8(fieldConnFlags)
 	k.CleanStart = flags&connectCleanStart != 0
 	k.HasWill = flags&connectWill != 0
@@ -136,6 +137,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 	if c.err != nil {
 		return
 	}
+
 	m.Version = level
 	if flags&1 != 0 || k.WillQoS == 3 || !k.HasWill && (k.WillQoS != 0 || k.WillRetain) ||
 		level != Version5 && k.HasPassword && !k.HasUsername {
@@ -143,6 +145,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 			return
 		}
 	}
+
 	if level == Version5 {
 		m.Properties = c.properties(propertiesOf(PacketConnect))
 	}
@@ -154,6 +157,7 @@ func (m *MQTT) decodeConnect(c *cursor) {
 		k.WillTopic = c.text(fieldWillTopic)
 		k.WillPayload = c.binary(fieldWillPayload)
 	}
+
 	if k.HasUsername {
 		k.Username = c.text(fieldUsername)
 	}

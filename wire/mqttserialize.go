@@ -150,10 +150,12 @@ func (m *MQTT) appendConnect(dst []byte) (_ []byte, err error) {
 	case Version311:
 		level = Version311
 	}
+
 	level |= bit(k.Bridge, 0x80)
 	if k.WillQoS > 3 {
 		return nil, fieldConnFlags.value
 	}
+
 	dst = append(dst, 0, byte(len(name)))
 	dst = append(dst, name...)
 	dst = append(dst, level, bit(k.CleanStart, connectCleanStart)|bit(k.HasWill, connectWill)|k.WillQoS<<3|
@@ -171,6 +173,7 @@ func (m *MQTT) appendConnect(dst []byte) (_ []byte, err error) {
 	if k.HasWill {
 		dst = m.appendProperties(dst, k.WillProperties)
 	}
+
 	for _, p := range [...]part{
 		{k.HasWill, k.WillTopic, fieldWillTopic},
 		{k.HasWill, k.WillPayload, fieldWillPayload},

@@ -36,6 +36,7 @@ func (v *Versions) Decode(data []byte, p gopacket.PacketBuilder) error {
 	if v.byFlow == nil || len(v.byFlow) >= maxVersions {
 		v.byFlow = map[uint64]flowState{}
 	}
+
 	state := v.byFlow[flow]
 	next := &state.next[0]
 	if tcp.SrcPort > tcp.DstPort {
@@ -50,6 +51,7 @@ func (v *Versions) Decode(data []byte, p gopacket.PacketBuilder) error {
 		data = data[len(rest):]
 		sequence += uint32(len(rest))
 	}
+
 	version, rest, err := decodeSegment(data, p, state.version)
 	if n, e := PacketLen(rest); e == nil && n > len(rest) {
 		*next = sequence + uint32(len(data)-len(rest)+n)
@@ -108,6 +110,7 @@ func decodeSegment(data []byte, p gopacket.PacketBuilder, version uint8) (_ uint
 				p.SetTruncated()
 				return 0, data, fieldPacket.short
 			}
+
 			as3 := new(MQTT)
 			var how reading
 			if version, how, err = readBoth(m, as3, data[:n:n]); err != nil {
@@ -124,10 +127,12 @@ func decodeSegment(data []byte, p gopacket.PacketBuilder, version uint8) (_ uint
 			}
 			m.Rest = data[n:]
 		}
+
 		p.AddLayer(m)
 		if err := addPayload(p, m); err != nil {
 			return version, nil, err
 		}
+
 		data = m.Rest
 	}
 	return version, nil, nil

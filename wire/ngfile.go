@@ -35,14 +35,17 @@ func (f *captureFile) nextBlock() (capturedPacket, error) {
 		if err := f.fill(8); err != nil {
 			return capturedPacket{}, err
 		}
+
 		typ, err := f.blockType()
 		if err != nil {
 			return capturedPacket{}, err
 		}
+
 		total := f.order.Uint32(f.block[4:])
 		if total < 12 || total%4 != 0 || int64(total) < int64(len(f.block))+4 {
 			return capturedPacket{}, f.bad("block with a length of %d", total)
 		}
+
 		switch typ {
 		case blockSection, blockInterface, blockPacketOld, blockSimple, blockEnhanced:
 		default:
@@ -51,6 +54,7 @@ func (f *captureFile) nextBlock() (capturedPacket, error) {
 			}
 			continue
 		}
+
 		if total > maxBlock {
 			return capturedPacket{}, f.bad("block of type %d claims %d bytes, the most is %d", typ, total, maxBlock)
 		}
@@ -142,6 +146,7 @@ func (f *captureFile) iface(b []byte) error {
 	if len(f.links) == maxInterfaces {
 		return f.bad("more than %d interfaces", maxInterfaces)
 	}
+
 	l := link{typ: f.order.Uint16(b[8:]), snaplen: f.order.Uint32(b[12:]), unit: microseconds}
 	for options := b[16 : len(b)-4]; len(options) >= 4; {
 		code, n := f.order.Uint16(options), int(f.order.Uint16(options[2:]))
@@ -152,6 +157,7 @@ func (f *captureFile) iface(b []byte) error {
 		if padded > len(options) {
 			return f.bad("option %d of an interface claims %d bytes, %d are left", code, n, len(options)-4)
 		}
+
 		const unit, offset = 9, 14 // if_tsresol, if_tsoffset
 		switch {
 		case code == unit && n != 1, code == offset && n != 8:
@@ -163,6 +169,7 @@ func (f *captureFile) iface(b []byte) error {
 		}
 		options = options[padded:]
 	}
+
 	f.links = append(f.links, l)
 	return nil
 }
@@ -176,6 +183,7 @@ func (f *captureFile) packet(typ uint32, b []byte) (capturedPacket, error) {
 	if len(b) < head+4 {
 		return capturedPacket{}, f.bad("packet block of %d bytes", len(b))
 	}
+
 	var index, captured uint32
 	switch typ {
 	case blockSimple:
@@ -187,12 +195,14 @@ func (f *captureFile) packet(typ uint32, b []byte) (capturedPacket, error) {
 	default:
 		index, captured = f.order.Uint32(b[8:]), f.order.Uint32(b[20:])
 	}
+
 	if uint64(index) >= uint64(len(f.links)) {
 		return capturedPacket{}, f.bad("packet of interface %d, but the section has %d", index, len(f.links))
 	}
 	if captured > maxPacket || int(captured) > len(b)-head-4 {
 		return capturedPacket{}, f.bad("packet claims %d bytes in a block of %d", captured, len(b))
 	}
+
 	l := &f.links[index]
 	p := capturedPacket{time: f.last, link: l.typ, data: b[head : head+int(captured)]}
 	if typ != blockSimple { // which has no time: that of the last one is near
@@ -234,6 +244,7 @@ func (u timeUnit) time(units uint64, offset int64) time.Time {
 	if seconds > math.MaxInt64/2 || offset > math.MaxInt64/2 || offset < -math.MaxInt64/2 {
 		return time.Time{}
 	}
+
 	// Beyond what time.Time holds, its year wraps.
 	const most = 1 << 40 // seconds; 34,865 years
 	s := int64(seconds) + offset

@@ -158,6 +158,7 @@ func AppendProperty(dst Properties, p Property) (_ Properties, err error) {
 	if p.ID >= numProperties || propertyTable[p.ID].typ == 0 {
 		return nil, fieldProperties.value
 	}
+
 	out := append([]byte(dst), byte(p.ID))
 	switch propertyTable[p.ID].typ {
 	case propertyFlag:
@@ -218,6 +219,7 @@ func (c *cursor) property() (p Property) {
 		c.fail(fieldProperties.value)
 		return p
 	}
+
 	switch propertyTable[p.ID].typ {
 	case propertyFlag:
 		if p.Int = uint32(c.u8(fieldProperties)); p.Int > 1 {
@@ -249,6 +251,7 @@ func (c *cursor) properties(in packetSet) Properties {
 	if len(b) == 0 {
 		return nil
 	}
+
 	var seen uint64
 	all := cursor{b: b, strict: c.strict}
 	for len(all.b) > 0 {
@@ -258,6 +261,7 @@ func (c *cursor) properties(in packetSet) Properties {
 			return nil
 		}
 		info := &propertyTable[p.ID]
+
 		// A user property may be repeated, and so may the identifiers of the
 		// subscriptions that a publish matched.
 		repeated := seen&(1<<p.ID) != 0 && p.ID != PropertyUser &&
@@ -269,6 +273,7 @@ func (c *cursor) properties(in packetSet) Properties {
 		}
 		seen |= 1 << p.ID
 	}
+
 	c.remarks |= all.remarks
 	return Properties(b)
 }

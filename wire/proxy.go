@@ -43,6 +43,7 @@ func parseProxyLine(b []byte) (n int, client netip.AddrPort, g guess) {
 		}
 		return 0, client, no
 	}
+
 	n = end + 2
 	fields := bytes.Split(b[:end], []byte{' '})
 	family := string(fields[1])
@@ -52,6 +53,7 @@ func parseProxyLine(b []byte) (n int, client netip.AddrPort, g guess) {
 	if len(fields) != 6 || family != "TCP4" && family != "TCP6" {
 		return 0, client, no
 	}
+
 	address, err := netip.ParseAddr(string(fields[2]))
 	port, err2 := strconv.ParseUint(string(fields[4]), 10, 16)
 	if err != nil || err2 != nil || address.Is4() != (family == "TCP4") {
@@ -65,6 +67,7 @@ func parseProxyBlock(b []byte) (n int, client netip.AddrPort, g guess) {
 	if len(b) < lenHead {
 		return 0, client, unsure
 	}
+
 	const local, proxy = 0x20, 0x21 // version 2 and the command
 	n = lenHead + int(binary.BigEndian.Uint16(b[14:]))
 	if b[12] != local && b[12] != proxy || n > maxProxyV2 {
@@ -73,6 +76,7 @@ func parseProxyBlock(b []byte) (n int, client netip.AddrPort, g guess) {
 	if len(b) < n {
 		return 0, client, unsure
 	}
+
 	const tcp4, tcp6 = 0x11, 0x21
 	switch body := b[lenHead:n]; {
 	case b[12] == local:

@@ -31,6 +31,7 @@ func (r ReasonCode) String() string {
 	case 0x19:
 		return "Re-authenticate"
 	}
+
 	if r >= 0x80 && int(r-0x80) < len(failureNames) && failureNames[r-0x80] != "" {
 		return failureNames[r-0x80]
 	}

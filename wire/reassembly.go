@@ -172,10 +172,12 @@ func (r *Reassembler) take(c *connection, s *Segment) {
 		sequence++
 		r.started(c, direction, s.Sequence)
 	}
+
 	if s.ACK {
 		h.says(s.AckNumber)
 		other.heard(s.AckNumber)
 	}
+
 	if len(s.Payload) > 0 && !h.closed {
 		r.piece(c, direction, piece{seq: sequence, time: s.Time, data: s.Payload, ack: s.AckNumber, hasAck: s.ACK})
 	}

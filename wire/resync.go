@@ -17,6 +17,7 @@ func looksFirst(b []byte) guess {
 	if looksEncrypted(b) {
 		return encrypted
 	}
+
 	switch {
 	case len(b) == 0:
 		return unsure
@@ -29,6 +30,7 @@ func looksFirst(b []byte) guess {
 	case b[0] != byte(PacketConnect)<<4:
 		return no
 	}
+
 	_, n, err := packetLen(b)
 	if err != nil {
 		if len(b) < 5 {
@@ -36,6 +38,7 @@ func looksFirst(b []byte) guess {
 		}
 		return no
 	}
+
 	b = b[1+n:]
 	for _, name := range [...]string{"\x00\x04MQTT", "\x00\x06MQIsdp"} {
 		if bytes.HasPrefix(b, []byte(name)) {
@@ -155,6 +158,7 @@ func (s *session) chain(b []byte, p proof, work *int) bool {
 		if n > len(b) {
 			return proven || p.inBeginning(b)
 		}
+
 		*work -= n
 		if *work < 0 {
 			return false
@@ -162,6 +166,7 @@ func (s *session) chain(b []byte, p proof, work *int) bool {
 		if version, err = decodeEither(m, b[:n:n], version); err != nil {
 			return false
 		}
+
 		proven = proven || p.in(m)
 		b = b[n:]
 	}

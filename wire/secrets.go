@@ -119,6 +119,7 @@ func (s *secrets) findToken(b []byte) int {
 	if len(s.tokens) == 0 {
 		return -1
 	}
+
 	for i := 0; i < len(b); {
 		if !isHexDigit(b[i]) {
 			i++
@@ -128,12 +129,14 @@ func (s *secrets) findToken(b []byte) int {
 		for end < len(b) && isHexDigit(b[end]) {
 			end++
 		}
+
 		run := b[i:end]
 		if s.isToken(run, 10) || len(run) == 8 && s.isToken(run, 16) || s.hasDecimal(run) {
 			return i
 		}
 		i = end
 	}
+
 	var little, big uint32
 	for i, c := range b {
 		little, big = little>>8|uint32(c)<<24, big<<8|uint32(c)

@@ -205,6 +205,7 @@ func (d *dissection) ether(typ uint16, b []byte) verdict {
 	if d.nested++; d.nested > maxNested {
 		return isBad
 	}
+
 	switch typ {
 	case etherIPv4, etherIPv6:
 		return d.ip(b)
@@ -295,6 +296,7 @@ func (d *dissection) ip6(b []byte) verdict {
 	if len(b) < 40 {
 		return isBad
 	}
+
 	length, next := int(binary.BigEndian.Uint16(b[4:])), b[6]
 	d.src, d.dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	cut := false
@@ -302,6 +304,7 @@ func (d *dissection) ip6(b []byte) verdict {
 		cut = length > len(b)
 		b = b[:min(length, len(b))]
 	}
+
 	for {
 		size := 0
 		switch next {
@@ -328,6 +331,7 @@ func (d *dissection) ip6(b []byte) verdict {
 		default:
 			return d.protocol(next, b)
 		}
+
 		if d.nested++; size == 0 || size > len(b) || d.nested > maxNested {
 			return isBad
 		}

@@ -91,6 +91,7 @@ func (s *session) first(direction int, t time.Time, b []byte) {
 			s.keep(h, b)
 			return
 		}
+
 		if g == yes {
 			h.proxied, h.client = true, client
 			if b = b[n:]; len(b) == 0 {
@@ -163,6 +164,7 @@ func (s *session) synced(direction int, t time.Time, b []byte) {
 		b = b[n:]
 		s.skipped(direction, t, n, n)
 	}
+
 	b = s.joined(h, b)
 	for len(b) > 0 && h.state == stateSynced && !s.capture.stopped {
 		n, err := PacketLen(b)
@@ -186,12 +188,14 @@ func (s *session) synced(direction int, t time.Time, b []byte) {
 			s.keep(h, b)
 			return
 		}
+
 		if !s.packet(direction, t, b[:n:n]) {
 			s.stray(direction, t, b)
 			return
 		}
 		b = b[n:]
 	}
+
 	s.capture.kept -= int64(len(h.buf))
 	h.buf = h.buf[:0]
 }
@@ -269,6 +273,7 @@ func (s *session) Gap(direction int, t time.Time, n int64) {
 	if s.isMQTT || h.state == stateSynced {
 		s.capture.gap(s, direction, t, n, &h.cut)
 	}
+
 	switch {
 	case h.state != stateSynced || n < 0:
 		s.lose(direction, t)
@@ -308,6 +313,7 @@ func (s *session) resync(direction int, t time.Time, b []byte) {
 			return
 		}
 	}
+
 	offset, ok := s.findPacket(b)
 	if !ok {
 		h.lost += int64(len(b)) + h.pings
@@ -317,10 +323,12 @@ func (s *session) resync(direction int, t time.Time, b []byte) {
 		}
 		return
 	}
+
 	s.found()
 	if h.lost += int64(offset); h.lost > 0 {
 		s.capture.resynced(s, direction, t, h.lost)
 	}
+
 	h.lost = 0
 	h.state = stateSynced
 	s.synced(direction, t, b[offset:])

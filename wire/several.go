@@ -86,6 +86,7 @@ func (m *merged) next() (capturedPacket, error) {
 		}
 		m.last = nil
 	}
+
 	for {
 		var first *openFile
 		for _, f := range m.open {
@@ -93,6 +94,7 @@ func (m *merged) next() (capturedPacket, error) {
 				first = f
 			}
 		}
+
 		if len(m.waiting) > 0 && (first == nil || !m.waiting[0].first.After(first.packet.time)) {
 			w := m.waiting[0]
 			m.waiting = m.waiting[1:]
@@ -107,6 +109,7 @@ func (m *merged) next() (capturedPacket, error) {
 			}
 			return capturedPacket{}, io.EOF
 		}
+
 		m.last = first
 		return first.packet, nil
 	}

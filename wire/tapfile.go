@@ -58,6 +58,7 @@ func (f *tapFile) write(now time.Time, src, dst netip.AddrPort, fromClient bool,
 	if !flags.ack {
 		tcp.Ack = 0
 	}
+
 	var ip interface {
 		gopacket.SerializableLayer
 		gopacket.NetworkLayer
@@ -74,6 +75,7 @@ func (f *tapFile) write(now time.Time, src, dst netip.AddrPort, fromClient bool,
 			SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice(),
 		}
 	}
+
 	if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
 		return err
 	}
@@ -81,6 +83,7 @@ func (f *tapFile) write(now time.Time, src, dst netip.AddrPort, fromClient bool,
 	if err := gopacket.SerializeLayers(f.buf, opts, &ethernet, ip, &tcp, gopacket.Payload(b)); err != nil {
 		return err
 	}
+
 	packet := f.buf.Bytes()
 	info := gopacket.CaptureInfo{Timestamp: now, CaptureLength: len(packet), Length: len(packet)}
 	if err := f.w.WritePacket(info, packet); err != nil {

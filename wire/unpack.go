@@ -44,6 +44,7 @@ func unpack(r io.Reader) (_ *bufio.Reader, packed bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, false, err
 	}
+
 	bad := func(err error) error { return fmt.Errorf("%w: at offset 0: %w", ErrCapture, err) }
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
@@ -88,12 +89,14 @@ func (m *members) Read(p []byte) (int, error) {
 		if !errors.Is(err, io.EOF) {
 			return n, err
 		}
+
 		b := byte(0)
 		for b == 0 {
 			if b, err = m.r.ReadByte(); err != nil {
 				return 0, err
 			}
 		}
+
 		if err := m.r.UnreadByte(); err != nil {
 			return 0, err
 		}

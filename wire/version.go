@@ -44,6 +44,7 @@ func (s *session) weigh(direction int, t time.Time, b []byte) bool {
 		s.capture.malformed(s, direction, t, err)
 		return true
 	}
+
 	s.found()
 	switch {
 	case how == readAs:
@@ -53,6 +54,7 @@ func (s *session) weigh(direction int, t time.Time, b []byte) bool {
 		s.undecided(direction, t, how)
 		return true
 	}
+
 	s.held = append(s.held, heldPacket{direction, t, bytes.Clone(b)})
 	s.lenHeld += len(b)
 	s.capture.kept += int64(len(b))
@@ -135,6 +137,7 @@ func readBoth(as5, as3 *MQTT, b []byte) (version uint8, how reading, err error) 
 			break
 		}
 	}
+
 	switch {
 	case err5 != nil && err3 != nil:
 		return 0, 0, err5
@@ -145,6 +148,7 @@ func readBoth(as5, as3 *MQTT, b []byte) (version uint8, how reading, err error) 
 	case err5 != nil:
 		return Version311, readAs, nil
 	}
+
 	switch as5.Type {
 	case PacketPublish:
 		if v := proveVersion(as5, as3); v != 0 {
