@@ -38,6 +38,7 @@ func writeTar(path, folder string, members []member, modified time.Time) error {
 			return err
 		}
 	}
+
 	if err := archive.Close(); err != nil {
 		return err
 	}

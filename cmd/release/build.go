@@ -188,15 +188,18 @@ func (r *release) pack(ctx context.Context, t target, dir string, shared []membe
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
+
 		content := m.content
 		if strings.HasPrefix(m.name, "man/") {
 			path += ".gz"
 			content = compressed(content)
 		}
+
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return err
 		}
 	}
+
 	for _, p := range []struct{ kind, arch, file string }{
 		{"deb", t.deb, fmt.Sprintf("ulogkit_%s_%s.deb", r.version, t.deb)},
 		{"rpm", t.rpm, fmt.Sprintf("ulogkit-%s.%s.rpm", strings.ReplaceAll(r.version, "-", "_"), t.rpm)},

@@ -68,6 +68,7 @@ func linked(ctx context.Context) ([]module, error) {
 		if err != nil {
 			return nil, fmt.Errorf("go list for %v: %w\n%s", t, err, &stderr)
 		}
+
 		for d := json.NewDecoder(bytes.NewReader(out)); ; {
 			var p struct {
 				Dir    string
@@ -86,16 +87,19 @@ func linked(ctx context.Context) ([]module, error) {
 			if p.Module == nil || p.Module.Main {
 				continue
 			}
+
 			m := found[p.Module.Path]
 			if m == nil {
 				m = &module{p.Module.Path, p.Module.Version, p.Module.Dir, map[string]bool{}}
 				found[m.Path] = m
 			}
+
 			for dir := p.Dir; len(dir) >= len(m.Dir); dir = filepath.Dir(dir) {
 				m.folders[dir] = true
 			}
 		}
 	}
+
 	if len(found) == 0 {
 		return nil, errors.New("go list names no module of the program")
 	}
@@ -107,6 +111,7 @@ func linked(ctx context.Context) ([]module, error) {
 	for _, m := range found {
 		modules = append(modules, *m)
 	}
+
 	slices.SortFunc(modules[1:], func(a, b module) int { return cmp.Compare(a.Path, b.Path) })
 	return modules, nil
 }
@@ -132,6 +137,7 @@ func notices(modules []module) ([]byte, error) {
 			}
 			texts = append(texts, more...)
 		}
+
 		if len(texts) == 0 {
 			return nil, fmt.Errorf("%s has no licence; it cannot be part of a release", m.Path)
 		}

@@ -33,6 +33,7 @@ func openBuilds(paths []string, hash, tokenFile string, stderr io.Writer) (*buil
 	case tokenFile != "" && len(paths) == 0:
 		return nil, usage(errors.New("--store: give the builds to choose from with --elf"))
 	}
+
 	for _, path := range paths {
 		store, err := dict.OpenStore(path)
 		if err != nil {
@@ -40,6 +41,7 @@ func openBuilds(paths []string, hash, tokenFile string, stderr io.Writer) (*buil
 		}
 		b.stores = append(b.stores, store)
 	}
+
 	if tokenFile != "" {
 		sessions, err := openSessions(tokenFile, stderr)
 		if err != nil {
@@ -74,6 +76,7 @@ func (b *builds) load() error {
 	if b.hash != "" {
 		return b.byHash()
 	}
+
 	var dicts []text.Dictionary
 	var skipped []string
 	for _, store := range b.stores {
@@ -88,11 +91,13 @@ func (b *builds) load() error {
 			skipped = append(skipped, err.Error())
 		}
 	}
+
 	for _, reason := range skipped {
 		if !slices.Contains(b.skipped, reason) {
 			fmt.Fprintf(b.stderr, "%s; skipped\n", reason)
 		}
 	}
+
 	b.dicts, b.skipped = dicts, skipped
 	return nil
 }
@@ -154,6 +159,7 @@ func (b *builds) issued(token uint32) text.Dictionary {
 	if d, ok := s.found[token]; ok {
 		return d
 	}
+
 	var found text.Dictionary
 	hash, ok := s.lookup.GitHash(token)
 	why := "is not known in " + text.Printable(s.file)
@@ -166,6 +172,7 @@ func (b *builds) issued(token uint32) text.Dictionary {
 			}
 		}
 	}
+
 	if len(s.found) >= maxSessions {
 		clear(s.found)
 	}

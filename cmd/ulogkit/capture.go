@@ -73,17 +73,20 @@ which is there when no other object tells what was left out.`,
 func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()
+
 	traffic, err := openTraffic(cmd, flags, names, out.Flush)
 	if err != nil {
 		return err
 	}
 	defer traffic.close()
+
 	var extractor *capture.Extractor
 	if flags.extract != "" {
 		if extractor, err = capture.NewExtractor(flags.extract, flags.force); err != nil {
 			return err
 		}
 	}
+
 	decoder, err := captureDecoder(cmd, flags)
 	if err != nil {
 		return err
@@ -97,6 +100,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 	)
 	name, undecoded := traffic.name, 0
 	defer traffic.meter.Done()
+
 	for m = range traffic.All() {
 		traffic.meter.Add(0, 1)
 		row.Set(&m, flags.showSecrets)
@@ -122,6 +126,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 				return err
 			}
 		}
+
 		where := fmt.Sprintf("%s: log of %s", name, m.Time.UTC().Format("15:04:05.000000"))
 		report, err := decoder.Decode(cmd.Context(), name, bytes.NewReader(m.Payload), records)
 		if err != nil {
@@ -141,6 +146,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 	if traffic.named {
 		name = "" // the errors say which file they are about
 	}
+
 	remarks := capture.Remarks(&stats)
 	if n := traffic.dropped(); n > 0 {
 		remarks = append(remarks, fmt.Sprintf("%d packets dropped by the system, which had no room for them", n))
@@ -154,6 +160,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 			remarks = append(remarks, capture.Withheld(withheld))
 		}
 	}
+
 	for _, remark := range remarks {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", traffic.name, remark)
 	}
@@ -213,6 +220,7 @@ func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle f
 				}{t.meter.Reader(capture.Interruptible(ctx, f)), f}, nil
 			}})
 		}
+
 		c, err := wire.NewCaptureFiles(list, config)
 		t.name, t.named, t.Capture = fmt.Sprintf("%d files", len(names)), true, c
 		return t, err
@@ -227,6 +235,7 @@ func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle f
 		}
 		in, t.close = f, f.Close
 	}
+
 	f, ok := in.(*os.File)
 	if info, err := fileInfo(f); ok && err == nil && info.Mode().IsRegular() {
 		t.meter = meterOf("reading", true, names, 1)
@@ -234,6 +243,7 @@ func openTraffic(cmd *cobra.Command, flags *captureFlags, names []string, idle f
 	} else {
 		in = capture.NewLive(ctx, in, idle)
 	}
+
 	c, err := wire.NewCapture(in, config)
 	if err != nil {
 		return nil, named(t.name, errors.Join(err, t.close()))

@@ -53,6 +53,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 			if verbose {
 				level = slog.LevelDebug
 			}
+
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 			if logLevel != "" {
 				level, err := parseLevelOf("log-level", logLevel)
@@ -61,10 +62,12 @@ large or not allowed ends the connection, and each is said on standard error.`,
 				}
 				cfg.LogConfig = mqttv5.LogConfig{Level: level, ModuleFlags: math.MaxUint32}.Binary()
 			}
+
 			// The command line that it prints works in any folder.
 			if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 				return err
 			}
+
 			var mu sync.Mutex
 			cfg.OnReceive = func(r localcloud.Received) {
 				mu.Lock()
@@ -74,17 +77,20 @@ large or not allowed ends the connection, and each is said on standard error.`,
 			if strict {
 				cfg.Strict = localcloud.AWS()
 			}
+
 			cfg.Strict.CheckTokens, cfg.Strict.SilentBoot = true, silentBoot
 			if err := tap.check(); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, tap.close()) }()
+
 			cfg.WrapConn = tap.server()
 			cloud, err := localcloud.Start(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, cloud.Close()) }()
+
 			config, err := writeCloudConfig(cloud, cfg)
 			if err != nil {
 				return err

@@ -52,6 +52,7 @@ func writeCloudConfig(cloud *localcloud.Cloud, cfg localcloud.Config) (string, e
 			set(file.key, filepath.ToSlash(relative))
 		}
 	}
+
 	set("store", "tokens.json")
 	set("application", "7")
 	set("serial", "SN-1")

@@ -77,6 +77,7 @@ func valuesOf(cmd *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
 	case "interface":
 		return interfaces
 	}
+
 	if slices.Contains([]string{"string", "stringArray", "stringSlice"}, f.Value.Type()) && takesFile(f) {
 		return nil
 	}

@@ -167,6 +167,7 @@ func (s *crashScreen) backtrace(w io.Writer, row *inspect.Crash) (folded int) {
 			certain++
 		}
 	}
+
 	width = min(width, s.width/2-16)
 	lines := 0
 	leftovers := false
@@ -178,6 +179,7 @@ func (s *crashScreen) backtrace(w io.Writer, row *inspect.Crash) (folded int) {
 			times++
 			i++
 		}
+
 		uncertain := call.Confidence == crash.Scanned && (i > 0 || times > 1)
 		if uncertain {
 			if lines++; !s.all && (certain > 3 || lines > maxUncertain) {
@@ -189,10 +191,12 @@ func (s *crashScreen) backtrace(w io.Writer, row *inspect.Crash) (folded int) {
 				s.wrap(w, "  ", "  ", "found on the stack or in lr; possible leftovers of calls that had returned:", nil)
 			}
 		}
+
 		s.frame(w, call, i-times+1+beyond, times, width)
 		if i == 0 && row.Source != nil {
 			s.wrap(w, "         > ", "           ", quotedName(row.Source.Text), color.New(color.Faint).Sprint)
 		}
+
 		if row.Omitted > 0 && i+1 == gap {
 			fmt.Fprintf(w, "  ... %d frames left out\n", row.Omitted)
 			beyond = row.Omitted
@@ -212,10 +216,12 @@ func (s *crashScreen) frame(w io.Writer, call *inspect.Call, number, times, widt
 	if utf8.RuneCountInString(name) > s.width-24 {
 		name = middle(name, s.width-24)
 	}
+
 	mark := " "
 	if call.Confidence == crash.Scanned {
 		mark = "?"
 	}
+
 	line := fmt.Sprintf("  %-4s%s0x%08x  %-*s", "#"+strconv.Itoa(number), mark, call.PC, width, name)
 	place := ""
 	if call.Line != nil {
@@ -224,16 +230,19 @@ func (s *crashScreen) frame(w io.Writer, call *inspect.Call, number, times, widt
 			place = "..." + strings.ToValidUTF8(place[len(place)-room+3:], "?")
 		}
 	}
+
 	var marks []string
 	if call.Inlined {
 		marks = append(marks, "inlined")
 	}
+
 	switch call.How {
 	case crash.FromException:
 		marks = append(marks, "interrupted here")
 	case crash.FromTail:
 		marks = append(marks, "tail call")
 	}
+
 	if times > 1 {
 		marks = append(marks, fmt.Sprintf("%d times", times))
 	}
@@ -272,6 +281,7 @@ func (s *crashScreen) wrap(w io.Writer, first, next, text string, paint func(...
 	if paint == nil {
 		paint = fmt.Sprint
 	}
+
 	prefix, line := first, ""
 	flush := func() {
 		fmt.Fprintf(w, "%s%s\n", prefix, paint(line))
@@ -288,6 +298,7 @@ func (s *crashScreen) wrap(w io.Writer, first, next, text string, paint func(...
 			word = string(runes[n:])
 			flush()
 		}
+
 		switch {
 		case line == "":
 			line = word
@@ -298,6 +309,7 @@ func (s *crashScreen) wrap(w io.Writer, first, next, text string, paint func(...
 			line += " " + word
 		}
 	}
+
 	if line != "" {
 		flush()
 	}

@@ -104,6 +104,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if f.follow && (len(args) != 1 || args[0] == "-") {
 		return usage(errors.New("--follow: give one FILE, which is not standard input"))
 	}
+
 	switch lines := cmd.Flags().Changed("format"); {
 	case f.sources && (!f.asJSON || f.stats):
 		return usage(errors.New("--source is for the objects of --json; lines have the field {source}, see --format"))
@@ -112,6 +113,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	case lines && f.stats:
 		return usage(errors.New("--format is for lines of records, --stats writes none: give one of them"))
 	}
+
 	builds, err := openBuilds(f.elf, f.hash, f.store, cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -123,10 +125,12 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if f.sources || strings.Contains(f.line, "{source") {
 		builds.tellNoSources()
 	}
+
 	names, err := expandSources(args)
 	if err != nil {
 		return err
 	}
+
 	bad := 0
 	tell := func(name string, report *text.Report, err error) error {
 		if f.follow && errors.Is(err, context.Canceled) {
@@ -149,6 +153,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: give the ELF file that the device runs, or --force to go on with %s\n", name, strings.Join(f.elf, ", "))
 			}
 		}
+
 		return nil
 	}
 	if err := f.decodeAll(cmd, decoder, names, tell); err != nil {
@@ -163,6 +168,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
+
 	if bad > 0 {
 		return fmt.Errorf("%d of %d files not decoded in full", bad, len(names))
 	}
@@ -181,6 +187,7 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 	if err := setBound(f.until, &cfg.Filter.Until, &cfg.Filter.UntilTime); err != nil {
 		return nil, fmt.Errorf("--until: %w", err)
 	}
+
 	if f.follow {
 		cfg.Reload = builds.reload
 	}
@@ -190,6 +197,7 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 	if cfg.Parallel == 0 {
 		cfg.Parallel = min(runtime.GOMAXPROCS(0), 64)
 	}
+
 	err := f.setLevels(&cfg.Filter, builds.dicts, stderr)
 	if err != nil {
 		return nil, err
@@ -204,11 +212,13 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 			return nil, fmt.Errorf("--module: %w", err)
 		}
 	}
+
 	if f.grep != "" {
 		if cfg.Filter.Grep, err = regexp.Compile(f.grep); err != nil {
 			return nil, fmt.Errorf("--grep: %w", err)
 		}
 	}
+
 	cfg.Terminal = onTerminal()
 	if cfg.Line, err = text.ParseLine(f.line, !color.NoColor); err != nil {
 		return nil, fmt.Errorf("--format: %w", err)
@@ -234,6 +244,7 @@ func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, st
 		if !single {
 			module, name = "", module
 		}
+
 		level, known := levelNames[strings.ToLower(name)]
 		if !known {
 			var err error
@@ -241,6 +252,7 @@ func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, st
 				return err
 			}
 		}
+
 		if !single {
 			filter.Levels = text.LevelsFrom(level)
 			continue
@@ -253,6 +265,7 @@ func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, st
 			modules = append(modules, names...)
 		}
 	}
+
 	switch err := text.CheckModules(modules, dicts); {
 	case err != nil && f.follow && len(dicts) > 0:
 		fmt.Fprintf(stderr, "--level: %v; a new build may have it\n", err)
@@ -270,6 +283,7 @@ func (f *decodeFlags) decodeAll(cmd *cobra.Command, decoder *text.Decoder, names
 		meter = meterOf("decoding", true, names, 2) // once for the time line, once for the lines
 		defer meter.Done()
 	}
+
 	var inputs []text.Input
 	flush := func() error {
 		if len(inputs) == 0 {
@@ -302,6 +316,7 @@ func (f *decodeFlags) decodeAll(cmd *cobra.Command, decoder *text.Decoder, names
 				return err
 			}
 		}
+
 		report, err := f.decode(cmd, decoder, name)
 		if err := tell(name, &report, err); err != nil {
 			return err

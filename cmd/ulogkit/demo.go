@@ -38,11 +38,13 @@ what is printed is decoded from these.`,
 			if err := cfg.Check(); err != nil {
 				return usage(err)
 			}
+
 			if isatty.IsTerminal(os.Stderr.Fd()) {
 				bar := progressbar.NewOptions(cfg.Uploads(), progressbar.OptionSetWriter(os.Stderr),
 					progressbar.OptionSetDescription("uploading"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 				cfg.Uploaded = func() { bar.Add(1) }
 			}
+
 			result, err := demo.Run(cmd.Context(), cfg)
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			for _, h := range result.Holdings() {
@@ -57,6 +59,7 @@ what is printed is decoded from these.`,
 				fmt.Fprintf(out, "%s over mutual TLS at %s in %v: %d devices, %d uploads, %d bytes; the far side holds each byte, by SHA-256.\n",
 					color.GreenString("All arrived"), result.Broker, result.Elapsed.Round(time.Millisecond), len(result.Devices), result.Confirmed, result.Bytes)
 			}
+
 			if e := out.Flush(); e != nil {
 				return e
 			}
@@ -79,6 +82,7 @@ func printHolding(ctx context.Context, w io.Writer, h *demo.Holding) error {
 	if h.Forgotten > 0 {
 		fmt.Fprintf(w, "(the cloud has forgotten the bytes of %d, to bound its memory)\n", h.Forgotten)
 	}
+
 	// An interruption has ended the uploads; what arrived before is shown whole.
 	if err := h.Decode(context.WithoutCancel(ctx), w, !color.NoColor); err != nil {
 		return err
@@ -95,6 +99,7 @@ func printHolding(ctx context.Context, w io.Writer, h *demo.Holding) error {
 	for _, reason := range row.Fault.Reasons {
 		fmt.Fprintf(w, "  %s\n", color.RedString(reason))
 	}
+
 	fmt.Fprintf(w, "  With the firmware, %q also tells which functions were running.\n", "ulogkit crash --elf")
 	return nil
 }

@@ -36,6 +36,7 @@ that "ulogkit sample" simulates.`,
 			if err := out.Check(files.Inputs(args...)...); err != nil {
 				return err
 			}
+
 			load := sample.Dictionary
 			if !ofSample {
 				load = func() (*dict.Dictionary, error) { return dict.Load(args[0]) }
@@ -48,6 +49,7 @@ that "ulogkit sample" simulates.`,
 			if err != nil {
 				return err
 			}
+
 			for _, field := range []struct{ flag, own *string }{
 				{&id.GitHash, &d.ID.GitHash}, {&id.Version, &d.ID.Version}, {&id.DeviceType, &d.ID.DeviceType},
 			} {
@@ -55,6 +57,7 @@ that "ulogkit sample" simulates.`,
 					*field.own = *field.flag
 				}
 			}
+
 			write := d.WriteJSON
 			if asCSV {
 				write = d.WriteCSV

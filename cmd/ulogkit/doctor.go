@@ -32,10 +32,12 @@ With --json there is one JSON object a line, with check, ok, detail and remedy.`
 			if err := load(cmd, &s); err != nil {
 				return err
 			}
+
 			device, err := deviceOf(cmd, &s)
 			if err != nil {
 				return err
 			}
+
 			cfg, err := s.Client()
 			if err != nil {
 				return usage(err)
@@ -55,12 +57,14 @@ With --json there is one JSON object a line, with check, ok, detail and remedy.`
 					fmt.Fprintln(cmd.OutOrStdout(), findingLine(f))
 				}
 			}
+
 			switch {
 			case cmd.Context().Err() != nil:
 				return cmd.Context().Err()
 			case failed > 0:
 				return &failure{exitNetwork, errors.New("not all is well")}
 			}
+
 			return nil
 		},
 	}

@@ -51,6 +51,7 @@ func (p *eventPrinter) under(m *progress.Meter) (back func()) {
 func (p *eventPrinter) print(e mqttv5.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	switch e.Kind {
 	case mqttv5.EventDelivered:
 		p.last = ""

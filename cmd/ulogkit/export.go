@@ -125,6 +125,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
+
 	cfg.Source = source
 	if cfg.PositionFile == "" && source.Dir != "" {
 		cfg.PositionFile = exporting.DefaultPosition(source.Dir, cfg.URL)
@@ -132,6 +133,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 	if cfg.PositionFile == "" {
 		return usage(errors.New("--position is missing; it names the file that remembers what was sent"))
 	}
+
 	exporter, err := exporting.New(cfg)
 	if err != nil {
 		return err
@@ -145,14 +147,17 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		}
 		defer stop()
 	}
+
 	run := exporter.Drain
 	if follow {
 		run = exporter.Run
 	}
+
 	stopMeter := func() {}
 	if !follow {
 		stopMeter = watchExport(cmd.Context(), exporter, source)
 	}
+
 	err = run(cmd.Context())
 	stopMeter()
 	if err != nil {
@@ -176,6 +181,7 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d %s\n", c.n, c.what)
 		}
 	}
+
 	if st.Lost > 0 || st.Rejected > 0 || st.SetAside > 0 || st.Quarantined > 0 {
 		return errors.New("not everything was exported")
 	}

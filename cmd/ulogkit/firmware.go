@@ -24,11 +24,13 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return usage(err)
 	}
+
 	body, size, closeBody, err := openFirmware(u.elf, cmd.InOrStdin())
 	if err != nil {
 		return fmt.Errorf("nothing was sent: %s: %w", u.elf, err)
 	}
 	defer closeBody()
+
 	f.Branch, f.Body, f.Size = u.branch, body, size
 	meter := progress.New(screen(false), "uploading", f.Size)
 	defer meter.Done()
@@ -65,6 +67,7 @@ func openFirmware(name string, stdin io.Reader) (body io.ReaderAt, size int64, c
 		}
 		body, size, closeBody = f, info.Size(), f.Close
 	}
+
 	if _, err := elf.NewFile(body); err != nil {
 		err = fmt.Errorf("not a whole ELF file: %w", err)
 		start := make([]byte, format.RecognizeSize)

@@ -97,6 +97,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	if _, err := g.Client(); err != nil {
 		return usage(err)
 	}
+
 	for _, dir := range []string{g.spool, g.configDir} {
 		if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
 			return usage(errors.Join(fmt.Errorf("%s is no folder", dir), err))
@@ -117,6 +118,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		}
 		return errors.Join(err, outboxLosses(g.outbox))
 	}
+
 	if loss := errors.Join(damagedRecords(g.outbox, outbox.Stats().Damaged), outboxLosses(g.outbox)); loss != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), loss)
 	}
@@ -155,6 +157,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		if len(devices) > 0 {
 			spoolConfig.Device = devices[0]
 		}
+
 		if cfg.Spool, err = spool.New(spoolConfig, outbox); err != nil {
 			return usage(err)
 		}
@@ -172,6 +175,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		}
 		defer stop()
 	}
+
 	err = gw.Run(cmd.Context())
 	events.mute()
 	if waiting := outbox.Stats().Waiting; waiting > 0 {

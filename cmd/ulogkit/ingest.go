@@ -61,10 +61,12 @@ while the worker is not connected or its sink fails.` + settings.Help,
 			if err := load(cmd, &s); err != nil {
 				return err
 			}
+
 			var err error
 			if cfg.Connection, err = s.Client(); err != nil {
 				return usage(err)
 			}
+
 			for _, name := range take {
 				kind, err := ingest.ParseKind(name)
 				if err != nil {
@@ -72,6 +74,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 				}
 				cfg.Kinds = append(cfg.Kinds, kind)
 			}
+
 			cfg.Group, cfg.Connection.GroupID = cfg.Connection.GroupID, ""
 			cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			return runIngest(cmd, cfg, sink, large, listen, nats)
@@ -129,6 +132,7 @@ func serve(cmd *cobra.Command, listen string, registry *prometheus.Registry, hea
 	if err != nil {
 		return nil, &failure{exitNetwork, err}
 	}
+
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("GET /healthz", health)

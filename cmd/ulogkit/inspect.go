@@ -42,6 +42,7 @@ not UTF-8 has all its bytes in "hex"; a string that the device dropped is null.`
 			bad := 0
 			meter := meterOf("reading", true, args, 1)
 			defer meter.Done()
+
 			for _, name := range args {
 				b, err := files.Read(name, cmd.InOrStdin())
 				meter.Add(int64(len(b)), 0)
@@ -61,6 +62,7 @@ not UTF-8 has all its bytes in "hex"; a string that the device dropped is null.`
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", name, err)
 				}
 			}
+
 			return errors.Join(out.Flush(), countBad(bad, len(args)))
 		},
 	}
@@ -95,6 +97,7 @@ func printRow(w io.Writer, row any) {
 		if row.EpochTimeUs != nil {
 			fmt.Fprintf(w, "  %-16s %s\n", "epoch", epochText(*row.EpochTimeUs))
 		}
+
 		printField(w, "data bytes", row.DataLen)
 		if row.LostFrames > 0 {
 			printField(w, "lost frames", &row.LostFrames)

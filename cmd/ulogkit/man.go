@@ -30,17 +30,20 @@ replaced, other files are left alone unless --force is given.`,
 			if err := durable.MakeDir(args[0], 0o755); err != nil {
 				return err
 			}
+
 			for i := range pages {
 				pages[i].out.Force = force
 				if err := pages[i].out.Check(); err != nil {
 					return err
 				}
 			}
+
 			for _, p := range pages {
 				if err := p.out.Write(p.text, nil); err != nil {
 					return err
 				}
 			}
+
 			return nil
 		},
 	}
@@ -63,10 +66,12 @@ func manPages(cmd *cobra.Command, dir string) (pages []manPage, err error) {
 	if built := readBuild().Time; built != nil {
 		date = *built
 	}
+
 	header := doc.GenManHeader{Section: "1", Date: &date, Manual: "ulogkit", Source: "ulogkit " + cmd.Root().Version}
 	if err := doc.GenMan(&page, &header, &b); err != nil {
 		return nil, err
 	}
+
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
 	pages = []manPage{{files.Output{Name: filepath.Join(dir, name), Mine: isManPage}, []byte(complete(b.String(), cmd, date))}}
 	for _, sub := range cmd.Commands() {

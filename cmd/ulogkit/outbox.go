@@ -106,6 +106,7 @@ server's, if it gave one), attempts and parked.`,
 			if err != nil {
 				return errors.Join(err, outboxLosses(dir))
 			}
+
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			damaged := 0
 			for _, r := range records {
@@ -118,6 +119,7 @@ server's, if it gave one), attempts and parked.`,
 					printRecord(out, r)
 				}
 			}
+
 			return errors.Join(out.Flush(), damagedRecords(dir, damaged), tellAside(cmd, dir))
 		},
 	}
@@ -225,12 +227,14 @@ func newOutboxChange(use, short, long, allUsage string, damaged bool, change fun
 						return err
 					}
 				}
+
 				for _, id := range ids {
 					if err := change(outbox, id); err != nil {
 						return &failure{exitData, err} // not wrong usage: who looked up the id may be late
 					}
 					fmt.Fprintln(cmd.OutOrStdout(), id)
 				}
+
 				return nil
 			})
 		},

@@ -61,18 +61,21 @@ wants to look at them, and the outbox may be in use.`,
 			if err != nil {
 				return err
 			}
+
 			var open []boxes.Loss
 			for _, l := range losses {
 				if !l.Accepted {
 					open = append(open, l)
 				}
 			}
+
 			if len(open) == 0 {
 				return nil
 			}
 			if err := boxes.AcceptLosses(dir, open); err != nil {
 				return err
 			}
+
 			for i := range open {
 				fmt.Fprintln(cmd.OutOrStdout(), printable(open[i].String()))
 			}

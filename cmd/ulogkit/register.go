@@ -27,10 +27,12 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 			if err := load(cmd, &s); err != nil {
 				return err
 			}
+
 			device, err := deviceOf(cmd, &s)
 			if err != nil {
 				return err
 			}
+
 			var lost atomic.Bool
 			tell := tellNotices(cmd)
 			client, err := dial(cmd, &s, true, mqttv5.Hooks{Event: func(e mqttv5.Event) {
@@ -43,6 +45,7 @@ cloud gives it and keeps the token for uploads. It always asks the cloud.` + set
 				return err
 			}
 			defer func() { err = errors.Join(err, client.Close()) }()
+
 			token, err := client.GetSessionToken(cmd.Context(), device)
 			if err != nil {
 				return err

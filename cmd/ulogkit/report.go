@@ -105,6 +105,7 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 		if err := r.tap.check(r.Files()...); err != nil {
 			return err
 		}
+
 		how, err := parseCompression(r.compress)
 		if err != nil {
 			return usage(err)
@@ -121,6 +122,7 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 	if !single {
 		cmd.Flags().StringVar(&r.compress, "compress", "auto", "`when` to compress a batch: auto is above 1,024 bytes, or always, or never")
 	}
+
 	cmd.Flags().BoolVar(&r.allowNobody, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
 	cmd.Flags().StringVar(&r.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
 	r.limits.addFlags(cmd)
@@ -161,6 +163,7 @@ func (r *reporter[S]) one(cmd *cobra.Command, kind telemetry.Kind, args []string
 	if err != nil {
 		return usage(err)
 	}
+
 	t, err := parseTime(r.time)
 	if err != nil {
 		return usage(err)
@@ -215,10 +218,12 @@ func (r *reporter[S]) many(cmd *cobra.Command, kind telemetry.Kind, args []strin
 	if len(args) > 1 || r.time != "" {
 		return usage(errors.New("standard input comes alone: each line has its own device and time"))
 	}
+
 	application, err := r.Application(cmd.Flags())
 	if err != nil {
 		return usage(err)
 	}
+
 	text, err := files.Read("-", cmd.InOrStdin())
 	if err != nil {
 		return err
@@ -236,6 +241,7 @@ func (r *reporter[S]) many(cmd *cobra.Command, kind telemetry.Kind, args []strin
 		}
 		items = append(items, item{fmt.Sprintf("batch %d of %s", i+1, kind), b})
 	}
+
 	next := 0 // items are dealt with in order
 	take := func() []telemetry.Device[S] {
 		next++

@@ -35,6 +35,7 @@ the time, of a device that booted on 2024-11-28.`,
 			if err := out.Check(); err != nil {
 				return err
 			}
+
 			device, err := sample.NewDevice(version, seed)
 			if err != nil {
 				return usage(fmt.Errorf("--version %d: %w", version, err))

@@ -35,6 +35,7 @@ func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, 
 	if u.text == "" && len(args) == 0 {
 		return nil, nil, nil
 	}
+
 	device, err := deviceOf(cmd, &u.Settings)
 	switch {
 	case err != nil:
@@ -48,6 +49,7 @@ func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, 
 	case u.asIs:
 		return asIsSource{logSource{device: device}}, args, nil
 	}
+
 	logs := logSource{device: device, strict: u.strict, notice: cmd.ErrOrStderr()}
 	if u.epoch != "" {
 		if logs.epochUs, err = parseEpoch(u.epoch); err != nil {

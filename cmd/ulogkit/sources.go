@@ -25,6 +25,7 @@ func expandSources(names []string) (files []string, err error) {
 			files = append(files, name) // what is wrong shows when it is opened
 			continue
 		}
+
 		before := len(files)
 		err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
 			switch hidden := path != name && strings.HasPrefix(entry.Name(), "."); {
@@ -54,6 +55,7 @@ func input(name, received string, meter *progress.Meter) (in text.Input, ok bool
 	if name == "-" || err != nil || !info.Mode().IsRegular() {
 		return text.Input{}, false, nil
 	}
+
 	in = text.Input{Name: name, Open: func() (io.ReadCloser, error) {
 		f, err := os.Open(name)
 		if err != nil {
@@ -100,11 +102,13 @@ func timeInName(name string) (time.Time, bool) {
 			}
 			return time.Unix(n, 0), err == nil
 		}
+
 		whole, fraction, _ := strings.Cut(strings.TrimSuffix(found, "Z"), ".")
 		t, err := time.Parse(form.layout, strings.NewReplacer("-", "", ":", "", "T", "").Replace(whole))
 		if err != nil {
 			continue
 		}
+
 		part, _ := strconv.ParseFloat("0."+fraction+"0", 64)
 		return t.Add(time.Duration(part * float64(time.Second))), true
 	}

@@ -94,11 +94,13 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
+
 	r, err := source.Read(cmd.Context(), 0)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+
 	if f.extract != "" {
 		if sinks.Holds(name, f.extract) {
 			return 0, usage(fmt.Errorf("--extract %s is the sink that is read; name another folder", f.extract))
@@ -137,6 +139,7 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 		case err != nil:
 			return lost, err
 		}
+
 		row := newStoredRow(&record)
 		if f.extract != "" {
 			if row.File, err = f.write(&record, prefix); err != nil {

@@ -142,6 +142,7 @@ func (u *uploader) check(args []string) error {
 			given++
 		}
 	}
+
 	switch {
 	case given > 1, given == 0 && u.outbox == "":
 		return errors.New("give the logs to upload, or one of --core, --text and --firmware with its file, or --outbox for what waits in it")
@@ -239,11 +240,13 @@ func (u *uploader) send(cmd *cobra.Command, src source, items []item) (err error
 			confirmed++
 			continue
 		}
+
 		failed = append(failed, fmt.Errorf("%s: %w", it.name, err))
 		if !errors.Is(err, mqttv5.ErrBadData) && !errors.Is(err, mqttv5.ErrRefused) {
 			break // no other will fare better
 		}
 	}
+
 	if n := len(failed); n > 0 && len(items) > 1 {
 		failed[n-1] = fmt.Errorf("%w (%d of %d files confirmed)", failed[n-1], confirmed, len(items))
 	}
@@ -270,6 +273,7 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, outboxLosses(u.outbox)) }()
+
 	var refused error
 	outbox, err := boxes.Open(cfg)
 	if errors.Is(err, boxes.ErrHeld) && len(items) > 0 {
@@ -283,11 +287,13 @@ func (u *uploader) deliver(cmd *cobra.Command, src source, items []item) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, outbox.Close()) }()
+
 	if len(items) > 0 {
 		if refused, err = accept(cmd, src, items, outbox, events); err != nil {
 			return errors.Join(refused, err)
 		}
 	}
+
 	client, end, err := u.connect(cmd, true, events.hooks())
 	if err != nil {
 		s := outbox.Stats()

@@ -43,6 +43,7 @@ func (s *dumpSource) prepare(name string, b []byte) ([]byte, error) {
 	if s.strict && len(d.Lost) > 0 {
 		return nil, errors.New(strings.Join(d.Lost, " "))
 	}
+
 	payload := d.Bytes
 	if d.Header == nil {
 		if payload, err = s.withHeader(payload); err != nil {

@@ -23,6 +23,7 @@ them, is one of the bad.`,
 			bad := 0
 			meter := meterOf("verifying", true, args, 1)
 			defer meter.Done()
+
 			for _, name := range args {
 				b, err := files.Read(name, cmd.InOrStdin())
 				meter.Add(int64(len(b)), 0)
@@ -37,6 +38,7 @@ them, is one of the bad.`,
 					return err
 				}
 			}
+
 			return countBad(bad, len(args))
 		},
 	}

@@ -37,6 +37,7 @@ func readBuild() build {
 	if info.Main.Version != "" {
 		b.Version = info.Main.Version
 	}
+
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":

@@ -31,6 +31,7 @@ names, if the cloud sent names) and timeout_seconds (0: until the next).` + sett
 			if err := load(cmd, &s); err != nil {
 				return err
 			}
+
 			device, err := deviceOf(cmd, &s)
 			if err != nil {
 				return err
@@ -42,6 +43,7 @@ names, if the cloud sent names) and timeout_seconds (0: until the next).` + sett
 			}
 			defer func() { err = errors.Join(err, client.Close()) }()
 			defer events.mute()
+
 			for c, err := range client.WatchLogConfig(cmd.Context(), device) {
 				if err != nil {
 					return err
@@ -52,6 +54,7 @@ names, if the cloud sent names) and timeout_seconds (0: until the next).` + sett
 				}
 				events.printf("%s\n", line)
 			}
+
 			return nil
 		},
 	}

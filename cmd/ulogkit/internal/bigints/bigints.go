@@ -34,6 +34,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			w.number = append(w.number, c)
 			continue
 		}
+
 		w.endNumber()
 		w.out = append(w.out, c)
 		switch {
@@ -45,6 +46,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			w.inString = !w.inString
 		}
 	}
+
 	if _, err := w.to.Write(w.out); err != nil {
 		return 0, err
 	}

@@ -29,6 +29,7 @@ func Complaint(s *wire.Stats, undecoded int) error {
 	if s.GapBytes == 0 {
 		add(s.Gaps, "gap", " in what was captured")
 	}
+
 	add(s.LostBytes, "byte", " passed over")
 	add(s.Fragments, "IP fragment", " without the rest of the packet: capture all of them, or where packets are whole")
 	add(s.Damaged, "packet", " damaged or cut: capture with the full packet length")

@@ -35,6 +35,7 @@ func (r *Row) appendParts(dst []byte) []byte {
 	if r.Packet == "" {
 		separator = ": "
 	}
+
 	add := func(format string, args ...any) {
 		dst = fmt.Appendf(append(dst, separator...), format, args...)
 		separator = ", "
@@ -48,6 +49,7 @@ func (r *Row) appendParts(dst []byte) []byte {
 		add("MQTT %s", version)
 		add("keep-alive %d s", *r.KeepAlive)
 	}
+
 	if r.ProxiedFor != "" {
 		add("through a proxy for %s", r.ProxiedFor)
 	}
@@ -57,6 +59,7 @@ func (r *Row) appendParts(dst []byte) []byte {
 	if r.Password != "" {
 		add("password %q", r.Password)
 	}
+
 	for _, f := range r.Filters {
 		add("%q", f)
 	}
@@ -72,6 +75,7 @@ func (r *Row) appendParts(dst []byte) []byte {
 	if r.SessionToken != nil {
 		add("session token %d", *r.SessionToken)
 	}
+
 	for _, field := range []struct {
 		name  string
 		value *string
@@ -88,12 +92,14 @@ func (r *Row) appendParts(dst []byte) []byte {
 			add("%s %q", field.name, *field.value)
 		}
 	}
+
 	if r.Token != nil {
 		add("token %d", *r.Token)
 	}
 	if r.Dup {
 		add("sent before")
 	}
+
 	for _, code := range r.ReasonCodes {
 		add("code 0x%02x", code)
 	}
@@ -103,6 +109,7 @@ func (r *Row) appendParts(dst []byte) []byte {
 	if r.LatencyMS != nil {
 		add("after %v", time.Duration(*r.LatencyMS*float64(time.Millisecond)).Round(time.Microsecond))
 	}
+
 	switch {
 	case r.Error != "" && r.Packet != "" && r.Captured == nil:
 		add("bad: %s", r.Error)
@@ -111,6 +118,7 @@ func (r *Row) appendParts(dst []byte) []byte {
 	case r.ChecksumOK != nil:
 		add("good")
 	}
+
 	if r.Remark != "" {
 		add("remark: %s", r.Remark)
 	}

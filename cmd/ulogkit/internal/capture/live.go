@@ -47,6 +47,7 @@ func (l *Live) Read(p []byte) (int, error) {
 		l.rest = l.rest[n:]
 		return n, nil
 	}
+
 	if err := l.idle(); err != nil {
 		return 0, err
 	}
@@ -55,6 +56,7 @@ func (l *Live) Read(p []byte) (int, error) {
 		return 0, l.ctx.Err()
 	case l.want <- struct{}{}:
 	}
+
 	select {
 	case <-l.ctx.Done():
 		return 0, l.ctx.Err()

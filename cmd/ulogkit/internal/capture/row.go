@@ -99,12 +99,14 @@ func (r *Row) Set(m *wire.Message, showSecrets bool) {
 	if m.Reason != "" {
 		r.ReasonCode = new(uint8(m.ReasonCode))
 	}
+
 	for _, code := range m.ReasonCodes {
 		r.ReasonCodes = append(r.ReasonCodes, int(code))
 	}
 	if m.Latency >= 0 {
 		r.LatencyMS = new(float64(m.Latency.Microseconds()) / 1000)
 	}
+
 	switch m.Kind {
 	case wire.KindConnect:
 		r.MQTTVersion, r.ClientID, r.KeepAlive, r.CleanStart = &m.Version, &m.ClientID, &m.KeepAlive, &m.CleanStart
@@ -129,6 +131,7 @@ func (r *Row) Set(m *wire.Message, showSecrets bool) {
 	case wire.KindGap, wire.KindResync, wire.KindOversize:
 		r.Lost = &m.Lost
 	}
+
 	if r.Error = m.Trouble(); r.Error == "" && m.Err != nil {
 		r.Error = m.Err.Error()
 	}
@@ -143,17 +146,20 @@ func (r *Row) log(b []byte, showSecrets bool) {
 	if showSecrets {
 		r.SessionToken = new(l.SessionToken())
 	}
+
 	r.Version, r.DataLen, r.Checksum = new(uint32(l.Version())), new(len(l.Data())), new(uint32(l.Checksum()))
 	r.ChecksumOK = new(l.Verify() == nil)
 	if n, ok := l.Sequence(); ok {
 		r.Sequence = &n
 	}
+
 	if tick, rate, ok := l.Clock(); ok {
 		r.Tick, r.TickRateHz = &tick, &rate
 	}
 	if us, ok := l.Epoch(); ok {
 		r.EpochTimeUs = &us
 	}
+
 	n := 0
 	frames := l.Frames()
 	for frames.Next() {

@@ -93,6 +93,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 	if err := cfg.Check(); err != nil {
 		return Result{}, err
 	}
+
 	// The cloud lives until Run returns, so that an interrupted client fails
 	// by its own doing and says so.
 	cloud, err := localcloud.Start(context.WithoutCancel(ctx), localcloud.Config{CustomerID: customer})
@@ -100,6 +101,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, cloud.Close()) }()
+
 	connection := mqttv5.Config{
 		Broker: cloud.Host(), Port: cloud.Port(), CertFile: cloud.CertFile(), KeyFile: cloud.KeyFile(), CAFile: cloud.CAFile(),
 		CustomerID: customer,
@@ -111,6 +113,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
+
 	var w *workers
 	if cfg.Ingest {
 		if w, err = startWorkers(ctx, connection); err != nil {
@@ -131,6 +134,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 			return err
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return result, err
 	}
@@ -146,6 +150,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 			return result, err
 		}
 	}
+
 	result.Elapsed = time.Since(begin)
 	return result, result.compare(uploads)
 }
@@ -173,6 +178,7 @@ func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, i int) (r
 	if registered.Token, err = client.GetSessionToken(ctx, info); err != nil {
 		return registered, nil, err
 	}
+
 	var uploads []upload
 	done := func(what string, payload []byte) {
 		uploads = append(uploads, upload{what: what, sum: sha256.Sum256(payload), size: len(payload)})
@@ -188,6 +194,7 @@ func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, i int) (r
 		if _, err := client.UploadLog(ctx, info, log); err != nil {
 			return registered, nil, err
 		}
+
 		// What must arrive is what the device reported, with the token.
 		l, _, err := format.ParseLog(log)
 		if err != nil {
@@ -196,6 +203,7 @@ func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, i int) (r
 		l.SetSessionToken(registered.Token)
 		done(fmt.Sprintf("log %d of %s", n+1, info.DeviceSerial), log)
 	}
+
 	if i > 0 {
 		return registered, uploads, nil
 	}
@@ -209,6 +217,7 @@ func runDevice(ctx context.Context, client *mqttv5.Client, cfg Config, i int) (r
 	if _, err := client.PublishCoreDump(ctx, dump); err != nil {
 		return registered, nil, err
 	}
+
 	done("the crash dump of "+info.DeviceSerial, dump)
 	return registered, uploads, nil
 }
@@ -222,6 +231,7 @@ func (r *Result) compare(uploads [][]upload) error {
 			held[got.SHA256]++
 		}
 	}
+
 	var missing string
 	for _, device := range uploads {
 		for _, u := range device {
@@ -236,6 +246,7 @@ func (r *Result) compare(uploads [][]upload) error {
 			r.Confirmed++
 		}
 	}
+
 	if missing != "" {
 		return fmt.Errorf("%d of %d uploads %w, the first is %s", r.Uploads-r.Confirmed, r.Uploads, ErrLost, missing)
 	}

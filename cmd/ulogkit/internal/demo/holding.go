@@ -28,6 +28,7 @@ func (r *Result) Holdings() []Holding {
 	for _, rec := range r.Stored {
 		stored[sha256.Sum256(rec.Payload)] = rec.Payload
 	}
+
 	var all []Holding
 	place := map[string]int{}
 	for _, d := range r.Devices {
@@ -36,6 +37,7 @@ func (r *Result) Holdings() []Holding {
 			all = append(all, Holding{Device: d})
 		}
 	}
+
 	for _, got := range r.Received {
 		i, known := place[got.DeviceSerial]
 		if !known {
@@ -45,6 +47,7 @@ func (r *Result) Holdings() []Holding {
 		if len(r.Stored) > 0 {
 			payload = stored[got.SHA256]
 		}
+
 		switch h := &all[i]; {
 		case got.Kind == localcloud.KindCoreDump:
 			h.Dump = payload

@@ -47,6 +47,7 @@ func startWorkers(ctx context.Context, connection mqttv5.Config) (_ *workers, er
 	if w.sink, err = filesink.Open(filesink.Config{Dir: filepath.Join(dir, "sink")}); err != nil {
 		return nil, err
 	}
+
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
 	for i := range numWorkers {
@@ -60,6 +61,7 @@ func startWorkers(ctx context.Context, connection mqttv5.Config) (_ *workers, er
 		w.worker = append(w.worker, worker)
 		w.group.Go(func() error { return worker.Run(run) })
 	}
+
 	return w, wait(ctx, func() (bool, error) {
 		for _, worker := range w.worker {
 			if h := worker.Health(); !h.Connected {

@@ -56,6 +56,7 @@ func Boxes(title string, boxes []Box, arrows []Arrow) ([]byte, error) {
 			byName[bend.Name] = bend
 			way = append(way, bend)
 		}
+
 		way = append(way, to)
 		for i := range way[1:] {
 			steps = append(steps, Arrow{way[i].Name, way[i+1].Name})
@@ -72,6 +73,7 @@ func Boxes(title string, boxes []Box, arrows []Arrow) ([]byte, error) {
 		}
 		total = max(total, width)
 	}
+
 	for range 24 {
 		for _, n := range order {
 			spread(rows[n], total, gap)
@@ -96,10 +98,12 @@ func Boxes(title string, boxes []Box, arrows []Arrow) ([]byte, error) {
 		}
 		y += tallest + rise
 	}
+
 	p := New(total, y-rise+gap, title)
 	for _, way := range ways {
 		p.connect(way)
 	}
+
 	for _, n := range order {
 		for _, b := range rows[n] {
 			if !b.bend {
@@ -182,6 +186,7 @@ func (p *Picture) connect(way []*placed) {
 		}
 		x, y = toX, toY
 	}
+
 	fmt.Fprintln(&p.body, `"/>`)
 	p.tip(x, y+6, 0, 1)
 }

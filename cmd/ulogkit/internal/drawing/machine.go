@@ -41,10 +41,12 @@ func Machine(title string, states []State, steps []Step) ([]byte, error) {
 				shared = true
 			}
 		}
+
 		if !shared {
 			arrows = append(arrows, s)
 		}
 	}
+
 	for _, a := range arrows {
 		back := false
 		for _, b := range arrows {
@@ -52,6 +54,7 @@ func Machine(title string, states []State, steps []Step) ([]byte, error) {
 		}
 		p.step(byName[a.From], byName[a.To], a.Label, back)
 	}
+
 	for _, s := range states {
 		b := byName[s.Name]
 		p.Rect(b.x, b.y, b.width, b.height, "box")
@@ -71,6 +74,7 @@ func (p *Picture) step(from, to *placed, label string, back bool) {
 	if back {
 		aside = 9
 	}
+
 	x1, y1, x2, y2 = x1-dy*aside, y1+dx*aside, x2-dy*aside, y2+dx*aside
 	// How far it is from the middle of a box to its edge in this direction.
 	edge := func(b *placed) float64 {

@@ -52,6 +52,7 @@ func (o *Output) Check(inputs ...Input) error {
 	if o.Name == "" || o.Name == "-" {
 		return nil
 	}
+
 	out, err := os.Stat(o.Name)
 	for _, in := range inputs {
 		if in.Name == "" || in.Name == "-" {
@@ -61,6 +62,7 @@ func (o *Output) Check(inputs ...Input) error {
 			return refusal{fmt.Errorf("%s %s is the same file as %s, which is read; nothing was done", o.Flag, o.Name, in)}
 		}
 	}
+
 	target, regular, err := resolve(o.Name)
 	if err != nil || !regular {
 		return o.failure(err)
@@ -68,6 +70,7 @@ func (o *Output) Check(inputs ...Input) error {
 	if err := o.mayReplace(target); err != nil {
 		return err
 	}
+
 	f, err := durable.Create(target, durable.KeepMode)
 	if err != nil {
 		return o.failure(err)
@@ -96,6 +99,7 @@ func (o *Output) mayReplace(target string) error {
 	if o.Force {
 		return nil
 	}
+
 	f, err := os.Open(target)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -107,6 +111,7 @@ func (o *Output) mayReplace(target string) error {
 		return refused("cannot be read: " + cause(err).Error())
 	}
 	defer f.Close()
+
 	old, err := io.ReadAll(io.LimitReader(f, MaxSize))
 	if err != nil {
 		return refused("cannot be read: " + cause(err).Error())
@@ -142,6 +147,7 @@ func (o *Output) WriteFrom(write func(io.Writer) error, stdout io.Writer) (n int
 		err := write(w)
 		return w.n, err
 	}
+
 	target, regular, err := resolve(o.Name)
 	if err != nil {
 		return 0, o.failure(err)
@@ -164,6 +170,7 @@ func (o *Output) WriteFrom(write func(io.Writer) error, stdout io.Writer) (n int
 		return 0, o.failure(err)
 	}
 	defer f.Abort()
+
 	w := &counter{w: f}
 	if err := write(w); err != nil {
 		return 0, o.failure(err)
@@ -224,6 +231,7 @@ func (o *Output) Grow(first func(io.Writer) error) (*os.File, error) {
 		}
 		return f, o.failure(first(f))
 	}
+
 	if err := o.mayReplace(target); err != nil {
 		return nil, err
 	}
@@ -231,10 +239,12 @@ func (o *Output) Grow(first func(io.Writer) error) (*os.File, error) {
 	if err != nil {
 		return nil, o.failure(err)
 	}
+
 	if err := first(f); err != nil {
 		f.Abort()
 		return nil, o.failure(err)
 	}
+
 	if err := f.Appear(); err != nil {
 		return nil, o.failure(err)
 	}

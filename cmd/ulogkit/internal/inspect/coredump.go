@@ -88,6 +88,7 @@ func coreDumpRow(d *crash.Dump, b []byte) *CoreDump {
 		row.DeviceSerial, row.DeviceSerialHex = textOf(h.DeviceSerial())
 		row.VersionString, row.VersionStringHex = textOf(h.VersionString())
 	}
+
 	if dump, _, err := format.ParseCoreDump(b); err == nil {
 		row.ChecksumOK = dump.Verify() == nil
 	}
@@ -99,6 +100,7 @@ func coreDumpRow(d *crash.Dump, b []byte) *CoreDump {
 	if d.FP != nil {
 		row.FPRegisters = fpRegistersRow(d.FP)
 	}
+
 	for _, region := range d.Regions {
 		row.Regions = append(row.Regions, Region{Start: region.Start, End: region.End})
 	}

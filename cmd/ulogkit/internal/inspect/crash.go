@@ -83,16 +83,19 @@ func Explain(name string, b []byte, builds []*crash.Firmware) (row *Crash, err e
 		}
 		row.Error = err.Error()
 	}
+
 	fw := row.choose(d, builds)
 	f := fw.Explain(d)
 	row.Fault = &Fault{Reasons: f.Reasons}
 	if f.Recorded {
 		row.Fault.CFSR, row.Fault.HFSR, row.Fault.DFSR, row.Fault.MMFAR, row.Fault.BFAR = &f.CFSR, &f.HFSR, &f.DFSR, &f.MMFAR, &f.BFAR
 	}
+
 	t := fw.Backtrace(d)
 	for _, frame := range t.Frames {
 		row.Backtrace = append(row.Backtrace, callRow(&frame))
 	}
+
 	row.Truncated, row.Omitted, row.Outermost = t.Truncated, t.Omitted, t.Outermost
 	if row.Notes = append(row.Notes, t.Notes...); fw != nil {
 		row.Notes = append(row.Notes, fw.Notes...)

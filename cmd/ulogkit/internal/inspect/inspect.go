@@ -98,6 +98,7 @@ func fileLog(b []byte) *Log {
 	if tick, rate, ok := h.Clock(); ok {
 		row.Tick, row.TickRateHz = &tick, &rate
 	}
+
 	if us, ok := h.Epoch(); ok {
 		row.EpochTimeUs = &us
 	}
@@ -115,6 +116,7 @@ func fileLog(b []byte) *Log {
 	for range frames.All() {
 		row.Frames++
 	}
+
 	row.LostFrames, _ = lostFrames(b)
 	return row
 }
@@ -158,10 +160,12 @@ func Frames(name string, b []byte) iter.Seq[*Frame] {
 			if l.FramesTimed() {
 				row.TickDelta = &frame.TickDelta
 			}
+
 			// No frame is too short for it.
 			if h, _, err := format.ParsePayloadHeader(frame.Payload); err == nil {
 				row.Level, row.Module, row.FmtAddr = h.Level(), h.Module(), h.FmtAddr()
 			}
+
 			if p, err := format.ParsePayload(frame.Payload); err != nil {
 				row.Error = err.Error()
 			} else {
@@ -170,6 +174,7 @@ func Frames(name string, b []byte) iter.Seq[*Frame] {
 					row.Args = append(row.Args, argRow(arg))
 				}
 			}
+
 			if !yield(row) {
 				return
 			}
@@ -197,6 +202,7 @@ func argRow(a format.Arg) Arg {
 		default:
 			return row
 		}
+
 		row.Bits = fmt.Sprintf("%016x", math.Float64bits(x))
 		return row
 	case format.ArgTypeString:

@@ -21,11 +21,13 @@ func sourceOf(row *Crash) *Source {
 	if len(row.Backtrace) == 0 || row.Backtrace[0].Line == nil {
 		return nil
 	}
+
 	name, line := filepath.FromSlash(*row.Backtrace[0].File), *row.Backtrace[0].Line
 	places := []string{name}
 	if !filepath.IsAbs(name) && row.ELF != "" {
 		places = append(places, filepath.Join(filepath.Dir(row.ELF), name))
 	}
+
 	for _, place := range places {
 		if info, err := os.Stat(place); err != nil || !info.Mode().IsRegular() || info.Size() > most {
 			continue
@@ -35,6 +37,7 @@ func sourceOf(row *Crash) *Source {
 			continue
 		}
 		defer f.Close()
+
 		lines := bufio.NewScanner(f)
 		for n := 1; lines.Scan(); n++ {
 			if n == line {

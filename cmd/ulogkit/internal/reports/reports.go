@@ -38,15 +38,18 @@ func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], err
 			}
 			continue
 		}
+
 		if b.size > 0 && b.size+len(line) > maxBatch {
 			batches = append(batches, b.devices)
 			b = &batch[S]{at: map[key]int{}}
 		}
+
 		b.size += len(line)
 		for _, d := range devices {
 			b.add(d)
 		}
 	}
+
 	if len(b.devices) > 0 {
 		batches = append(batches, b.devices)
 	}
@@ -92,10 +95,12 @@ func readLine[S telemetry.Sample](line []byte) ([]telemetry.Device[S], error) {
 		// The sample's own members are those of its device as well.
 		line = fmt.Appendf(nil, `{"device_serial":%s,"app_id":%s,"%s":[%s]}`, member(members, "device_serial"), member(members, "app_id"), kind, line)
 	}
+
 	report, err := telemetry.Parse(kind, line)
 	if err != nil {
 		return nil, err
 	}
+
 	var devices []telemetry.Device[S]
 	switch d := any(&devices).(type) {
 	case *[]telemetry.Device[telemetry.Metric]:
@@ -103,6 +108,7 @@ func readLine[S telemetry.Sample](line []byte) ([]telemetry.Device[S], error) {
 	case *[]telemetry.Device[telemetry.Event]:
 		*d = report.Events
 	}
+
 	// What can be read may still be no name.
 	if _, err := telemetry.EncodeBatch(devices); err != nil {
 		return nil, err

@@ -60,10 +60,12 @@ func (d *Device) Log(frames int, lowest format.Level) ([]byte, error) {
 	if lowest > format.LevelMetric {
 		return nil, fmt.Errorf("level %d is not one that a device logs; the highest is %d, %v", lowest, format.LevelMetric, format.LevelMetric)
 	}
+
 	b, err := format.NewLogBuilder(d.version)
 	if err != nil {
 		return nil, err
 	}
+
 	for b.NumFrames() < frames {
 		said := d.next()
 		if said.level < lowest {
@@ -82,6 +84,7 @@ func (d *Device) Log(frames int, lowest format.Level) ([]byte, error) {
 		d.sequence++
 		d.framed = d.tick
 	}
+
 	d.tick += 1 + d.random.Uint32N(TickRateHz/16)
 	b.Tick, b.TickRateHz = d.tick, TickRateHz
 	b.EpochTimeUs = bootEpochUs + d.microseconds()

@@ -20,6 +20,7 @@ func readFile(name, home string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}
+
 	for key, value := range values {
 		if !settable[key] || value == "" || key == "store" && value == noStore {
 			continue

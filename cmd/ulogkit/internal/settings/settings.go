@@ -124,6 +124,7 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string, notice
 	if name == "" {
 		name, required = defaultFile(getenv), false
 	}
+
 	if name != "" {
 		var err error
 		file, err = readFile(name, getenv("HOME"))
@@ -138,11 +139,13 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string, notice
 			return err
 		}
 	}
+
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
 		if _, ok := settable[f.Name]; !ok || f.Changed || err != nil || f.Name == "timeout" && f != s.wait {
 			return
 		}
+
 		variable := variable(f.Name)
 		if value := getenv(variable); value != "" {
 			if quoted(value) {
@@ -195,6 +198,7 @@ func (s *Settings) Client() (mqttv5.Config, error) {
 	if !s.plaintext && (s.cert == "" || s.key == "") {
 		return mqttv5.Config{}, errors.New("--cert and --key are missing; they name the client certificate and private key that the cloud gave you")
 	}
+
 	cfg := mqttv5.Config{
 		Broker: s.broker, CertFile: s.cert, KeyFile: s.key, CAFile: s.ca, CustomerID: s.customer, GroupID: s.group, TopicPrefix: s.prefix,
 		InsecurePlaintext: s.plaintext, AllowNoSubscriber: s.AllowNoSubscriber, TokenTimeout: s.timeout,
@@ -320,6 +324,7 @@ func (s *Settings) named(flags *pflag.FlagSet, purpose string, required ...strin
 		}
 		return d, nil
 	}
+
 	b, err := os.ReadFile(s.deviceFile)
 	if err != nil {
 		return mqttv5.DeviceInfo{}, fmt.Errorf("--device: %w", err)
@@ -327,6 +332,7 @@ func (s *Settings) named(flags *pflag.FlagSet, purpose string, required ...strin
 	if d, err = mqttv5.ParseDeviceInfo(b); err != nil {
 		return mqttv5.DeviceInfo{}, fmt.Errorf("--device %s: %w", s.deviceFile, err)
 	}
+
 	for name, set := range map[string]func(){
 		"application": func() { d.ApplicationID = s.device.ApplicationID },
 		"serial":      func() { d.DeviceSerial = s.device.DeviceSerial },

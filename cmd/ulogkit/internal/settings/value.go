@@ -16,6 +16,7 @@ func Explain(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
+
 	var wanted string
 	switch kind := bad.GetFlag().Value.Type(); {
 	case kind == "bool":
