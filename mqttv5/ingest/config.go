@@ -109,6 +109,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		c.Name = host
 	}
+
 	orDefault(&c.ReceiveMaximum, 128)
 	orDefault(&c.MaxPayload, connection.DefaultMaxMessage)
 	orDefault(&c.SessionExpiry, 24*time.Hour)
@@ -116,6 +117,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Quarantine == nil {
 		c.Quarantine = c.Sink
 	}
+
 	if err := c.check(); err != nil {
 		return Config{}, err
 	}
@@ -124,6 +126,7 @@ func (c Config) withDefaults() (Config, error) {
 		if conn.CustomerID == "" {
 			return Config{}, errors.New("no CustomerID in Connection; it is the account whose uploads are taken")
 		}
+
 		var err error
 		all := len(c.Kinds) == 0
 		if all {
@@ -137,6 +140,7 @@ func (c Config) withDefaults() (Config, error) {
 			c.optional, _ = filters(conn.TopicPrefix, conn.CustomerID, conn.GroupID, later)
 		}
 	}
+
 	if conn.Tuning.ClientID == "" {
 		conn.Tuning.ClientID = "ingest-" + c.Group + "-" + c.Name
 	}
@@ -168,11 +172,13 @@ func (c Config) check() error {
 	if c.Group == "" {
 		return errors.New("no Group given; all workers that share the work have the same one")
 	}
+
 	for _, f := range [...]struct{ name, value string }{{"Group", c.Group}, {"Name", c.Name}} {
 		if err := topic.Check(f.value); err != nil {
 			return fmt.Errorf("%s %q: %w", f.name, f.value, err)
 		}
 	}
+
 	if c.Connection.Lent != nil {
 		return errors.New("a connection in Lent; a worker acknowledges only what is stored, and needs a session of its own")
 	}
@@ -190,6 +196,7 @@ func (c Config) check() error {
 			return fmt.Errorf("filter %q is not a topic filter without $share", f)
 		}
 	}
+
 	for _, f := range [...]struct {
 		name     string
 		v        int
@@ -203,6 +210,7 @@ func (c Config) check() error {
 			return fmt.Errorf("%s %d is not between %d and %d", f.name, f.v, f.min, f.max)
 		}
 	}
+
 	if c.SessionExpiry < time.Second || c.SessionExpiry > 1<<31*time.Second {
 		return fmt.Errorf("SessionExpiry %v is not between 1 s and 68 years", c.SessionExpiry)
 	}

@@ -24,6 +24,7 @@ func (g *Gaps) Observe(r *Record) (inside, before int) {
 	if r.Kind != KindLog || r.Reason != "" {
 		return 0, 0
 	}
+
 	l, _, err := format.ParseLog(r.Payload)
 	if err != nil || !l.FramesNumbered() {
 		return 0, 0
@@ -42,12 +43,14 @@ func (g *Gaps) Observe(r *Record) (inside, before int) {
 		}
 		last, any = s, true
 	}
+
 	if !any {
 		return inside, before
 	}
 	if g.last == nil || len(g.last) >= maxGapDevices {
 		g.last = make(map[gapKey]uint16) // forgets; a gap may go unnoticed
 	}
+
 	g.last[key] = last
 	return inside, before
 }

@@ -34,16 +34,19 @@ func newCounters(worker string) *counters {
 		c.all = append(c.all, m)
 		return m
 	}
+
 	gauge := func(name, help string) prometheus.Gauge {
 		m := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "ulogkit", Subsystem: "ingest", Name: name, Help: help, ConstLabels: labels})
 		c.all = append(c.all, m)
 		return m
 	}
+
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		m := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "ulogkit", Subsystem: "ingest", Name: name, Help: help, ConstLabels: labels, Buckets: buckets})
 		c.all = append(c.all, m)
 		return m
 	}
+
 	kinds := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "ulogkit", Subsystem: "ingest", Name: "messages_total",
 		Help: "Intact messages received, copies left out.", ConstLabels: labels,
@@ -52,6 +55,7 @@ func newCounters(worker string) *counters {
 	for kind := range c.received {
 		c.received[kind] = kinds.WithLabelValues(Kind(kind).String())
 	}
+
 	c.bytes = counter("bytes_total", "Payload bytes received, copies included.")
 	c.copies = counter("copies_total", "Messages dropped because they were copies.")
 	c.quarantined = counter("quarantined_total", "Messages that were not intact.")

@@ -91,6 +91,7 @@ func (p *pipeline) collect(ctx context.Context, stop <-chan struct{}, queue <-ch
 		return false
 	default:
 	}
+
 	select {
 	case <-stop:
 		return false
@@ -99,6 +100,7 @@ func (p *pipeline) collect(ctx context.Context, stop <-chan struct{}, queue <-ch
 	case d := <-queue:
 		p.batch = append(p.batch, d)
 	}
+
 	for len(p.batch) < cap(p.batch) {
 		select {
 		case d := <-queue:
@@ -128,10 +130,12 @@ func (p *pipeline) examine() {
 			p.bad = append(p.bad, r)
 			continue
 		}
+
 		p.count.received[kind].Inc()
 		if kind == KindLog {
 			p.count.missing.Add(float64(missing(r.Payload)))
 		}
+
 		p.good = append(p.good, r)
 	}
 }
@@ -171,6 +175,7 @@ func (p *pipeline) append(ctx context.Context, sink Sink, records *[]Record, wha
 			p.good = slices.Delete(p.good, tooLarge.Index, tooLarge.Index+1)
 			continue
 		}
+
 		p.count.failures.Inc()
 		p.status.sinkFails(what, err)
 		if !wait.For(ctx, delay) {

@@ -65,6 +65,7 @@ func ParseTextLog(b []byte) (*TextLog, error) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
+
 		var err error
 		if log == nil {
 			log, err = parseTextHeader(line)
@@ -77,6 +78,7 @@ func ParseTextLog(b []byte) (*TextLog, error) {
 			return nil, fmt.Errorf("text log, line %d: %w", number, err)
 		}
 	}
+
 	if log == nil {
 		return nil, errors.New("text log: it is empty")
 	}

@@ -67,6 +67,7 @@ func filters(prefix, customer, group string, kinds []Kind) (out []string, err er
 		default:
 			return nil, fmt.Errorf("kind %v is nothing that devices upload", kind)
 		}
+
 		for _, t.Group = range groups {
 			f, err := t.Filter()
 			if err != nil {

@@ -64,6 +64,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if started {
 		return errors.New("run ingest worker: it was run already; make a new one")
 	}
+
 	if r := w.cfg.Metrics; r != nil {
 		if err := w.count.register(r); err != nil {
 			return fmt.Errorf("run ingest worker: register metrics: %w", err)
@@ -71,6 +72,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		defer w.count.unregister(r)
 	}
 	defer w.keeper.Close(context.Background()) // nothing is in flight
+
 	for {
 		l, err := w.keeper.UpPatiently(ctx)
 		if err == nil {
@@ -143,6 +145,7 @@ func (w *Worker) serve(ctx context.Context, l *link.Link) {
 func (w *Worker) subscribe(ctx context.Context, l *link.Link) error {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Connection.TokenTimeout)
 	defer cancel()
+
 	err := l.Subscribe(ctx, w.filters...)
 	if !fault.Code(err).Failed() || len(w.cfg.optional) == 0 {
 		w.status.refused(nil)
@@ -169,6 +172,7 @@ func (w *Worker) subscribe(ctx context.Context, l *link.Link) error {
 			return err
 		}
 	}
+
 	w.status.refused(refused)
 	return nil
 }
@@ -179,12 +183,14 @@ func (w *Worker) subscribe(ctx context.Context, l *link.Link) error {
 func (w *Worker) leave(l *link.Link) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Connection.TokenTimeout)
 	defer cancel()
+
 	if err := l.Unsubscribe(ctx, w.filters...); err != nil {
 		w.status.log.Warn("cannot unsubscribe; the session stays", "error", err)
 		return false
 	}
 	tick := time.NewTicker(w.quiet / 8)
 	defer tick.Stop()
+
 	last := time.Now()
 	for time.Since(last) < w.quiet {
 		select {
@@ -192,6 +198,7 @@ func (w *Worker) leave(l *link.Link) bool {
 		case <-l.Dead():
 			return false
 		}
+
 		h := w.Health()
 		if h.Sink != "" {
 			w.status.log.Warn("cannot leave the group while the sink fails; the session stays")

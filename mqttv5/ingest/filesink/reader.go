@@ -57,15 +57,18 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 		if err := ctx.Err(); err != nil {
 			return ingest.Record{}, err
 		}
+
 		if r.seg == nil {
 			if err := r.open(); err != nil {
 				return ingest.Record{}, err
 			}
 		}
+
 		if r.end != 0 && r.next >= r.end {
 			r.leave()
 			continue
 		}
+
 		known, err := r.find()
 		if err != nil {
 			return ingest.Record{}, fmt.Errorf("read file sink: %w", err)
@@ -84,6 +87,7 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 			}
 			return ingest.Record{}, r.lost(r.end-1, fmt.Errorf("%w: the segment ends too early", errDamaged))
 		}
+
 		if err := r.newer(); err != nil {
 			return ingest.Record{}, err
 		}
@@ -100,12 +104,14 @@ func (r *Reader) open() error {
 	if !exact {
 		i--
 	}
+
 	switch {
 	case len(all) == 0:
 		return ingest.ErrEnd
 	case i < 0:
 		return r.lost(all[0]-1, errors.New("their segments were removed"))
 	}
+
 	seg, err := os.Open(segmentName(r.dir, all[i]))
 	if err != nil {
 		return fmt.Errorf("read file sink: %w", err)
@@ -124,6 +130,7 @@ func (r *Reader) open() error {
 		}
 		return fmt.Errorf("read file sink: %s: %w", segmentName(r.dir, all[i]), err)
 	}
+
 	r.seg = seg
 	return nil
 }
@@ -164,6 +171,7 @@ func (r *Reader) tail() error {
 	if err != nil || info.Size() == r.tailSize {
 		return err
 	}
+
 	l, free, err := lockShared(lockName(r.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		free, err = true, nil // a copy of a sink, in which nobody has written
@@ -185,6 +193,7 @@ func (r *Reader) tail() error {
 		}
 		r.entries = append(r.entries, found.entries[known:]...)
 	}
+
 	r.tailSize = info.Size()
 	return nil
 }

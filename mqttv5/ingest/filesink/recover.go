@@ -23,6 +23,7 @@ func (s *Sink) recover() error {
 	if err != nil {
 		return err
 	}
+
 	seg, err := openFile(segmentName(s.cfg.Dir, first), os.O_RDWR)
 	if err != nil {
 		return err
@@ -45,12 +46,14 @@ func (s *Sink) recover() error {
 		seg.Close()
 		return err
 	}
+
 	// An index entry says that its record was durable once, or that it was lost. If
 	// the record cannot be found any more, that is no half-written tail.
 	if missing := len(old) - len(found.entries); missing > 0 {
 		found.entries = append(found.entries, make([]entry, missing)...)
 		found.damaged = true
 	}
+
 	s.next = first + uint64(len(found.entries))
 	if err := makeIndex(indexName(s.cfg.Dir, first), found.entries); err != nil {
 		seg.Close()
@@ -108,17 +111,20 @@ func losses(dir string, next uint64) (spans, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var lost spans
 	for i, first := range all {
 		entries, err := readIndex(indexName(dir, first), 0)
 		if err != nil {
 			return nil, err
 		}
+
 		for j, e := range entries {
 			if e.length == 0 {
 				lost = append(lost, span{first + uint64(j), first + uint64(j)})
 			}
 		}
+
 		// A segment may lack its index, which readers then make by scanning.
 		end := next
 		if i+1 < len(all) {

@@ -106,6 +106,7 @@ func scan(f io.ReaderAt, m marker, first uint64) (scanned, error) {
 				return s, err
 			}
 		}
+
 		if off > math.MaxUint32 {
 			return s, fmt.Errorf("%w: larger than 4 GiB", errDamaged)
 		}

@@ -76,10 +76,12 @@ func Open(cfg Config) (*Sink, error) {
 	if err := durable.MakeDir(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open file sink: %w", err)
 	}
+
 	// Before the lock, which a directory that is no sink must not get.
 	if err := usable(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
 	}
+
 	l, err := lock(lockName(cfg.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
@@ -92,6 +94,7 @@ func Open(cfg Config) (*Sink, error) {
 			return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
 		}
 	}
+
 	if info, err := os.Stat(cfg.Dir); err == nil && info.Mode().Perm()&0o022 != 0 {
 		cfg.Logger.Warn("others may write to the directory of the sink; chmod go-w closes it", "sink", cfg.Dir, "mode", info.Mode().Perm())
 	}
@@ -122,11 +125,13 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
+
 	for i := range records {
 		if err := checkSize(&records[i]); err != nil {
 			return fmt.Errorf("append to file sink %s: %w", s.cfg.Dir, err)
 		}
 	}
+
 	if s.seg != nil && s.size >= s.cfg.SegmentBytes {
 		s.leave()
 	}
@@ -135,6 +140,7 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 			return fmt.Errorf("begin segment of file sink %s: %w", s.cfg.Dir, err)
 		}
 	}
+
 	end, err := s.write(records)
 	if err == nil {
 		err = s.sync(s.seg)
@@ -148,6 +154,7 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 		s.leave()
 		return err
 	}
+
 	s.size = end
 	s.next += uint64(len(records))
 	s.pending = append(s.pending, s.batch...)
@@ -206,6 +213,7 @@ func (s *Sink) begin() error {
 	if err != nil {
 		return err
 	}
+
 	idx, err := openFile(indexName(s.cfg.Dir, s.next), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		seg.Close()
@@ -214,6 +222,7 @@ func (s *Sink) begin() error {
 	if s.marker, err = readMarker(seg); err != nil {
 		rand.Read(s.marker[:]) // never fails, by its documentation
 	}
+
 	// All is written anew: the kernel may have dropped what a sync that failed was
 	// to write.
 	head := append([]byte(segmentMagic), s.marker[:]...)
@@ -231,6 +240,7 @@ func (s *Sink) begin() error {
 		idx.Close()
 		return err
 	}
+
 	s.seg, s.idx, s.first, s.size, s.pending = seg, idx, s.next, int64(segmentHead), s.pending[:0]
 	return nil
 }

@@ -79,6 +79,7 @@ func (r *Reader) toEnd() error {
 				return err
 			}
 		}
+
 		known, err := r.find()
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read file sink: %w", err)
@@ -93,6 +94,7 @@ func (r *Reader) toEnd() error {
 			r.leave()
 			continue
 		}
+
 		r.next = r.first + uint64(len(r.entries))
 	}
 }

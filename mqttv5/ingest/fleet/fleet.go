@@ -47,6 +47,7 @@ func Open(cfg Config) (*Fleet, error) {
 			return nil, fmt.Errorf("session tokens: %w", err)
 		}
 	}
+
 	f := &Fleet{byHash: map[string]*dict.Dictionary{}}
 	var err error
 	f.sessions, err = tokens.OpenLookup(tokens.Config{Path: cfg.Store, Logger: cfg.Logger})
@@ -57,6 +58,7 @@ func Open(cfg Config) (*Fleet, error) {
 	case cfg.Logger != nil: // nobody named a file, and there may be no home folder
 		cfg.Logger.Warn("devices are not known by their session tokens", "error", err)
 	}
+
 	if cfg.Dictionaries == "" {
 		return f, nil
 	}
@@ -72,10 +74,12 @@ func Open(cfg Config) (*Fleet, error) {
 			cfg.Logger.Warn("skipped a file without a dictionary", "error", err)
 		}
 	}
+
 	dicts := make([]otlp.Dictionary, len(all))
 	for i, d := range all {
 		dicts[i] = d
 	}
+
 	f.best = otlp.ChooseFrom(dicts)
 	return f, nil
 }

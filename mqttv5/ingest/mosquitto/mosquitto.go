@@ -36,16 +36,19 @@ func Start(dir string, lines ...string) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
+
 	conf := filepath.Join(dir, "mosquitto.conf")
 	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n"+
 		"persistence false\nlog_dest stderr\nset_tcp_nodelay true\n%s\n", port, strings.Join(lines, "\n"))
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
+
 	b := &Broker{Host: "127.0.0.1", Port: port, cmd: exec.Command(program, "-c", conf), done: make(chan struct{})}
 	b.cmd.Stderr = &b.log
 	if err := b.cmd.Start(); err != nil {
@@ -62,6 +65,7 @@ func Start(dir string, lines ...string) (*Broker, error) {
 			c.Close()
 			return b, nil
 		}
+
 		select {
 		case <-b.done:
 			return nil, fmt.Errorf("mosquitto ended: %s", b.log.Bytes())

@@ -52,11 +52,13 @@ func record(seq uint64, h nats.Header, data []byte) (ingest.Record, error) {
 		return ingest.Record{}, fmt.Errorf("%w: its id is no key", errForeign)
 	}
 	r.Key = ingest.Key(key)
+
 	ns, err := strconv.ParseInt(h.Get(headerTime), 10, 64)
 	if err != nil {
 		return ingest.Record{}, fmt.Errorf("%w: no time", errForeign)
 	}
 	r.Time = time.Unix(0, ns)
+
 	kind, err := strconv.ParseUint(h.Get(headerKind), 10, 8)
 	if err != nil {
 		return ingest.Record{}, fmt.Errorf("%w: no kind", errForeign)

@@ -46,14 +46,17 @@ func (r *reader) Next(ctx context.Context) (ingest.Record, error) {
 				return ingest.Record{}, r.s.failed(err)
 			}
 		}
+
 		m := r.fetched[0]
 		if m.seq > r.next {
 			return ingest.Record{}, r.lost(m.seq-1, errors.New("the stream has deleted them"))
 		}
+
 		r.fetched = r.fetched[1:]
 		if m.seq < r.next {
 			continue // the leader gave it already
 		}
+
 		rec, err := record(m.seq, m.header, m.data)
 		if err != nil {
 			return ingest.Record{}, r.lost(m.seq, err)
@@ -103,10 +106,12 @@ func (r *reader) consume(ctx context.Context) error {
 			return err
 		}
 	}
+
 	batch, err := r.consumer.FetchNoWait(fetchSize) // waits for a second at most
 	if err != nil {
 		return nil // without a connection; the leader's answer is waited for
 	}
+
 	r.fetched = r.fetched[:0]
 	for m := range batch.Messages() {
 		meta, err := m.Metadata()

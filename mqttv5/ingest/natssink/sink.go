@@ -53,6 +53,7 @@ func (s *Sink) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	got := stream.CachedInfo().Config
 	if got.Storage != jetstream.FileStorage {
 		return errors.New("it is kept in memory; delete it, or name another stream")
@@ -67,6 +68,7 @@ func (s *Sink) make(ctx context.Context) error {
 func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout+time.Second)
 	defer cancel()
+
 	futures := make([]jetstream.PubAckFuture, 0, len(records))
 	var failed error
 	for i := range records {
@@ -79,6 +81,7 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 		}
 		futures = append(futures, f)
 	}
+
 	// The connection has copied the payloads, so that they are the caller's again
 	// even if an acknowledgement is not waited for.
 	for i, f := range futures {
@@ -93,6 +96,7 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 			break // the rest fails the same way, or is recognised as a copy
 		}
 	}
+
 	if failed != nil {
 		return fmt.Errorf("append to stream %s: %w", s.cfg.Stream, failed)
 	}

@@ -93,6 +93,7 @@ func connect(cfg Config) (*Source, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
+
 	options := append([]nats.Option{
 		nats.Name("ulogkit ingest"),
 		nats.MaxReconnects(-1),

@@ -78,6 +78,7 @@ func (b *batch) add(r *ingest.Record) iter.Seq[bool] {
 			b.addReport(r, yield)
 			return
 		}
+
 		l, _, err := format.ParseLog(r.Payload)
 		if err != nil {
 			return // ingest stores intact logs only
@@ -156,12 +157,14 @@ func (b *batch) addFrame(d Device, r *ingest.Record, l format.Log, f *format.Fra
 		b.texts.buf = template.Append(b.texts.buf[:0], p)
 		body = valid(b.texts.buf)
 	}
+
 	if p.Level() == format.LevelMetric {
 		if name, value, ok := metricOf(p, body); ok {
 			b.addPoint(d, name, value, at, r.Time)
 			return
 		}
 	}
+
 	record := &logs.LogRecord{
 		TimeUnixNano: at, ObservedTimeUnixNano: uint64(r.Time.UnixNano()),
 		SeverityNumber: severity(p.Level()), SeverityText: p.Level().String(),
@@ -180,6 +183,7 @@ func (b *batch) addFrame(d Device, r *ingest.Record, l format.Log, f *format.Fra
 	if uptime >= 0 {
 		add(&common.KeyValue{Key: "ulogger.uptime_seconds", Value: double(uptime)})
 	}
+
 	if name := printf.module(p.Module()); name != "" {
 		add(textAttr("ulogger.module_name", name))
 	}
@@ -189,6 +193,7 @@ func (b *batch) addFrame(d Device, r *ingest.Record, l format.Log, f *format.Fra
 		b.stats.Undecoded++
 		body = undecoded(p)
 	}
+
 	record.Body = str(body)
 	b.addLog(d, record)
 }

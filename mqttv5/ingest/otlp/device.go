@@ -54,6 +54,7 @@ func (d Device) resource() *resource.Resource {
 	if instance == "" {
 		instance = fmt.Sprintf("session %d", d.Token)
 	}
+
 	r := &resource.Resource{Attributes: []*common.KeyValue{
 		{Key: "service.name", Value: str("ulogger")},
 		{Key: "service.instance.id", Value: str(instance)},
@@ -62,6 +63,7 @@ func (d Device) resource() *resource.Resource {
 	if d.Token != 0 {
 		r.Attributes = append(r.Attributes, intAttr("ulogger.session_token", int64(d.Token)))
 	}
+
 	for _, f := range [...]struct{ key, value string }{
 		{"ulogger.customer_id", d.CustomerID},
 		{"ulogger.group_id", d.GroupID},

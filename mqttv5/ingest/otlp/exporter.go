@@ -140,10 +140,12 @@ func New(cfg Config) (*Exporter, error) {
 	if cfg.GiveUp == 0 {
 		cfg.GiveUp = 2 * time.Minute
 	}
+
 	if cfg.Client == nil {
 		// A redirect would carry the headers to another host.
 		cfg.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
+
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -157,6 +159,7 @@ func New(cfg Config) (*Exporter, error) {
 	case cfg.BatchRecords < 1 || cfg.BatchBytes < 1 || cfg.Window < 1 || cfg.Timeout < 0 || cfg.GiveUp < 0:
 		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: BatchRecords, BatchBytes, Window, Timeout and GiveUp must be positive"))
 	}
+
 	user := u.User
 	u.User = nil // from here on no error can show it
 	cfg.URL = receiverName(u.String())
@@ -192,6 +195,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 func (e *Exporter) export(ctx context.Context, follow bool) error {
 	e.batch.reset() // of what an earlier call did not get rid of
 	defer func() { e.report.publish(e.stats) }()
+
 	release, err := lockPosition(e.cfg.PositionFile)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -209,6 +213,7 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 	}
 	unique := ingest.Deduplicate(r, e.cfg.Window)
 	defer unique.Close()
+
 	for {
 		rec, err := unique.Next(ctx)
 		loss := (*ingest.LossError)(nil)
@@ -254,6 +259,7 @@ func (e *Exporter) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
 		p, err := loadPosition(e.cfg.PositionFile)
 		if err != nil {
 			return err
@@ -276,11 +282,13 @@ func (e *Exporter) begin(ctx context.Context) error {
 			e.cfg.Logger.Warn("the position is of an earlier version and names neither sink nor receiver; it is taken for these",
 				"file", e.cfg.PositionFile, "next", p.Next, "sink", sink.Name, "receiver", e.cfg.URL)
 		}
+
 		if p.Next > 0 && p.Next < sink.First {
 			e.stats.Lost += sink.First - p.Next
 			e.cfg.Logger.Error("records were removed from the sink before they were exported", "first", p.Next, "last", sink.First-1)
 			p.Next = sink.First
 		}
+
 		e.stats.Position = p.Next
 		e.place = position{Version: 1, Sink: sink.ID, SinkName: sink.Name, Receiver: e.cfg.URL}
 		return nil
@@ -303,6 +311,7 @@ func (e *Exporter) add(ctx context.Context, r *ingest.Record) error {
 	if e.batch.next <= e.stats.Position {
 		e.report.behind(r.Time) // the first of a batch
 	}
+
 	if r.Reason != "" {
 		e.stats.Quarantined++
 	} else {
@@ -320,6 +329,7 @@ func (e *Exporter) add(ctx context.Context, r *ingest.Record) error {
 			}
 		}
 	}
+
 	e.batch.next = r.Sequence + 1
 	if split || e.batch.full() {
 		return e.flush(ctx)

@@ -41,6 +41,7 @@ func Headers(getenv func(string) string, file string, args []string) (map[string
 			return nil, fmt.Errorf("headers: %w", err)
 		}
 		defer f.Close()
+
 		lines := bufio.NewScanner(f)
 		for n := 1; lines.Scan(); n++ {
 			line := strings.TrimSpace(lines.Text())
@@ -51,6 +52,7 @@ func Headers(getenv func(string) string, file string, args []string) (map[string
 				return nil, fmt.Errorf("headers: %s:%d is not of the form 'Name: value'", file, n)
 			}
 		}
+
 		if err := lines.Err(); err != nil {
 			return nil, fmt.Errorf("headers: %s: %w", file, err)
 		}

@@ -36,6 +36,7 @@ func parseReceipt(status int, contentType string, body []byte) (receipt, error) 
 	if status == http.StatusNoContent {
 		return receipt{}, nil // such an answer has neither type nor body
 	}
+
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err == nil {
 		switch kind {
@@ -96,6 +97,7 @@ func parseMessage(b []byte) (m message, ok bool) {
 		default:
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
+
 		if n < 0 {
 			return message{}, false
 		}
@@ -127,6 +129,7 @@ func jsonReceipt(b []byte) (r receipt, ok bool) {
 		}
 		r.rejected += n
 	}
+
 	r.message = p.Message
 	return r, true
 }

@@ -18,6 +18,7 @@ func (b *batch) addText(r *ingest.Record, yield func(full bool) bool) {
 	if err != nil {
 		return // ingest stores intact ones only
 	}
+
 	d := deviceOf(r.Topic, 0, nil)
 	d.Info = device.Info{
 		ApplicationID: d.ApplicationID, DeviceSerial: log.Serial, DeviceType: log.DeviceType, GitVersion: log.Version, GitHash: log.Git,
@@ -38,6 +39,7 @@ func (b *batch) addText(r *ingest.Record, yield func(full bool) bool) {
 		} else {
 			record.Attributes = append(record.Attributes, &common.KeyValue{Key: "ulogger.clock", Value: double(line.Clock)})
 		}
+
 		b.addLog(d, record)
 		if !yield(b.full()) {
 			return
@@ -51,10 +53,12 @@ func (b *batch) addReport(r *ingest.Record, yield func(full bool) bool) {
 	if r.Kind == ingest.KindEvents {
 		kind = telemetry.KindEvents
 	}
+
 	report, err := telemetry.Parse(kind, r.Payload)
 	if err != nil {
 		return // ingest stores intact ones only
 	}
+
 	for _, of := range report.Metrics {
 		d := reporter(r, of.Serial, of.ApplicationID)
 		for _, m := range of.Samples {
@@ -65,6 +69,7 @@ func (b *batch) addReport(r *ingest.Record, yield func(full bool) bool) {
 			}
 		}
 	}
+
 	for _, of := range report.Events {
 		d := reporter(r, of.Serial, of.ApplicationID)
 		for _, e := range of.Samples {

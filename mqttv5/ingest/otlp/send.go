@@ -89,11 +89,13 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 	if err != nil {
 		return receipt{}, fmt.Errorf("export: %w", err)
 	}
+
 	trying, cancel := ctx, context.CancelFunc(func() {})
 	if e.giveUp > 0 {
 		trying, cancel = context.WithTimeout(ctx, e.giveUp)
 	}
 	defer cancel()
+
 	bound := e.minWait
 	said, saidAt := "", time.Time{}
 	for {
@@ -101,6 +103,7 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 		if ctx.Err() != nil && err != nil {
 			return receipt{}, ctx.Err()
 		}
+
 		e.report.answered(err)
 		if err == nil {
 			return answer, nil
@@ -122,6 +125,7 @@ func (e *Exporter) post(ctx context.Context, path string, request proto.Message)
 			said, saidAt = err.Error(), time.Now()
 			e.cfg.Logger.Warn("cannot export; trying again", "error", err, "in", delay.Round(time.Millisecond))
 		}
+
 		if !wait.For(trying, delay) {
 			if ctx.Err() != nil {
 				return receipt{}, ctx.Err()
@@ -140,10 +144,12 @@ func (e *Exporter) failed(path string, err error) error {
 func (e *Exporter) try(ctx context.Context, path string, body []byte) (receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
 	defer cancel()
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.cfg.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return receipt{}, err
 	}
+
 	for name, value := range e.cfg.Headers {
 		req.Header.Set(name, value)
 	}
@@ -159,6 +165,7 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (receipt, 
 		return receipt{}, err
 	}
 	defer resp.Body.Close()
+
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	contentType := resp.Header.Get("Content-Type")
 	if resp.StatusCode/100 != 2 {

@@ -61,6 +61,7 @@ func metricsRequest(d *metrics.MetricsData) request {
 			}
 		}
 	}
+
 	r.part = func(first, end int) request {
 		out, at := &metrics.MetricsData{}, 0
 		for _, rm := range d.ResourceMetrics {
@@ -78,6 +79,7 @@ func metricsRequest(d *metrics.MetricsData) request {
 				}
 			}
 		}
+
 		return metricsRequest(out)
 	}
 	return r
@@ -103,6 +105,7 @@ func (e *Exporter) deliver(ctx context.Context, r request) (taken int, err error
 		e.takes = true
 		return r.count - e.rejected(answer, r.count), nil
 	}
+
 	refused := (*refusal)(nil)
 	if !errors.As(err, &refused) || !refused.divisible() {
 		return 0, err
@@ -116,6 +119,7 @@ func (e *Exporter) deliver(ctx context.Context, r request) (taken int, err error
 		more, err := e.deliver(ctx, r.part(r.count/2, r.count))
 		return taken + more, err
 	}
+
 	// A receiver that has not taken anything yet may refuse everything, and then the
 	// fault is not this record's. A request of none is valid, and costs nothing.
 	if !e.takes {
@@ -166,10 +170,12 @@ func appendFile(name string, b []byte) error {
 	case err != nil && !made:
 		return err
 	}
+
 	flags := os.O_APPEND | os.O_WRONLY
 	if made {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
+
 	f, err := os.OpenFile(name, flags, 0o600)
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func arguments(p format.Payload) *common.AnyValue {
 				v = whole(int64(u))
 			}
 		}
+
 		list.Values = append(list.Values, v)
 	}
 	return &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: list}}
@@ -89,6 +90,7 @@ func metricOf(p format.Payload, body string) (name string, _ *metrics.NumberData
 			}
 		}
 	}
+
 	if body != "" || p.NumArgs() != 2 {
 		return "", nil, false
 	}
@@ -100,6 +102,7 @@ func metricOf(p format.Payload, body string) (name string, _ *metrics.NumberData
 	if first.Type() != format.ArgTypeString || len(first.Text()) == 0 {
 		return "", nil, false
 	}
+
 	name = "ulogger." + valid(first.Text())
 	switch second.Type() {
 	case format.ArgTypeDouble:
