@@ -58,6 +58,7 @@ func parseLogConfig(b []byte) (LogConfig, error) {
 		}
 		return c, nil
 	}
+
 	c := LogConfig{ModuleFlags: 0xffffffff}
 	found := false
 	err := cloud.Members(b, func(key string, value json.RawMessage) (err error) {

@@ -59,6 +59,7 @@ func Create(name string, mode fs.FileMode) (*File, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+
 	keep := mode == KeepMode && old != nil
 	perm := fs.FileMode(0o600)
 	switch {
@@ -77,6 +78,7 @@ func Create(name string, mode fs.FileMode) (*File, error) {
 	if keep {
 		keepOwner(f, old)
 	}
+
 	if mode != KeepMode {
 		if err := f.Chmod(mode); err != nil {
 			w.Abort()

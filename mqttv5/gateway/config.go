@@ -70,6 +70,7 @@ func (g *Gateway) handOn(ctx context.Context, c logConfig) error {
 	defer g.commands.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
+
 	cmd := exec.CommandContext(ctx, "sh", "-c", g.cfg.OnConfig)
 	cmd.Env = append(os.Environ(),
 		"ULOGKIT_SERIAL="+c.Serial, "ULOGKIT_APPLICATION="+strconv.FormatUint(uint64(c.Application), 10), "ULOGKIT_LEVEL="+c.Level,

@@ -29,6 +29,7 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	if caps.ReceiveMaximum == 0 {
 		caps.ReceiveMaximum = 1024
 	}
+
 	// Twice what it takes to answer what it receives; it drops what exceeds it.
 	caps.MaximumClientWritesPending = 64 << 10
 	caps.MaximumQos = 1
@@ -44,6 +45,7 @@ func newBroker(c *Cloud, tcp net.Listener, tlsConfig *tls.Config) (*mochi.Server
 	if tlsConfig != nil {
 		tcp = tls.NewListener(tcp, tlsConfig)
 	}
+
 	l := guardedListener{tcp, c.cfg.WrapConn, int(c.maxPacket), c.log, &c.conns}
 	if err := s.AddListener(listeners.NewNet(listenerID, l)); err != nil {
 		return nil, err

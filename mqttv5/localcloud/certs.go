@@ -64,6 +64,7 @@ func (a *authority) issue(name string, usage x509.ExtKeyUsage, hosts ...string) 
 	if err != nil {
 		return nil, nil, err
 	}
+
 	t := template(name)
 	t.KeyUsage = x509.KeyUsageDigitalSignature
 	t.ExtKeyUsage = []x509.ExtKeyUsage{usage}
@@ -74,10 +75,12 @@ func (a *authority) issue(name string, usage x509.ExtKeyUsage, hosts ...string) 
 			t.DNSNames = append(t.DNSNames, h)
 		}
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, &key.PublicKey, a.key)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, nil, err
@@ -132,6 +135,7 @@ func (f files) mayReplace() error {
 		if err != nil {
 			return err
 		}
+
 		block, _ := pem.Decode(b)
 		ours := block != nil && block.Type == "PRIVATE KEY" && throwaway
 		if block != nil && block.Type == "CERTIFICATE" {
@@ -139,6 +143,7 @@ func (f files) mayReplace() error {
 			ours = err == nil && strings.HasPrefix(c.Subject.CommonName, throwawayName)
 			throwaway = ours && name == f.cert
 		}
+
 		if !ours {
 			return fmt.Errorf("%s: %w, which were left alone; give another folder", name, ErrForeign)
 		}

@@ -150,6 +150,7 @@ func (l guardedListener) Accept() (net.Conn, error) {
 				return checkSubscribe(body)
 			}
 		}
+
 		return nil
 	})
 	return conn, nil
@@ -237,6 +238,7 @@ func checkSubscribe(b []byte) error {
 	if len(b) < 3 {
 		return short
 	}
+
 	b = b[2:]
 	n, used := binary.Uvarint(b)
 	if used <= 0 || used > 4 || n > uint64(len(b)-used) {

@@ -85,6 +85,7 @@ func (u *uploads) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "PUT of application/octet-stream", http.StatusBadRequest)
 		return
 	}
+
 	b, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxFirmware))
 	if err != nil {
 		http.Error(w, "not read", http.StatusBadRequest)
@@ -94,10 +95,12 @@ func (u *uploads) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if format.Recognize(b) != format.ContentELF {
 		r.Err = errors.New("not an ELF file")
 	}
+
 	if err := u.cloud.inbox.add(&r); err != nil {
 		http.Error(w, "not written", http.StatusInternalServerError)
 		return
 	}
+
 	if f := u.cloud.cfg.OnReceive; f != nil {
 		f(r)
 	}
@@ -119,6 +122,7 @@ func (c *Cloud) answerFirmware(a address, pk packets.Packet) {
 		c.log.Warn("firmware request cannot be used", "topic", pk.TopicName, "error", err)
 		return
 	}
+
 	address := c.upload.presign(Received{
 		Kind: KindFirmware, Topic: pk.TopicName, ApplicationID: req.ApplicationID, DeviceSerial: req.DeviceType,
 	})
@@ -126,6 +130,7 @@ func (c *Cloud) answerFirmware(a address, pk packets.Packet) {
 	if err != nil {
 		return
 	}
+
 	if err := publishReply(c.broker, to, body, pk.Properties.CorrelationData); err != nil {
 		c.log.Error("firmware reply", "error", err)
 	}

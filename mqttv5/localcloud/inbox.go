@@ -102,6 +102,7 @@ func (b *inbox) add(r *Received) error {
 		}
 		r.File = name
 	}
+
 	key := r.ID
 	if key == "" {
 		key = string(r.SHA256[:])
@@ -115,6 +116,7 @@ func (b *inbox) add(r *Received) error {
 		b.list[b.oldest].Payload = nil
 		b.oldest++
 	}
+
 	if len(b.list) > maxRemembered {
 		half := len(b.list) / 2
 		for i := range b.list[:half] {
@@ -123,6 +125,7 @@ func (b *inbox) add(r *Received) error {
 		b.list = append([]Received(nil), b.list[half:]...)
 		b.oldest = max(0, b.oldest-half)
 	}
+
 	close(b.changed)
 	b.changed = make(chan struct{})
 	return nil

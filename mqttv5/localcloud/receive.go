@@ -35,12 +35,14 @@ func (c *Cloud) parseTopic(name string) (address, error) {
 	case t.Prefix != c.cfg.Prefix:
 		return a, fmt.Errorf("the prefix is %q and not %q", t.Prefix, c.cfg.Prefix)
 	}
+
 	switch t.Kind {
 	case topic.BootReply, topic.LogConfig, topic.FirmwareReply:
 		return a, fmt.Errorf("only the cloud sends a %s", t.Kind)
 	case topic.CoreDump, topic.FirmwareRequest:
 		return a, nil
 	}
+
 	if a.application, ok = t.ApplicationID(); !ok {
 		return a, fmt.Errorf("application %q is not a number from 0 to 4294967295", t.Application)
 	}
@@ -79,6 +81,7 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 			return nil // requests are answered after their acknowledgement
 		}
 	}
+
 	r := Received{
 		Topic: pk.TopicName, ApplicationID: a.application, Time: time.Now(),
 		Payload: append([]byte(nil), pk.Payload...), Bytes: len(pk.Payload), SHA256: sha256.Sum256(pk.Payload),
@@ -88,6 +91,7 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 			r.ID = u.Val
 		}
 	}
+
 	var refuse *packets.Code
 	switch {
 	case bad != nil:
@@ -113,10 +117,12 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 			refuse = &packets.ErrPayloadFormatInvalid
 		}
 	}
+
 	if refuse != nil {
 		c.log.Warn("refused", "topic", r.Topic, "bytes", r.Bytes, "error", r.Err)
 		return refuse
 	}
+
 	if err := c.inbox.add(&r); err != nil {
 		c.log.Error("cannot write", "error", err)
 		return &packets.ErrImplementationSpecificError
@@ -124,6 +130,7 @@ func (c *Cloud) receive(pk packets.Packet) *packets.Code {
 	if c.cfg.OnReceive != nil {
 		c.cfg.OnReceive(r)
 	}
+
 	c.log.Info("received", "kind", r.Kind, "serial", r.DeviceSerial, "bytes", r.Bytes, "file", r.File, "duplicate", r.Duplicate, "error", r.Err)
 	return nil
 }
@@ -225,6 +232,7 @@ func (c *Cloud) answerBoot(a address, pk packets.Packet) {
 	if c.cfg.Strict.SilentBoot {
 		return
 	}
+
 	token, times := c.sessions.begin(device{a.application, req.Serial})
 	if c.cfg.Strict.LoseFirstReply && times == 1 {
 		return

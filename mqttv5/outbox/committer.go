@@ -133,6 +133,7 @@ func (c *committer) commit(batch []*change) {
 			c.kept = append(c.kept, x)
 		}
 	}
+
 	err := c.write(slices.Concat(c.kept, records))
 	if err == nil {
 		c.kept, records = nil, nil
@@ -143,6 +144,7 @@ func (c *committer) commit(batch []*change) {
 			}
 		}
 	}
+
 	for _, x := range records {
 		x.done(err)
 	}

@@ -59,12 +59,14 @@ func (o *Outbox) makeRoom(size int64) (out []displaced, ok bool) {
 	if need > 0 {
 		need += o.cfg.MaxBytes / 100
 	}
+
 	for _, x := range all {
 		if need > 0 || over(x) {
 			out = append(out, x)
 			need -= int64(x.e.size)
 		}
 	}
+
 	if need > o.cfg.MaxBytes/100 {
 		return nil, false
 	}
@@ -72,6 +74,7 @@ func (o *Outbox) makeRoom(size int64) (out []displaced, ok bool) {
 		o.q.remove(o.q.devices[x.key], x.e.seq)
 		o.bytes -= int64(x.e.size)
 	}
+
 	if o.cfg.MaxAge > 0 && o.oldest() > o.cfg.MaxAge { // one that may not be displaced
 		o.putBackDisplaced(out)
 		return nil, false

@@ -92,6 +92,7 @@ func (o *Outbox) open() error {
 	if err != nil {
 		return err
 	}
+
 	damage := errGone
 	if lost {
 		err = standIn(o.path)
@@ -101,6 +102,7 @@ func (o *Outbox) open() error {
 	if err != nil {
 		return err
 	}
+
 	aside, err := durable.SetAside(o.path)
 	if err != nil {
 		return err
@@ -114,6 +116,7 @@ func (o *Outbox) open() error {
 	if err := noteLoss(o.cfg.Dir, loss); err != nil {
 		o.log.Error("cannot note what was lost", "dir", o.cfg.Dir, "error", err)
 	}
+
 	o.log.Warn("outbox restored", "records", loss.Restored)
 	return o.opened(o.openFile())
 }
@@ -198,6 +201,7 @@ func (o *Outbox) salvage(from string) (loss Loss, err error) {
 		return loss, err
 	}
 	defer f.Close()
+
 	newest, ok, err := newestState(f)
 	if err != nil {
 		return loss, err
@@ -209,6 +213,7 @@ func (o *Outbox) salvage(from string) (loss Loss, err error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return loss, err
 	}
+
 	loss.Restored, err = boltfile.Build(o.path, bucketRecords, func(put func(key, value []byte) error) error {
 		return carve(f, func(v []byte) error {
 			seq := binary.LittleEndian.Uint64(v[8:])
@@ -229,6 +234,7 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 			return err
 		}
 	}
+
 	known, ok := decodeState(tx.Bucket(bucketMeta).Get(keyState))
 	if !ok {
 		// New, or the state was lost, and with it which numbers were given out: those
@@ -254,6 +260,7 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 		if r.origin != (origin{}) {
 			o.origins[r.origin] = true
 		}
+
 		key := keyOf(&r.Device)
 		if p := tx.Bucket(bucketParked).Get(k); p != nil {
 			e := parkedEntry{size: len(v), key: key, clock: r.clock}
@@ -264,6 +271,7 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 			o.parked[r.seq] = e
 			return nil
 		}
+
 		o.q.add(key, o.newEntry(r, len(v)))
 		return nil
 	})
@@ -280,6 +288,7 @@ func (o *Outbox) load(tx *bolt.Tx) error {
 			return err
 		}
 	}
+
 	err = damaged.ForEach(func(k, v []byte) error {
 		if len(k) == 8 {
 			o.damaged[binary.BigEndian.Uint64(k)] = len(v)

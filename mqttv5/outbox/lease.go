@@ -47,12 +47,14 @@ func (o *Outbox) Lease(ctx context.Context) (*Lease, error) {
 		if l != nil || err != nil {
 			return l, err
 		}
+
 		var timer *time.Timer
 		var due <-chan time.Time
 		if !next.IsZero() {
 			timer = time.NewTimer(time.Until(next))
 			due = timer.C
 		}
+
 		select {
 		case <-o.wake:
 		case <-due:
@@ -60,6 +62,7 @@ func (o *Outbox) Lease(ctx context.Context) (*Lease, error) {
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}
+
 		if timer != nil {
 			timer.Stop()
 		}
@@ -88,6 +91,7 @@ func (o *Outbox) take() (*Lease, time.Time, error) {
 			o.mu.Unlock()
 			return nil, time.Time{}, nil // one at a time, until the guilty one is known
 		}
+
 		d, next := o.q.next(time.Now())
 		if d == nil {
 			o.mu.Unlock()
@@ -96,6 +100,7 @@ func (o *Outbox) take() (*Lease, time.Time, error) {
 		if len(o.q.ready) > 0 {
 			o.signal() // for another who waits
 		}
+
 		e := d.leased
 		l := &Lease{o: o, d: d, e: e, tries: Tries{e.attempts, e.refusals, d.failures, d.renewed}}
 		l.Tries = l.tries

@@ -24,10 +24,12 @@ func List(dir string) ([]Entry, error) {
 	} else if lost {
 		return nil, failed(errGone)
 	}
+
 	submitted, err := listIntake(dir)
 	if err != nil {
 		return nil, failed(err)
 	}
+
 	var records, damaged []Entry
 	var numbers []uint64       // of the damaged ones
 	places := map[uint64]int{} // in records, by sequence number
@@ -45,6 +47,7 @@ func List(dir string) ([]Entry, error) {
 		if len(k) != 8 {
 			return
 		}
+
 		seq := binary.BigEndian.Uint64(k)
 		switch string(bucket) {
 		case string(bucketRecords):
@@ -73,6 +76,7 @@ func List(dir string) ([]Entry, error) {
 			records[at].park(p)
 		}
 	}
+
 	for i, seq := range numbers {
 		damaged[i].ID = recordID(known.identity, seq)
 	}
@@ -81,10 +85,12 @@ func List(dir string) ([]Entry, error) {
 			records[at].ID = recordID(known.identity, seq)
 		}
 	}
+
 	have := map[string]bool{}
 	for _, r := range records {
 		have[r.ID] = true
 	}
+
 	for _, r := range submitted {
 		if !have[r.ID] { // else it has just been picked up
 			records = append(records, r)
@@ -103,6 +109,7 @@ func listIntake(dir string) (entries []Entry, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, f := range files {
 		b, err := readIntake(f.path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -117,6 +124,7 @@ func listIntake(dir string) (entries []Entry, err error) {
 		} else {
 			e.Reason = err.Error()
 		}
+
 		entries = append(entries, e)
 	}
 	return entries, nil

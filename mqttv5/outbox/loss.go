@@ -83,6 +83,7 @@ func Losses(dir string) ([]Loss, error) {
 	if err != nil {
 		return nil, lossError("read losses of", dir, err)
 	}
+
 	seen, err := readLines(seenName(dir))
 	if err != nil {
 		return nil, lossError("read losses of", dir, err)
@@ -99,6 +100,7 @@ func Losses(dir string) ([]Loss, error) {
 			all = append(all, Loss{Kept: name})
 		}
 	}
+
 	slices.SortStableFunc(all, func(a, b Loss) int { return strings.Compare(a.Kept, b.Kept) })
 	for i := range all {
 		all[i].Accepted = slices.Contains(seen, all[i].Kept)
@@ -185,6 +187,7 @@ func newestState(r io.Reader) (newest state, ok bool, err error) {
 			}
 			return newest, ok, err
 		}
+
 		at := bytes.Index(b, keyState)
 		if at < 0 {
 			in.Discard(max(1, len(b)-len(keyState)+1))
@@ -195,6 +198,7 @@ func newestState(r io.Reader) (newest state, ok bool, err error) {
 		if s, good := decodeState(b[len(keyState):]); good && (!ok || s.accepted+s.delivered+s.dropped > newest.accepted+newest.delivered+newest.dropped) {
 			newest, ok = s, true
 		}
+
 		in.Discard(len(keyState))
 	}
 }

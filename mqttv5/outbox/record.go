@@ -96,10 +96,12 @@ func (r *record) encode() []byte {
 		copy(b, "ulr2")
 		b = le.AppendUint64(le.AppendUint64(b, r.origin.identity), r.origin.seq)
 	}
+
 	for i, s := range [...]string{d.DeviceSerial, d.DeviceType, d.GitVersion, d.GitHash} {
 		b[49+i] = byte(len(s)) // at most 64, by Validate
 		b = append(b, s...)
 	}
+
 	b = append(b, r.Payload...)
 	le.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
 	return b
@@ -143,6 +145,7 @@ func decodeRecord(b []byte) (*record, error) {
 	if !ok || n != len(b) {
 		return nil, errRecord
 	}
+
 	le := binary.LittleEndian
 	if le.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {
 		return nil, fmt.Errorf("%w: checksum is 0x%08x, computed is 0x%08x", errRecord, le.Uint32(b[4:]), crc32.Checksum(b[8:], castagnoli))
@@ -160,11 +163,13 @@ func decodeRecord(b []byte) (*record, error) {
 			return nil, fmt.Errorf("%w: it has no origin", errRecord)
 		}
 	}
+
 	rest := b[head:]
 	for i, s := range [...]*string{&r.Device.DeviceSerial, &r.Device.DeviceType, &r.Device.GitVersion, &r.Device.GitHash} {
 		n := int(b[49+i])
 		*s, rest = string(rest[:n]), rest[n:]
 	}
+
 	r.Payload = bytes.Clone(rest)
 	if r.Kind < Log || r.Kind > Events {
 		return nil, fmt.Errorf("%w: unknown %v", errRecord, r.Kind)
@@ -192,6 +197,7 @@ func carve(r io.Reader, f func([]byte) error) error {
 			}
 			return err
 		}
+
 		at := bytes.Index(b, recordMagic)
 		if at < 0 {
 			in.Discard(max(1, len(b)-len(recordMagic)+1))
@@ -211,6 +217,7 @@ func carve(r io.Reader, f func([]byte) error) error {
 		if err := f(b[:n]); err != nil {
 			return err
 		}
+
 		in.Discard(n)
 	}
 }

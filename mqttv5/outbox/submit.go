@@ -91,6 +91,7 @@ func (o *Outbox) Submit(ctx context.Context, r Record) (id string, err error) {
 	if err := r.check(); err != nil {
 		return "", err
 	}
+
 	o.mu.Lock()
 	check := o.check
 	o.mu.Unlock()
@@ -107,6 +108,7 @@ func (o *Outbox) Submit(ctx context.Context, r Record) (id string, err error) {
 		o.mu.Unlock()
 		return "", err
 	}
+
 	value := x.encode() // in the order of sequence numbers, as the changes are queued
 	queued := o.write.add(&change{
 		size:  size,

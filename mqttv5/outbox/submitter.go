@@ -68,6 +68,7 @@ func (s *Submitter) Submit(ctx context.Context, r Record) (id string, err error)
 	if err := checkSize(r, nil); err != nil {
 		return "", err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++
@@ -77,6 +78,7 @@ func (s *Submitter) Submit(ctx context.Context, r Record) (id string, err error)
 	lock := flock.New(filepath.Join(s.dir, "in.lock"), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+
 	if _, err := lock.TryLockContext(ctx, time.Millisecond); err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("other processes are submitting without end")
@@ -200,6 +202,7 @@ func intakeFiles(dir string) (files []intakeFile, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, e := range entries {
 		stem, ok := strings.CutSuffix(e.Name(), ".record")
 		parts := strings.Split(stem, "-")
@@ -212,6 +215,7 @@ func intakeFiles(dir string) (files []intakeFile, err error) {
 		if errors.Join(err1, err2, err3) != nil {
 			continue
 		}
+
 		fi, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // picked up meanwhile
@@ -219,6 +223,7 @@ func intakeFiles(dir string) (files []intakeFile, err error) {
 		if err != nil {
 			return nil, err
 		}
+
 		files = append(files, intakeFile{filepath.Join(intakeDir(dir), e.Name()), fi.Size(), number, origin{identity, seq}})
 	}
 	return files, nil

@@ -51,6 +51,7 @@ func (s *Spool) move(name, to string) (path string, err error) {
 	if err := durable.MakeDir(dir, 0o700); err != nil {
 		return "", err
 	}
+
 	base := filepath.Base(name)
 	for n := 1; ; n++ {
 		path = filepath.Join(dir, base)

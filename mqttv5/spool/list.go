@@ -26,6 +26,7 @@ func list(dir, sub string) (files []file, folders []string, odd map[string]strin
 	if err != nil {
 		return nil, nil, nil, err
 	}
+
 	odd = map[string]string{}
 	for _, e := range entries {
 		name := filepath.Join(sub, e.Name())
@@ -44,6 +45,7 @@ func list(dir, sub string) (files []file, folders []string, odd map[string]strin
 			files = append(files, file{name, info.Size(), info.ModTime()})
 		}
 	}
+
 	slices.SortStableFunc(files, func(a, b file) int { return a.mtime.Compare(b.mtime) }) // ReadDir sorts by name
 	return files, folders, odd, nil
 }

@@ -91,6 +91,7 @@ func New(cfg Config, out Outbox) (*Spool, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	info, err := os.Stat(cfg.Dir)
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("it is a %s, not a folder", durable.Kind(info))
@@ -148,6 +149,7 @@ func (s *Spool) scan(ctx context.Context) (more bool) {
 			s.devices[dev] = true
 			s.cfg.Found(dev)
 		}
+
 		n, deeper, rest := s.folder(ctx, name, dev)
 		skipped += n + len(deeper)
 		more = more || rest
@@ -155,6 +157,7 @@ func (s *Spool) scan(ctx context.Context) (more bool) {
 			s.tell(filepath.Join(name, d), "it is a folder in a device's folder")
 		}
 	}
+
 	s.forget()
 	return more
 }
@@ -181,6 +184,7 @@ func (s *Spool) folder(ctx context.Context, sub string, dev device.Info) (skippe
 			}
 		}
 	}()
+
 	taken := 0
 	for i, f := range files {
 		if ctx.Err() != nil {
@@ -189,6 +193,7 @@ func (s *Spool) folder(ctx context.Context, sub string, dev device.Info) (skippe
 		if taken == s.turn {
 			return skipped, folders, true // another folder has its turn
 		}
+
 		switch err := s.take(ctx, f, dev); {
 		case err == nil:
 			taken++

@@ -182,6 +182,7 @@ func (a *API) address(kind Kind) (string, error) {
 func (a *API) post(ctx context.Context, address string, body []byte, compressed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
+
 	var written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },

@@ -89,6 +89,7 @@ func parse(kind Kind, message []byte) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var w wireReport
 	if err := json.Unmarshal(text, &w); err != nil {
 		return nil, err
@@ -114,10 +115,12 @@ func (r *Report) add(w wireDevice) error {
 	if w.Serial == nil || *w.Serial == "" {
 		return errors.New("device_serial is missing")
 	}
+
 	app, err := parseApp(w.App)
 	if err != nil {
 		return fmt.Errorf("app_id of %q: %w", *w.Serial, err)
 	}
+
 	list := w.Metrics
 	if r.Kind == KindEvents {
 		list = w.Events
@@ -143,6 +146,7 @@ func (r *Report) add(w wireDevice) error {
 			return fmt.Errorf("%s of %q, number %d: %w", r.Kind, *w.Serial, i, err)
 		}
 	}
+
 	if r.Kind == KindMetrics {
 		r.Metrics = append(r.Metrics, metrics)
 	} else {

@@ -143,6 +143,7 @@ func appendDevice[S Sample](b []byte, d Device[S]) ([]byte, error) {
 	if err := checkName("serial number", d.Serial); err != nil {
 		return nil, err
 	}
+
 	kind := KindOf[S]()
 	if len(d.Samples) == 0 {
 		return nil, fmt.Errorf("%q has no %s", d.Serial, kind)
@@ -154,6 +155,7 @@ func appendDevice[S Sample](b []byte, d Device[S]) ([]byte, error) {
 		b = append(b, `,"app_id":`...)
 		b = strconv.AppendUint(b, uint64(d.ApplicationID), 10)
 	}
+
 	b = append(b, `,"`...)
 	b = append(b, kind...)
 	b = append(b, `":[`...)

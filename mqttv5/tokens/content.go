@@ -121,6 +121,7 @@ func recognise(b []byte) error {
 	if json.Unmarshal(b, &members) != nil {
 		return nil // begun as ours, and broken
 	}
+
 	for name := range members {
 		if name != "version" && name != "sessions" {
 			return fmt.Errorf("%w alone: it holds entries of another program", errForeign)

@@ -155,6 +155,7 @@ func (s *File) fromBeside(key Key) (uint32, bool) {
 func (s *File) Token(ctx context.Context, key Key) (uint32, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.foreign {
 		if token, ok := s.list.get(foreignKey(key)); ok {
 			return token, true, nil
@@ -167,11 +168,13 @@ func (s *File) Token(ctx context.Context, key Key) (uint32, bool, error) {
 		token, ok := s.theirs.find(key.DeviceSerial, key.GitHash)
 		return token, ok, nil
 	}
+
 	if changed(s.path, s.seen) {
 		if err := s.locked(ctx, s.load); err != nil {
 			return 0, false, err
 		}
 	}
+
 	token, ok := s.list.get(key)
 	if ok && len(s.touched) < s.list.limit {
 		s.touched = append(s.touched, key) // the order is written with the next change
@@ -214,6 +217,7 @@ func (s *File) change(ctx context.Context, f func()) error {
 		for _, key := range s.touched {
 			s.list.get(key)
 		}
+
 		f()
 		if err := durable.ReplaceFile(s.path, encode(&s.list), 0o600); err != nil {
 			return failed("write", s.path, err)

@@ -20,10 +20,12 @@ func Known(path string) iter.Seq[Key] {
 			}
 			return
 		}
+
 		list, _, err := read(path, 0)
 		if err != nil {
 			return
 		}
+
 		for e := list.order.Front(); e != nil; e = e.Next() {
 			if !yield(e.Value.(*entry).key) {
 				return

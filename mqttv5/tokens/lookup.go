@@ -57,6 +57,7 @@ func OpenLookup(cfg Config) (*Lookup, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+
 	path, err := defaultPath(cfg.Path)
 	if err != nil {
 		return nil, err

@@ -44,12 +44,14 @@ func decodeForeign(b []byte) (f foreign, ok bool) {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, false
 	}
+
 	known := 0
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
 			return nil, false
 		}
+
 		var m member
 		m.name, _ = name.(string)
 		if err := d.Decode(&m.value); err != nil {
@@ -64,6 +66,7 @@ func decodeForeign(b []byte) (f foreign, ok bool) {
 		f = f.without(m.name) // of a name given twice the last counts
 		f = append(f, m)
 	}
+
 	if _, err := d.Token(); err != nil {
 		return nil, false
 	}
@@ -174,6 +177,7 @@ func (s *File) changeForeign(f func(foreign) foreign) error {
 			list = list.with(e.key.DeviceSerial, e.key.GitHash, e.token)
 		}
 	}
+
 	list = f(list)
 	b := list.encode()
 	if !bytes.Equal(b, old.encode()) {
@@ -181,6 +185,7 @@ func (s *File) changeForeign(f func(foreign) foreign) error {
 			return failed("write", s.path, err)
 		}
 	}
+
 	fi, err := os.Lstat(s.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failed("read", s.path, err)

@@ -91,6 +91,7 @@ func readCall(line, dir string) (string, bool) {
 	} else if parts := strings.Split(rest, `"`); len(parts) > 2 {
 		name = parts[len(parts)-2] // the new one of a rename
 	}
+
 	name, err := filepath.Rel(dir, name)
 	if err != nil || name == ".." || strings.HasPrefix(name, "../") {
 		return "", false

@@ -46,6 +46,7 @@ func Start(t testing.TB, mode string, args ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +54,7 @@ func Start(t testing.TB, mode string, args ...string) *Child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		if cmd.ProcessState == nil {
 			cmd.Process.Kill()

@@ -148,6 +148,7 @@ func ParseFirmwareReply(b []byte, uploadID uint64) (*url.URL, error) {
 				return errors.New("the address is not a string")
 			}
 		}
+
 		return nil
 	})
 	if err != nil {

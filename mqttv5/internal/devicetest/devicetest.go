@@ -62,6 +62,7 @@ func CoreDumps(t testing.TB) [][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var list []struct {
 		Hex string `json:"core_hex"`
 	}
@@ -76,6 +77,7 @@ func CoreDumps(t testing.TB) [][]byte {
 		}
 		dumps = append(dumps, b)
 	}
+
 	if len(dumps) == 0 {
 		t.Fatal("no crash dumps in the vectors")
 	}

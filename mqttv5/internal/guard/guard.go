@@ -122,6 +122,7 @@ func (g *Reader) header(c byte) error {
 		g.first, g.length, g.shift, g.state = c, 0, 0, 1
 		return nil
 	}
+
 	g.length |= int(c&0x7f) << g.shift
 	g.shift += 7
 	g.state++
@@ -134,6 +135,7 @@ func (g *Reader) header(c byte) error {
 	if g.length > g.max {
 		return fmt.Errorf("%w: packet of %d bytes, the limit is %d", ErrHostile, g.length, g.max)
 	}
+
 	g.left, g.state = g.length, bodyState
 	if g.inspect != nil && g.types&(1<<(g.first>>4)) != 0 {
 		g.body = make([]byte, g.length)
@@ -144,6 +146,7 @@ func (g *Reader) header(c byte) error {
 			return fmt.Errorf("%w: %w", ErrHostile, err)
 		}
 	}
+
 	if g.left == 0 {
 		g.state = 0
 	}

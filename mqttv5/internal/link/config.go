@@ -203,12 +203,14 @@ func (c *Config) check() error {
 	if strings.ContainsAny(c.Broker, "/@ \t\r\n") {
 		return fmt.Errorf("field Broker %q is not a host name; leave out the scheme and path", c.Broker)
 	}
+
 	if host, _, err := net.SplitHostPort(c.Broker); err == nil {
 		return fmt.Errorf("field Broker %q holds a port; set Broker to %q and Port to the number", c.Broker, host)
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		return fmt.Errorf("field Port %d is not between 1 and 65535", c.Port)
 	}
+
 	if err := c.checkNumbers(); err != nil {
 		return err
 	}
@@ -225,6 +227,7 @@ func (c *Config) check() error {
 		}
 		return nil
 	}
+
 	if c.Credentials.Certificate != nil {
 		if c.Credentials.CertFile != "" || c.Credentials.KeyFile != "" {
 			return errors.New("field Certificate is set, and so are CertFile or KeyFile; give one or the other")
@@ -270,6 +273,7 @@ func (c *Config) checkNumbers() error {
 			return fmt.Errorf("%s %v is not between %v and %v", f.name, f.v, f.min, f.max)
 		}
 	}
+
 	if t.MaxInFlight < 1 || t.MaxInFlight > 65535 {
 		return fmt.Errorf("field Tuning.MaxInFlight %d is not between 1 and 65535", t.MaxInFlight)
 	}

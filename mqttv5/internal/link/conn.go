@@ -139,6 +139,7 @@ func (c *wireConn) flush() {
 	if c.flushing || len(c.buf) == 0 || c.err != nil {
 		return
 	}
+
 	c.flushing = true
 	// Let those who are ready to send add to this write: it costs a lone sender
 	// nothing, and many senders save most of their system calls.
@@ -157,10 +158,12 @@ func (c *wireConn) flush() {
 			// the better cause; the reader fails when there is nothing more.
 			time.AfterFunc(lastWords, func() { c.fail(err) })
 		}
+
 		if cap(out) <= keepBuffer {
 			c.spare = out[:0]
 		}
 	}
+
 	c.flushing = false
 	c.idle.Broadcast()
 }

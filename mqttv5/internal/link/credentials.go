@@ -102,6 +102,7 @@ func (c *identity) pair() (pair tls.Certificate, sum [sha256.Size]byte, err erro
 		if err != nil {
 			return pair, sum, err
 		}
+
 		keyPEM, err := readPEM("private key", c.files.KeyFile, privateKey)
 		if err != nil {
 			return pair, sum, err
@@ -183,6 +184,7 @@ func readPEM(what, name, kind string) ([]byte, error) {
 		return nil, credentialError(op, fault.PathCause(err), hint)
 	}
 	defer f.Close()
+
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, credentialError(op, fault.PathCause(err), "")
@@ -198,10 +200,12 @@ func readPEM(what, name, kind string) ([]byte, error) {
 	if len(b) > maxPEM {
 		return nil, credentialError(op, fmt.Errorf("it is larger than %d bytes", maxPEM), "")
 	}
+
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // the byte order mark of Windows editors
 	if err := checkPEM(op, name, kind, b); err != nil {
 		return nil, err
 	}
+
 	if kind == privateKey {
 		// After its content: whoever gives a certificate for it must not be told
 		// to hide that.

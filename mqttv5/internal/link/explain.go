@@ -55,6 +55,7 @@ func (k *Keeper) handshakeError(ctx context.Context, err error) error {
 	if k.ctx.Err() != nil {
 		return fault.ErrClosed
 	}
+
 	e := &fault.Error{Op: "TLS with " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err}
 	var (
 		unknown  x509.UnknownAuthorityError
@@ -121,6 +122,7 @@ func (k *Keeper) loginError(ctx context.Context, err error) error {
 	if k.ctx.Err() != nil {
 		return fault.ErrClosed
 	}
+
 	e := &fault.Error{Op: "log in to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err}
 	var (
 		refused *loginRefused

@@ -104,10 +104,12 @@ func (k *Keeper) Up(ctx context.Context) (*Link, error) {
 		defer k.mu.Unlock()
 		return nil, k.stopped
 	}
+
 	if l := k.current; l != nil && l.alive() {
 		k.mu.Unlock()
 		return l, nil
 	}
+
 	a := k.attempt
 	if a == nil {
 		a = &attempt{done: make(chan struct{})}
@@ -178,6 +180,7 @@ func (k *Keeper) UpPatiently(ctx context.Context) (*Link, error) {
 		if err == nil {
 			return l, nil
 		}
+
 		k.mu.Lock()
 		stopped := k.stopped
 		k.mu.Unlock()

@@ -106,6 +106,7 @@ func (h *loan) each(topics []string, id uint16, packet byte, hold bool, call fun
 			}
 			mu.Lock()
 			defer mu.Unlock()
+
 			codes[i] = byte(a.Code)
 			if a.Code == fault.ReasonSuccess && packet == packets.SUBSCRIBE {
 				codes[i] = 1 // the QoS that was granted
@@ -113,6 +114,7 @@ func (h *loan) each(topics []string, id uint16, packet byte, hold bool, call fun
 			if a.Reason != "" {
 				reason = a.Reason
 			}
+
 			if left--; left == 0 {
 				h.exchanges.finish(id, packet, Ack{codes: codes, Reason: reason})
 			}
@@ -126,6 +128,7 @@ func (h *loan) inTurn(topic string, hold bool, call func()) {
 	if h.closed {
 		return
 	}
+
 	before, mine := h.turn[topic], make(chan struct{})
 	h.turn[topic] = mine
 	if hold {
@@ -133,6 +136,7 @@ func (h *loan) inTurn(topic string, hold bool, call func()) {
 	} else {
 		delete(h.held, topic)
 	}
+
 	h.calls.Go(func() {
 		if before != nil {
 			<-before
@@ -179,10 +183,12 @@ func (h *loan) close() {
 		}()
 		ctx, cancel := context.WithTimeout(context.Background(), lastUnsubscribe)
 		defer cancel()
+
 		select {
 		case <-ended:
 		case <-ctx.Done(): // a host that does not heed its context
 		}
+
 		var last sync.WaitGroup
 		for topic := range held {
 			last.Go(func() { h.to.Unsubscribe(ctx, topic) })

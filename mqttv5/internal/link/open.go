@@ -54,6 +54,7 @@ func (k *Keeper) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, k.dialError(ctx, err)
 	}
+
 	if tlsConfig != nil {
 		t := tls.Client(conn, tlsConfig)
 		if err := t.HandshakeContext(ctx); err != nil {
@@ -62,6 +63,7 @@ func (k *Keeper) dial(ctx context.Context) (net.Conn, error) {
 		}
 		conn = t
 	}
+
 	if wrap := k.cfg.WrapConn; wrap != nil {
 		conn = wrap(conn)
 	}

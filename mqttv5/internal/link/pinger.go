@@ -43,12 +43,14 @@ func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error
 	if keepAlive == 0 {
 		return nil
 	}
+
 	interval := time.Duration(keepAlive) * time.Second
 	idle := interval * 3 / 4
 	p.PacketSent()
 	p.PacketReceived()
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
+
 	pinged := int64(-1) // when a ping was sent that nothing followed, or -1
 	for {
 		select {
@@ -56,11 +58,13 @@ func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error
 			return nil
 		case <-timer.C:
 		}
+
 		now := p.now()
 		sent, received := p.sent.Load(), p.received.Load()
 		if pinged >= 0 && received >= pinged {
 			pinged = -1
 		}
+
 		if pinged >= 0 {
 			wait := time.Duration(pinged-now) + interval + slowAllowance(p.inFlight())
 			if wait <= 0 {

@@ -108,6 +108,7 @@ func through(u *url.URL, dial dialFunc) dialFunc {
 				password, _ := u.User.Password()
 				auth = &proxy.Auth{User: u.User.Username(), Password: password}
 			}
+
 			d, err := proxy.SOCKS5("tcp", address, auth, contextDialer(dial))
 			if err != nil {
 				return nil, fail(err, "")
@@ -119,12 +120,14 @@ func through(u *url.URL, dial dialFunc) dialFunc {
 			return conn, nil
 		}
 	}
+
 	return func(ctx context.Context, network, target string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, fail(err, "check the proxy's host and port")
 		}
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
+
 		tunnel, hint, err := connectThrough(ctx, conn, u, target)
 		if !stop() && err == nil {
 			err = context.Cause(ctx)
@@ -136,6 +139,7 @@ func through(u *url.URL, dial dialFunc) dialFunc {
 			}
 			return nil, fail(err, hint)
 		}
+
 		return tunnel, nil
 	}
 }
@@ -178,6 +182,7 @@ func connectThrough(ctx context.Context, conn net.Conn, u *url.URL, target strin
 		}
 		conn = t
 	}
+
 	r := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: target}, Host: target, Header: http.Header{"User-Agent": {"ulogkit"}}}
 	if u.User != nil {
 		password, _ := u.User.Password()
@@ -198,6 +203,7 @@ func connectThrough(ctx context.Context, conn net.Conn, u *url.URL, target strin
 	case answer.StatusCode != http.StatusOK:
 		return nil, "the proxy must allow CONNECT to " + target, fmt.Errorf("it refuses: %s", fault.Printable(answer.Status))
 	}
+
 	early := make([]byte, in.Buffered())
 	in.Read(early) // of its buffer
 	return &tunnelConn{Conn: conn, early: early}, "", nil

@@ -140,6 +140,7 @@ func (q *query) ask(ctx context.Context, l *Link) error {
 		if err := l.Send(ctx, q.Message, func(a Ack, _ time.Duration) { q.acknowledged(a, refused) }); err != nil {
 			return q.failed(err)
 		}
+
 		select {
 		case err := <-q.done:
 			return err
@@ -199,6 +200,7 @@ func (q *query) unanswered(ctx context.Context) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+
 	e := &fault.Error{Op: q.Op, Class: fault.ErrNetwork, Hint: q.Hint}
 	switch {
 	case q.unusable != nil:

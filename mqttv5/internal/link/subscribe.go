@@ -95,6 +95,7 @@ func (l *Link) checkGranted(filters []string, a Ack) error {
 			Hint: "this is no broker that can be worked with",
 		}
 	}
+
 	for i, c := range a.codes {
 		code := fault.ReasonCode(c)
 		switch {
@@ -159,6 +160,7 @@ func (l *Link) writeUnsubscribe(filters []string, done func(Ack)) error {
 		delete(l.subscribed, f)
 		last = append(last, f)
 	}
+
 	if len(last) == 0 {
 		done(Ack{})
 		return nil

@@ -68,6 +68,7 @@ func (w *window) acquire(ctx context.Context, n int) error {
 		w.mu.Unlock()
 		return nil
 	}
+
 	me := &windowWaiter{n, make(chan struct{})}
 	w.queue = append(w.queue, me)
 	w.mu.Unlock()
@@ -75,6 +76,7 @@ func (w *window) acquire(ctx context.Context, n int) error {
 	case <-me.ready:
 	case <-ctx.Done():
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, x := range w.queue {

@@ -123,6 +123,7 @@ func (c *Conn) serve() {
 	if c.Broker.OnConn != nil && !c.Broker.OnConn(c) {
 		return
 	}
+
 	for {
 		p, err := packets.ReadPacket(c.Conn)
 		if err != nil {
@@ -131,6 +132,7 @@ func (c *Conn) serve() {
 		if c.Broker.OnPacket != nil && c.Broker.OnPacket(c, p) {
 			continue
 		}
+
 		switch m := p.Content.(type) {
 		case *packets.Connect:
 			c.Broker.mu.Lock()
@@ -176,6 +178,7 @@ func (c *Conn) publish(m *packets.Publish) {
 		}
 		return
 	}
+
 	c.mu.Lock()
 	c.seen++
 	c.mu.Unlock()
@@ -348,6 +351,7 @@ func (b *Broker) Listen(t testing.TB, cfg *tls.Config, pass func(net.Conn) net.C
 					continue
 				}
 			}
+
 			if cfg != nil {
 				c = tls.Server(c, cfg)
 			}

@@ -60,6 +60,7 @@ func (ca *CA) Issue(serial int64, notAfter time.Time, hosts ...string) (certPEM,
 	if err != nil {
 		ca.t.Fatal(err)
 	}
+
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "leaf"},
 		NotBefore: notAfter.Add(-48 * time.Hour), NotAfter: notAfter, KeyUsage: x509.KeyUsageDigitalSignature,
@@ -72,10 +73,12 @@ func (ca *CA) Issue(serial int64, notAfter time.Time, hosts ...string) (certPEM,
 			tmpl.DNSNames = append(tmpl.DNSNames, h)
 		}
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {
 		ca.t.Fatal(err)
 	}
+
 	b, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		ca.t.Fatal(err)

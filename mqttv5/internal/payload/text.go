@@ -73,6 +73,7 @@ func TextBatches(dev device.Info, entries []TextEntry, limit int, seq *Sequence)
 	if len(entries) == 0 {
 		return nil, failed(errors.New("there are no entries"), fault.ErrBadData)
 	}
+
 	room := limit - len(TextHeader(dev, math.MaxUint64))
 	var batches [][]byte
 	var batch bytes.Buffer
@@ -89,10 +90,12 @@ func TextBatches(dev device.Info, entries []TextEntry, limit int, seq *Sequence)
 			batches = append(batches, bytes.Clone(batch.Bytes()))
 			used = 0
 		}
+
 		if used == 0 {
 			batch.Reset()
 			batch.Write(TextHeader(dev, seq.Next()))
 		}
+
 		batch.Write(line)
 		used += len(line)
 	}
@@ -127,6 +130,7 @@ func ReadText(r io.Reader, now time.Time, level format.Level) ([]TextEntry, erro
 		}
 		entries = append(entries, TextEntry{now.Unix(), level, string(line)})
 	}
+
 	if err := s.Err(); err != nil {
 		if errors.Is(err, bufio.ErrTooLong) {
 			err = fmt.Errorf("line %d is longer than %d bytes", n, Max)

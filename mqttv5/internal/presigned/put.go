@@ -40,6 +40,7 @@ func Client(cfg link.Config) (*http.Client, error) {
 			return nil, err
 		}
 	}
+
 	proxy := http.ProxyFromEnvironment
 	if cfg.Tuning.Proxy != "" {
 		u, _ := cfg.ProxyURL()

@@ -72,10 +72,12 @@ func (c *Connection) renew() {
 		c.renewing()
 		c.renewing = nil
 	}
+
 	list := c.topics.List()
 	if len(list) == 0 {
 		return
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	c.renewing = cancel
 	client := c.client

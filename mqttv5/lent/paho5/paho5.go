@@ -113,16 +113,19 @@ func (c *Connection) renew() {
 	if c.renewing != nil {
 		c.renewing()
 	}
+
 	list := c.topics.List()
 	if len(list) == 0 {
 		c.renewing = nil
 		return
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	c.renewing = cancel
 	manager := c.manager
 	go func() {
 		defer cancel()
+
 		c.topics.Renew(ctx, list, topics.Calls{
 			Subscribe:   func(ctx context.Context, topic string) error { return subscribe(ctx, manager, topic) },
 			Unsubscribe: c.Unsubscribe,
@@ -166,6 +169,7 @@ func (c *Connection) await(ctx context.Context) (*use, error) {
 	case <-ctx.Done():
 		return nil, errDown
 	}
+
 	c.mu.Lock()
 	u := &use{ConnectionManager: c.manager}
 	c.mu.Unlock()

@@ -150,10 +150,12 @@ func (f *File) Compact() error {
 		f.err = err
 		return err
 	}
+
 	err = durable.Rename(temp, f.name)
 	if err != nil {
 		os.Remove(temp) // the room is needed
 	}
+
 	f.err = f.open()
 	return errors.Join(err, f.err)
 }

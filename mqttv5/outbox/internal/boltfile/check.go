@@ -61,10 +61,12 @@ func check(name string) error {
 		return err
 	}
 	defer f.Close()
+
 	fi, err := f.Stat()
 	if err != nil || fi.Size() == 0 {
 		return err
 	}
+
 	m, err := newestMeta(f)
 	if err != nil {
 		return err
@@ -72,6 +74,7 @@ func check(name string) error {
 	if m.high > uint64(fi.Size())/uint64(m.pageSize) {
 		return structureError("it ends at byte %d, before page %d of %d bytes", fi.Size(), m.high, m.pageSize)
 	}
+
 	c := newChecker(f, m)
 	if err := c.tree(m.root, nil, nil, 0); err != nil {
 		return err
@@ -174,6 +177,7 @@ func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) e
 	if pageHead+16*count > len(b) || (flags == pageBranch && count == 0) {
 		return structureError("page %d has %d elements in %d bytes", id, count, len(b))
 	}
+
 	keys := make([][]byte, count)
 	for i := range count {
 		e := b[pageHead+16*i:]
@@ -184,6 +188,7 @@ func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) e
 		if pos < 16 || pos+ksize+vsize > uint64(len(e)) {
 			return structureError("element %d of page %d lies outside", i, id)
 		}
+
 		keys[i] = e[pos : pos+ksize]
 		least := lower
 		if i > 0 {
@@ -192,12 +197,14 @@ func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) e
 		if bytes.Compare(keys[i], least) < 0 || (upper != nil && bytes.Compare(keys[i], upper) >= 0) {
 			return structureError("key %d of page %d is out of order", i, id)
 		}
+
 		if flags == pageLeaf {
 			if err := c.value(nativeEndian.Uint32(e), keys[i], e[pos+ksize:pos+ksize+vsize], id, depth); err != nil {
 				return err
 			}
 		}
 	}
+
 	if flags == pageLeaf {
 		return nil
 	}
@@ -226,6 +233,7 @@ func (c *checker) value(flags uint32, key, v []byte, id uint64, depth int) error
 	case len(v) < 16:
 		return structureError("a bucket in page %d has %d bytes", id, len(v))
 	}
+
 	outer := c.bucket
 	c.bucket = key
 	defer func() { c.bucket = outer }()
@@ -254,6 +262,7 @@ func (c *checker) freelist(id uint64) error {
 	if count > uint64(len(b)-from)/8 {
 		return structureError("the free list has %d entries in %d bytes", count, len(b))
 	}
+
 	for i := range count {
 		p := nativeEndian.Uint64(b[from+8*int(i):])
 		if p < 2 || p >= c.high || c.used[p] {

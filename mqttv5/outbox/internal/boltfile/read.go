@@ -47,6 +47,7 @@ func readOnce(f *os.File, visit func(bucket, key, value []byte)) (same bool, err
 	if err != nil || fi.Size() == 0 {
 		return true, err
 	}
+
 	before, err := newestMeta(f)
 	if err != nil {
 		// One of the two may be under way.
@@ -56,6 +57,7 @@ func readOnce(f *os.File, visit func(bucket, key, value []byte)) (same bool, err
 		}
 		return false, nil
 	}
+
 	c := newChecker(f, before)
 	c.visit = visit
 	walk := c.tree(before.root, nil, nil, 0)
