@@ -28,6 +28,7 @@ func (c *Client) GetSessionToken(ctx context.Context, dev DeviceInfo) (uint32, e
 	if err := dev.Validate(); err != nil {
 		return 0, err
 	}
+
 	run := c.boots.DoChan(fmt.Sprintf("%#v", c.sessionKey(dev)), func() (token any, err error) {
 		// The handshake outlives a caller who gives up: another may have joined.
 		ended := make(chan struct{})

@@ -32,6 +32,7 @@ func (c *Client) deliver(ctx context.Context, o *Outbox, barren func()) error {
 		return &Error{Op: "deliver outbox " + o.Dir(), Class: ErrClosed}
 	default:
 	}
+
 	w := &worker{c: c, o: o, barren: barren}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	defer func() {
@@ -47,6 +48,7 @@ func (c *Client) deliver(ctx context.Context, o *Outbox, barren func()) error {
 		if err != nil {
 			return err
 		}
+
 		_, packet := l.Limits()
 		o.CheckWith(c.checkFor(packet))
 		err = w.run(l)
@@ -104,6 +106,7 @@ func (w *worker) run(l *link.Link) error {
 			l.Uncork()
 		}
 	}()
+
 	for {
 		select {
 		case <-l.Dead():
@@ -111,6 +114,7 @@ func (w *worker) run(l *link.Link) error {
 			return nil
 		default:
 		}
+
 		x, err := w.o.TryLease()
 		if x == nil && err == nil {
 			if corked {
@@ -119,6 +123,7 @@ func (w *worker) run(l *link.Link) error {
 			}
 			x, err = w.o.Lease(ctx)
 		}
+
 		switch {
 		case w.ctx.Err() != nil:
 			if x != nil {
@@ -134,6 +139,7 @@ func (w *worker) run(l *link.Link) error {
 			l.Cork()
 			corked = true
 		}
+
 		w.send(l, x)
 	}
 }
@@ -151,6 +157,7 @@ func (w *worker) send(l *link.Link, x *outbox.Lease) {
 			w.register(x)
 			return
 		}
+
 		s.token = token
 		if s.m.Payload, err = payload.WithToken(s.m.Payload, token); err != nil {
 			w.park(x, err)
@@ -168,6 +175,7 @@ func (w *worker) send(l *link.Link, x *outbox.Lease) {
 	if err == nil {
 		return
 	}
+
 	w.count.Add(-1)
 	w.inFlight.Done()
 	if errors.Is(err, ErrTooLarge) {
@@ -247,6 +255,7 @@ func (w *worker) conclude(l *link.Link, s *shipment, a link.Ack, latency time.Du
 		w.unanswered(l, s, a.Err)
 		return
 	}
+
 	err := w.c.outcome(s.Record.Device.DeviceSerial, s.m, a)
 	if err == nil {
 		w.c.count.latency.Observe(latency.Seconds())
@@ -266,6 +275,7 @@ func (w *worker) conclude(l *link.Link, s *shipment, a link.Ack, latency time.Du
 			defer w.barren()
 		}
 	}
+
 	switch {
 	case r.park > 0 && t.Refusals >= r.park:
 		w.park(s.Lease, err)

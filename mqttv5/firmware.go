@@ -47,6 +47,7 @@ func (f *Firmware) validate() error {
 	if f.DeviceType == "" || f.GitHash == "" {
 		return fail(errors.New("device type and git hash are needed"))
 	}
+
 	for _, s := range [...]struct {
 		name, value string
 		max         int
@@ -72,11 +73,13 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
+
 	client, err := presigned.Client(linkConfig(c.cfg))
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
+
 	for n := 1; ; n++ {
 		address, err := c.presign(ctx, &f)
 		if err != nil {

@@ -34,6 +34,7 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			yield(LogConfig{}, err)
 			return
 		}
+
 		select {
 		case c.watches <- struct{}{}:
 			defer func() { <-c.watches }()
@@ -45,6 +46,7 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			})
 			return
 		}
+
 		name := c.topic(topic.LogConfig, dev)
 		box := make(chan LogConfig, maxConfigs)
 		remove := c.keeper.Handle(name, func(m *link.Received) {
@@ -58,6 +60,7 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			}
 			putNewest(box, v)
 		})
+
 		var current *link.Link
 		defer func() {
 			remove()
@@ -65,6 +68,7 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 				current.Release(name)
 			}
 		}()
+
 		for {
 			l, err := c.watchOn(ctx, name)
 			if err != nil {

@@ -33,10 +33,12 @@ func (c *Client) PublishText(ctx context.Context, dev DeviceInfo, entries []Text
 	if err := dev.Validate(); err != nil {
 		return nil, err
 	}
+
 	batches, err := payload.TextBatches(dev, entries, min(payload.MaxText, c.cfg.Tuning.MaxMessage), &c.texts)
 	if err != nil {
 		return nil, err
 	}
+
 	var receipts []Receipt
 	for i, b := range batches {
 		// Its place stands for its sequence number, which another call would not repeat.

@@ -118,10 +118,12 @@ func (c *Client) publish(ctx context.Context, serial string, m *link.Message) (R
 	if err := m.CheckSize(c.cfg.Tuning.MaxMessage, 0); err != nil {
 		return Receipt{}, err
 	}
+
 	l, err := c.keeper.Up(ctx)
 	if err != nil {
 		return Receipt{}, err
 	}
+
 	type result struct {
 		link.Ack
 		latency time.Duration
@@ -130,6 +132,7 @@ func (c *Client) publish(ctx context.Context, serial string, m *link.Message) (R
 	if err := l.Send(ctx, m, func(a link.Ack, d time.Duration) { answer <- result{a, d} }); err != nil {
 		return Receipt{}, c.sendError(ctx, m, err)
 	}
+
 	select {
 	case r := <-answer:
 		if err := c.outcome(serial, m, r.Ack); err != nil {
@@ -192,6 +195,7 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 		}
 		return e
 	}
+
 	c.count.delivered.Inc()
 	c.count.bytes.Add(float64(len(m.Payload)))
 	kind := EventDelivered
@@ -200,6 +204,7 @@ func (c *Client) outcome(serial string, m *link.Message, a link.Ack) error {
 		c.count.nobody.Inc()
 		c.cfg.Hooks.Logger.Warn("broker took a message that nobody subscribed to", "topic", m.Topic, "serial", serial)
 	}
+
 	c.event(Event{Kind: kind, Serial: serial, ID: m.ID, Code: a.Code})
 	return nil
 }
