@@ -86,7 +86,7 @@ func (p *clientPublisher) publish(tb testing.TB, n int) {
 			for left.Add(-1) >= 0 {
 				r, err := p.client.PublishBinaryLog(ctx, publishDevice, p.log)
 				if err != nil || r.Bytes != len(p.log) {
-					tb.Errorf("%+v, %v", r, err)
+					tb.Errorf("got %+v, %v, want a receipt of %d bytes", r, err, len(p.log))
 					return
 				}
 			}

@@ -124,7 +124,7 @@ func BenchmarkValidate(b *testing.B) {
 		for b.Loop() {
 			l, _, err := format.ParseLog(log)
 			if err != nil || l.Verify() != nil {
-				b.Fatal(err, l.Verify())
+				b.Fatalf("got errors %v, %v, want a sound log", err, l.Verify())
 			}
 		}
 	})

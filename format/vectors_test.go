@@ -86,7 +86,7 @@ func checkFrame(t *testing.T, f Frame, want *formattest.Frame) {
 	}
 	p, err := ParsePayload(f.Payload)
 	if err != nil {
-		t.Errorf("%q: %v", want.Fmt, err)
+		t.Errorf("payload of %q: %v", want.Fmt, err)
 		return
 	}
 	if uint8(p.Level()) != want.Level || p.Module() != want.Module || p.FmtAddr() != want.FmtAddr || p.NumArgs() != len(want.Args) {

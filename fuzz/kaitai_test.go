@@ -175,7 +175,7 @@ func compileKaitai(t *testing.T, file string) string {
 	dir := t.TempDir()
 	out, err := exec.Command("node", filepath.Join(kaitaiScripts, "compile.js"), "--out", dir, file).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("the Kaitai compiler does not take %s: %v\n%s", file, err, out)
 	}
 	made, err := filepath.Glob(filepath.Join(dir, "*.js"))
 	if err != nil || len(made) != 1 {

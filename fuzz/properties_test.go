@@ -75,7 +75,7 @@ func TestViewsSetters(t *testing.T) {
 		tree, failed := interpret(ulogger, id, nil, b, true)
 		v, _, err := parse(b)
 		if err != nil || failed != nil {
-			t.Fatal(err, failed)
+			t.Fatalf("got error %v from the view and %v from the interpreter, want none", err, failed)
 		}
 		if reflect.TypeOf(v).Kind() != reflect.Pointer {
 			return // a struct, whose fields are set as they are
@@ -93,7 +93,7 @@ func TestViewsSetters(t *testing.T) {
 		}
 		again, failed := interpret(ulogger, id, nil, out, true)
 		if failed != nil {
-			t.Fatal(failed)
+			t.Fatalf("the interpreter does not take what the view wrote: %v", failed)
 		}
 		var got, want strings.Builder
 		again.text(&got)
@@ -251,7 +251,7 @@ func TestChecksumSingleFlip(t *testing.T) {
 		log, _, _ := drawLog(t)
 		l, _, err := format.ParseLog(log)
 		if err != nil || l.Verify() != nil {
-			t.Fatal(err, l.Verify())
+			t.Fatalf("got errors %v, %v, want a sound log", err, l.Verify())
 		}
 		data := l.Data()
 		for i := range data {

@@ -175,7 +175,7 @@ func makeSeeds(t testing.TB) map[string][]byte {
 	for _, v := range agentVectors(t) {
 		tree, failed := interpret(ulogger, v.typ, nil, v.bytes, false)
 		if failed != nil {
-			t.Fatalf("%s: %v", v.name, failed)
+			t.Fatalf("%s: the interpreter does not take it: %v", v.name, failed)
 		}
 		tree.walk(func(n *node) {
 			if n.kind != structNode {

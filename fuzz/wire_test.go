@@ -303,7 +303,7 @@ func FuzzStream(f *testing.F) {
 		}
 		for m := range c.All() {
 			if m.Trouble() != "" {
-				t.Errorf("%v: %s", m.Kind, m.Trouble())
+				t.Errorf("%v: got trouble %q, want none", m.Kind, m.Trouble())
 			}
 		}
 		if s := c.Stats(); c.Err() != nil || int(s.Messages) != want || !s.Lossless() {

@@ -226,7 +226,7 @@ func TestGoldenTypes(t *testing.T) {
 			err = check(s.name, files)
 		}
 		if err != nil {
-			t.Errorf("%s: %v", s.name, err)
+			t.Errorf("%s: got error %v, want code that compiles", s.name, err)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(list(t, dir)) < 20 {
-		t.Fatal(list(t, dir))
+		t.Fatalf("got %q, want at least 20 files", list(t, dir))
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "zheader_v3.go"))
 	if err != nil {

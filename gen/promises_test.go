@@ -65,7 +65,7 @@ func TestMutations(t *testing.T) {
 		}
 		accepted++
 		if err := check("m", files); err != nil {
-			t.Fatalf("%v\n%s", err, text)
+			t.Fatalf("code for a spec that was accepted: %v\n%s", err, text)
 		}
 	}
 	if accepted < 80 {
@@ -78,11 +78,11 @@ func checkErrors(t *testing.T, err error, text string) {
 	t.Helper()
 	list, ok := err.(spec.Errors)
 	if !ok || len(list) == 0 || len(list) > 21 {
-		t.Fatalf("%T %v\n%s", err, err, text)
+		t.Fatalf("got a %T, %v, want 1 to 21 mistakes, for\n%s", err, err, text)
 	}
 	for _, e := range list {
 		if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Path == "" || e.Reason == "" || strings.Contains(e.Error(), "\n") {
-			t.Fatalf("%q\n%s", e.Error(), text)
+			t.Fatalf("got %q, want a mistake with line, column, path and reason on one line, for\n%s", e.Error(), text)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestParseExpr(t *testing.T) {
 	} {
 		e, bad := parseExpr(src, noPos)
 		if bad != nil {
-			t.Errorf("%q: %+v", src, bad)
+			t.Errorf("%q: got mistake %+v, want none", src, bad)
 			continue
 		}
 		if got := e.String(); got != want {
@@ -64,12 +64,12 @@ func TestParseCall(t *testing.T) {
 	for src, want := range map[string]string{"a": "a []", "a(1)": "a [1]", "a_b(1, c + 2,d)": "a_b [1 c + 2 d]"} {
 		name, args, bad := parseCall(src, noPos)
 		if got := fmt.Sprint(name, " ", args); bad != nil || got != want {
-			t.Errorf("%q: %s, %+v", src, got, bad)
+			t.Errorf("%q: got %s, mistake %+v, want %s", src, got, bad, want)
 		}
 	}
 	for _, src := range []string{"", "a(", "a()", "a(1", "a(1,)", "a(1) b", "a b", "1", "a::b", "A"} {
 		if name, args, bad := parseCall(src, noPos); bad == nil {
-			t.Errorf("%q: %s %v", src, name, args)
+			t.Errorf("%q: got %s %v, want a mistake", src, name, args)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestParseCall(t *testing.T) {
 func TestWalk(t *testing.T) {
 	e, bad := parseExpr("a ? x[_index] + -1 : b._io.size", noPos)
 	if bad != nil {
-		t.Fatal(bad)
+		t.Fatalf("got mistake %+v, want none", bad)
 	}
 	var got []string
 	Walk(e, func(e Expr) { got = append(got, fmt.Sprintf("%T", e)[len("*spec."):]) })
@@ -107,7 +107,7 @@ func TestCombine(t *testing.T) {
 						got, reason := combine(op, span{big.NewInt(a), big.NewInt(b)}, span{big.NewInt(c), big.NewInt(d)})
 						if reason != "" {
 							if a >= 0 && c > 0 {
-								t.Fatalf("%d..%d %s %d..%d: %s", a, b, op, c, d, reason)
+								t.Fatalf("%d..%d %s %d..%d is refused: %s", a, b, op, c, d, reason)
 							}
 							continue
 						}
@@ -153,7 +153,7 @@ func TestCombineLimits(t *testing.T) {
 		{OpXor, n("-1", "9"), n("1", "9"), false},
 	} {
 		if _, reason := combine(c.op, c.x, c.y); (reason == "") != c.ok {
-			t.Errorf("%s %s %s: %q", c.x, c.op, c.y, reason)
+			t.Errorf("%s %s %s: got reason %q, want it taken: %v", c.x, c.op, c.y, reason, c.ok)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func source(t *testing.T) *Spec {
 func TestSource(t *testing.T) {
 	s := source(t)
 	if s.ID != "ulogger" || s.License != "MIT" || len(s.SHA256) != 64 || s.Root.ID != "ulogger" || s.Root.Seq[0].Type.User != s.Type("log") {
-		t.Errorf("%+v", s)
+		t.Errorf("got %+v, want the spec of ulogger, MIT, that begins with a log", s)
 	}
 	for id, want := range map[string]int{
 		"header_v1": 13, "header_v3": 17, "frame_header_v1": 4, "frame_header_v3": 6, "payload_header": 6,
@@ -120,7 +120,7 @@ func errorsOf(t *testing.T, name string, src []byte) Errors {
 	s, err := Parse(name, src)
 	var list Errors
 	if s != nil || !errors.As(err, &list) || len(list) == 0 {
-		t.Fatalf("%v, %v", s, err)
+		t.Fatalf("got %v, error %v, want a list of mistakes alone", s, err)
 	}
 	return list
 }
@@ -147,7 +147,7 @@ func TestPositions(t *testing.T) {
 		src := strings.Replace(string(Source), c.old, c.new, 1)
 		if c.want == "" {
 			if _, err := Parse(SourceName, []byte(src)); err != nil {
-				t.Errorf("%q: %v", c.new, err)
+				t.Errorf("%q: got error %v, want it taken", c.new, err)
 			}
 			continue
 		}
@@ -209,16 +209,16 @@ func TestErrors(t *testing.T) {
 	es = append(es, &Error{"f", Pos{7, 1}, "p", "r"}, &Error{"f", Pos{7, 1}, "a", "r"}, &Error{"f", Pos{7, 0}, "z", "r"})
 	list := es.Err().(Errors)
 	if len(list) != 21 || list[0].Pos.Line != 6 || list[20].Reason != "7 more errors from here on" {
-		t.Fatalf("%d: %v", len(list), list)
+		t.Fatalf("got %d mistakes, want 20 from line 6 on and how many more: %v", len(list), list)
 	}
 	if list[1].Path != "z" || list[2].Path != "a" || list[3].Path != "p" || list[4].Pos.Line != 8 {
-		t.Errorf("%v", list)
+		t.Errorf("got %v, want them by place, then by path", list)
 	}
 	if one := es[:21].Err().(Errors); one[20].Reason != "1 more error here" {
-		t.Errorf("%v", one[20])
+		t.Errorf("got %v, want 1 more error", one[20])
 	}
 	if got := (Errors{es[0], es[1]}).Error(); got != "f:30:1: p: r\nf:29:1: p: r" {
-		t.Errorf("%q", got)
+		t.Errorf("got %q, want both, a line each, as they were added", got)
 	}
 	if !errors.Is(es.Err(), list[3]) {
 		t.Error("the single mistakes are not reachable")

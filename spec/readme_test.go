@@ -29,7 +29,7 @@ func TestReadmeExamples(t *testing.T) {
 			text = "meta: {id: example, endian: le, encoding: UTF-8}\ndoc: Example.\ndoc-ref: none\n" + text
 		}
 		if _, err := Parse("example.ksy", []byte(text)); err != nil {
-			t.Errorf("%v\n%s", err, text)
+			t.Errorf("got error %v, want the manual's example taken:\n%s", err, text)
 		}
 	}
 }

@@ -118,7 +118,7 @@ func TestCaptureLinks(t *testing.T) {
 		for name, file := range map[string][]byte{"vlan": pcapng(t, binary.LittleEndian, linkEthernet, vlan), "sll2": pcapng(t, binary.BigEndian, linkLinuxSLL2, sll2)} {
 			messages, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
 			if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
-				t.Errorf("%s: %v, %+v, %v", name, kinds(messages), stats, err)
+				t.Errorf("%s: got %v, %+v, %v, want %v without a loss", name, kinds(messages), stats, err, wholeTalk)
 			}
 		}
 	}
@@ -266,7 +266,7 @@ func TestCaptureBoundedTime(t *testing.T) {
 	start := time.Now()
 	_, stats := readScript(t, s.packets)
 	if elapsed := time.Since(start); elapsed > 10*time.Second || stats.LostBytes != 4*60002 {
-		t.Errorf("%v, %+v", elapsed, stats)
+		t.Errorf("got %+v after %v, want %d bytes lost in a few milliseconds", stats, elapsed, 4*60002)
 	}
 }
 
@@ -357,7 +357,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 		}
 	}
 	if len(got) != n || stats.Connections != n {
-		t.Errorf("%v, %+v", got, stats)
+		t.Errorf("got logs and acknowledgements %v, %+v, want those of %d connections", got, stats, n)
 	}
 	for id, k := range got {
 		if k != 2 {
@@ -373,7 +373,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 	again.upload(Version5, 9, 100, log)
 	messages, stats = readScript(t, append(twice, again.packets...))
 	if !slices.Equal(kinds(messages), append(slices.Clone(wholeTalk), wholeTalk...)) || stats.Connections != 2 {
-		t.Errorf("%v, %+v", kinds(messages), stats)
+		t.Errorf("got %v, %+v, want two connections, of %v each", kinds(messages), stats, wholeTalk)
 	}
 }
 
@@ -401,7 +401,7 @@ func TestCaptureEncrypted(t *testing.T) {
 		s.say(server, 1400, records)
 		messages, stats := readScript(t, s.packets)
 		if !slices.Equal(kinds(messages), test.want) || int(stats.Encrypted) != len(test.want) {
-			t.Errorf("%s: %v, %+v", test.name, kinds(messages), stats)
+			t.Errorf("%s: got %v, %+v, want %v, all encrypted", test.name, kinds(messages), stats, test.want)
 		}
 		for _, m := range messages {
 			if !strings.Contains(m.Trouble(), "--tap") {
@@ -514,7 +514,7 @@ func TestCaptureMalformed(t *testing.T) {
 		t.Fatalf("%v, want %v, %+v", got, want, stats)
 	}
 	if got := messages[2].Trouble(); got != "not MQTT as the specification has it: mqtt publish.topic at offset 0: ends too early" {
-		t.Error(got)
+		t.Errorf("got trouble %q, want the topic that ends too early", got)
 	}
 }
 
@@ -546,7 +546,7 @@ func TestCaptureSubscribe(t *testing.T) {
 		t.Fatalf("%v, want %v", got, want)
 	}
 	if !slices.Equal(messages[2].Filters, []string{"config/v0/C/A/"}) || messages[3].Latency != time.Millisecond || !bytes.Equal(messages[3].ReasonCodes, []byte{0x87}) || messages[6].Reason != "Session taken over" {
-		t.Errorf("%+v", messages)
+		t.Errorf("got %+v, want the filter, its answer after 1 ms with code 0x87 and the broker's reason to leave", messages)
 	}
 }
 
@@ -558,7 +558,7 @@ func TestCaptureClock(t *testing.T) {
 	s.say(server, 1400, s.packet(MQTT{Type: PacketConnack}))
 	messages, _ := readScript(t, s.packets)
 	if len(messages) != 2 || messages[1].Latency != 0 {
-		t.Errorf("%+v", messages)
+		t.Errorf("got %+v, want two messages and no latency", messages)
 	}
 }
 
@@ -572,7 +572,7 @@ func TestCaptureAlias(t *testing.T) {
 	s.say(client, 1400, s.packet(m))
 	messages, _ := readScript(t, s.packets)
 	if len(messages) != 4 || messages[3].Topic != "logs/v0/C/A" || messages[3].Kind != KindTextLog {
-		t.Errorf("%+v", messages)
+		t.Errorf("got %+v, want four messages, the last on the topic of its alias", messages)
 	}
 }
 
@@ -586,13 +586,13 @@ func TestCaptureStops(t *testing.T) {
 		break
 	}
 	if c.Err() != nil {
-		t.Error(c.Err())
+		t.Errorf("got error %v after a break, want none", c.Err())
 	}
 	for m := range c.All() {
 		t.Errorf("read again: %v", m.Kind)
 	}
 	if !errors.Is(c.Err(), errCaptureUsed) {
-		t.Error(c.Err())
+		t.Errorf("got error %v, want %v", c.Err(), errCaptureUsed)
 	}
 }
 

@@ -259,7 +259,7 @@ func TestFilesSeveral(t *testing.T) {
 		opened, most = 0, 0
 		c, err := NewCaptureFiles(test.files, CaptureConfig{})
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatalf("%s: got error %v before anything was read", name, err)
 		}
 		var got []Kind
 		for m := range c.All() {

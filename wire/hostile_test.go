@@ -287,7 +287,7 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 	}
 	for _, m := range messages {
 		if _, err := m.Time.MarshalJSON(); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got a time that JSON cannot hold: %v", name, err)
 		}
 		part := m.Kind.String()
 		if m.Err != nil {

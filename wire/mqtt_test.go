@@ -273,7 +273,7 @@ func TestMQTTRefuses(t *testing.T) {
 func TestMQTTLongLength311(t *testing.T) {
 	m := MQTT{Version: Version311}
 	if err := m.DecodeFromBytes(unhex(t, "c0 80 00"), gopacket.NilDecodeFeedback); err != nil || m.Type != PacketPingreq {
-		t.Errorf("%v, %v", m.Type, err)
+		t.Errorf("got %v, %v, want %v", m.Type, err, PacketPingreq)
 	}
 }
 

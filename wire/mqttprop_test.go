@@ -146,12 +146,12 @@ func TestMQTTRoundTrip(t *testing.T) {
 		want := drawMQTT(t)
 		b, err := want.AppendTo(nil)
 		if err != nil {
-			t.Fatalf("%+v: %v", want, err)
+			t.Fatalf("cannot write %+v: %v", want, err)
 		}
 		rest := drawBytes(t, "rest")
 		reused.Version = want.Version
 		if err := reused.DecodeFromBytes(append(slices.Clone(b), rest...), gopacket.NilDecodeFeedback); err != nil {
-			t.Fatalf("%+v: %x: %v", want, b, err)
+			t.Fatalf("cannot read %x, written of %+v: %v", b, want, err)
 		}
 		if !sameMQTT(&reused, want) || !bytes.Equal(reused.Rest, rest) {
 			t.Fatalf("wrote %+v\nread  %+v\nfrom  %x", want, &reused, b)
@@ -176,7 +176,7 @@ func TestMQTTAgainstPaho(t *testing.T) {
 		}
 		p, err := paho.ReadPacket(bytes.NewReader(b))
 		if err != nil {
-			t.Fatalf("%x: %v", b, err)
+			t.Fatalf("paho cannot read %x: %v", b, err)
 		}
 		if PacketType(p.Type) != m.Type || m.PacketID != 0 && p.PacketID() != m.PacketID {
 			t.Fatalf("type %v, id %d, want %+v", p.PacketType(), p.PacketID(), m)

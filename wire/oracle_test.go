@@ -155,7 +155,7 @@ func tshark(t *testing.T, file []byte, args ...string) (packets []seenPacket, fa
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %s", err, stderr.String())
+		t.Fatalf("tshark: %v: %s", err, stderr.String())
 	}
 	var doc pdml
 	if err := xml.Unmarshal(out, &doc); err != nil {

@@ -211,7 +211,7 @@ func TestReassemblyBounds(t *testing.T) {
 		}
 		r.Add(&Segment{Time: epoch.Add(maxQueuedTime + 1), Source: src, Destination: dst, Sequence: 110, Payload: []byte("!")})
 		if got.bytes[0].String() != "later!" {
-			t.Errorf("%q", got.bytes[0].String())
+			t.Errorf("got %q, want \"later!\"", got.bytes[0].String())
 		}
 	})
 	t.Run("order", func(t *testing.T) {
@@ -362,7 +362,7 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a"), FIN: true})
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 101, Payload: []byte("beyond")})
 		if got.bytes[0].String() != "a" {
-			t.Errorf("%q", got.bytes[0].String())
+			t.Errorf("got %q, want \"a\" alone", got.bytes[0].String())
 		}
 	})
 }

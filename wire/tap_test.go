@@ -71,7 +71,7 @@ func TestTap(t *testing.T) {
 		t.Fatalf("%v, want %v, %+v", got, want, stats)
 	}
 	if m := messages[2]; m.Destination.Port() != 1883 || m.Err != nil || !bytes.Equal(m.Payload[5:], log[5:]) || !m.Time.Equal(epoch) {
-		t.Errorf("%+v", m)
+		t.Errorf("got %+v, want the log, to port 1883 and with its time", m)
 	}
 	checkSums(t, file.Bytes())
 }
@@ -152,7 +152,7 @@ func tcpPair(t *testing.T, address ...string) (client, server net.Conn) {
 	}
 	r := <-accepted
 	if r.err != nil {
-		t.Fatal(r.err)
+		t.Fatalf("got error %v, want none", r.err)
 	}
 	t.Cleanup(func() { _ = client.Close(); _ = r.conn.Close() })
 	return client, r.conn
@@ -307,7 +307,7 @@ func TestTapDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !errors.Is(tap.Err(), errDiskFull) || !errors.Is(tap.Close(), errDiskFull) {
-		t.Errorf("%v", tap.Err())
+		t.Errorf("got error %v, want %v", tap.Err(), errDiskFull)
 	}
 }
 

@@ -276,7 +276,7 @@ func testBrowser(t *testing.T, all bool) {
 			t.Fatal(err)
 		}
 		if code, _, stderr := command(t, "-results", from.results, "-o", path); code != 0 {
-			t.Fatal(stderr)
+			t.Fatalf("got exit code %d and %q, want a page", code, stderr)
 		}
 		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+path)); err != nil {
 			t.Fatal(err)

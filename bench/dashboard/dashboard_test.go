@@ -124,7 +124,7 @@ func TestSmallestPage(t *testing.T) {
 	}
 	page := makePage(t, dir)
 	if !strings.Contains(page, "This is the first run") || !strings.Contains(page, "n&lt;6") || strings.Contains(page, "Inf") || strings.Contains(page, "NaN") {
-		t.Error(page)
+		t.Errorf("got a page that does not say it is the first run, leaves a < as it is or shows a number that is none:\n%s", page)
 	}
 }
 

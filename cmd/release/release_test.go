@@ -207,7 +207,7 @@ func TestPackageFiles(t *testing.T) {
 	}
 	for _, name := range []string{"postinstall", "preremove", "postremove"} {
 		if out, err := exec.Command("sh", "-n", ".release/"+name).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", name, err, out)
+			t.Errorf("%s is no script that sh can read: %v\n%s", name, err, out)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestDoubtfulFirmware(t *testing.T) {
 		}
 		match, where := strings.Index(out.String(), "  match    doubtful: "), strings.Index(out.String(), "\nwhere\n")
 		if flags == "" && (match < 0 || where < match) || flags != "" && !strings.Contains(out.String(), `"match":"doubtful","match_reasons":["`) {
-			t.Errorf("%q:\n%s", flags, &out)
+			t.Errorf("%q: want the doubt told before the place, got\n%s", flags, &out)
 		}
 	}
 }

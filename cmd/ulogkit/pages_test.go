@@ -96,7 +96,7 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 			if strings.HasPrefix(target, "..") {
 				t.Errorf("%s links to %s, outside the tree", name, link)
 			} else if _, err := os.Stat(filepath.Join(root, target)); err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s links to %s, which is not there: %v", name, link, err)
 			} else if page, ok := documents[target]; fragment != "" && (!ok || !anchors(page)[fragment]) {
 				t.Errorf("%s links to %s, and there is no such heading", name, link)
 			}

@@ -49,7 +49,7 @@ func TestExamplesAreCurrent(t *testing.T) {
 					err = found.ParseFlags(args)
 				}
 				if err != nil {
-					t.Errorf("%q: %v", strings.TrimSpace(part), err)
+					t.Errorf("got error %v, want a command that takes %q", err, strings.TrimSpace(part))
 				}
 			}
 		}

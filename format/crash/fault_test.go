@@ -274,7 +274,7 @@ func TestInvalidState(t *testing.T) {
 	} {
 		dump.faults = []uint32{bitINVSTATE}
 		if got := fw.Explain(dump.parse(t)).Reasons[0]; !strings.HasPrefix(got, "The code jumped to pc") {
-			t.Errorf("%s: %s", name, got)
+			t.Errorf("%s: got %q, want a jump to pc", name, got)
 		}
 	}
 }

@@ -153,7 +153,7 @@ func TestHostile(t *testing.T) {
 		d, err := Read(b)
 		if err != nil {
 			if !errors.Is(err, ErrNoDump) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: got error %v, want %v or none", name, err, ErrNoDump)
 			}
 			continue
 		}

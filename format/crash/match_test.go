@@ -30,7 +30,7 @@ func TestMatch(t *testing.T) {
 			switch {
 			case build == path.Dir(name):
 				if m.Verdict != Fits {
-					t.Errorf("%s: %s: %q", name, m.Verdict, m.Reasons)
+					t.Errorf("%s: got %s, %q, want %s", name, m.Verdict, m.Reasons, Fits)
 				}
 			case sameCode(build, path.Dir(name)):
 			default:

@@ -519,7 +519,7 @@ func TestBadELF(t *testing.T) {
 				t.Errorf("%s: %v, nothing is told", path, err)
 			}
 		} else if !strings.Contains(path, "modules-outside") {
-			t.Errorf("%s: %v", path, err)
+			t.Errorf("%s: got error %v, want it read", path, err)
 		}
 	}
 	if refused < len(paths)-2 {

@@ -53,7 +53,7 @@ func (c *call) payload(t testing.TB) format.Payload {
 	}
 	p, err := format.ParsePayload(b)
 	if err != nil {
-		t.Fatalf("%q: %v", c.Fmt, err)
+		t.Fatalf("payload of %q: %v", c.Fmt, err)
 	}
 	return p
 }

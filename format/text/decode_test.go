@@ -100,7 +100,7 @@ func TestDecodeVectors(t *testing.T) {
 	}
 	want := Report{Bytes: int64(len(vectorLog(t, "agent-1.2.2"))), Logs: 7, Records: 402, Shown: 402, DroppedStrings: 1, NotRecorded: 8 + 28 + 5 + 4 + 3 + 1 + 1}
 	if diff := cmp.Diff(report, want, wholeReport); diff != "" {
-		t.Error(diff)
+		t.Errorf("got another report than want (-got +want):\n%s", diff)
 	}
 	if !report.Lost() {
 		t.Error("nothing lost")
@@ -134,7 +134,7 @@ func TestDecodeJSON(t *testing.T) {
 				}
 			}
 			if err := json.Unmarshal([]byte(line), &row); err != nil {
-				t.Fatalf("%v: %s", err, line)
+				t.Fatalf("got error %v, want one JSON object: %s", err, line)
 			}
 			if *row.V != 1 || *row.Index != index || row.File != "log.bin" || row.Text == nil || row.Level == "" || row.Module == nil {
 				t.Fatalf("row is %s", line)

@@ -121,7 +121,7 @@ func TestVectorsFit(t *testing.T) {
 	for i, agent := range agents {
 		b := vectorLog(t, agent)
 		if _, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, agent)}}, bytes.NewReader(b)); err != nil {
-			t.Errorf("%s: %v", agent, err)
+			t.Errorf("%s with its own dictionary: got error %v", agent, err)
 		}
 		_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, agents[1-i])}}, bytes.NewReader(b))
 		if !errors.Is(err, ErrWrongDictionary) {

@@ -36,11 +36,11 @@ func TestNamesThatCouldLeaveTheirTopicAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d, err := device.Parse(b); err != nil || d != (device.Info{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "board"}) {
-		t.Errorf("%+v, %v", d, err)
+		t.Errorf("got %+v, %v, want what the bytes say", d, err)
 	}
 	for _, b := range [][]byte{nil, {1, 2}, append(bytes.Clone(b), 'x'), {1, 0, 0, 0, '#', 0}, {1, 0, 0, 0}} {
 		if d, err := device.Parse(b); !errors.Is(err, fault.ErrBadData) || d != (device.Info{}) {
-			t.Errorf("% x: %+v, %v", b, d, err)
+			t.Errorf("% x: got %+v, %v, want nothing and %v", b, d, err, fault.ErrBadData)
 		}
 	}
 }

@@ -34,12 +34,12 @@ func TestParseLogConfigReadsBothForms(t *testing.T) {
 		got, err := ParseLogConfig([]byte(in))
 		if want == nil {
 			if !errors.Is(err, fault.ErrBadData) {
-				t.Errorf("%q: %+v, %v", in, got, err)
+				t.Errorf("%q: got %+v, %v, want %v", in, got, err, fault.ErrBadData)
 			}
 			continue
 		}
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(*want) {
-			t.Errorf("%q: %+v, %v", in, got, err)
+			t.Errorf("%q: got %+v, %v, want %+v", in, got, err, *want)
 		}
 		if len(in) == 9 && string(got.Binary()) != in {
 			t.Errorf("% x back is % x", in, got.Binary())

@@ -90,7 +90,7 @@ func TestParseReadsWhatEncodeWrites(t *testing.T) {
 		sent, _ := Compress(b, Compression(rapid.IntRange(0, 2).Draw(t, "compression")))
 		r, err := Parse(KindMetrics, sent)
 		if err != nil {
-			t.Fatalf("%s: %v", b, err)
+			t.Fatalf("got error %v, want it to read %s", err, b)
 		}
 		again, err := EncodeBatch(r.Metrics)
 		if err != nil || !bytes.Equal(again, b) || !r.Batch {

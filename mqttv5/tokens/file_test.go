@@ -279,7 +279,7 @@ func TestFileRefusesWhatIsNoRegularFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := OpenFile(Config{Path: path}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), name) {
-				t.Errorf("%v", err)
+				t.Errorf("got error %v, want %v that says %q", err, fault.ErrStorage, name)
 			}
 		})
 	}

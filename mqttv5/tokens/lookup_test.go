@@ -105,7 +105,7 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s, err := OpenLookup(Config{Path: path}); s != nil || !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%.60q: %v", bad, err)
+			t.Errorf("%.60q: got error %v, want %v that names the file", bad, err, fault.ErrStorage)
 		}
 	}
 	if _, err := OpenLookup(Config{Path: dir}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "directory") {
@@ -125,7 +125,7 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 	}
 	for range 3 {
 		if key, ok := s.Lookup("7", "", 42, 5); !ok || key.DeviceSerial != "SN1" {
-			t.Errorf("%+v %v", key, ok)
+			t.Errorf("got %+v, %v, want the key of SN1", key, ok)
 		}
 	}
 	if n := strings.Count(log.String(), "cannot look up"); n != 1 || !strings.Contains(log.String(), path) {

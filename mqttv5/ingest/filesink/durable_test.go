@@ -164,7 +164,7 @@ func TestSegmentIsLeftAfterASyncThatFailed(t *testing.T) {
 	}
 	got, lost := readAll(t, dir, 1)
 	if len(lost) > 0 {
-		t.Error(lost)
+		t.Errorf("got losses %v, want none", lost)
 	}
 	same(t, got, want(1, 3))
 }

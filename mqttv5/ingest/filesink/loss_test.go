@@ -174,7 +174,7 @@ func TestTailOfACrash(t *testing.T) {
 		}
 		got, lost := readAll(t, dir, 1)
 		if len(lost) > 0 {
-			t.Fatal(lost)
+			t.Fatalf("got losses %v, want none", lost)
 		}
 		same(t, got, want(1, last))
 		e, err := source.Extent(t.Context())

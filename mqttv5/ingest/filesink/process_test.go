@@ -116,7 +116,7 @@ func TestKilled(t *testing.T) {
 			}
 			n, err := strconv.ParseUint(lines.Text(), 10, 64)
 			if err != nil {
-				t.Fatal(lines.Text())
+				t.Fatalf("the child said %q, want a number", lines.Text())
 			}
 			stored = n
 		}
@@ -133,7 +133,7 @@ func TestKilled(t *testing.T) {
 		}
 		got, lost := readAll(t, dir, 1)
 		if len(lost) > 0 {
-			t.Fatal(lost)
+			t.Fatalf("round %d: got losses %v, want none", round, lost)
 		}
 		same(t, got, want(1, s.Next()-1))
 		s.Close()
@@ -165,7 +165,7 @@ func TestDiskFull(t *testing.T) {
 				}
 				got, lost := readAll(t, dir, 1)
 				if len(lost) > 0 {
-					t.Fatal(lost)
+					t.Fatalf("got losses %v, want none", lost)
 				}
 				same(t, got, want(1, before))
 				followed = append(followed, readOn(t, follow)...)
@@ -176,7 +176,7 @@ func TestDiskFull(t *testing.T) {
 			for lines.Scan() && after < before+50 {
 				n, err := strconv.ParseUint(lines.Text(), 10, 64)
 				if err != nil {
-					t.Fatal(lines.Text())
+					t.Fatalf("the child said %q, want a number", lines.Text())
 				}
 				after = n
 			}

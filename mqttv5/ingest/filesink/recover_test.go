@@ -85,7 +85,7 @@ func TestTornHead(t *testing.T) {
 		appendAll(t, s, testRecords(2, 2))
 		got, lost := readAll(t, dir, 1)
 		if len(lost) > 0 {
-			t.Fatal(lost)
+			t.Fatalf("got losses %v, want none", lost)
 		}
 		same(t, got, want(1, 3))
 	}
@@ -185,7 +185,7 @@ func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
 	appendAll(t, s, testRecords(4, 2))
 	got, lost := readAll(t, dir, 1)
 	if len(lost) > 0 {
-		t.Fatal(lost)
+		t.Fatalf("got losses %v, want none", lost)
 	}
 	same(t, got, want(1, 5))
 }
@@ -209,7 +209,7 @@ func TestPayloadThatLooksLikeASegment(t *testing.T) {
 	open(t, Config{Dir: dir}).Close()
 	got, lost := readAll(t, dir, 1)
 	if len(lost) != 1 {
-		t.Fatal(lost)
+		t.Fatalf("got losses %v, want one", lost)
 	}
 	same(t, got, want(2, 2))
 }

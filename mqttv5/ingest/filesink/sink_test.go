@@ -64,7 +64,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, from := range []uint64{0, 1, 2, 38, 39, 100, 101} {
 		got, lost := readAll(t, dir, from)
 		if len(lost) > 0 {
-			t.Fatal(lost)
+			t.Fatalf("from %d: got losses %v, want none", from, lost)
 		}
 		same(t, got, want(max(from, 1), next-1))
 	}
@@ -197,7 +197,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	}
 	got, lost := readAll(t, dir, 1)
 	if len(lost) > 0 {
-		t.Fatal(lost)
+		t.Fatalf("got losses %v, want none", lost)
 	}
 	same(t, got, want(1, 4))
 	fail = false
@@ -207,7 +207,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	}
 	got, lost = readAll(t, dir, 1)
 	if len(lost) > 0 {
-		t.Fatal(lost)
+		t.Fatalf("got losses %v, want none", lost)
 	}
 	same(t, got, want(1, 6))
 }
@@ -300,7 +300,7 @@ func TestZeroedIndex(t *testing.T) {
 	rewrite(t, indexName(dir, 1), make([]byte, 4*indexEntry))
 	got, lost := readAll(t, dir, 1)
 	if len(lost) > 0 {
-		t.Fatal(lost)
+		t.Fatalf("got losses %v, want none", lost)
 	}
 	same(t, got, want(1, 5))
 }

@@ -134,7 +134,7 @@ func TestOneDictionaryAndNone(t *testing.T) {
 	}
 	for _, cfg := range []Config{{Store: "no-such-file"}, {Dictionaries: "no-such-directory"}} {
 		if _, err := Open(cfg); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%+v: %v", cfg, err)
+			t.Errorf("%+v: got error %v, want %v", cfg, err, fs.ErrNotExist)
 		}
 	}
 	if _, err := Open(Config{Dictionaries: t.TempDir()}); !errors.Is(err, dict.ErrNoDictionary) {

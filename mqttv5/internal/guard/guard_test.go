@@ -99,7 +99,7 @@ func TestReaderTakes(t *testing.T) {
 	g := New(bytes.NewReader([]byte{0x40, 2, 0}), 100)
 	g.Take(0x40, func([]byte) bool { t.Error("took half a packet"); return true })
 	if got, err := io.ReadAll(g); err != nil || len(got) != 3 {
-		t.Errorf("% x, %v", got, err)
+		t.Errorf("got % x, %v, want the three bytes", got, err)
 	}
 }
 

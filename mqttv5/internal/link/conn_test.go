@@ -290,13 +290,13 @@ func (overdue) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millis
 func TestThrottleDeadline(t *testing.T) {
 	th := newThrottle(100, 512<<10)
 	if err := th.wait(overdue{t.Context()}, 1); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
+		t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)
 	}
 	th.messages.AllowN(time.Now(), th.messages.Burst())
 	th.messages.SetLimit(0.001)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := th.wait(ctx, 1); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		t.Errorf("%v, %v", err, ctx.Err())
+		t.Errorf("got error %v, and %v of the context, want %v before the context ends", err, ctx.Err(), context.DeadlineExceeded)
 	}
 }

@@ -163,7 +163,7 @@ func (l *library) call(t *testing.T, r request, result any) {
 		t.Fatal(err)
 	}
 	if a.Error != "" {
-		t.Fatalf("%s: %s", r.Call, a.Error)
+		t.Fatalf("the library refuses %s: %s", r.Call, a.Error)
 	}
 	if result == nil {
 		return

@@ -53,7 +53,7 @@ func testBootReplies(t *testing.T, l *library) {
 			a, err := l.ask(request{Call: "get_session_token", Args: []any{object, config(plain(b.port, 0))}})
 			theirs[i] = strings.ReplaceAll(string(a.Result), "null", "none")
 			if err != nil || a.Error != "" {
-				t.Errorf("%v %s", err, a.Error)
+				t.Errorf("got error %v, %q of the library, want a token", err, a.Error)
 			}
 			<-few
 		})
@@ -105,7 +105,7 @@ func testLogConfigs(t *testing.T, l *library) {
 				err = json.Unmarshal(a.Result, &c)
 			}
 			if err != nil || a.Error != "" {
-				t.Errorf("%q: %v %s", logConfigs[i], err, a.Error)
+				t.Errorf("%q: got error %v, %q of the library, want what it reads", logConfigs[i], err, a.Error)
 			}
 			theirs[i] = "none"
 			if c != nil {

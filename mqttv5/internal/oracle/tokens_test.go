@@ -42,7 +42,7 @@ func testTokenFile(t *testing.T, l *library) {
 			r.Each = append(r.Each, []any{fmt.Sprint("PY-", i), "h", i + 1})
 		}
 		if a, err := l.ask(r); err != nil || a.Error != "" {
-			t.Errorf("%v %s", err, a.Error)
+			t.Errorf("got error %v, %q of the library, want the tokens set", err, a.Error)
 		}
 	})
 	wg.Go(func() {

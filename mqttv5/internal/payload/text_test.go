@@ -55,7 +55,7 @@ func TestTextBatchesHoldEveryEntryInOrder(t *testing.T) {
 		"none": nil, "level": {{1, format.LevelMetric, "x"}}, "long": {{1, 1, strings.Repeat("x", 128<<10)}},
 	} {
 		if _, err := TextBatches(devicetest.Info(1), entries, MaxText, &seq); !errors.Is(err, fault.ErrBadData) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v, want %v", name, err, fault.ErrBadData)
 		}
 	}
 }
