@@ -260,7 +260,7 @@ func TestPublishSame(t *testing.T) {
 			p := newRawPublisher(t, broker, packet, c.window, together)
 			p.publish(t, 100)
 			if n := broker.taken.Load(); n != 100 {
-				t.Errorf("%d taken", n)
+				t.Errorf("%d taken, want 100", n)
 			}
 			got := broker.kept()
 			got[p.id], got[p.id+1] = packet[p.id], packet[p.id+1]

@@ -214,7 +214,7 @@ func benchmarkFile(b *testing.B, size int, render renderFile) {
 			b.Fatal(err)
 		}
 		if n, err := render(in, out); err != nil || n != records {
-			b.Fatalf("%d of %d records, %v", n, records, err)
+			b.Fatalf("%d of %d records, %v, want %d", n, records, err, records)
 		}
 	}
 	once() // what is made for the first record only
@@ -234,7 +234,7 @@ func TestRenderFile(t *testing.T) {
 		var out bytes.Buffer
 		n, err := render(bytes.NewReader(logs), &out)
 		if err != nil || n != records {
-			t.Errorf("%d: %d of %d records, %v", i, n, records, err)
+			t.Errorf("%d: %d of %d records, %v, want %d", i, n, records, err, records)
 		}
 		if want == nil {
 			want = out.Bytes()

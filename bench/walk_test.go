@@ -146,7 +146,7 @@ func TestWalkAllocations(t *testing.T) {
 			var err error
 			allocs := testing.AllocsPerRun(10, func() { err = impl.run(log, &got) })
 			if allocs != 0 {
-				t.Errorf("%s, %s: %v allocations", impl.name, name, allocs)
+				t.Errorf("%s, %s: %v allocations, want 0", impl.name, name, allocs)
 			}
 			if !errors.Is(err, c.want) {
 				t.Errorf("%s, %s: error %v, want %v", impl.name, name, err, c.want)

@@ -248,7 +248,7 @@ func TestLogConfigMessage(t *testing.T) {
 	b := []byte("\x02\x03\x00\x00\x00\x58\x02\x00\x00[\"COMM\",\"SENSOR\"]")
 	v, names, err := ParseLogConfigMessage(b)
 	if err != nil || v.Level() != LevelWarning || v.ModuleFlags() != 3 || v.TimeoutSeconds() != 600 || string(names) != `["COMM","SENSOR"]` {
-		t.Errorf("got %v, %q, %v", v, names, err)
+		t.Errorf("got %v, %q, %v, want Level %v, ModuleFlags 3, TimeoutSeconds 600 and names \"[\\\"COMM\\\",\\\"SENSOR\\\"]\"", v, names, err, LevelWarning)
 	}
 	for level := range 256 {
 		want := Level(level)
@@ -256,10 +256,10 @@ func TestLogConfigMessage(t *testing.T) {
 			want = LevelInfo
 		}
 		if v, names, err := ParseLogConfigMessage(changed(b[:9], 0, byte(level))); err != nil || v.Level() != want || len(names) > 0 {
-			t.Errorf("level %d: got %v, %q, %v", level, v.Level(), names, err)
+			t.Errorf("level %d: got %v, %q, %v, want Level %v and no names", level, v.Level(), names, err, want)
 		}
 	}
 	if _, _, err := ParseLogConfigMessage(b[:8]); !errors.Is(err, ErrShort) {
-		t.Errorf("8 bytes: error %v", err)
+		t.Errorf("8 bytes: error %v, want %v", err, ErrShort)
 	}
 }

@@ -61,7 +61,7 @@ func generated(t *testing.T) []string {
 		}
 	}
 	if len(names) < 200 {
-		t.Fatalf("found %d functions", len(names))
+		t.Fatalf("found %d functions, want at least 200", len(names))
 	}
 	return names
 }

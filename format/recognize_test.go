@@ -40,10 +40,10 @@ func TestRecognize(t *testing.T) {
 			}
 		}
 		if n := testing.AllocsPerRun(10, func() { Recognize(c.b) }); n > 1 { // the error about a version
-			t.Errorf("%.20q: got %v allocations", c.b, n)
+			t.Errorf("%.20q: got %v allocations, want at most 1", c.b, n)
 		}
 	}
 	if got := Content(99).String(); got != "unknown" || ContentLog.String() != "log" {
-		t.Errorf("got %q and %q", got, ContentLog)
+		t.Errorf("got %q and %q, want got \"unknown\" and ContentLog \"log\"", got, ContentLog)
 	}
 }

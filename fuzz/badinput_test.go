@@ -112,7 +112,7 @@ func sameVerdicts(t *testing.T, got string) {
 		want[line] = true
 	}
 	if len(want) == 0 {
-		t.Fatalf("%s is empty", verdictsFile)
+		t.Fatalf("%s is empty, want some words in it", verdictsFile)
 	}
 	for line := range strings.Lines(got) {
 		if !want[line] {

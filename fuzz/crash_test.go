@@ -178,7 +178,7 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 		t.Errorf("fault is %+v", fault)
 	}
 	if summary := fw.Summary(d, trace); len(summary) == 0 || len(summary) > 100 {
-		t.Errorf("summary is %q", summary)
+		t.Errorf("summary is %q, want some and at most 100", summary)
 	}
 	crash.Running(d, trace)
 	if fw != nil {

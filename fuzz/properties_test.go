@@ -185,7 +185,7 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 		differ(tb{r: t}, "log", log)
 		l, _, err := format.ParseLog(log)
 		if err != nil || l.Version() != version {
-			t.Fatalf("version %d of %d, %v", l.Version(), version, err)
+			t.Fatalf("version %d of %d, %v, want %d", l.Version(), version, err, version)
 		}
 		frames := l.Frames()
 		again, err := format.NewLogBuilder(version)
@@ -380,7 +380,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 			return false
 		}
 		if !bytes.Equal(whole, data) {
-			t.Fatalf("received % x, sent % x", whole, data)
+			t.Fatalf("received % x, sent % x, want % x", whole, data, data)
 		}
 		return true
 	}

@@ -147,7 +147,7 @@ func TestTextSeeds(t *testing.T) {
 	sameFiles(t, textSeedDir, files)
 	for _, target := range []string{"template", "render", "decode", "line"} {
 		if n := len(readFolder(t, filepath.Join(textSeedDir, target))); n < 6 {
-			t.Errorf("%s has %d seeds", target, n)
+			t.Errorf("%s has %d seeds, want at least 6", target, n)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func FuzzMQTT(f *testing.F) {
 			again := wire.MQTT{Version: version}
 			_ = again.DecodeFromBytes(b, gopacket.NilDecodeFeedback)
 		}); n > 1 { // the layer itself, if it is moved to the heap
-			t.Errorf("%v allocations", n)
+			t.Errorf("%v allocations, want at most 1", n)
 		}
 		if err != nil {
 			if e := (*format.Error)(nil); !errors.As(err, &e) {
@@ -140,7 +140,7 @@ func FuzzMQTT(f *testing.F) {
 			t.Errorf("contents %x, payload %x, rest %x", m.Contents, m.Payload, m.Rest)
 		}
 		if n, err := wire.PacketLen(b); err != nil || n != len(b)-len(m.Rest) {
-			t.Errorf("PacketLen %d, %v", n, err)
+			t.Errorf("PacketLen %d, %v, want %d", n, err, len(b)-len(m.Rest))
 		}
 		for range m.Properties.All() {
 		}
@@ -164,7 +164,7 @@ func FuzzMQTT(f *testing.F) {
 		}
 		twice, err := again.AppendTo(nil)
 		if err != nil || !bytes.Equal(once, twice) {
-			t.Errorf("wrote %x, then %x, %v", once, twice, err)
+			t.Errorf("wrote %x, then %x, %v, want %x", once, twice, err, twice)
 		}
 		if again.Type != m.Type || again.PacketID != m.PacketID || again.ReasonCode != m.ReasonCode || !bytes.Equal(again.Topic, m.Topic) ||
 			!bytes.Equal(again.Properties, m.Properties) || !bytes.Equal(again.Filters, m.Filters) || !bytes.Equal(again.Payload, m.Payload) {
@@ -222,7 +222,7 @@ func FuzzWireLayers(f *testing.F) {
 func FuzzCapture(f *testing.F) {
 	files, err := filepath.Glob("../wire/testdata/hostile/*.cap")
 	if err != nil || len(files) < 50 {
-		f.Fatalf("%d capture files, %v", len(files), err)
+		f.Fatalf("%d capture files, %v, want at least 50", len(files), err)
 	}
 	for _, b := range readFolder(f, "../wire/testdata/hostile") {
 		f.Add(b)

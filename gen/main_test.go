@@ -43,7 +43,7 @@ func TestGenerateTwice(t *testing.T) {
 func TestGenerateConfig(t *testing.T) {
 	for _, c := range []Config{{}, {Package: "format"}, {Source: "spec/x.ksy"}} {
 		if files, err := Generate(source(t), c); err == nil || files != nil {
-			t.Errorf("%+v: %d files, %v", c, len(files), err)
+			t.Errorf("%+v: %d files, %v, want an error and files none", c, len(files), err)
 		}
 	}
 }

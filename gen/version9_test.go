@@ -62,7 +62,7 @@ func copySources(t *testing.T, to string) {
 		copied++
 	}
 	if copied < 5 {
-		t.Fatalf("copied %d files", copied)
+		t.Fatalf("copied %d files, want at least 5", copied)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestF01CloseMidPublish(t *testing.T) {
 		copies := f.finish()
 		for id, n := range copies {
 			if n != 1 {
-				t.Errorf("%s: %d whole copies", id, n)
+				t.Errorf("%s: %d whole copies, want 1", id, n)
 			}
 		}
 		if n := len(f.b.Times()); n != 1 { // the connects that the script answered are not counted
@@ -223,7 +223,7 @@ func TestF06RefusedForEver(t *testing.T) {
 				f.deliver()
 				f.finish()
 				if s := f.o.Stats(); s.Parked != 0 || s.Dropped != 1 || s.Bytes != 0 {
-					t.Errorf("stats %+v", s)
+					t.Errorf("stats %+v, want Parked 0, Dropped 1 and Bytes 0", s)
 				}
 			})
 		})
@@ -255,7 +255,7 @@ func TestF07StrayAcks(t *testing.T) {
 		close(release)
 		for id, n := range f.finish() {
 			if n != 1 {
-				t.Errorf("%s: %d copies", id, n)
+				t.Errorf("%s: %d copies, want 1", id, n)
 			}
 		}
 		if s := f.o.Stats(); s.Parked != 0 {
@@ -347,7 +347,7 @@ func TestF08PoisonAmongMany(t *testing.T) {
 				t.Fatal(err)
 			}
 			if r.Device.DeviceSerial != bad || r.State != StateParked || r.Code != ReasonPacketTooLarge {
-				t.Errorf("record %+v", r)
+				t.Errorf("record %+v, want DeviceSerial %v, State %v and Code %v", r, bad, StateParked, ReasonPacketTooLarge)
 			}
 			f.parked[r.ID] = true
 		}

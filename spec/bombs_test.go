@@ -51,7 +51,7 @@ func timely(t *testing.T, name, src string) error {
 	start := time.Now()
 	_, err := Parse("t.ksy", []byte(src))
 	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("%s: %d bytes took %v", name, len(src), took)
+		t.Errorf("%s: %d bytes took %v, want at most %v", name, len(src), took, 20*time.Second)
 	}
 	return err
 }

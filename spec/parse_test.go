@@ -72,7 +72,7 @@ func TestSourceModel(t *testing.T) {
 	payload := s.Type("payload")
 	types := payload.Lookup("packed_types").(*Attr)
 	if types.Repeat != RepeatExpr || types.Count.String() != "header.num_args" || len(types.Valid.AnyOf) != 26 || types.Value().Kind != ListValue {
-		t.Errorf("packed_types: %+v", types)
+		t.Errorf("packed_types: %+v, want Repeat %v, Count \"header.num_args\", len(AnyOf) 26 and Kind %v", types, RepeatExpr, ListValue)
 	}
 	values := payload.Lookup("values").(*Attr)
 	arg := values.Type.Args[0].(*Elem)
@@ -84,7 +84,7 @@ func TestSourceModel(t *testing.T) {
 	}
 	strs := payload.Lookup("strings").(*Attr)
 	if not := strs.If.(*Unary); not.Op != OpNot || not.X.(*StreamProp).Prop != PropEOF || not.X.(*StreamProp).X != nil {
-		t.Errorf("strings: %v", strs.If)
+		t.Errorf("strings: %v, want Op %v, Prop %v and X none", strs.If, OpNot, PropEOF)
 	}
 	argument := s.Type("argument")
 	typ := argument.Instances[0]
@@ -100,7 +100,7 @@ func TestSourceModel(t *testing.T) {
 	}
 	regions := s.Type("crash_catcher").Lookup("regions").(*Attr)
 	if regions.Repeat != RepeatUntil || regions.Until.String() != "(_io.size - _io.pos) < 8" || regions.If == nil {
-		t.Errorf("regions: %v", regions.Until)
+		t.Errorf("regions: %v, want Repeat %v, Until \"(_io.size - _io.pos) < 8\" and a condition", regions.Until, RepeatUntil)
 	}
 	sum := s.Type("log_v1").Lookup("data").(*Attr).Checksum
 	if sum.Algorithm != "xor8" || sum.Field.To != s.Type("header_v1").Lookup("checksum") {
@@ -111,7 +111,7 @@ func TestSourceModel(t *testing.T) {
 		t.Errorf("level: %+v", level.Valid)
 	}
 	if v := s.Type("log").Instances[0]; v.Place == nil || v.Calc != nil || v.Type.Name != "u1" {
-		t.Errorf("version: %+v", v)
+		t.Errorf("version: %+v, want a Place, no Calc and Name \"u1\"", v)
 	}
 }
 

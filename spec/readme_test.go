@@ -21,7 +21,7 @@ func readme(t *testing.T) string {
 func TestReadmeExamples(t *testing.T) {
 	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1)
 	if len(blocks) < 8 {
-		t.Fatalf("%d examples", len(blocks))
+		t.Fatalf("%d examples, want at least 8", len(blocks))
 	}
 	for _, b := range blocks {
 		text := b[1]

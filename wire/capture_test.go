@@ -49,7 +49,7 @@ func TestCapture(t *testing.T) {
 			t.Error("a log without its token does not verify")
 		}
 		if ack.Topic != "binlog/v0/C/A" || ack.PacketID != 7 || ack.Latency != time.Millisecond || ack.Source != up.Destination {
-			t.Errorf("ack %+v", ack)
+			t.Errorf("ack %+v, want Topic \"binlog/v0/C/A\", PacketID 7, Latency %v and Source %v", ack, time.Millisecond, up.Destination)
 		}
 		if !stats.Lossless() || stats.Connections != 1 || stats.Messages != 4 || stats.Packets != stats.Segments {
 			t.Errorf("stats %+v", stats)
@@ -177,7 +177,7 @@ func TestCaptureOrder(t *testing.T) {
 		}
 		messages, stats := readScript(t, append(packets, body...))
 		if len(messages) != 2+len(logs) || stats.Gaps != 0 || stats.LostBytes != 0 {
-			t.Fatalf("seed %d: %v, %+v", seed, kinds(messages), stats)
+			t.Fatalf("seed %d: %v, %+v, want len(messages) %v, Gaps 0 and LostBytes 0", seed, kinds(messages), stats, 2+len(logs))
 		}
 		for i, m := range messages[2:] {
 			if m.PacketID != uint16(i+1) || !bytes.Equal(m.Payload[5:], logs[i][5:]) || m.Err != nil {
@@ -244,7 +244,7 @@ func TestCaptureGapInside(t *testing.T) {
 			}
 			messages, stats := readScript(t, slices.Delete(slices.Clone(s.packets), drop, drop+1))
 			if n := len(messages); messages[n-1].Topic != "ab" || string(messages[n-1].Payload) != "after" || stats.Gaps != 1 || stats.Malformed != 0 {
-				t.Errorf("size %d, dropped %d: %v, %+v", size, drop-first, kinds(messages), stats)
+				t.Errorf("size %d, dropped %d: %v, %+v, want Topic \"ab\", Payload \"after\", Gaps 1 and Malformed 0", size, drop-first, kinds(messages), stats)
 			}
 			for _, m := range messages {
 				if m.Kind == KindResync {
@@ -284,7 +284,7 @@ func TestCaptureSmallSegments(t *testing.T) {
 		s.Data(client, epoch, stream[i:i+1])
 	}
 	if elapsed := time.Since(start); elapsed > 10*time.Second || got != size {
-		t.Errorf("%v, %d bytes of %d", elapsed, got, size)
+		t.Errorf("%v, %d bytes of %d, want elapsed at most %v and got %v", elapsed, got, size, 10*time.Second, size)
 	}
 }
 
@@ -361,7 +361,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 	}
 	for id, k := range got {
 		if k != 2 {
-			t.Errorf("packet %d: %d messages", id, k)
+			t.Errorf("packet %d: %d messages, want 2", id, k)
 		}
 	}
 	// The same ports again are another connection.
@@ -427,7 +427,7 @@ func TestCaptureForeign(t *testing.T) {
 			s.say(client, 1400, b)
 			s.say(server, 1400, b)
 			if messages, _ := readScript(t, s.packets); len(messages) != 0 {
-				t.Errorf("handshake %v, %.20q: %v", handshake, b, kinds(messages))
+				t.Errorf("handshake %v, %.20q: %v, want len(messages) 0", handshake, b, kinds(messages))
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func TestCasesBesideTshark(t *testing.T) {
 	needTool(t, "tshark")
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) != len(besideTshark) {
-		t.Fatalf("%d cases of %d, %v", len(files), len(besideTshark), err)
+		t.Fatalf("%d cases of %d, %v, want %d", len(files), len(besideTshark), err, len(besideTshark))
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {

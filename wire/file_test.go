@@ -172,7 +172,7 @@ func TestFilePacked(t *testing.T) {
 	}
 	messages, _, err := read(t, bytes.NewReader(gz(0, plain)[:len(plain)-400]), CaptureConfig{})
 	if len(messages) < 2 || err == nil || !strings.Contains(err.Error(), "(unpacked)") {
-		t.Errorf("cut: got %v, %v", kinds(messages), err)
+		t.Errorf("cut: got %v, %v, want len(messages) at least 2 and an error that says \"(unpacked)\"", kinds(messages), err)
 	}
 	for magic, want := range map[string]string{"\x04\x22\x4d\x18": "lz4 -d", "\xfd7zXZ": "unxz"} {
 		if _, err := NewCapture(strings.NewReader(magic+"more"), CaptureConfig{}); !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), want) {
@@ -274,7 +274,7 @@ func TestFilesSeveral(t *testing.T) {
 		}
 	}
 	if _, err := NewCaptureFiles([]File{bad}, CaptureConfig{}); !errors.Is(err, ErrCapture) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, ErrCapture)
 	}
 }
 
@@ -302,6 +302,6 @@ func TestCaptureSource(t *testing.T) {
 		got = append(got, m.Kind)
 	}
 	if !slices.Equal(got, wholeTalk) || c.Err() != nil {
-		t.Errorf("got %v, %v", got, c.Err())
+		t.Errorf("got %v, %v, want got %v and Err none", got, c.Err(), wholeTalk)
 	}
 }

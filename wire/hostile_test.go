@@ -260,7 +260,7 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 		t.Errorf("%s: %d bytes in the file, %d allocated, the most is %d", name, len(file), n, most)
 	}
 	if elapsed > 5*time.Second {
-		t.Errorf("%s: %d bytes took %v", name, len(file), elapsed)
+		t.Errorf("%s: %d bytes took %v, want at most %v", name, len(file), elapsed, 5*time.Second)
 	}
 	var parts []string
 	if err != nil {

@@ -147,7 +147,7 @@ func TestCaptureResetFirst(t *testing.T) {
 	packets := slices.Concat(s.packets[:begin], s.packets[last:], s.packets[begin:last])
 	messages, stats := readScript(t, packets)
 	if last := messages[len(messages)-1]; last.Kind != KindLog || last.Err != nil || stats.Gaps != 0 {
-		t.Errorf("got %v, %+v", kinds(messages), stats)
+		t.Errorf("got %v, %+v, want Kind %v and Gaps 0", kinds(messages), stats, KindLog)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestLogFixes(t *testing.T) {
 		}
 		log, rest, err := format.ParseLog(buf.Bytes())
 		if err != nil || len(rest) > 0 || log.Verify() != nil || !bytes.Equal(log.Data(), data) {
-			t.Errorf("wrote %x: %v, rest %x, %v", buf.Bytes(), err, rest, log.Verify())
+			t.Errorf("wrote %x: %v, rest %x, %v, want nothing left, no error of Verify and Data %q", buf.Bytes(), err, rest, log.Verify(), data)
 		}
 		if !bytes.Equal(b, before) {
 			t.Error("the layer's own header was changed")
@@ -163,12 +163,12 @@ func TestFramesRoundTrip(t *testing.T) {
 		got := Frame{Log: frame.Log}
 		if err := got.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || got.Sequence != frame.Sequence || got.TickDelta != frame.TickDelta ||
 			!bytes.Equal(got.Record, record) || !bytes.Equal(got.Payload, rest) {
-			t.Fatalf("wrote %+v, read %+v, %v", frame, got, err)
+			t.Fatalf("wrote %+v, read %+v, %v, want Sequence %v, TickDelta %v, Record %q and Payload %q", frame, got, err, frame.Sequence, frame.TickDelta, record, rest)
 		}
 		b = write(&chunk)
 		var c Chunk
 		if err := c.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || c.Offset != chunk.Offset || c.LenTotal != chunk.LenTotal || !bytes.Equal(c.Payload, rest) {
-			t.Fatalf("wrote %+v, read %+v, %v", chunk, c, err)
+			t.Fatalf("wrote %+v, read %+v, %v, want Offset %v, LenTotal %v and Payload %q", chunk, c, err, chunk.Offset, chunk.LenTotal, rest)
 		}
 	})
 }
@@ -187,7 +187,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	for name, b := range inputs {
 		for _, l := range layers {
 			if n := testing.AllocsPerRun(10, func() { _ = l.DecodeFromBytes(b, gopacket.NilDecodeFeedback) }); n != 0 {
-				t.Errorf("%v of %s: %v allocations", l.LayerType(), name, n)
+				t.Errorf("%v of %s: %v allocations, want 0", l.LayerType(), name, n)
 			}
 		}
 	}

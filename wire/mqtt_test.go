@@ -150,7 +150,7 @@ func TestMQTTPackets(t *testing.T) {
 			}
 			buf := gopacket.NewSerializeBuffer()
 			if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &test.want, gopacket.Payload(test.want.Payload)); err != nil || !bytes.Equal(buf.Bytes(), b) {
-				t.Errorf("SerializeTo = %x, %v", buf.Bytes(), err)
+				t.Errorf("SerializeTo = %x, %v, want %x", buf.Bytes(), err, b)
 			}
 			seen[[2]uint8{m.Version, uint8(m.Type)}] = true
 

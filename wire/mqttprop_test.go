@@ -158,7 +158,7 @@ func TestMQTTRoundTrip(t *testing.T) {
 		}
 		again, err := reused.AppendTo(nil)
 		if err != nil || !bytes.Equal(again, b) {
-			t.Fatalf("wrote %x, then %x, %v", b, again, err)
+			t.Fatalf("wrote %x, then %x, %v, want %x", b, again, err, b)
 		}
 	})
 }

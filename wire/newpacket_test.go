@@ -112,7 +112,7 @@ func TestNewPacketCut(t *testing.T) {
 	for _, mqtt := range []gopacket.LayerType{LayerTypeMQTT, LayerTypeMQTT5} {
 		found, failed := packetsOf(20885, mqtt, s.packets)
 		if failed != 1 || len(found) != 1 || found[0].(*MQTT).Type != PacketPingreq {
-			t.Errorf("%v: got %v, %d failed", mqtt, found, failed)
+			t.Errorf("%v: got %v, %d failed, want failed 1, len(found) 1 and Type %v", mqtt, found, failed, PacketPingreq)
 		}
 	}
 }

@@ -168,11 +168,11 @@ func TestReassemblyBounds(t *testing.T) {
 		for i := range 1000 {
 			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105 + uint32(i*60001), Payload: b})
 			if r.queued > maxQueuedBytes+len(b) {
-				t.Fatalf("%d bytes queued", r.queued)
+				t.Fatalf("%d bytes queued, want at most %v", r.queued, maxQueuedBytes+len(b))
 			}
 		}
 		if got.gaps[0][0] != 5 || got.gaps[0][1] != 1 {
-			t.Errorf("gaps %v", got.gaps[0][:2])
+			t.Errorf("gaps %v, want gaps[0][0] 5 and gaps[0][1] 1", got.gaps[0][:2])
 		}
 	})
 	t.Run("bytes of all connections", func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestReassemblyBounds(t *testing.T) {
 				r.Add(&Segment{Time: epoch, Source: from, Destination: dst, Sequence: 105 + uint32(j*60001), Payload: b})
 			}
 			if r.queued > maxQueuedTotal {
-				t.Fatalf("%d bytes queued", r.queued)
+				t.Fatalf("%d bytes queued, want at most %v", r.queued, maxQueuedTotal)
 			}
 		}
 		r.Close()
@@ -199,7 +199,7 @@ func TestReassemblyBounds(t *testing.T) {
 			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105 + uint32(i*2), Payload: []byte{1}})
 		}
 		if n := len(r.alive.newest.halves[0].queue); n > maxQueuedPieces || len(got.gaps[0]) == 0 {
-			t.Errorf("%d pieces queued", n)
+			t.Errorf("%d pieces queued, want n at most %v and some gaps[0]", n, maxQueuedPieces)
 		}
 	})
 	t.Run("time", func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestReassemblyBounds(t *testing.T) {
 			if late {
 				r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("first")})
 				if got.bytes[0].String() != "firstquestion" || got.bytes[1].String() != "answer" || got.gaps[0] != nil {
-					t.Errorf("got %q, %q, gaps %v", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
+					t.Errorf("got %q, %q, gaps %v, want bytes[0] \"firstquestion\", bytes[1] \"answer\" and gaps[0] none", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
 				}
 				continue
 			}
@@ -255,7 +255,7 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 108 + 20})
 		r.Close()
 		if got.bytes[0].String() != "question" || len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
-			t.Errorf("%q, gaps %v", got.bytes[0].String(), got.gaps)
+			t.Errorf("%q, gaps %v, want bytes[0] \"question\", len(gaps[0]) 1 and gaps[0][0] 20", got.bytes[0].String(), got.gaps)
 		}
 		r, got = start()
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("question")})
@@ -283,7 +283,7 @@ func TestReassemblyBounds(t *testing.T) {
 			r.Add(&Segment{Time: epoch, Source: from, Destination: dst, SYN: true})
 		}
 		if len(r.conns) != maxConnections {
-			t.Errorf("%d connections remembered", len(r.conns))
+			t.Errorf("%d connections remembered, want %d", len(r.conns), maxConnections)
 		}
 		// The one that is heard of again stays, the others go in order.
 		old := r.alive.oldest
@@ -302,12 +302,12 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 99, SYN: true})
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 101, Payload: []byte("b")})
 		if got.bytes[0].String() != "ab" || opened != 1 {
-			t.Errorf("%q, %d connections", got.bytes[0].String(), opened)
+			t.Errorf("%q, %d connections, want bytes[0] \"ab\" and opened 1", got.bytes[0].String(), opened)
 		}
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 5000, SYN: true})
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 5001, Payload: []byte("c")})
 		if got.bytes[0].String() != "abc" || opened != 2 || len(got.gaps[0]) > 0 {
-			t.Errorf("%q, %d connections, gaps %v", got.bytes[0].String(), opened, got.gaps)
+			t.Errorf("%q, %d connections, gaps %v, want bytes[0] \"abc\", opened 2 and no gaps[0]", got.bytes[0].String(), opened, got.gaps)
 		}
 	})
 	t.Run("jump", func(t *testing.T) {

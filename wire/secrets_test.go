@@ -90,7 +90,7 @@ func TestCaptureSecretsAnywhere(t *testing.T) {
 			}
 			for i := range messages {
 				if found := shows(&messages[i]); found != nil {
-					t.Errorf("%s: %v %q shows %v", name, messages[i].Kind, messages[i].Topic, found)
+					t.Errorf("%s: %v %q shows %v, want none", name, messages[i].Kind, messages[i].Topic, found)
 				}
 			}
 			// They are there, for who asks.
@@ -127,7 +127,7 @@ func TestCaptureNoSecrets(t *testing.T) {
 func TestCaptureCanaries(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) < 24 {
-		t.Fatalf("%d cases, %v", len(files), err)
+		t.Fatalf("%d cases, %v, want at least 24", len(files), err)
 	}
 	found := 0
 	for _, name := range append(files, "testdata/sample.pcap") {

@@ -346,6 +346,6 @@ func TestTapEnds(t *testing.T) {
 		t.Error("no connection below")
 	}
 	if err := c.Close(); err != nil || file.Len() != n {
-		t.Errorf("%v, %d bytes more", err, file.Len()-n)
+		t.Errorf("%v, %d bytes more, want Len %v", err, file.Len()-n, n)
 	}
 }

@@ -58,7 +58,7 @@ func TestTextsOfPicturesAreMeasured(t *testing.T) {
 	page := makePage(t, write(t, story...))
 	texts := regexp.MustCompile(`<text [^>]*>`).FindAllString(page, -1)
 	if len(texts) < 50 {
-		t.Fatalf("%d texts", len(texts))
+		t.Fatalf("%d texts, want at least 50", len(texts))
 	}
 	for _, text := range texts {
 		if !strings.Contains(text, "textLength=") {

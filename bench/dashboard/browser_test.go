@@ -349,11 +349,11 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 			t.Errorf("%s: letters of %v pixels", f.ID, f.Letters)
 		}
 		if len(f.Overlaps) > 0 {
-			t.Errorf("%s: text overlaps: %q", f.ID, f.Overlaps)
+			t.Errorf("%s: text overlaps: %q, want no Overlaps", f.ID, f.Overlaps)
 		}
 	}
 	if pictures < 6 {
-		t.Errorf("%d pictures", pictures)
+		t.Errorf("%d pictures, want at least 6", pictures)
 	}
 	if l.Facts.Top != 0 || !strings.Contains(l.Facts.Text, "go1.") || !strings.Contains(l.Facts.Text, "commit") {
 		t.Errorf("machine and Go version are at %v after scrolling: %q", l.Facts.Top, l.Facts.Text)
@@ -381,7 +381,7 @@ func checkLinks(t *testing.T, l look, path string) {
 	for _, link := range l.Links {
 		u, err := url.Parse(link)
 		if err != nil || u.Scheme != "file" {
-			t.Errorf("link to %s: %v", link, err)
+			t.Errorf("link to %s: %v, want Scheme \"file\"", link, err)
 			continue
 		}
 		if u.Path == path {

@@ -27,7 +27,7 @@ func makePage(t *testing.T, dir string) string {
 	t.Helper()
 	code, stdout, stderr := command(t, "-results", dir, "-o", "-")
 	if code != 0 {
-		t.Fatalf("exit code %d: %s", code, stderr)
+		t.Fatalf("exit code %d: %s, want 0", code, stderr)
 	}
 	return stdout
 }
@@ -59,7 +59,7 @@ func TestPage(t *testing.T) {
 	// Each picture is followed by its table and drawn in the page's inks alone.
 	pictures := strings.Split(page, "<svg ")[1:]
 	if len(pictures) != 11 { // five groups now, six cases through the runs
-		t.Errorf("%d pictures", len(pictures))
+		t.Errorf("%d pictures, want 11", len(pictures))
 	}
 	for _, picture := range pictures {
 		svg, rest, _ := strings.Cut(picture, "</svg>")
@@ -131,7 +131,7 @@ func TestSmallestPage(t *testing.T) {
 func TestJSON(t *testing.T) {
 	code, stdout, stderr := command(t, "-results", write(t, story...), "-format=json")
 	if code != 0 {
-		t.Fatalf("exit code %d: %s", code, stderr)
+		t.Fatalf("exit code %d: %s, want 0", code, stderr)
 	}
 	var data actionData
 	decoder := json.NewDecoder(strings.NewReader(stdout))
@@ -156,7 +156,7 @@ func TestJSON(t *testing.T) {
 				t.Errorf("%s: entries are not in order", suite)
 			}
 			if len(e.Benches) != 3*len(madeRows) {
-				t.Errorf("%s: %d figures", suite, len(e.Benches))
+				t.Errorf("%s: %d figures, want %d", suite, len(e.Benches), 3*len(madeRows))
 			}
 			for _, b := range e.Benches {
 				if b.Name == "" || b.Unit == "" || b.Unit == "ns/op" && b.Value <= 0 {
@@ -179,7 +179,7 @@ func TestMarkdown(t *testing.T) {
 		t.Errorf("check of an old table: exit code %d: %s", code, stderr)
 	}
 	if code, _, stderr := command(t, "-format=md", "-results", dir, "-o", file); code != 0 {
-		t.Fatalf("exit code %d: %s", code, stderr)
+		t.Fatalf("exit code %d: %s, want 0", code, stderr)
 	}
 	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 0 {
 		t.Errorf("check of a new table: exit code %d: %s", code, stderr)
@@ -302,7 +302,7 @@ func TestGate(t *testing.T) {
 	// The story lacks rows of the real suite, and its Render has no cost.
 	code, stdout, _ := command(t, "-results", dir, "-gate", filepath.Join(dir, story[4].file))
 	if code != 1 {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code %d, want 1", code)
 	}
 	for _, want := range []string{
 		"Walk, 65535 B: format over gopacket", "kept", "MISSING",
@@ -315,7 +315,7 @@ func TestGate(t *testing.T) {
 	}
 	// Elsewhere there is no baseline; the gate says so.
 	if _, stdout, _ := command(t, "-results", t.TempDir(), "-gate", filepath.Join(dir, story[0].file)); !strings.Contains(stdout, "no stored results of Made Up 1") {
-		t.Errorf("without a baseline:\n%s", stdout)
+		t.Errorf("without a baseline, want it to say \"no stored results of Made Up 1\":\n%s", stdout)
 	}
 }
 
@@ -334,7 +334,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-gate", filepath.Join(empty, "none.txt")}, 1, "none.txt"},
 	} {
 		if code, _, stderr := command(t, c.args...); code != c.code || !strings.Contains(stderr, c.want) {
-			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
+			t.Errorf("%v: exit code %d: %s, want code %v and %q in the stderr", c.args, code, stderr, c.code, c.want)
 		}
 	}
 	// A page that cannot be written leaves nothing behind.
@@ -343,9 +343,9 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code := run([]string{"-results", write(t, story...), "-o", blocked}, io.Discard, io.Discard); code != 1 {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code %d, want 1", code)
 	}
 	if left, err := filepath.Glob(blocked + ".*"); err != nil || len(left) > 0 {
-		t.Errorf("left %v, error %v", left, err)
+		t.Errorf("left %v, error %v, want nothing left", left, err)
 	}
 }

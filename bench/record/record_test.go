@@ -71,7 +71,7 @@ func TestRecord(t *testing.T) {
 	var log bytes.Buffer
 	begin := time.Now().Add(-time.Second)
 	if code := run(t.Context(), []string{"-count", "3", "-benchtime", "10x"}, &log); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, &log)
+		t.Fatalf("exit code %d, want 0\n%s", code, &log)
 	}
 	runs, err := results.Load("bench/results")
 	if err != nil {
@@ -112,7 +112,7 @@ func TestRecord(t *testing.T) {
 		orders[sum < other]++
 	}
 	if len(passes) != 3 || len(orders) != 2 {
-		t.Errorf("%d passes, orders %v", len(passes), orders)
+		t.Errorf("%d passes, orders %v, want len(passes) 3 and len(orders) 2", len(passes), orders)
 	}
 
 	// The same day, processor and version: what is there stays, and what comes has
@@ -160,7 +160,7 @@ func TestRecordRefuses(t *testing.T) {
 			var log bytes.Buffer
 			code := run(t.Context(), append([]string{"-benchtime", "1x"}, c.args...), &log)
 			if code != c.code || !strings.Contains(log.String(), c.want) {
-				t.Errorf("exit code %d\n%s", code, &log)
+				t.Errorf("exit code %d, want code %v and %q in the log\n%s", code, c.code, c.want, &log)
 			}
 			files, err := filepath.Glob("bench/results/*")
 			if _, missing := os.Stat("out.txt"); err != nil || missing == nil || len(files) > 0 {
@@ -177,7 +177,7 @@ func TestRecordModified(t *testing.T) {
 	}
 	var log bytes.Buffer
 	if code := run(t.Context(), []string{"-count", "1", "-benchtime", "1x", "-skip", "Other", "-o", "out.txt"}, &log); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, &log)
+		t.Fatalf("exit code %d, want 0\n%s", code, &log)
 	}
 	r, err := results.ReadFile("out.txt")
 	if err == nil && (len(r.Rows) != 1 || !strings.HasSuffix(r.Command, " -bench . -skip Other") || !r.Covers("Sum") || r.Covers("Other")) {
@@ -194,7 +194,7 @@ func TestRecordStops(t *testing.T) {
 	cancel()
 	var log bytes.Buffer
 	if code := run(ctx, nil, &log); code != 1 || !strings.Contains(log.String(), "cancel") {
-		t.Errorf("exit code %d\n%s", code, &log)
+		t.Errorf("exit code %d, want code 1 and \"cancel\" in the log\n%s", code, &log)
 	}
 }
 

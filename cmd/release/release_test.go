@@ -98,7 +98,7 @@ func unpack(t *testing.T, name string, b []byte) (list string) {
 			t.Fatal(err)
 		}
 		if h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Gname != "" {
-			t.Errorf("%s belongs to %d:%d %q:%q", h.Name, h.Uid, h.Gid, h.Uname, h.Gname)
+			t.Errorf("%s belongs to %d:%d %q:%q, want Uid 0, Gid 0, Uname \"\" and Gname \"\"", h.Name, h.Uid, h.Gid, h.Uname, h.Gname)
 		}
 		line(h.Name, h.FileInfo().Mode().String(), h.ModTime, archive)
 	}
@@ -194,7 +194,7 @@ func TestPackageFiles(t *testing.T) {
 	}
 	sources := regexp.MustCompile(`(?m)(?:src|postinstall|preremove|postremove): ([^$\s]+)$`).FindAllStringSubmatch(string(config), -1)
 	if len(sources) < 9 {
-		t.Errorf("found %d files", len(sources))
+		t.Errorf("found %d files, want at least 9", len(sources))
 	}
 	for _, m := range sources {
 		if _, err := os.Stat(m[1]); err != nil {

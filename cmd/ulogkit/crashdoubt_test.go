@@ -37,7 +37,7 @@ func TestDoubtfulFirmware(t *testing.T) {
 	}
 	d.Seal()
 	if b, err = d.AppendTo(nil); err != nil || moved < 3 {
-		t.Fatalf("%d addresses moved, %v", moved, err)
+		t.Fatalf("%d addresses moved, %v, want at least 3", moved, err)
 	}
 	file := filepath.Join(t.TempDir(), "doubtful.bin")
 	if err := os.WriteFile(file, b, 0o600); err != nil {

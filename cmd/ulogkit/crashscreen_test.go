@@ -18,7 +18,7 @@ func TestCrashScreen(t *testing.T) {
 	dumps := filepath.Join("..", "..", "format", "crash", "testdata", "dumps")
 	paths, err := filepath.Glob(filepath.Join(dumps, "*.bin"))
 	if err != nil || len(paths) < 13 {
-		t.Fatalf("%d dumps, %v", len(paths), err)
+		t.Fatalf("%d dumps, %v, want at least 13", len(paths), err)
 	}
 	builds, err := crash.LoadAll([]string{filepath.Join(dumps, "firmware.elf")})
 	if err != nil {
@@ -40,7 +40,7 @@ func TestCrashScreen(t *testing.T) {
 				s.print(&out, row)
 				for line := range strings.Lines(out.String()) {
 					if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
-						t.Errorf("%s: %d columns of %d: %q", path, n, width, line)
+						t.Errorf("%s: %d columns of %d: %q, want at most %v", path, n, width, line, width)
 					}
 				}
 				if n := strings.Count(out.String(), "\n"); !s.all && width > 90 && n > lines {

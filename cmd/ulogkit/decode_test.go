@@ -79,6 +79,6 @@ func TestDecodeFollow(t *testing.T) {
 		t.Errorf("one line more: %s", lines.Text())
 	}
 	if c := <-code; c != 0 {
-		t.Errorf("exit code %d: %s", c, stderr.String())
+		t.Errorf("exit code %d: %s, want 0", c, stderr.String())
 	}
 }

@@ -70,7 +70,7 @@ func examplesOf(t *testing.T, dir string, doors map[string][]string) map[string]
 	set := token.NewFileSet()
 	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("%s: %v, %d files", dir, err, len(files))
+		t.Fatalf("%s: %v, %d files, want some", dir, err, len(files))
 	}
 	for _, path := range files {
 		if strings.HasPrefix(filepath.Base(path), "z") {

@@ -25,7 +25,7 @@ func TestGatewayFilesNameFlags(t *testing.T) {
 		}
 		flags := regexp.MustCompile(`--([a-z][a-z-]*)`).FindAllStringSubmatch(string(b), -1)
 		if len(flags) < 4 {
-			t.Errorf("%s: found %d flags", name, len(flags))
+			t.Errorf("%s: found %d flags, want at least 4", name, len(flags))
 		}
 		for _, m := range flags {
 			known := false

@@ -156,7 +156,7 @@ func TestOutboxAndTokensKnowNoMQTT(t *testing.T) {
 		}
 		packages := strings.Fields(string(out))
 		if len(packages) < 20 {
-			t.Fatalf("%s: got %d packages", dir, len(packages))
+			t.Fatalf("%s: got %d packages, want at least 20", dir, len(packages))
 		}
 		for _, path := range packages {
 			for _, unknown := range []string{paho, mochi, modulePath + "/mqttv5/internal/link"} {

@@ -20,7 +20,7 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 	root := newRoot()
 	root.SetErr(&bytes.Buffer{})
 	if code := run(t.Context(), root, []string{"man", dir}); code != 0 {
-		t.Fatalf("exit code %d", code)
+		t.Fatalf("exit code %d, want 0", code)
 	}
 	pages := 0
 	var check func(cmd *cobra.Command)
@@ -89,7 +89,7 @@ func lintPages(t *testing.T, dir string) {
 			continue
 		}
 		if out, err := exec.Command(path, append(reader[1:], pages...)...).CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: error %v\n%s", reader[0], err, out)
+			t.Errorf("%s: error %v, want no output\n%s", reader[0], err, out)
 		}
 	}
 }

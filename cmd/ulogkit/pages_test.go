@@ -40,7 +40,7 @@ func pages(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	if len(found) < 12 {
-		t.Fatalf("found %d documents", len(found))
+		t.Fatalf("found %d documents, want at least 12", len(found))
 	}
 	return found
 }
@@ -219,7 +219,7 @@ func TestTroubleshootingQuotesWhatIsSaid(t *testing.T) {
 	part, _, _ = strings.Cut(part, "## By what is seen")
 	quotes := regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(part, -1)
 	if len(quotes) < 15 {
-		t.Fatalf("%d sentences", len(quotes))
+		t.Fatalf("%d sentences, want at least 15", len(quotes))
 	}
 	for _, m := range quotes {
 		if !strings.Contains(said.String(), m[1]) {
@@ -242,7 +242,7 @@ func TestGlossaryIsInOrder(t *testing.T) {
 		}
 	}
 	if len(words) < 40 {
-		t.Fatalf("%d words", len(words))
+		t.Fatalf("%d words, want at least 40", len(words))
 	}
 	if !slices.IsSorted(words) {
 		t.Errorf("not in order: %q", words)

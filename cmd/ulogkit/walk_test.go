@@ -52,7 +52,7 @@ func TestReadmeCanBeWalked(t *testing.T) {
 		ran += len(lines)
 	}
 	if ran < 30 {
-		t.Errorf("ran %d lines", ran)
+		t.Errorf("ran %d lines, want at least 30", ran)
 	}
 }
 

@@ -231,7 +231,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 			rest = rest[1:]
 		}
 		if f.Confidence != Unwound || f.Line != 0 {
-			t.Errorf("call is %+v", f)
+			t.Errorf("call is %+v, want Confidence %v and Line 0", f, Unwound)
 		}
 	}
 	if len(rest) > 0 {
@@ -298,7 +298,7 @@ func checkFunctions(t *testing.T, fw *Firmware, path string) {
 		}
 	}
 	if checked < 15 {
-		t.Errorf("checked %d functions", checked)
+		t.Errorf("checked %d functions, want at least 15", checked)
 	}
 }
 

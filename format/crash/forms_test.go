@@ -65,7 +65,7 @@ func removeSplits(t *testing.T, path string) {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.dwo"))
 	if err != nil || len(all) == 0 {
-		t.Fatalf("%d split files, %v", len(all), err)
+		t.Fatalf("%d split files, %v, want some", len(all), err)
 	}
 	for _, name := range all {
 		if err := os.Remove(name); err != nil {

@@ -119,6 +119,6 @@ func compareLive(t *testing.T, name string, fw *Firmware, d *Dump, want []gdbFra
 		t.Errorf("%s: calls are\n%s\nGDB has\n%s", name, strings.Join(got, "\n"), strings.Join(expected, "\n"))
 	}
 	if m := fw.Match(d); m.Verdict != Fits {
-		t.Errorf("%s: match is %s: %q", name, m.Verdict, m.Reasons)
+		t.Errorf("%s: match is %s: %q, want %s", name, m.Verdict, m.Reasons, Fits)
 	}
 }

@@ -172,7 +172,7 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%s with %s: %d bytes allocated, at most %d are allowed", name, build, used, most)
 			}
 			if took > 3*time.Second { // a second, on a machine that is not shared
-				t.Errorf("%s with %s took %v", name, build, took)
+				t.Errorf("%s with %s took %v, want at most %v", name, build, took, 3*time.Second)
 			}
 		}
 	}
@@ -208,7 +208,7 @@ func TestReadForms(t *testing.T) {
 	} {
 		d := mustRead(t, b)
 		if len(d.Lost) > 0 || len(d.Notes) == 0 {
-			t.Errorf("%s: lost %q, notes %q", name, d.Lost, d.Notes)
+			t.Errorf("%s: lost %q, notes %q, want no Lost and some Notes", name, d.Lost, d.Notes)
 		}
 		if *d.Registers != *mustRead(t, whole).Registers || len(d.Regions) != 2 {
 			t.Errorf("%s: other registers or %d regions", name, len(d.Regions))

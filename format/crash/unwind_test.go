@@ -507,7 +507,7 @@ func TestManyEntries(t *testing.T) {
 func TestBadELF(t *testing.T) {
 	paths, err := filepath.Glob("../dict/testdata/elf/bad/*.elf")
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("%d files, %v", len(paths), err)
+		t.Fatalf("%d files, %v, want some", len(paths), err)
 	}
 	refused := 0
 	for _, path := range paths {
@@ -523,7 +523,7 @@ func TestBadELF(t *testing.T) {
 		}
 	}
 	if refused < len(paths)-2 {
-		t.Errorf("%d of %d refused", refused, len(paths))
+		t.Errorf("%d of %d refused, want at least %v", refused, len(paths), len(paths)-2)
 	}
 }
 
@@ -576,10 +576,10 @@ func FuzzRules(f *testing.F) {
 		var frames []Frame
 		took := quickest(2*time.Second, func() { frames = fw.Backtrace(dump.parse(t)).Frames })
 		if took > 2*time.Second {
-			t.Errorf("took %v", took)
+			t.Errorf("took %v, want at most %v", took, 2*time.Second)
 		}
 		if len(frames) == 0 || len(frames) > maxFrames+maxOutermost {
-			t.Fatalf("%d calls", len(frames))
+			t.Fatalf("%d calls, want some and at most %v", len(frames), maxFrames+maxOutermost)
 		}
 		for i, frame := range frames {
 			if frame.Confidence == Unwound && i > 0 && frame.How == FromCFI && !fw.isReturn(frame.PC|1) {

@@ -63,7 +63,7 @@ func TestVariants(t *testing.T) {
 					}
 					total.add(compare(t, build+"/"+core, fw.Backtrace(d).Frames, v.without(frames)))
 					if m := fw.Match(d); m.Verdict != Fits {
-						t.Errorf("%s: match is %s: %q", core, m.Verdict, m.Reasons)
+						t.Errorf("%s: match is %s: %q, want %s", core, m.Verdict, m.Reasons, Fits)
 					}
 				}
 				checkScore(t, v.name, total)
@@ -112,7 +112,7 @@ func (v variant) load(t *testing.T, whole string) *Firmware {
 	}
 	all, err := LoadAll([]string{filepath.Join(dir, give)})
 	if err != nil || len(all) != 1 {
-		t.Fatalf("%d firmware files, %v", len(all), err)
+		t.Fatalf("%d firmware files, %v, want 1", len(all), err)
 	}
 	return all[0]
 }
@@ -143,7 +143,7 @@ func TestDebugOnly(t *testing.T) {
 			}
 			total.add(s)
 			if m := fw.Match(d); m.Verdict != Fits {
-				t.Errorf("%s/%s: match is %s: %q", build, core, m.Verdict, m.Reasons)
+				t.Errorf("%s/%s: match is %s: %q, want %s", build, core, m.Verdict, m.Reasons, Fits)
 			}
 			if build == "cl-O2" {
 				continue

@@ -89,7 +89,7 @@ func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
 		t.Errorf("found %d strings, want 4", found)
 	}
 	if m := d.Modules(); len(m) != 3 || m[0] != "MAIN" || m[1] != "SENSOR" || m[30] != "BLE" {
-		t.Errorf("modules are %v", m)
+		t.Errorf("modules are %v, want len(m) 3, m[0] \"MAIN\", m[1] \"SENSOR\" and m[30] \"BLE\"", m)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestLoads(t *testing.T) {
 		d := readTestELF(t, testELF{sections: []testSection{code(0x100, b), rodata(text, []byte("used\x00"))}})
 		d.findUses()
 		if len(d.uses) != 1 || d.uses[0].addr != text {
-			t.Errorf("%s: uses are %+v", name, d.uses)
+			t.Errorf("%s: uses are %+v, want len(uses) 1 and addr %v", name, d.uses, text)
 		}
 	}
 	// adr r3, .+8: the text lies among the code.
@@ -225,7 +225,7 @@ func compareLines(t *testing.T, path string) {
 		}
 	}
 	if compared < 20 {
-		t.Errorf("compared %d instructions", compared)
+		t.Errorf("compared %d instructions, want at least 20", compared)
 	}
 }
 
@@ -306,7 +306,7 @@ func TestCompressedLines(t *testing.T) {
 			}
 			checkFirmware(t, d, true)
 			if d.NoSources() != "" {
-				t.Errorf("told %q", d.NoSources())
+				t.Errorf("told %q, want \"\"", d.NoSources())
 			}
 			if way == "zlib-gnu" {
 				return // an old form, which does not say how it is compressed
@@ -379,7 +379,7 @@ func TestDebugBeside(t *testing.T) {
 			d := load(path)
 			checkFirmware(t, d, true)
 			if d.NoSources() != "" {
-				t.Errorf("told %q", d.NoSources())
+				t.Errorf("told %q, want \"\"", d.NoSources())
 			}
 			if of.debug == "fw.debug" {
 				checkFirmware(t, load(debug), true)

@@ -215,12 +215,12 @@ func TestManyTails(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Load(filepath.Join(dir, "missing.elf")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing file: %v", err)
+		t.Errorf("missing file: %v, want %v", err, os.ErrNotExist)
 	}
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-		t.Errorf("directory: %v", err)
+		t.Errorf("directory: %v, want an error that says \"not a regular file\"", err)
 	}
 	if _, err := ReadELF(bytes.NewReader(nil), MaxFile+1); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("huge file: %v", err)
+		t.Errorf("huge file: %v, want %v", err, ErrTooLarge)
 	}
 }

@@ -194,7 +194,7 @@ func TestSharedEnd(t *testing.T) {
 		got[addr] = text
 	}
 	if len(got) != 2 || got[0x2000] != "mix %s" || got[0x2004] != "%s" || d.Len() != 2 {
-		t.Errorf("strings are %v", got)
+		t.Errorf("strings are %v, want len(got) 2, got[0x2000] \"mix %%s\", got[0x2004] \"%%s\" and Len 2", got)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestModulesObserved(t *testing.T) {
 	}
 	d := readTestELF(t, testELF{sections: []testSection{rodata(0x2000, names), moduleSection(0x3000, words...)}})
 	if got := d.Modules(); len(got) != 5 || got[4] != "POWER" {
-		t.Errorf("modules are %v", got)
+		t.Errorf("modules are %v, want len(got) 5 and got[4] \"POWER\"", got)
 	}
 }
 

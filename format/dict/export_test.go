@@ -131,6 +131,6 @@ func TestBadDictionary(t *testing.T) {
 		}
 	}
 	if _, err := ReadJSON(strings.NewReader(`{"kind":"ulogkit-dictionary","v":2}`)); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("version 2: %v", err)
+		t.Errorf("version 2: %v, want %v", err, ErrUnsupported)
 	}
 }

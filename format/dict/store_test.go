@@ -115,7 +115,7 @@ func TestStore(t *testing.T) {
 
 func TestStoreMissing(t *testing.T) {
 	if _, err := OpenStore(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error is %v", err)
+		t.Errorf("error is %v, want %v", err, os.ErrNotExist)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestAllAgain(t *testing.T) {
 		writeFile(t, path, elfWith("two"), 2*time.Second)
 		two := all()
 		if text, _ := two[0].Format(0x2000); text != "two" || two[0].String() != path {
-			t.Errorf("read %q of %s", text, two[0])
+			t.Errorf("read %q of %s, want text \"two\" and two[0] %v", text, two[0], path)
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestAll(t *testing.T) {
 		return s.All()
 	}
 	if _, _, err := all(dir); !errors.Is(err, ErrNoDictionary) {
-		t.Errorf("empty directory: %v", err)
+		t.Errorf("empty directory: %v, want %v", err, ErrNoDictionary)
 	}
 	host := elfWith("host")
 	host[4] = 2 // 64-bit

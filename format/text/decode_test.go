@@ -151,33 +151,33 @@ func TestDecodeJSON(t *testing.T) {
 			switch row.Fmt {
 			case "nan %f %f %f":
 				if a := row.Args; a[0].Value != "NaN" || a[0].Bits != "7ff8000000000000" || a[1].Value != "Infinity" || a[2].Value != "-Infinity" {
-					t.Errorf("doubles of %s", line)
+					t.Errorf("doubles of %s, want Value \"NaN\", Bits \"7ff8000000000000\", Value \"Infinity\" and Value \"-Infinity\"", line)
 				}
 			case "big %s end":
 				if a := row.Args; a[0].Type != "string" || a[0].Value != nil {
-					t.Errorf("string of %s", line)
+					t.Errorf("string of %s, want Type \"string\" and Value none", line)
 				}
 			case "chars [%c][%c][%c]":
 				if !strings.Contains(line, `"text":"chars [A][\t][\ufffd]","text_hex":"6368617273205b415d5b095d5b805d"`) {
-					t.Errorf("text of %s", line)
+					t.Errorf("text of %s, want it to say \"\\\"text\\\":\\\"chars [A][\\\\t][\\\\ufffd]\\\",\\\"text_hex\\\":\\\"6368617273205b415d5b095d5b805d\\\"\"", line)
 				}
 			case "ll %lld %llu %llx":
 				if !strings.Contains(line, `{"type":"i64","value":-9223372036854775808,"certain":true},{"type":"u64","value":18446744073709551615,"certain":true}`) {
-					t.Errorf("integers of %s", line)
+					t.Errorf("integers of %s, want it to say \"{\\\"type\\\":\\\"i64\\\",\\\"value\\\":-9223372036854775808,\\\"certain\\\":true},{\\\"type\\\":\\\"u64\\\",\\\"value\\\":18446744073709551615,\\\"certain\\\":true}\"", line)
 				}
 			case "metric_%s=%.15g":
 				if m := row.Metric; m == nil || m.Name != "battery_mv" || m.Value != 3712.25 || row.Level != "metric" {
-					t.Errorf("metric of %s", line)
+					t.Errorf("metric of %s, want a m, Name \"battery_mv\", Value 3712.25 and Level \"metric\"", line)
 				}
 			case "metric_heartbeat=1":
 				if m := row.Metric; m == nil || m.Name != "heartbeat" || m.Value != 1.0 {
-					t.Errorf("metric of %s", line)
+					t.Errorf("metric of %s, want a m, Name \"heartbeat\" and Value 1.0", line)
 				}
 			}
 			index++
 		}
 		if index < 400 {
-			t.Errorf("%s: %d rows", agent, index)
+			t.Errorf("%s: %d rows, want at least 400", agent, index)
 		}
 	}
 }
@@ -190,7 +190,7 @@ func TestDecodeWithout(t *testing.T) {
 		t.Errorf("line is %q, want %q", out, want)
 	}
 	if report.DroppedStrings != 1 || report.Unknown != 0 {
-		t.Errorf("report is %+v", report)
+		t.Errorf("report is %+v, want DroppedStrings 1 and Unknown 0", report)
 	}
 	out, _ = decode(t, Config{JSON: true}, b)
 	want := `{"v":1,"kind":"record","file":"log.bin","index":0,"log":0,"offset":17,"boot":0,"tick":0,"seconds":0.000000,"device_time":0.000000,"device_time_error_us":1,"level":"info","module":0,"fmt_addr":4096,` +
@@ -343,7 +343,7 @@ func testChunks(t *testing.T, b []byte, dicts ...Dictionary) {
 			t.Errorf("%s: outputs of %d and %d bytes differ", name, len(got), len(want))
 		}
 		if diff := cmp.Diff(report, wantReport, wholeReport); diff != "" {
-			t.Errorf("%s: reports differ: %s", name, diff)
+			t.Errorf("%s: reports differ: %s, want \"\"", name, diff)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func TestTimeless(t *testing.T) {
 	cfg.Filter.Since = 1
 	out, report := decode(t, cfg, logOf(t, 1, record1(0x1100)))
 	if out != "" || report.NoTime != 1 {
-		t.Errorf("output %q, report %+v", out, report)
+		t.Errorf("output %q, report %+v, want out \"\" and NoTime 1", out, report)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestFilterUndecoded(t *testing.T) {
 	for _, f := range []Filter{{Levels: LevelsFrom(format.LevelError)}, {Modules: 1 << 5}, {Since: 99}} {
 		cfg.Filter = f
 		if out, report := decode(t, cfg, b); out != "" || report.Unreadable != 0 {
-			t.Errorf("output %q, report %+v", out, report)
+			t.Errorf("output %q, report %+v, want out \"\" and Unreadable 0", out, report)
 		}
 	}
 	cfg.Filter = Filter{}

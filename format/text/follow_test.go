@@ -91,6 +91,6 @@ func TestFollow(t *testing.T) {
 
 func TestFollowMissing(t *testing.T) {
 	if _, err := Follow(t.Context(), filepath.Join(t.TempDir(), "none"), time.Second); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error is %v", err)
+		t.Errorf("error is %v, want %v", err, os.ErrNotExist)
 	}
 }

@@ -200,7 +200,7 @@ func TestVerdictAtOnce(t *testing.T) {
 			return 0, io.EOF
 		}))
 		if out, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{right}}, r); !errors.Is(err, ErrWrongDictionary) || out != "" {
-			t.Errorf("%s: error %v, output %q", name, err, out)
+			t.Errorf("%s: error %v, output %q, want %v and out \"\"", name, err, out, ErrWrongDictionary)
 		}
 	}
 }

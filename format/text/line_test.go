@@ -56,7 +56,7 @@ func TestBadLine(t *testing.T) {
 		}
 	}
 	if n := len(Fields()); n != 16 {
-		t.Errorf("%d fields", n)
+		t.Errorf("%d fields, want 16", n)
 	}
 }
 

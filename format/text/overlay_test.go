@@ -33,7 +33,7 @@ func TestOverlays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(told.String(), "log: 1 record fits several strings at its address, which overlays") {
-		t.Errorf("told %q", told.String())
+		t.Errorf("told %q, want it to say \"log: 1 record fits several strings at its address, which overlays\"", told.String())
 	}
 
 	rows, _ := decode(t, Config{Dictionaries: []Dictionary{d}, JSON: true}, b)

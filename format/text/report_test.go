@@ -80,7 +80,7 @@ func TestDamagedShown(t *testing.T) {
 	b[15] ^= 1 // the checksum
 	out, report := decode(t, Config{}, b)
 	if out != "" || report.DamagedCount != 1 || report.Damages[0].Records != 3 {
-		t.Errorf("output %q, report %+v", out, report)
+		t.Errorf("output %q, report %+v, want out \"\", DamagedCount 1 and Records 3", out, report)
 	}
 	out, report = decode(t, Config{Damaged: true, JSON: true}, b)
 	if strings.Count(out, `"damaged":true`) != 3 || report.DamagedCount != 1 || report.Damages[0].Records != 0 || !report.Lost() {
@@ -97,7 +97,7 @@ func TestMisfits(t *testing.T) {
 	one, big, s := format.ArgI32(1), format.ArgI32(1<<20), format.ArgString("s")
 	b := logOf(t, 3, record1(0x1000, one, one), record1(0x1000, one, s), record1(0x1000, big, one), record1(0x1000, one), record1(0x1100, s), record1(0x1100, one), record1(0x1100, s))
 	if _, report := decode(t, Config{Dictionaries: []Dictionary{d}, Force: true}, b); report.Misfits != 3 {
-		t.Errorf("report %+v", report)
+		t.Errorf("report %+v, want Misfits 3", report)
 	}
 }
 

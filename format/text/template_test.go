@@ -181,7 +181,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	for f, p := range renderCases(t) {
 		template := ParseTemplate(f)
 		if n := testing.AllocsPerRun(100, func() { buf = template.Append(buf[:0], p) }); n != 0 {
-			t.Errorf("%q allocates %v times", f, n)
+			t.Errorf("%q allocates %v times, want 0", f, n)
 		}
 	}
 }

@@ -168,6 +168,6 @@ func TestTimelineMissing(t *testing.T) {
 		{Name: "y", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(timedLog(t, 2000, 1, 2))), nil }},
 	}, &out)
 	if !errors.Is(outcomes[0].Err, missing) || outcomes[1].Err != nil || outcomes[1].Report.Shown != 2 {
-		t.Errorf("got %+v", outcomes)
+		t.Errorf("got %+v, want Err %v and Shown 2", outcomes, missing)
 	}
 }

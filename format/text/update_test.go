@@ -104,7 +104,7 @@ func TestUpdateDamaged(t *testing.T) {
 	for _, dicts := range [][]Dictionary{{a, b}, {b, a}} {
 		_, report := decode(t, Config{Dictionaries: dicts}, bad)
 		if report.DamagedCount != 1 || report.Damages[0].Records != 3 {
-			t.Errorf("report %+v", report)
+			t.Errorf("report %+v, want DamagedCount 1 and Records 3", report)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestFilters(t *testing.T) {
 func TestSharedFilters(t *testing.T) {
 	got, err := topic.Shared("g", "binlog/v0/42/+")
 	if got != "$share/g/binlog/v0/42/+" || err != nil {
-		t.Errorf("got %q, %v", got, err)
+		t.Errorf("got %q, %v, want \"$share/g/binlog/v0/42/+\"", got, err)
 	}
 	for _, group := range []string{"", "a/b", "+", "#", "\x00"} {
 		if got, err := topic.Shared(group, "x"); err == nil || got != "" {

@@ -68,7 +68,7 @@ func TestModulesThatCannotBeReadCostTheirNamesAlone(t *testing.T) {
 	} {
 		c, err := ParseLogConfig([]byte(head + tail))
 		if err != nil || c.Level != format.LevelWarning || c.ModuleFlags != 3 || c.Timeout != 600*time.Second {
-			t.Errorf("%q: got %+v, %v", tail, c, err)
+			t.Errorf("%q: got %+v, %v, want Level %v, ModuleFlags 3 and Timeout %v", tail, c, err, format.LevelWarning, 600*time.Second)
 		}
 		if strings.Join(c.Modules, " ") != want.names || (c.ModulesErr == nil) != (want.err == "") ||
 			c.ModulesErr != nil && !strings.Contains(c.ModulesErr.Error(), want.err) {
@@ -93,7 +93,7 @@ func FuzzLogConfig(f *testing.F) {
 		}
 		again, err := ParseLogConfig(c.Binary())
 		if err != nil || again.Level != c.Level || again.ModuleFlags != c.ModuleFlags || again.Timeout != c.Timeout {
-			t.Fatalf("%q: %+v, again %+v, %v", b, c, again, err)
+			t.Fatalf("%q: %+v, again %+v, %v, want Level %v, ModuleFlags %v and Timeout %v", b, c, again, err, c.Level, c.ModuleFlags, c.Timeout)
 		}
 	})
 }

@@ -56,7 +56,7 @@ func TestTooLargeGoesIntoQuarantine(t *testing.T) {
 	}
 	for _, r := range append(quarantine.got, disk.got...) {
 		if r.Reason != "record is too large for the sink: maximum payload exceeded" {
-			t.Errorf("reason %q", r.Reason)
+			t.Errorf("reason %q, want \"record is too large for the sink: maximum payload exceeded\"", r.Reason)
 		}
 	}
 }

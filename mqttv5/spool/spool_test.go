@@ -215,10 +215,10 @@ func TestBadFileIsSetAside(t *testing.T) {
 	want(t, "files", f.names(), []string{"bad/a", "bad/a.1", "bad/a.1.reason", "bad/empty", "bad/empty.reason"})
 	reason, err := os.ReadFile(filepath.Join(f.dir, "bad/a.1.reason"))
 	if err != nil || !strings.Contains(string(reason), "checksum") {
-		t.Errorf("reason %q, error %v", reason, err)
+		t.Errorf("reason %q, error %v, want \"checksum\" in the reason", reason, err)
 	}
 	if s := f.Stats(); s.Bad != 2 || s.Accepted != 1 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want Bad 2 and Accepted 1", s)
 	}
 }
 

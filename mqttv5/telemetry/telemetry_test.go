@@ -137,7 +137,7 @@ func TestParseBoundsWhatItUnpacks(t *testing.T) {
 	}
 	w.Close()
 	if _, err := Parse(KindEvents, b.Bytes()); err == nil || !strings.Contains(err.Error(), "more than 16777216 bytes") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want an error that says \"more than 16777216 bytes\"", err)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestCompress(t *testing.T) {
 		t.Error(err)
 	}
 	if err := CheckSize(make([]byte, 131073)); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "split it") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v that says \"split it\"", err, ErrTooLarge)
 	}
 }
 

@@ -115,7 +115,7 @@ func TestFileKeepsOrderOverProcesses(t *testing.T) {
 		}
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", fi.Mode(), err)
+		t.Errorf("mode %v, %v, want Perm 0o600", fi.Mode(), err)
 	}
 }
 
@@ -299,7 +299,7 @@ func TestFileOpenToOthersBecomesPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 || !strings.Contains(log.String(), "0666") {
-		t.Errorf("mode %v, log %q", fi.Mode(), log.String())
+		t.Errorf("mode %v, log %q, want Perm 0o600 and \"0666\" in the log", fi.Mode(), log.String())
 	}
 	if token, ok, _ := s.Token(t.Context(), testKey(1)); !ok || token != 5 {
 		t.Errorf("token %d %v", token, ok)
@@ -445,7 +445,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		for e := range r.all() {
 			if e.token == 0 || e.key.DeviceSerial == "" {
-				t.Fatalf("entry %v", e)
+				t.Fatalf("entry %v, want some token and some DeviceSerial", e)
 			}
 		}
 		again, err := decode(encode(&r), 3)

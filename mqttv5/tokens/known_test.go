@@ -48,7 +48,7 @@ func TestKnownDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := serialsOf(path); len(got) != 0 {
-		t.Errorf("damaged: got %q", got)
+		t.Errorf("damaged: got %q, want len(got) 0", got)
 	}
 }
 

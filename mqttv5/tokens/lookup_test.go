@@ -109,7 +109,7 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 		}
 	}
 	if _, err := OpenLookup(Config{Path: dir}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "directory") {
-		t.Errorf("a directory: %v", err)
+		t.Errorf("a directory: %v, want %v that says \"directory\"", err, fault.ErrStorage)
 	}
 
 	if err := errors.Join(os.WriteFile(path, []byte(good), 0o600), os.Chmod(path, 0o640)); err != nil {
@@ -129,13 +129,13 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "cannot look up"); n != 1 || !strings.Contains(log.String(), path) {
-		t.Errorf("said %d times: %s", n, &log)
+		t.Errorf("said %d times: %s, want n 1 and %q in the log", n, &log, path)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-		t.Errorf("directory holds %v, %v", entries, err)
+		t.Errorf("directory holds %v, %v, want len(entries) 1", entries, err)
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v, %v", fi.Mode(), err)
+		t.Errorf("mode %v, %v, want Perm 0o640", fi.Mode(), err)
 	}
 }
 

@@ -104,7 +104,7 @@ func TestSpeedAbsent(t *testing.T) {
 	costs := []Cost{{Bench: "Header", Impl: "format", Case: "*"}}
 	for head, want := range map[string]int{"": 2, "skip: Header\n": 1} { // Walk has no entry
 		if got := Allocations(run(t, head+row("Walk/impl=format", 1, 0, 0)), costs); len(got) != want {
-			t.Errorf("%q: verdicts are %+v", head, got)
+			t.Errorf("%q: verdicts are %+v, want len(got) %v", head, got, want)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func TestSpeedIgnoresOutlier(t *testing.T) {
 	}
 	verdicts := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, "", nil}})
 	if verdicts[0].Status != Kept || verdicts[0].Ratio.N != 10 {
-		t.Errorf("verdict is %+v", verdicts[0])
+		t.Errorf("verdict is %+v, want Status %v and N 10", verdicts[0], Kept)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestAllocationsThatAreNear(t *testing.T) {
 		want          Status
 	}{{2000, 100, Kept}, {2059, 103, Kept}, {2061, 100, Broken}, {2000, 104, Broken}, {1930, 100, Broken}} {
 		if verdicts := Allocations(run(t, row("Tap/impl=wire", 1, c.bytes, c.allocs)), costs); len(verdicts) != 1 || verdicts[0].Status != c.want {
-			t.Errorf("%v B, %v allocations: %+v", c.bytes, c.allocs, verdicts)
+			t.Errorf("%v B, %v allocations: %+v, want len(verdicts) 1 and Status %v", c.bytes, c.allocs, verdicts, c.want)
 		}
 	}
 }
@@ -257,7 +257,7 @@ func TestAllocationsThatAreFree(t *testing.T) {
 	walk := row("Walk/impl=format", 1, 0, 0)
 	for _, rows := range [][]string{{walk}, {walk, row("Ingest/impl=ingest", 1, 900, 12)}} {
 		if verdicts := Allocations(run(t, rows...), costs); len(verdicts) != 1 || verdicts[0].Status != Kept || verdicts[0].Row.Bench != "Walk" {
-			t.Errorf("verdicts are %+v", verdicts)
+			t.Errorf("verdicts are %+v, want len(verdicts) 1, Status %v and Bench \"Walk\"", verdicts, Kept)
 		}
 	}
 }

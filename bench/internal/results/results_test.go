@@ -46,7 +46,7 @@ PASS
 		names = append(names, row.Name())
 	}
 	if got := strings.Join(names, " "); got != "BenchmarkChecksum/impl=copy/size=64/align=1 BenchmarkWalk/impl=format-iter/size=65535 BenchmarkZeta" {
-		t.Errorf("rows are %s", got)
+		t.Errorf("rows are %s, want \"BenchmarkChecksum/impl=copy/size=64/align=1 BenchmarkWalk/impl=format-iter/size=65535 BenchmarkZeta\"", got)
 	}
 	walk := run.Find("Walk", "format-iter", "size=65535")
 	for unit, want := range map[string]float64{UnitTime: 2e-7, UnitSpeed: 5e6, UnitBytes: 16, UnitAllocs: 2, "Mframes/s": 63.5} {
@@ -59,7 +59,7 @@ PASS
 	}
 	for impl, ours := range map[string]bool{"format": true, "format-iter": true, "": true, "mqttv5": true, "copy": false, "gopacket": false, "gopacket-views": false, "formatter": false} {
 		if row := (&Row{Impl: impl}); row.Ours() != ours {
-			t.Errorf("%q is ours: %v", impl, row.Ours())
+			t.Errorf("%q is ours: %v, want %v", impl, row.Ours(), ours)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestReadRefuses(t *testing.T) {
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Load(dir); !errors.Is(err, ErrNone) {
-		t.Errorf("empty directory: %v", err)
+		t.Errorf("empty directory: %v, want %v", err, ErrNone)
 	}
 	for name, text := range map[string]string{
 		// By name they would be the other way round.
@@ -126,7 +126,7 @@ func TestLoad(t *testing.T) {
 	}
 	runs, err := Load(dir)
 	if err != nil || len(runs) != 3 || runs[0].File != "b.txt" || runs[2].File != "a.txt" {
-		t.Fatalf("runs %v, error %v", runs, err)
+		t.Fatalf("runs %v, error %v, want len(runs) 3, File \"b.txt\" and File \"a.txt\"", runs, err)
 	}
 	if got := Previous(runs, runs[2]); got != runs[0] {
 		t.Errorf("the run before %v is %v", runs[2].File, got)
@@ -207,7 +207,7 @@ func TestRatioWithinPasses(t *testing.T) {
 		peer.Samples[UnitTime] = append(peer.Samples[UnitTime], 40*slow)
 	}
 	if s := Ratio(ours, peer, UnitTime); s.Center != 4 || s.Lo != 4 || s.Hi != 4 || s.N != 8 {
-		t.Errorf("ratio is %+v", s)
+		t.Errorf("ratio is %+v, want Center 4, Lo 4, Hi 4 and N 8", s)
 	}
 	ours.Samples["msgs/s"], peer.Samples["msgs/s"] = []float64{30}, []float64{10}
 	if s := Ratio(ours, peer, "msgs/s"); s.Center != 3 || s.N != 1 {

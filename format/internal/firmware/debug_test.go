@@ -70,9 +70,9 @@ func TestDeepAbbreviations(t *testing.T) {
 	d := &Debug{data: unitData{info: info, abbrev: abbrev}, split: map[uint64]*splitUnit{}}
 	d.units = d.data.readUnits()
 	if len(d.units) != 1 {
-		t.Fatalf("%d units", len(d.units))
+		t.Fatalf("%d units, want 1", len(d.units))
 	}
 	if _, scopes := d.Locate([]uint32{0x1000}); len(scopes) != 1 || len(scopes[0]) != 0 {
-		t.Errorf("scopes are %+v", scopes)
+		t.Errorf("scopes are %+v, want len(scopes) 1 and len(scopes[0]) 0", scopes)
 	}
 }

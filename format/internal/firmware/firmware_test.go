@@ -46,7 +46,7 @@ func TestFunctions(t *testing.T) {
 	}
 	values, err := f.Values("one", "ali", "alias")
 	if err != nil || len(values) != 2 || values["one"] != 0x101 || values["alias"] != 0x201 {
-		t.Errorf("values are %v, %v", values, err)
+		t.Errorf("values are %v, %v, want len(values) 2, values[\"one\"] 0x101 and values[\"alias\"] 0x201", values, err)
 	}
 	if got, err := (&File{}).Functions(); len(got) != 0 || err != nil {
 		t.Errorf("a file without symbols has functions %v, %v", got, err)
@@ -64,10 +64,10 @@ func TestSymbolsOutside(t *testing.T) {
 func TestCursor(t *testing.T) {
 	c := Cursor{B: []byte("\x01\x02\x03\x04\x05\x06\x07\xe5\x8e\x26\x7f\x80\x7fabc\x00z")}
 	if a, b, d := c.U8(), c.U16(), c.U32(); a != 1 || b != 0x0302 || d != 0x07060504 {
-		t.Errorf("integers are %#x, %#x, %#x", a, b, d)
+		t.Errorf("integers are %#x, %#x, %#x, want a 1, b 0x0302 and d 0x07060504", a, b, d)
 	}
 	if a, b, d := c.Uleb(), c.Sleb(), c.Sleb(); a != 624485 || b != -1 || d != -128 {
-		t.Errorf("LEB128 are %d, %d, %d", a, b, d)
+		t.Errorf("LEB128 are %d, %d, %d, want a 624485, b -1 and d -128", a, b, d)
 	}
 	if s := c.Text(); s != "abc" || c.Bad {
 		t.Errorf("text is %q, bad %v", s, c.Bad)

@@ -155,7 +155,7 @@ func TestVectors(t *testing.T) {
 
 		places, _, notes := Resolve([]Buffer{b})
 		if len(notes) != 0 {
-			t.Errorf("%s alone: told %+v", v.Name, notes)
+			t.Errorf("%s alone: told %+v, want len(notes) 0", v.Name, notes)
 		}
 		inside(t, v.Name+" alone", &places[0], b, of)
 	}

@@ -195,7 +195,7 @@ func TestIdentity(t *testing.T) {
 		s := open(t, Config{Dir: dir})
 		e, err := s.Extent(t.Context())
 		if err != nil || e.ID == "" {
-			t.Fatalf("extent %+v, error %v", e, err)
+			t.Fatalf("extent %+v, error %v, want some ID", e, err)
 		}
 		ids[e.ID] = true
 		s.Close()

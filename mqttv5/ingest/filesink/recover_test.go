@@ -64,7 +64,7 @@ func TestTornTail(t *testing.T) {
 		s.Close()
 		got, lost := readAll(t, dir, 1)
 		if len(lost) > 0 {
-			t.Fatalf("cut at %d: %v", cut, lost)
+			t.Fatalf("cut at %d: %v, want nothing lost", cut, lost)
 		}
 		same(t, got, want(1, n+2))
 	}
@@ -80,7 +80,7 @@ func TestTornHead(t *testing.T) {
 		rewrite(t, segmentName(dir, 2), make([]byte, size))
 		s = open(t, Config{Dir: dir, SegmentBytes: 1})
 		if got, lost := readAll(t, dir, 1); len(got) != 1 || len(lost) > 0 {
-			t.Fatalf("%d records, lost %v", len(got), lost)
+			t.Fatalf("%d records, lost %v, want len(got) 1 and nothing lost", len(got), lost)
 		}
 		appendAll(t, s, testRecords(2, 2))
 		got, lost := readAll(t, dir, 1)

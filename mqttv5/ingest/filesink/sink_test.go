@@ -59,7 +59,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	segments, err := listSegments(dir)
 	if err != nil || len(segments) < 3 {
-		t.Fatalf("%d segments, error %v", len(segments), err)
+		t.Fatalf("%d segments, error %v, want at least 3", len(segments), err)
 	}
 	for _, from := range []uint64{0, 1, 2, 38, 39, 100, 101} {
 		got, lost := readAll(t, dir, from)
@@ -108,7 +108,7 @@ func TestReaderWhoseSegmentWasRemoved(t *testing.T) {
 		t.Fatalf("error %v, want the loss of records 1 to 2", err)
 	}
 	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != 3 {
-		t.Fatalf("record %d, error %v", rec.Sequence, err)
+		t.Fatalf("record %d, error %v, want 3", rec.Sequence, err)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestConfig(t *testing.T) {
 			s.Close()
 			t.Errorf("no error for %+v", cfg)
 		} else if !strings.HasPrefix(err.Error(), "open file sink") {
-			t.Errorf("error %q", err)
+			t.Errorf("error %q, want \"open file sink\" first", err)
 		}
 	}
 }
@@ -286,7 +286,7 @@ func TestReaderFollowsBehindDamage(t *testing.T) {
 		same(t, readOn(t, follow), want(next, next+2))
 	}
 	if all, err := listSegments(dir); err != nil || len(all) < 2 {
-		t.Errorf("segments %v, error %v", all, err)
+		t.Errorf("segments %v, error %v, want len(all) at least 2", all, err)
 	}
 }
 

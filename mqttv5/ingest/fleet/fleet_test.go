@@ -138,7 +138,7 @@ func TestOneDictionaryAndNone(t *testing.T) {
 		}
 	}
 	if _, err := Open(Config{Dictionaries: t.TempDir()}); !errors.Is(err, dict.ErrNoDictionary) {
-		t.Errorf("empty directory: %v", err)
+		t.Errorf("empty directory: %v, want %v", err, dict.ErrNoDictionary)
 	}
 }
 

@@ -83,7 +83,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := info.CachedInfo().Config; got.Storage != jetstream.FileStorage || got.Replicas != 3 || got.Duplicates != 2*time.Minute {
-		t.Errorf("stream is %+v", got)
+		t.Errorf("stream is %+v, want Storage %v, Replicas 3 and Duplicates %v", got, jetstream.FileStorage, 2*time.Minute)
 	}
 	const n = 600 // more than a fetch
 	for i := 0; i < n; i += 100 {
@@ -141,7 +141,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 		t.Errorf("error %v, want the loss of record 3", err)
 	}
 	if rec, err := r2.Next(t.Context()); err != nil || rec.Sequence != 4 {
-		t.Errorf("record %d, error %v", rec.Sequence, err)
+		t.Errorf("record %d, error %v, want 4", rec.Sequence, err)
 	}
 	r3, err := s.Read(t.Context(), n+2)
 	if err != nil {
@@ -153,7 +153,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 	}
 	// A stream that is there already must be what is asked for.
 	if _, err := Open(t.Context(), Config{URL: c.url(), Replicas: 1}); err == nil || !strings.Contains(err.Error(), "3 replicas, 1 are asked for") {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want an error that says \"3 replicas, 1 are asked for\"", err)
 	}
 }
 
@@ -239,7 +239,7 @@ func TestServersAway(t *testing.T) {
 	c.stop(0)
 	begin := time.Now()
 	if err := s.Append(t.Context(), testRecords(10, 10)); err == nil || !strings.Contains(err.Error(), "append to stream ULOGKIT") {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want an error that says \"append to stream ULOGKIT\"", err)
 	}
 	if d := time.Since(begin); d > 30*time.Second {
 		t.Errorf("it took %v to fail", d)
@@ -264,7 +264,7 @@ func TestConfig(t *testing.T) {
 		t.Error("no error without a URL")
 	}
 	if _, err := Open(t.Context(), Config{URL: "nats://127.0.0.1:1", Timeout: time.Second}); err == nil || !strings.HasPrefix(err.Error(), "open JetStream sink: connect: ") {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want an error and \"open JetStream sink: connect: \" first", err)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 		}
 	}
 	if res["ulogger.application_id"].GetIntValue() != 42 || res["ulogger.session_token"].GetIntValue() != 77 {
-		t.Errorf("resource %v", res)
+		t.Errorf("resource %v, want IntValue 42 and IntValue 77", res)
 	}
 	if got := instance(r.logs[1].Resource); got != "session 78" {
 		t.Errorf("unknown device is %q", got)
@@ -81,7 +81,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 	first := r.logs[0].ScopeLogs[0].LogRecords[0]
 	at := attributes(first.Attributes)
 	if first.Body.GetStringValue() != "temperature -5 of oven\uFFFD is 1.2" || first.SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_WARN || first.SeverityText != "warning" {
-		t.Errorf("record %v", first)
+		t.Errorf("record %v, want StringValue \"temperature -5 of oven� is 1.2\", SeverityNumber %v and SeverityText \"warning\"", first, logs.SeverityNumber_SEVERITY_NUMBER_WARN)
 	}
 	// 3.5 s of ticks follow it; the report was at 100 s of the device.
 	if first.ObservedTimeUnixNano != uint64(received.UnixNano()) || first.TimeUnixNano != uint64(received.Add(-3500*time.Millisecond).UnixNano()) || at["ulogger.uptime_seconds"].GetDoubleValue() != 96.5 {
@@ -89,7 +89,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 	}
 	args := at["ulogger.args"].GetArrayValue().Values
 	if len(args) != 3 || args[0].GetIntValue() != -5 || args[1].GetStringValue() != "oven\uFFFD" || args[2].GetDoubleValue() != 1.25 {
-		t.Errorf("arguments %v", args)
+		t.Errorf("arguments %v, want len(args) 3, IntValue -5, StringValue \"oven�\" and DoubleValue 1.25", args)
 	}
 	if at["ulogger.template"].GetStringValue() != "temperature %d of %s is %.1f" || at["ulogger.module_name"].GetStringValue() != "sensor" || at["ulogger.module"].GetIntValue() != 3 ||
 		at["ulogger.fmt_addr"].GetIntValue() != 0x1000 || at["ulogger.frame"].GetIntValue() != 0 || !strings.HasPrefix(at["ulogger.key"].GetStringValue(), "0100") {
@@ -99,7 +99,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 	at = attributes(second.Attributes)
 	args = at["ulogger.args"].GetArrayValue().Values
 	if second.Body.GetStringValue() != `0x00009999 18446744073709551615 ""` || args[0].GetStringValue() != "18446744073709551615" || args[1].Value != nil || at["ulogger.frame"].GetIntValue() != 4 {
-		t.Errorf("record %v", second)
+		t.Errorf("record %v, want StringValue \"0x00009999 18446744073709551615 \\\"\\\"\", StringValue \"18446744073709551615\", no Value and IntValue 4", second)
 	}
 	old := r.logs[1].ScopeLogs[0].LogRecords
 	if len(old) != 2 || old[1].TimeUnixNano != 0 || attributes(old[1].Attributes)["ulogger.sequence"].GetIntValue() != 12 {
@@ -122,7 +122,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 		t.Errorf("first metric is %v", m)
 	}
 	if got := r.metrics[0].ScopeMetrics[0].Metrics[2].GetGauge().DataPoints[0].GetAsInt(); got != math.MaxUint32 {
-		t.Errorf("count is %v", got)
+		t.Errorf("count is %v, want %v", got, math.MaxUint32)
 	}
 	want := Stats{Messages: 2, LogRecords: 4, DataPoints: 3, Undecoded: 3, Missing: 2, Position: 3}
 	if e.Stats() != want {
@@ -145,7 +145,7 @@ func TestMetricsWithoutADictionary(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := e.Stats(); s.DataPoints != 3 || s.LogRecords != 2 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want DataPoints 3 and LogRecords 2", s)
 	}
 }
 
@@ -199,10 +199,10 @@ func TestRetry(t *testing.T) {
 		t.Errorf("exported %q", got)
 	}
 	if s := e.Stats(); s.Retries != 6 || s.Position != 11 || s.LogRecords != 10 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want Retries 6, Position 11 and LogRecords 10", s)
 	}
 	if b, err := os.ReadFile(position); err != nil || !strings.Contains(string(b), `"next":11}`) {
-		t.Errorf("position %q, error %v", b, err)
+		t.Errorf("position %q, error %v, want \"\\\"next\\\":11}\" in it", b, err)
 	}
 	// Another exporter goes on there, and knows the copies of what was before.
 	src.add(src.records[3])
@@ -212,10 +212,10 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := r.bodies(); len(got) != 11 || got[10] != "0x00001000 10" {
-		t.Errorf("exported %q", got)
+		t.Errorf("exported %q, want len(got) 11 and got[10] \"0x00001000 10\"", got)
 	}
 	if s := e.Stats(); s.Messages != 1 || s.Position != 13 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want Messages 1 and Position 13", s)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := time.Since(begin); d < time.Second {
-		t.Errorf("it took %v", d)
+		t.Errorf("it took %v, want at least %v", d, time.Second)
 	}
 }
 
@@ -247,10 +247,10 @@ func TestRefused(t *testing.T) {
 		e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: position, BatchRecords: 2})
 		err := e.Drain(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "not today?") || !strings.Contains(err.Error(), "nothing after record 2") {
-			t.Errorf("error %v", err)
+			t.Errorf("error %v, want an error that says \"not today?\" and \"nothing after record 2\"", err)
 		}
 		if b, _ := os.ReadFile(position); !strings.Contains(string(b), `"next":3}`) || e.Stats().Position != 3 {
-			t.Errorf("position %q", b)
+			t.Errorf("position %q, want \"\\\"next\\\":3}\" in it and Position 3", b)
 		}
 		if err := e.Drain(t.Context()); err != nil {
 			t.Fatal(err)
@@ -275,7 +275,7 @@ func TestPartialSuccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := e.Stats(); s.LogRecords != 1 || s.Rejected != 2 || s.Position != 2 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want LogRecords 1, Rejected 2 and Position 2", s)
 	}
 }
 
@@ -291,7 +291,7 @@ func TestLossAndQuarantineAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := e.Stats(); s.Lost != 1 || s.Quarantined != 1 || s.Messages != 2 || s.Position != 5 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want Lost 1, Quarantined 1, Messages 2 and Position 5", s)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestLargeLog(t *testing.T) {
 	r.script = []func(http.ResponseWriter){nil, status(401)}
 	e := newExporter(t, Config{URL: r.srv.URL, Source: src, BatchRecords: 10})
 	if err := e.Drain(t.Context()); err == nil || e.Stats().Position != 0 {
-		t.Fatalf("error %v, position %d", err, e.Stats().Position)
+		t.Fatalf("error %v, position %d, want an error and Position 0", err, e.Stats().Position)
 	}
 	if err := e.Drain(t.Context()); err != nil {
 		t.Fatal(err)
@@ -369,7 +369,7 @@ func TestBestOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := choose(Device{}, l); got != c.want {
-			t.Errorf("%v: dictionary %v", c.args, got)
+			t.Errorf("%v: dictionary %v, want %v", c.args, got, c.want)
 		}
 	}
 }

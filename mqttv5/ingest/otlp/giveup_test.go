@@ -49,10 +49,10 @@ func TestDrainGivesUp(t *testing.T) {
 					t.Errorf("error %v", err)
 				}
 				if d := time.Since(begin); d != 2*time.Minute {
-					t.Errorf("it took %v", d)
+					t.Errorf("it took %v, want %v", d, 2*time.Minute)
 				}
 				if s := e.Stats(); s.Position != 0 || s.LogRecords != 0 {
-					t.Errorf("stats %+v", s)
+					t.Errorf("stats %+v, want Position 0 and LogRecords 0", s)
 				}
 			})
 		})
@@ -75,7 +75,7 @@ func TestSlowReceiverIsNotGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := e.Drain(t.Context()); err != nil || e.Stats().LogRecords != 10 {
-			t.Errorf("error %v, stats %+v", err, e.Stats())
+			t.Errorf("error %v, stats %+v, want LogRecords 10", err, e.Stats())
 		}
 	})
 }
@@ -97,7 +97,7 @@ func TestRunWaitsForEver(t *testing.T) {
 		defer cancel()
 		begin := time.Now()
 		if err := e.Drain(ctx); !errors.Is(err, errAway) {
-			t.Errorf("error %v", err)
+			t.Errorf("error %v, want %v", err, errAway)
 		}
 		if err := e.Run(ctx); err != nil {
 			t.Error(err)

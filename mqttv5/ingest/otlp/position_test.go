@@ -137,10 +137,10 @@ func TestFileThatHoldsNoPosition(t *testing.T) {
 		writeFile(t, file, content)
 		_, err := New(Config{URL: srv.URL, Source: &memorySource{}, PositionFile: file})
 		if err == nil || !strings.Contains(err.Error(), "holds no position") {
-			t.Errorf("%.20q: error %v", content, err)
+			t.Errorf("%.20q: error %v, want an error that says \"holds no position\"", content, err)
 		}
 		if b, _ := os.ReadFile(file); string(b) != content {
-			t.Errorf("%.20q was changed", content)
+			t.Errorf("%.20q was changed, want b %v", content, content)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func FuzzPosition(f *testing.F) {
 			t.Fatal(err)
 		}
 		if again, err := loadPosition(file); err != nil || again.Next != p.Next {
-			t.Fatalf("%+v became %+v, error %v", p, again, err)
+			t.Fatalf("%+v became %+v, error %v, want Next %v", p, again, err, p.Next)
 		}
 	})
 }

@@ -155,7 +155,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 		t.Errorf("got %d data points, want 100", len(points))
 	}
 	if s := e.Stats(); s.SetAside != 0 || s.LogRecords != 100 || s.DataPoints != 100 || s.Position != 101 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("stats %+v, want SetAside 0, LogRecords 100, DataPoints 100 and Position 101", s)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestBatchBytes(t *testing.T) {
 	}
 	e := newExporter(t, Config{URL: r.srv.URL, Source: src, BatchBytes: 5000})
 	if err := e.Drain(t.Context()); err != nil || e.Stats().LogRecords != 50 {
-		t.Fatalf("error %v, stats %+v", err, e.Stats())
+		t.Fatalf("error %v, stats %+v, want LogRecords 50", err, e.Stats())
 	}
 	if r.requests < 5 || largest > 8000 {
 		t.Errorf("%d requests, the largest of %d bytes, want more of about 5000", r.requests, largest)
@@ -256,7 +256,7 @@ func FuzzReceipt(f *testing.F) {
 			t.Errorf("explanation %q", s)
 		}
 		if d := retryAfter(after, time.Unix(1_800_000_000, 0)); d < 0 || d > maxRetryAfter {
-			t.Errorf("wait %v", d)
+			t.Errorf("wait %v, want d at least 0 and d at most %v", d, maxRetryAfter)
 		}
 	})
 }

@@ -56,10 +56,10 @@ func TestExportTextAndReports(t *testing.T) {
 		t.Errorf("first line %v", text[0])
 	}
 	if up := attributes(text[1].Attributes)["ulogger.uptime_seconds"]; text[1].TimeUnixNano != 0 || up.GetDoubleValue() != 12.25 || text[1].SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_FATAL {
-		t.Errorf("second line %v", text[1])
+		t.Errorf("second line %v, want TimeUnixNano 0, DoubleValue 12.25 and SeverityNumber %v", text[1], logs.SeverityNumber_SEVERITY_NUMBER_FATAL)
 	}
 	if clock := attributes(text[2].Attributes)["ulogger.clock"]; text[2].TimeUnixNano != 0 || clock.GetDoubleValue() != 1795867200500 {
-		t.Errorf("third line %v", text[2])
+		t.Errorf("third line %v, want TimeUnixNano 0 and DoubleValue 1795867200500", text[2])
 	}
 	of := attributes(rcv.logs[1].Resource.Attributes)
 	for key, want := range map[string]string{"device.id": "SN-3", "device.model.identifier": "board", "service.version": "v1.2", "vcs.ref.head.revision": "3f2c9a1"} {
@@ -73,7 +73,7 @@ func TestExportTextAndReports(t *testing.T) {
 	}
 	one, two := rcv.metrics[0], rcv.metrics[1]
 	if got := one.ScopeMetrics[0].Metrics; len(got) != 1 || got[0].Name != "ulogger.temperature" {
-		t.Fatalf("metrics %v", got)
+		t.Fatalf("metrics %v, want len(got) 1 and Name \"ulogger.temperature\"", got)
 	}
 	points := one.ScopeMetrics[0].Metrics[0].GetGauge().DataPoints
 	if len(points) != 2 || points[0].GetAsDouble() != 21.5 || points[0].TimeUnixNano != uint64(at.UnixNano()) || points[1].TimeUnixNano != uint64(received.UnixNano()) {
@@ -81,7 +81,7 @@ func TestExportTextAndReports(t *testing.T) {
 	}
 	of = attributes(two.Resource.Attributes)
 	if of["device.id"].GetStringValue() != "SN-2" || of["ulogger.application_id"].GetIntValue() != 9 || of["ulogger.group_id"].GetStringValue() != "G" {
-		t.Errorf("second device %v", of)
+		t.Errorf("second device %v, want StringValue \"SN-2\", IntValue 9 and StringValue \"G\"", of)
 	}
 }
 

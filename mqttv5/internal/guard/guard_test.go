@@ -92,7 +92,7 @@ func TestReaderTakes(t *testing.T) {
 			t.Errorf("%s: passed on % x, %v; want % x", name, got, err, want)
 		}
 		if len(taken) != 4 || taken[1] != "\x00\x02\x97" {
-			t.Errorf("%s: took %q", name, taken)
+			t.Errorf("%s: took %q, want len(taken) 4 and taken[1] \"\\x00\\x02\\x97\"", name, taken)
 		}
 	}
 	// A packet that is cut off is passed on, as far as it goes.

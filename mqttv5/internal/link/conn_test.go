@@ -103,7 +103,7 @@ func TestConcurrentWrites(t *testing.T) {
 		}
 		for i := range n {
 			if p, err := packets.ReadPacket(&c.buf); err != nil || len(p.Content.(*packets.Publish).Payload) != 100 {
-				t.Fatalf("packet %d: %v", i, err)
+				t.Fatalf("packet %d: %v, want len(Payload) 100", i, err)
 			}
 		}
 	})
@@ -197,7 +197,7 @@ func TestWindow(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
 	if err := w.acquire(short, 10); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("waiting gave %v", err)
+		t.Errorf("waiting gave %v, want %v", err, context.DeadlineExceeded)
 	}
 	// First come, first served.
 	got := make(chan int, 2)
@@ -268,7 +268,7 @@ func TestThrottle(t *testing.T) {
 			th.wait(t.Context(), 1)
 		}
 		if th.divisor != 1 || th.messages.Limit() != 100 {
-			t.Errorf("divisor %v, rate %v", th.divisor, th.messages.Limit())
+			t.Errorf("divisor %v, rate %v, want divisor 1 and Limit 100", th.divisor, th.messages.Limit())
 		}
 		// Without limits of its own it still slows down when it is told to.
 		th = newThrottle(-1, -1)

@@ -191,7 +191,7 @@ func testHTTP(t *testing.T, l *library) {
 		}
 		a, b := s.requests["ours/"+c.name][0], s.requests["theirs/"+c.name][0]
 		if a.token != "Bearer ours/"+c.name || b.token != "Bearer theirs/"+c.name {
-			t.Errorf("%s: tokens %q and %q", c.name, a.token, b.token)
+			t.Errorf("%s: tokens %q and %q, want token %v and token %v", c.name, a.token, b.token, "Bearer ours/"+c.name, "Bearer theirs/"+c.name)
 		}
 		if a.token, b.token = "", ""; a != b || !bytes.Contains([]byte(a.body), []byte(`"group_id":"0"`)) {
 			t.Errorf("%s:\nours    %+v\nlibrary %+v", c.name, a, b)

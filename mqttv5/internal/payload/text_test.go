@@ -76,6 +76,6 @@ func TestReadTextTakesLinesAndEntries(t *testing.T) {
 	}
 	long := "\n\none\n\n" + strings.Repeat("x", 200<<10) // empty lines count
 	if _, err := ReadText(strings.NewReader(long), now, 0); !errors.Is(err, fault.ErrBadData) || !strings.Contains(err.Error(), "line 5 ") {
-		t.Errorf("long line: %v", err)
+		t.Errorf("long line: %v, want %v that says \"line 5 \"", err, fault.ErrBadData)
 	}
 }

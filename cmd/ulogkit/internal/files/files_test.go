@@ -20,11 +20,11 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func TestReadHasABound(t *testing.T) {
 	if _, err := Read("-", zeros{}); err == nil || !strings.Contains(err.Error(), "64 MiB") {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want an error that says \"64 MiB\"", err)
 	}
 	b, err := Read("-", io.LimitReader(zeros{}, MaxSize))
 	if err != nil || len(b) != MaxSize {
-		t.Errorf("%d bytes, error %v", len(b), err)
+		t.Errorf("%d bytes, error %v, want %d", len(b), err, MaxSize)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestWriteToAPipe(t *testing.T) {
 		}
 		b := make([]byte, 7)
 		if _, err := io.ReadFull(from, b); err != nil || string(b) != "through" {
-			t.Errorf("%s: read %q, error %v", name, b, err)
+			t.Errorf("%s: read %q, error %v, want b \"through\"", name, b, err)
 		}
 		if after, err := os.Lstat(name); err != nil || !os.SameFile(before, after) {
 			t.Errorf("%s was replaced, error %v", name, err)
@@ -142,7 +142,7 @@ func TestWriteThroughALinkToNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Replace(link, nil, nil); err == nil || !strings.Contains(err.Error(), "symbolic link") {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want an error that says \"symbolic link\"", err)
 	}
 }
 

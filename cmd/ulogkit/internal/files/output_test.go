@@ -183,6 +183,6 @@ func TestStandardOutputIsNoFile(t *testing.T) {
 		t.Error(err)
 	}
 	if err := o.Write([]byte("x"), &out); err != nil || out.String() != "x" {
-		t.Errorf("got %q, %v", &out, err)
+		t.Errorf("got %q, %v, want \"x\"", &out, err)
 	}
 }

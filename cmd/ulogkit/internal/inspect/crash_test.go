@@ -22,7 +22,7 @@ func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if without.FirmwareFits != nil || len(without.Backtrace) < 2 {
-		t.Errorf("without firmware: %+v", without)
+		t.Errorf("without firmware: %+v, want no FirmwareFits and len(Backtrace) at least 2", without)
 	}
 	for _, c := range []struct {
 		elf  string
@@ -37,7 +37,7 @@ func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
 		}
 		row, err := Explain("x", b, []*crash.Firmware{fw})
 		if err != nil || row.FirmwareFits == nil || *row.FirmwareFits != c.fits {
-			t.Fatalf("%s: %+v, error %v", c.elf, row, err)
+			t.Fatalf("%s: %+v, error %v, want FirmwareFits %v", c.elf, row, err, c.fits)
 		}
 		row.FirmwareFits, row.ELF, row.Match, row.MatchReasons = nil, "", "", nil
 		if same := reflect.DeepEqual(row, without); same == c.fits {

@@ -196,7 +196,7 @@ func TestStringsKeepEveryByte(t *testing.T) {
 			got = string(unhex(t, digits))
 		}
 		if got != s {
-			t.Errorf("%q became %v", s, arg)
+			t.Errorf("%q became %v, want got %v", s, arg, s)
 		}
 	}
 	arg := object(t, oneFrame(t, format.ArgDropped()))["args"].([]any)[0].(map[string]any)
@@ -327,7 +327,7 @@ func TestDamagedPayloadKeepsItsHead(t *testing.T) {
 			}
 		}
 		if n != 1 {
-			t.Errorf("%s: %d frames", name, n)
+			t.Errorf("%s: %d frames, want 1", name, n)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func TestMeter(t *testing.T) {
 		time.Sleep(Quiet - time.Millisecond)
 		m.Add(500, 3)
 		if screen.Len() > 0 {
-			t.Errorf("within a second: %q", &screen)
+			t.Errorf("within a second: %q, want Len none", &screen)
 		}
 		time.Sleep(time.Second)
 		m.Add(1000, 4)
@@ -105,7 +105,7 @@ func TestNobodyWatches(t *testing.T) {
 func TestReaders(t *testing.T) {
 	m := New(io.Discard, "reading", -1)
 	if b, err := io.ReadAll(m.Reader(strings.NewReader("four"))); string(b) != "four" || err != nil {
-		t.Errorf("got %q, %v", b, err)
+		t.Errorf("got %q, %v, want b \"four\"", b, err)
 	}
 	f := m.File(struct {
 		*strings.Reader

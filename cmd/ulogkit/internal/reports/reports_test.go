@@ -20,7 +20,7 @@ nonsense
 {"device_serial":"C","name":"a\nb","value":1}
 `))
 	if len(batches) != 1 {
-		t.Fatalf("got %d batches", len(batches))
+		t.Fatalf("got %d batches, want 1", len(batches))
 	}
 	b, _ := telemetry.EncodeBatch(batches[0])
 	want := `{"devices":[{"device_serial":"A","metrics":[{"name":"t","value":1,"timestamp":5},{"name":"u","value":3}]},{"device_serial":"B","metrics":[{"name":"t","value":2}]},{"device_serial":"A","app_id":9,"metrics":[{"name":"t","value":4}]}]}`

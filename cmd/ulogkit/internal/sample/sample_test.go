@@ -162,13 +162,13 @@ func TestFramesContinueFromLogToLog(t *testing.T) {
 func TestLogTooLong(t *testing.T) {
 	d := mustDevice(t, 3, 1)
 	if _, err := d.Log(100_000, format.LevelDebug); !errors.Is(err, format.ErrTooLong) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, format.ErrTooLong)
 	}
 }
 
 func TestUnknownVersion(t *testing.T) {
 	if _, err := NewDevice(2, 1); !errors.Is(err, format.ErrVersion) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, format.ErrVersion)
 	}
 }
 
@@ -200,6 +200,6 @@ func TestCoreDumpIsGood(t *testing.T) {
 	}
 	info.DeviceSerial = bytes.Repeat([]byte("x"), 100)
 	if _, err := mustDevice(t, 3, 1).CoreDump(info); !errors.Is(err, format.ErrTooLong) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, format.ErrTooLong)
 	}
 }

@@ -81,7 +81,7 @@ func TestQuotesOfTheEnvironmentAreRefused(t *testing.T) {
 	for _, value := range []string{`"42"`, `'42'`} {
 		_, _, err := load(t, nil, map[string]string{"ULOGKIT_CUSTOMER": value}, "")
 		if err == nil || !strings.Contains(err.Error(), "ULOGKIT_CUSTOMER: "+value+" has quotes that are part of it") {
-			t.Errorf("%s: got %v", value, err)
+			t.Errorf("%s: got %v, want an error that says %q", value, err, "ULOGKIT_CUSTOMER: "+value+" has quotes that are part of it")
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestHomeThatCannotBeRead(t *testing.T) {
 	}
 	defer os.Chmod(home, 0o700)
 	if _, notices, err = loadAt(t, home); err != nil || len(notices) != 1 || !errors.Is(notices[0], fs.ErrPermission) {
-		t.Errorf("got %v, notices %v", err, notices)
+		t.Errorf("got %v, notices %v, want len(notices) 1 and notices[0] %v", err, notices, fs.ErrPermission)
 	}
 }
 

@@ -130,7 +130,7 @@ func TestTimeoutIsTheConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *other != time.Hour {
-		t.Errorf("it became %v", *other)
+		t.Errorf("it became %v, want %v", *other, time.Hour)
 	}
 	s, _, err := load(t, nil, map[string]string{"ULOGKIT_TIMEOUT": "3s"}, "timeout = 4s\n")
 	if err != nil || s.timeout != 3*time.Second {
@@ -169,7 +169,7 @@ func TestXDGConfigHome(t *testing.T) {
 	}
 	s, _, err := load(t, nil, map[string]string{"XDG_CONFIG_HOME": dir}, "customer = home")
 	if err != nil || s.customer != "xdg" {
-		t.Errorf("customer %q, error %v", s.customer, err)
+		t.Errorf("customer %q, error %v, want \"xdg\"", s.customer, err)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestBadSettings(t *testing.T) {
 		{args: []string{"--config", "/nowhere/at/all"}, want: "/nowhere/at/all"},
 	} {
 		if _, _, err := load(t, c.args, c.env, c.file); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: error %v", c, err)
+			t.Errorf("%+v: error %v, want an error that says %q", c, err, c.want)
 		}
 	}
 }
@@ -222,12 +222,12 @@ func TestClient(t *testing.T) {
 		cfg, err := s.Client()
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%v: error %v", c.args, err)
+				t.Errorf("%v: error %v, want an error that says %q", c.args, err, c.want)
 			}
 			continue
 		}
 		if err != nil || cfg.Broker != c.host || cfg.Port != c.port || cfg.TokenTimeout != 15*time.Second {
-			t.Errorf("%v: %+v, error %v", c.args, cfg, err)
+			t.Errorf("%v: %+v, error %v, want Broker %v, Port %v and TokenTimeout %v", c.args, cfg, err, c.host, c.port, 15*time.Second)
 		}
 	}
 }
@@ -268,12 +268,12 @@ func TestDevice(t *testing.T) {
 		got, err := s.Device(flags)
 		if c.fail != "" {
 			if err == nil || !strings.Contains(err.Error(), c.fail) {
-				t.Errorf("%v: error %v", c.args, err)
+				t.Errorf("%v: error %v, want an error that says %q", c.args, err, c.fail)
 			}
 			continue
 		}
 		if err != nil || got != c.want {
-			t.Errorf("%v: %+v, error %v", c.args, got, err)
+			t.Errorf("%v: %+v, error %v, want %+v", c.args, got, err, c.want)
 		}
 	}
 }
