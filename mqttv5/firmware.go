@@ -74,18 +74,18 @@ func (c *Client) UploadFirmware(ctx context.Context, f Firmware) error {
 		return err
 	}
 
-	client, err := presigned.Client(linkConfig(c.cfg))
+	transport, err := presigned.Transport(linkConfig(c.cfg))
 	if err != nil {
 		return err
 	}
-	defer client.CloseIdleConnections()
+	defer transport.CloseIdleConnections()
 
 	for n := 1; ; n++ {
 		address, err := c.presign(ctx, &f)
 		if err != nil {
 			return err
 		}
-		again, err := presigned.Put(ctx, client, address, presigned.File{Body: f.Body, Size: f.Size, Progress: f.Progress})
+		again, err := presigned.Put(ctx, transport, address, presigned.File{Body: f.Body, Size: f.Size, Progress: f.Progress})
 		if err == nil || !again || n == maxUploads {
 			return err
 		}

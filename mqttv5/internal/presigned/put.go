@@ -26,10 +26,10 @@ type File struct {
 	Progress func(sent, total int64)
 }
 
-// Client returns an HTTP client that goes through the proxy of the connection to the
-// broker, trusts what that trusts and the system's roots, and follows no redirection.
-// The configuration has been checked.
-func Client(cfg link.Config) (*http.Client, error) {
+// Transport returns what carries one request through the proxy of the connection to
+// the broker, and trusts what that trusts and the system's roots. The configuration
+// has been checked.
+func Transport(cfg link.Config) (*http.Transport, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cfg.Credentials.CAFile != "" {
 		var err error
@@ -47,18 +47,18 @@ func Client(cfg link.Config) (*http.Client, error) {
 		proxy = http.ProxyURL(u)
 	}
 
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy: proxy, TLSClientConfig: t,
-			TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: time.Minute,
-			DisableKeepAlives: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &http.Transport{
+		Proxy: proxy, TLSClientConfig: t,
+		TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: time.Minute,
+		DisableKeepAlives: true,
 	}, nil
 }
 
 // Put makes one attempt and says whether another, with a new address, may succeed.
-func Put(ctx context.Context, client *http.Client, address *url.URL, f File) (again bool, err error) {
+//
+// It uses no http.Client: that reads where a redirection leads, though it may not
+// follow it, and shows in its errors what a server put there, which may be the address.
+func Put(ctx context.Context, over http.RoundTripper, address *url.URL, f File) (again bool, err error) {
 	op := "store firmware at " + address.Host
 	body := &progressReader{r: io.NewSectionReader(f.Body, 0, f.Size), total: f.Size, tell: f.Progress}
 	req := (&http.Request{
@@ -68,12 +68,8 @@ func Put(ctx context.Context, client *http.Client, address *url.URL, f File) (ag
 		ContentLength: f.Size,
 	}).WithContext(ctx)
 
-	resp, err := client.Do(req)
+	resp, err := over.RoundTrip(req)
 	if err != nil {
-		var u *url.Error // shows the address
-		if errors.As(err, &u) {
-			err = u.Err
-		}
 		return ctx.Err() == nil, &fault.Error{Op: op, Class: fault.ErrNetwork, Err: err}
 	}
 	defer resp.Body.Close()
