@@ -320,13 +320,13 @@ func watchDelivery(outbox *mqttv5.Outbox, events *eventPrinter) (stop func()) {
 	begun := outbox.Stats()
 	meter := progress.NewRecords(screen(true), "delivering", int64(begun.Waiting))
 	back := events.under(meter)
-	stop = meter.Watch(func() (bytes, records int64) {
+	erase := meter.Watch(func() (bytes, records int64) {
 		now := outbox.Stats() // others may add to it
 		return max(0, begun.Bytes-now.Bytes), max(0, int64(begun.Waiting-now.Waiting))
 	})
 	return func() {
+		erase()
 		back()
-		stop()
 	}
 }
 
