@@ -19,7 +19,7 @@ import (
 // identifier, for its own commands and messages. It lends this connection for the logs
 // and metrics of its devices. The stand-in takes the place of the endpoint.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true, CustomerID: "42"})
 	if err != nil {

@@ -27,6 +27,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience is how long a test waits for what must come; a wait ends when it is there.
+const patience = 2 * time.Minute
+
 // host is a program that has a connection already.
 type host struct {
 	lends   lent.Connection
@@ -39,17 +42,21 @@ type host struct {
 const reconnect = 300 * time.Millisecond
 
 // hosts are the ways to lend a connection to the broker at a port.
-var hosts = map[string]func(t *testing.T, port int) *host{
-	"paho5":     func(t *testing.T, port int) *host { return connect5(t, port, true) },
-	"paho5 New": func(t *testing.T, port int) *host { return connect5(t, port, false) },
-	"paho311":   connect311,
+var hosts = map[string]func(t *testing.T, port int, packetTimeout time.Duration) *host{
+	"paho5": func(t *testing.T, port int, packetTimeout time.Duration) *host {
+		return connect5(t, port, packetTimeout, true)
+	},
+	"paho5 New": func(t *testing.T, port int, packetTimeout time.Duration) *host {
+		return connect5(t, port, packetTimeout, false)
+	},
+	"paho311": connect311,
 }
 
-func connect5(t *testing.T, port int, lends bool) *host {
+func connect5(t *testing.T, port int, packetTimeout time.Duration, lends bool) *host {
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{{Scheme: "mqtt", Host: fmt.Sprintf("127.0.0.1:%d", port)}}, KeepAlive: 20,
-		ReconnectBackoff: autopaho.NewConstantBackoff(reconnect), ConnectTimeout: 5 * time.Second,
-		ClientConfig: paho.ClientConfig{ClientID: "gateway", PacketTimeout: 3 * time.Second},
+		ReconnectBackoff: autopaho.NewConstantBackoff(reconnect), ConnectTimeout: time.Minute,
+		ClientConfig: paho.ClientConfig{ClientID: "gateway", PacketTimeout: packetTimeout},
 	}
 	h := &host{}
 	again := make(chan struct{}, 100)
@@ -99,16 +106,16 @@ func connect5(t *testing.T, port int, lends bool) *host {
 	return h
 }
 
-func connect311(t *testing.T, port int) *host {
+func connect311(t *testing.T, port int, _ time.Duration) *host {
 	o := mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", port)).SetClientID("gateway").
-		SetMaxReconnectInterval(reconnect).SetConnectTimeout(5 * time.Second)
+		SetMaxReconnectInterval(reconnect).SetConnectTimeout(time.Minute)
 	h := &host{lends: paho311.Lend(o)}
 	client := mqtt.NewClient(o)
 	if token := client.Connect(); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())
 	}
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(5 * time.Second); !client.IsConnectionOpen() && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(patience); !client.IsConnectionOpen() && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond) // it does not end while it connects
 		}
 		client.Disconnect(100)
@@ -227,7 +234,8 @@ var farSides = map[string]func(t *testing.T) *farSide{"stand-in": standIn, "mosq
 
 func standIn(t *testing.T) *farSide {
 	f := &farSide{}
-	c, err := localcloud.Start(t.Context(), localcloud.Config{
+	// It is closed after the host, which connects again for ever: t.Context() ends before.
+	c, err := localcloud.Start(context.Background(), localcloud.Config{
 		Plaintext: true, CustomerID: customer, LogConfig: []byte(configured), Strict: localcloud.Strict{CheckTokens: true},
 		OnReceive: func(r localcloud.Received) {
 			if r.Err != nil && r.Kind != localcloud.KindUnknown {

@@ -59,7 +59,7 @@ func TestPublishReturnsAfterPuback(t *testing.T) {
 	connected.Wait()
 	defer client.Disconnect(50)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- c.Publish(ctx, lent.Message{Topic: "a", Payload: []byte("b")}) }()
@@ -111,7 +111,7 @@ func TestSubscribeRefused(t *testing.T) {
 			}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err = c.Subscribe(ctx, "a", func(lent.Received) {})
 	if refused, ok := err.(*lent.Refusal); !ok || refused.Code != 0x80 {

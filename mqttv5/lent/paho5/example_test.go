@@ -18,7 +18,7 @@ import (
 // A program that has a connection manager of its own lends it. The stand-in takes the
 // place of the broker.
 func ExampleNew() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true, CustomerID: "42"})
 	if err != nil {
