@@ -34,7 +34,7 @@ func dialRaw(t *testing.T, c *Cloud) *peer311 {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	n.SetDeadline(time.Now().Add(20 * time.Second))
+	n.SetDeadline(time.Now().Add(patience))
 	return &peer311{n, t}
 }
 

@@ -44,7 +44,7 @@ func TestCloseWhileClientsLeave(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("the cloud does not close")
 		}
 		leaving.Wait()

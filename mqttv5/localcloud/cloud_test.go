@@ -22,6 +22,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience is how long a test waits for what must come; a wait ends when it is there.
+const patience = 2 * time.Minute
+
 func start(t *testing.T, cfg Config) *Cloud {
 	t.Helper()
 	c, err := Start(t.Context(), cfg)
@@ -55,7 +58,7 @@ func dialAs(t *testing.T, c *Cloud, id string, keepAlive uint16) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	n.SetDeadline(time.Now().Add(20 * time.Second))
+	n.SetDeadline(time.Now().Add(patience))
 	p := &peer{n, t, bufio.NewReader(n)}
 	p.send(&packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: id, CleanStart: true, KeepAlive: keepAlive, Properties: &packets.Properties{}})
 	return p
@@ -230,11 +233,11 @@ func TestStrict(t *testing.T) {
 	if code := p.publish("binlog/v0/7/42", sample(t, 5), ""); code != 0x87 {
 		t.Errorf("unknown token: PUBACK 0x%02x", code)
 	}
-	codes := map[byte]int{}
-	for range 20 {
+	codes, n := map[byte]int{}, 0
+	for ; n < 1000 && (n < 20 || codes[0x97] == 0); n++ { // more on a slow machine
 		codes[p.publish("core-dump/v0/7", []byte("x"), "")]++
 	}
-	if codes[0x97] == 0 || codes[0] == 0 || codes[0]+codes[0x97] != 20 {
+	if codes[0x97] == 0 || codes[0] == 0 || codes[0]+codes[0x97] != n {
 		t.Errorf("codes %v", codes)
 	}
 }
@@ -259,7 +262,7 @@ func TestCertificates(t *testing.T) {
 			return err
 		}
 		defer n.Close()
-		n.SetDeadline(time.Now().Add(30 * time.Second))
+		n.SetDeadline(time.Now().Add(patience))
 		m := &packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "x", CleanStart: true, Properties: &packets.Properties{}}
 		if _, err := m.WriteTo(n); err != nil {
 			return err

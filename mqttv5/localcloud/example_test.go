@@ -12,7 +12,7 @@ import (
 // A gateway is looked at by a cloud with the real one's limits. How a client comes
 // with the cloud's certificates is in the first example of package mqttv5.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{
 		Plaintext: true, Strict: localcloud.AWS(),

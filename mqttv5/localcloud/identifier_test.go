@@ -21,7 +21,7 @@ func TestPacketIdentifiersOfBothSides(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	next := func() packets.ControlPacket {
 		p, err := packets.ReadPacket(conn)
 		if err != nil {
