@@ -22,7 +22,7 @@ func Example() {
 }
 
 func example() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true})
 	if err != nil {

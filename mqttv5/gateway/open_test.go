@@ -6,11 +6,24 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5"
 )
+
+// said is a log that tells of each line.
+type said struct {
+	bytes.Buffer
+	each func()
+}
+
+// Write implements io.Writer.
+func (s *said) Write(p []byte) (int, error) {
+	s.each()
+	return s.Buffer.Write(p)
+}
 
 // An upload that has the outbox open is waited for, and said once.
 func TestOpenOutboxWaits(t *testing.T) {
@@ -20,9 +33,9 @@ func TestOpenOutboxWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := make(chan error, 1)
-	time.AfterFunc(3*openAgain, func() { closed <- held.Close() })
+	release := sync.OnceFunc(func() { time.AfterFunc(3*openAgain, func() { closed <- held.Close() }) })
 
-	var log bytes.Buffer
+	log := said{each: release}
 	o, err := OpenOutbox(t.Context(), mqttv5.OutboxConfig{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
