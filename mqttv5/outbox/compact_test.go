@@ -156,10 +156,11 @@ func TestF43KillDuringCompaction(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := childtest.Start(t, "hold", dir)
-		for start := time.Now(); time.Since(start) < 10*time.Second; { // until it compacts, or has
+		for start := time.Now(); time.Since(start) < time.Minute; { // until it compacts, or has
 			if _, err := os.Stat(filepath.Join(dir, "outbox.db.tmp")); err == nil || size(t, dir) < int64(len(large)) {
 				break
 			}
+			time.Sleep(100 * time.Microsecond) // the child needs the processor
 		}
 		time.Sleep(time.Duration(rnd.IntN(15_000)) * time.Microsecond)
 		c.Process.Kill()

@@ -76,7 +76,7 @@ func TestReadFollowsNoLink(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %v", filepath.Base(name), err)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Errorf("%s holds its reader up", filepath.Base(name))
 			if f, err := os.OpenFile(pipe, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 				f.Close() // lets it go

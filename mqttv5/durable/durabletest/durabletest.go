@@ -44,7 +44,7 @@ func Calls(t *testing.T, dir string, step func(dir string) error, options ...str
 	temp := t.TempDir() // the child ends at once and cleans nothing up
 	log := filepath.Join(temp, "calls")
 	args := append([]string{"-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat"}, options...)
-	args = append(args, os.Args[0], "-test.run", pattern(t.Name()), "-test.timeout", "60s")
+	args = append(args, os.Args[0], "-test.run", pattern(t.Name()), "-test.timeout", "5m")
 	cmd := exec.Command("strace", args...)
 	cmd.Env = append(os.Environ(), childTest+"="+t.Name(), childDir+"="+dir, "TMPDIR="+temp)
 	out, err := cmd.CombinedOutput()

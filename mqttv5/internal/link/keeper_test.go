@@ -33,7 +33,7 @@ func keeperOf(t *testing.T, b *mqtttest.Broker, edit func(*Config), run func(*Ke
 		t.Fatal(err)
 	}
 	run(k)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	k.Close(ctx)
 	b.Stop()
