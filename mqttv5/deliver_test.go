@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/eclipse/paho.golang/packets"
 
@@ -74,7 +73,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 		t.Fatalf("after reopening: %+v", s)
 	}
 	stop := deliverIn(t, c, o)
-	if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	if err := stop(); err != nil {
@@ -195,7 +194,7 @@ func TestTwoClientsDeliverOneOutbox(t *testing.T) {
 		cfg.Store = store
 		stops = append(stops, deliverIn(t, newClient(t, cfg), o))
 	}
-	if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	for _, stop := range stops {

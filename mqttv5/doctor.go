@@ -31,8 +31,13 @@ type Finding struct {
 // says what to do; those that depend on it are left out. It publishes nothing but boot
 // requests.
 func Diagnose(ctx context.Context, cfg Config, dev DeviceInfo) iter.Seq[Finding] {
+	return diagnose(ctx, cfg, dev, New)
+}
+
+// diagnose is Diagnose with a client that open makes.
+func diagnose(ctx context.Context, cfg Config, dev DeviceInfo, open func(Config) (*Client, error)) iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
-		d := &diagnosis{ctx: ctx, dev: dev}
+		d := &diagnosis{ctx: ctx, dev: dev, open: open}
 		for _, check := range [...]func(*diagnosis) Finding{
 			func(d *diagnosis) Finding { return d.configuration(cfg) },
 			(*diagnosis).credentials, (*diagnosis).clock, (*diagnosis).resolve,
@@ -55,6 +60,7 @@ func Diagnose(ctx context.Context, cfg Config, dev DeviceInfo) iter.Seq[Finding]
 type diagnosis struct {
 	ctx    context.Context
 	dev    DeviceInfo
+	open   func(Config) (*Client, error)
 	cfg    Config
 	client *Client
 	link   *link.Link
@@ -147,7 +153,7 @@ func (d *diagnosis) resolve() Finding {
 func (d *diagnosis) connect() Finding {
 	const check = "connection and login"
 	start := time.Now()
-	c, err := New(d.cfg)
+	c, err := d.open(d.cfg)
 	if err == nil {
 		d.client = c
 		d.link, err = c.keeper.Up(d.ctx)

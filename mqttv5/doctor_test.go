@@ -3,10 +3,11 @@ package mqttv5
 import (
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
@@ -25,37 +26,40 @@ func TestDiagnoseTellsTheTopicLayout(t *testing.T) {
 		"nobody":                              {nil, "", "", false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := mqtttest.NewBroker(t)
-			b.OnPacket = func(conn *mqtttest.Conn, packet *packets.ControlPacket) bool {
-				p, ok := packet.Content.(*packets.Publish)
-				if !ok {
-					return false
+			synctest.Test(t, func(t *testing.T) {
+				b := mqtttest.NewBroker(t)
+				b.OnPacket = func(conn *mqtttest.Conn, packet *packets.ControlPacket) bool {
+					p, ok := packet.Content.(*packets.Publish)
+					if !ok {
+						return false
+					}
+					for _, part := range c.answers {
+						if strings.Contains(p.Topic, part) {
+							return false // as a friendly broker would
+						}
+					}
+					conn.Puback(p.PacketID, 0)
+					return true
 				}
-				for _, part := range c.answers {
-					if strings.Contains(p.Topic, part) {
-						return false // as a friendly broker would
+				cfg := Config{Broker: "127.0.0.1", InsecurePlaintext: true, CustomerID: "975773647", GroupID: c.group}
+				open := func(cfg Config) (*Client, error) {
+					return clientOver(t, cfg, func(connection *link.Config) { connection.Dial = b.Dial }), nil
+				}
+				found := false
+				for f := range diagnose(t.Context(), cfg, testDevice(1), open) {
+					if f.Check != "topic layout" {
+						continue
+					}
+					found = true
+					if f.Detail != c.want || f.OK != c.ok || f.OK != (f.Remedy == "") {
+						t.Errorf("got %+v, want %q", f, c.want)
 					}
 				}
-				conn.Puback(p.PacketID, 0)
-				return true
-			}
-			cfg := Config{
-				Broker: "127.0.0.1", Port: b.Listen(t, nil, nil), InsecurePlaintext: true, CustomerID: "975773647", GroupID: c.group,
-				TokenTimeout: 300 * time.Millisecond,
-			}
-			found := false
-			for f := range Diagnose(within(t, 20*time.Second), cfg, testDevice(1)) {
-				if f.Check != "topic layout" {
-					continue
+				if found == c.missing {
+					t.Errorf("said: %v, want %v", found, !c.missing)
 				}
-				found = true
-				if f.Detail != c.want || f.OK != c.ok || f.OK != (f.Remedy == "") {
-					t.Errorf("got %+v, want %q", f, c.want)
-				}
-			}
-			if found == c.missing {
-				t.Errorf("said: %v, want %v", found, !c.missing)
-			}
+				b.Stop()
+			})
 		})
 	}
 }

@@ -16,7 +16,7 @@ import (
 // One log from a device to the cloud. The stand-in cloud takes the place of
 // mqtt.ulogger.ai; the files it names are those that a real account comes with.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{})
 	if err != nil {
@@ -73,7 +73,7 @@ func sampleLog() []byte {
 
 // Records that must not be lost go through an outbox.
 func ExampleOutbox() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true})
 	if err != nil {
@@ -121,7 +121,7 @@ func ExampleOutbox() {
 
 // What keeps an upload from working is found step by step.
 func ExampleDiagnose() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cfg := mqttv5.Config{CustomerID: "975773647", CertFile: "/etc/ulogger/certificate.pem.crt", KeyFile: "/etc/ulogger/none.pem.key"}
 	for f := range mqttv5.Diagnose(ctx, cfg, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "ABC123"}) {
@@ -138,7 +138,7 @@ func ExampleDiagnose() {
 
 // Each log configuration that the cloud sends for a device.
 func ExampleClient_WatchLogConfig() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{Plaintext: true})
 	if err != nil {

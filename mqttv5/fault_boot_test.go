@@ -261,12 +261,12 @@ func TestF24TokenRejected(t *testing.T) {
 	defer o.Close()
 	submitLogs(t, o, 1, 3)
 	stop := deliverIn(t, c, o)
-	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	cloud.ForgetTokens()
 	submitLogs(t, o, 1, 3)
-	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	if err := stop(); err != nil {
@@ -294,7 +294,7 @@ func TestF24UploadTokenRejected(t *testing.T) {
 	c := newClient(t, cloudConfig(cloud))
 	dev, buf := testDevice(1), testLog(t, 1, 200)
 	for range 2 {
-		if _, err := c.UploadLog(within(t, 20*time.Second), dev, buf); err != nil {
+		if _, err := c.UploadLog(within(t), dev, buf); err != nil {
 			t.Fatal(err)
 		}
 		cloud.ForgetTokens()
@@ -311,11 +311,12 @@ func TestF24UploadTokenRejected(t *testing.T) {
 
 // The first reply is lost, as when a SUBACK comes before the subscription works.
 func TestBootAsksAgain(t *testing.T) {
+	t.Parallel() // it waits
 	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{LoseFirstReply: true}})
 	cfg := cloudConfig(cloud)
-	cfg.TokenTimeout = 2 * time.Second
+	cfg.TokenTimeout = 15 * time.Second // it asks again after a fifth
 	c := newClient(t, cfg)
-	if _, err := c.UploadLog(within(t, 10*time.Second), testDevice(1), testLog(t, 1, 100)); err != nil {
+	if _, err := c.UploadLog(within(t), testDevice(1), testLog(t, 1, 100)); err != nil {
 		t.Fatal(err)
 	}
 }

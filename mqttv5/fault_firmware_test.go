@@ -39,10 +39,10 @@ func TestUploadFirmware(t *testing.T) {
 		f, body := testFirmware(300_000)
 		var last, total int64
 		f.Progress = func(sent, all int64) { last, total = sent, all }
-		if err := c.UploadFirmware(within(t, 20*time.Second), f); err != nil {
+		if err := c.UploadFirmware(within(t), f); err != nil {
 			t.Fatal(err)
 		}
-		got, err := cloud.WaitReceived(within(t, 30*time.Second), 1)
+		got, err := cloud.WaitReceived(within(t), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestF27PresignedAddress(t *testing.T) {
 			})
 			client.uploadWait = 5 * time.Millisecond
 			f, _ := testFirmware(200_000)
-			err := client.UploadFirmware(within(t, 30*time.Second), f)
+			err := client.UploadFirmware(within(t), f)
 			client.Close()
 			switch {
 			case c.class == nil && err != nil:

@@ -177,7 +177,7 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	dials := make([][]time.Time, 2)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for i := range 2 {
 		cfg := cloudConfig(cloud)
@@ -185,7 +185,7 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 		cfg.Tuning.MinBackoff = least
 		var mu sync.Mutex
 		c := clientOver(t, cfg, func(connection *link.Config) {
-			connection.Pace.EvictionWait = 2 * least
+			connection.Pace.EvictionWait, connection.Pace.EvictionSpan = 2*least, patience
 			connection.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				mu.Lock()
 				dials[i] = append(dials[i], time.Now())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -41,6 +42,21 @@ type mosquitto struct {
 	t    testing.TB
 }
 
+// quietPort returns a port that nobody listens on, below those that a system gives to
+// whoever connects: it stays free while a broker is restarted.
+func quietPort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().(*net.TCPAddr).Port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
 // startMosquitto starts a broker whose client certificates come from ca.
 func startMosquitto(t testing.TB, ca *mqtttest.CA, extra string) *mosquitto {
 	t.Helper()
@@ -48,12 +64,7 @@ func startMosquitto(t testing.TB, ca *mqtttest.CA, extra string) *mosquitto {
 	if err := os.Chmod(m.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	m.port = quietPort(t)
 	certPEM, keyPEM := ca.Issue(9, time.Now().Add(time.Hour), "127.0.0.1", "localhost")
 	config := fmt.Sprintf(`listener %d 127.0.0.1
 cafile %s/ca.pem
@@ -90,7 +101,7 @@ func (m *mosquitto) start() {
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", m.port), time.Second)
 		if err == nil {
@@ -126,11 +137,11 @@ func interopCloud(t testing.TB, cfg Config) (got chan *link.Received) {
 	c.keeper.Handle(asked, func(m *link.Received) { boot <- m })
 	c.keeper.Handle(logs, func(m *link.Received) { got <- m })
 	c.keeper.Handle(dumps, func(m *link.Received) { got <- m })
-	l, err := c.keeper.Up(within(t, 10*time.Second))
+	l, err := c.keeper.Up(within(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Subscribe(within(t, 10*time.Second), asked, logs, dumps); err != nil {
+	if err := l.Subscribe(within(t), asked, logs, dumps); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -168,7 +179,7 @@ func TestInteropMosquitto(t *testing.T) {
 			select {
 			case p := <-got:
 				payloads[p.ID] = p.Payload
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("%d of %d arrived", len(payloads), n)
 			}
 		}
@@ -177,7 +188,7 @@ func TestInteropMosquitto(t *testing.T) {
 
 	t.Run("upload", func(t *testing.T) {
 		c := newClient(t, cfg)
-		r, err := c.UploadLog(within(t, 20*time.Second), testDevice(1), testLog(t, 1, 60_000))
+		r, err := c.UploadLog(within(t), testDevice(1), testLog(t, 1, 60_000))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +197,7 @@ func TestInteropMosquitto(t *testing.T) {
 			t.Errorf("token was not written: % x", b[:8])
 		}
 		dump := devicetest.CoreDumps(t)[0]
-		if r, err = c.PublishCoreDump(within(t, 20*time.Second), dump); err != nil {
+		if r, err = c.PublishCoreDump(within(t), dump); err != nil {
 			t.Fatal(err)
 		}
 		if string(receive(1)[r.ID]) != string(dump) {
@@ -195,7 +206,7 @@ func TestInteropMosquitto(t *testing.T) {
 	})
 	t.Run("limit", func(t *testing.T) {
 		c := newClient(t, cfg)
-		if err := c.Connect(within(t, 10*time.Second)); err != nil {
+		if err := c.Connect(within(t)); err != nil {
 			t.Fatal(err)
 		}
 		l, err := c.keeper.Up(t.Context())
@@ -211,10 +222,10 @@ func TestInteropMosquitto(t *testing.T) {
 	})
 	t.Run("nobody subscribed", func(t *testing.T) {
 		text := []TextEntry{{Time: 1, Level: 1, Text: "x"}}
-		if _, err := newClient(t, cfg).PublishText(within(t, 10*time.Second), testDevice(1), text); !errors.Is(err, ErrNobody) {
+		if _, err := newClient(t, cfg).PublishText(within(t), testDevice(1), text); !errors.Is(err, ErrNobody) {
 			t.Errorf("got %v, want %v", err, ErrNobody)
 		}
-		r, err := newClient(t, allowing).PublishText(within(t, 10*time.Second), testDevice(1), text)
+		r, err := newClient(t, allowing).PublishText(within(t), testDevice(1), text)
 		if err != nil || r[0].Code != ReasonNoMatchingSubscribers {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -229,12 +240,12 @@ func TestInteropMosquitto(t *testing.T) {
 			}
 		}
 		a := newClient(t, one)
-		if err := a.Connect(within(t, 10*time.Second)); err != nil {
+		if err := a.Connect(within(t)); err != nil {
 			t.Fatal(err)
 		}
 		one.Hooks.Event = nil
 		b := newClient(t, one)
-		if err := b.Connect(within(t, 10*time.Second)); err != nil {
+		if err := b.Connect(within(t)); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -244,7 +255,7 @@ func TestInteropMosquitto(t *testing.T) {
 			if e.Code != ReasonSessionTakenOver && e.Code != 0 {
 				t.Errorf("%+v", e)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Error("the eviction was not noticed")
 		}
 	})
@@ -254,14 +265,14 @@ func TestInteropMosquitto(t *testing.T) {
 		defer o.Close()
 		stop := deliverIn(t, c, o)
 		submitLogs(t, o, 4, 3)
-		if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+		if err := o.WaitEmpty(within(t)); err != nil {
 			t.Fatal(err)
 		}
 		receive(12)
 		m.kill()
 		submitLogs(t, o, 4, 3)
 		m.start()
-		if err := o.WaitEmpty(within(t, 30*time.Second)); err != nil {
+		if err := o.WaitEmpty(within(t)); err != nil {
 			t.Fatal(err)
 		}
 		if err := stop(); err != nil {

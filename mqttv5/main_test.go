@@ -43,7 +43,7 @@ func cloudConfig(c *localcloud.Cloud) Config {
 		Broker: c.Host(), Port: c.Port(), CustomerID: "975773647",
 		CAFile: c.CAFile(), CertFile: c.CertFile(), KeyFile: c.KeyFile(),
 		InsecurePlaintext: c.Plaintext(),
-		TokenTimeout:      10 * time.Second,
+		TokenTimeout:      time.Minute,
 		Tuning:            Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
 	}
 }
@@ -58,9 +58,14 @@ func newClient(t testing.TB, cfg Config) *Client {
 	return c
 }
 
-func within(t testing.TB, d time.Duration) context.Context {
+// patience is how long a test waits for what must come. It is long, for machines that
+// are slow and busy: a wait ends when the thing is there.
+const patience = 2 * time.Minute
+
+// within returns a context for what must come.
+func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -195,7 +195,7 @@ func TestPublishTextAgain(t *testing.T) {
 		t.Helper()
 		c := newClient(t, cloudConfig(cloud))
 		c.texts.StartAt(first)
-		receipts, err := c.PublishText(within(t, 20*time.Second), dev, entries)
+		receipts, err := c.PublishText(within(t), dev, entries)
 		if err != nil || len(receipts) < 2 {
 			t.Fatalf("%d receipts, %v", len(receipts), err)
 		}
@@ -246,7 +246,7 @@ func TestUploadText(t *testing.T) {
 	for n := range 3000 {
 		entries = append(entries, TextEntry{Time: int64(n), Level: format.LevelInfo, Text: strings.Repeat("<&>", 30)})
 	}
-	receipts, err := c.PublishText(within(t, 20*time.Second), testDevice(1), entries)
+	receipts, err := c.PublishText(within(t), testDevice(1), entries)
 	if err != nil || len(receipts) < 3 {
 		t.Fatalf("%d receipts, %v", len(receipts), err)
 	}
@@ -277,7 +277,7 @@ func TestWatchLogConfig(t *testing.T) {
 	topic := "config/v0/975773647/42/SN00001"
 	got := make(chan LogConfig, 8)
 	ended := make(chan error, 1)
-	ctx := within(t, 20*time.Second)
+	ctx := within(t)
 	go func() {
 		for v, err := range c.WatchLogConfig(ctx, testDevice(1)) {
 			if err != nil {
@@ -336,7 +336,7 @@ func TestCollector(t *testing.T) {
 	}
 	submitLogs(t, o, 2, 2)
 	stop := deliverIn(t, c, o)
-	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	if err := stop(); err != nil {
@@ -387,11 +387,10 @@ func TestDiagnose(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	run := func(edit func(*Config, *DeviceInfo)) (good int, bad []Finding) {
 		cfg, dev := cloudConfig(cloud), testDevice(1)
-		cfg.TokenTimeout = 2 * time.Second
 		if edit != nil {
 			edit(&cfg, &dev)
 		}
-		for f := range Diagnose(within(t, 20*time.Second), cfg, dev) {
+		for f := range Diagnose(within(t), cfg, dev) {
 			if f.OK {
 				good++
 			} else {

@@ -18,7 +18,7 @@ func TestPublishReports(t *testing.T) {
 	cfg := cloudConfig(cloud)
 	cfg.TopicPrefix, cfg.GroupID = "site/ulogger/", "g1"
 	c := newClient(t, cfg)
-	ctx, dev, at := within(t, 20*time.Second), testDevice(1), time.Unix(1732829000, 0)
+	ctx, dev, at := within(t), testDevice(1), time.Unix(1732829000, 0)
 	many := make([]telemetry.Device[telemetry.Event], 100)
 	for i := range many {
 		many[i] = telemetry.Device[telemetry.Event]{Serial: testDevice(i).DeviceSerial, Samples: []telemetry.Event{{Type: "door", Time: at}}}
@@ -113,7 +113,7 @@ func TestDeliverReports(t *testing.T) {
 	defer o.Close()
 	cloud := startCloud(t, localcloud.Config{})
 	stop := deliverIn(t, newClient(t, cloudConfig(cloud)), o)
-	if err := o.WaitEmpty(within(t, 20*time.Second)); err != nil {
+	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	if err := stop(); err != nil {

@@ -32,7 +32,7 @@ func firmwareTo(t *testing.T, address string, ca []byte) error {
 	defer c.Close()
 	c.uploadWait = time.Millisecond
 	f, _ := testFirmware(1000)
-	return c.UploadFirmware(within(t, 30*time.Second), f)
+	return c.UploadFirmware(within(t), f)
 }
 
 func storageServer(t *testing.T, h http.HandlerFunc) *httptest.Server {

@@ -45,7 +45,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	}
 	defer o.Close()
 	dev := testDevice(1)
-	ctx := within(t, 30*time.Second)
+	ctx := within(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
