@@ -232,11 +232,15 @@ func (s *File) change(ctx context.Context, f func()) error {
 	})
 }
 
+// lockTime is how long a change waits for those of other processes. Who holds the lock
+// has it for one write; on a slow disk, many in front of one take long.
+const lockTime = time.Minute
+
 // locked runs f while this process holds the lock on the side file. The token file
 // itself cannot be locked: it is replaced by each change.
 func (s *File) locked(ctx context.Context, f func() error) error {
 	lock := flock.New(s.path+".lock", flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
 	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
 		if ctx.Err() != nil {
