@@ -223,7 +223,7 @@ func (s *pahoSubscriber) start(tb testing.TB) func() {
 		}},
 	})
 	expiry, window := uint32(3600), uint16(ingestWindow)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), ingestDeadline)
 	defer cancel()
 	if _, err := c.Connect(ctx, &paho.Connect{
 		ClientID: "bare", KeepAlive: 60, CleanStart: false,

@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long a live test waits for what must come.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // wrappedListener gives each accepted connection to a hook.
 type wrappedListener struct {

@@ -40,7 +40,7 @@ func (w *watched) String() string {
 // await waits until the output holds a text.
 func (w *watched) await(t *testing.T, want string) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !strings.Contains(w.String(), want) {
 		select {
 		case <-w.more:
@@ -93,7 +93,7 @@ func TestCaptureOfAPipe(t *testing.T) {
 			if code != 0 {
 				t.Errorf("interrupt %v: got exit code %d, want 0; %s", interrupt, code, errs)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("interrupt %v: it goes on", interrupt)
 		}
 		const summary = "-: interrupted: 12 packets, 1 connection, 4 packets of MQTT, lossless\n"

@@ -88,7 +88,7 @@ func TestContainer(t *testing.T) {
 	if err := os.Rename(drop+".tmp", drop); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // polls another process
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) { // polls another process
 		if _, err := os.Stat(drop); err != nil {
 			break
 		}

@@ -151,7 +151,7 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	var got int
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // polls files of another process
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) { // polls files of another process
 		got = 0
 		r, err := filesink.OpenReader(ts.MkAbs(args[0]), 0)
 		ts.Check(err)
@@ -280,7 +280,7 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func becomes(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // polls another process
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) { // polls another process
 		_, body, err := getURL(args[0])
 		ts.Check(err)
 		if strings.Contains(string(body), args[1]) {

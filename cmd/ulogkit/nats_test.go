@@ -63,7 +63,7 @@ func natsServer(ts *testscript.TestScript, _ bool, _ []string) {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(2 * time.Minute) {
 		ts.Fatalf("the NATS server does not start")
 	}
 	ts.Setenv("NATS", "nats://"+s.Addr().String())
@@ -73,7 +73,7 @@ func natsServer(ts *testscript.TestScript, _ bool, _ []string) {
 		defer nc.Close()
 		js, err := jetstream.New(nc)
 		ts.Check(err)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		names := js.StreamNames(ctx)
 		var got []string

@@ -58,7 +58,7 @@ func TestWordsOfANATSServerAreWrittenPrintable(t *testing.T) {
 			}
 			go func() {
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(20 * time.Second))
+				c.SetDeadline(time.Now().Add(2 * time.Minute))
 				fmt.Fprintf(c, "INFO {\"server_id\":\"x\",\"version\":\"2.11.0\",\"proto\":1,\"max_payload\":1048576,\"headers\":true}\r\n")
 				bufio.NewReader(c).ReadString('\n')
 				fmt.Fprintf(c, "-ERR 'evil \x1b]0;PWNED\x07 \x1b[2J text'\r\n")

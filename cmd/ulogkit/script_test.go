@@ -300,7 +300,7 @@ func mute(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && strings.Contains(string(b), args[1]) {

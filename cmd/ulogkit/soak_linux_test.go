@@ -146,7 +146,7 @@ func (b *soakBook) awaitAll(t *testing.T) {
 		}
 		return n
 	}
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for missing() > 0 && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond) // polls another process
 	}
@@ -379,7 +379,7 @@ func takeSamples(t *testing.T, length time.Duration, pid int, health, dir string
 			continue
 		}
 		for _, page := range []string{"/healthz", "/metrics"} {
-			client := http.Client{Timeout: 10 * time.Second}
+			client := http.Client{Timeout: 2 * time.Minute}
 			res, err := client.Get(health + page)
 			if err != nil {
 				t.Fatal(err)

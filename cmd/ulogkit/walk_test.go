@@ -139,7 +139,7 @@ func (w *walk) in(dir, line string) string {
 }
 
 func (w *walk) try(dir, line string) (string, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-euc", line)
 	cmd.Dir, cmd.Env = dir, w.env
@@ -193,7 +193,7 @@ func (w *walk) start(line, until string) *exec.Cmd {
 // at a time of its own, and what comes before belongs to others.
 func (w *walk) untilStored() {
 	w.t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		w.in(w.dir, "ulogkit sample --seed 9 --force -o probe.bin && ulogkit upload probe.bin")
 		if out, err := w.try(w.dir, "ulogkit stored --from file:stored"); err == nil && strings.Contains(out, "log") {
 			return
@@ -223,7 +223,7 @@ func (w *walk) gateway(line string) {
 		files, err := filepath.Glob(filepath.Join(w.dir, "cloud", "received", "*-log-*"))
 		return err == nil && len(files) >= 2 // the one from the outbox and that one
 	}
-	for deadline := time.Now().Add(time.Minute); !arrived(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !arrived(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			cmd.Process.Kill()
 			cmd.Wait()

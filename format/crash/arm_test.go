@@ -59,7 +59,7 @@ func compile(t testing.TB, flags ...string) string {
 func emulate(t testing.TB, machine, path string, way int) []byte {
 	t.Helper()
 	needTool(t, "qemu-system-arm")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(ctx, "qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none",

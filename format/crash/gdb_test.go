@@ -29,7 +29,7 @@ print("FRAMES " + json.dumps(frames))
 // firmware then writes.
 func crashUnderGDB(t *testing.T, machine, path string, way int) (frames []gdbFrame, dump []byte) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "frames.py")
@@ -41,7 +41,7 @@ func crashUnderGDB(t *testing.T, machine, path string, way int) (frames []gdbFra
 	cmd := exec.CommandContext(ctx, "gdb-multiarch", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set architecture arm", "-ex", emulator,
 		"-ex", "break *fault", "-ex", "continue", "-ex", "source "+script, "-ex", "delete", "-ex", "continue", path)
 	cmd.Dir = dir
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute
 	out, err := cmd.CombinedOutput()
 	_, list, ok := strings.Cut(string(out), "FRAMES ")
 	if !ok {

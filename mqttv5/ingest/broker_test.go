@@ -66,7 +66,7 @@ func (b *fakeBroker) next() *fakeConn {
 	select {
 	case c := <-b.conns:
 		return c
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		b.t.Fatal("nobody connects")
 		return nil
 	}
@@ -155,8 +155,8 @@ func (c *fakeConn) expectAcks(first, n int) {
 			}
 		case <-c.Closed():
 			c.t.Fatalf("connection closed after %d of %d acknowledgements", i, n)
-		case <-time.After(20 * time.Second):
-			c.t.Fatalf("%d of %d acknowledgements after 20 s", i, n)
+		case <-time.After(2 * time.Minute):
+			c.t.Fatalf("%d of %d acknowledgements after two minutes", i, n)
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (c *fakeConn) expectClosed() {
 	c.t.Helper()
 	select {
 	case <-c.Closed():
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		c.t.Fatal("the connection stays open")
 	}
 }

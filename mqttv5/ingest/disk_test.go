@@ -73,7 +73,7 @@ func runStarved(dir, limit string) error {
 	}()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	if err := w.Run(ctx); err != nil {
 		return err
@@ -174,7 +174,7 @@ func health(t *testing.T, url string) (h ingest.Health) {
 
 func getHealth(t *testing.T, url string) (code int, h ingest.Health) {
 	t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 	resp, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func getHealth(t *testing.T, url string) (code int, h ingest.Health) {
 // sink that contains sink.
 func waitHealth(t *testing.T, url string, code int, sink string) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -201,7 +201,7 @@ func waitHealth(t *testing.T, url string, code int, sink string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("after 20 s its health is %d %+v", got, h)
+			t.Fatalf("after two minutes its health is %d %+v", got, h)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func Example() {
 }
 
 func example() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cloud, err := localcloud.Start(ctx, localcloud.Config{})
 	if err != nil {

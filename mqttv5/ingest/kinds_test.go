@@ -72,7 +72,7 @@ func runUntil(t *testing.T, cfg Config, want func(Health) bool) Health {
 			t.Error(err)
 		}
 	}()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if h := w.Health(); want(h) {
 			return h
 		}

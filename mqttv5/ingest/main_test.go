@@ -71,7 +71,7 @@ func (s *memorySink) all() []Record {
 // wait waits until the sink holds n records.
 func (s *memorySink) wait(t testing.TB, n int) []Record {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		s.mu.Lock()
 		records, changed := s.records, s.changed
@@ -82,7 +82,7 @@ func (s *memorySink) wait(t testing.TB, n int) []Record {
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("the sink holds %d records after 20 s, want %d", len(records), n)
+			t.Fatalf("the sink holds %d records after two minutes, want %d", len(records), n)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func testLog(t testing.TB, n, size int) []byte {
 func onLoopback(port int) mqttv5.Config {
 	return mqttv5.Config{
 		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true,
-		TokenTimeout: 10 * time.Second,
+		TokenTimeout: time.Minute,
 		Tuning:       mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond},
 	}
 }
@@ -143,7 +143,7 @@ func startWorker(t testing.TB, cfg Config) (w *Worker, stop func()) {
 			if err != nil {
 				t.Errorf("worker: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("the worker does not stop")
 		}
 	})

@@ -81,7 +81,7 @@ func (u *uploads) burst(t *testing.T, n int) {
 				return
 			}
 			dev := mqttv5.DeviceInfo{ApplicationID: uint32(i % 3), DeviceSerial: fmt.Sprint("SN", i%10)}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			r, err := u.client.PublishBinaryLog(ctx, dev, log)
 			if err != nil {
@@ -158,7 +158,7 @@ func (u *uploads) check(t *testing.T, byKey map[ingest.Key]ingest.Record) {
 // waitStored waits until the directories hold what was confirmed.
 func (u *uploads) waitStored(t *testing.T, dirs ...string) {
 	t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -172,7 +172,7 @@ func (u *uploads) waitStored(t *testing.T, dirs ...string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Errorf("%d of %d messages stored after 60 s", len(byKey), n)
+			t.Errorf("%d of %d messages stored after five minutes", len(byKey), n)
 			return
 		}
 	}

@@ -58,7 +58,7 @@ func child(dir string) int {
 		fmt.Println(err)
 		return 1
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	fmt.Println(w.Run(ctx))
 	return 1 // it should have been killed
@@ -66,7 +66,7 @@ func child(dir string) int {
 
 func plain(port int) mqttv5.Config {
 	return mqttv5.Config{
-		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true, TokenTimeout: 30 * time.Second,
+		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true, TokenTimeout: time.Minute,
 		AllowNoSubscriber: true,
 		Tuning:            mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
 	}

@@ -58,7 +58,7 @@ func Start(dir string, lines ...string) (*Broker, error) {
 		b.cmd.Wait() // its exit code says nothing after a signal
 		close(b.done)
 	}()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {

@@ -83,14 +83,14 @@ func (c *cluster) stop(i int) {
 // wait polls: the servers tell nobody.
 func (c *cluster) wait(what string, ok func() bool) {
 	c.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			c.t.Fatalf("waited 30 s for %s", what)
+			c.t.Fatalf("waited two minutes for %s", what)
 		}
 	}
 }

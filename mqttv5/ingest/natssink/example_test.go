@@ -39,7 +39,7 @@ func example() error {
 	nats.Start()
 	defer nats.WaitForShutdown()
 	defer nats.Shutdown()
-	if !nats.ReadyForConnections(10 * time.Second) {
+	if !nats.ReadyForConnections(2 * time.Minute) {
 		return errors.New("the server does not start")
 	}
 

@@ -50,7 +50,8 @@ func (c *lossyConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// lose makes a configuration whose requests are lost.
+// lose makes a configuration whose requests are lost, and made again after a second.
+// Connecting, which is not lost, may take as long as it takes.
 func lose(t testing.TB, c *cluster, left map[string]int) (Config, *lossy) {
 	t.Helper()
 	nc, err := nats.Connect(c.url())
@@ -66,22 +67,23 @@ func lose(t testing.TB, c *cluster, left map[string]int) (Config, *lossy) {
 		t.Fatal(err)
 	}
 	l := &lossy{left: left}
-	return Config{URL: c.url(), Replicas: 1, Timeout: 300 * time.Millisecond, Options: []nats.Option{nats.SetCustomDialer(l)}}, l
+	return Config{URL: c.url(), Replicas: 1, Timeout: time.Second, Options: []nats.Option{nats.SetCustomDialer(l), nats.Timeout(time.Minute)}}, l
 }
 
 // A request that is never answered is made again, also when the caller's context
 // has a deadline far away.
 func TestUnansweredRequests(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 1)
 	cfg, l := lose(t, c, map[string]int{"STREAM.INFO": 2, "STREAM.CREATE": 2, "CONSUMER.CREATE": 2, "STREAM.MSG.GET": 2, "CONSUMER.DELETE": 1})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	s, err := Open(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Append(ctx, testRecords(0, 3)); err != nil {
+	if err := open(t, Config{URL: c.url(), Replicas: 1}).Append(ctx, testRecords(0, 3)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.Read(ctx, 0)
@@ -114,7 +116,7 @@ func TestPatienceEnds(t *testing.T) {
 	open(t, Config{URL: c.url(), Replicas: 1})
 	cfg, _ := lose(t, c, map[string]int{"STREAM.INFO": 1 << 30})
 	cfg.Timeout = 20 * time.Millisecond
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if _, err := OpenSource(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		t.Errorf("error %v, the caller's %v", err, ctx.Err())
@@ -125,8 +127,10 @@ func TestPatienceEnds(t *testing.T) {
 // it has no more is not the end. The leader tells, also of a stream whose messages
 // any server may give.
 func TestTheLeaderTellsTheEnd(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 1)
 	cfg, _ := lose(t, c, map[string]int{"CONSUMER.MSG.NEXT": 1 << 30, "DIRECT.": 1 << 30})
+	cfg.Timeout = 0 // nobody waits for it here
 	s := open(t, cfg)
 	if _, err := s.js.UpdateStream(t.Context(), jetstream.StreamConfig{
 		Name: "ULOGKIT", Subjects: []string{"ULOGKIT.>"}, Replicas: 1, AllowDirect: true, Duplicates: 2 * time.Minute,

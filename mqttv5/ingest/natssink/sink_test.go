@@ -161,8 +161,8 @@ func TestRoundTripAndCopies(t *testing.T) {
 // way of appending, again until it succeeds, loses nothing and leaves no copy.
 func TestLeaderKilledUnderLoad(t *testing.T) {
 	c := startCluster(t, 3)
-	s := open(t, Config{URL: c.url(), Timeout: time.Second})
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	s := open(t, Config{URL: c.url()})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	const batch = 20
 	n, failures := 0, 0
@@ -224,7 +224,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 // reader survives as well.
 func TestServersAway(t *testing.T) {
 	c := startCluster(t, 1)
-	s := open(t, Config{URL: c.url(), Replicas: 1, Timeout: 500 * time.Millisecond})
+	s := open(t, Config{URL: c.url(), Replicas: 1})
 	if err := s.Append(t.Context(), testRecords(0, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -237,12 +237,10 @@ func TestServersAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stop(0)
-	begin := time.Now()
-	if err := s.Append(t.Context(), testRecords(10, 10)); err == nil || !strings.Contains(err.Error(), "append to stream ULOGKIT") {
-		t.Errorf("error %v, want an error that says \"append to stream ULOGKIT\"", err)
-	}
-	if d := time.Since(begin); d > 30*time.Second {
-		t.Errorf("it took %v to fail", d)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	if err := s.Append(ctx, testRecords(10, 10)); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "append to stream ULOGKIT") {
+		t.Errorf("error %v, the caller's %v", err, ctx.Err())
 	}
 	c.start(0)
 	c.waitReady()

@@ -41,13 +41,13 @@ func TestLeaderKilledBehindThreeWorkers(t *testing.T) {
 	}
 	t.Cleanup(broker.Stop)
 	connection := mqttv5.Config{
-		Broker: broker.Host, Port: broker.Port, CustomerID: "7", InsecurePlaintext: true, TokenTimeout: 30 * time.Second,
+		Broker: broker.Host, Port: broker.Port, CustomerID: "7", InsecurePlaintext: true, TokenTimeout: time.Minute,
 		Tuning: mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1},
 	}
 	c := startCluster(t, 3)
 	var sink *Sink
 	for i := range 3 {
-		sink = open(t, Config{URL: c.url(), Timeout: time.Second})
+		sink = open(t, Config{URL: c.url()})
 		w, err := ingest.New(ingest.Config{Connection: connection, Group: "g", Name: fmt.Sprint("w", i), Sink: sink})
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +77,7 @@ func TestLeaderKilledBehindThreeWorkers(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		if _, err := client.PublishBinaryLog(ctx, mqttv5.DeviceInfo{ApplicationID: uint32(n % 5), DeviceSerial: fmt.Sprint("SN", n%9)}, log); err != nil {
 			t.Error(err)

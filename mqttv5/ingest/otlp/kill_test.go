@@ -39,7 +39,7 @@ func childExport(args []string) error {
 	if err != nil {
 		return err
 	}
-	e, err := New(Config{URL: args[1], Source: src, PositionFile: args[2], BatchRecords: 3, GiveUp: 20 * time.Second})
+	e, err := New(Config{URL: args[1], Source: src, PositionFile: args[2], BatchRecords: 3, GiveUp: 2 * time.Minute})
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func TestExportKilled(t *testing.T) {
 		c := childtest.Start(t, "export", dir, r.srv.URL, file, "")
 		select {
 		case <-begun:
-		case <-time.After(time.Minute):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("nothing was exported")
 		}
 		time.Sleep(time.Duration(rnd.IntN(15_000)) * time.Microsecond)

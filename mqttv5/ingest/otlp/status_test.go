@@ -48,13 +48,13 @@ func healthOf(t testing.TB, e *Exporter) (code int, h Health) {
 
 func await(t testing.TB, done <-chan error, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !ok() {
 		select {
 		case err := <-done:
 			t.Fatalf("waiting for %s: it ended with %v", what, err)
 		case <-deadline:
-			t.Fatalf("waited 20 s for %s", what)
+			t.Fatalf("waited two minutes for %s", what)
 		case <-time.After(time.Millisecond):
 		}
 	}

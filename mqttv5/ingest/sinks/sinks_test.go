@@ -21,7 +21,7 @@ func TestErrorsHaveAClass(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	nats := sinks.NATS{Stream: "S", Replicas: 1}
 	log := slog.New(slog.DiscardHandler)
