@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/cloud"
 )
 
 // Whom both sides are in every check.
@@ -19,6 +21,10 @@ const (
 	application = 7
 	gitHash     = "3f2c9a1"
 )
+
+// enough is how long whoever is answered waits at most, in seconds: on a busy machine
+// too, what comes is in time.
+const enough = 120.0
 
 // device returns one for each side.
 func device(serial string) (ours mqttv5.DeviceInfo, theirs any) {
@@ -34,12 +40,17 @@ type broker struct {
 	port   int
 }
 
+// messages returns what is said to a device, in this order.
+type messages func(serial string) []string
+
+func nothing(string) []string { return nil }
+
 // answers is the hook that replies to boot requests, and to subscriptions.
 type answers struct {
 	mochi.HookBase
 	server  *mochi.Server
-	boot    func(serial string) []byte
-	configs func(serial string) []byte
+	boot    messages
+	configs messages
 }
 
 func (*answers) ID() string { return "answers" }
@@ -56,25 +67,28 @@ func (a *answers) OnPublished(cl *mochi.Client, pk packets.Packet) {
 	if cl.Net.Inline || !strings.Contains(pk.TopicName, "boot/v0/") {
 		return
 	}
-	_, rest, _ := strings.Cut(string(pk.Payload), `"serial":`)
-	serial := strings.Split(rest, `"`)[1]
-	if b := a.boot(serial); b != nil {
-		a.server.Publish(pk.TopicName+"/"+serial, b, false, 1)
+	var asked cloud.BootRequest
+	if err := json.Unmarshal(pk.Payload, &asked); err != nil {
+		return // nobody is told, and whoever asked says so
+	}
+	for _, m := range a.boot(asked.Serial) {
+		a.server.Publish(pk.TopicName+"/"+asked.Serial, []byte(m), false, 1)
 	}
 }
 
 func (a *answers) OnSubscribed(_ *mochi.Client, pk packets.Packet, _ []byte) {
 	for _, f := range pk.Filters {
-		serial := f.Filter[strings.LastIndexByte(f.Filter, '/')+1:]
-		if b := a.configs(serial); b != nil && strings.Contains(f.Filter, "config/v0/") {
-			a.server.Publish(f.Filter, b, false, 1)
+		if !strings.Contains(f.Filter, "config/v0/") {
+			continue
+		}
+		for _, m := range a.configs(f.Filter[strings.LastIndexByte(f.Filter, '/')+1:]) {
+			a.server.Publish(f.Filter, []byte(m), false, 1)
 		}
 	}
 }
 
-// startBroker starts a broker that answers with the bytes of boot and configs, nil
-// for nothing.
-func startBroker(t *testing.T, boot, configs func(serial string) []byte) *broker {
+// startBroker starts a broker that answers with what boot and configs return.
+func startBroker(t *testing.T, boot, configs messages) *broker {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +111,7 @@ func startBroker(t *testing.T, boot, configs func(serial string) []byte) *broker
 // plain is the library's configuration for a broker without TLS. It has no group
 // where that is nil: releases up to 1.2.1 know none.
 func plain(port int, group any) map[string]any {
-	with := map[string]any{"broker": "127.0.0.1", "port": port, "customer_id": 42, "token_timeout": 1.5}
+	with := map[string]any{"broker": "127.0.0.1", "port": port, "customer_id": 42, "token_timeout": enough}
 	if group != nil {
 		with["group_id"] = group
 	}

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -95,7 +96,7 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 	if v.config != nil {
 		calls = append(calls, request{})
 		go func() {
-			a, err := l.ask(request{Call: "wait_for_log_config", Args: []any{who, cfg}, With: map[string]any{"timeout": 10.0}})
+			a, err := l.ask(request{Call: "wait_for_log_config", Args: []any{who, cfg}, With: map[string]any{"timeout": enough}})
 			if err == nil && (a.Error != "" || !strings.Contains(string(a.Result), `"log_modules": ["COMM"]`)) {
 				err = fmt.Errorf("wait_for_log_config: %s %s", a.Result, a.Error)
 			}
@@ -118,7 +119,7 @@ func checkReceived(t *testing.T, c *localcloud.Cloud, serial string, want map[lo
 	for _, k := range want {
 		n += k
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	all, err := c.WaitReceived(ctx, n)
 	if err != nil {
@@ -174,7 +175,6 @@ func testStandIn(t *testing.T, l *library, version string) {
 			}
 			defer c.Close()
 			v := visit{port: c.Port(), with: plain(c.Port(), s.group)}
-			v.with["token_timeout"] = 10.0
 			if !s.plain {
 				l.call(t, request{Call: "environ", Args: []any{map[string]any{"SSL_CERT_FILE": c.CAFile()}}}, nil)
 				v.with["cert_file"], v.with["key_file"] = map[string]any{"$path": c.CertFile()}, map[string]any{"$path": c.KeyFile()} // text is no path to 1.1.0
@@ -228,7 +228,7 @@ topic # in 1 ulogger/ ""
 
 			name := "bridge-" + protocol
 			l.call(t, request{Call: "Client", Args: []any{port, name}, Keep: name}, nil)
-			with := map[string]any{"client": map[string]any{"$kept": name}, "customer_id": 42, "group_id": 0, "topic_prefix": "ulogger/", "token_timeout": 15.0}
+			with := map[string]any{"client": map[string]any{"$kept": name}, "customer_id": 42, "group_id": 0, "topic_prefix": "ulogger/", "token_timeout": enough}
 			_, who := device("PY-1")
 			cfg := config(with)
 			metrics := []map[string]any{{"name": "t", "value": 1}}
@@ -258,8 +258,9 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// startMosquitto starts one with the configuration and waits until it listens. It
-// ends with the test.
+// startMosquitto starts one with the configuration and waits until it listens and its
+// bridge has subscribed at the far side: before, what it takes goes nowhere. It ends
+// with the test.
 func startMosquitto(t *testing.T, program, configuration string, port int) {
 	t.Helper()
 	dir := t.TempDir()
@@ -288,14 +289,17 @@ func startMosquitto(t *testing.T, program, configuration string, port int) {
 			t.Logf("mosquitto said:\n%s", said)
 		}
 	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
 		if err == nil {
 			c.Close()
+		}
+		said, failed := os.ReadFile(log.Name())
+		if err == nil && failed == nil && bytes.Contains(said, []byte("Received SUBACK")) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("mosquitto does not listen: %v", err)
+			t.Fatalf("mosquitto does not listen, or its bridge does not: %v, %v", err, failed)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func startLibrary(t *testing.T, version string) *library {
 	}()
 	t.Cleanup(func() {
 		l.stdin.Close()
-		hung := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+		hung := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
 		<-read
 		if err := cmd.Wait(); err != nil || !hung.Stop() {
 			t.Errorf("the library's process: %v", err)
@@ -150,7 +150,7 @@ func (l *library) ask(r request) (reply, error) {
 			return reply{}, l.ended
 		}
 		return a, nil
-	case <-time.After(90 * time.Second):
+	case <-time.After(10 * time.Minute):
 		return reply{}, fmt.Errorf("no answer to %s", r.Call)
 	}
 }

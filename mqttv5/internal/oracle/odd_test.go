@@ -34,20 +34,23 @@ func testVersions(t *testing.T, l *library) {
 
 // What one side sends and the other does not.
 func testOddUploads(t *testing.T, l *library) {
-	reply := func(serial string) []byte {
+	reply := func(serial string) []string {
 		switch serial {
 		case "silent", "stale", "#", "+": // nothing but what is retained
 			return nil
 		}
-		return []byte(`{"token":77}`)
+		return []string{`{"token":77}`}
 	}
-	b := startBroker(t, reply, func(string) []byte { return nil })
-	client := connect(t, mqttv5.Config{Port: b.port, GroupID: "0", TokenTimeout: 20 * time.Second})
+	b := startBroker(t, reply, nothing)
+	client := connect(t, mqttv5.Config{Port: b.port, GroupID: "0", TokenTimeout: 2 * time.Minute})
 	said := func(err error) string { return fmt.Sprint(err == nil) }
 	own := config(plain(b.port, 0)) // a connection for each call
 	l.call(t, request{Call: "Client", Args: []any{b.port, "lent"}, Keep: "lent"}, nil)
 	defer l.call(t, request{Call: "lent.disconnect"}, nil)
-	lent := config(map[string]any{"client": map[string]any{"$kept": "lent"}, "customer_id": 42, "group_id": 0, "token_timeout": 3.0})
+	with := func(patience float64) any {
+		return config(map[string]any{"client": map[string]any{"$kept": "lent"}, "customer_id": 42, "group_id": 0, "token_timeout": patience})
+	}
+	lent := with(enough)
 	ask := func(r request) string {
 		var ok json.RawMessage
 		l.call(t, r, &ok)
@@ -58,14 +61,15 @@ func testOddUploads(t *testing.T, l *library) {
 	table := newLedger("upload")
 	for _, serial := range []string{"SN 1", "é", "silent"} {
 		info, who := device(serial)
-		ctx := t.Context()
+		ctx, cfg := t.Context(), lent
 		if serial == "silent" {
+			cfg = with(1)
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, time.Second)
 			defer cancel()
 		}
 		_, err := client.UploadLog(ctx, info, log)
-		theirs := ask(request{Call: "upload_log", Args: []any{who, octets(log), lent}, With: map[string]any{"store": object("SessionStore", nil)}})
+		theirs := ask(request{Call: "upload_log", Args: []any{who, octets(log), cfg}, With: map[string]any{"store": object("SessionStore", nil)}})
 		table.compare(t, "serial "+serial, said(err), theirs)
 	}
 	for name, dump := range map[string][]byte{"empty dump": {}, "dump of noise": []byte("noise"), "dump": crashDump(t)} {
@@ -103,12 +107,12 @@ func testOddUploads(t *testing.T, l *library) {
 
 // A configuration that the broker kept counts: it is what the cloud said last.
 func testKeptLogConfig(t *testing.T, l *library) {
-	b := startBroker(t, func(string) []byte { return nil }, func(string) []byte { return nil })
+	b := startBroker(t, nothing, nothing)
 	if err := b.server.Publish("config/v0/42/0/7/kept", []byte(nine), true, 1); err != nil {
 		t.Fatal(err)
 	}
 	info, who := device("kept")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	ours := "none"
 	for c, err := range connect(t, mqttv5.Config{Port: b.port, GroupID: "0"}).WatchLogConfig(ctx, info) {
@@ -119,7 +123,7 @@ func testKeptLogConfig(t *testing.T, l *library) {
 		break
 	}
 	var theirs map[string]any
-	l.call(t, request{Call: "wait_for_log_config", Args: []any{who, config(plain(b.port, 0))}, With: map[string]any{"timeout": 30.0}}, &theirs)
+	l.call(t, request{Call: "wait_for_log_config", Args: []any{who, config(plain(b.port, 0))}, With: map[string]any{"timeout": enough}}, &theirs)
 	if want := fmt.Sprint(format.LevelError, 5, 10*time.Second); ours != want || theirs["log_level"] != "ERROR" || theirs["module_flags"] != 5.0 || theirs["timeout_seconds"] != 10.0 {
 		t.Errorf("ours %s, the library %v, want %s", ours, theirs, want)
 	}
@@ -127,7 +131,7 @@ func testKeptLogConfig(t *testing.T, l *library) {
 
 // What is no report is not sent; the library looks at batches alone, and at their shape.
 func testOddReports(t *testing.T, l *library) {
-	b := startBroker(t, func(string) []byte { return nil }, func(string) []byte { return nil })
+	b := startBroker(t, nothing, nothing)
 	client := connect(t, mqttv5.Config{Port: b.port, GroupID: "0"})
 	l.call(t, request{Call: "Client", Args: []any{b.port, "odd"}, Keep: "odd"}, nil)
 	cfg := config(map[string]any{"client": map[string]any{"$kept": "odd"}, "customer_id": 42})

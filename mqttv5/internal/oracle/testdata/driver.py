@@ -29,6 +29,11 @@ from concurrent.futures import ThreadPoolExecutor
 import paho.mqtt.client
 import ulogger_cloud
 
+# The library gives up an upload after ten seconds, which nobody can set and which a busy
+# machine may need.
+wait = threading.Event.wait
+threading.Event.wait = lambda self, timeout=None: wait(self, 120.0 if timeout == 10.0 else timeout)
+
 kept = {}
 out = threading.Lock()
 
