@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/release                          all of it, into build/release
 //	go run ./cmd/release -targets linux/amd64     for some systems only
+//	go run ./cmd/release -types                   does it compile for each of them?
 //	go run ./cmd/release -notices                 write cmd/ulogkit/notices.txt anew
 //	go run ./cmd/release -notices -check          is it current?
 //
@@ -28,45 +29,57 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("release", flag.ContinueOnError)
+// options are what the command line says.
+type options struct {
+	dir, targets, cache   string
+	packages, sbom        bool
+	types, notices, check bool
+}
+
+// newFlags returns the flags, and what they set.
+func newFlags(stderr io.Writer) (*flag.FlagSet, *options) {
+	flags, o := flag.NewFlagSet("release", flag.ContinueOnError), new(options)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: go run ./cmd/release [-o DIR] [-targets OS/ARCH,...] [-packages=false] [-sbom=false], or -notices [-check]; from the top of the module")
+		fmt.Fprintln(stderr, "usage: go run ./cmd/release [-o DIR] [-targets OS/ARCH,...] [-packages=false] [-sbom=false], -types [-targets OS/ARCH,...], or -notices [-check]; from the top of the module")
 		flags.PrintDefaults()
 	}
-	var (
-		dir      = flags.String("o", filepath.Join("build", "release"), "write into `DIR`, which must be empty or not there")
-		targets  = flags.String("targets", strings.Join(targetNames(), ","), "build for these systems")
-		packages = flags.Bool("packages", true, "make deb and rpm packages of what is built for Linux")
-		cache    = flags.String("cache", "", "build the program with the cache of Go in `DIR`, to see that nothing of another is in it")
-		sbom     = flags.Bool("sbom", true, "write a bill of materials of each binary, in CycloneDX")
-		notices  = flags.Bool("notices", false, "write the licences of others instead")
-		check    = flags.Bool("check", false, "with -notices: fail unless they are current")
-	)
+	flags.StringVar(&o.dir, "o", filepath.Join("build", "release"), "write into `DIR`, which must be empty or not there")
+	flags.StringVar(&o.targets, "targets", strings.Join(targetNames(), ","), "build for these systems")
+	flags.BoolVar(&o.packages, "packages", true, "make deb and rpm packages of what is built for Linux")
+	flags.StringVar(&o.cache, "cache", "", "build the program with the cache of Go in `DIR`, to see that nothing of another is in it")
+	flags.BoolVar(&o.sbom, "sbom", true, "write a bill of materials of each binary, in CycloneDX")
+	flags.BoolVar(&o.types, "types", false, "check the types of the program for these systems instead, which tells whether it compiles")
+	flags.BoolVar(&o.notices, "notices", false, "write the licences of others instead")
+	flags.BoolVar(&o.check, "check", false, "with -notices: fail unless they are current")
+	return flags, o
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags, o := newFlags(stderr)
 	if flags.Parse(args) != nil {
 		return 2
 	}
-	if flags.NArg() > 0 || *check && !*notices {
+	if flags.NArg() > 0 || o.check && !o.notices || o.types && o.notices {
 		flags.Usage()
 		return 2
 	}
-
-	if *notices {
-		if err := writeNotices(ctx, noticesFile, *check); err != nil {
-			fmt.Fprintln(stderr, "release:", err)
-			return 1
-		}
-		return 0
-	}
-
-	chosen, err := parseTargets(*targets)
+	chosen, err := parseTargets(o.targets)
 	if err != nil {
 		fmt.Fprintln(stderr, "release:", err)
 		return 2
 	}
-	r := release{dir: *dir, targets: chosen, packages: *packages, sbom: *sbom, cache: *cache, log: stdout}
-	if err := r.build(ctx); err != nil {
+
+	switch {
+	case o.notices:
+		err = writeNotices(ctx, noticesFile, o.check)
+	case o.types:
+		err = checkTypes(ctx, chosen, stdout)
+	default:
+		r := release{dir: o.dir, targets: chosen, packages: o.packages, sbom: o.sbom, cache: o.cache, log: stdout}
+		err = r.build(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, "release:", err)
 		return 1
 	}

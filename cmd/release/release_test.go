@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
@@ -209,5 +210,20 @@ func TestPackageFiles(t *testing.T) {
 		if out, err := exec.Command("sh", "-n", ".release/"+name).CombinedOutput(); err != nil {
 			t.Errorf("%s is no script that sh can read: %v\n%s", name, err, out)
 		}
+	}
+}
+
+// A package that does not compile on a system is found, of those of this module.
+func TestTypesAreChecked(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.go"), []byte("package a\n\nfunc f() { missing() }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := source{ImportPath: "a", Dir: dir, GoFiles: []string{"a.go"}}
+	if _, err := p.check(token.NewFileSet(), nil, target{arch: "amd64"}, true); err == nil || !strings.Contains(err.Error(), "a.go:3:12: undefined: missing") {
+		t.Errorf("got %v, want the place of what is undefined", err)
+	}
+	if _, err := p.check(token.NewFileSet(), nil, target{arch: "amd64"}, false); err != nil {
+		t.Errorf("a body of others: %v", err)
 	}
 }
