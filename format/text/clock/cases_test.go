@@ -280,3 +280,33 @@ func TestLongestTimes(t *testing.T) {
 		}
 	}
 }
+
+// When a counter goes on at another rate, nothing tells at which tick between two headers
+// it began to. Times allow every one of them, also those that an arrival gives.
+func TestRateChangesBetweenHeaders(t *testing.T) {
+	const seconds = 1_000_000
+	const arrived = 1_700_000_000 * seconds
+	buffers := []Buffer{
+		{Timed: true, Tick: 1000, Rate: 100, First: 1000, Sum: 1000, Frames: 1, Arrival: arrived, ID: 1},
+		{Timed: true, Tick: 2000, Rate: 50, First: 500, Sum: 500, Frames: 1, Arrival: arrived + 3600*seconds, ID: 3},
+	}
+	places, _, notes := Resolve(buffers)
+	if len(notes) == 0 || notes[0].Kind != NewRate {
+		t.Errorf("got %+v, want the new rate told", notes)
+	}
+	p := places[1]
+	at := p.Base + 500
+	early, late := int64(15*seconds), int64(20*seconds) // at tick 1500
+	if got := p.Micros(at); got-p.Error() > early || got+p.Error() < late {
+		t.Errorf("got %d us, off by up to %d; want what allows %d to %d", got, p.Error(), early, late)
+	}
+
+	// What came first was on its way for a minute at most, and the other for an hour.
+	us, bound, ok := p.WallMicros(at)
+	if early, late := int64(arrived-55*seconds), int64(arrived+10*seconds); !ok || us-bound > early || us+bound < late {
+		t.Errorf("got %d us, off by up to %d, %v; want what allows %d to %d", us, bound, ok, early, late)
+	}
+	if us > arrived+60*seconds {
+		t.Errorf("got %d us, want it by the first arrival, %d", us, int64(arrived))
+	}
+}

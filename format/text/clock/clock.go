@@ -93,9 +93,11 @@ type Place struct {
 	// Early and Late are how many ticks the frames may lie before and after that.
 	Early, Late uint64
 	Rate        uint32
-	// Shift is added to ticks/Rate, in microseconds, after the rate has changed.
-	Shift int64
-	Wall  Wall
+	// Shift is added to ticks/Rate, in microseconds, after the rate has changed, and
+	// Doubt is by how much that may be wrong: when it has changed is not told.
+	Shift, Doubt int64
+	own          int64 // of Doubt, what is about these frames alone and not about their header
+	Wall         Wall
 	// RepeatOf is the index of the buffer that this one repeats, or -1.
 	RepeatOf int
 }
@@ -129,8 +131,11 @@ const longest = math.MaxInt64 / 4
 
 // Error returns how far the device times of the frames may be off, in microseconds.
 func (p *Place) Error() int64 {
-	return micros(max(p.Early, p.Late), p.Rate) + 1
+	return p.reach() + p.Doubt
 }
+
+// reach returns how far the frames may lie from where they are, in microseconds.
+func (p *Place) reach() int64 { return micros(max(p.Early, p.Late), p.Rate) + 1 }
 
 // WallMicros returns the wall time at a tick in microseconds since 1970, by how much
 // it may be wrong, and whether it is known: a time that no calendar has is not.
@@ -145,9 +150,21 @@ func (p *Place) WallMicros(tick uint64) (us, bound int64, ok bool) {
 	if us = p.Wall.Time + int64(d); !Believed(us) {
 		return 0, 0, false
 	}
-	own := p.Error()
+	own := p.reach() + p.own
 	off := float64(own) + float64(p.Wall.Error) + (math.Abs(d)+float64(own))*p.Wall.PPM/1e6 + 3
 	return us, int64(min(off, longest)), true
+}
+
+// from returns the tie of one place as it is for another of its boot, where the counter
+// may go at another rate.
+func (w Wall) from(of, p *Place) Wall {
+	if !w.Known || p.Rate == 0 || of.Rate == p.Rate && of.Shift == p.Shift {
+		return w
+	}
+	us := p.Micros(p.Base) - of.Micros(w.Tick)
+	off := float64(w.Error) + math.Abs(float64(us))*w.PPM/1e6 + math.Abs(float64(p.Doubt-of.Doubt)) + 2
+	w.Time, w.Tick, w.Slope, w.Error = w.Time+us, p.Base, 1e6/float64(p.Rate), int64(min(off, longest))
+	return w
 }
 
 // Kind says what a [Note] tells.

@@ -10,20 +10,54 @@ import (
 // sent is a buffer of a simulated device with the truth about it.
 type sent struct {
 	Buffer
-	boot int
-	base int64 // the device's tick before the first frame, wraps counted
-	wall []int64
-	tick int64   // of the header, wraps counted
-	kept bool    // never lost: what it says of a wrap nothing else does
-	at   []int64 // ticks of the frames
+	boot  int
+	base  int64 // the device's tick before the first frame, wraps counted
+	wall  []int64
+	own   []int64 // times of the frames by the device's counter, in microseconds
+	tick  int64   // of the header, wraps counted
+	kept  bool    // never lost: what it says of a wrap or a rate nothing else does
+	at    []int64 // ticks of the frames
+	made  int64   // when the header was written
+	came  int64   // when it arrived, if that is known
+	first bool    // its header has the rate that its boot began with
 }
 
 // device simulates what a device writes in some boots.
 type device struct {
-	rate   uint32
-	epochs bool
-	ppm    int64
-	worst  bool // it wraps and restarts, whatever is drawn
+	rate     uint32
+	epochs   bool
+	arrivals bool // what it sends is delivered within a minute, and it is known when
+	changes  bool // its counter goes on at another rate, once in a boot
+	ppm      int64
+	worst    bool // it wraps and restarts, whatever is drawn
+}
+
+// draw draws what is not given.
+func (d device) draw(t *rapid.T) device {
+	d.rate = rapid.SampledFrom([]uint32{100, 1000, 32768}).Draw(t, "rate")
+	d.epochs = rapid.Bool().Draw(t, "epochs")
+	d.arrivals = rapid.Bool().Draw(t, "arrivals")
+	d.changes = rapid.Bool().Draw(t, "changes")
+	return d
+}
+
+// counter is what turns ticks of one boot into time: its rate changes at a tick.
+type counter struct {
+	rate, then uint32
+	at         int64 // tick of the change
+}
+
+func (c counter) rateAt(tick int64) uint32 {
+	if tick > c.at {
+		return c.then
+	}
+	return c.rate
+}
+
+// micros returns the time since tick 0, with a clock that is too slow by ppm.
+func (c counter) micros(tick, ppm int64) int64 {
+	us := min(tick, c.at)*1_000_000/int64(c.rate) + max(tick-c.at, 0)*1_000_000/int64(c.then)
+	return us + us/1_000_000*ppm + us%1_000_000*ppm/1_000_000
 }
 
 // fleet draws the buffers of a device in the order in which they were written.
@@ -42,14 +76,24 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 		}
 		start := tick
 		wall += tick % (2 * int64(d.rate)) * 1_000_000 / int64(d.rate) // from 0 to there
-		us := func(tick int64) int64 { return wall + (tick-start)*(1_000_000+d.ppm)/int64(d.rate) }
 		last := tick
 		reports := rapid.IntRange(1, 12).Draw(t, "reports")
 		if d.worst {
 			reports += 5
 		}
-		for range reports {
+		ticks := counter{d.rate, d.rate, 1 << 40}
+		change := reports
+		if d.changes && !old { // a wrap in between could as well be a restart
+			change = rapid.IntRange(1, reports).Draw(t, "change")
+		}
+		us := func(tick int64) int64 { return wall + ticks.micros(tick, d.ppm) - ticks.micros(start, d.ppm) }
+		for report := range reports {
 			s := sent{boot: boot, base: last, kept: old && tick == start}
+			if report == change {
+				ticks.at = tick + int64(rapid.IntRange(0, 40*int(d.rate)).Draw(t, "until the change"))
+				ticks.then = rapid.SampledFrom([]uint32{50, 512, 16384, 33000}).Draw(t, "then")
+				all[len(all)-1].kept = true
+			}
 			for i := range rapid.IntRange(1, 6).Draw(t, "frames") {
 				tick += int64(rapid.IntRange(0, 20*int(d.rate)).Draw(t, "delta"))
 				delta := uint64(tick - last)
@@ -64,12 +108,17 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 				s.Sum += delta
 				s.at = append(s.at, tick)
 				s.wall = append(s.wall, us(tick))
+				s.own = append(s.own, ticks.micros(tick, 0))
 				last = tick
 				s.Frames++
 			}
 			tick += int64(rapid.IntRange(0, 30*int(d.rate)).Draw(t, "slack"))
-			s.Timed, s.Tick, s.Rate = true, uint32(tick), d.rate
-			s.tick = tick
+			s.Timed, s.Tick, s.Rate = true, uint32(tick), ticks.rateAt(tick)
+			s.tick, s.first = tick, s.Rate == d.rate
+			if d.arrivals {
+				s.made = us(tick)
+				s.came = s.made + int64(rapid.IntRange(0, delivery).Draw(t, "delivery"))
+			}
 			if d.epochs {
 				s.Epoch = us(tick)
 			}
@@ -80,6 +129,22 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 		wall = us(tick) + int64(rapid.IntRange(1, 1_000_000_000).Draw(t, "off"))
 	}
 	return all
+}
+
+// overtakes makes s arrive before a buffer that was written before it, if both can still
+// arrive in time. Nothing tells that a rate has changed but what was written before.
+func (s *sent) overtakes(before *sent) bool {
+	if s.Rate != before.Rate {
+		return false
+	}
+	if s.came == 0 {
+		return true
+	}
+	if s.made > before.made+delivery {
+		return false
+	}
+	s.came, before.came = s.made, max(before.came, s.made)
+	return true
 }
 
 // mishaps loses, repeats and swaps buffers.
@@ -94,7 +159,7 @@ func mishaps(t *rapid.T, all []sent) (got []sent) {
 		case 1:
 			got = append(got, s, s)
 		case 2:
-			if n := len(got); n > 0 && got[n-1].boot == s.boot && got[n-1].ID != s.ID {
+			if n := len(got); n > 0 && got[n-1].boot == s.boot && got[n-1].ID != s.ID && s.overtakes(&got[n-1]) {
 				got = append(got[:n-1], s, got[n-1])
 				break
 			}
@@ -112,22 +177,29 @@ func allMishaps(t *rapid.T, all []sent) (got []sent) {
 	first := slices.IndexFunc(all, func(s sent) bool { return s.boot == boot })
 	kinds := rapid.Permutation([]string{"lost", "repeated", "swapped"}).Draw(t, "mishaps")
 	got = mishaps(t, all[:first+1])
-	for i, rest := 0, all[first+1:]; ; i++ {
-		if i == len(kinds) {
-			return append(got, mishaps(t, rest)...)
-		}
-		switch kinds[i] {
+	rest := slices.Clone(all[first+1:])
+	for _, kind := range kinds {
+		switch kind {
 		case "lost":
-			rest = rest[1:]
+			at := slices.IndexFunc(rest, func(s sent) bool { return !s.kept })
+			rest = slices.Delete(rest, at, at+1)
 		case "repeated":
-			got, rest = append(got, rest[0], rest[0]), rest[1:]
+			rest = slices.Insert(rest, 1, rest[0])
 		case "swapped":
-			got, rest = append(got, rest[1], rest[0]), rest[2:]
+			for i := 1; i < len(rest); i++ {
+				if rest[i-1].ID != rest[i].ID && rest[i-1].boot == rest[i].boot && rest[i].overtakes(&rest[i-1]) {
+					rest[i-1], rest[i] = rest[i], rest[i-1]
+					break
+				}
+			}
 		}
 	}
+	return append(got, mishaps(t, rest)...)
 }
 
-func (s *sent) check(t *rapid.T, p Place, how string) {
+// check compares a buffer's place with the truth. Its times by the device's counter are
+// known where the place's boot has what was counted at the first rate, too.
+func (s *sent) check(t *rapid.T, p Place, whole bool, how string) {
 	for i, at := range s.at {
 		shown := int64(p.Base) + at - s.base
 		if int64(p.Base) < wrap/2 && s.base < wrap && s.tick >= wrap {
@@ -141,6 +213,9 @@ func (s *sent) check(t *rapid.T, p Place, how string) {
 			t.Logf("%+v", s)
 			t.Fatalf("%s: a frame of boot %d at tick %d is shown at %d, which may be %d early and %d late", how, s.boot, at, shown, p.Late, p.Early)
 		}
+		if off := p.Micros(uint64(shown)) - s.own[i]; whole && max(shown-at, at-shown) < wrap/2 && max(off, -off) > p.Error() {
+			t.Fatalf("%s: a frame of boot %d at %d us of the device is shown off by %d with a bound of %d", how, s.boot, s.own[i], off, p.Error())
+		}
 		if us, bound, known := p.WallMicros(uint64(shown)); known {
 			if us-s.wall[i] > bound || s.wall[i]-us > bound {
 				t.Fatalf("%s: a frame of boot %d at %d us is shown at %d, off by %d with a bound of %d", how, s.boot, s.wall[i], us, us-s.wall[i], bound)
@@ -153,7 +228,7 @@ func (s *sent) check(t *rapid.T, p Place, how string) {
 // and swap buffers.
 func TestTrueTimesLieInsideTheBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := device{rate: rapid.SampledFrom([]uint32{100, 1000, 32768}).Draw(t, "rate"), epochs: rapid.Bool().Draw(t, "epochs"), ppm: rapid.Int64Range(-200, 200).Draw(t, "ppm")}
+		d := device{ppm: rapid.Int64Range(-200, 200).Draw(t, "ppm")}.draw(t)
 		holds(t, mishaps(t, d.fleet(t)))
 	})
 }
@@ -162,19 +237,55 @@ func TestTrueTimesLieInsideTheBound(t *testing.T) {
 // and lose, repeat and swap buffers of one boot.
 func TestTrueTimesLieInsideTheBoundInTheWorstCase(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := device{
-			rate: rapid.SampledFrom([]uint32{100, 1000, 32768}).Draw(t, "rate"), epochs: rapid.Bool().Draw(t, "epochs"),
-			ppm: rapid.SampledFrom([]int64{-200, -37, 90, 200}).Draw(t, "ppm"), worst: true,
-		}
+		d := device{ppm: rapid.SampledFrom([]int64{-200, -37, 90, 200}).Draw(t, "ppm"), worst: true}.draw(t)
 		holds(t, allMishaps(t, d.fleet(t)))
 	})
 }
 
+// rates holds which boots a clock has put together in one, and which of them is there
+// with its first rate.
+type rates map[int]map[int]bool
+
+func (r *rates) add(boot int, s *sent) {
+	if *r == nil {
+		*r = rates{}
+	}
+	if (*r)[boot] == nil {
+		(*r)[boot] = map[int]bool{}
+	}
+	(*r)[boot][s.boot] = (*r)[boot][s.boot] || s.first
+}
+
+// known reports whether nothing but the first rate, and what came after it, is there.
+func (r rates) known(boot int) bool {
+	for _, first := range r[boot] {
+		return first && len(r[boot]) == 1
+	}
+	return false
+}
+
+// arrive gives buffers their times of arrival in the order in which they came, unless
+// one that was overtaken again and again would be on its way for too long.
+func arrive(got []sent) {
+	latest := int64(0)
+	for i := range got {
+		s := &got[i]
+		if latest = max(latest, s.came); latest > s.made+delivery {
+			for j := range got {
+				got[j].Arrival = 0
+			}
+			return
+		}
+		s.Arrival = latest
+	}
+}
+
 // holds checks what is promised of buffers, all at once and one by one.
 func holds(t *rapid.T, got []sent) {
+	arrive(got)
 	var buffers []Buffer
-	for _, s := range got {
-		buffers = append(buffers, s.Buffer)
+	for i := range got {
+		buffers = append(buffers, got[i].Buffer)
 	}
 	places, order, notes := Resolve(buffers)
 	for i, s := range got {
@@ -184,12 +295,17 @@ func holds(t *rapid.T, got []sent) {
 	if len(order) != len(got) {
 		t.Fatalf("%d of %d buffers have a place", len(order), len(got))
 	}
+	var later, now rates
+	for i := range got {
+		later.add(places[i].Boot, &got[i])
+	}
 	var c Clock
 	for i, s := range got {
-		s.check(t, places[i], "all at once")
+		s.check(t, places[i], later.known(places[i].Boot), "all at once")
 		p, _ := c.Next(s.Buffer)
 		if p.RepeatOf < 0 {
-			s.check(t, p, "one by one")
+			now.add(p.Boot, &s)
+			s.check(t, p, now.known(p.Boot), "one by one")
 		}
 	}
 	end := map[int]uint64{}

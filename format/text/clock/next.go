@@ -17,11 +17,22 @@ type Clock struct {
 	end     uint64
 	rate    uint32
 	shift   int64
+	doubt   int64
+	header  uint64 // tick
+	before  change // of the rate, the last one
 	anchor  Wall
+	holder  Place // of the anchor
 	spread  int64 // of the arrivals of a boot
 	arrival bool  // the anchor is an arrival
 	last    Buffer
 	free    []*entry // to be used again
+}
+
+// change is what was before the rate has changed, and the ticks between which it has.
+type change struct {
+	rate         uint32
+	shift, doubt int64
+	from, latest uint64
 }
 
 // remembered is how many buffers a Clock knows again, and how many of a boot it
@@ -42,9 +53,8 @@ func (c *Clock) Next(b Buffer) (Place, []Note) {
 	case e == nil:
 		return Place{RepeatOf: c.seen[b.ID], Boot: c.boot()}, c.notes
 	}
-
 	if v == restart || v == discord {
-		c.end, c.rate, c.shift, c.anchor, c.arrival = 0, b.Rate, 0, Wall{}, false
+		c.restart(e)
 	}
 	base := e.upper()
 	if v == next {
@@ -53,18 +63,31 @@ func (c *Clock) Next(b Buffer) (Place, []Note) {
 	} else if v == late {
 		base = max(base, 0)
 	}
-
 	p := Place{Boot: c.boot(), RepeatOf: -1}
 	c.finish(e, &p, base, e.upper(), v == late)
 	if extra := len(c.now.entries) - kept; extra > 0 {
 		c.free = append(c.free, c.now.entries[:extra]...)
 		c.now.drop(extra)
 	}
-
 	if len(c.seen) > remembered {
 		clear(c.seen)
 	}
 	return p, c.notes
+}
+
+// restart begins a boot with an entry. Where the one before had another rate, it may
+// after all be a part of that, with frames from before the change: a header that came
+// late after it, or one whose sums did not fit.
+func (c *Clock) restart(e *entry) {
+	before := change{latest: uint64(e.tick)}
+	switch {
+	case e.Rate == c.rate && e.Tick >= uint32(c.before.from):
+		before.rate, before.from = c.before.rate, c.before.from
+	case e.Rate != c.rate && e.Tick >= uint32(c.header):
+		before.rate, before.from = c.rate, c.header
+	}
+	c.end, c.rate, c.shift, c.doubt, c.before = 0, e.Rate, 0, 0, before
+	c.anchor, c.arrival = Wall{}, false
 }
 
 // drop forgets the first entries of a boot.
@@ -129,17 +152,14 @@ func (c *Clock) add(b Buffer) (*entry, verdict) {
 	if c.seen == nil {
 		c.seen = map[uint64]int{}
 	}
-
 	before := -1
 	if c.now != nil && c.now.last() != nil {
 		before = c.now.last().index
 	}
-
 	if other, ok := c.seen[b.ID]; ok && b.ID != 0 {
 		c.note(Note{Kind: Repeat, Buffer: index, Other: other})
 		return nil, next
 	}
-
 	if b.ID != 0 {
 		c.seen[b.ID] = index
 	}
@@ -227,12 +247,32 @@ func (c *Clock) finish(e *entry, p *Place, base, upper int64, aside bool) {
 	p.Base = uint64(max(base, 0))
 	p.Early = uint64(max(int64(p.Base)-e.low, 0))
 	p.Late = uint64(max(upper-int64(p.Base), 0))
-	p.Rate = e.Rate
-	if c.rate != 0 && e.Rate != 0 && e.Rate != c.rate {
-		c.shift += micros(c.end, c.rate) - micros(c.end, e.Rate)
-		c.shift = min(max(c.shift, -longest), longest)
+	p.Rate, p.Shift, p.Doubt = e.Rate, c.shift, c.doubt
+	switch {
+	case c.rate == 0 || e.Rate == 0 || e.Rate == c.rate:
+	case aside && e.Rate == c.before.rate:
+		p.Shift, p.Doubt = c.before.shift, c.before.doubt
+	default:
+		// It has changed at some tick after what was before, and up to the header.
+		span := uint64(max(e.tick, int64(c.end))) - min(p.Base, c.end) + max(p.Early, p.Late)
+		p.Shift += micros(c.end, c.rate) - micros(c.end, e.Rate)
+		p.Shift = min(max(p.Shift, -longest), longest)
+		p.Doubt = min(p.Doubt+abs(micros(span, c.rate)-micros(span, e.Rate))+1, longest)
 	}
-	p.Shift = c.shift
+	if !aside {
+		if c.rate != 0 && e.Rate != 0 && e.Rate != c.rate {
+			c.before = change{c.rate, c.shift, c.doubt, c.header, uint64(e.tick)}
+		}
+		c.header = uint64(e.tick)
+		c.shift, c.doubt = p.Shift, p.Doubt
+	}
+
+	// Frames that may lie before the change were counted at the rate before.
+	if from := p.Base - min(p.Early, p.Base); c.before.rate != 0 && e.Rate != c.before.rate && from < c.before.latest {
+		p.own = abs(micros(c.before.latest-from, c.before.rate) - micros(c.before.latest-from, e.Rate))
+		p.own = min(p.own, longest-p.Doubt)
+	}
+	p.Doubt += p.own
 	c.wall(e, p)
 	if !aside {
 		c.end = max(p.Base+e.Sum, c.end)
@@ -242,46 +282,48 @@ func (c *Clock) finish(e *entry, p *Place, base, upper int64, aside bool) {
 	}
 }
 
+func abs(x int64) int64 { return max(x, -x) }
+
 // wall ties the place to the wall clock by the entry's epoch, or by the one before.
 func (c *Clock) wall(e *entry, p *Place) {
 	if e.Rate == 0 {
 		return
 	}
-
 	nominal := 1e6 / float64(e.Rate)
 	switch {
 	case e.Epoch != 0:
-		w := Wall{Known: true, Time: e.Epoch, Tick: uint64(e.tick), Slope: nominal, PPM: drift, Error: int64(nominal) + 1}
+		w := epochOf(e)
 		if a := c.anchor; a.Known && !c.arrival && uint64(e.tick) > a.Tick {
 			ticks := float64(uint64(e.tick) - a.Tick)
 			slope := float64(e.Epoch-a.Time) / ticks
 			off := math.Abs(slope/nominal-1) * 1e6
 			step := e.Epoch - a.Time - int64(ticks*nominal)
 			switch {
+			case c.holder.Rate != e.Rate:
+				// The change lies somewhere between.
 			case off <= most:
 				w.Slope, w.PPM = slope, max(drift, 2*off)
 			case step > 1_000_000 || step < -1_000_000:
 				c.note(Note{Kind: Stepped, Buffer: e.index, Other: -1, Micros: step})
 			}
 		}
-
-		c.anchor, c.arrival = w, false
+		c.anchor, c.holder, c.arrival = w, *p, false
 	case e.Arrival != 0 && (!c.anchor.Known || c.arrival):
 		w := Wall{Known: true, Time: e.Arrival, Tick: uint64(e.tick), Slope: nominal, PPM: drift, Error: delivery}
+		holder := *p
 		if a := c.anchor; a.Known { // what came with the least delay tells most
-			later := e.Arrival - a.Time - int64(float64(e.tick-int64(a.Tick))*nominal)
+			later := e.Arrival - a.Time - (p.Micros(uint64(e.tick)) - c.holder.Micros(a.Tick))
 			c.spread = max(c.spread, later, -later)
 			if later > 0 {
-				w = a
+				w, holder = a, c.holder
 			}
 			w.Error = delivery + c.spread
 		} else {
 			c.spread = 0
 		}
-
-		c.anchor, c.arrival = w, true
+		c.anchor, c.holder, c.arrival = w, holder, true
 	}
-	p.Wall = c.anchor
+	p.Wall = c.anchor.from(&c.holder, p)
 }
 
 // delivery is how long a buffer is taken to be on its way at most, in microseconds.

@@ -27,15 +27,16 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 	notes = c.notes
 
 	// Repeats stand where the first is, the others in the order of their boot.
+	before := Clock{}
 	for _, b := range c.boots {
-		final := Clock{notes: nil}
+		final := Clock{rate: before.rate, header: before.header, before: before.before}
 		b.rebuildAll(&final)
 		b.place(&final, places)
+		before = final
 		notes = append(notes, final.notes...)
 		for _, e := range b.entries {
 			sequence = append(sequence, e.index)
 		}
-
 		for len(plain) > 0 && plain[0].boot <= b.number {
 			i := plain[0].index
 			if plain[0].boot == b.number && len(b.entries) > 0 { // they follow these
@@ -45,7 +46,6 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 			plain = plain[1:]
 		}
 	}
-
 	for _, s := range plain {
 		sequence = append(sequence, s.index)
 	}
@@ -57,7 +57,6 @@ func Resolve(buffers []Buffer) (places []Place, order []int, notes []Note) {
 			repeats[of] = append(repeats[of], i)
 		}
 	}
-
 	for _, i := range sequence {
 		order = append(append(order, i), repeats[i]...)
 	}
@@ -90,29 +89,29 @@ func (b *boot) place(c *Clock, places []Place) {
 			proved = math.MaxInt64
 		}
 	}
-
 	b.anchors(c)
+	if n > 0 {
+		c.restart(b.entries[0])
+	}
 	for i, e := range b.entries {
 		p := &places[e.index]
 		*p = Place{Boot: b.number, RepeatOf: -1}
 		base := min(max(e.base(), int64(c.end)), allowed[i])
 		c.finish(e, p, base, upper[i], false)
 	}
-
 	if !c.anchor.Known {
 		return
 	}
-	for _, e := range b.entries { // those before the first that knows the time
-		p := &places[e.index]
-		if !p.Wall.Known && p.Rate != 0 {
-			p.Wall = b.first(c)
-			p.Wall.Slope = 1e6 / float64(p.Rate)
+	first, of := c.anchor, &c.holder
+	for _, e := range b.entries {
+		if e.Epoch != 0 && e.Rate != 0 {
+			first, of = epochOf(e), &places[e.index]
+			break
 		}
 	}
-
-	if c.arrival {
-		for _, e := range b.entries {
-			places[e.index].Wall = c.anchor
+	for _, e := range b.entries { // those before the first that knows the time
+		if p := &places[e.index]; p.Rate != 0 && (!p.Wall.Known || c.arrival) {
+			p.Wall = first.from(of, p)
 		}
 	}
 }
@@ -126,12 +125,8 @@ func (b *boot) anchors(c *Clock) {
 	}
 }
 
-// first returns the anchor of the first entry that has one.
-func (b *boot) first(c *Clock) Wall {
-	for _, e := range b.entries {
-		if e.Epoch != 0 && e.Rate != 0 {
-			return Wall{Known: true, Time: e.Epoch, Tick: uint64(e.tick), Slope: 1e6 / float64(e.Rate), PPM: drift, Error: int64(1e6/float64(e.Rate)) + 1}
-		}
-	}
-	return c.anchor
+// epochOf ties an entry to its epoch.
+func epochOf(e *entry) Wall {
+	nominal := 1e6 / float64(e.Rate)
+	return Wall{Known: true, Time: e.Epoch, Tick: uint64(e.tick), Slope: nominal, PPM: drift, Error: int64(nominal) + 1}
 }
