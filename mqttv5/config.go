@@ -100,7 +100,7 @@ func checkNames(c Config) error {
 		name, value string
 	}{{"CustomerID", c.CustomerID}, {"GroupID", c.GroupID}} {
 		if err := device.CheckName(f.value, device.MaxName, true); err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			return fmt.Errorf("field %s: %w", f.name, err)
 		}
 	}
 	if err := topic.CheckPrefix(c.TopicPrefix); err != nil {

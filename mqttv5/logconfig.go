@@ -42,7 +42,7 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 			yield(LogConfig{}, &Error{
 				Op: "watch log configuration of " + dev.DeviceSerial, Class: ErrConfig,
 				Err:  fmt.Errorf("%d devices are watched already, as many as one connection may", maxWatches),
-				Hint: "watch others with another Client, which needs its own Tuning.ClientID",
+				Hint: "watch others with another Client, which needs a client identifier of its own (field Tuning.ClientID)",
 			})
 			return
 		}

@@ -9,9 +9,10 @@ import (
 
 // printable returns words of others, of servers, certificates and files, as a
 // terminal can show them: what could steer it, or turn the direction of what
-// follows, becomes a question mark. Lines and tabs stay.
+// follows, becomes a question mark. Lines and tabs stay. What errors of our packages
+// call a field is here the flag that sets it.
 func printable(s string) string {
-	return strings.Map(func(r rune) rune {
+	return asFlags(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
@@ -19,7 +20,7 @@ func printable(s string) string {
 			return '?'
 		}
 		return r
-	}, s)
+	}, s))
 }
 
 // printableWriter writes text to a terminal, for all commands: errors and warnings

@@ -105,7 +105,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Name == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			return Config{}, fmt.Errorf("name of the host, for Name: %w", err)
+			return Config{}, fmt.Errorf("name of the host, for field Name: %w", err)
 		}
 		c.Name = host
 	}
@@ -124,7 +124,7 @@ func (c Config) withDefaults() (Config, error) {
 	conn := &c.Connection
 	if len(c.Filters) == 0 {
 		if conn.CustomerID == "" {
-			return Config{}, errors.New("no CustomerID in Connection; it is the account whose uploads are taken")
+			return Config{}, errors.New("field CustomerID of Connection is empty; it is the account whose uploads are taken")
 		}
 
 		var err error
@@ -162,7 +162,7 @@ func (c Config) connection() link.Config {
 		Timeout:           conn.TokenTimeout,
 		Tuning:            conn.Tuning,
 		Inbox:             &link.Inbox{ReceiveMaximum: c.ReceiveMaximum, MaxPacket: c.MaxPayload + room, SessionExpiry: c.SessionExpiry},
-		Rival:             "give each worker its own Name",
+		Rival:             "give each worker a name of its own (field Name)",
 		Logger:            conn.Hooks.Logger,
 		WrapConn:          conn.Hooks.WrapConn,
 	}
@@ -170,12 +170,12 @@ func (c Config) connection() link.Config {
 
 func (c Config) check() error {
 	if c.Group == "" {
-		return errors.New("no Group given; all workers that share the work have the same one")
+		return errors.New("field Group is empty; all workers that share the work have the same one")
 	}
 
 	for _, f := range [...]struct{ name, value string }{{"Group", c.Group}, {"Name", c.Name}} {
 		if err := topic.Check(f.value); err != nil {
-			return fmt.Errorf("%s %q: %w", f.name, f.value, err)
+			return fmt.Errorf("field %s %q: %w", f.name, f.value, err)
 		}
 	}
 
@@ -189,7 +189,7 @@ func (c Config) check() error {
 		return errors.New("field Filters is given, and so are Kinds; give one or the other")
 	}
 	if len(c.Filters) > maxFilters {
-		return fmt.Errorf("%d Filters, brokers take %d", len(c.Filters), maxFilters)
+		return fmt.Errorf("field Filters has %d, brokers take %d", len(c.Filters), maxFilters)
 	}
 	for _, f := range c.Filters {
 		if group, _ := topic.CutShared(f); f == "" || group != "" || !utf8.ValidString(f) || strings.ContainsRune(f, 0) {
@@ -207,12 +207,12 @@ func (c Config) check() error {
 		{"Window", c.Window, 1, 1 << 24},
 	} {
 		if f.v < f.min || f.v > f.max {
-			return fmt.Errorf("%s %d is not between %d and %d", f.name, f.v, f.min, f.max)
+			return fmt.Errorf("field %s %d is not between %d and %d", f.name, f.v, f.min, f.max)
 		}
 	}
 
 	if c.SessionExpiry < time.Second || c.SessionExpiry > 1<<31*time.Second {
-		return fmt.Errorf("SessionExpiry %v is not between 1 s and 68 years", c.SessionExpiry)
+		return fmt.Errorf("field SessionExpiry %v is not between 1 s and 68 years", c.SessionExpiry)
 	}
 	return nil
 }

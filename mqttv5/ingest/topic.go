@@ -71,7 +71,7 @@ func filters(prefix, customer, group string, kinds []Kind) (out []string, err er
 		for _, t.Group = range groups {
 			f, err := t.Filter()
 			if err != nil {
-				return nil, fmt.Errorf("field Connection: %w", err)
+				return nil, fmt.Errorf("topics of the account: %w", err)
 			}
 			if kind.optional() && group == "" {
 				f = strings.TrimSuffix(f, topic.Any) + "#"

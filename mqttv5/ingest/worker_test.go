@@ -479,14 +479,14 @@ func TestConfig(t *testing.T) {
 		edit func(*Config)
 		want string
 	}{
-		{"no group", func(c *Config) { c.Group = "" }, "no Group"},
+		{"no group", func(c *Config) { c.Group = "" }, "field Group is empty"},
 		{"group", func(c *Config) { c.Group = "a/b" }, "Group"},
 		{"name", func(c *Config) { c.Name = "a#" }, "Name"},
 		{"no sink", func(c *Config) { c.Sink = nil }, "no Sink"},
 		{"customer", func(c *Config) { c.Connection.CustomerID = "" }, "CustomerID"},
 		{"broker", func(c *Config) { c.Connection.Broker = "mqtt://x" }, "Broker"},
 		{"filter", func(c *Config) { c.Filters = []string{"$share/x/y"} }, "filter"},
-		{"filters", func(c *Config) { c.Filters = strings.Split("a,b,c,d,e,f,g,h,i", ",") }, "9 Filters"},
+		{"filters", func(c *Config) { c.Filters = strings.Split("a,b,c,d,e,f,g,h,i", ",") }, "field Filters has 9"},
 		{"receive maximum", func(c *Config) { c.ReceiveMaximum = 70000 }, "ReceiveMaximum"},
 		{"payload", func(c *Config) { c.MaxPayload = -1 }, "MaxPayload"},
 		{"expiry", func(c *Config) { c.SessionExpiry = time.Millisecond }, "SessionExpiry"},

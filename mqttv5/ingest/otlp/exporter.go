@@ -153,11 +153,11 @@ func New(cfg Config) (*Exporter, error) {
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		// It may hold a password, wherever in it that is.
-		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: URL is not of the form http://HOST:PORT"))
+		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: field URL is not of the form http://HOST:PORT"))
 	case cfg.Source == nil:
 		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: no Source given; there is nothing to export"))
 	case cfg.BatchRecords < 1 || cfg.BatchBytes < 1 || cfg.Window < 1 || cfg.Timeout < 0 || cfg.GiveUp < 0:
-		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: BatchRecords, BatchBytes, Window, Timeout and GiveUp must be positive"))
+		return nil, fault.InClass(fault.ErrConfig, errors.New("new OTLP exporter: fields BatchRecords, BatchBytes, Window, Timeout and GiveUp must be positive"))
 	}
 
 	user := u.User

@@ -65,7 +65,7 @@ type Config struct {
 	Inbox *Inbox
 
 	// Rival says how to give each client an identifier of its own. Default: "give
-	// each gateway its own Tuning.ClientID".
+	// each gateway its own client identifier (field Tuning.ClientID)".
 	Rival string
 
 	// Logger is told of connections. Default: discards.
@@ -159,7 +159,7 @@ func (c Config) WithDefaults() (Config, error) {
 	orDefault(&c.Broker, DefaultBroker)
 	orDefault(&c.Port, DefaultPort)
 	orDefault(&c.Timeout, DefaultTimeout)
-	orDefault(&c.Rival, "give each gateway its own Tuning.ClientID")
+	orDefault(&c.Rival, "give each gateway its own client identifier (field Tuning.ClientID)")
 
 	t := &c.Tuning
 	orDefault(&t.KeepAlive, 60*time.Second)
@@ -205,7 +205,7 @@ func (c *Config) check() error {
 	}
 
 	if host, _, err := net.SplitHostPort(c.Broker); err == nil {
-		return fmt.Errorf("field Broker %q holds a port; set Broker to %q and Port to the number", c.Broker, host)
+		return fmt.Errorf("field Broker %q holds a port; set it to %q and field Port to the number", c.Broker, host)
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		return fmt.Errorf("field Port %d is not between 1 and 65535", c.Port)
@@ -230,7 +230,7 @@ func (c *Config) check() error {
 
 	if c.Credentials.Certificate != nil {
 		if c.Credentials.CertFile != "" || c.Credentials.KeyFile != "" {
-			return errors.New("field Certificate is set, and so are CertFile or KeyFile; give one or the other")
+			return errors.New("field Certificate is set, and so is field CertFile or field KeyFile; give one or the other")
 		}
 		return nil
 	}
@@ -270,7 +270,7 @@ func (c *Config) checkNumbers() error {
 		{"Tuning.MaxBackoff", t.MaxBackoff, t.MinBackoff, 24 * time.Hour},
 	} {
 		if f.v < f.min || f.v > f.max {
-			return fmt.Errorf("%s %v is not between %v and %v", f.name, f.v, f.min, f.max)
+			return fmt.Errorf("field %s %v is not between %v and %v", f.name, f.v, f.min, f.max)
 		}
 	}
 

@@ -159,13 +159,13 @@ func (k *Keeper) loginError(ctx context.Context, err error) error {
 func loginHint(code fault.ReasonCode) string {
 	switch code {
 	case fault.ReasonBadClientID:
-		return "the certificate's policy must allow this Tuning.ClientID"
+		return "the certificate's policy must allow this client identifier (field Tuning.ClientID)"
 	case fault.ReasonBadUserOrPassword, fault.ReasonNotAuthorized, fault.ReasonBanned:
 		return "check that the certificate belongs to this customer and is active"
 	case fault.ReasonUnsupportedVersion:
 		return "this broker does not speak MQTT 5"
 	case fault.ReasonUseAnotherServer, fault.ReasonServerMoved:
-		return "set Broker to its new address"
+		return "give its new address (field Broker)"
 	}
 	return ""
 }

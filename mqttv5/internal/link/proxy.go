@@ -55,7 +55,7 @@ func (c *Config) ProxyURL() (*url.URL, error) {
 		if err != nil {
 			return nil, errors.New("field Tuning.Proxy is no address; it may hold a password and is not shown")
 		}
-		return checkProxy(u, "in Tuning.Proxy")
+		return checkProxy(u, "in field Tuning.Proxy")
 	}
 }
 
