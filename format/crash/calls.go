@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -215,6 +216,12 @@ func (g *callGraph) exitsOf(f extent) exits {
 			}
 
 			visited[(at-f.begin)/2] = true
+			// A constant is no code: a call before it does not return.
+			for word := range g.fw.constants(at) {
+				if word >= f.begin && word-f.begin+2 < size {
+					visited[(word-f.begin)/2], visited[(word-f.begin)/2+1] = true, true
+				}
+			}
 			i := g.fw.follow(at, s)
 			e.calls = e.calls || i.call
 			switch {
@@ -243,6 +250,40 @@ func (g *callGraph) exitsOf(f extent) exits {
 
 	g.leave[f.begin] = e
 	return e
+}
+
+// constants yields the addresses of the words that the instruction at an address
+// loads from among the code.
+func (fw *Firmware) constants(at uint32) iter.Seq[uint32] {
+	h := fw.half(at)
+	base, n := (at+4)&^3, uint32(4)
+	switch {
+	case h&0xf800 == 0x4800: // LDR
+		base += h & 0xff * 4
+	case h&0xff7f == 0xf85f: // LDR of four bytes
+		offset := fw.half(at+2) & 0xfff
+		if h&0x80 == 0 {
+			offset = -offset
+		}
+		base += offset
+	case h&0xff3f == 0xed1f && fw.half(at+2)>>9&7 == 5: // VLDR
+		offset := fw.half(at+2) & 0xff * 4
+		if h&0x80 == 0 {
+			offset = -offset
+		}
+		if base += offset; fw.half(at+2)&0x100 != 0 {
+			n = 8
+		}
+	default:
+		n = 0
+	}
+	return func(yield func(uint32) bool) {
+		for i := uint32(0); i < n; i += 4 {
+			if !yield(base + i) {
+				return
+			}
+		}
+	}
 }
 
 // nameAt returns the name of the function that begins at addr, or nothing.

@@ -241,6 +241,11 @@ func (e *evidence) code() (calls int) {
 	behind := lr != 0xffffffff && fw.isReturn(lr)
 	exception := isExceptionReturn(lr)
 
+	_, stack := d.mem.stack(r.SP())
+	if lost && len(stack) == 0 && !fw.hasCode(pc) && !behind {
+		e.helps = append(e.helps, "The registers of the code that failed were lost, and no stack is in the dump, so nothing could be compared.")
+		return 0
+	}
 	// Nothing at all in the code: it is another's.
 	if !fw.hasCode(pc) && !behind && !e.stackHasCalls() && d.Known(placePC) {
 		e.excludes = append(e.excludes, fmt.Sprintf("Neither pc 0x%08x nor lr 0x%08x nor any word of the stack is in its code.", pc, lr))
@@ -257,7 +262,6 @@ func (e *evidence) code() (calls int) {
 	}
 
 	known := len(fw.functions) > 0 || len(fw.rules.index) > 0 || len(fw.exidx.data) > 0
-	_, stack := d.mem.stack(r.SP())
 	switch {
 	case u.contradicted && !lost:
 		e.against = append(e.against, "The stack holds addresses of code where return addresses must be, and no call of this firmware is before them that leads there.")

@@ -1,0 +1,66 @@
+package crash
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format/internal/firmware"
+)
+
+// A function that jumps to another and has a call that does not return at its end,
+// before its constants: which are not code that anything goes on in. GCC writes it for
+// assertions and with -fstack-protector.
+//
+// Kind of crash/compressed-debug: a chain of tail calls.
+func TestTailCallBeforeConstants(t *testing.T) {
+	for name, last := range map[string][]uint16{
+		"ldr":             {0x4b03, 0xbf00, 0xd102, 0xbf00, 0xf7ff, 0xbff9, 0xf000, 0xf8f4, 0x0dd8, 0x2000},
+		"ldr, four bytes": {0xf8df, 0x300c, 0xd102, 0xbf00, 0xf7ff, 0xbff9, 0xf000, 0xf8f4, 0x0dd8, 0x2000},
+		"vldr":            {0xed9f, 0x0a03, 0xd102, 0xbf00, 0xf7ff, 0xbff9, 0xf000, 0xf8f4, 0x0dd8, 0x2000},
+	} {
+		code := bytes.Repeat([]byte{0x00, 0xbf}, 0x200)
+		const at = 0x100 // of middle, which jumps to leaf
+		for i, h := range last {
+			binary.LittleEndian.PutUint16(code[at+2*i:], h)
+		}
+		// b.w leaf, from middle+8
+		offset := int32(leafAt) - int32(middleAt+8+4)
+		binary.LittleEndian.PutUint16(code[at+8:], uint16(0xf000|offset>>12&0x7ff))
+		binary.LittleEndian.PutUint16(code[at+10:], uint16(0xb800|offset>>1&0x7ff))
+		if code[at+9]&4 != 0 { // negative: both J bits are those of the sign
+			code[at+11] |= 0x28
+		}
+		fw := &Firmware{
+			functions: []firmware.Function{{Addr: leafAt, Size: 0x100, Name: "leaf"}, {Addr: middleAt, Size: uint32(2 * len(last)), Name: "middle"}},
+			blocks:    []firmware.Block{{Addr: leafAt, Data: code, Code: true}},
+		}
+		g := &callGraph{fw: fw, leave: map[uint32]exits{}, steps: 1000}
+		e := g.exitsOf(extent{middleAt, middleAt + uint32(2*len(last))})
+		if e.unsure || !e.calls || len(e.jumps) != 1 || e.jumps[0].target != leafAt {
+			t.Errorf("%s: got %+v, want one jump to 0x%x, and all sure", name, e, leafAt)
+		}
+	}
+}
+
+// The stack overflowed so that not even the registers were saved, and the dump has no
+// memory: nothing in it is of any code, which does not speak against a firmware.
+//
+// Kind of crash/wrong-firmware-silent, the other way round.
+func TestMatchWithNothingToCompare(t *testing.T) {
+	fw := builds(t, readSet(t, crashset))["m33-Os"]
+	dump := func(cfsr uint32) *Dump {
+		registers := make([]uint32, 20)
+		registers[13], registers[16] = 0x37fffff0, 3
+		b := append([]byte("cC\x03\x00"), u32(append([]uint32{0}, registers...)...)...)
+		return mustRead(t, append(b, u32(0xe000ed28, 0xe000ed3c, cfsr, 1<<30, 0, 0, 0x37ffffe8)...))
+	}
+	m := fw.Match(dump(0x9200))
+	if m.Verdict != Fits || len(m.Reasons) != 1 || !strings.HasSuffix(m.Reasons[0], "nothing could be compared.") {
+		t.Errorf("registers lost: got %s, %q, want fits, nothing could be compared", m.Verdict, m.Reasons)
+	}
+	if m = fw.Match(dump(0x100)); m.Verdict != Wrong {
+		t.Errorf("registers saved: got %s, %q, want wrong", m.Verdict, m.Reasons)
+	}
+}
