@@ -4,7 +4,8 @@
 // [Spool.Run] looks at the folder again and again. A program puts a file in by
 // renaming it into the folder; one that is still being written, begins with a dot or
 // ends in .tmp or .part is left alone. A file is a binary log or a crash dump, by what
-// it holds, or text by the end of its name, .txt or .ndjson.
+// it holds, or text by the end of its name, .txt or .ndjson. Bytes of text that are not
+// UTF-8 are replaced, which is told; with a zero byte it is no text.
 //
 // # Devices
 //

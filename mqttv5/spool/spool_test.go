@@ -150,6 +150,23 @@ func want[T ~[]string](t *testing.T, what string, got, want T) {
 	}
 }
 
+// What is no text is not sent as text because of its name, and what is lost of text is
+// told: the file is gone afterwards.
+func TestTextByItsNameAlone(t *testing.T) {
+	f := newFixture(t, nil)
+	log := testLog(t, 1)
+	f.write("1.txt", log)
+	f.write("2.txt", log[:len(log)-1])
+	f.write("3.txt", []byte("door open\n21 \xb0C\n"))
+	f.write("4.txt", []byte("21 \u00b0C\n"))
+	f.Scan(t.Context())
+	want(t, "records", f.records(), []string{"SN-1 log", "SN-1 text", "SN-1 text"})
+	want(t, "files", f.names(), []string{"bad/2.txt", "bad/2.txt.reason"})
+	if got := f.log.String(); strings.Count(got, "not UTF-8") != 1 || !strings.Contains(got, "3.txt lines=1") {
+		t.Errorf("log is %q, want one line about 1 line of 3.txt", got)
+	}
+}
+
 // Each kind of file becomes a record of the right device, and is gone; with Keep it is
 // in done.
 func TestFilesBecomeRecords(t *testing.T) {

@@ -1,14 +1,15 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
@@ -83,13 +84,45 @@ func (s *Spool) submit(ctx context.Context, name string, b []byte, dev device.In
 	}
 	switch filepath.Ext(name) {
 	case ".txt", ".ndjson":
-		entries, err := payload.ReadText(strings.NewReader(string(b)), time.Now(), format.LevelInfo)
-		if err != nil {
-			return nil, err
+		if isLog(b) {
+			break // whatever it is called
 		}
-		return s.out.SubmitText(ctx, dev, entries)
+		return s.submitText(ctx, name, b, dev)
 	}
 	return one(s.out.SubmitLog(ctx, dev, b))
+}
+
+// isLog reports whether b is a binary log whose checksum is right.
+func isLog(b []byte) bool {
+	log, _, err := format.ParseLog(b)
+	return err == nil && log.Verify() == nil
+}
+
+// submitText gives lines of text to the outbox. Bytes that are not UTF-8 do not get
+// through, which is told; what is not text at all is refused.
+func (s *Spool) submitText(ctx context.Context, name string, b []byte, dev device.Info) ([]string, error) {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return nil, fmt.Errorf("it is no text, since the byte at offset %d is 0: end the name of a log or a crash dump in .bin", i)
+	}
+	entries, err := payload.ReadText(bytes.NewReader(b), time.Now(), format.LevelInfo)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := s.out.SubmitText(ctx, dev, entries)
+	if err != nil {
+		return nil, err
+	}
+
+	replaced := 0
+	for line := range bytes.Lines(b) {
+		if !utf8.Valid(line) {
+			replaced++
+		}
+	}
+	if replaced > 0 {
+		s.cfg.Logger.Warn("text of the spool is not UTF-8; these bytes were replaced", "file", filepath.Join(s.cfg.Dir, name), "lines", replaced)
+	}
+	return ids, nil
 }
 
 func one(id string, err error) ([]string, error) {
