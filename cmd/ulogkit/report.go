@@ -26,7 +26,7 @@ them in batches, each of which the cloud takes as a whole or not at all. A line 
 what one device reports, %s
 or several of them, {"device_serial": "SN-1", %q: [...]}. A line may have its own
 "app_id". A line that the cloud could not use is told on standard error and left
-out, and the exit code is 1.
+out, and the exit code is 1; so is what of a line has no place in a report.
 
 With --outbox what is given is first kept on disk and then delivered, as with
 "ulogkit upload"; it then has the time at which it was given, if it has none of its
@@ -47,6 +47,9 @@ confirmed them.` + fmt.Sprintf(reportHelp, `{"device_serial": "SN-1", "name": "t
 			x, err := strconv.ParseFloat(value, 64)
 			if !ok || err != nil {
 				return nil, fmt.Errorf("%q is not NAME=VALUE with a number", arg)
+			}
+			if !reports.Exact(value) {
+				return nil, fmt.Errorf("%q: a value has 53 bits; the nearest is %s", arg, strconv.FormatFloat(x, 'f', 0, 64))
 			}
 			metrics[i] = telemetry.Metric{Name: name, Value: x, Time: t}
 		}
@@ -228,7 +231,7 @@ func (r *reporter[S]) many(cmd *cobra.Command, kind telemetry.Kind, args []strin
 	if err != nil {
 		return err
 	}
-	batches, bad := reports.Read[S](text)
+	batches, partly, bad := reports.Read[S](text)
 	if bad != nil {
 		bad = fmt.Errorf("%w; the other lines were taken", bad)
 	}
@@ -261,7 +264,7 @@ func (r *reporter[S]) many(cmd *cobra.Command, kind telemetry.Kind, args []strin
 			return boxes.SubmitBatch(ctx, to, application, take(), how)
 		},
 	}
-	return errors.Join(r.run(cmd, kind, application, src, items, how), bad)
+	return errors.Join(r.run(cmd, kind, application, src, items, how), partly, bad)
 }
 
 // run sends reports, the way that the settings ask for.

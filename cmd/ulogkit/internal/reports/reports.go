@@ -18,12 +18,12 @@ const maxBatch = 96 << 10
 // maxBadLines is how many bad lines an error names.
 const maxBadLines = 20
 
-// Read reads lines, of which empty ones count for nothing. The error names those
-// that the cloud could not use; the batches hold all others, the samples of a device
-// in their order.
-func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], err error) {
-	var bad []error
-	number, count := 0, 0
+// Read reads lines, of which empty ones count for nothing. The batches hold all that
+// the cloud can use, the samples of a device in their order; bad names the lines that
+// it cannot use, partly what of the others is not in the batches, or not as it stands.
+func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], partly, bad error) {
+	var left, cut complaints
+	number := 0
 	b := &batch[S]{at: map[key]int{}}
 	for line := range bytes.Lines(text) {
 		number++
@@ -31,32 +31,48 @@ func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], err
 		if len(line) == 0 {
 			continue
 		}
-		devices, err := readLine[S](line)
+		devices, lost, err := readLine[S](line)
+		left.add(number, err)
 		if err != nil {
-			if count++; count <= maxBadLines {
-				bad = append(bad, fmt.Errorf("line %d: %w", number, err))
-			}
 			continue
 		}
-
+		cut.add(number, lost)
 		if b.size > 0 && b.size+len(line) > maxBatch {
 			batches = append(batches, b.devices)
 			b = &batch[S]{at: map[key]int{}}
 		}
-
 		b.size += len(line)
 		for _, d := range devices {
 			b.add(d)
 		}
 	}
-
 	if len(b.devices) > 0 {
 		batches = append(batches, b.devices)
 	}
-	if count > maxBadLines {
-		bad = append(bad, fmt.Errorf("%d lines more", count-maxBadLines))
+	return batches, cut.joined(), left.joined()
+}
+
+// complaints are about lines, the first of them in full.
+type complaints struct {
+	first []error
+	count int
+}
+
+func (c *complaints) add(line int, err error) {
+	if err == nil {
+		return
 	}
-	return batches, errors.Join(bad...)
+	if c.count++; c.count <= maxBadLines {
+		c.first = append(c.first, fmt.Errorf("line %d: %w", line, err))
+	}
+}
+
+func (c *complaints) joined() error {
+	all := c.first
+	if c.count > maxBadLines {
+		all = append(all, fmt.Errorf("%d lines more", c.count-maxBadLines))
+	}
+	return errors.Join(all...)
 }
 
 type key struct {
@@ -83,11 +99,11 @@ func (b *batch[S]) add(d telemetry.Device[S]) {
 }
 
 // readLine reads one sample, or what the cloud takes as a message.
-func readLine[S telemetry.Sample](line []byte) ([]telemetry.Device[S], error) {
+func readLine[S telemetry.Sample](line []byte) (devices []telemetry.Device[S], partly, bad error) {
 	kind := telemetry.KindOf[S]()
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(line, &members); err != nil {
-		return nil, fmt.Errorf("not a JSON object: %w", err)
+		return nil, nil, fmt.Errorf("not a JSON object: %w", err)
 	}
 	_, several := members[string(kind)]
 	_, batch := members["devices"]
@@ -95,25 +111,21 @@ func readLine[S telemetry.Sample](line []byte) ([]telemetry.Device[S], error) {
 		// The sample's own members are those of its device as well.
 		line = fmt.Appendf(nil, `{"device_serial":%s,"app_id":%s,"%s":[%s]}`, member(members, "device_serial"), member(members, "app_id"), kind, line)
 	}
-
 	report, err := telemetry.Parse(kind, line)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-
-	var devices []telemetry.Device[S]
 	switch d := any(&devices).(type) {
 	case *[]telemetry.Device[telemetry.Metric]:
 		*d = report.Metrics
 	case *[]telemetry.Device[telemetry.Event]:
 		*d = report.Events
 	}
-
 	// What can be read may still be no name.
 	if _, err := telemetry.EncodeBatch(devices); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return devices, nil
+	return devices, lost(kind, members), nil
 }
 
 func member(members map[string]json.RawMessage, name string) string {

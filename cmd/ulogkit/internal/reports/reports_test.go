@@ -9,7 +9,7 @@ import (
 )
 
 func TestRead(t *testing.T) {
-	batches, err := Read[telemetry.Metric]([]byte(`
+	batches, _, err := Read[telemetry.Metric]([]byte(`
 {"device_serial":"A","name":"t","value":1,"timestamp":5}
 {"device_serial":"B","name":"t","value":2}
 {"device_serial":"A","metrics":[{"name":"u","value":3}]}
@@ -40,7 +40,7 @@ func TestReadSplits(t *testing.T) {
 	for i := range 20_000 {
 		fmt.Fprintf(&text, `{"device_serial":"SN-%d","type":"x","timestamp":%d}`+"\n", i%100, i)
 	}
-	batches, err := Read[telemetry.Event]([]byte(text.String()))
+	batches, _, err := Read[telemetry.Event]([]byte(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,5 +56,35 @@ func TestReadSplits(t *testing.T) {
 	}
 	if n != 20_000 || len(batches) < 2 {
 		t.Errorf("got %d events in %d batches", n, len(batches))
+	}
+}
+
+// What the cloud has no place for, or a number cannot hold, is told: the library sends
+// both as they are.
+func TestReadTellsWhatIsNotSent(t *testing.T) {
+	batches, partly, bad := Read[telemetry.Metric]([]byte(`
+{"device_serial":"A","name":"t","value":1,"unit":"C"}
+{"device_serial":"A","Name":"t","value":9007199254740992,"app_id":9}
+{"device_serial":"A","metrics":[{"name":"u","value":9007199254740993},{"name":"v","value":0.1}],"room":5}
+{"device_serial":"A","name":"t","value":1e300}
+`))
+	if len(batches) != 1 || bad != nil || partly == nil {
+		t.Fatalf("got %d batches, %v, %v", len(batches), partly, bad)
+	}
+	want := `line 2: "unit" not sent: what is sent is device_serial, app_id, name, value, timestamp
+line 4: "room" not sent: what is sent is device_serial, app_id, metrics
+the value 9007199254740993 was sent as 9007199254740992, the nearest number of 53 bits`
+	if partly.Error() != want {
+		t.Errorf("got %q, want %q", partly, want)
+	}
+
+	_, partly, bad = Read[telemetry.Event]([]byte(`{"device_serial":"A","type":"door","why":"wind"}`))
+	if bad != nil || partly == nil || !strings.HasPrefix(partly.Error(), `line 1: "why" not sent`) {
+		t.Errorf("got %v, %v", partly, bad)
+	}
+	for number, want := range map[string]bool{"0": true, "-9007199254740993": false, "18446744073709551615": false, "18446744073709551616": true, "1_000": true, "+5": true, "1.5": true, "007": true} {
+		if Exact(number) != want {
+			t.Errorf("%s: exact is %v, want %v", number, !want, want)
+		}
 	}
 }
