@@ -77,11 +77,14 @@ func emulate(t testing.TB, machine, path string, way int) []byte {
 
 func parse(t testing.TB, dump []byte) *Dump {
 	t.Helper()
-	c, err := format.ParseCrashCatcher(dump)
+	if _, err := format.ParseCrashCatcher(dump); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Read(dump)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Of(c)
+	return d
 }
 
 // way is a way to crash: the calls that lead there, the innermost first, each

@@ -62,16 +62,6 @@ const (
 	markOverflowSwapped = "\xed\x55\xce\xac"
 )
 
-// Of returns the dump in what [format.ParseCrashCatcher] read.
-func Of(c format.CrashCatcher) *Dump {
-	d := &Dump{Flags: c.Header.Flags(), Registers: c.Registers, FP: c.FPRegisters, StackOverflow: c.StackOverflow, known: 1<<numRegisters - 1}
-	for region := range c.Regions() {
-		d.Regions = append(d.Regions, region)
-	}
-	d.finish()
-	return d
-}
-
 // Read reads what can be read of a crash dump: one with its header, of any
 // version, cut or damaged; what CrashCatcher itself writes; and the hexadecimal
 // digits of either, as a serial console shows them. The bytes are not copied.
