@@ -2,7 +2,6 @@ package mqttv5
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -49,70 +48,49 @@ func (c *Client) WatchLogConfig(ctx context.Context, dev DeviceInfo) iter.Seq2[L
 
 		name := c.topic(topic.LogConfig, dev)
 		box := make(chan LogConfig, maxConfigs)
-		remove := c.keeper.Handle(name, func(m *link.Received) {
-			v, err := ParseLogConfig(m.Payload)
-			if err != nil {
-				c.notice(fmt.Errorf("%s: %w", name, err))
-				return
-			}
-			if v.ModulesErr != nil {
-				c.notice(fmt.Errorf("%s: %w", name, v.ModulesErr))
-			}
-			putNewest(box, v)
-		})
+		defer c.keeper.Handle(name, func(m *link.Received) { c.takeLogConfig(box, m) })()
 
-		var current *link.Link
-		defer func() {
-			remove()
-			if current != nil {
-				current.Release(name)
-			}
-		}()
-
-		for {
-			l, err := c.watchOn(ctx, name)
+		for l, err := range c.keeper.Subscribed(ctx, name) {
 			if err != nil {
 				if ctx.Err() == nil {
 					yield(LogConfig{}, err)
 				}
 				return
 			}
-			current = l
-			for alive := true; alive; {
-				select {
-				case v := <-box:
-					if !yield(v, nil) {
-						return
-					}
-				case <-l.Dead():
-					alive = false
-				case <-ctx.Done():
-					return
-				}
+			if !passOn(ctx, l, box, yield) {
+				return
 			}
 		}
 	}
 }
 
-// watchOn subscribes on a connection, with as many attempts as it takes.
-func (c *Client) watchOn(ctx context.Context, name string) (*link.Link, error) {
+// takeLogConfig puts a configuration that arrived in a box; one that cannot be read is
+// told.
+func (c *Client) takeLogConfig(box chan LogConfig, m *link.Received) {
+	v, err := ParseLogConfig(m.Payload)
+	if err != nil {
+		c.notice(fmt.Errorf("%s: %w", m.Topic, err))
+		return
+	}
+	if v.ModulesErr != nil {
+		c.notice(fmt.Errorf("%s: %w", m.Topic, v.ModulesErr))
+	}
+	putNewest(box, v)
+}
+
+// passOn yields what is put in the box while a link lives. It returns whether there
+// may be more on another.
+func passOn(ctx context.Context, l *link.Link, box chan LogConfig, yield func(LogConfig, error) bool) bool {
 	for {
-		l, err := c.keeper.UpPatiently(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if err = l.Subscribe(ctx, name); err == nil {
-			return l, nil
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		if errors.Is(err, ErrRefused) {
-			select {
-			case <-l.Dead():
-			default:
-				return nil, err
+		select {
+		case v := <-box:
+			if !yield(v, nil) {
+				return false
 			}
+		case <-l.Dead():
+			return true
+		case <-ctx.Done():
+			return false
 		}
 	}
 }
