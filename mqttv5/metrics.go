@@ -1,6 +1,10 @@
 package mqttv5
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ulogkit/ulogkit/mqttv5/outbox"
+)
 
 // counters are what a client counts. They exist whether or not anybody registered
 // them.
@@ -75,43 +79,7 @@ func NewCollector(c *Client, o *Outbox) prometheus.Collector {
 		all = append(all, c.count.all)
 	}
 	if o != nil {
-		all = append(all, outboxCollector{o})
+		all = append(all, outbox.NewCollector(o))
 	}
 	return all
-}
-
-// outboxCollector reads what an outbox counts, all at one time.
-type outboxCollector struct{ o *Outbox }
-
-var outboxMetrics = [...]struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(OutboxStats) float64
-}{
-	{outboxDesc("accepted_total", "Records accepted since the outbox was made."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Accepted) }},
-	{outboxDesc("delivered_total", "Records delivered since the outbox was made."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Delivered) }},
-	{outboxDesc("dropped_total", "Records dropped by hand since the outbox was made."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Dropped) }},
-	{outboxDesc("retried_total", "Sendings that failed and will be repeated, in this process."), prometheus.CounterValue, func(s OutboxStats) float64 { return float64(s.Retried) }},
-	{outboxDesc("waiting_records", "Records to be delivered."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Waiting) }},
-	{outboxDesc("parked_records", "Records set aside with a reason."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Parked) }},
-	{outboxDesc("damaged_records", "Records whose bytes changed on disk."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Damaged) }},
-	{outboxDesc("bytes", "Bytes of all records on disk."), prometheus.GaugeValue, func(s OutboxStats) float64 { return float64(s.Bytes) }},
-	{outboxDesc("oldest_seconds", "Age of the oldest waiting record, in time the outbox was open."), prometheus.GaugeValue, func(s OutboxStats) float64 { return s.OldestAge.Seconds() }},
-}
-
-func outboxDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("ulogkit_outbox_"+name, help, nil, nil)
-}
-
-func (outboxCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range outboxMetrics {
-		ch <- m.desc
-	}
-}
-
-func (c outboxCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.o.Stats()
-	for _, m := range outboxMetrics {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s))
-	}
 }

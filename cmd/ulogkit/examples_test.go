@@ -20,6 +20,7 @@ var door = regexp.MustCompile(`^(New|Open|Load|Parse|Start|Read)`)
 var withoutExample = map[string]string{
 	"natssink.OpenSource": "it needs a server; filesink.OpenSource is the same for files",
 	"otlp.NewCollector":   "mqttv5.NewCollector is registered in the same way",
+	"outbox.NewCollector": "mqttv5.NewCollector is registered in the same way",
 }
 
 // Every package that CHANGELOG.md calls stable has examples, each of which is run since

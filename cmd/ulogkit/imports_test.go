@@ -92,7 +92,7 @@ var importTable = []rule{
 	{dir: "mqttv5/outbox/internal/boltfile", allowed: []string{"mqttv5/durable", bbolt}},
 	{dir: "mqttv5/outbox", allowed: []string{
 		"format", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload", "mqttv5/internal/wait", "mqttv5/outbox/internal/boltfile", "mqttv5/telemetry",
-		bbolt, flock,
+		bbolt, flock, metrics,
 	}},
 	{dir: "mqttv5/spool", allowed: []string{"format", "mqttv5/device", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/payload"}},
 	// Above the uploader.
