@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // DefaultBaseURL is where the cloud takes reports over HTTP.
@@ -125,7 +127,7 @@ func (a *API) send(ctx context.Context, kind Kind, application uint32, message [
 	}
 	for n := 1; ; n++ {
 		err := a.post(ctx, address, body, compressed)
-		wait := pause/2 + rand.N(pause/2+1)
+		delay := pause/2 + rand.N(pause/2+1)
 		pause = min(2*pause, time.Minute)
 
 		var refused *RefusedError
@@ -137,20 +139,19 @@ func (a *API) send(ctx context.Context, kind Kind, application uint32, message [
 				return err
 			}
 			if refused.retryAfter >= 0 {
-				wait = refused.retryAfter
+				delay = refused.retryAfter
 			}
 		case errors.Is(err, ErrUnanswered):
 			return err
 		}
+
 		if n == attempts {
 			return fmt.Errorf("%d attempts: %w", n, err)
 		}
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < wait {
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < delay {
 			return err // it would only wait for the end
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !wait.For(ctx, delay) {
 			return errors.Join(err, context.Cause(ctx))
 		}
 	}
