@@ -124,6 +124,7 @@ func leftOver(rest []byte, what string, size int) *CheckError {
 	}
 }
 
+// explainLogHeader says where and why a header is not that of a log.
 func explainLogHeader(b []byte, err error) error {
 	e := &CheckError{Err: err}
 	if v := VersionError(0); errors.As(err, &v) {
@@ -151,6 +152,7 @@ func explainShort(b []byte, lenHead, lenBody int) string {
 	return "its header announces " + strconv.Itoa(lenHead+lenBody) + " bytes in all, the input has " + strconv.Itoa(len(b))
 }
 
+// explainCoreDumpHeader says where and why a header is not that of a crash dump.
 func explainCoreDumpHeader(b []byte, err error) error {
 	e := &CheckError{Err: err}
 	if len(b) < CoreDumpHeaderSize {

@@ -23,10 +23,10 @@ type File struct {
 }
 
 // Generate returns the files for s, one for each type that is not -manual, one for
-// each that is marked -layouts, and zenums.go, zchecksum.go and zsupport.go as far as they are needed, in that
-// order. It depends on nothing but its arguments: twice the same arguments, twice
-// the same bytes. A construct that it cannot write is a spec.Errors with the
-// place in the spec.
+// each that is marked -layouts, and zenums.go, zchecksum.go and zsupport.go as far as
+// they are needed, in that order. It depends on nothing but its arguments: twice the
+// same arguments, twice the same bytes. A construct that it cannot write is a
+// spec.Errors with the place in the spec.
 func Generate(s *spec.Spec, c Config) ([]File, error) {
 	if c.Package == "" || c.Source == "" {
 		return nil, fmt.Errorf("gen: Package and Source must be set")

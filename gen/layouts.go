@@ -113,6 +113,8 @@ func (p *plan) outOfForm(n *spec.Node, key, format string, args ...any) bool {
 	return false
 }
 
+// read reads the versions of a type that is marked -layouts, and reports whether they
+// can be one table.
 func (f *family) read() bool {
 	p := f.plan
 	if f.Manual == "" {

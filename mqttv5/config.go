@@ -92,6 +92,7 @@ func address(c Config) string {
 	return l.Address()
 }
 
+// checkNames checks what becomes part of topics.
 func checkNames(c Config) error {
 	if c.CustomerID == "" {
 		return errors.New("field CustomerID is empty; it is the number of your uLogger account")

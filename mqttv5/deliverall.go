@@ -9,8 +9,9 @@ import (
 
 // DeliverAll delivers what waits in an outbox until nothing does or ctx ends, and
 // returns how many records still wait. It ends, too, when nobody is subscribed to
-// those that are left. That some wait when ctx ends is no error: they are safe on disk. The error says why delivery cannot go on, and how many records
-// were refused or are damaged.
+// those that are left. That some wait when ctx ends is no error: they are safe on
+// disk. The error says why delivery cannot go on, and how many records were refused or
+// are damaged.
 func (c *Client) DeliverAll(ctx context.Context, o *Outbox) (waiting int, err error) {
 	fail := func(class, err error, hint string) error {
 		return &Error{Op: "deliver outbox " + o.Dir(), Class: class, Err: err, Hint: hint}

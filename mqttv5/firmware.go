@@ -37,6 +37,7 @@ type Firmware struct {
 // Attempts to store a firmware file, each with an address of its own.
 const maxUploads = 4
 
+// validate returns what is wrong with the fields.
 func (f *Firmware) validate() error {
 	fail := func(err error) error {
 		return &Error{Op: "check firmware", Class: ErrBadData, Err: err, Hint: "nothing was sent"}

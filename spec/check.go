@@ -28,6 +28,7 @@ func (c *checker) at(n *Node, key, format string, args ...any) {
 	c.errorf(pos, path, format, args...)
 }
 
+// check resolves all names and types all expressions of the spec.
 func (c *checker) check() {
 	c.referenced, c.lengths = map[*Attr]Expr{}, map[*Param]bool{}
 	c.types, c.enums = map[string]*Type{}, map[string]*Enum{}

@@ -191,6 +191,7 @@ var levels = [...][]Op{
 
 const notLevel = 2
 
+// binary reads operators of a level and of those that bind more strongly.
 func (p *exprParser) binary(level int) Expr {
 	if level == len(levels) {
 		return p.factor()
@@ -237,6 +238,7 @@ func (p *exprParser) prefix(op Op, operand func() Expr) Expr {
 	return &Unary{p.base(at), op, operand()}
 }
 
+// factor reads an atom with the signs before it and the members behind it.
 func (p *exprParser) factor() Expr {
 	if p.tok == "-" {
 		return p.prefix(OpNeg, p.factor)
@@ -285,6 +287,8 @@ func (p *exprParser) stream(at, ioAt int, x Expr) Expr {
 	return &StreamProp{p.base(at), x, prop}
 }
 
+// atom reads what has no operator: a number, a name, a call or what stands in
+// parentheses.
 func (p *exprParser) atom() Expr {
 	at, tok := p.tokAt, p.tok
 	switch {

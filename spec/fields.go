@@ -22,6 +22,7 @@ func (c *checker) resolve(t *Type) {
 	}
 }
 
+// attr types what a field says: its condition, size, repetition and bounds.
 func (c *checker) attr(t *Type, i int, a *Attr) {
 	if a.broken { // in form already: its parts may be missing
 		return

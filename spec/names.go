@@ -38,6 +38,8 @@ func nearest(word string, candidates []string) string {
 	return ""
 }
 
+// slip reports whether two names differ by one letter or by two that are swapped, as
+// by a slip of the finger.
 func slip(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a

@@ -81,6 +81,7 @@ func (r typeReader) named(v value, m map[string]entry, ok bool) Node {
 	return n
 }
 
+// param reads one parameter of a type.
 func (r typeReader) param(v value) *Param {
 	m, ok := r.mapping(v, "id", "type", "enum", "doc")
 	p := &Param{Node: r.named(v, m, ok), Enum: r.enumRef(m)}
@@ -114,6 +115,7 @@ func (r typeReader) enumRef(m map[string]entry) *Enum {
 	return nil
 }
 
+// attr reads one field.
 func (r typeReader) attr(v value) *Attr {
 	m, ok := r.mapping(v, "id", "type", "enum", "size", "size-eos", "contents", "if",
 		"repeat", "repeat-expr", "repeat-until", "valid", "doc", "-mutable", "-checksum", "-trailing")
@@ -179,6 +181,7 @@ func (r typeReader) repeat(a *Attr, m map[string]entry) {
 	}
 }
 
+// instance reads one entry of "instances".
 func (r typeReader) instance(e entry) *Instance {
 	m, ok := r.mapping(e.value, "pos", "value", "type", "enum", "size", "valid", "doc")
 	i := &Instance{Node: Node{Pos: Pos{e.key.Line, e.key.Column}, Path: e.path, keys: positions(m)}}
@@ -303,6 +306,7 @@ func (r typeReader) valid(v value) *Valid {
 	return out
 }
 
+// checksum reads -checksum: the algorithm and the field that holds it.
 func (r typeReader) checksum(v value) *Checksum {
 	m, ok := r.mapping(v, "algorithm", "field")
 	if !ok {

@@ -163,6 +163,7 @@ func (sc *scope) need(upto int) {
 	}
 }
 
+// attrRef types a reference to a field, which must have been read before.
 func (c *checker) attrRef(sc *scope, e *FieldRef, a *Attr) ValueType {
 	if e.X == nil {
 		if sc.need(a.index + 1); a.index >= sc.upto && a != sc.own {
@@ -232,6 +233,7 @@ func (c *checker) number(sc *scope, e Expr) ValueType {
 	return v
 }
 
+// binary types x op y.
 func (c *checker) binary(sc *scope, e *Binary) ValueType {
 	switch e.Op {
 	case OpAnd, OpOr:

@@ -72,6 +72,7 @@ func (c *cursor) filters(t PacketType, v5 bool) Filters {
 	return Filters(all)
 }
 
+// subscription reads one filter, and its options if the packet has them.
 func (c *cursor) subscription(t PacketType, v5 bool) (s Subscription) {
 	s.Filter = c.text(fieldFilter)
 	if len(s.Filter) == 0 && c.err == nil {

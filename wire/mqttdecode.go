@@ -87,6 +87,7 @@ func (m *MQTT) decodeReason(c *cursor) {
 	}
 }
 
+// decodePublish reads a PUBLISH; what its payload is, others say.
 func (m *MQTT) decodePublish(c *cursor) {
 	m.Topic = c.text(fieldTopic)
 	if bytes.IndexByte(m.Topic, '#') >= 0 || bytes.IndexByte(m.Topic, '+') >= 0 {
@@ -111,6 +112,7 @@ func (m *MQTT) decodePublish(c *cursor) {
 	}
 }
 
+// decodeConnect reads a CONNECT, whose protocol level says which version it is.
 func (m *MQTT) decodeConnect(c *cursor) {
 	k := &m.Connect
 	name := c.binary(fieldProtocol)

@@ -85,6 +85,7 @@ func bit(set bool, mask byte) byte {
 	return 0
 }
 
+// appendBody appends what follows the fixed header.
 func (m *MQTT) appendBody(dst []byte) ([]byte, error) {
 	var err error
 	switch m.Type {
@@ -141,6 +142,7 @@ func (m *MQTT) appendProperties(dst []byte, p Properties) []byte {
 	return append(dst, p...)
 }
 
+// appendConnect appends what follows the fixed header of a CONNECT.
 func (m *MQTT) appendConnect(dst []byte) (_ []byte, err error) {
 	k := &m.Connect
 	name, level := "MQTT", byte(Version5)

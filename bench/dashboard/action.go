@@ -63,6 +63,7 @@ func actionCommand(stdout io.Writer, dir, output string) error {
 	return writeOutput(stdout, output, append(data, '\n'))
 }
 
+// newActionData returns all runs in that form.
 func newActionData(runs []*results.Run) actionData {
 	data := actionData{RepoURL: repository, Entries: map[string][]actionEntry{}}
 	for _, run := range runs {

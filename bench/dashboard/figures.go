@@ -112,6 +112,7 @@ func units(rows []*results.Row) []string {
 	return found
 }
 
+// barLine returns the words beside one bar.
 func barLine(name string, row, ref *results.Row, unit string, extras []string) line {
 	l := line{Ours: row.Ours()}
 	add := func(text, class string) { l.Cells = append(l.Cells, cell{text, class}) }

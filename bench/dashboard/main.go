@@ -83,6 +83,7 @@ func orDefault(s, fallback string) string {
 	return s
 }
 
+// pageCommand writes the page of all results to a file or, without a name, to stdout.
 func pageCommand(stdout, stderr io.Writer, dir, output string) error {
 	runs, err := results.Load(dir)
 	if err != nil {

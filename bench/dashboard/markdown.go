@@ -99,6 +99,7 @@ func loads(run *results.Run) string {
 	return fmt.Sprintf("load average before the passes %.1f to %.1f", low, high)
 }
 
+// markdownBench writes one benchmark as a table.
 func markdownBench(b *strings.Builder, run *results.Run, name string) {
 	fmt.Fprintf(b, "\n%s\n\n", strings.TrimSpace("**"+name+".** "+about[name]))
 	var impls, order []string

@@ -169,6 +169,7 @@ func newPage(runs []*results.Run, link func(file string) string) (*page, error) 
 	return p, nil
 }
 
+// newCard returns the figures of one group of rows.
 func newCard(runs []*results.Run, name string, g group) (card, error) {
 	c := card{Title: g.title}
 	if len(g.rows) > 0 {

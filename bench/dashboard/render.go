@@ -16,6 +16,7 @@ import (
 //go:embed page.html page.css
 var files embed.FS
 
+// render returns the page, with all that it needs in it.
 func (p *page) render() ([]byte, error) {
 	css, err := files.ReadFile("page.css")
 	if err != nil {

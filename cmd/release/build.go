@@ -35,6 +35,7 @@ type release struct {
 	scratch string // what goes into the archives; not released
 }
 
+// build builds the program for each target, packs it, and writes the sums of all files.
 func (r *release) build(ctx context.Context) (err error) {
 	if entries, err := os.ReadDir(r.dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty; a release is built into an empty folder", r.dir)

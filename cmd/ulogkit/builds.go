@@ -23,6 +23,8 @@ type builds struct {
 	stderr   io.Writer       // is told that
 }
 
+// openBuilds reads the builds of files and folders, and what may tell which of them a
+// log is of: a git hash, or a file of session tokens.
 func openBuilds(paths []string, hash, tokenFile string, stderr io.Writer) (*builds, error) {
 	b := &builds{hash: hash, stderr: stderr}
 	switch {

@@ -70,6 +70,8 @@ which is there when no other object tells what was left out.`,
 	return cmd
 }
 
+// runCapture prints the messages of captures, or of what is sent at the moment, and
+// says at the end what was left out.
 func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()

@@ -100,6 +100,8 @@ a record, with --stats a table of what talks most in place of the records.`,
 	return cmd
 }
 
+// run decodes the files, or standard input, and counts those that were not decoded in
+// full.
 func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if f.follow && (len(args) != 1 || args[0] == "-") {
 		return usage(errors.New("--follow: give one FILE, which is not standard input"))

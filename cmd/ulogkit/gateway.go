@@ -89,6 +89,7 @@ func (g *gatewayFlags) named(cmd *cobra.Command) ([]device.Info, error) {
 	return nil, nil
 }
 
+// run opens the outbox and what leads into it, and delivers until it is interrupted.
 func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	devices, err := g.named(cmd)
 	if err != nil {

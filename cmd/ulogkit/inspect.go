@@ -199,6 +199,7 @@ func printCoreDumpHeader(w io.Writer, row *inspect.CoreDump) {
 	fmt.Fprintf(w, "  %-16s %q, commit %q\n", "firmware", row.VersionString, row.GitHash)
 }
 
+// printRegisters prints the registers of a crash dump, four on a line.
 func printRegisters(w io.Writer, row *inspect.CoreDump) {
 	if row.Registers == nil {
 		return

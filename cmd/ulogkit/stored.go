@@ -68,6 +68,7 @@ once, which lists them and takes them as seen.`,
 	return cmd
 }
 
+// runStored prints what a sink holds.
 func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()

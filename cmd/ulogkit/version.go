@@ -28,6 +28,7 @@ type build struct {
 	Arch     string     `json:"arch"`
 }
 
+// readBuild reads what the program says of itself.
 func readBuild() build {
 	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()

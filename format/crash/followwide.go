@@ -1,5 +1,7 @@
 package crash
 
+// followWide does to s what the instruction of four bytes at an address does, h and h2
+// being its halves, and says where it goes on.
 func (fw *Firmware) followWide(at, h, h2 uint32, s *body) flow {
 	f := flow{size: 4}
 	rn, rt := h&15, h2>>12

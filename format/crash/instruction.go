@@ -71,6 +71,8 @@ func (fw *Firmware) decode(pc uint32) instruction {
 	return instruction{}
 }
 
+// decodeWide says what an instruction of four bytes does that may fault: which memory
+// it reads or writes, or that it divides or traps.
 func decodeWide(h, h2 uint32) instruction {
 	base := uint64(h & 15)
 	isLoad := h>>4&1 == 1

@@ -84,6 +84,7 @@ func LoadEach(paths []string, read func(path string)) ([]*Firmware, error) {
 	return pair(all), nil
 }
 
+// loadFolder reads all firmware files below a folder.
 func loadFolder(path string, read func(string)) (all []*Firmware, err error) {
 	listed := 0
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {

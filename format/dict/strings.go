@@ -30,8 +30,8 @@ func isText(c byte) bool {
 }
 
 // Strings returns an iterator over all strings by address, in order, and then over
-// those of overlays. In a firmware file that is whatever looks like one, and the ends of strings that
-// are referred to by themselves.
+// those of overlays. In a firmware file that is whatever looks like one, and the ends
+// of strings that are referred to by themselves.
 func (d *Dictionary) Strings() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
 		if d.listed {

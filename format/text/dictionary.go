@@ -84,6 +84,8 @@ func (s *statements) at(addr uint32) *statement {
 	return st
 }
 
+// read reads the statement at an address from the dictionary; an address that is not
+// there gives one without a template.
 func (s *statements) read(addr uint32) *statement {
 	st := &statement{addr: addr}
 	if s.dict == nil {

@@ -91,19 +91,19 @@
 // A record is one object with the keys v (1), kind, file, index (of the record in the
 // file, filtered ones counted), log (index of its log), offset (of its frame), boot,
 // tick, seconds, device_time and device_time_error_us or sequence, time and
-// time_error_us (wall time, where that is known), level, module,
-// module_name, fmt_addr, fmt, source, args (type, value and certain), other_fmts (of
-// overlays), text, and metric (name and value). With a format args are the arguments of the call, with
-// value null and certain false for one that was not recorded; what was recorded is
-// then in payload_hex, unless args tell it. One that cannot be rendered has text null and a reason. One
-// that cannot even be read has its bytes in payload_hex, and so has one that no
-// agent records, with too many arguments or too large ones. One from a damaged
-// range has damaged true. Text that is not UTF-8 has its bytes in text_hex, a
-// string in hex, and a double that JSON has no number for its 64 bits in bits.
-// Rows of this kind can be decoded again. They do not tell which log a record was
-// in, so with several dictionaries each row is judged by itself: a record that
-// fits several can read differently than in its log, where others would tell. The
-// report counts those; to have them right, decode the logs.
+// time_error_us (wall time, where that is known), level, module, module_name,
+// fmt_addr, fmt, source, args (type, value and certain), other_fmts (of overlays),
+// text, and metric (name and value). With a format args are the arguments of the call,
+// with value null and certain false for one that was not recorded; what was recorded
+// is then in payload_hex, unless args tell it. One that cannot be rendered has text
+// null and a reason. One that cannot even be read has its bytes in payload_hex, and so
+// has one that no agent records, with too many arguments or too large ones. One from a
+// damaged range has damaged true. Text that is not UTF-8 has its bytes in text_hex, a
+// string in hex, and a double that JSON has no number for its 64 bits in bits. Rows of
+// this kind can be decoded again. They do not tell which log a record was in, so with
+// several dictionaries each row is judged by itself: a record that fits several can
+// read differently than in its log, where others would tell. The report counts those;
+// to have them right, decode the logs.
 //
 // # Guarantees
 //

@@ -104,6 +104,7 @@ func ParseLine(s string, colour bool) (*Line, error) {
 	return l, nil
 }
 
+// parseField reads what stands between braces: a field, and its width if one is given.
 func parseField(s string) (p linePart, err error) {
 	name, width, given := strings.Cut(s, ":")
 	for i, known := range fields {
@@ -148,6 +149,8 @@ type record struct {
 // part of the line, then by level or module.
 type cells [][32]string
 
+// newCells fills in the cells that are the same in many records: those of the levels
+// and of the modules of a dictionary.
 func newCells(l *Line, dict Dictionary) cells {
 	c := make(cells, len(l.parts))
 	names := newModuleNames(dict)

@@ -156,6 +156,7 @@ type plan struct {
 	texts    int  // of the readings, strings
 }
 
+// newPlan prepares what holds for every record of a statement.
 func newPlan(t *Template) plan {
 	p := plan{straight: true}
 	p.readings, p.open = agentReadings(t.format)

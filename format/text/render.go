@@ -23,6 +23,7 @@ type outcome struct {
 	uncertain   int // values that are shown with a mark
 }
 
+// append is Append, and says how the arguments fit the conversions.
 func (t *Template) append(dst []byte, p format.Payload) (_ []byte, out outcome) {
 	out.match = t.compare(p.PackedTypes())
 	mixed := (t.plan.texts > 1 || t.plan.open) && mixesTexts(p)

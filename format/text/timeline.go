@@ -129,6 +129,7 @@ type timeline struct {
 // logRef is a log of a file.
 type logRef struct{ file, log int }
 
+// newTimeline places all logs of all inputs in time.
 func newTimeline(inputs []Input, surveys []*survey) *timeline {
 	places, order, notes, refs := resolve(inOrder(surveys), surveys)
 	t := &timeline{places: make([]map[int64]clock.Place, len(surveys)), notes: make([][]timing, len(surveys))}

@@ -46,6 +46,7 @@ func ParseLogConfig(b []byte) (LogConfig, error) {
 	return c, nil
 }
 
+// parseLogConfig is ParseLogConfig; its errors do not say yet what was read.
 func parseLogConfig(b []byte) (LogConfig, error) {
 	if len(b) == 0 || b[0] != '{' { // 0x7b is no level
 		v, names, err := format.ParseLogConfigMessage(b)

@@ -168,6 +168,7 @@ func (c Config) connection() link.Config {
 	}
 }
 
+// check returns what is wrong with a configuration whose defaults are filled in.
 func (c Config) check() error {
 	if c.Group == "" {
 		return errors.New("field Group is empty; all workers that share the work have the same one")

@@ -145,7 +145,7 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 		if len(p.batch) != 100 || len(p.good) < 99 || len(p.bad) != 0 || !p.store(t.Context()) {
 			t.Fatalf("batch of %d: %d good, %d bad", len(p.batch), len(p.good), len(p.bad))
 		}
-		p.status.settled()
+		p.status.stored()
 		p.release()
 	}
 	round()

@@ -26,6 +26,7 @@ type counters struct {
 	all []prometheus.Collector
 }
 
+// newCounters returns the counters of the worker of this name, all at 0.
 func newCounters(worker string) *counters {
 	c := &counters{}
 	labels := prometheus.Labels{"worker": worker}

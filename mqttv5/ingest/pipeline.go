@@ -62,7 +62,7 @@ func (p *pipeline) run(ctx context.Context, stop <-chan struct{}, in messages) {
 			return
 		}
 		p.acknowledge(in)
-		p.status.settled()
+		p.status.stored()
 		p.release()
 	}
 }

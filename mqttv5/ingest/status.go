@@ -86,7 +86,8 @@ func (s *status) received(n int) {
 	s.count.unacknowledged.Set(float64(n))
 }
 
-func (s *status) settled() {
+// stored is told that all that has arrived is stored and acknowledged.
+func (s *status) stored() {
 	s.mu.Lock()
 	s.h.Unacknowledged, s.h.LastStored = 0, time.Now()
 	s.mu.Unlock()

@@ -96,6 +96,7 @@ func parseTextHeader(line []byte) (*TextLog, error) {
 	return log, nil
 }
 
+// parseTextLine reads one line of a text log, a JSON object with t, lv and m.
 func parseTextLine(line []byte) (TextLine, error) {
 	var w struct {
 		Time  *float64 `json:"t"`

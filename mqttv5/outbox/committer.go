@@ -124,6 +124,8 @@ func (c *committer) take() (batch []*change, more, closed bool) {
 	return batch, len(c.pending) > 0, c.closed
 }
 
+// commit writes a batch of changes and those that were kept before. A record that
+// cannot be written is refused; any other change is kept for the next time.
 func (c *committer) commit(batch []*change) {
 	var records []*change
 	for _, x := range batch {

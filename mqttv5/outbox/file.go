@@ -132,6 +132,7 @@ func (o *Outbox) opened(err error) error {
 	return err
 }
 
+// openFile opens the file and reads what it holds into the queue.
 func (o *Outbox) openFile() error {
 	f, err := boltfile.Open(o.path)
 	if err != nil {

@@ -58,9 +58,9 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Outbox keeps records on disk until they have been delivered. One process at a
-// time may have it open; others submit with a Submitter. It is safe for concurrent use; Close comes last, when
-// nothing is leased.
+// Outbox keeps records on disk until they have been delivered. One process at a time
+// may have it open; others submit with a Submitter. It is safe for concurrent use;
+// Close comes last, when nothing is leased.
 //
 // On a full disk Submit refuses, with ErrOutboxFull, and delivery goes on: the file
 // holds some 700 KB of room in which delivered and dropped records can be removed

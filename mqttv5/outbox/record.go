@@ -80,6 +80,7 @@ func (r *record) size() int {
 	return n
 }
 
+// encode returns the record as it lies on disk: head with a CRC-32C, names, payload.
 func (r *record) encode() []byte {
 	d := &r.Device
 	b := make([]byte, recordHead, r.size())

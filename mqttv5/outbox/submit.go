@@ -170,6 +170,7 @@ func submitDump(ctx context.Context, submit func(context.Context, Record) (strin
 	return submit(ctx, Record{CoreDump, dev, dump})
 }
 
+// submitBatches submits entries of text logs in as many records as it takes.
 func submitBatches(ctx context.Context, submit func(context.Context, Record) (string, error), dev device.Info, entries []payload.TextEntry, texts *payload.Sequence) (ids []string, err error) {
 	if err := dev.Validate(); err != nil {
 		return nil, err

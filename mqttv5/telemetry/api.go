@@ -100,6 +100,7 @@ func (a *API) Send(ctx context.Context, kind Kind, application uint32, message [
 	return nil
 }
 
+// send is Send; its errors do not say yet what was sent.
 func (a *API) send(ctx context.Context, kind Kind, application uint32, message []byte, how Compression) error {
 	address, err := a.address(kind)
 	if err != nil {

@@ -84,6 +84,7 @@ func Parse(kind Kind, message []byte) (*Report, error) {
 	return r, nil
 }
 
+// parse is Parse; its errors do not say yet what was read.
 func parse(kind Kind, message []byte) (*Report, error) {
 	text, err := Unpack(message)
 	if err != nil {

@@ -139,6 +139,7 @@ func EncodeBatch[S Sample](devices []Device[S]) ([]byte, error) {
 	return append(b, "]}"...), nil
 }
 
+// appendDevice appends one device of a batch with its samples.
 func appendDevice[S Sample](b []byte, d Device[S]) ([]byte, error) {
 	if err := checkName("serial number", d.Serial); err != nil {
 		return nil, err

@@ -279,6 +279,7 @@ func (r *Run) add(rows map[string]*Row, record *benchfmt.Result) {
 	row.Iters = append(row.Iters, record.Iters)
 }
 
+// parseName reads a benchmark's name: what is measured, of whom and at which size.
 func parseName(name benchfmt.Name) *Row {
 	base, parts := name.Parts()
 	row := &Row{Bench: string(base), Samples: map[string][]float64{}}

@@ -55,7 +55,7 @@ type context struct {
 	hasLines                      bool
 }
 
-// Debug reads the debug information of the file. What is damaged is left out,
+// DebugInfo reads the debug information of the file. What is damaged is left out,
 // and told in lost.
 func (f *File) DebugInfo() (d *Debug, lost []string) {
 	d = &Debug{split: map[uint64]*splitUnit{}}

@@ -311,6 +311,7 @@ func (f *File) loadSections() (blocks []Block, err error) {
 	return blocks, nil
 }
 
+// loadSegments reads the program headers: what lies where when the firmware runs.
 func (f *File) loadSegments(phoff uint32, phentsize, phnum uint16) (blocks []Block, err error) {
 	if phnum == 0 {
 		return nil, nil

@@ -118,6 +118,7 @@ type lineFile struct {
 	path string // of both together, once it was asked for
 }
 
+// readHeader reads the header of a unit of DWARF's line table, of versions 2 to 5.
 func (u *lineUnit) readHeader(c *Cursor) bool {
 	u.version = c.U16()
 	if u.version < 2 || u.version > 5 {
@@ -219,6 +220,7 @@ func (u *lineUnit) readEntries(c *Cursor) (entries []lineFile) {
 	return entries
 }
 
+// readForm reads one value of the tables of files and folders, a text or a number.
 func (u *lineUnit) readForm(c *Cursor, form uint64) (text string, number uint64) {
 	switch form {
 	case formString:

@@ -52,6 +52,7 @@ func (s spans) with(more ...span) spans {
 // LAST" for each run of sequence numbers.
 func acceptedName(dir string) string { return filepath.Join(dir, "accepted-losses") }
 
+// readAccepted reads which losses a person has accepted; without a file there are none.
 func readAccepted(dir string) (spans, error) {
 	name := acceptedName(dir)
 	b, err := os.ReadFile(name)

@@ -74,6 +74,7 @@ func OpenSource(ctx context.Context, cfg Config) (*Source, error) {
 	return s, nil
 }
 
+// connect fills in the defaults and connects; it makes no stream.
 func connect(cfg Config) (*Source, error) {
 	if cfg.URL == "" {
 		return nil, errors.New("URL is empty; it is of the form nats://HOST:PORT")

@@ -150,6 +150,8 @@ func (c *clock) next(delta uint32) (at uint64, uptime float64) {
 	return uint64(c.reported.UnixNano() - int64(seconds*1e9)), uptime
 }
 
+// addFrame adds one frame of a log: as a point where it is a metric, otherwise as a
+// record.
 func (b *batch) addFrame(d Device, r *ingest.Record, l format.Log, f *format.Frame, p format.Payload, printf *printfs, index int, at uint64, uptime float64) {
 	template := printf.template(p.FmtAddr())
 	var body string
@@ -219,6 +221,7 @@ func undecoded(p format.Payload) string {
 	return s.String()
 }
 
+// addCrash adds a crash dump, as one record with the registers that matter most.
 func (b *batch) addCrash(r *ingest.Record) {
 	d, _, err := format.ParseCoreDump(r.Payload)
 	if err != nil {
@@ -263,6 +266,7 @@ func (b *batch) addLog(d Device, r *logs.LogRecord) {
 	b.bytes += proto.Size(r)
 }
 
+// addPoint adds one value of a metric of a device.
 func (b *batch) addPoint(d Device, name string, value *metrics.NumberDataPoint, at uint64, received time.Time) {
 	o := b.device(d)
 	if o.metrics == nil {

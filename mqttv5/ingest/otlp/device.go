@@ -49,6 +49,7 @@ func deviceOfCrash(name string, h *format.CoreDumpHeader) Device {
 	}}
 }
 
+// resource returns what OTLP says of the device: who it is, of whom, and what it runs.
 func (d Device) resource() *resource.Resource {
 	instance := d.Info.DeviceSerial
 	if instance == "" {

@@ -45,11 +45,12 @@
 // point of the gauge ulogger.NAME. One that cannot be read as such is exported as a
 // log record.
 //
-// A line of a text log is a log record with the severity of its lv and the time of
-// its t, in seconds since 1970, or since the device's start if it is below 1e9; then
-// it is ulogger.uptime_seconds. A t that is neither is ulogger.clock. ulogger.line is its number within the message. A
-// metric is a data point of the gauge ulogger.NAME, an event a log record with
-// the type as its body; what names no time is of the time it was received.
+// A line of a text log is a log record with the severity of its lv and the time of its
+// t, in seconds since 1970, or since the device's start if it is below 1e9; then it is
+// ulogger.uptime_seconds. A t that is neither is ulogger.clock. ulogger.line is its
+// number within the message. A metric is a data point of the gauge ulogger.NAME, an
+// event a log record with the type as its body; what names no time is of the time it
+// was received.
 //
 // # Guarantees
 //

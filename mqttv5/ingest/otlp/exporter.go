@@ -192,6 +192,8 @@ func (e *Exporter) Run(ctx context.Context) error {
 	return fault.InClass(fault.ErrNetwork, err)
 }
 
+// export sends what follows the position, until the end of the sink or, to follow it,
+// until ctx ends.
 func (e *Exporter) export(ctx context.Context, follow bool) error {
 	e.batch.reset() // of what an earlier call did not get rid of
 	defer func() { e.report.publish(e.stats) }()

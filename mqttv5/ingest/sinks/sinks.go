@@ -125,6 +125,7 @@ func Open(ctx context.Context, name string, n NATS, large string, log *slog.Logg
 	return p, nil
 }
 
+// open opens the sink that a name or an address stands for.
 func (p *Pair) open(ctx context.Context, name string, n NATS, sink *ingest.Sink) error {
 	if dir, ok := directory(name); ok {
 		s, err := filesink.Open(filesink.Config{Dir: dir, Logger: p.log})

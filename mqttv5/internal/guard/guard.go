@@ -90,6 +90,7 @@ func (g *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// read reads into p what may be passed on: a byte of a header, or a part of a body.
 func (g *Reader) read(p []byte) (int, error) {
 	if g.state == bodyState {
 		return g.readBody(p)
@@ -114,6 +115,7 @@ func (g *Reader) read(p []byte) (int, error) {
 
 const bodyState = 6
 
+// header takes one byte of a packet's fixed header.
 func (g *Reader) header(c byte) error {
 	if g.state == 0 {
 		if c>>4 == 0 {

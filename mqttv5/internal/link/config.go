@@ -196,6 +196,7 @@ func (c Config) WithDefaults() (Config, error) {
 	return c, nil
 }
 
+// check returns what is wrong with a configuration whose defaults are filled in.
 func (c *Config) check() error {
 	if err := checkClientID(c.Tuning.ClientID); err != nil {
 		return fmt.Errorf("field Tuning.ClientID: %w", err)
@@ -256,6 +257,7 @@ func (c *Config) checkLent() error {
 	return nil
 }
 
+// checkNumbers checks the bounds of Timeout and Tuning.
 func (c *Config) checkNumbers() error {
 	t := &c.Tuning
 	for _, f := range [...]struct {

@@ -18,6 +18,7 @@ import (
 
 // The errors of a connection, turned into one sentence that says what to do.
 
+// dialError says why there is no connection below TLS, and what to do.
 func (k *Keeper) dialError(ctx context.Context, err error) error {
 	e := &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err, Hint: "check host, port and firewall"}
 	var (
@@ -51,6 +52,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
+// handshakeError says why TLS failed, and what to do.
 func (k *Keeper) handshakeError(ctx context.Context, err error) error {
 	if k.ctx.Err() != nil {
 		return fault.ErrClosed
@@ -118,6 +120,7 @@ func (k *Keeper) alertError(err error) error {
 	return e
 }
 
+// loginError says why the broker took the connection and not the client.
 func (k *Keeper) loginError(ctx context.Context, err error) error {
 	if k.ctx.Err() != nil {
 		return fault.ErrClosed

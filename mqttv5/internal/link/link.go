@@ -322,6 +322,8 @@ func (e *olderBroker) Error() string {
 // but a CONNACK of MQTT 5.
 type greeting struct{ over bool }
 
+// check looks at the first packet that the broker sends: a CONNACK of MQTT 5, or what
+// says why there is none.
 func (g *greeting) check(first byte, body []byte) error {
 	if g.over {
 		return nil

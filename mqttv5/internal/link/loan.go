@@ -122,6 +122,8 @@ func (h *loan) each(topics []string, id uint16, packet byte, hold bool, call fun
 	}
 }
 
+// inTurn makes one call to the host after all earlier ones for the same topic; hold
+// says whether the topic is subscribed after it.
 func (h *loan) inTurn(topic string, hold bool, call func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

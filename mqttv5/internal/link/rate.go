@@ -85,6 +85,7 @@ func (t *throttle) recover() {
 	}
 }
 
+// set divides both full rates; 1 is full speed.
 func (t *throttle) set(divisor float64) {
 	t.divisor = divisor
 	t.free.Store(divisor == 1 && t.unlimited())

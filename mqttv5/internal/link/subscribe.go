@@ -28,6 +28,7 @@ func (l *Link) Subscribe(ctx context.Context, filters ...string) error {
 	}
 }
 
+// trySubscribe asks for the filters once and waits for the answer.
 func (l *Link) trySubscribe(ctx context.Context, filters []string) error {
 	answer := make(chan Ack, 1)
 	if err := l.writeSubscribe(filters, answer); err != nil {
@@ -149,6 +150,8 @@ func (l *Link) Unsubscribe(ctx context.Context, filters ...string) error {
 	}
 }
 
+// writeUnsubscribe unsubscribes from the filters that nobody else here has subscribed
+// to.
 func (l *Link) writeUnsubscribe(filters []string, done func(Ack)) error {
 	l.topics.Lock()
 	defer l.topics.Unlock()

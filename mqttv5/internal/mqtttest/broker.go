@@ -112,6 +112,7 @@ func (b *Broker) accept(conn net.Conn) *Conn {
 	return c
 }
 
+// serve answers what one client sends until it ends, as the script says.
 func (c *Conn) serve() {
 	defer func() {
 		c.Close()
@@ -160,6 +161,7 @@ func (c *Conn) serve() {
 	}
 }
 
+// publish answers a message: a boot request with a token, any other with a PUBACK.
 func (c *Conn) publish(m *packets.Publish) {
 	if t, ok := topic.Parse(m.Topic); ok && t.Kind == topic.BootRequest {
 		c.Broker.mu.Lock()

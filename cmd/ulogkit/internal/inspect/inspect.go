@@ -88,6 +88,8 @@ func File(name string, b []byte) (row any, err error) {
 	return &Unknown{Kind: KindUnknown, File: name, Len: len(b), Error: reason}, err
 }
 
+// fileLog returns the row of a log's header; of an unknown version there is nothing
+// else.
 func fileLog(b []byte) *Log {
 	row := &Log{Kind: KindLog, Version: b[0]}
 	h, _, err := format.ParseHeader(b)
@@ -183,6 +185,7 @@ func Frames(name string, b []byte) iter.Seq[*Frame] {
 	}
 }
 
+// argRow returns the row of one argument, with the type that JSON names it by.
 func argRow(a format.Arg) Arg {
 	switch a.Type() {
 	case format.ArgTypeI32, format.ArgTypeI64:

@@ -70,6 +70,7 @@ func bootBanner() []statement {
 	}
 }
 
+// mainLoop returns what the simulated firmware logs over and over, each with how often.
 func mainLoop() []statement {
 	return []statement{
 		{weight: 20, level: format.LevelDebug, module: moduleSensor, format: "adc %u %u %u", args: func(d *Device) []format.Arg {

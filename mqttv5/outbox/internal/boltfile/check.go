@@ -113,6 +113,7 @@ type meta struct {
 	root, free, high, txid uint64
 }
 
+// readMeta reads the meta page at an offset and checks its own sum.
 func readMeta(f io.ReaderAt, at int64) (m meta, err error) {
 	var b [80]byte
 	if _, err := f.ReadAt(b[:], at); err != nil {
@@ -169,6 +170,8 @@ func (c *checker) tree(id uint64, lower, upper []byte, depth int) error {
 	return c.content(b, id, lower, upper, depth)
 }
 
+// content checks what a page of the tree holds, and all pages below it: the order of
+// the keys, and that they lie between lower and upper.
 func (c *checker) content(b []byte, id uint64, lower, upper []byte, depth int) error {
 	flags, count := nativeEndian.Uint16(b[8:]), int(nativeEndian.Uint16(b[10:]))
 	if flags != pageBranch && flags != pageLeaf {
