@@ -21,7 +21,7 @@ var crashDir = filepath.Join("..", "format", "crash", "testdata", "dumps")
 
 // A firmware is kept as it is, with an index of its functions; a backtrace has
 // a bounded number of steps.
-var crashLimits = limits{perByte: 64, base: 16 << 20, time: 2 * time.Second, perKiB: 10 * time.Millisecond}
+var crashLimits = limits{perByte: 64, base: 16 << 20, time: time.Minute, perKiB: 100 * time.Millisecond}
 
 // crashSeeds returns the dumps without their headers, and the firmware.
 func crashSeeds(t testing.TB) (dumps [][]byte, elf []byte) {

@@ -15,7 +15,7 @@ import (
 
 // decoderLimits are wider in time: damaged input is searched at every byte for
 // what may follow it.
-var decoderLimits = limits{perByte: 64, base: 2 << 20, time: 5 * time.Second, perKiB: 50 * time.Millisecond}
+var decoderLimits = limits{perByte: 64, base: 2 << 20, time: time.Minute, perKiB: 500 * time.Millisecond}
 
 // event is what a decoder yielded, without views.
 type event struct {

@@ -20,7 +20,7 @@ var (
 
 // A dictionary keeps its strings one by one; a firmware is kept as it is, with
 // an index of its addresses.
-var dictLimits = limits{perByte: 256, base: 1 << 20, time: 2 * time.Second, perKiB: 10 * time.Millisecond}
+var dictLimits = limits{perByte: 256, base: 1 << 20, time: time.Minute, perKiB: 100 * time.Millisecond}
 
 func makeDictSeeds(t testing.TB) map[string][]byte {
 	t.Helper()

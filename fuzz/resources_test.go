@@ -21,11 +21,11 @@ type limits struct {
 }
 
 // Parsers are held to "a small multiple of the input" and to a time that only a
-// loop without end or one that is quadratic reaches, on a busy machine too.
+// loop without end or one that is far worse than linear reaches, on any machine.
 var (
-	parserLimits = limits{perByte: 8, base: 64 << 10, time: 2 * time.Second, perKiB: 10 * time.Millisecond}
+	parserLimits = limits{perByte: 8, base: 64 << 10, time: time.Minute, perKiB: 100 * time.Millisecond}
 	// A YAML document becomes a tree of nodes, of some 200 bytes each.
-	specLimits = limits{perByte: 4096, base: 4 << 20, time: 5 * time.Second, perKiB: 50 * time.Millisecond}
+	specLimits = limits{perByte: 4096, base: 4 << 20, time: time.Minute, perKiB: 500 * time.Millisecond}
 )
 
 // measurements is how often f is run before it is said to use too much: what the

@@ -25,7 +25,7 @@ var textSeedDir = filepath.Join("testdata", "text")
 
 // textLimits leave room for what decoding a file takes at all, its buffers and
 // tables, and for an output of up to 4,095 characters an argument.
-var textLimits = limits{perByte: 32 << 10, base: 24 << 20, time: 5 * time.Second, perKiB: 50 * time.Millisecond}
+var textLimits = limits{perByte: 32 << 10, base: 24 << 20, time: time.Minute, perKiB: 500 * time.Millisecond}
 
 // makeTextSeeds makes the seeds by target: the vectors' formats, each with the
 // record that an agent wrote for it, and formats that ask for trouble.

@@ -22,7 +22,7 @@ import (
 
 // captureLimits leave room for what reading a capture file takes at all: the
 // buffers of file and packet, gopacket's tables.
-var captureLimits = limits{perByte: 64, base: 6 << 20, time: 2 * time.Second, perKiB: 20 * time.Millisecond}
+var captureLimits = limits{perByte: 64, base: 6 << 20, time: time.Minute, perKiB: 200 * time.Millisecond}
 
 // wireSeedDir holds control packets, one a file, each after a byte that is its
 // version.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -250,17 +251,24 @@ func TestHostileFiles(t *testing.T) {
 // bounded: a few MB that do not depend on the file, and a multiple of its size.
 func hostileVerdict(t *testing.T, name string, file []byte) string {
 	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	messages, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
-	elapsed := time.Since(start)
-	runtime.ReadMemStats(&after)
-	if n, most := after.TotalAlloc-before.TotalAlloc, uint64(4<<20+32*len(file)); n > most {
-		t.Errorf("%s: %d bytes in the file, %d allocated, the most is %d", name, len(file), n, most)
+	var messages []Message
+	var stats Stats
+	var err error
+	most, used, elapsed := uint64(4<<20+32*len(file)), uint64(math.MaxUint64), time.Duration(0)
+	for n := 0; n == 0 || n < 5 && used > most; n++ { // what others allocate meanwhile counts too
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		messages, stats, err = read(t, bytes.NewReader(file), CaptureConfig{})
+		elapsed = time.Since(start)
+		runtime.ReadMemStats(&after)
+		used = min(used, after.TotalAlloc-before.TotalAlloc)
 	}
-	if elapsed > 5*time.Second {
-		t.Errorf("%s: %d bytes took %v, want at most %v", name, len(file), elapsed, 5*time.Second)
+	if used > most {
+		t.Errorf("%s: %d bytes in the file, %d allocated, the most is %d", name, len(file), used, most)
+	}
+	if elapsed > time.Minute {
+		t.Errorf("%s: %d bytes took %v", name, len(file), elapsed)
 	}
 	var parts []string
 	if err != nil {

@@ -40,6 +40,7 @@ func browser(t *testing.T) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(t.TempDir()),
+		chromedp.WSURLReadTimeout(5*time.Minute),
 		chromedp.Flag("no-sandbox", true), // Chromium refuses its sandbox to root
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-quic", true),

@@ -479,11 +479,11 @@ func TestCostlyRules(t *testing.T) {
 	}{{fits, true}, {tooMuch, false}, {append(program, program...), false}} {
 		fw := testFirmware(slices.Concat(common, rulesOf(leafAt, tt.program)), false)
 		ok := false
-		took := quickest(time.Second, func() {
+		took := quickest(time.Minute, func() {
 			budget := maxCost
 			_, ok = fw.rules.at(leafAt+8, &budget)
 		})
-		if ok != tt.ok || took > time.Second {
+		if ok != tt.ok || took > time.Minute {
 			t.Errorf("a program of %d bytes: %v after %v", len(tt.program), ok, took)
 		}
 	}
@@ -574,9 +574,9 @@ func FuzzRules(f *testing.F) {
 		dump.taskStack = dump.stack
 		fw := testFirmware(cfi, eh)
 		var frames []Frame
-		took := quickest(2*time.Second, func() { frames = fw.Backtrace(dump.parse(t)).Frames })
-		if took > 2*time.Second {
-			t.Errorf("took %v, want at most %v", took, 2*time.Second)
+		took := quickest(time.Minute, func() { frames = fw.Backtrace(dump.parse(t)).Frames })
+		if took > time.Minute {
+			t.Errorf("took %v", took)
 		}
 		if len(frames) == 0 || len(frames) > maxFrames+maxOutermost {
 			t.Fatalf("%d calls, want some and at most %v", len(frames), maxFrames+maxOutermost)

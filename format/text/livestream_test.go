@@ -80,7 +80,9 @@ func TestGoodAfterDamage(t *testing.T) {
 
 // TestFollowChanges follows a file that is appended to, damaged, rotated, cut and
 // rewritten (case follow-rotation-race).
-func TestFollowChanges(t *testing.T) {
+func TestFollowChanges(t *testing.T) { synctest.Test(t, followChanges) }
+
+func followChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	write := func(flag int, b []byte) {
 		t.Helper()
@@ -104,7 +106,7 @@ func TestFollowChanges(t *testing.T) {
 	write(0, timedLog(t, 2010, 1, 2))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, err := Follow(ctx, path, time.Millisecond)
+	r, err := Follow(ctx, path, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,12 +120,14 @@ func TestFollowChanges(t *testing.T) {
 		report, err = d.Decode(ctx, "x", r, &out)
 		ended <- err
 	}()
+	look := func() { // until it waits for more, with the bubble's clock
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+	}
 	await := func(want string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); !strings.HasSuffix(out.String(), want); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%q is shown, want %q at its end", out.String(), want)
-			}
+		if look(); !strings.HasSuffix(out.String(), want) {
+			t.Fatalf("%q is shown, want %q at its end", out.String(), want)
 		}
 	}
 
@@ -139,7 +143,7 @@ func TestFollowChanges(t *testing.T) {
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond)
+	look()
 	write(0, timedLog(t, 8010, 7, 2))
 	await("n 7\nn 8\n")
 	write(0, slices.Concat(timedLog(t, 10_010, 9, 2), timedLog(t, 12_010, 11, 2))) // in its place, and longer
@@ -149,7 +153,7 @@ func TestFollowChanges(t *testing.T) {
 	bad := timedLog(t, 14_010, 13, 2)
 	bad[len(bad)-1] ^= 1
 	write(os.O_APPEND, bad)
-	time.Sleep(20 * time.Millisecond)
+	look()
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) && err != nil {
 		t.Errorf("got error %v", err)

@@ -52,7 +52,9 @@ func NewRecords(screen io.Writer, what string, total int64) *Meter {
 }
 
 func (m *Meter) newBar(own ...progressbar.Option) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(m.total, append(own,
+	// Without an interval nothing turns by itself, in a goroutine that shares the bar's
+	// state without its lock.
+	return progressbar.NewOptions64(m.total, append(own, progressbar.OptionSetSpinnerChangeInterval(0),
 		progressbar.OptionSetWriter(late{m}), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 		progressbar.OptionSetDescription(m.what), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(20))...)
 }

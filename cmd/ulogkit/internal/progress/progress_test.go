@@ -58,6 +58,26 @@ func TestRecords(t *testing.T) {
 	})
 }
 
+// A meter draws what it is told and nothing by itself: a bar whose end is not known would
+// turn in a goroutine of its own, which reads what Add writes.
+func TestNothingIsDrawnBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		m := New(&screen, "reading", -1)
+		m.Add(500, 0)
+		time.Sleep(3 * Quiet)
+		synctest.Wait()
+		if screen.Len() > 0 {
+			t.Errorf("got %q though nothing was done meanwhile", &screen)
+		}
+		m.Add(500, 0)
+		if !strings.Contains(screen.String(), "reading") {
+			t.Errorf("got %q after a second", &screen)
+		}
+		m.Done()
+	})
+}
+
 // What is asked for is drawn until it is stopped, and a line of something else stands
 // alone between.
 func TestWatch(t *testing.T) {
