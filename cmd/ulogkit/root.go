@@ -195,11 +195,32 @@ func counted(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		if err != nil && strings.Contains(err.Error(), "arg(s)") {
+		switch {
+		case err != nil && strings.Contains(err.Error(), "arg(s)"):
 			return fmt.Errorf("give it as \"%s %s\"; %d arguments were given", cmd.Parent().CommandPath(), cmd.Use, len(args))
+		case err != nil && strings.HasPrefix(err.Error(), "invalid argument"):
+			return fmt.Errorf("%w; give it as \"%s %s\"", err, cmd.Parent().CommandPath(), cmd.Use)
 		}
 		return err
 	}
+}
+
+// missing puts what cobra says of flags that must be given into words for people.
+func missing(cmd *cobra.Command, err error) error {
+	if !strings.HasPrefix(err.Error(), "required flag(s) ") {
+		return err
+	}
+	var all []error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Annotations[cobra.BashCompOneRequiredFlag] != nil && !f.Changed {
+			value, use := pflag.UnquoteUsage(f)
+			all = append(all, fmt.Errorf("--%s %s is missing; it is the %s", f.Name, value, use))
+		}
+	})
+	if len(all) == 0 {
+		return err
+	}
+	return errors.Join(all...)
 }
 
 // run runs a command line and returns the exit code.
@@ -224,6 +245,9 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
+	}
+	if !started {
+		err = missing(cmd, err)
 	}
 	code := exitCode(err, started)
 	text := ": " + err.Error()

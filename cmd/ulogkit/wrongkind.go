@@ -13,6 +13,7 @@ import (
 
 // takenByCommands are the kinds of files that commands take as arguments.
 var takenByCommands = map[string][]string{
+	"ulogkit":    {}, // a file in place of a command
 	"decode":     {inspect.ALog},
 	"dictionary": {inspect.AnELFFile, inspect.ADictionary},
 	"capture":    {inspect.ACapture},
@@ -67,7 +68,11 @@ func hintKinds(cmd *cobra.Command, failed error) (hints []string) {
 		check(kinds, cmd.Flags().Args())
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if kinds, known := takenByFlags[f.Name]; known {
+		kinds, known := takenByFlags[f.Name]
+		if (f.Name == "from" || f.Name == "sink") && !strings.HasPrefix(f.Value.String(), "file:") {
+			kinds = nil // a folder alone is none
+		}
+		if known {
 			check(kinds, filesIn(f))
 		}
 	})
