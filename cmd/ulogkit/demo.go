@@ -6,16 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/fatih/color"
-	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/demo"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format"
 )
 
@@ -38,14 +36,10 @@ what is printed is decoded from these.`,
 			if err := cfg.Check(); err != nil {
 				return usage(err)
 			}
-
-			if isatty.IsTerminal(os.Stderr.Fd()) {
-				bar := progressbar.NewOptions(cfg.Uploads(), progressbar.OptionSetWriter(os.Stderr),
-					progressbar.OptionSetDescription("uploading"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
-				cfg.Uploaded = func() { bar.Add(1) }
-			}
-
+			meter := progress.NewRecords(screen(false), "uploading", int64(cfg.Uploads()))
+			cfg.Uploaded = func() { meter.Add(0, 1) }
 			result, err := demo.Run(cmd.Context(), cfg)
+			meter.Done()
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			for _, h := range result.Holdings() {
 				if e := printHolding(cmd.Context(), out, &h); e != nil {
