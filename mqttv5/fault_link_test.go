@@ -208,7 +208,7 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 			continue
 		}
 		stopped++
-		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), `"same"`) || !strings.Contains(err.Error(), "own Tuning.ClientID") {
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), `"same"`) || !strings.Contains(err.Error(), "field Tuning.ClientID") {
 			t.Errorf("gateway %d: %v", i, err)
 		}
 	}

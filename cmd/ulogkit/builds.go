@@ -21,6 +21,7 @@ type builds struct {
 	sessions *issuedSessions // of the flag --store, or nil
 	skipped  []string        // why files hold no dictionary, or none any more
 	stderr   io.Writer       // is told that
+	live     bool            // somebody watches: a token that tells no build is told at once
 }
 
 // openBuilds reads the builds of files and folders, and what may tell which of them a
@@ -117,7 +118,6 @@ func (b *builds) tellNoSources() {
 // removed them, nothing has changed.
 func (b *builds) reload() []text.Dictionary {
 	if b.sessions != nil {
-		b.tellUnknown()
 		clear(b.sessions.found) // the token file may hold more by now
 	}
 	before := b.dicts
@@ -184,6 +184,9 @@ func (b *builds) issued(token uint32) text.Dictionary {
 		s.untold = append(s.untold, fmt.Sprintf("session token %d %s; the build is chosen by what the log holds", token, why))
 		if len(s.unknown) > maxUnknown {
 			s.untold[len(s.untold)-1] = "more session tokens tell no build; they are not named"
+		}
+		if b.live {
+			b.tellUnknown()
 		}
 	}
 	return found

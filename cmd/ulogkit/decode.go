@@ -120,6 +120,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	builds.live = f.follow
 	decoder, err := f.decoder(builds, cmd.ErrOrStderr())
 	if err != nil {
 		return usage(err)
