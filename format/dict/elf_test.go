@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -243,6 +244,33 @@ func TestOverlay(t *testing.T) {
 				t.Errorf("%s: a string begins at %#x: %v", name, addr, begins)
 			}
 		}
+	}
+}
+
+// Where one section has zeros and another a string, the string is meant, whichever comes
+// first; zeros alone are the empty string.
+func TestOverlayOfZeros(t *testing.T) {
+	zeros, text := rodata(0x2000, make([]byte, 16)), rodata(0x2000, []byte("boot %d\x00"))
+	for name, sections := range map[string][]testSection{"zeros first": {zeros, text}, "zeros last": {text, zeros}} {
+		d := readTestELF(t, testELF{sections: append(sections, rodata(0x2008, make([]byte, 4)))})
+		if got, ok := d.Format(0x2000); !ok || got != "boot %d" || len(d.Overlays(0x2000)) > 0 {
+			t.Errorf("%s: got %q, %v and %q, want the string alone", name, got, ok, d.Overlays(0x2000))
+		}
+		if got, ok := d.Format(0x2009); !ok || got != "" || len(d.Overlays(0x2009)) > 0 {
+			t.Errorf("%s: got %q, %v and %q, want one empty string", name, got, ok, d.Overlays(0x2009))
+		}
+	}
+}
+
+// However many sections lie at one address, few are looked at.
+func TestOverlaysAreBounded(t *testing.T) {
+	var sections []testSection
+	for i := range 2 * maxOverlays {
+		sections = append(sections, rodata(0x2000, fmt.Appendf(nil, "text %d\x00", i)))
+	}
+	d := readTestELF(t, testELF{sections: sections})
+	if got := len(d.Overlays(0x2000)); got == 0 || got > maxOverlays {
+		t.Errorf("got %d strings, want up to %d", got, maxOverlays)
 	}
 }
 
