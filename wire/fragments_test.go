@@ -150,6 +150,39 @@ func TestFragmentsThatNeverAreWhole(t *testing.T) {
 	}
 }
 
+// A piece that no sender can have cut is counted as one that is not read, and what it
+// contradicts is given up: nothing of it is held.
+func TestPiecesThatCannotBe(t *testing.T) {
+	type piece struct {
+		at, size int
+		more     bool
+	}
+	a := netip.MustParseAddr("192.0.2.1")
+	for name, pieces := range map[string][]piece{
+		"not of eights":         {{0, 12, true}},
+		"empty":                 {{0, 0, true}},
+		"beyond a packet":       {{65528, 8, false}},
+		"behind the end":        {{8, 8, false}, {16, 8, true}},
+		"an end before a piece": {{8, 8, true}, {0, 8, false}},
+		"two ends":              {{8, 8, false}, {16, 8, false}},
+		"over the one before":   {{0, 16, true}, {8, 16, true}},
+		"over the next":         {{8, 8, true}, {0, 16, true}},
+	} {
+		lost := int64(0)
+		f := newFragments(func(_ byte, n int64) { lost += n }, func(int64) {})
+		v := isHeld
+		for _, p := range pieces {
+			if v != isHeld {
+				t.Errorf("%s: got verdict %d too early", name, v)
+			}
+			_, v = f.add(fragmentKey{a, a, 1, ipTCP}, epoch, p.at, p.more, make([]byte, p.size))
+		}
+		if want := int64(len(pieces)) - 1; v != isFragment || f.bytes != 0 || lost != want {
+			t.Errorf("%s: got verdict %d, %d bytes held and %d pieces lost, want %d, 0 and %d", name, v, f.bytes, lost, isFragment, want)
+		}
+	}
+}
+
 // Pieces that never become a packet take no more memory than is said.
 func TestFragmentsAreBounded(t *testing.T) {
 	lost := int64(0)
