@@ -60,7 +60,7 @@ func decodeForeign(b []byte) (f foreign, ok bool) {
 		if m.value[0] != '{' {
 			return nil, false
 		}
-		if _, _, ok := m.token(); ok {
+		if m.known() {
 			known++
 		}
 		f = f.without(m.name) // of a name given twice the last counts
@@ -74,6 +74,18 @@ func decodeForeign(b []byte) (f foreign, ok bool) {
 		return nil, false
 	}
 	return f, known > 0 || len(f) == 0
+}
+
+// known reports whether a member is as the library writes it. Its token may still be
+// one that no log can bear: the library keeps what it was given, also -1 and 0.
+func (m member) known() bool {
+	var v map[string]json.RawMessage
+	if json.Unmarshal(m.value, &v) != nil {
+		return false
+	}
+	var n json.Number
+	_, hash := v["git_hash"]
+	return hash && json.Unmarshal(v["token"], &n) == nil && n != ""
 }
 
 // token returns what a member holds, if it is a token that can be used.

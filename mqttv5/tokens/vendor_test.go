@@ -83,6 +83,40 @@ func TestLibraryFile(t *testing.T) {
 	}
 }
 
+// The library keeps tokens that no log can bear. A file of nothing else is still its
+// own: it is used, and they stay for it.
+//
+// Kind of seed/store-vendor-file.
+func TestLibraryFileWithOddTokens(t *testing.T) {
+	for _, odd := range []string{"-1", "0", "99999999999", "1e3", "1.5"} {
+		path := filepath.Join(t.TempDir(), "tokens.json")
+		old := `{"SN-1": {"token": ` + odd + `, "git_hash": "h1"}, "SN-2": {"token": ` + odd + `, "git_hash": null}}`
+		if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenFile(Config{Path: path})
+		if err != nil {
+			t.Errorf("token %s: %v", odd, err)
+			continue
+		}
+		if token, ok, err := s.Token(t.Context(), keyOf("SN-1", "h1")); ok || err != nil {
+			t.Errorf("token %s: got %d, %v", odd, token, err)
+		}
+		if err := s.SetToken(t.Context(), keyOf("SN-1", "h1"), 333); err != nil {
+			t.Fatal(err)
+		}
+		b, _ := os.ReadFile(path)
+		if want := "{\n  \"SN-2\": {\n    \"token\": " + odd + ",\n    \"git_hash\": null\n  },\n  \"SN-1\": {\n    \"token\": 333,\n    \"git_hash\": \"h1\"\n  }\n}"; string(b) != want {
+			t.Errorf("token %s: got %s, want %s", odd, b, want)
+		}
+	}
+	for _, other := range []string{`{"a": {"token": null, "git_hash": "h"}}`, `{"a": {"token": "x", "git_hash": "h"}}`, `{"a": {"token": 5}}`, `{"a": {"git_hash": "h"}}`} {
+		if _, ok := decodeForeign([]byte(other)); ok {
+			t.Errorf("%s was taken for the library's", other)
+		}
+	}
+}
+
 // At its default path the library's file is looked into, and nothing is written.
 func TestLibraryFileBeside(t *testing.T) {
 	home := t.TempDir()
