@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -150,8 +152,11 @@ func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
 		s.answers.use(-int64(len(m.Topic)) - lenEntry)
 	}
 
-	var token uint32
-	if err != nil || reply.Token == nil || json.Unmarshal([]byte(*reply.Token), &token) != nil {
+	token, ok := uint32(0), false
+	if err == nil && reply.Token != nil {
+		token, ok = wholeToken(reply.Token.String())
+	}
+	if !ok {
 		// The error of package json would quote the payload.
 		m.Err = errBootReply
 		return
@@ -161,6 +166,19 @@ func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
 	if c.config.ShowSecrets {
 		m.Token = token
 	}
+}
+
+// wholeToken reads a token, which may be written as 123.0 or 1.23e2: those who register
+// take it so.
+func wholeToken(number string) (token uint32, ok bool) {
+	if n, err := strconv.ParseUint(number, 10, 32); err == nil {
+		return uint32(n), true
+	}
+	x, err := strconv.ParseFloat(number, 64)
+	if err != nil || x < 0 || x > math.MaxUint32 || x != math.Trunc(x) {
+		return 0, false
+	}
+	return uint32(x), true
 }
 
 // firmwareReply remembers the address in a reply, which is secret.

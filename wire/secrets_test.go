@@ -75,6 +75,8 @@ func TestCaptureSecretsAnywhere(t *testing.T) {
 			say("boot/v0/42/7", `{"device_type":"a2712847317","git":"g","serial":"s","version":"v"}`),
 			(&script{t: t}).packet(MQTT{Type: PacketSubscribe, PacketID: 9, Filters: Filters("\x00\x0c2712847317/#\x00")}),
 		},
+		"whole number":      {say("boot/v0/42/7/SN-1", `{"token": 2712847317.0}`), say("a/b", "it is 2712847317!")},
+		"with an exponent":  {say("boot/v0/42/7/SN-1", `{"token": 2.712847317e9}`), say("a/b", "x=A1B2C3D5")},
 		"password by value": {say("a/b", "login canary-password now"), say("a/canary-password", "x")},
 		"keys":              {say("a/b", "ulg_canary"), say("a/b", "Authorization: Bearer canary"), say("a/b", "-----BEGIN EC PRIVATE KEY-----\ncanary"), say("metrics/v0/42/7", `{"api_key":"canary"}`)},
 	} {
