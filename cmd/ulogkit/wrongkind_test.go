@@ -29,6 +29,7 @@ var kindsOfFiles = map[string]string{
 	"core.bin":         `"ulogkit crash"`,
 	"fw.elf":           `--elf`,
 	"dict.json":        `--elf`,
+	"dict.csv":         `--elf`,
 	"traffic.pcap":     `"ulogkit capture"`,
 	"traffic.pcap.gz":  `"ulogkit capture"`,
 	"traffic.pcap.zst": `"ulogkit capture"`,
@@ -60,15 +61,15 @@ func TestWrongKindNamesTheRightCommand(t *testing.T) {
 		"verify":                                 "log.bin core.bin",
 		"token":                                  "log.bin",
 		"decode":                                 "log.bin",
-		"decode log.bin --elf":                   "fw.elf dict.json",
+		"decode log.bin --elf":                   "fw.elf dict.json dict.csv",
 		"decode log.bin --elf dict.json --store": "tokens.json vendor.json",
 		"crash":                                  "core.bin",
-		"crash core.bin --elf":                   "fw.elf dict.json", // says itself what it misses in a dictionary
-		"dictionary -o out --force":              "fw.elf dict.json",
+		"crash core.bin --elf":                   "fw.elf dict.json dict.csv", // says itself what it misses in a dictionary
+		"dictionary -o out --force":              "fw.elf dict.json dict.csv",
 		to:                                       "log.bin",
 		to + "--as-is":                           "log.bin",
 		to + "--core":                            "core.bin",
-		to + "--text":                            "dict.json",
+		to + "--text":                            "dict.json dict.csv",
 		to + "--firmware":                        "fw.elf",
 		to + "--outbox":                          "box",
 		"register" + device + " --store":         "tokens.json vendor.json",
@@ -90,7 +91,7 @@ func TestWrongKindNamesTheRightCommand(t *testing.T) {
 		"export --otlp http://127.0.0.1:1 --timeout 1ms --elf-dir . --from file:store --headers-file":             "",
 		"ingest --group g --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --config /dev/null --sink file:": "store",
 		"capture":                    "traffic.pcap traffic.pcap.gz traffic.pcap.zst",
-		"capture traffic.pcap --elf": "fw.elf dict.json",
+		"capture traffic.pcap --elf": "fw.elf dict.json dict.csv",
 	} {
 		for file, want := range kindsOfFiles {
 			if slices.Contains(strings.Fields(takes), file) {
@@ -127,7 +128,7 @@ func makeKinds(t *testing.T) {
 	t.Chdir(dir)
 	t.Setenv("HOME", dir)
 	t.Setenv("XDG_STATE_HOME", dir)
-	for _, args := range []string{"sample -o log.bin", "dictionary -o dict.json fw.elf"} {
+	for _, args := range []string{"sample -o log.bin", "dictionary -o dict.json fw.elf", "dictionary --csv -o dict.csv fw.elf"} {
 		if code := run(t.Context(), newRoot(), strings.Fields(args)); code != 0 {
 			t.Fatalf("%s: exit code %d", args, code)
 		}

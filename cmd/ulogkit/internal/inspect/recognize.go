@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/ulogkit/ulogkit/format/dict"
 )
 
 // What a command asks for, in the words of its errors.
@@ -145,6 +147,8 @@ func plain(b []byte) string {
 		return AnOutboxFile
 	case bytes.HasPrefix(b, []byte("ulogseg1")), bytes.HasPrefix(b, []byte("ulogkit file sink ")):
 		return ASinkFile
+	case dict.IsDictionary(b): // a table too
+		return ADictionary
 	case bytes.HasPrefix(text, []byte("{")):
 		return jsonObject(text)
 	case bytes.HasPrefix(text, []byte("-----BEGIN CERTIFICATE-----")):
