@@ -64,3 +64,21 @@ func TestMatchWithNothingToCompare(t *testing.T) {
 		t.Errorf("registers saved: got %s, %q, want wrong", m.Verdict, m.Reasons)
 	}
 }
+
+// Names of Rust have dots of their own, in the older kind.
+//
+// Kind of crash/alias-name: a name that is none.
+func TestDisplayRust(t *testing.T) {
+	for name, want := range map[string]string{
+		"_ZN57_$LT$firmware..uart..Uart$u20$as$u20$core..fmt..Write$GT$9write_str17habcdefabcdefabcdE":           "<firmware::uart::Uart as core::fmt::Write>::write_str",
+		"_ZN57_$LT$firmware..uart..Uart$u20$as$u20$core..fmt..Write$GT$9write_str17habcdefabcdefabcdE.llvm.1234": "<firmware::uart::Uart as core::fmt::Write>::write_str",
+		"_ZN8firmware4main28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE":                                    "firmware::main::{{closure}}",
+		"_RNvCsgStHSCytQ6I_7mycrate3foo.llvm.1234":                                                               "mycrate::foo",
+		"_ZN3app3runEi.part.0": "app::run",
+		"17h.isra.0":           "17h",
+	} {
+		if got := display(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}

@@ -106,10 +106,25 @@ func display(name string) string {
 // plainName returns a name without what compilers add for copies and parts of a
 // function: .constprop.0, .isra.0, .part.0, .cold, .lto_priv.0.
 func plainName(name string) string {
+	if end := rustHash(name); end > 0 {
+		return name[:end] // has dots of its own
+	}
 	if i := strings.IndexByte(name, '.'); i > 0 {
 		return name[:i]
 	}
 	return name
+}
+
+// rustHash returns the end of the hash that ends a name of Rust's older kind, or 0: a
+// path there is written with two dots, as in core..fmt..Write.
+func rustHash(name string) (end int) {
+	const mark, digits = "17h", 16
+	i := strings.LastIndex(name, mark)
+	end = i + len(mark) + digits + 1
+	if !strings.HasPrefix(name, "_ZN") || i < 0 || len(name) < end || name[end-1] != 'E' || !isHex([]byte(name[i+len(mark):end-1])) {
+		return 0
+	}
+	return end
 }
 
 // nameTask says which task it was, by its name or by the function that it began
