@@ -82,3 +82,28 @@ func TestDisplayRust(t *testing.T) {
 		}
 	}
 }
+
+// A processor in lockup has a pc that is no code's: nothing is said to have run there.
+//
+// Kind of crash/m0-no-reason.
+func TestLockup(t *testing.T) {
+	for _, pc := range []uint32{0xfffffffe, 0xeffffffe} {
+		registers := make([]uint32, 20)
+		registers[13], registers[15], registers[16] = 0x20001000, pc, thumbBit|numberHardFault
+		raw := append([]byte("cC\x03\x00"), u32(append([]uint32{0}, registers...)...)...)
+		for name, faults := range map[string][]byte{
+			"recorded": u32(0xe000ed28, 0xe000ed3c, bitPRECISERR|bitBFARVALID, bitFORCED, 0, 0, 0xb0000000),
+			"none":     nil,
+		} {
+			var fw *Firmware
+			d := mustRead(t, append(bytes.Clone(raw), faults...))
+			if got := fw.Summary(d, fw.Backtrace(d)); !strings.HasPrefix(got, "Lockup: ") {
+				t.Errorf("pc 0x%08x, %s: got %q", pc, name, got)
+			}
+			reasons := strings.Join(fw.Explain(d).Reasons, "\n")
+			if !strings.Contains(reasons, "the processor was in lockup") || strings.Contains(reasons, "The code at pc") {
+				t.Errorf("pc 0x%08x, %s: got %q", pc, name, reasons)
+			}
+		}
+	}
+}

@@ -69,6 +69,12 @@ func (e *explainer) say(format string, args ...any) {
 
 // cause says what the fault registers hold.
 func (e *explainer) cause() {
+	if e.lockup() {
+		e.say("pc 0x%08x is no address of code: the processor was in lockup, as it is after a fault while the handler of a HardFault or of NMI runs.", e.pc)
+		if !e.Recorded {
+			return
+		}
+	}
 	if !e.Recorded {
 		sentence, _ := e.withoutFaultRegisters()
 		if len(e.d.Lost) > 0 {
@@ -146,6 +152,13 @@ func (e *explainer) cause() {
 	}
 }
 
+// lockup reports whether pc is where a processor in lockup stands.
+//
+// Source: Armv7-M ARM, B1.5.15, and the same of Armv8-M, which has the second address.
+func (e *explainer) lockup() bool {
+	return e.d.Known(placePC) && (e.pc == 0xfffffffe || e.pc == 0xeffffffe)
+}
+
 // unrecorded says who asked for the dump where neither CFSR nor HFSR does.
 func (e *explainer) unrecorded() {
 	handler := e.d.Registers.ExceptionPSR() & maskIPSR
@@ -200,7 +213,7 @@ func (e *explainer) access(bit, valid, addr uint32, register, why string) {
 	switch {
 	case e.CFSR&(bit|valid) == 0:
 		return
-	case e.CFSR&lostBits != 0 && e.CFSR&valid != 0: // pc is not of that code
+	case (e.CFSR&lostBits != 0 || e.lockup()) && e.CFSR&valid != 0: // pc is not of that code
 		e.say("The address that failed is 0x%08x, %s.", addr, place(addr))
 		e.atStack(addr)
 		return

@@ -64,6 +64,8 @@ func (e *explainer) inShort() string {
 	has := func(bits uint32) bool { return e.CFSR&bits != 0 }
 	i := e.fw.decode(e.pc)
 	switch {
+	case e.lockup():
+		return "Lockup: a fault while the handler of a HardFault or NMI ran"
 	case e.d.StackOverflow && e.CFSR&^addressBits == 0:
 		return "Stack overflow, by the mark of the device"
 	case has(bitMSTKERR | bitSTKERR | bitSTKOF):
