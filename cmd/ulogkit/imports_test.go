@@ -55,6 +55,7 @@ var importTable = []rule{
 	{dir: "format/crash", allowed: []string{"format", "format/internal/firmware", frame, demangle}},
 	{dir: "format/internal/firmware", allowed: []string{zstd}},
 	{dir: "format/formattest"}, // for tests: what real agents wrote
+	{dir: "format/logtest", allowed: []string{"format"}},
 	{dir: "format"},
 	{dir: "wire", allowed: []string{"format", "format/topic", gopacket, zstd}},
 	// The stand-in cloud is part of the uploader's package tree.

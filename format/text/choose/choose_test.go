@@ -8,6 +8,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/logtest"
 	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/format/text/choose"
 )
@@ -19,28 +20,6 @@ func fromStrings(t testing.TB, strings map[uint32]string) *dict.Dictionary {
 		t.Fatal(err)
 	}
 	return d
-}
-
-func logOf(t testing.TB, records ...format.Record) format.Log {
-	t.Helper()
-	b, err := format.NewLogBuilder(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range records {
-		if err := b.Add(&records[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	raw, err := b.AppendTo(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, _, err := format.ParseLog(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
 
 func at(addr uint32, args ...format.Arg) format.Record {
@@ -73,7 +52,7 @@ func TestChooseOneLog(t *testing.T) {
 		"none fits":                  {[]format.Record{at(0x3000)}, now, nil, 0},
 		"arguments that fit neither": {[]format.Record{at(0x2000, format.ArgDouble(1))}, nil, nil, 0},
 	} {
-		got, err := builds.Choose(choose.RecordsOf(logOf(t, c.log...)), c.before)
+		got, err := builds.Choose(choose.RecordsOf(logtest.Log(t, c.log...)), c.before)
 		if got.Dictionary != c.want || got.Ambiguous != c.ambiguous {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
@@ -86,7 +65,7 @@ func TestChooseOneLog(t *testing.T) {
 func TestChooseCountsWhatEqualsReadDifferently(t *testing.T) {
 	a := fromStrings(t, map[uint32]string{0x1000: "same", 0x2000: "a %d"})
 	b := fromStrings(t, map[uint32]string{0x1000: "same", 0x2000: "b %d"})
-	log := logOf(t, at(0x1000), at(0x2000, format.ArgI32(1)), at(0x2000, format.ArgI32(2)))
+	log := logtest.Log(t, at(0x1000), at(0x2000, format.ArgI32(1)), at(0x2000, format.ArgI32(2)))
 	got, err := text.Builds([]text.Dictionary{a, b}).Choose(choose.RecordsOf(log), b)
 	if err != nil || got.Dictionary != text.Dictionary(b) || got.Ambiguous != 2 {
 		t.Errorf("got %v, %v, want the second and 2 ambiguous records", got, err)
@@ -116,7 +95,7 @@ func TestChooseNamesEqualsThatReadDifferently(t *testing.T) {
 		"other words":     {[]format.Record{at(0x1000), at(0x2000), at(0x2000)}, nil, []string{"a.elf", "b.elf"}},
 		"chosen is first": {[]format.Record{at(0x2000)}, b, []string{"b.elf", "a.elf", "twin.elf"}},
 	} {
-		got, err := builds.Choose(choose.RecordsOf(logOf(t, c.log...)), c.before)
+		got, err := builds.Choose(choose.RecordsOf(logtest.Log(t, c.log...)), c.before)
 		if err != nil || !slices.Equal(got.Tied, c.want) {
 			t.Errorf("%s: got %q, %v, want %q", name, got.Tied, err, c.want)
 		}
@@ -124,7 +103,7 @@ func TestChooseNamesEqualsThatReadDifferently(t *testing.T) {
 }
 
 func TestChooseAmongNone(t *testing.T) {
-	got, err := text.Builds(nil).Choose(choose.RecordsOf(logOf(t, at(0x1000))), nil)
+	got, err := text.Builds(nil).Choose(choose.RecordsOf(logtest.Log(t, at(0x1000))), nil)
 	if got.Dictionary != nil || got.Ambiguous != 0 || got.Tied != nil || err != nil {
 		t.Errorf("got %v, %v, want nothing", got, err)
 	}
@@ -132,7 +111,7 @@ func TestChooseAmongNone(t *testing.T) {
 
 func TestRefusalNamesTheEvidence(t *testing.T) {
 	d := fromStrings(t, map[uint32]string{0x1000: "tick %d"})
-	_, err := text.Builds([]text.Dictionary{d}).Choose(choose.RecordsOf(logOf(t, at(0x1000, format.ArgString("x")), at(0x1234))), nil)
+	_, err := text.Builds([]text.Dictionary{d}).Choose(choose.RecordsOf(logtest.Log(t, at(0x1000, format.ArgString("x")), at(0x1234))), nil)
 	for _, want := range []string{"2 have no string that fits", `"tick %d" does not take the recorded string`, "0x00001234: no string is there"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
@@ -166,7 +145,7 @@ func TestChooseByTheSessionToken(t *testing.T) {
 		{9, 0x1000, a, 1}, // none of those to choose from
 		{0, 0x1000, a, 1}, // no session
 	} {
-		log := logOf(t, at(c.addr))
+		log := logtest.Log(t, at(c.addr))
 		log.SetSessionToken(c.token)
 		got, err := builds.Choose(choose.RecordsOf(log), nil)
 		if got.Dictionary != c.want || got.Ambiguous != c.ambiguous || (err != nil) != (c.want == nil) {

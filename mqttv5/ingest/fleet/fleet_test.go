@@ -9,6 +9,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/logtest"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
 )
@@ -36,22 +37,7 @@ func twoBuilds(t *testing.T) (dir string) {
 
 func logAt(t *testing.T, addr uint32) format.Log {
 	t.Helper()
-	b, err := format.NewLogBuilder(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Add(&format.Record{FmtAddr: addr, Args: []format.Arg{format.ArgI32(1)}}); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := b.AppendTo(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, _, err := format.ParseLog(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return logtest.Log(t, format.Record{FmtAddr: addr, Args: []format.Arg{format.ArgI32(1)}})
 }
 
 // textOf returns the format string that the fleet finds for a device's record.

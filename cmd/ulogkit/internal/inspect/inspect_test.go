@@ -11,6 +11,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/formattest"
+	"github.com/ulogkit/ulogkit/format/logtest"
 )
 
 // object returns a row as the JSON that a script reads.
@@ -154,21 +155,10 @@ func TestCrashDumpsOfRealAgents(t *testing.T) {
 // oneFrame returns the row of a log with one frame that has the arguments.
 func oneFrame(t *testing.T, args ...format.Arg) *Frame {
 	t.Helper()
-	b, err := format.NewLogBuilder(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Add(&format.Record{Args: args}); err != nil {
-		t.Fatal(err)
-	}
-	log, err := b.AppendTo(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for row := range Frames("", log) {
+	for row := range Frames("", logtest.Bytes(t, format.Record{Args: args})) {
 		return row
 	}
-	t.Fatal("no frame")
+	t.Fatal("got no frame, want one")
 	return nil
 }
 
