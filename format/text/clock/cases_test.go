@@ -309,4 +309,15 @@ func TestRateChangesBetweenHeaders(t *testing.T) {
 	if us > arrived+60*seconds {
 		t.Errorf("got %d us, want it by the first arrival, %d", us, int64(arrived))
 	}
+
+	// So does what follows, where sums and epochs leave no other doubt.
+	places, _, _ = Resolve([]Buffer{
+		{Timed: true, Tick: 1000, Rate: 100, Frames: 1, Epoch: arrived, ID: 1},
+		{Timed: true, Tick: 2000, Rate: 50, First: 2000, Sum: 2000, Frames: 1, Epoch: arrived + 15*seconds, ID: 3},
+		{Timed: true, Tick: 3000, Rate: 50, First: 1000, Sum: 1000, Frames: 1, Epoch: arrived + 35*seconds, ID: 5},
+	})
+	early, late = 40*seconds, 50*seconds // at tick 3000
+	if got, bound := places[2].Micros(3000), places[2].Error(); places[2].Base != 2000 || got-bound > early || got+bound < late {
+		t.Errorf("got %d us, off by up to %d, of %+v; want what allows %d to %d", got, bound, places[2], early, late)
+	}
 }

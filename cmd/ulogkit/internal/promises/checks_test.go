@@ -212,4 +212,49 @@ var checks = []mutation{
 		"err = os.Link(from, path)", "err = os.Rename(from, path)",
 		"TestBadFileIsSetAside", "",
 	},
+	{
+		"zeros of an overlay are no string where another has one", "format/dict/overlay.go",
+		"case text == \"\": //", "case false: //",
+		"TestOverlayOfZeros", "",
+	},
+	{
+		"few of the overlays at one address are looked at", "format/dict/overlay.go",
+		"max(n-maxOverlays, 0)", "0",
+		"TestOverlaysAreBounded", "",
+	},
+	{
+		"a piece of a packet that is not of eights is not held", "wire/fragments.go",
+		"more && len(b)%8 != 0 || ", "",
+		"TestPiecesThatCannotBe", "",
+	},
+	{
+		"a piece behind the longest packet is not held", "wire/fragments.go",
+		"at+len(b) > maxIP", "false",
+		"TestPiecesThatCannotBe", "",
+	},
+	{
+		"a packet with a piece behind its end is given up", "wire/fragments.go",
+		"!more && len(p.pieces) > 0 && p.end() > end || ", "",
+		"TestPiecesThatCannotBe", "",
+	},
+	{
+		"the number of a packet is used again after a minute", "wire/fragments.go",
+		"(p.whole || now.Sub(p.first) > fragmentTime)", "p.whole",
+		"TestFragmentsThatNeverAreWhole", "",
+	},
+	{
+		"a lent message of MQTT 3.1.1 is published at its PUBACK", "mqttv5/lent/paho311/paho311.go",
+		"case <-c.store.gone(token.(*mqtt.PublishToken).MessageID()):", "case <-token.Done():",
+		"TestPublishReturnsAfterPuback", "",
+	},
+	{
+		"times allow for the tick at which a rate changed", "format/text/clock/next.go",
+		"p.Doubt = min(p.Doubt+abs(micros(span, c.rate)-micros(span, e.Rate))+1, longest)", "_ = span",
+		"TestRateChangesBetweenHeaders", "",
+	},
+	{
+		"a float that may have been rounded is no integer", "format/text/rownumber.go",
+		"err != nil || n > maxExact", "err != nil || n == maxExact",
+		"TestBadRows", "",
+	},
 }
