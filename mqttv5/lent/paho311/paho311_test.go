@@ -137,3 +137,18 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What paho marks as sent before is a copy of its own, on the way in and on the way out:
+// the packet itself may be on its way to the wire just then.
+func TestStoreGivesCopies(t *testing.T) {
+	s := &store{Store: mqtt.NewMemoryStore()}
+	s.Open()
+	defer s.Close()
+	sent := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	s.Put("o.1", sent)
+	sent.TopicName = "changed after Put"
+	s.Get("o.1").(*packets.PublishPacket).Dup = true
+	if got := s.Get("o.1").(*packets.PublishPacket); got.Dup || got.TopicName != "" || sent.Dup {
+		t.Errorf("got %+v, want what was put", got)
+	}
+}

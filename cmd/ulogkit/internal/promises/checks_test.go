@@ -248,6 +248,11 @@ var checks = []mutation{
 		"TestPublishReturnsAfterPuback", "",
 	},
 	{
+		"what is marked as sent again is a copy", "mqttv5/lent/paho311/store.go",
+		"return apart(s.Store.Get(key)) }", "return s.Store.Get(key) }",
+		"TestStoreGivesCopies", "",
+	},
+	{
 		"times allow for the tick at which a rate changed", "format/text/clock/next.go",
 		"p.Doubt = min(p.Doubt+abs(micros(span, c.rate)-micros(span, e.Rate))+1, longest)", "_ = span",
 		"TestRateChangesBetweenHeaders", "",
