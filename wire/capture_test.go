@@ -265,8 +265,8 @@ func TestCaptureBoundedTime(t *testing.T) {
 	}
 	start := time.Now()
 	_, stats := readScript(t, s.packets)
-	if elapsed := time.Since(start); elapsed > 10*time.Second || stats.LostBytes != 4*60002 {
-		t.Errorf("got %+v after %v, want %d bytes lost in a few milliseconds", stats, elapsed, 4*60002)
+	if elapsed := time.Since(start); elapsed > time.Minute || stats.LostBytes != 4*60002 {
+		t.Errorf("got %+v after %v, want %d bytes lost within a minute", stats, elapsed, 4*60002)
 	}
 }
 
@@ -283,8 +283,8 @@ func TestCaptureSmallSegments(t *testing.T) {
 	for i := range stream {
 		s.Data(client, epoch, stream[i:i+1])
 	}
-	if elapsed := time.Since(start); elapsed > 10*time.Second || got != size {
-		t.Errorf("%v, %d bytes of %d, want elapsed at most %v and got %v", elapsed, got, size, 10*time.Second, size)
+	if elapsed := time.Since(start); elapsed > time.Minute || got != size {
+		t.Errorf("%v, %d bytes of %d, want elapsed at most %v and got %v", elapsed, got, size, time.Minute, size)
 	}
 }
 
