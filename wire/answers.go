@@ -10,13 +10,13 @@ import (
 )
 
 // maxRemembered is how many bytes are remembered of what waits for answers, in
-// all sessions together. Beyond it answers are shown without their topics.
+// all conversations together. Beyond it answers are shown without their topics.
 const maxRemembered = 32 << 20
 
-// answers remembers, for one session, what waits for an answer and which topic
+// answers remembers, for one conversation, what waits for an answer and which topic
 // an alias stands for.
 type answers struct {
-	used    *int64 // bytes, of all sessions
+	used    *int64 // bytes, of all conversations
 	own     int64
 	last    string // the topic before, which is often the next as well
 	waiting map[questionKey]question
@@ -123,7 +123,7 @@ var errBootReply = errors.New("not a boot reply: no token between 0 and 42949672
 // topics of both may have the same number of segments.
 //
 // Source: FORMAT section 5.
-func (c *Capture) boot(s *session, direction int, m *Message, p *MQTT) {
+func (c *Capture) boot(s *conversation, direction int, m *Message, p *MQTT) {
 	var reply struct {
 		Token *json.Number `json:"token"`
 	}

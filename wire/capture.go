@@ -122,7 +122,7 @@ func (c *Capture) lostPieces(protocol byte, n int64) {
 
 func (c *Capture) open(src, dst netip.AddrPort) Stream {
 	c.stats.Connections++
-	return &session{capture: c, ends: [2]netip.AddrPort{src, dst}, answers: answers{used: &c.remembered}}
+	return &conversation{capture: c, ends: [2]netip.AddrPort{src, dst}, answers: answers{used: &c.remembered}}
 }
 
 // emit gives a message out, unless no more are wanted.
@@ -132,24 +132,24 @@ func (c *Capture) emit(m *Message) {
 	}
 }
 
-// at returns a message with the ends of one direction of a session.
-func (s *session) at(direction int, t time.Time, kind Kind) Message {
+// at returns a message with the ends of one direction of a conversation.
+func (s *conversation) at(direction int, t time.Time, kind Kind) Message {
 	return Message{Time: t, Source: s.ends[direction], Destination: s.ends[1-direction], Kind: kind, Latency: -1}
 }
 
-func (c *Capture) encrypted(s *session, direction int, t time.Time) {
+func (c *Capture) encrypted(s *conversation, direction int, t time.Time) {
 	c.stats.Encrypted++
 	m := s.at(direction, t, KindEncrypted)
 	c.emit(&m)
 }
 
-func (c *Capture) gap(s *session, direction int, t time.Time, n int64, p *cutPacket) {
+func (c *Capture) gap(s *conversation, direction int, t time.Time, n int64, p *cutPacket) {
 	m := s.at(direction, t, KindGap)
 	m.Lost, m.Topic, m.PacketID = n, c.hide(p.topic), p.id
 	c.emit(&m)
 }
 
-func (c *Capture) cut(s *session, direction int, t time.Time, p *cutPacket) {
+func (c *Capture) cut(s *conversation, direction int, t time.Time, p *cutPacket) {
 	c.stats.Cut++
 	m := s.at(direction, t, KindCut)
 	m.Packet, m.PacketID, m.Topic, m.QoS = p.typ, p.id, c.hide(p.topic), p.qos
@@ -157,14 +157,14 @@ func (c *Capture) cut(s *session, direction int, t time.Time, p *cutPacket) {
 	c.emit(&m)
 }
 
-func (c *Capture) resynced(s *session, direction int, t time.Time, n int64) {
+func (c *Capture) resynced(s *conversation, direction int, t time.Time, n int64) {
 	c.stats.LostBytes += n
 	m := s.at(direction, t, KindResync)
 	m.Lost = n
 	c.emit(&m)
 }
 
-func (c *Capture) malformed(s *session, direction int, t time.Time, err error) {
+func (c *Capture) malformed(s *conversation, direction int, t time.Time, err error) {
 	c.stats.Malformed++
 	m := s.at(direction, t, KindMalformed)
 	m.Err = err
@@ -172,7 +172,7 @@ func (c *Capture) malformed(s *session, direction int, t time.Time, err error) {
 }
 
 // message gives out what a control packet tells.
-func (c *Capture) message(s *session, direction int, t time.Time, p *MQTT) {
+func (c *Capture) message(s *conversation, direction int, t time.Time, p *MQTT) {
 	c.stats.Messages++
 	m := s.at(direction, t, KindOther)
 	m.Packet, m.PacketID, m.Remark = p.Type, p.PacketID, p.Remarks.String()
@@ -214,7 +214,7 @@ func (c *Capture) message(s *session, direction int, t time.Time, p *MQTT) {
 }
 
 // answer pairs an answer with what it answers.
-func (c *Capture) answer(s *session, direction int, m *Message, p *MQTT) {
+func (c *Capture) answer(s *conversation, direction int, m *Message, p *MQTT) {
 	m.ReasonCode, m.ReasonCodes = p.ReasonCode, p.ReasonCodes
 	m.Kind = KindAck
 	switch p.Type {
@@ -244,7 +244,7 @@ func (c *Capture) answer(s *session, direction int, m *Message, p *MQTT) {
 func since(t, asked time.Time) time.Duration { return max(t.Sub(asked), 0) }
 
 // publish fills in what a PUBLISH tells.
-func (c *Capture) publish(s *session, direction int, m *Message, p *MQTT) {
+func (c *Capture) publish(s *conversation, direction int, m *Message, p *MQTT) {
 	name := s.answers.topic(direction, p)
 	m.Topic = c.hide(name)
 	m.QoS, m.Dup, m.Retain = p.QoS, p.Dup, p.Retain

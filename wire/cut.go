@@ -15,7 +15,7 @@ type cutPacket struct {
 
 // head reads the beginning of a packet of total bytes, as far as it is there,
 // and remembers that it may be answered.
-func (s *session) head(direction int, t time.Time, b []byte, total int) cutPacket {
+func (s *conversation) head(direction int, t time.Time, b []byte, total int) cutPacket {
 	p := cutPacket{active: true, typ: PacketType(b[0] >> 4), size: total, got: len(b)}
 	_, n, err := packetLen(b)
 	if p.typ != PacketPublish || err != nil {
@@ -50,7 +50,7 @@ func (s *session) head(direction int, t time.Time, b []byte, total int) cutPacke
 
 // skipped takes n more bytes of a packet that is not kept, of which so many
 // were captured.
-func (s *session) skipped(direction int, t time.Time, n, captured int64) {
+func (s *conversation) skipped(direction int, t time.Time, n, captured int64) {
 	h := &s.halves[direction]
 	h.skip -= n
 	h.cut.got += int(captured)
@@ -60,7 +60,7 @@ func (s *session) skipped(direction int, t time.Time, n, captured int64) {
 }
 
 // endCut tells how much there is of a packet that is not whole.
-func (s *session) endCut(direction int, t time.Time) {
+func (s *conversation) endCut(direction int, t time.Time) {
 	h := &s.halves[direction]
 	if !h.cut.active {
 		return
@@ -70,7 +70,7 @@ func (s *session) endCut(direction int, t time.Time) {
 }
 
 // oversize tells of a packet that is too long to be kept.
-func (s *session) oversize(direction int, t time.Time, b []byte, n int) {
+func (s *conversation) oversize(direction int, t time.Time, b []byte, n int) {
 	head := s.head(direction, t, b, n)
 	c := s.capture
 	c.stats.LostBytes += int64(n)

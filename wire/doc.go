@@ -12,7 +12,7 @@
 //
 // To write one, make a [Tap] and pass [Tap.Client] or [Tap.Server] wherever a
 // hook of type func(net.Conn) net.Conn is taken. Above TLS the tap sees plain
-// text, which makes a session readable that a sniffer could not read.
+// text, which makes a conversation readable that a sniffer could not read.
 //
 // To take bytes apart yourself, use the layers [MQTT], [Log], [Frame],
 // [CoreDump] and [Chunk]. Each is a gopacket DecodingLayer and

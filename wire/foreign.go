@@ -41,7 +41,7 @@ func recognise(b []byte, ends [2]netip.AddrPort) protocol {
 }
 
 // foreign gives up on a connection that is not MQTT.
-func (s *session) foreign(p protocol) {
+func (s *conversation) foreign(p protocol) {
 	s.protocol = max(s.protocol, p)
 	for i := range s.halves {
 		h := &s.halves[i]
@@ -52,13 +52,13 @@ func (s *session) foreign(p protocol) {
 }
 
 // onMQTTPort reports whether this is where MQTT is served without TLS.
-func (s *session) onMQTTPort() bool {
+func (s *conversation) onMQTTPort() bool {
 	return s.ends[0].Port() == portMQTT || s.ends[1].Port() == portMQTT
 }
 
 // mayBeMQTT reports whether a connection of which nothing was read as MQTT may
 // be MQTT all the same.
-func (s *session) mayBeMQTT() bool {
+func (s *conversation) mayBeMQTT() bool {
 	return s.protocol == protocolWebSocket || s.protocol == unrecognised && s.onMQTTPort()
 }
 
@@ -70,7 +70,7 @@ var portsOfOthers = [...]uint16{
 }
 
 // foundTLS gives up on an encrypted connection, and says so if it may be MQTT.
-func (s *session) foundTLS(direction int, t time.Time, b []byte) {
+func (s *conversation) foundTLS(direction int, t time.Time, b []byte) {
 	s.foreign(protocolTLS)
 	s.halves[direction].unread += int64(len(b))
 	// In a client's hello names tell: of the server, or of the protocol, such as
@@ -92,7 +92,7 @@ func (s *session) foundTLS(direction int, t time.Time, b []byte) {
 }
 
 // Ended implements Stream.
-func (s *session) Ended(direction int, t time.Time) {
+func (s *conversation) Ended(direction int, t time.Time) {
 	h := &s.halves[direction]
 	if len(h.buf) > 0 && h.state == stateSynced && !h.cut.active {
 		total, err := PacketLen(h.buf)
@@ -113,7 +113,7 @@ func (s *session) Ended(direction int, t time.Time) {
 
 // finish gives the verdict on a connection: what of it was not read, and
 // whether that matters.
-func (s *session) finish(t time.Time) {
+func (s *conversation) finish(t time.Time) {
 	s.giveUp()
 	s.answers.forget()
 	c := s.capture

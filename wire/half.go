@@ -197,9 +197,9 @@ func (r *Reassembler) count(h *half, n int) {
 	r.queued += n
 }
 
-// settle passes on what is in order by now and gives up on what has been
+// passOn passes on what is in order by now and gives up on what has been
 // waited for long enough.
-func (r *Reassembler) settle(c *connection, t time.Time) {
+func (r *Reassembler) passOn(c *connection, t time.Time) {
 	for c.stream != nil {
 		r.drain(c, t)
 		if c.stream == nil {

@@ -184,7 +184,7 @@ func (r *Reassembler) take(c *connection, s *Segment) {
 	if end := sequence + uint32(len(s.Payload)); s.FIN && !h.closed && (!h.known || near(after(end, h.next))) {
 		h.hasFin, h.fin = true, end
 	}
-	r.settle(c, s.Time)
+	r.passOn(c, s.Time)
 }
 
 // direction returns which way a segment goes.
@@ -217,7 +217,7 @@ func (r *Reassembler) resetBy(c *connection, direction int, s *Segment) {
 		r.endBoth(c, s.Time) // the connection was refused
 	case h.known && !h.closed && near(after(s.Sequence, h.next)) && after(s.Sequence, h.next) >= 0:
 		h.hasReset, h.reset = true, s.Sequence
-		r.settle(c, s.Time)
+		r.passOn(c, s.Time)
 	default:
 		r.void++
 	}
@@ -249,7 +249,7 @@ func (r *Reassembler) sweep(t time.Time) {
 	r.swept = t
 	for c := range r.waiting {
 		if t.Sub(c.seen) > maxFirstTime {
-			r.settle(c, t)
+			r.passOn(c, t)
 		}
 	}
 }

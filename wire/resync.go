@@ -83,7 +83,7 @@ func possibleFirst(b byte) bool {
 // one with any topic; and none if the connection is known to be MQTT.
 //
 // The work is bounded by a multiple of len(b).
-func (s *session) findPacket(b []byte) (offset int, ok bool) {
+func (s *conversation) findPacket(b []byte) (offset int, ok bool) {
 	trusted := s.isMQTT || s.onMQTTPort()
 	work := 16*len(b) + 4096
 	for offset := range b {
@@ -142,7 +142,7 @@ func decodeEither(m *MQTT, b []byte, version uint8) (uint8, error) {
 }
 
 // chain reports whether b is control packets to its end, with proof.
-func (s *session) chain(b []byte, p proof, work *int) bool {
+func (s *conversation) chain(b []byte, p proof, work *int) bool {
 	version := s.version
 	proven := p == proofNone
 	m := &s.capture.other

@@ -35,7 +35,7 @@ const (
 // weigh reads a packet of a connection whose beginning was not captured. The
 // first packet that only one version can mean decides, also for those before it,
 // which wait.
-func (s *session) weigh(direction int, t time.Time, b []byte) bool {
+func (s *conversation) weigh(direction int, t time.Time, b []byte) bool {
 	version, how, err := readBoth(&s.capture.mqtt, &s.capture.other, b)
 	if err != nil {
 		if !validFirst(b[0]) {
@@ -65,7 +65,7 @@ func (s *session) weigh(direction int, t time.Time, b []byte) bool {
 }
 
 // decide reads what waited for a version.
-func (s *session) decide(version uint8) {
+func (s *conversation) decide(version uint8) {
 	s.version = version
 	for _, p := range s.release() {
 		s.packet(p.direction, p.time, p.b)
@@ -73,7 +73,7 @@ func (s *session) decide(version uint8) {
 }
 
 // giveUp passes on what waited for a version, undecided.
-func (s *session) giveUp() {
+func (s *conversation) giveUp() {
 	s.hasty = true
 	for _, p := range s.release() {
 		if _, how, err := readBoth(&s.capture.mqtt, &s.capture.other, p.b); err == nil {
@@ -82,7 +82,7 @@ func (s *session) giveUp() {
 	}
 }
 
-func (s *session) release() []heldPacket {
+func (s *conversation) release() []heldPacket {
 	held := s.held
 	s.capture.kept -= int64(s.lenHeld)
 	s.held, s.lenHeld = nil, 0
@@ -91,7 +91,7 @@ func (s *session) release() []heldPacket {
 
 // undecided passes on a packet that was read in both versions: in full if they
 // agree, or what they agree on.
-func (s *session) undecided(direction int, t time.Time, how reading) {
+func (s *conversation) undecided(direction int, t time.Time, how reading) {
 	c := s.capture
 	if how == readAlike {
 		c.message(s, direction, t, &c.mqtt)

@@ -16,15 +16,15 @@ const (
 // errFraming is what a stream gets that does not go on with a control packet.
 var errFraming = errors.New("these bytes do not begin a control packet")
 
-// session follows the MQTT that one TCP connection carries. It implements
+// conversation follows the MQTT that one TCP connection carries. It implements
 // Stream.
-type session struct {
+type conversation struct {
 	capture  *Capture
 	ends     [2]netip.AddrPort // by direction
 	version  uint8             // 0 until a packet proves it
 	isMQTT   bool              // something was read that is hardly chance
 	protocol protocol          // what it is instead
-	halves   [2]sessionHalf
+	halves   [2]conversationHalf
 	ended    int // directions
 	answers  answers
 	held     []heldPacket // until it is known which version they are of
@@ -35,8 +35,8 @@ type session struct {
 	gaps, gapBytes int64 // found before it was clear whether this is MQTT
 }
 
-// sessionHalf is one direction of a session.
-type sessionHalf struct {
+// conversationHalf is one direction of a conversation.
+type conversationHalf struct {
 	state   streamState
 	buf     []byte // the beginning of a packet that is not complete
 	skip    int64  // bytes left of a packet that is not kept
@@ -61,14 +61,14 @@ const (
 )
 
 // Started implements Stream.
-func (s *session) Started(direction int) {
+func (s *conversation) Started(direction int) {
 	if h := &s.halves[direction]; h.state == stateLost && h.lost == 0 {
 		h.state = stateFirst
 	}
 }
 
 // Data implements Stream.
-func (s *session) Data(direction int, t time.Time, b []byte) {
+func (s *conversation) Data(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	switch h.state {
 	case stateForeign:
@@ -83,7 +83,7 @@ func (s *session) Data(direction int, t time.Time, b []byte) {
 }
 
 // first reads how a stream begins.
-func (s *session) first(direction int, t time.Time, b []byte) {
+func (s *conversation) first(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	if !h.proxied {
 		n, client, g := parseProxy(b)
@@ -132,7 +132,7 @@ func (s *session) first(direction int, t time.Time, b []byte) {
 }
 
 // joined returns what is kept and b as one.
-func (s *session) joined(h *sessionHalf, b []byte) []byte {
+func (s *conversation) joined(h *conversationHalf, b []byte) []byte {
 	if len(h.buf) == 0 {
 		return b
 	}
@@ -142,7 +142,7 @@ func (s *session) joined(h *sessionHalf, b []byte) []byte {
 }
 
 // keep holds back the beginning of a packet until the rest arrives.
-func (s *session) keep(h *sessionHalf, b []byte) {
+func (s *conversation) keep(h *conversationHalf, b []byte) {
 	if len(b) > 0 && len(h.buf) == len(b) && &h.buf[0] == &b[0] {
 		return // b is buf: a long packet in small segments must not be copied for each
 	}
@@ -152,13 +152,13 @@ func (s *session) keep(h *sessionHalf, b []byte) {
 }
 
 // drop lets go of what is kept; whoever has it may still read it.
-func (s *session) drop(h *sessionHalf) {
+func (s *conversation) drop(h *conversationHalf) {
 	s.capture.kept -= int64(len(h.buf))
 	h.buf = nil
 }
 
 // synced reads packets back to back. The bytes follow those in buf.
-func (s *session) synced(direction int, t time.Time, b []byte) {
+func (s *conversation) synced(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	if n := min(h.skip, int64(len(b))); n > 0 {
 		b = b[n:]
@@ -205,7 +205,7 @@ func (s *session) synced(direction int, t time.Time, b []byte) {
 const maxStrangePacket = 4096
 
 // stray goes on after bytes that begin no packet.
-func (s *session) stray(direction int, t time.Time, b []byte) {
+func (s *conversation) stray(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	s.capture.malformed(s, direction, t, errFraming)
 	s.drop(h)
@@ -214,7 +214,7 @@ func (s *session) stray(direction int, t time.Time, b []byte) {
 }
 
 // packet reads one whole control packet. It returns false if it is none.
-func (s *session) packet(direction int, t time.Time, b []byte) bool {
+func (s *conversation) packet(direction int, t time.Time, b []byte) bool {
 	if s.version == 0 {
 		return s.weigh(direction, t, b)
 	}
@@ -235,7 +235,7 @@ func (s *session) packet(direction int, t time.Time, b []byte) bool {
 }
 
 // found notes that this is MQTT.
-func (s *session) found() {
+func (s *conversation) found() {
 	if s.isMQTT {
 		return
 	}
@@ -252,7 +252,7 @@ func (s *session) found() {
 
 // Gap implements Stream. Inside a packet whose length is known, the place of
 // the next one is known too.
-func (s *session) Gap(direction int, t time.Time, n int64) {
+func (s *conversation) Gap(direction int, t time.Time, n int64) {
 	h := &s.halves[direction]
 	if !s.isMQTT && h.state != stateSynced {
 		s.gaps++
@@ -289,7 +289,7 @@ func (s *session) Gap(direction int, t time.Time, n int64) {
 }
 
 // lose forgets where packets begin.
-func (s *session) lose(direction int, t time.Time) {
+func (s *conversation) lose(direction int, t time.Time) {
 	h := &s.halves[direction]
 	s.endCut(direction, t)
 	s.drop(h)
@@ -297,7 +297,7 @@ func (s *session) lose(direction int, t time.Time) {
 }
 
 // resync looks for the next place where packets begin.
-func (s *session) resync(direction int, t time.Time, b []byte) {
+func (s *conversation) resync(direction int, t time.Time, b []byte) {
 	h := &s.halves[direction]
 	if !s.isMQTT {
 		if h.lost == 0 && looksEncrypted(b) {
@@ -336,7 +336,7 @@ func (s *session) resync(direction int, t time.Time, b []byte) {
 
 // pinged takes a segment of nothing but pings. Two bytes can be chance, but not
 // if the other side answers with pings of the other kind.
-func (s *session) pinged(direction int, b []byte) bool {
+func (s *conversation) pinged(direction int, b []byte) bool {
 	h, other := &s.halves[direction], &s.halves[1-direction]
 	for i, c := range b {
 		if i%2 == 1 && c != 0 || i%2 == 0 && c != b[0] {
