@@ -140,9 +140,9 @@ func Allocations(run *results.Run, costs []Cost) []CostVerdict {
 // the runtime itself allocates now and then.
 func exact(row *results.Row, cost Cost) (Status, string) {
 	for _, unit := range []struct {
-		name      string
-		want, was float64
-	}{{results.UnitAllocs, cost.Allocs, cost.WasAllocs}, {results.UnitBytes, cost.Bytes, cost.WasBytes}} {
+		name string
+		want float64
+	}{{results.UnitAllocs, cost.Allocs}, {results.UnitBytes, cost.Bytes}} {
 		s := results.Summarize(row.Samples[unit.name])
 		if s.N == 0 {
 			return Missing, "has no " + unit.name + "; run with -benchmem"
@@ -150,9 +150,6 @@ func exact(row *results.Row, cost Cost) (Status, string) {
 		allowed, how := 0.0, "exactly"
 		if cost.Near != "" {
 			allowed, how = unit.want*Nearness, "about"
-		}
-		if unit.was > 0 && math.Abs(s.Center-unit.was) <= unit.was*Nearness {
-			continue // of results that are kept from before
 		}
 		if math.Abs(s.Center-unit.want) > allowed {
 			return Broken, fmt.Sprintf("has %v %s, promised are %s %v", s.Center, unit.name, how, unit.want)
