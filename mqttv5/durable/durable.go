@@ -182,6 +182,17 @@ func SetAside(name string) (aside string, err error) {
 	return aside, Rename(name, aside)
 }
 
+// CheckLock reports what keeps a name from being that of a lock file, which whoever
+// takes the lock opens and, if need be, makes: through a link that somebody has put
+// there it would be a file elsewhere.
+func CheckLock(name string) error {
+	info, err := os.Lstat(name)
+	if err != nil || info.Mode().IsRegular() {
+		return nil // taking the lock tells what is wrong
+	}
+	return &fs.PathError{Op: "lock", Path: name, Err: fmt.Errorf("%s is a %s, not a lock file", filepath.Base(name), Kind(info))}
+}
+
 // SyncDir makes the entries of a folder durable: files that were made, renamed and
 // removed in it.
 func SyncDir(dir string) error {

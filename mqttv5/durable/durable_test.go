@@ -293,3 +293,24 @@ func TestAppearReplacesAndStaysOpen(t *testing.T) {
 		t.Errorf("the folder has %s, mode %o", got, mode(t, name))
 	}
 }
+
+// F53: a lock is never made, nor taken, through what somebody has put in its place.
+func TestCheckLock(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(at("file"), nil, 0o600), os.Mkdir(at("folder"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink("file", at("link")), os.Symlink("nothing", at("dangling"))); err != nil {
+		t.Skip(err)
+	}
+	for name, want := range map[string]string{
+		"none": "", "file": "", "folder": "folder is a directory, not a lock file",
+		"link": "link is a symbolic link, not a lock file", "dangling": "dangling is a symbolic link, not a lock file",
+	} {
+		err := CheckLock(at(name))
+		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+}

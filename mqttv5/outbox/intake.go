@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -306,7 +305,11 @@ func (in *intake) sweep() {
 	if _, err := os.Stat(intakeDir(in.o.cfg.Dir)); err != nil {
 		return
 	}
-	lock := flock.New(filepath.Join(in.o.cfg.Dir, "in.lock"), flock.SetPermissions(0o600))
+	name := intakeLock(in.o.cfg.Dir)
+	if durable.CheckLock(name) != nil {
+		return // who submits is told
+	}
+	lock := flock.New(name, flock.SetPermissions(0o600))
 	if ok, err := lock.TryLock(); err != nil || !ok {
 		return
 	}

@@ -138,7 +138,11 @@ func Open(cfg Config) (*Outbox, error) {
 	if err := durable.MakeDir(cfg.Dir, 0o700); err != nil {
 		return nil, o.failed("make", err)
 	}
-	o.lock = flock.New(filepath.Join(cfg.Dir, "outbox.lock"), flock.SetPermissions(0o600))
+	lock := filepath.Join(cfg.Dir, "outbox.lock")
+	if err := durable.CheckLock(lock); err != nil {
+		return nil, o.failed("open", err)
+	}
+	o.lock = flock.New(lock, flock.SetPermissions(0o600))
 	if ok, err := o.lock.TryLock(); err != nil || !ok {
 		if err == nil {
 			err = ErrHeld

@@ -75,7 +75,10 @@ func (s *Submitter) Submit(ctx context.Context, r Record) (id string, err error)
 	x := &record{Record: r, outbox: s.identity, seq: s.seq, accepted: time.Now().UnixMilli()}
 
 	// The lock gives numbers in the order of acceptance. It is held for two syncs.
-	lock := flock.New(filepath.Join(s.dir, "in.lock"), flock.SetPermissions(0o600))
+	if err := durable.CheckLock(intakeLock(s.dir)); err != nil {
+		return "", s.failed("submit to", err)
+	}
+	lock := flock.New(intakeLock(s.dir), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
@@ -177,6 +180,9 @@ type Acceptor interface {
 }
 
 func intakeDir(dir string) string { return filepath.Join(dir, "in") }
+
+// intakeLock is held by whoever puts a file there.
+func intakeLock(dir string) string { return filepath.Join(dir, "in.lock") }
 
 // intakeName returns the name of the file of a record: its place in the order of
 // acceptance among those that are there, and its id.

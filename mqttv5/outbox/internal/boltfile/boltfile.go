@@ -53,6 +53,9 @@ func Open(name string) (*File, error) {
 	}
 	_, err := os.Lstat(name)
 	isNew := errors.Is(err, os.ErrNotExist)
+	if _, err := os.Stat(name); !isNew && errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is a symbolic link to nothing; no file is made through it", filepath.Base(name))
+	}
 
 	f := &File{name: name}
 	if err := f.open(); err != nil {
