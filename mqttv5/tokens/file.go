@@ -116,12 +116,12 @@ func defaultPath(path string) (string, error) {
 	if path != "" {
 		return path, nil
 	}
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "ulogkit", "session_tokens.json"), nil
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", &fault.Error{Op: "find token file", Class: fault.ErrConfig, Err: err, Hint: "give a path"}
-	}
-	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		return filepath.Join(state, "ulogkit", "session_tokens.json"), nil
 	}
 	return filepath.Join(home, ".local", "state", "ulogkit", "session_tokens.json"), nil
 }
@@ -239,6 +239,9 @@ const lockTime = time.Minute
 // locked runs f while this process holds the lock on the side file. The token file
 // itself cannot be locked: it is replaced by each change.
 func (s *File) locked(ctx context.Context, f func() error) error {
+	if err := durable.CheckLock(s.path + ".lock"); err != nil {
+		return failed("lock", s.path, err)
+	}
 	lock := flock.New(s.path+".lock", flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()

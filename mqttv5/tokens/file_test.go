@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -368,6 +369,38 @@ func TestDefaultPathIsBelowHome(t *testing.T) {
 	}
 	if !strings.HasSuffix(s.Path(), "/.local/state/ulogkit/session_tokens.json") {
 		t.Errorf("path %s", s.Path())
+	}
+}
+
+// Where the state folder is said, a home folder is not needed.
+func TestDefaultPathWithoutHome(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_STATE_HOME", state)
+	s, err := OpenFile(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(state, "ulogkit", "session_tokens.json"); s.Path() != want {
+		t.Errorf("got path %s, want %s", s.Path(), want)
+	}
+	if _, err := OpenLookup(Config{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// F53: no lock is made through a link beside the file.
+func TestFileRefusesALinkAsItsLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.Symlink(victim, path+".lock"); err != nil {
+		t.Skip(err)
+	}
+	if _, err := OpenFile(Config{Path: path}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("got %v, want %v about the link", err, fault.ErrStorage)
+	}
+	if _, err := os.Lstat(victim); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was made through the link: %v", err)
 	}
 }
 
