@@ -200,18 +200,18 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 
 	release, err := lockPosition(e.cfg.PositionFile)
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return local(err)
 	}
 	defer release()
 	if err := e.begin(ctx); err != nil {
-		return fmt.Errorf("export: %w", err)
+		return local(err)
 	}
 
 	start := max(e.stats.Position, 1)
 	// Reading begins a window earlier, to recognise copies of what was exported.
 	r, err := e.cfg.Source.Read(ctx, start-min(start-1, uint64(e.cfg.Window)))
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return local(err)
 	}
 	unique := ingest.Deduplicate(r, e.cfg.Window)
 	defer unique.Close()
@@ -245,9 +245,15 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 				return ctx.Err()
 			}
 		default:
-			return fmt.Errorf("export: %w", err)
+			return local(err)
 		}
 	}
+}
+
+// local returns an error of the sink or the position, which is no fault of the
+// receiver or the way to it.
+func local(err error) error {
+	return fault.InClass(fault.ErrStorage, fmt.Errorf("export: %w", err))
 }
 
 // patience is how often a sink is asked again that seems to end before the position:

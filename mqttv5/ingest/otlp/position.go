@@ -86,7 +86,7 @@ func (p position) store(name string) error {
 		err = durable.ReplaceFile(name, append(b, '\n'), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("store position: %w", err)
+		return fault.InClass(fault.ErrStorage, fmt.Errorf("store position: %w", err))
 	}
 	return nil
 }
@@ -121,13 +121,18 @@ func lockPosition(name string) (release func(), err error) {
 		return func() {}, nil
 	}
 	lock := name + ".lock"
-	if info, err := os.Lstat(lock); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is a %s, not a lock file", ErrPosition, lock, durable.Kind(info))
+	if err := durable.CheckLock(lock); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPosition, err)
+	}
+	// The file is replaced, which a link is not: that must not come to light when
+	// records have been sent.
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is a %s; name the file itself", ErrPosition, name, durable.Kind(info))
 	}
 	l := flock.New(lock, flock.SetPermissions(0o600))
 	switch ok, err := l.TryLock(); {
 	case err != nil:
-		return nil, fmt.Errorf("lock position: %w", err)
+		return nil, fault.InClass(fault.ErrStorage, fmt.Errorf("lock position: %w", err))
 	case !ok:
 		return nil, fmt.Errorf("%w: another export uses %s now", ErrPosition, name)
 	}

@@ -2,12 +2,15 @@ package otlp
 
 import (
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 func writeFile(t *testing.T, name, content string) {
@@ -107,6 +110,36 @@ func TestPositionIsUsedByOne(t *testing.T) {
 	}
 	if err := e.Drain(t.Context()); !errors.Is(err, ErrPosition) {
 		t.Errorf("error %v with a link in place of the lock, want a refusal", err)
+	}
+}
+
+// What is no position's place is refused before anything is sent, and no fault of the
+// receiver.
+func TestPlaceThatCannotBeAPositions(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	r := newReceiver(t)
+	src := &memorySource{id: "A"}
+	src.add(logRecord(t, 1, 3, 1, say(1)))
+	writeFile(t, at("target"), "1\n")
+	if err := errors.Join(os.Symlink("target", at("link")), os.Symlink("nothing", at("dangling"))); err != nil {
+		t.Skip(err)
+	}
+
+	for _, name := range []string{"link", "dangling", "absent/position"} {
+		err := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: at(name)}).Drain(t.Context())
+		if !errors.Is(err, fault.ErrStorage) || errors.Is(err, fault.ErrNetwork) {
+			t.Errorf("%s: got %v, want %v", name, err, fault.ErrStorage)
+		}
+	}
+	if n := len(r.bodies()); n > 0 {
+		t.Errorf("%d requests were made", n)
+	}
+	if b, err := os.ReadFile(at("target")); err != nil || string(b) != "1\n" {
+		t.Errorf("the target holds %q, %v", b, err)
+	}
+	if _, err := os.Lstat(at("nothing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was made through the link: %v", err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // request is what is sent in one piece: the records of logs, or the data points of
@@ -154,7 +155,7 @@ func (e *Exporter) setAside(r request, why *refusal) error {
 	line := fmt.Appendf(nil, `{"time":%q,"url":%q,"reason":%s,"request":%s}`+"\n",
 		time.Now().UTC().Format(time.RFC3339Nano), e.cfg.URL+r.path, quoted(why.Error()), body)
 	if err := appendFile(e.cfg.RefusedFile, line); err != nil {
-		return fmt.Errorf("set a refused record aside: %w", err)
+		return fault.InClass(fault.ErrStorage, fmt.Errorf("set a refused record aside: %w", err))
 	}
 	return nil
 }
