@@ -93,6 +93,69 @@ func TestLossIsNeverForgotten(t *testing.T) {
 	}
 }
 
+// F35: storage may lose a whole file. The index beside it says which numbers were given
+// out: they stay lost, and are never given again.
+func TestSegmentThatStorageLost(t *testing.T) {
+	for name, segments := range map[string]int64{"the only one": 0, "the newest": 1} {
+		dir := t.TempDir()
+		s := open(t, Config{Dir: dir, SegmentBytes: segments})
+		appendAll(t, s, testRecords(1, 2))
+		appendAll(t, s, testRecords(3, 3))
+		s.Close()
+		all, err := listSegments(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := all[len(all)-1]
+		if err := os.Remove(segmentName(dir, first)); err != nil {
+			t.Fatal(err)
+		}
+
+		for range 2 {
+			var log bytes.Buffer
+			s := open(t, Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if s.Next() != 6 || !strings.Contains(log.String(), "last=5") {
+				t.Errorf("%s: next is %d, and the worker said %q; want 6 and the loss", name, s.Next(), log.String())
+			}
+			s.Close()
+		}
+		s = open(t, Config{Dir: dir})
+		appendAll(t, s, testRecords(6, 1))
+		s.Close()
+		got, lost := readAll(t, dir, 1)
+		same(t, got, append(want(1, first-1), want(6, 6)...))
+		if len(lost) != 1 || lost[0].First != first || lost[0].Last != 5 {
+			t.Errorf("%s: lost %v, want %d to 5", name, lost, first)
+		}
+	}
+}
+
+// A damaged head loses nothing: each record bears the marker too.
+func TestFlippedHead(t *testing.T) {
+	for at := range segmentHead {
+		dir := torn(t, 0)
+		content, _ := newest(t, dir)
+		content[at] ^= 0x10
+		rewrite(t, segmentName(dir, 1), content)
+		for range 2 {
+			got, lost := readAll(t, dir, 1)
+			same(t, got, want(1, 5))
+			if len(lost) > 0 {
+				t.Fatalf("byte %d: lost %v, want nothing", at, lost)
+			}
+		}
+
+		s := open(t, Config{Dir: dir})
+		appendAll(t, s, testRecords(6, 1))
+		s.Close()
+		got, lost := readAll(t, dir, 1)
+		same(t, got, want(1, 6))
+		if len(lost) > 0 {
+			t.Fatalf("byte %d: lost %v after an append, want nothing", at, lost)
+		}
+	}
+}
+
 // F36: reading changes nothing, however damaged the sink is, and tells the same each
 // time.
 func TestReadingChangesNothing(t *testing.T) {

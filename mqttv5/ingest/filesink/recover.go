@@ -14,6 +14,9 @@ import (
 // index anew. It comes to the same end however often it is done: what the index says
 // was there once, and is not found, keeps its numbers.
 func (s *Sink) recover() error {
+	if err := restoreSegments(s.cfg.Dir); err != nil {
+		return err
+	}
 	all, err := listSegments(s.cfg.Dir)
 	if err != nil || len(all) == 0 {
 		return err

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // entry is one record's place in a segment; its length is 0 if it is lost.
@@ -46,8 +48,8 @@ func listSegments(dir string) ([]uint64, error) {
 		if !ok {
 			continue
 		}
-		first, err := strconv.ParseUint(stem, 10, 64)
-		if err != nil || len(stem) != 20 || first == 0 {
+		first, ok := parseStem(stem)
+		if !ok {
 			return nil, fmt.Errorf("%s is not a segment's name; nothing else may lie in this directory", filepath.Join(dir, e.Name()))
 		}
 		all = append(all, first)
@@ -56,17 +58,77 @@ func listSegments(dir string) ([]uint64, error) {
 	return all, nil
 }
 
-// readMarker reads the marker of a segment. A segment too short to have one holds
-// no record.
+// parseStem returns the sequence number that the name of a segment or an index begins
+// with.
+func parseStem(stem string) (first uint64, ok bool) {
+	first, err := strconv.ParseUint(stem, 10, 64)
+	return first, err == nil && len(stem) == 20 && first > 0
+}
+
+// restoreSegments makes anew, empty, each segment behind the newest of which there is
+// but the index, and records in that: storage that has lost the file must not make
+// their numbers free again.
+func restoreSegments(dir string) error {
+	all, err := listSegments(dir)
+	if err != nil {
+		return err
+	}
+	newest := uint64(0)
+	if len(all) > 0 {
+		newest = all[len(all)-1]
+	}
+
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		stem, ok := strings.CutSuffix(f.Name(), ".idx")
+		if !ok {
+			continue
+		}
+		first, ok := parseStem(stem)
+		if !ok || first <= newest {
+			continue
+		}
+		entries, err := readIndex(indexName(dir, first), 0)
+		if err == nil && len(entries) > 0 {
+			err = durable.ReplaceFile(segmentName(dir, first), nil, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readMarker reads the marker of a segment: that of its head or, where this is
+// damaged, the one that its first two records agree on. A segment too short to have
+// one holds no record.
 func readMarker(f io.ReaderAt) (m marker, err error) {
 	var head [segmentHead]byte
 	if _, err := f.ReadAt(head[:], 0); err != nil {
 		return m, err
 	}
-	if string(head[:len(segmentMagic)]) != segmentMagic {
+	good := string(head[:len(segmentMagic)]) == segmentMagic
+	m = marker(head[len(segmentMagic):])
+
+	var first, second marker
+	if _, err := f.ReadAt(first[:], int64(segmentHead)); err == nil && (!good || first != m) {
+		var buf []byte
+		size, _, err := readAt(f, first, int64(segmentHead), &buf)
+		if err != nil {
+			return m, err
+		}
+		_, err = f.ReadAt(second[:], int64(segmentHead+size))
+		if size > 0 && (err == nil && second == first || err != nil && !good) {
+			return first, nil
+		}
+	}
+	if !good {
 		return m, fmt.Errorf("%w: it does not begin with %q", errDamaged, segmentMagic)
 	}
-	return marker(head[len(segmentMagic):]), nil
+	return m, nil
 }
 
 // scanned is what a segment holds.
