@@ -72,11 +72,16 @@ once, which lists them and takes them as seen.`,
 func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()
+	name, nats := sinks.Quarantine(flags.from, flags.nats)
+	if flags.extract != "" && sinks.Holds(name, flags.extract) {
+		// No worker could make its quarantine in a folder of other files.
+		return usage(fmt.Errorf("--extract %s is the quarantine of the sink that is read; name another folder", flags.extract))
+	}
+
 	lost, err := flags.list(cmd, out, flags.from, flags.nats, "")
 	if err != nil {
 		return err
 	}
-	name, nats := sinks.Quarantine(flags.from, flags.nats)
 	more, err := flags.list(cmd, out, name, nats, "quarantine-")
 	if err != nil && !sinks.Missing(err) { // nothing but a worker makes one
 		return err

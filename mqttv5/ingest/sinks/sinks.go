@@ -71,7 +71,7 @@ func directory(name string) (dir string, ok bool) {
 	return dir, ok && dir != ""
 }
 
-// Holds reports whether a directory is that of a sink.
+// Holds reports whether a directory is that of a sink, or would be if it were made.
 func Holds(name, dir string) bool {
 	own, ok := directory(name)
 	if !ok {
@@ -79,6 +79,10 @@ func Holds(name, dir string) bool {
 	}
 	a, err := os.Stat(own)
 	b, other := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) && errors.Is(other, fs.ErrNotExist) && filepath.Base(own) == filepath.Base(dir) {
+		a, err = os.Stat(filepath.Dir(own))
+		b, other = os.Stat(filepath.Dir(dir))
+	}
 	return err == nil && other == nil && os.SameFile(a, b)
 }
 
