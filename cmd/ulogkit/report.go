@@ -105,7 +105,7 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 		if err := load(cmd, &r.Settings); err != nil {
 			return err
 		}
-		if err := r.tap.check(r.Files()...); err != nil {
+		if err := r.tap.check(r.inputs()...); err != nil {
 			return err
 		}
 

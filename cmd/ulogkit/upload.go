@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ the reason.` + settings.Help,
 			if err := load(cmd, &u.Settings); err != nil {
 				return err
 			}
-			if err := u.tap.check(append(u.Files(), files.Inputs(append(args, u.core, u.text, u.elf)...)...)...); err != nil {
+			if err := u.tap.check(u.inputs(append(args, u.core, u.text, u.elf)...)...); err != nil {
 				return err
 			}
 			if u.elf != "" {
@@ -132,6 +133,15 @@ the reason.` + settings.Help,
 	u.limits.addFlags(cmd)
 	u.tap.addFlag(cmd.Flags())
 	return cmd
+}
+
+// inputs are the files that the command reads.
+func (u *uploader) inputs(names ...string) []files.Input {
+	all := append(u.Files(), files.Inputs(names...)...)
+	if u.outbox != "" {
+		all = append(all, files.Input{Flag: "--outbox", Name: filepath.Join(u.outbox, "outbox.db")})
+	}
+	return all
 }
 
 // check reports whether the flags and arguments say one thing to upload.
