@@ -92,7 +92,7 @@ while the receiver takes nothing.`,
 				return err
 			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			where.Logger = cfg.Logger
+			where.Logger, where.NoStore = cfg.Logger, where.Store == settings.NoStore
 			devices, err := fleet.Open(where)
 			if err != nil {
 				return err

@@ -20,6 +20,9 @@ type Config struct {
 	// exists.
 	Store string
 
+	// NoStore looks into no file of session tokens. Default: false.
+	NoStore bool
+
 	// Dictionaries is a directory of ELF files and dictionaries, or one of them.
 	// Default: none.
 	Dictionaries string
@@ -42,7 +45,7 @@ const maxHashes = 1 << 12
 
 // Open reads the tokens and the dictionaries.
 func Open(cfg Config) (*Fleet, error) {
-	if cfg.Store != "" {
+	if cfg.Store != "" && !cfg.NoStore {
 		if _, err := os.Stat(cfg.Store); err != nil {
 			return nil, fmt.Errorf("session tokens: %w", err)
 		}
@@ -50,7 +53,9 @@ func Open(cfg Config) (*Fleet, error) {
 
 	f := &Fleet{byHash: map[string]*dict.Dictionary{}}
 	var err error
-	f.sessions, err = tokens.OpenLookup(tokens.Config{Path: cfg.Store, Logger: cfg.Logger})
+	if !cfg.NoStore {
+		f.sessions, err = tokens.OpenLookup(tokens.Config{Path: cfg.Store, Logger: cfg.Logger})
+	}
 	switch {
 	case err == nil:
 	case cfg.Store != "":

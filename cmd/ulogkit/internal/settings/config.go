@@ -22,7 +22,7 @@ func readFile(name, home string) (map[string]string, error) {
 	}
 
 	for key, value := range values {
-		if !settable[key] || value == "" || key == "store" && value == noStore {
+		if !settable[key] || value == "" || key == "store" && value == NoStore {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(value, "~/"); ok && home != "" {

@@ -17,7 +17,7 @@ func KnownSerials(flags *pflag.FlagSet, getenv func(string) string) (serials []s
 	}
 	s.Load(flags, getenv, func(error) {})
 	f := flags.Lookup("store")
-	if f == nil || f.Value.String() == noStore {
+	if f == nil || f.Value.String() == NoStore {
 		return nil
 	}
 	for key := range tokens.Known(f.Value.String()) {

@@ -247,15 +247,15 @@ func (s *Settings) Application(flags *pflag.FlagSet) (uint32, error) {
 	return d.ApplicationID, err
 }
 
-// noStore as a file name keeps session tokens in memory.
-const noStore = "none"
+// NoStore as a file name keeps session tokens in memory.
+const NoStore = "none"
 
 // Store opens the file that keeps session tokens. Where none can be kept, since the
 // home folder is not known or nothing can be written, they are kept in memory as long
 // as the process lives, and the logger is told. So it is, too, when the file at the
 // default place is another program's; one that was named is then refused.
 func (s *Settings) Store(logger *slog.Logger) (mqttv5.SessionStore, error) {
-	if s.store == noStore {
+	if s.store == NoStore {
 		return mqttv5.NewMemoryStore(0), nil
 	}
 	store, err := mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: s.store, Logger: logger})
