@@ -90,6 +90,9 @@ func parseConfig(b []byte) (map[string]string, error) {
 
 const blanks = " \t\r\n"
 
+// typographic are the quotes that text programs put in place of those of a keyboard.
+const typographic = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
+
 // parseValue reads what stands behind the equals sign. With an error it returns the
 // offset that it is about.
 func parseValue(s string) (value string, offset int, err error) {
@@ -112,10 +115,19 @@ func parseValue(s string) (value string, offset int, err error) {
 		return text[1 : 1+end], 0, nil
 	}
 
+	if r, _ := utf8.DecodeRuneInString(text); strings.ContainsRune(typographic, r) {
+		return "", begin, fmt.Errorf("%c is no quote here; use \" or '", r)
+	}
 	for i := 1; i < len(text); i++ {
-		if text[i] == '#' && strings.IndexByte(blanks, text[i-1]) >= 0 {
+		if strings.IndexByte(blanks, text[i-1]) < 0 {
+			continue
+		}
+		if text[i] == '#' {
 			text = text[:i]
 			break
+		}
+		if text[i] == ';' {
+			return "", begin + i, errors.New("; begins no comment; use #, or quotes around a value that has it")
 		}
 	}
 	return strings.TrimRight(text, blanks), 0, nil

@@ -25,6 +25,7 @@ func TestParseConfig(t *testing.T) {
 		"\ufeffbroker = b\r\n\tcustomer=1\t# c\r\n":                       {"broker": "b", "customer": "1"},
 		"serial = \"a # b\"  # c\nkey=''\ncert=#1.pem":                    {"serial": "a # b", "key": "", "cert": "#1.pem"},
 		"serial = a#b\ncustomer = # none\ngroup =":                        {"serial": "a#b", "customer": "", "group": ""},
+		"serial = a;b\ncustomer = \"4 ; 2\"\ngroup = a\u2019b":            {"serial": "a;b", "customer": "4 ; 2", "group": "a\u2019b"},
 		"serial = it's\ncustomer = \"it's\"\ngroup = ' '":                 {"serial": "it's", "customer": "it's", "group": " "},
 		"# only\n\n   # this\n":                                           {},
 		"":                                                                {},
@@ -44,6 +45,8 @@ func TestParseConfig(t *testing.T) {
 		"\xc3\xa9 = 1":                "1: there is no setting \"\u00e9\"",
 		"customer = 1\ncustomer = 2":  "2: customer is set a second time",
 		"customer":                    "1: not of the form \"name = value\"",
+		"\ncustomer = 42 ; mine":      "2:15: ; begins no comment; use #, or quotes around a value that has it",
+		"serial = \u201cSN-1\u201d":   "1:10: \u201c is no quote here; use \" or '",
 		"\xff\xfec\x00":               "1:1: the file is UTF-16; save it as UTF-8",
 	} {
 		if got, err := parseConfig([]byte(text)); err == nil || err.Error() != want || got != nil {
