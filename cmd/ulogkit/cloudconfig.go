@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
@@ -59,5 +60,5 @@ func writeCloudConfig(cloud *localcloud.Cloud, cfg localcloud.Config) (string, e
 	set("device-type", "lamp")
 	set("git-version", "v1.0.0")
 	set("git-hash", "3f2c9a1")
-	return name, os.WriteFile(name, b.Bytes(), 0o600)
+	return name, durable.ReplaceFile(name, b.Bytes(), 0o600) // never through a link
 }
