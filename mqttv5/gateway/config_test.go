@@ -4,9 +4,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/device"
 )
 
 // A log configuration takes the place of an older one, and of nothing else (F31, F53).
@@ -15,7 +19,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 	at := func(serial string) string { return filepath.Join(dir, serial+".json") }
 	for name, content := range map[string]string{
 		"mine": `{"serial":"mine","application":7,"level":"info","module_flags":1,"timeout_seconds":0}`, "empty": "",
-		"other": `{"serial":"other","name":"kitchen"}`, "text": "precious", "victim": "victim",
+		"other": `{"serial":"other","name":"kitchen"}`, "object": `{}`, "text": "precious", "victim": "victim",
 	} {
 		if err := os.WriteFile(at(name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -25,7 +29,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := &Gateway{cfg: Config{ConfigDir: dir}}
-	for serial, want := range map[string]bool{"new": true, "mine": true, "empty": true, "other": false, "text": false, "link": false} {
+	for serial, want := range map[string]bool{"new": true, "mine": true, "empty": true, "other": false, "object": false, "text": false, "link": false} {
 		before, err := os.ReadFile(at(serial))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
@@ -41,5 +45,42 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 	}
 	if b, err := os.ReadFile(at("victim")); err != nil || string(b) != "victim" {
 		t.Errorf("the victim holds %q, %v", b, err)
+	}
+}
+
+// A child that the command leaves behind, with its output open, keeps no other
+// configuration waiting: what the command said until then counts.
+func TestCommandThatLeavesAChild(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	t.Setenv("PID", pid)
+	g := &Gateway{cfg: Config{OnConfig: `sleep 20 & echo $! >"$PID"`}}
+	err := g.handOn(t.Context(), logConfig{Serial: "SN-1", Level: "debug"})
+	if !errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("got %v, want %v", err, exec.ErrWaitDelay)
+	}
+
+	b, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if child, err := os.FindProcess(n); err == nil {
+		child.Kill() // or it has ended
+	}
+}
+
+// A device is watched once, however many files name it.
+func TestDeviceIsWatchedOnce(t *testing.T) {
+	var watched []string
+	g := &Gateway{cfg: Config{ConfigDir: t.TempDir()}, watched: map[device.Info]bool{}}
+	g.watch = func(dev device.Info) { watched = append(watched, dev.DeviceSerial) }
+	for _, serial := range []string{"SN-1", "SN-2", "SN-1", "SN-2"} {
+		g.Watch(device.Info{ApplicationID: 7, DeviceSerial: serial})
+	}
+	if got := strings.Join(watched, " "); got != "SN-1 SN-2" {
+		t.Errorf("watched %s, want SN-1 and SN-2 once each", got)
 	}
 }

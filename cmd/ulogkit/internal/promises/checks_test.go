@@ -262,4 +262,29 @@ var checks = []mutation{
 		"err != nil || n > maxExact", "err != nil || n == maxExact",
 		"TestBadRows", "",
 	},
+	{
+		"a log configuration replaces no object of somebody else", "mqttv5/gateway/config.go",
+		" && old.Serial != \"\"", "",
+		"TestConfigReplacesOnlyConfigs", "",
+	},
+	{
+		"a child of a command keeps no configuration waiting", "mqttv5/gateway/config.go",
+		"\tcmd.WaitDelay = time.Second //", "\t//",
+		"TestCommandThatLeavesAChild", "",
+	},
+	{
+		"a device is watched once", "mqttv5/gateway/gateway.go",
+		"if g.watch == nil || g.watched[dev] {", "if g.watch == nil {",
+		"TestDeviceIsWatchedOnce", "",
+	},
+	{
+		"a lock is not made through a link", "mqttv5/durable/durable.go",
+		"if err != nil || info.Mode().IsRegular() {\n\t\treturn nil // taking", "if err != nil || info != nil {\n\t\treturn nil // taking",
+		"TestCheckLock", "",
+	},
+	{
+		"numbers of a segment that storage lost are not given twice", "mqttv5/ingest/filesink/recover.go",
+		"\tif err := restoreSegments(s.cfg.Dir); err != nil {\n\t\treturn err\n\t}\n", "",
+		"TestSegmentThatStorageLost", "",
+	},
 }
