@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -89,6 +90,23 @@ func (g *gatewayFlags) named(cmd *cobra.Command) ([]device.Info, error) {
 	return nil, nil
 }
 
+// checkSpool refuses a spool in which the gateway would write, or find, files of its
+// own: it would take them away.
+func (g *gatewayFlags) checkSpool() error {
+	spool, err := os.Stat(g.spool)
+	if err != nil {
+		return nil // there is none
+	}
+	for _, own := range [...]struct{ flag, dir string }{
+		{"--outbox", g.outbox}, {"--outbox", filepath.Join(g.outbox, "in")}, {"--config-dir", g.configDir},
+	} {
+		if dir, err := os.Stat(own.dir); err == nil && os.SameFile(spool, dir) {
+			return fmt.Errorf("--spool %s is a folder of %s, whose files it would take away; name another one", g.spool, own.flag)
+		}
+	}
+	return nil
+}
+
 // run opens the outbox and what leads into it, and delivers until it is interrupted.
 func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 	devices, err := g.named(cmd)
@@ -106,6 +124,10 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		if err := inspect.OtherFile(dir, "a folder for files"); err != nil {
 			return usage(fmt.Errorf("%s %w", printable(dir), err)) // its own files would be taken away
 		}
+	}
+
+	if err := g.checkSpool(); err != nil {
+		return usage(err)
 	}
 
 	limits, err := g.limits.config(cmd, g.outbox)
