@@ -6,6 +6,8 @@ package sinks
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -21,6 +23,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/natssink"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
 // ErrName is the error about a name that is no sink's. It does not show the name,
@@ -44,9 +47,29 @@ func (n *NATS) config(name string) natssink.Config {
 		cfg.Options = append(cfg.Options, nats.UserCredentials(n.Credentials))
 	}
 	if n.CA != "" {
-		cfg.Options = append(cfg.Options, nats.RootCAs(n.CA))
+		cfg.Options = append(cfg.Options, rootCAs(n.CA))
 	}
 	return cfg
+}
+
+// rootCAs is nats.RootCAs with a file that is read, and whose errors say what is wrong
+// with it, as for the broker's.
+func rootCAs(file string) nats.Option {
+	return func(o *nats.Options) error {
+		read := func() (*x509.CertPool, error) {
+			pool := x509.NewCertPool()
+			_, err := link.AppendRoots(pool, file)
+			return pool, err
+		}
+		if _, err := read(); err != nil {
+			return err
+		}
+		if o.TLSConfig == nil {
+			o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		o.RootCAsCB, o.Secure = read, true
+		return nil
+	}
 }
 
 // Pair is an open sink for messages, and one for those that are not intact.
