@@ -44,7 +44,11 @@ func Headers(getenv func(string) string, file string, args []string) (map[string
 
 		lines := bufio.NewScanner(f)
 		for n := 1; lines.Scan(); n++ {
-			line := strings.TrimSpace(lines.Text())
+			line := lines.Text()
+			if n == 1 {
+				line = strings.TrimPrefix(line, "\ufeff") // the byte order mark of Windows editors
+			}
+			line = strings.TrimSpace(line)
 			if line == "" || line[0] == '#' {
 				continue
 			}
