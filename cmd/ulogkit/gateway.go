@@ -90,8 +90,8 @@ func (g *gatewayFlags) named(cmd *cobra.Command) ([]device.Info, error) {
 	return nil, nil
 }
 
-// checkSpool refuses a spool in which the gateway would write, or find, files of its
-// own: it would take them away.
+// checkSpool refuses a spool in which the gateway would write, or find, files that it
+// uses itself: it would take them away.
 func (g *gatewayFlags) checkSpool() error {
 	spool, err := os.Stat(g.spool)
 	if err != nil {
@@ -102,6 +102,15 @@ func (g *gatewayFlags) checkSpool() error {
 	} {
 		if dir, err := os.Stat(own.dir); err == nil && os.SameFile(spool, dir) {
 			return fmt.Errorf("--spool %s is a folder of %s, whose files it would take away; name another one", g.spool, own.flag)
+		}
+	}
+
+	for _, in := range g.Files() {
+		if in.Name == "" || in.Name == settings.NoStore {
+			continue
+		}
+		if dir, err := os.Stat(filepath.Dir(in.Name)); err == nil && os.SameFile(spool, dir) {
+			return fmt.Errorf("%s is in --spool %s, which would take it away; move one of them", in, g.spool)
 		}
 	}
 	return nil
