@@ -55,7 +55,10 @@
 //
 // Open cuts off what a crash left half written. It tells that from damage: where
 // a good record follows a bad one, nothing is cut off, readers are told of the
-// loss with an *ingest.LossError, and the good records are returned.
+// loss with an *ingest.LossError, and the good records are returned. Where storage has
+// lost the newest segment's file, and the index beside it is there, Open makes the
+// segment anew, empty, so that its numbers stay lost. A damaged head loses nothing,
+// since each record has the marker.
 //
 // Reading changes nothing. What a worker that was killed has written and not yet
 // entered into the index, a Reader finds by itself once no worker runs, and has

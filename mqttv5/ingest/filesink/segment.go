@@ -88,7 +88,7 @@ func restoreSegments(dir string) error {
 			continue
 		}
 		first, ok := parseStem(stem)
-		if !ok || first <= newest {
+		if !ok || first <= newest || !f.Type().IsRegular() {
 			continue
 		}
 		entries, err := readIndex(indexName(dir, first), 0)
