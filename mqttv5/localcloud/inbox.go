@@ -46,8 +46,24 @@ type Received struct {
 	Payload       []byte // nil when forgotten; see Config.KeepBytes
 	Err           error  // what is wrong with it; nil when verified
 	File          string // where it was written; empty when it was not
-	Duplicate     bool   // the same ID, or without one the same bytes, came before
+	Duplicate     bool   // it came before on its topic: the same ID, or without one the same bytes
 	Time          time.Time
+
+	untimed bool // metrics and events of which not all have a time: equal ones may be two
+}
+
+// key is the same for copies of one message, and empty for what has none: a heartbeat
+// without an ID and a time means another each time, and of what is not understood
+// nobody knows. Equal bytes on another topic are another message: that of a device
+// with another application, for example.
+func (r *Received) key() string {
+	switch {
+	case r.ID != "":
+		return r.Topic + "\x00" + r.ID
+	case r.untimed, r.Kind == KindUnknown:
+		return ""
+	}
+	return r.Topic + "\x00\x00" + string(r.SHA256[:])
 }
 
 // inbox remembers what was received.
@@ -58,6 +74,7 @@ type inbox struct {
 	mu      sync.Mutex
 	list    []Received
 	seen    map[string]struct{}
+	unique  int // messages that are no duplicates
 	kept    int // bytes of payloads
 	oldest  int // index in list of the oldest payload kept
 	number  int // of messages ever
@@ -103,12 +120,13 @@ func (b *inbox) add(r *Received) error {
 		r.File = name
 	}
 
-	key := r.ID
-	if key == "" {
-		key = string(r.SHA256[:])
+	if key := r.key(); key != "" {
+		_, r.Duplicate = b.seen[key]
+		b.seen[key] = struct{}{}
 	}
-	_, r.Duplicate = b.seen[key]
-	b.seen[key] = struct{}{}
+	if !r.Duplicate {
+		b.unique++
+	}
 	b.list = append(b.list, *r)
 	b.kept += len(r.Payload)
 	for b.kept > b.keepBytes && b.oldest < len(b.list) {
@@ -140,7 +158,7 @@ func (b *inbox) all() []Received {
 func (b *inbox) wait(ctx context.Context, n int) ([]Received, error) {
 	for {
 		b.mu.Lock()
-		got, changed, closed := len(b.seen), b.changed, b.closed
+		got, changed, closed := b.unique, b.changed, b.closed
 		b.mu.Unlock()
 		if got >= n {
 			return b.all(), nil

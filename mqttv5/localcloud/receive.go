@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,10 +169,13 @@ func verifyCoreDump(r *Received) error {
 
 // verifyReport reads metrics or events, of one device or of many.
 func verifyReport(r *Received, kind telemetry.Kind) error {
+	r.untimed = true
 	report, err := telemetry.Parse(kind, r.Payload)
 	if err != nil {
 		return err
 	}
+	r.untimed = slices.ContainsFunc(report.Metrics, func(d telemetry.Device[telemetry.Metric]) bool { return !telemetry.Timed(d.Samples) }) ||
+		slices.ContainsFunc(report.Events, func(d telemetry.Device[telemetry.Event]) bool { return !telemetry.Timed(d.Samples) })
 	r.Devices = report.Devices()
 	if len(r.Devices) == 1 {
 		r.DeviceSerial = r.Devices[0]

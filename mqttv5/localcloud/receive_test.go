@@ -1,6 +1,7 @@
 package localcloud
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"strings"
@@ -113,5 +114,69 @@ func TestReports(t *testing.T) {
 		if r.Err != nil || r.Kind != KindEvents || strings.Join(r.Devices, " ") != "A B" || r.DeviceSerial != "" || !strings.HasSuffix(r.File, "events-42-unknown"+ext) {
 			t.Errorf("received %+v", r)
 		}
+	}
+}
+
+// A duplicate is what was sent once and came twice. Equal bytes on another topic are of
+// another application, and a heartbeat without a time is another each time; with one,
+// or with a record id, it is the same.
+func TestDuplicates(t *testing.T) {
+	c := start(t, Config{Plaintext: true})
+	p := dial(t, c)
+	receive[*packets.Connack](p)
+	log := sample(t, p.register(c, "SN"))
+
+	const (
+		beat  = `{"device_serial":"S","metrics":[{"name":"heartbeat","value":1}]}`
+		timed = `{"device_serial":"S","metrics":[{"name":"heartbeat","value":1,"timestamp":5}]}`
+		mixed = `{"devices":[{"device_serial":"S","events":[{"type":"a","timestamp":5},{"type":"b"}]}]}`
+		text  = "{\"sequence\":1,\"serial\":\"s\"}\n{\"t\":1,\"lv\":2,\"m\":\"x\"}\n"
+	)
+	unique := 0
+	for _, s := range []struct {
+		topic, payload, id string
+		want               bool
+	}{
+		{"binlog/v0/7/42", string(log), "", false},
+		{"binlog/v0/7/42", string(log), "", true},
+		{"binlog/v0/7/g/42", string(log), "", false},
+		{"binlog/v0/7/43", string(log), "", false},
+		{"binlog/v0/7/42", string(log), "a", false},
+		{"binlog/v0/7/g/42", string(log), "a", false},
+		{"binlog/v0/7/42", string(log), "a", true},
+		{"core-dump/v0/7", "x", "", false},
+		{"core-dump/v0/7", "x", "", true},
+		{"logs/v0/7/42", text, "", false},
+		{"logs/v0/7/42", text, "", true},
+		{"metrics/v0/7/42", beat, "", false},
+		{"metrics/v0/7/42", beat, "", false},
+		{"metrics/v0/7/42", beat, "b", false},
+		{"metrics/v0/7/42", beat, "b", true},
+		{"metrics/v0/7/42", timed, "", false},
+		{"metrics/v0/7/42", timed, "", true},
+		{"metrics/v0/7/43", timed, "", false},
+		{"events/v0/7/42", mixed, "", false},
+		{"events/v0/7/42", mixed, "", false},
+		{"else", "x", "", false},
+		{"else", "x", "", false},
+	} {
+		if code := p.publish(s.topic, []byte(s.payload), s.id); code != 0 {
+			t.Errorf("%s: PUBACK 0x%02x", s.topic, code)
+		}
+		all := c.Received()
+		if r := all[len(all)-1]; r.Duplicate != s.want {
+			t.Errorf("%d: %s %q with id %q: duplicate is %v, want %v", len(all), s.topic, s.payload, s.id, r.Duplicate, s.want)
+		}
+		if !s.want {
+			unique++
+		}
+	}
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	if all, err := c.WaitReceived(now, unique); err != nil || len(all) != 22 {
+		t.Errorf("%d received, %v, want %d different of 22", len(all), err, unique)
+	}
+	if _, err := c.WaitReceived(now, unique+1); err == nil {
+		t.Errorf("more than %d are different", unique)
 	}
 }
