@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 )
 
 // builds reads the firmware of each build of the set.
@@ -201,8 +202,19 @@ func TestReadForms(t *testing.T) {
 	longer = append(longer, raw...)
 	binary.LittleEndian.PutUint32(longer, uint32(len(longer)))
 
+	wide := func(order binary.ByteOrder, s string) (b []byte) {
+		for _, unit := range utf16.Encode([]rune("\ufeff" + s)) {
+			b = append(b, 0, 0)
+			order.PutUint16(b[len(b)-2:], unit)
+		}
+		return b
+	}
+
 	want := names((*Firmware)(nil).Backtrace(mustRead(t, whole)).Frames)
 	for name, b := range map[string][]byte{
+		"console, UTF-16": wide(binary.LittleEndian, "Gerät\r\n"+console.String()), "digits of the whole, UTF-16": wide(binary.BigEndian, hex.EncodeToString(whole)),
+		"digits, UTF-8 with a mark": []byte("\ufeff" + hex.EncodeToString(whole)),
+
 		"raw": raw, "digits": []byte(digits), "console": []byte(console.String()), "digits of the whole": []byte(hex.EncodeToString(whole)),
 		"another version": newer, "a longer header": longer, "CrashCatcher 4": append([]byte{0x63, 0x43, 4, 0}, raw[4:]...),
 	} {

@@ -64,7 +64,8 @@ const (
 
 // Read reads what can be read of a crash dump: one with its header, of any
 // version, cut or damaged; what CrashCatcher itself writes; and the hexadecimal
-// digits of either, as a serial console shows them. The bytes are not copied.
+// digits of either, as a serial console shows them, also as the UTF-16 with a byte
+// order mark that PowerShell makes of it. The bytes are not copied.
 // The error is ErrNoDump if not even one register is there.
 func Read(b []byte) (*Dump, error) {
 	at := format.CoreDumpHeaderSize
@@ -76,7 +77,7 @@ func Read(b []byte) (*Dump, error) {
 		return d, d.read(b, 0)
 	}
 
-	if text := fromHex(b); text != nil {
+	if text := fromHex(narrow(b)); text != nil {
 		d, err := Read(text)
 		if err == nil {
 			d.Notes = append(d.Notes, fmt.Sprintf("The dump was read from hexadecimal digits: %d bytes.", len(text)))
@@ -284,6 +285,29 @@ func (d *Dump) finish() {
 	if d.known == 1<<numRegisters-1 && len(d.Regions) == 0 {
 		d.lose("The dump holds no memory: there are registers alone.")
 	}
+}
+
+// narrow returns text without its byte order mark, and UTF-16 that has one as ASCII:
+// digits are, and what else a console writes is passed over anyway.
+func narrow(b []byte) []byte {
+	low := 0 // which byte of a unit is the low one
+	switch {
+	case bytes.HasPrefix(b, []byte("\xff\xfe")):
+	case bytes.HasPrefix(b, []byte("\xfe\xff")):
+		low = 1
+	default:
+		return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	}
+
+	out := make([]byte, 0, len(b)/2)
+	for b = b[2:]; len(b) >= 2; b = b[2:] {
+		c := b[low]
+		if b[1-low] != 0 {
+			c = '?'
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // fromHex returns the bytes of a dump that b holds as hexadecimal digits, or nil.
