@@ -36,6 +36,7 @@ var kindsOfFiles = map[string]string{
 	"log.bin.gz":       `gunzip; then "ulogkit decode"`,
 	"core.bin.zst":     `unzstd; then "ulogkit crash"`,
 	"any.xz":           `unxz`,
+	"any.lz4":          `lz4 -d`,
 	"tokens.json":      `--store`,
 	"vendor.json":      `--store`,
 	"otlp.position":    `--position`,
@@ -140,6 +141,7 @@ func makeKinds(t *testing.T) {
 	compress(t, "core.bin", "core.bin.zst")
 	for name, text := range map[string]string{
 		"any.xz":        "\xfd7zXZ\x00\x00\x04",
+		"any.lz4":       "\x04\x22\x4d\x18\x64\x40\xa7\x00\x00\x00\x00\x05\x5d\xcc\x02",
 		"tokens.json":   `{"version": 1, "sessions": [{"broker": "b:1", "customer_id": "1", "application_id": 7, "device_serial": "S", "git_hash": "a", "token": 5}]}`,
 		"vendor.json":   `{"S": {"token": 5, "git_hash": "a"}}`,
 		"otlp.position": `{"v":1,"sink_name":"store","receiver":"http://127.0.0.1:1","next":5}`,

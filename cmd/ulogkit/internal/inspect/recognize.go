@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
 )
 
@@ -109,7 +110,7 @@ func folder(name string) string {
 // it; both are empty where it may be anything. Of what is compressed it says what is
 // inside, as far as that can be unpacked here.
 func Recognize(b []byte) (is, takes string) {
-	if is = plain(b); is != "" {
+	if is = plain(b); is != "" && (is != ALog || soundLog(b)) {
 		return is, takers[is]
 	}
 	for _, p := range packers {
@@ -126,7 +127,14 @@ func Recognize(b []byte) (is, takes string) {
 		}
 		return what + " compressed with " + p.name, "unpack it first, with " + p.unpack + within
 	}
-	return "", ""
+	return is, takers[is]
+}
+
+// soundLog reports whether b begins with a whole log. One that is damaged is known by its
+// first byte alone, which what lz4 has packed begins with as well.
+func soundLog(b []byte) bool {
+	l, _, err := format.ParseLog(b)
+	return err == nil && l.Verify() == nil
 }
 
 // plain returns what a file is that is not compressed.

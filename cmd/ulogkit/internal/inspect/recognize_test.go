@@ -1,6 +1,10 @@
 package inspect
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ulogkit/ulogkit/format"
+)
 
 // What only begins like a file that is known may be anything.
 func TestRecognizeKnowsNoOther(t *testing.T) {
@@ -20,9 +24,40 @@ func TestRecognizeDamagedFilesOfPackers(t *testing.T) {
 		"\x28\xb5\x2f\xfd\xff\xff\xff\xff": "a file compressed with zstd",
 		"BZh91AY&SY\x00":                   "a file compressed with bzip2",
 		"PK\x03\x04":                       "a file compressed with zip",
+		"\xfd7zXZ\x00":                     "a file compressed with xz",
+		"\x04\x22\x4d\x18\x64\x40\xa7":     "a file compressed with lz4", // a log begins with this 4 too
 	} {
 		if is, takes := Recognize([]byte(s)); is != want || takes == "" {
 			t.Errorf("%q is %q: %q, want %q", s, is, takes, want)
+		}
+	}
+}
+
+// A log is one, damaged or not, unless it begins like what lz4 has packed and is not
+// sound.
+func TestRecognizeLogBesideLZ4(t *testing.T) {
+	for token, want := range map[uint32][2]string{
+		5:          {ALog, ALog},
+		0x64184d23: {ALog, ALog},
+		0x64184d22: {ALog, "a file compressed with lz4"},
+	} {
+		b, err := format.NewLogBuilder(4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.SessionToken = token
+		if err := b.Add(&format.Record{Level: format.LevelInfo}); err != nil {
+			t.Fatal(err)
+		}
+		log, err := b.AppendTo(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, _ := Recognize(log)
+		log[len(log)-1] ^= 1
+		damaged, _ := Recognize(log)
+		if whole != want[0] || damaged != want[1] {
+			t.Errorf("token 0x%x: whole it is %q, damaged %q, want %q", token, whole, damaged, want)
 		}
 	}
 }
