@@ -234,6 +234,8 @@ func (r *reporter[S]) many(cmd *cobra.Command, kind telemetry.Kind, args []strin
 	batches, partly, bad := reports.Read[S](text)
 	if bad != nil {
 		bad = fmt.Errorf("%w; the other lines were taken", bad)
+	} else if len(batches) == 0 {
+		return errors.New("nothing was sent: standard input is empty; give a line of JSON for each of " + string(kind))
 	}
 
 	var items []item

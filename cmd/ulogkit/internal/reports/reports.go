@@ -4,9 +4,11 @@ package reports
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf16"
 
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
@@ -18,14 +20,15 @@ const maxBatch = 96 << 10
 // maxBadLines is how many bad lines an error names.
 const maxBadLines = 20
 
-// Read reads lines, of which empty ones count for nothing. The batches hold all that
+// Read reads lines, of which empty ones count for nothing, as UTF-8 or, with a byte order
+// mark, as the UTF-16 that PowerShell writes. The batches hold all that
 // the cloud can use, the samples of a device in their order; bad names the lines that
 // it cannot use, partly what of the others is not in the batches, or not as it stands.
 func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], partly, bad error) {
 	var left, cut complaints
 	number := 0
 	b := &batch[S]{at: map[key]int{}}
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(utf8Of(text)) {
 		number++
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 {
@@ -50,6 +53,25 @@ func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], par
 		batches = append(batches, b.devices)
 	}
 	return batches, cut.joined(), left.joined()
+}
+
+// utf8Of returns text as UTF-8 without a byte order mark.
+func utf8Of(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	}
+
+	units := make([]uint16, 0, len(text)/2)
+	for text = text[2:]; len(text) >= 2; text = text[2:] {
+		units = append(units, order.Uint16(text))
+	}
+	return []byte(string(utf16.Decode(units)))
 }
 
 // complaints are about lines, the first of them in full.

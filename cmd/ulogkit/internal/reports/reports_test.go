@@ -1,9 +1,11 @@
 package reports
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
@@ -30,6 +32,28 @@ nonsense
 	for _, s := range []string{"line 6: not a JSON object", "line 7: ", "device_serial is missing", "line 8: ", "name is missing", "line 9: ", "control character"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
 			t.Errorf("error %v, want %q", err, s)
+		}
+	}
+}
+
+// A byte order mark is none of a line's characters: lines are read as they are without,
+// as UTF-8 and as UTF-16.
+func TestReadByteOrderMark(t *testing.T) {
+	const text = "\ufeff" + `{"device_serial":"Gerät 😀","type":"door"}` + "\r\n" + `{"device_serial":"B","type":"door"}` + "\r\n"
+	little, big := []byte{}, []byte{}
+	for _, unit := range utf16.Encode([]rune(text)) {
+		little = binary.LittleEndian.AppendUint16(little, unit)
+		big = binary.BigEndian.AppendUint16(big, unit)
+	}
+	for name, b := range map[string][]byte{"UTF-8": []byte(text), "UTF-16, little": little, "UTF-16, big": big} {
+		batches, partly, bad := Read[telemetry.Event](b)
+		if partly != nil || bad != nil || len(batches) != 1 || len(batches[0]) != 2 || batches[0][0].Serial != "Gerät 😀" || batches[0][1].Serial != "B" {
+			t.Errorf("%s: got %+v, %v, %v", name, batches, partly, bad)
+		}
+	}
+	for _, s := range []string{"", "\ufeff", "\xff\xfe", "\xff\xfe\n", "\xfe\xff\x00\n", "\n \n"} {
+		if batches, partly, bad := Read[telemetry.Event]([]byte(s)); len(batches) > 0 || partly != nil || bad != nil {
+			t.Errorf("%q: got %+v, %v, %v, want nothing", s, batches, partly, bad)
 		}
 	}
 }
