@@ -86,6 +86,9 @@ func (c *Capture) run() error {
 		}
 
 		c.stats.Packets++
+		if p.guessed {
+			c.stats.GuessedTimes++
+		}
 		c.stats.Last = p.time
 		s, v := dissectWith(pieces, p)
 		switch v {

@@ -30,6 +30,8 @@ type capturedPacket struct {
 	time time.Time // zero if no calendar has it
 	link uint16    // LINKTYPE_ number
 	data []byte    // valid until the next packet is read
+
+	guessed bool // in what unit the time is, or from where on: the file says it badly
 }
 
 // captureFile reads the packets of a pcap or pcapng file, packed or not. It
@@ -209,8 +211,9 @@ func (f *captureFile) nextRecord() (capturedPacket, error) {
 	if err := f.fill(int(captured)); err != nil {
 		return capturedPacket{}, err
 	}
+	nanos := int64(fraction)
 	if !h.nanos {
-		return capturedPacket{time.Unix(int64(seconds), int64(fraction)*1000).UTC(), h.link, f.block[h.lenHead:]}, nil
+		nanos *= 1000
 	}
-	return capturedPacket{time.Unix(int64(seconds), int64(fraction)).UTC(), h.link, f.block[h.lenHead:]}, nil
+	return capturedPacket{time: time.Unix(int64(seconds), nanos).UTC(), link: h.link, data: f.block[h.lenHead:]}, nil
 }

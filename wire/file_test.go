@@ -117,6 +117,34 @@ func TestFileTimeUnits(t *testing.T) {
 	}
 }
 
+// A unit or an offset of times that has not its length is taken as not given, which is
+// told; the one that is good counts, and the packets of other interfaces are no guess.
+func TestFileTimesOfBadOptions(t *testing.T) {
+	ip := tcp4(t, []byte("\xc0\x00"))
+	packet := func(iface, time uint32) []byte {
+		return block(blockEnhanced, append(le32(nil, iface, 0, time, uint32(len(ip)), uint32(len(ip))), ip...))
+	}
+	for _, test := range []struct {
+		options [][]byte
+		want    time.Time
+		guessed int64
+	}{
+		{nil, time.Unix(2, 0), 0},
+		{[][]byte{option(9, 1, "\x03")}, time.Unix(2000, 0), 0},
+		{[][]byte{option(9, 0, "")}, time.Unix(2, 0), 2},
+		{[][]byte{option(9, 4, "\x03\x00\x00\x00")}, time.Unix(2, 0), 2},
+		{[][]byte{option(14, 4, "\x07\x00\x00\x00")}, time.Unix(2, 0), 2},
+		{[][]byte{option(9, 4, "\x03\x00\x00\x00"), option(14, 8, "\x07\x00\x00\x00\x00\x00\x00\x00")}, time.Unix(9, 0), 2},
+		{[][]byte{option(14, 9, "\x07\x00\x00\x00\x00\x00\x00\x00\x00"), option(9, 1, "\x03")}, time.Unix(2000, 0), 2},
+	} {
+		file := slices.Concat(sectionBlock, ifaceWith(test.options...), ifaceBlock, packet(1, 5), packet(0, 1), packet(0, 2_000_000))
+		_, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
+		if err != nil || stats.Packets != 3 || stats.GuessedTimes != test.guessed || !stats.Last.Equal(test.want) {
+			t.Errorf("options %q: got %d packets, %d guessed, the last at %v, %v; want 3, %d, %v", test.options, stats.Packets, stats.GuessedTimes, stats.Last, err, test.guessed, test.want)
+		}
+	}
+}
+
 // What is packed is read as what is in it, whatever it is called.
 func TestFilePacked(t *testing.T) {
 	packets := wholeScript(t, Version5, logVectors(t)[0]).packets

@@ -279,6 +279,7 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 		what string
 	}{
 		{stats.Packets, "packets"},
+		{stats.GuessedTimes, "times guessed"},
 		{stats.Segments, "TCP"},
 		{stats.Other, "other"},
 		{stats.Fragments, "fragments"},

@@ -128,6 +128,11 @@ type Stats struct {
 	Packets  int64     // in the file
 	Segments int64     // of TCP, among them
 
+	// GuessedTimes counts packets with times that may be wrong: the file says in what
+	// unit they are, or from where on, in a form that cannot be read. What it says badly
+	// is taken as not said: microseconds, since 1970.
+	GuessedTimes int64
+
 	// Packets that were not read: not TCP, pieces of IP packets with TCP that are not
 	// all there, damaged or cut within their headers, of a link that is not known, in a
 	// tunnel that is not read.

@@ -26,6 +26,7 @@ type link struct {
 	snaplen uint32
 	unit    timeUnit
 	offset  int64 // seconds to be added to times
+	guessed bool  // unit or offset are not the file's, which cannot be read
 }
 
 // nextBlock reads pcapng blocks up to the next packet.
@@ -138,7 +139,8 @@ func (f *captureFile) section(b []byte) error {
 	return nil
 }
 
-// iface reads an interface description.
+// iface reads an interface description. A unit or an offset of times that has not its
+// length is passed over, as Wireshark does: all else of the file may be good.
 func (f *captureFile) iface(b []byte) error {
 	if len(b) < 20 {
 		return f.bad("interface description of %d bytes", len(b))
@@ -161,7 +163,7 @@ func (f *captureFile) iface(b []byte) error {
 		const unit, offset = 9, 14 // if_tsresol, if_tsoffset
 		switch {
 		case code == unit && n != 1, code == offset && n != 8:
-			return f.bad("option %d of an interface has %d bytes", code, n)
+			l.guessed = true
 		case code == unit:
 			l.unit = timeUnit(options[4])
 		case code == offset:
@@ -207,6 +209,7 @@ func (f *captureFile) packet(typ uint32, b []byte) (capturedPacket, error) {
 	p := capturedPacket{time: f.last, link: l.typ, data: b[head : head+int(captured)]}
 	if typ != blockSimple { // which has no time: that of the last one is near
 		p.time = l.unit.time(uint64(f.order.Uint32(b[12:]))<<32|uint64(f.order.Uint32(b[16:])), l.offset)
+		p.guessed = l.guessed
 	}
 	return p, nil
 }

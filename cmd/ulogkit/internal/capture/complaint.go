@@ -55,7 +55,8 @@ func Withheld(n int) string {
 }
 
 // Remarks returns what else there is to say of a capture, which is no complaint:
-// what was left out since it is not MQTT, or since no receiver would take it.
+// what was left out since it is not MQTT, or since no receiver would take it, and
+// which times are guessed.
 func Remarks(s *wire.Stats) (out []string) {
 	n := &s.NotMQTT
 	var parts []string
@@ -72,6 +73,9 @@ func Remarks(s *wire.Stats) (out []string) {
 	}
 	if s.Void > 0 {
 		out = append(out, number(s.Void, "segment")+" outside the window of a connection left out, as its receiver does")
+	}
+	if s.GuessedTimes > 0 {
+		out = append(out, number(s.GuessedTimes, "packet")+" with times that may be wrong: the file says their unit or offset in a form that cannot be read; microseconds since 1970 were taken")
 	}
 	return out
 }

@@ -42,6 +42,7 @@ type summary struct {
 	OtherPackets  int64   `json:"other_packets"`
 	Retransmitted int64   `json:"retransmitted_bytes"`
 	Void          int64   `json:"void_segments"`
+	GuessedTimes  int64   `json:"guessed_times"` // packets; see [wire.Stats]
 	NotMQTT       notMQTT `json:"not_mqtt"`
 	Withheld      int     `json:"withheld"` // payloads not extracted
 	Error         string  `json:"error,omitempty"`
@@ -55,9 +56,10 @@ type notMQTT struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// Untold reports whether something was left out of a capture that no row tells.
+// Untold reports whether something was left out of a capture, or guessed, that no row
+// tells.
 func Untold(s *wire.Stats) bool {
-	return s.NotMQTT != (wire.NotMQTT{}) || s.Void+s.Fragments+s.Damaged+s.UnknownLink+s.Tunnels > 0
+	return s.NotMQTT != (wire.NotMQTT{}) || s.Void+s.GuessedTimes+s.Fragments+s.Damaged+s.UnknownLink+s.Tunnels > 0
 }
 
 // SummaryRow returns the last row as JSON. The error is what the exit code
@@ -68,7 +70,7 @@ func SummaryRow(s *wire.Stats, undecoded, withheld int, verdict error) ([]byte, 
 		Messages: s.Messages, Bad: s.Bad, Undecoded: undecoded, Malformed: s.Malformed, Cut: s.Cut, Undecided: s.Undecided, Gaps: s.Gaps,
 		GapBytes: s.GapBytes, LostBytes: s.LostBytes, Encrypted: s.Encrypted, WebSockets: s.WebSockets, Fragments: s.Fragments,
 		Damaged: s.Damaged, UnknownLink: s.UnknownLink, Tunnels: s.Tunnels, OtherPackets: s.Other, Retransmitted: s.Retransmitted,
-		Void: s.Void, NotMQTT: notMQTT(s.NotMQTT), Withheld: withheld,
+		Void: s.Void, GuessedTimes: s.GuessedTimes, NotMQTT: notMQTT(s.NotMQTT), Withheld: withheld,
 	}
 	if verdict != nil {
 		row.Error = verdict.Error()
