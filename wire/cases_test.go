@@ -242,6 +242,114 @@ func TestCaptureThroughHTTPProxy(t *testing.T) {
 	}
 }
 
+// What client and proxy say to each other first is passed over, in any cut: SOCKS of
+// each version, and an HTTP proxy that wants a password before it connects.
+//
+// Kind of capture/proxy1-beside-good.
+func TestCaptureThroughProxyThatTalks(t *testing.T) {
+	const (
+		mqttFollows = iota
+		tlsFollows
+		nothing
+	)
+	const (
+		ask     = "CONNECT broker.example:1883 HTTP/1.1\r\nHost: broker.example\r\n\r\n"
+		answer  = "HTTP/1.1 200 OK\r\n\r\n"
+		refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"p\"\r\n"
+		opened5 = "\x05\x00\x00\x01\x0a\x00\x00\x02\xc3\x50"
+		opened4 = "\x00\x5a\x07\x5b\x0a\x00\x00\x02"
+	)
+	mqtt := []Kind{KindConnect, KindLog, KindAck}
+	for name, test := range map[string]struct {
+		words   []string // of the client and the proxy in turn
+		follows int
+		want    []Kind
+		notMQTT NotMQTT
+	}{
+		"SOCKS 5":                {words: []string{"\x05\x01\x00", "\x05\x00", "\x05\x01\x00\x03\x0ebroker.example\x07\x5b", opened5}, want: mqtt},
+		"SOCKS 5, several ways":  {words: []string{"\x05\x03\x00\x01\x02", "\x05\x00", "\x05\x01\x00\x01\xc0\x00\x02\x01\x07\x5b", opened5}, want: mqtt},
+		"SOCKS 5 with password":  {words: []string{"\x05\x02\x00\x02", "\x05\x02", "\x01\x02me\x06secret", "\x01\x00", "\x05\x01\x00\x04 \x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x07\x5b", "\x05\x00\x00\x04" + strings.Repeat("\x00", 18)}, want: mqtt},
+		"SOCKS 4":                {words: []string{"\x04\x01\x07\x5b\xc0\x00\x02\x01me\x00", opened4}, want: mqtt},
+		"SOCKS 4A":               {words: []string{"\x04\x01\x07\x5b\x00\x00\x00\x01\x00broker.example\x00", opened4}, want: mqtt},
+		"SOCKS 5, TLS":           {words: []string{"\x05\x01\x00", "\x05\x00", "\x05\x01\x00\x01\xc0\x00\x02\x01\x22\xb3", opened5}, follows: tlsFollows, want: []Kind{KindEncrypted}},
+		"SOCKS 5, website":       {words: []string{"\x05\x01\x00", "\x05\x00", "\x05\x01\x00\x01\xc0\x00\x02\x01\x01\xbb", opened5}, follows: tlsFollows, notMQTT: NotMQTT{Other: 1, Bytes: 45}},
+		"SOCKS 5, refused":       {words: []string{"\x05\x01\x00", "\x05\xff"}, follows: nothing, notMQTT: NotMQTT{Other: 1, Bytes: 5}},
+		"password, with length":  {words: []string{ask, refusal + "content-length: 4\r\n\r\nsee\n", ask, answer}, want: mqtt},
+		"password, in chunks":    {words: []string{ask, refusal + "Transfer-Encoding: chunked\r\n\r\n3\r\nsee\r\n0\r\n\r\n", ask, answer}, want: mqtt},
+		"password, chunks of 0":  {words: []string{ask, refusal + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ask, answer}, want: mqtt},
+		"password, without text": {words: []string{ask, refusal + "\r\n", ask, answer}, want: mqtt},
+		"password, twice":        {words: []string{ask, refusal + "\r\n", ask, refusal + "\r\n", ask, answer}, want: mqtt},
+		"refused":                {words: []string{ask, refusal + "Content-Length: 4\r\n\r\nsee\n"}, follows: nothing, notMQTT: NotMQTT{HTTP: 1, Bytes: int64(len(refusal)) + 25}},
+	} {
+		for _, size := range []int{1, 7, 1400} {
+			s := newScript(t, "10.0.0.1:40000", "10.0.0.2:1080").handshake()
+			for i, words := range test.words {
+				s.say(i%2, size, []byte(words))
+			}
+			switch test.follows {
+			case tlsFollows:
+				s.say(client, size, []byte("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"))
+				s.say(server, size, []byte("\x16\x03\x03\x00\x05\x02\x00\x00\x01\x03"))
+			case mqttFollows:
+				s.say(client, size, s.packet(MQTT{Type: PacketConnect, Version: Version5, Connect: Connect{ClientID: []byte("c")}}))
+				s.upload(Version5, 1, 1400, logVectors(t)[0])
+			}
+			messages, stats := readScript(t, s.packets)
+			if !slices.Equal(kinds(messages), test.want) || !stats.Lossless() || stats.NotMQTT != test.notMQTT {
+				t.Errorf("%s in pieces of %d: got %v, %+v, want %v, %+v", name, size, kinds(messages), stats, test.want, test.notMQTT)
+			}
+		}
+	}
+}
+
+// What client and proxy say is unsure in every part and known when it is whole, without
+// what follows.
+func TestWordsWithProxyInPart(t *testing.T) {
+	httpAnswer := func(b []byte) (int, guess) { n, _, g := parseTunnelAnswer(b); return n, g }
+	for _, test := range []struct {
+		parse       func([]byte) (int, guess)
+		words, rest string
+	}{
+		{parseSOCKS, "\x05\x01\x00\x05\x01\x00\x03\x01b\x07\x5b", "rest"},
+		{parseSOCKS, "\x05\x02\x00\x02\x01\x02me\x00\x05\x01\x00\x01\xc0\x00\x02\x01\x07\x5b", "\x05"},
+		{parseSOCKS, "\x04\x01\x07\x5b\x00\x00\x00\x01me\x00b\x00", "\x00"},
+		{parseSOCKS, "\x04\x01\x07\x5b\x00\x00\x00\x00\x00", "rest"},
+		{parseSOCKSAnswer, "\x05\x00\x05\x00\x00\x01\x0a\x00\x00\x02\xc3\x50", "rest"},
+		{parseSOCKSAnswer, "\x05\x02\x01\x00\x05\x00\x00\x03\x01b\xc3\x50", "rest"},
+		{parseSOCKSAnswer, "\x00\x5a\x07\x5b\x0a\x00\x00\x02", "\x00"},
+		{httpAnswer, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "rest"},
+		{httpAnswer, "HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", "rest"},
+		{httpAnswer, "HTTP/1.1 407 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", "rest"},
+	} {
+		all := test.words + test.rest
+		for i := range len(all) + 1 {
+			n, g := test.parse([]byte(all[:i]))
+			if whole := i >= len(test.words); whole && (g != yes || n != len(test.words)) || !whole && (g != unsure || n != 0) {
+				t.Errorf("%q: of %d bytes got %d, %v, want %d", all, i, n, g, len(test.words))
+			}
+		}
+	}
+
+	for _, s := range []string{
+		"\x05\x00", "\x05\x01\x00\x05\x02", "\x05\x01\x00\x05\x01\x00\x02", "\x05\x01\x00\x05\x01\x00\x03\x00", "\x05\x01\x00\x05\x01\x00\x03\x01b\x01\xbb",
+		"\x04\x02", "\x04\x01\x01\xbb\xc0\x00\x02\x01\x00", "\x04\x01\x07\x5b\xc0\x00\x02\x01" + strings.Repeat("m", 300), "\x16\x03", "\x10",
+	} {
+		if n, g := parseSOCKS([]byte(s)); n != 0 || g != no {
+			t.Errorf("client %q: got %d, %v", s, n, g)
+		}
+	}
+	for _, s := range []string{"\x05\xff", "\x05\x02\x01\x01", "\x05\x00\x05\x05", "\x00\x5b", " \x00"} {
+		if n, g := parseSOCKSAnswer([]byte(s)); n != 0 || g != no {
+			t.Errorf("proxy %q: got %d, %v", s, n, g)
+		}
+	}
+	for _, s := range []string{"HTTP/2", "HTTP/1.1\r\n\r\n", "HTTP/1.1 407 No\r\nContent-Length: many\r\n\r\n", "HTTP/1.1 407 No\r\nContent-Length: 99999\r\n\r\n", "HTTP/1.1 " + strings.Repeat("x", maxTunnelHead)} {
+		if n, g := httpAnswer([]byte(s)); n != 0 || g != no {
+			t.Errorf("HTTP proxy %q: got %d, %v", s, n, g)
+		}
+	}
+}
+
 // FuzzProxy takes any bytes for a proxy's introduction, whole or in part: what is
 // unsure in full was unsure in part, and no length goes beyond the bytes.
 func FuzzProxy(f *testing.F) {

@@ -33,6 +33,7 @@ type conversation struct {
 	isTLS    bool         // and so told
 
 	gaps, gapBytes int64 // found before it was clear whether this is MQTT
+	refused        int64 // bytes with which an HTTP proxy has refused to connect the client
 }
 
 // conversationHalf is one direction of a conversation.
@@ -48,7 +49,8 @@ type conversationHalf struct {
 	proxied bool           // a proxy has introduced the client
 	client  netip.AddrPort // for whom the proxy speaks
 
-	tunnelled bool // by an HTTP proxy, which was asked in this direction or has answered
+	asked     proxyKind // the client has asked a proxy to connect it
+	connected bool      // what proxy and client say to each other is over
 }
 
 type streamState uint8
@@ -100,18 +102,18 @@ func (s *conversation) first(direction int, t time.Time, b []byte) {
 			}
 		}
 	}
-	if !h.tunnelled {
-		n, g := parseTunnel(b, s.halves[1-direction].tunnelled)
+	for !h.connected {
+		n, g := s.parseWords(direction, b)
 		if g == unsure {
 			s.keep(h, b)
 			return
 		}
-		if g == yes {
-			h.tunnelled = true
-			if b = b[n:]; len(b) == 0 {
-				s.drop(h)
-				return
-			}
+		if g == no {
+			break
+		}
+		if b = b[n:]; len(b) == 0 {
+			s.drop(h)
+			return
 		}
 	}
 	switch looksFirst(b) {

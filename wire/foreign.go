@@ -129,7 +129,7 @@ func (s *conversation) finish(t time.Time) {
 	}
 
 	if !s.isMQTT && !s.mayBeMQTT() {
-		c.stats.NotMQTT.add(s.protocol, unread)
+		c.stats.NotMQTT.add(s.protocol, unread+s.refused)
 		return
 	}
 	if !s.isMQTT {

@@ -88,44 +88,134 @@ func parseProxyBlock(b []byte) (n int, client netip.AddrPort, g guess) {
 	return n, client, yes
 }
 
-// maxTunnelHead is how long what a client asks of an HTTP proxy, or the answer, may be.
-const maxTunnelHead = 8 << 10
+// proxyKind is what a client speaks with a proxy that is to connect it.
+type proxyKind uint8
 
-// parseTunnel reads with what a client has an HTTP proxy open a connection, or the
-// proxy's word that it is open, and returns its length: what follows is what the two
-// ends say to each other. Where the client goes to a port that has other uses than
-// MQTT, it is HTTP like any other.
-//
-// Source: RFC 9110 section 9.3.6.
-func parseTunnel(b []byte, answer bool) (n int, g guess) {
-	magic := "CONNECT "
-	if answer {
-		magic = "HTTP/1."
+const (
+	proxyNone proxyKind = iota
+	proxyHTTP
+	proxySOCKS
+)
+
+// parseWords reads what a client and a proxy say to each other before the client's
+// connection is open, one word at a time, and returns how long it is.
+func (s *session) parseWords(direction int, b []byte) (n int, g guess) {
+	h := &s.halves[direction]
+	switch s.halves[1-direction].asked {
+	case proxyHTTP:
+		n, h.connected, g = parseTunnelAnswer(b)
+		if g == yes && !h.connected { // the client may ask again, with a password
+			s.protocol = max(s.protocol, protocolHTTP)
+			s.refused += int64(n)
+		}
+		return n, g
+	case proxySOCKS:
+		n, g = parseSOCKSAnswer(b)
+		h.connected = g == yes
+		return n, g
 	}
+
+	if n, g = parseTunnel(b); g != no {
+		if g == yes {
+			h.asked = proxyHTTP
+		}
+		return n, g
+	}
+	n, g = parseSOCKS(b)
+	switch {
+	case g != no: // the proxy answers before all is said
+		h.asked, h.connected = proxySOCKS, g == yes
+	case h.asked == proxySOCKS:
+		h.asked = proxyNone
+	}
+	return n, g
+}
+
+// Limits of what an HTTP proxy is asked and answers, in bytes.
+const (
+	maxTunnelHead = 8 << 10
+	maxRefusal    = 64 << 10
+)
+
+// tunnelHead returns the lines of what an HTTP proxy is asked or answers, and how long
+// they are with the empty one behind them.
+func tunnelHead(b []byte, magic string) (lines [][]byte, n int, g guess) {
 	if k := min(len(b), len(magic)); string(b[:k]) != magic[:k] {
-		return 0, no
+		return nil, 0, no
 	}
 	end := bytes.Index(b[:min(len(b), maxTunnelHead)], []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(b) < maxTunnelHead {
-			return 0, unsure
+			return nil, 0, unsure
 		}
-		return 0, no
+		return nil, 0, no
 	}
-	line, _, _ := bytes.Cut(b[:end], []byte("\r\n"))
-	fields := bytes.Fields(line)
+	return bytes.Split(b[:end], []byte("\r\n")), end + 4, yes
+}
+
+// parseTunnel reads with what a client has an HTTP proxy open a connection, and returns
+// its length. Where the client goes to a port that has other uses than MQTT, it is HTTP
+// like any other.
+//
+// Source: RFC 9110 section 9.3.6.
+func parseTunnel(b []byte) (n int, g guess) {
+	lines, n, g := tunnelHead(b, "CONNECT ")
+	if g != yes {
+		return 0, g
+	}
+	fields := bytes.Fields(lines[0])
 	if len(fields) < 2 {
 		return 0, no
-	}
-	if answer {
-		if len(fields[1]) != 3 || fields[1][0] != '2' {
-			return 0, no
-		}
-		return end + 4, yes
 	}
 	port, err := strconv.ParseUint(string(fields[1][bytes.LastIndexByte(fields[1], ':')+1:]), 10, 16)
 	if err != nil || slices.Contains(portsOfOthers[:], uint16(port)) {
 		return 0, no
 	}
-	return end + 4, yes
+	return n, yes
+}
+
+// parseTunnelAnswer reads a proxy's word that the connection is open, or that it is not,
+// such as that it wants a password. The length is with the text for people that a
+// refusal has; what follows an open one is what the two ends say to each other.
+//
+// Source: RFC 9110 sections 8.6 and 9.3.6, RFC 9112 section 7.1.
+func parseTunnelAnswer(b []byte) (n int, open bool, g guess) {
+	lines, n, g := tunnelHead(b, "HTTP/1.")
+	if g != yes {
+		return 0, false, g
+	}
+	fields := bytes.Fields(lines[0])
+	if len(fields) < 2 || len(fields[1]) != 3 {
+		return 0, false, no
+	}
+	if fields[1][0] == '2' {
+		return n, true, yes
+	}
+
+	for _, line := range lines[1:] {
+		name, value, _ := bytes.Cut(line, []byte{':'})
+		value = bytes.TrimSpace(value)
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			size, err := strconv.ParseUint(string(value), 10, 31)
+			if err != nil || size > maxRefusal {
+				return 0, false, no
+			}
+			if n += int(size); len(b) < n {
+				return 0, false, unsure
+			}
+			return n, false, yes
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")) && bytes.EqualFold(value, []byte("chunked")):
+			const last = "\r\n0\r\n\r\n"
+			end := bytes.Index(b[n-2:min(len(b), maxRefusal)], []byte(last)) // of the head, or of a chunk
+			switch {
+			case end >= 0:
+				return n - 2 + end + len(last), false, yes
+			case len(b) < maxRefusal:
+				return 0, false, unsure
+			}
+			return 0, false, no
+		}
+	}
+	return n, false, yes
 }
