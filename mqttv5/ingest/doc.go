@@ -23,7 +23,8 @@
 // where a worker died between the durable write and the acknowledgement, or where
 // two workers each got one. They have the same [Record.Key], and [Deduplicate]
 // drops them when reading: then each message is there exactly once, its bytes
-// unchanged.
+// unchanged. Metrics and events that have neither a record id nor times cannot be told
+// from their copies, and are all kept: the next heartbeat has the same bytes.
 //
 // A message that is no intact log or crash dump goes to Config.Quarantine with
 // the reason, and is then acknowledged like the others; it would come back for

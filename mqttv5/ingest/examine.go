@@ -40,6 +40,21 @@ func (k *keyer) key(kind Kind, topic, id string, payload []byte) Key {
 	return Key(k.hash.Sum(k.sum[:0])[:len(Key{})])
 }
 
+// meansAnew reports whether a message without a record id is no copy of an equal one: a
+// heartbeat that has no time is sent word for word the same, again and again.
+func meansAnew(kind Kind, b []byte) bool {
+	of := telemetry.KindMetrics
+	switch kind {
+	case KindMetrics:
+	case KindEvents:
+		of = telemetry.KindEvents
+	default:
+		return false
+	}
+	report, err := telemetry.Parse(of, b)
+	return err == nil && !report.Timed()
+}
+
 // check returns why a payload is not what its kind says, down to the last
 // argument or memory region; nil for one that is. Bytes that belong to no frame
 // and follow the last one of a log are no reason: newer devices write some.

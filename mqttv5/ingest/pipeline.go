@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -120,6 +121,9 @@ func (p *pipeline) examine() {
 		kind := topicKind(d.Topic)
 		r := Record{Time: d.At, Kind: kind, Topic: d.Topic, ID: d.ID, Payload: d.Payload}
 		r.Key = p.keys.key(kind, r.Topic, r.ID, r.Payload)
+		if r.ID == "" && meansAnew(kind, r.Payload) {
+			rand.Read(r.Key[:])
+		}
 		p.count.bytes.Add(float64(len(r.Payload)))
 		if !p.seen.add(r.Key, r.Time) {
 			p.count.copies.Inc()

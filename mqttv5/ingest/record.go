@@ -43,7 +43,8 @@ func (k Kind) String() string {
 // Key identifies a message by its content: copies have the same key, different
 // messages never do. It is the first half of a SHA-256 over the topic, the record
 // id and the payload; with a record id, without the session token, which a
-// gateway may renew between two attempts.
+// gateway may renew between two attempts. Metrics and events that have neither a
+// record id nor times have a random one: who sends the same again means it anew.
 type Key [16]byte
 
 // String returns the key as 32 hexadecimal digits.

@@ -175,6 +175,8 @@ func TestCopies(t *testing.T) {
 	c := b.next()
 	other := testLog(t, 1, 100)
 	setToken(t, other, 0xff) // of a new session
+	const heartbeat = `{"device_serial":"S","metrics":[{"name":"heartbeat","value":1}]}`
+	const timed = `{"device_serial":"S","events":[{"type":"up","timestamp":1795937239}]}`
 	same := []struct {
 		topic, id string
 		payload   []byte
@@ -191,6 +193,12 @@ func TestCopies(t *testing.T) {
 		{logTopic(1), "x", []byte("poison"), true},     // to quarantine
 		{logTopic(1), "x", []byte("poison"), false},    // once
 		{logTopic(1), "x", []byte("poisoNXXXX"), true}, // no token is cut out of what is none
+		{"metrics/v0/7/42", "", []byte(heartbeat), true},
+		{"metrics/v0/7/42", "", []byte(heartbeat), true}, // the next one
+		{"metrics/v0/7/42", "h", []byte(heartbeat), true},
+		{"metrics/v0/7/42", "h", []byte(heartbeat), false}, // has an id
+		{"events/v0/7/42", "", []byte(timed), true},
+		{"events/v0/7/42", "", []byte(timed), false}, // has a time
 	}
 	var want [][]byte
 	for i, m := range same {
@@ -212,8 +220,8 @@ func TestCopies(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("%d messages were taken for copies", len(want))
 	}
-	if n := testutil.ToFloat64(w.count.copies); n != 3 {
-		t.Errorf("%v copies counted", n)
+	if n := testutil.ToFloat64(w.count.copies); n != 5 {
+		t.Errorf("%v copies counted, want 5", n)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -174,8 +173,7 @@ func verifyReport(r *Received, kind telemetry.Kind) error {
 	if err != nil {
 		return err
 	}
-	r.untimed = slices.ContainsFunc(report.Metrics, func(d telemetry.Device[telemetry.Metric]) bool { return !telemetry.Timed(d.Samples) }) ||
-		slices.ContainsFunc(report.Events, func(d telemetry.Device[telemetry.Event]) bool { return !telemetry.Timed(d.Samples) })
+	r.untimed = !report.Timed()
 	r.Devices = report.Devices()
 	if len(r.Devices) == 1 {
 		r.DeviceSerial = r.Devices[0]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -32,6 +33,13 @@ func (r *Report) Devices() (serials []string) {
 		serials = append(serials, d.Serial)
 	}
 	return serials
+}
+
+// Timed reports whether each sample has its time. Equal reports of a sender without
+// record ids are copies of one only if it has.
+func (r *Report) Timed() bool {
+	return !slices.ContainsFunc(r.Metrics, func(d Device[Metric]) bool { return !Timed(d.Samples) }) &&
+		!slices.ContainsFunc(r.Events, func(d Device[Event]) bool { return !Timed(d.Samples) })
 }
 
 // Unpack returns the JSON of a message, which may be compressed.
