@@ -99,7 +99,7 @@ const (
 
 // parseWords reads what a client and a proxy say to each other before the client's
 // connection is open, one word at a time, and returns how long it is.
-func (s *session) parseWords(direction int, b []byte) (n int, g guess) {
+func (s *conversation) parseWords(direction int, b []byte) (n int, g guess) {
 	h := &s.halves[direction]
 	switch s.halves[1-direction].asked {
 	case proxyHTTP:
