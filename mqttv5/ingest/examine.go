@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"hash"
@@ -38,6 +39,12 @@ func (k *keyer) key(kind Kind, topic, id string, payload []byte) Key {
 	}
 	k.hash.Write(payload)
 	return Key(k.hash.Sum(k.sum[:0])[:len(Key{})])
+}
+
+// randomKey returns the key of a message that has no copies.
+func randomKey() (k Key) {
+	rand.Read(k[:])
+	return k
 }
 
 // meansAnew reports whether a message without a record id is no copy of an equal one: a

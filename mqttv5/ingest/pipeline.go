@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -122,7 +121,7 @@ func (p *pipeline) examine() {
 		r := Record{Time: d.At, Kind: kind, Topic: d.Topic, ID: d.ID, Payload: d.Payload}
 		r.Key = p.keys.key(kind, r.Topic, r.ID, r.Payload)
 		if r.ID == "" && meansAnew(kind, r.Payload) {
-			rand.Read(r.Key[:])
+			r.Key = randomKey()
 		}
 		p.count.bytes.Add(float64(len(r.Payload)))
 		if !p.seen.add(r.Key, r.Time) {
