@@ -25,7 +25,7 @@ func TestBillOfMaterials(t *testing.T) {
 		t.Errorf("the least is refused: %v", err)
 	}
 	for _, bad := range []string{
-		strings.Replace(good, `"name"`, `"nam"`, 1), strings.Replace(good, "library", "libary", 1), strings.Replace(good, "MIT", "mitt", 1), strings.Replace(good, "CycloneDX", "SPDX", 1),
+		strings.Replace(good, `"name"`, `"nam"`, 1), strings.Replace(good, "library", "libraries", 1), strings.Replace(good, "MIT", "mitt", 1), strings.Replace(good, "CycloneDX", "SPDX", 1),
 	} {
 		if validate(t, schema, bad) == nil {
 			t.Errorf("the schema takes %s", bad)
