@@ -84,7 +84,7 @@ type findingJSON struct {
 
 func findingLine(f mqttv5.Finding) string {
 	if f.OK {
-		return fmt.Sprintf("%s %s: %s", color.GreenString("good"), f.Check, printable(f.Detail))
+		return fmt.Sprintf("%s %s: %s", color.GreenString("good"), f.Check, asFlags(printable(f.Detail)))
 	}
-	return fmt.Sprintf("%s %s: %s; %s", color.RedString("bad "), f.Check, printable(f.Detail), printable(f.Remedy))
+	return fmt.Sprintf("%s %s: %s; %s", color.RedString("bad "), f.Check, asFlags(printable(f.Detail)), asFlags(printable(f.Remedy)))
 }

@@ -30,7 +30,7 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		"a field Nothing of ours, and field of corn":      "a field Nothing of ours, and field of corn",
 		"/srv/CustomerID/Name":                            "/srv/CustomerID/Name",
 	} {
-		if got := printable(in); got != want {
+		if got := asFlags(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

@@ -157,7 +157,7 @@ func printRecord(w io.Writer, r mqttv5.RecordInfo) {
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%s", r.ID, r.State, kind, cmp.Or(r.Device.DeviceSerial, "-"), r.Bytes, accepted)
 	if r.Reason != "" {
-		fmt.Fprintf(w, "\t%s", printable(r.Reason))
+		fmt.Fprintf(w, "\t%s", asFlags(printable(r.Reason)))
 	}
 	fmt.Fprintln(w)
 }

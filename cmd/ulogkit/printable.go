@@ -9,10 +9,9 @@ import (
 
 // printable returns words of others, of servers, certificates and files, as a
 // terminal can show them: what could steer it, or turn the direction of what
-// follows, becomes a question mark. Lines and tabs stay. What errors of our packages
-// call a field is here the flag that sets it.
+// follows, becomes a question mark. Lines and tabs stay.
 func printable(s string) string {
-	return asFlags(strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
@@ -20,16 +19,16 @@ func printable(s string) string {
 			return '?'
 		}
 		return r
-	}, s))
+	}, s)
 }
 
 // printableWriter writes text to a terminal, for all commands: errors and warnings
-// hold what others said, and no command needs to know where.
+// hold what others said and name fields, and no command needs to know where.
 type printableWriter struct{ io.Writer }
 
 // Write implements io.Writer.
 func (w printableWriter) Write(b []byte) (int, error) {
-	if _, err := io.WriteString(w.Writer, printable(string(b))); err != nil {
+	if _, err := io.WriteString(w.Writer, asFlags(printable(string(b)))); err != nil {
 		return 0, err
 	}
 	return len(b), nil

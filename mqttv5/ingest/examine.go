@@ -47,45 +47,35 @@ func randomKey() (k Key) {
 	return k
 }
 
-// meansAnew reports whether a message without a record id is no copy of an equal one: a
-// heartbeat that has no time is sent word for word the same, again and again.
-func meansAnew(kind Kind, b []byte) bool {
-	of := telemetry.KindMetrics
-	switch kind {
-	case KindMetrics:
-	case KindEvents:
-		of = telemetry.KindEvents
-	default:
-		return false
-	}
-	report, err := telemetry.Parse(of, b)
-	return err == nil && !report.Timed()
-}
-
 // check returns why a payload is not what its kind says, down to the last
 // argument or memory region; nil for one that is. Bytes that belong to no frame
-// and follow the last one of a log are no reason: newer devices write some.
-func check(kind Kind, b []byte) error {
+// and follow the last one of a log are no reason: newer devices write some. A message
+// that has no times of its own, like a heartbeat, is untimed: its sender means the same
+// bytes anew.
+func check(kind Kind, b []byte) (untimed bool, err error) {
 	switch kind {
 	case KindLog:
 		err := format.CheckLog(b)
 		if err != nil && onlyTrailing(err) && !anotherLog(b) {
-			return nil
+			return false, nil
 		}
-		return err
+		return false, err
 	case KindCoreDump:
-		return format.CheckCoreDump(b)
+		return false, format.CheckCoreDump(b)
 	case KindTextLog:
 		_, err := ParseTextLog(b)
-		return err
+		return false, err
 	case KindMetrics:
-		_, err := telemetry.Parse(telemetry.KindMetrics, b)
-		return err
+		return checkReport(telemetry.KindMetrics, b)
 	case KindEvents:
-		_, err := telemetry.Parse(telemetry.KindEvents, b)
-		return err
+		return checkReport(telemetry.KindEvents, b)
 	}
-	return errKind
+	return false, errKind
+}
+
+func checkReport(kind telemetry.Kind, b []byte) (untimed bool, err error) {
+	report, err := telemetry.Parse(kind, b)
+	return err == nil && !report.Timed(), err
 }
 
 var errKind = errors.New("topic is none that devices upload to")

@@ -119,8 +119,8 @@ func (p *pipeline) examine() {
 		d := &p.batch[i]
 		kind := topicKind(d.Topic)
 		r := Record{Time: d.At, Kind: kind, Topic: d.Topic, ID: d.ID, Payload: d.Payload}
-		r.Key = p.keys.key(kind, r.Topic, r.ID, r.Payload)
-		if r.ID == "" && meansAnew(kind, r.Payload) {
+		untimed, bad := check(kind, r.Payload)
+		if r.Key = p.keys.key(kind, r.Topic, r.ID, r.Payload); untimed && r.ID == "" {
 			r.Key = randomKey()
 		}
 		p.count.bytes.Add(float64(len(r.Payload)))
@@ -128,8 +128,8 @@ func (p *pipeline) examine() {
 			p.count.copies.Inc()
 			continue
 		}
-		if err := check(kind, r.Payload); err != nil {
-			r.Reason = err.Error()
+		if bad != nil {
+			r.Reason = bad.Error()
 			p.bad = append(p.bad, r)
 			continue
 		}
