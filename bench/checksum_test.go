@@ -30,6 +30,7 @@ func BenchmarkChecksum(b *testing.B) {
 	}
 	scratch := make([]byte, len(data))
 	table := crc32.MakeTable(crc32.Castagnoli)
+
 	for _, impl := range []struct {
 		name string
 		run  func(data []byte) int

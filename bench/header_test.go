@@ -56,6 +56,7 @@ func headerHand(b []byte) uint64 {
 func BenchmarkHeader(b *testing.B) {
 	log := realisticLog(b)
 	want := headerHand(log)
+
 	for _, impl := range []struct {
 		name string
 		loop func(*testing.B) uint64

@@ -51,6 +51,7 @@ func newIngestLoad(tb testing.TB, size, devices int) *ingestLoad {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(broker.Stop)
 	b, err := format.NewLogBuilder(3)
 	if err != nil {
@@ -61,15 +62,18 @@ func newIngestLoad(tb testing.TB, size, devices int) *ingestLoad {
 		Level: format.LevelInfo, Module: 3, FmtAddr: 0x8000, TickDelta: 33,
 		Args: []format.Arg{format.ArgI32(-40), format.ArgU32(3_300), format.ArgString("heater on")},
 	}
+
 	for b.Len() < size {
 		if err := b.Add(&record); err != nil {
 			tb.Fatal(err)
 		}
 	}
+
 	log, err := b.AppendTo(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return &ingestLoad{broker: broker, log: log, devices: devices}
 }
 
@@ -87,6 +91,7 @@ func (l *ingestLoad) publish(tb testing.TB, n int) {
 	if _, err := c.WriteTo(conn); err != nil {
 		tb.Fatal(err)
 	}
+
 	in := bufio.NewReader(conn)
 	if _, err := pahopackets.ReadPacket(in); err != nil {
 		tb.Fatal(err)
@@ -108,6 +113,7 @@ func (l *ingestLoad) publish(tb testing.TB, n int) {
 		}
 		failed <- nil
 	}()
+
 	out := bufio.NewWriterSize(conn, 64<<10)
 	h := (*format.HeaderV3)(l.log)
 	for i := range n {
@@ -129,6 +135,7 @@ func (l *ingestLoad) publish(tb testing.TB, n int) {
 			tb.Fatal(err)
 		}
 	}
+
 	if err := out.Flush(); err != nil {
 		tb.Fatal(err)
 	}
@@ -215,6 +222,7 @@ func (s *pahoSubscriber) start(tb testing.TB) func() {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	c := paho.NewClient(paho.ClientConfig{
 		Conn: pahopackets.NewThreadSafeConn(conn),
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(paho.PublishReceived) (bool, error) {
@@ -222,6 +230,7 @@ func (s *pahoSubscriber) start(tb testing.TB) func() {
 			return true, nil
 		}},
 	})
+
 	expiry, window := uint32(3600), uint16(ingestWindow)
 	ctx, cancel := context.WithTimeout(context.Background(), ingestDeadline)
 	defer cancel()
@@ -231,9 +240,11 @@ func (s *pahoSubscriber) start(tb testing.TB) func() {
 	}); err != nil {
 		tb.Fatal(err)
 	}
+
 	if _, err := c.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "$share/" + ingestGroup + "/" + ingestFilter, QoS: 1}}}); err != nil {
 		tb.Fatal(err)
 	}
+
 	return func() {
 		c.Disconnect(&paho.Disconnect{ReasonCode: 0})
 		<-c.Done()
@@ -257,6 +268,7 @@ func ingestRound(tb testing.TB, load *ingestLoad, n int, begin, end func(), subs
 	for _, s := range subscribers {
 		stops = append(stops, s.start(tb))
 	}
+
 	for {
 		taken := -before
 		for _, s := range subscribers {
@@ -273,6 +285,7 @@ func ingestRound(tb testing.TB, load *ingestLoad, n int, begin, end func(), subs
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
+
 	took := time.Since(start)
 	end()
 	for _, stop := range stops {
@@ -318,6 +331,7 @@ func BenchmarkIngest(b *testing.B) {
 			b.ReportMetric(float64(b.N)/took.Seconds(), "msgs/s")
 		})
 	}
+
 	paho := func(_ *testing.B, load *ingestLoad) []subscriber { return []subscriber{&pahoSubscriber{load: load}} }
 	inMemory := func(n int) func(*testing.B, *ingestLoad) []subscriber {
 		return func(_ *testing.B, load *ingestLoad) []subscriber { return newWorkers(load, n, memory) }
@@ -335,11 +349,13 @@ func BenchmarkIngest(b *testing.B) {
 			})
 		}
 	}
+
 	for _, size := range []int{256, 1024, 16384} {
 		run(fmt.Sprintf("impl=paho/size=%d", size), size, 1, paho)
 		run(fmt.Sprintf("impl=ingest-memory/size=%d", size), size, 1, inMemory(1))
 		run(fmt.Sprintf("impl=ingest-file/size=%d", size), size, 1, onFiles(1))
 	}
+
 	run("impl=ingest-memory/size=1024/devices=1000", 1024, 1000, inMemory(1))
 	for n := 2; n <= 3; n++ {
 		run(fmt.Sprintf("impl=ingest-memory/size=1024/workers=%d", n), 1024, 1, inMemory(n))
@@ -369,6 +385,7 @@ func TestIngestBesidePaho(t *testing.T) {
 			t.Errorf("a message costs the worker %.1f allocations, paho %.1f", allocs[1], allocs[0])
 		}
 	}
+
 	if best < least {
 		t.Errorf("the worker took %.2f times the messages that paho took", best)
 	}

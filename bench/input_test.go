@@ -16,12 +16,14 @@ func realisticLog(tb testing.TB) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	b.Tick, b.TickRateHz = 1<<30, 32768
 	for {
 		r := format.Record{
 			Level: format.Level(rng.IntN(6)), Module: uint8(rng.IntN(8)),
 			FmtAddr: 0x8000 + uint32(rng.IntN(400))*24, TickDelta: uint32(rng.IntN(4000)),
 		}
+
 		for range rng.IntN(5) {
 			switch rng.IntN(12) {
 			case 0:
@@ -38,13 +40,16 @@ func realisticLog(tb testing.TB) []byte {
 				r.Args = append(r.Args, format.ArgI32(int32(rng.Uint32())>>rng.IntN(32)))
 			}
 		}
+
 		if b.Add(&r) != nil {
 			break
 		}
 	}
+
 	log, err := b.AppendTo(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return log
 }

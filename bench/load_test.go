@@ -31,6 +31,7 @@ func firmware(tb testing.TB, size int) (file []byte, addr uint32) {
 		addr = loadStrings + uint32(len(texts))
 		texts = append(texts, fmt.Sprintf("message %d from somewhere in the firmware: temp=%%d rh=%%d\x00", i)...)
 	}
+
 	const names = "\x00.text\x00.rodata\x00.debug_line\x00.debug_info\x00.shstrtab\x00"
 	sections := []struct {
 		name  string
@@ -45,17 +46,20 @@ func firmware(tb testing.TB, size int) (file []byte, addr uint32) {
 		{".debug_info", elf.SHT_PROGBITS, 0, 0, make([]byte, size/4)},
 		{".shstrtab", elf.SHT_STRTAB, 0, 0, []byte(names)},
 	}
+
 	var b, table bytes.Buffer
 	write := func(w *bytes.Buffer, v any) {
 		if err := binary.Write(w, binary.LittleEndian, v); err != nil {
 			tb.Fatal(err)
 		}
 	}
+
 	header := elf.Header32{
 		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS32), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
 		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_ARM), Version: uint32(elf.EV_CURRENT),
 		Ehsize: 52, Shentsize: 40, Shnum: uint16(len(sections) + 1), Shstrndx: uint16(len(sections)),
 	}
+
 	offset := uint32(header.Ehsize)
 	write(&table, elf.Section32{})
 	for _, s := range sections {
@@ -65,6 +69,7 @@ func firmware(tb testing.TB, size int) (file []byte, addr uint32) {
 		})
 		offset += uint32(len(s.data))
 	}
+
 	header.Shoff = offset
 	write(&b, header)
 	for _, s := range sections {
@@ -125,6 +130,7 @@ func BenchmarkLoad(b *testing.B) {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		b.Fatal(err)
 	}
+
 	for _, impl := range loaders {
 		b.Run(fmt.Sprintf("impl=%s/size=%d", impl.name, size), func(b *testing.B) {
 			b.SetBytes(int64(len(file)))

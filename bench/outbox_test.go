@@ -36,6 +36,7 @@ func BenchmarkOutbox(b *testing.B) {
 				b.Errorf("%d records wait, %d were accepted", n, b.N)
 			}
 		})
+
 		b.Run(fmt.Sprintf("impl=fsync/callers=%d", callers), func(b *testing.B) {
 			page := make([]byte, os.Getpagesize())
 			files := make([]*os.File, callers)

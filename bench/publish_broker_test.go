@@ -50,6 +50,7 @@ func startAckBroker(tb testing.TB, secure bool) *ackBroker {
 		b.files = newTLSFiles(tb)
 		listener = tls.NewListener(listener, b.files.server)
 	}
+
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -65,10 +66,12 @@ func startAckBroker(tb testing.TB, secure bool) *ackBroker {
 			})
 		}
 	})
+
 	tb.Cleanup(func() {
 		listener.Close()
 		all.Wait() // clients have closed their connections
 	})
+
 	return b
 }
 
@@ -83,6 +86,7 @@ func (b *ackBroker) serve(conn net.Conn) error {
 				return err
 			}
 		}
+
 		kind, err := in.ReadByte()
 		if err != nil {
 			return err
@@ -91,6 +95,7 @@ func (b *ackBroker) serve(conn net.Conn) error {
 		if err != nil {
 			return err
 		}
+
 		if n > uint64(cap(buf)) {
 			return errors.New("packet too long")
 		}
@@ -98,6 +103,7 @@ func (b *ackBroker) serve(conn net.Conn) error {
 		if _, err := io.ReadFull(in, buf); err != nil {
 			return err
 		}
+
 		switch kind >> 4 {
 		case pahopackets.CONNECT:
 			out.Write([]byte{pahopackets.CONNACK << 4, 3, 0, 0, 0})
@@ -141,6 +147,7 @@ func newTLSFiles(tb testing.TB) *tlsFiles {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	// One certificate is the authority and both ends.
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"},
@@ -149,6 +156,7 @@ func newTLSFiles(tb testing.TB) *tlsFiles {
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		tb.Fatal(err)
@@ -157,6 +165,7 @@ func newTLSFiles(tb testing.TB) *tlsFiles {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	dir := tb.TempDir()
 	f := &tlsFiles{ca: filepath.Join(dir, "cert.pem"), cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
 	for name, block := range map[string]*pem.Block{f.cert: {Type: "CERTIFICATE", Bytes: der}, f.key: {Type: "PRIVATE KEY", Bytes: private}} {
@@ -164,6 +173,7 @@ func newTLSFiles(tb testing.TB) *tlsFiles {
 			tb.Fatal(err)
 		}
 	}
+
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
 		tb.Fatal(err)
@@ -174,6 +184,7 @@ func newTLSFiles(tb testing.TB) *tlsFiles {
 		Certificates: []tls.Certificate{pair}, ClientCAs: pool, RootCAs: pool,
 		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
 	}
+
 	return f
 }
 

@@ -57,10 +57,12 @@ func newClientPublisher(tb testing.TB, broker *ackBroker, log []byte, window int
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	cfg := mqttv5.Config{
 		Broker: host, Port: n, CustomerID: "42", InsecurePlaintext: broker.files == nil,
 		Tuning: mqttv5.Tuning{PublishesPerSecond: -1, BytesPerSecond: -1, MaxInFlight: window},
 	}
+
 	if f := broker.files; f != nil {
 		cfg.CAFile, cfg.CertFile, cfg.KeyFile = f.ca, f.cert, f.key
 	}
@@ -68,10 +70,12 @@ func newClientPublisher(tb testing.TB, broker *ackBroker, log []byte, window int
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(func() { client.Close() })
 	if err := client.Connect(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
+
 	return &clientPublisher{client, log, window}
 }
 
@@ -154,8 +158,10 @@ func (p *rawPublisher) publish(tb testing.TB, n int) {
 			left -= whole
 			acks <- whole
 		}
+
 		failed <- nil
 	}()
+
 	out := make([]byte, 0, p.window*len(p.packet))
 	room := p.window
 	for i := 0; i < n; {
@@ -167,6 +173,7 @@ func (p *rawPublisher) publish(tb testing.TB, n int) {
 				tb.Fatal(err)
 			}
 		}
+
 		count := 1
 		if p.together {
 			count = min(room, n-i)
@@ -177,6 +184,7 @@ func (p *rawPublisher) publish(tb testing.TB, n int) {
 			out = append(out, p.packet...)
 			i++
 		}
+
 		room -= count
 		if _, err := p.conn.Write(out); err != nil {
 			tb.Fatal(err)
@@ -185,6 +193,7 @@ func (p *rawPublisher) publish(tb testing.TB, n int) {
 			room += <-acks
 		}
 	}
+
 	for {
 		select {
 		case <-acks:
@@ -229,6 +238,7 @@ func BenchmarkPublish(b *testing.B) {
 				}
 			})
 		}
+
 		run("mqttv5", func(b *testing.B, broker *ackBroker) publisher { return newClientPublisher(b, broker, log, c.window) })
 		for impl, together := range map[string]bool{"raw": false, "raw-together": true} {
 			run(impl, func(b *testing.B, broker *ackBroker) publisher {

@@ -43,12 +43,14 @@ func newPythonPeer(tb testing.TB) *pythonPeer {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	if _, err := os.Stat(python); err != nil {
 		if os.Getenv("CI") == "true" {
 			tb.Fatal("the vendor's library is not installed; run .ci/python/install")
 		}
 		tb.Skip("the vendor's library is not installed; .ci/python/install does it")
 	}
+
 	cmd := exec.Command(python, "-I", "-u", "testdata/peer.py")
 	cmd.Env = []string{"HOME=" + tb.TempDir(), "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}
 	var said bytes.Buffer // it tells each connection
@@ -57,6 +59,7 @@ func newPythonPeer(tb testing.TB) *pythonPeer {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -64,12 +67,14 @@ func newPythonPeer(tb testing.TB) *pythonPeer {
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
 			tb.Errorf("the library's process: %v\n%s", err, &said)
 		}
 	})
+
 	return &pythonPeer{in, bufio.NewScanner(out)}
 }
 
@@ -176,6 +181,7 @@ func (c *uploadCloud) wait(tb testing.TB, want int64) {
 func BenchmarkUpload(b *testing.B) {
 	peer := newPythonPeer(b)
 	log := pythonLog(b, 1024)
+
 	for _, impl := range []struct {
 		name string
 		run  func(b *testing.B, c *uploadCloud, logs, times int)
@@ -220,6 +226,7 @@ func uploadOurs(b *testing.B, c *uploadCloud, logs, times int) {
 				b.Fatal(err)
 			}
 		}
+
 		if _, err := client.UploadLog(b.Context(), device, log); err != nil {
 			b.Fatal(err)
 		}

@@ -44,11 +44,13 @@ func renderLogs(tb testing.TB, size int) (file []byte, records int) {
 			seq++
 			records++
 		}
+
 		b.Tick = tick
 		if file, err = b.AppendTo(file); err != nil {
 			tb.Fatal(err)
 		}
 	}
+
 	return file, records
 }
 
@@ -103,6 +105,7 @@ func BenchmarkRender(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	for _, impl := range renderers {
 		b.Run("impl="+impl.name+"/from=payload", func(b *testing.B) {
 			b.ReportAllocs()
@@ -116,6 +119,7 @@ func BenchmarkRender(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 		})
 	}
+
 	b.Run("impl=format/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, 8<<20, decodeFile(b, false, 1)) })
 	b.Run("impl=fmt/from=file/to=lines", func(b *testing.B) { benchmarkFile(b, 8<<20, printFile(b)) })
 	b.Run("impl=format/from=file/to=json", func(b *testing.B) { benchmarkFile(b, 8<<20, decodeFile(b, true, 1)) })
@@ -167,6 +171,7 @@ func printFile(tb testing.TB) renderFile {
 			if err != nil {
 				return 0, err
 			}
+
 			_, hz, _ := l.Clock()
 			rate := uint64(hz)
 			frames := l.Frames()
@@ -185,10 +190,12 @@ func printFile(tb testing.TB) renderFile {
 				fmt.Fprintf(out, "%5d.%06d %-8v %-8s %s\n", tick/rate, tick%rate*1_000_000/rate, p.Level(), module, text)
 				records++
 			}
+
 			if err := frames.Err(); err != nil {
 				return 0, err
 			}
 		}
+
 		return records, out.Flush()
 	}
 }
@@ -209,6 +216,7 @@ func benchmarkFile(b *testing.B, size int, render renderFile) {
 		b.Fatal(err)
 	}
 	defer out.Close()
+
 	once := func() {
 		if _, err := in.Seek(0, io.SeekStart); err != nil {
 			b.Fatal(err)
@@ -217,6 +225,7 @@ func benchmarkFile(b *testing.B, size int, render renderFile) {
 			b.Fatalf("%d of %d records, %v, want %d", n, records, err, records)
 		}
 	}
+
 	once() // what is made for the first record only
 	b.SetBytes(int64(len(logs)))
 	b.ReportAllocs()

@@ -113,6 +113,7 @@ func (l *recordLayer) DecodeFromBytes(b []byte, feedback gopacket.DecodeFeedback
 		feedback.SetTruncated()
 		return errLayer
 	}
+
 	l.Level, l.Module = b[0]>>5, b[0]&0x1f
 	l.FmtAddr = binary.LittleEndian.Uint32(b[1:5])
 	types, rest := b[6:6+int(b[5])], b[6+int(b[5]):]
@@ -123,6 +124,7 @@ func (l *recordLayer) DecodeFromBytes(b []byte, feedback gopacket.DecodeFeedback
 			feedback.SetTruncated()
 			return errLayer
 		}
+
 		arg := recordArg{Type: packed >> 4}
 		switch n {
 		case 0:
@@ -140,9 +142,11 @@ func (l *recordLayer) DecodeFromBytes(b []byte, feedback gopacket.DecodeFeedback
 		default:
 			return errLayer
 		}
+
 		rest = rest[n:]
 		l.Args = append(l.Args, arg)
 	}
+
 	if len(rest) > 4 {
 		rest = rest[4:]
 		for i := range l.Args {
@@ -157,6 +161,7 @@ func (l *recordLayer) DecodeFromBytes(b []byte, feedback gopacket.DecodeFeedback
 			l.Args[i].Text, rest = rest[2:n], rest[n:]
 		}
 	}
+
 	l.count()
 	return nil
 }
@@ -248,15 +253,18 @@ func walkBinary(b []byte, t *tally) error {
 	if err != nil {
 		return err
 	}
+
 	data := b[n:][:head.LenData]
 	if naiveXOR8(data) != uint8(head.Checksum) {
 		return format.ErrChecksum
 	}
+
 	for len(data) > 0 {
 		var frame struct {
 			LenPayload uint16
 			TickDelta  uint32
 		}
+
 		if n, err = binary.Decode(data, binary.LittleEndian, &frame); err != nil {
 			return err
 		}
@@ -267,6 +275,7 @@ func walkBinary(b []byte, t *tally) error {
 			FmtAddr     uint32
 			NumArgs     uint8
 		}
+
 		if n, err = binary.Decode(payload, binary.LittleEndian, &record); err != nil {
 			return err
 		}
@@ -291,6 +300,7 @@ func walkBinary(b []byte, t *tally) error {
 			values = values[size:]
 		}
 	}
+
 	return nil
 }
 

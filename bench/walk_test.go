@@ -60,6 +60,7 @@ func walkFormatIter(b []byte, t *tally) error {
 	if err := log.Verify(); err != nil {
 		return err
 	}
+
 	frames := log.Frames()
 	for frame := range frames.All() {
 		p, err := format.ParsePayload(frame.Payload)
@@ -77,6 +78,7 @@ func walkFormatIter(b []byte, t *tally) error {
 			}
 		}
 	}
+
 	return frames.Err()
 }
 
@@ -107,6 +109,7 @@ func BenchmarkWalk(b *testing.B) {
 	if want.frames < 1000 || want.sum == 0 {
 		b.Fatalf("the log is not realistic: %+v", want)
 	}
+
 	for _, impl := range walkers() {
 		b.Run("impl="+impl.name+"/size="+strconv.Itoa(65535), func(b *testing.B) {
 			b.SetBytes(int64(len(log)))

@@ -131,6 +131,7 @@ func tappedUploads(tb testing.TB, n int) (file []byte) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	c := tap.Client(discardConn{})
 	connect, err := (&wire.MQTT{Type: wire.PacketConnect}).AppendTo(nil)
 	if err != nil {
@@ -141,14 +142,17 @@ func tappedUploads(tb testing.TB, n int) (file []byte) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	for _, b := range append([][]byte{connect}, slices.Repeat([][]byte{packet}, n)...) {
 		if _, err := c.Write(b); err != nil {
 			tb.Fatal(err)
 		}
 	}
+
 	if err := tap.Close(); err != nil {
 		tb.Fatal(err)
 	}
+
 	return out.Bytes()
 }
 
@@ -156,6 +160,7 @@ func tappedUploads(tb testing.TB, n int) (file []byte) {
 func BenchmarkCapture(b *testing.B) {
 	const logs = 32
 	file := tappedUploads(b, logs)
+
 	b.Run("impl=wire/size=65535", func(b *testing.B) {
 		b.SetBytes(int64(len(file)))
 		b.ReportAllocs()
@@ -194,6 +199,7 @@ func tappedMessages(tb testing.TB, n int) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	c := tap.Client(discardConn{})
 	for i := range n + 1 {
 		m := wire.MQTT{Type: wire.PacketConnect}
@@ -208,9 +214,11 @@ func tappedMessages(tb testing.TB, n int) []byte {
 			tb.Fatal(err)
 		}
 	}
+
 	if err := tap.Close(); err != nil {
 		tb.Fatal(err)
 	}
+
 	return out.Bytes()
 }
 
@@ -222,6 +230,7 @@ func BenchmarkCaptureFile(b *testing.B) {
 		if err := os.WriteFile(name, file, 0o600); err != nil {
 			b.Fatal(err)
 		}
+
 		b.Run("impl=wire/file="+kind, func(b *testing.B) {
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()
@@ -235,6 +244,7 @@ func BenchmarkCaptureFile(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
+
 				for m := range c.All() {
 					if m.Packet == wire.PacketPublish {
 						line = fmt.Appendf(line[:0], "%s\t%d\t", m.Topic, m.PacketID)
@@ -242,12 +252,14 @@ func BenchmarkCaptureFile(b *testing.B) {
 						io.Discard.Write(line)
 					}
 				}
+
 				if stats := c.Stats(); c.Err() != nil || !stats.Lossless() {
 					b.Fatalf("%+v, %v", stats, c.Err())
 				}
 				f.Close()
 			}
 		})
+
 		b.Run("impl=tshark/file="+kind, func(b *testing.B) {
 			if _, err := exec.LookPath("tshark"); err != nil {
 				b.Skip("tshark is missing")
@@ -272,6 +284,7 @@ func BenchmarkTap(b *testing.B) {
 			b.Fatal(err)
 		}
 		c := tap.Client(discardConn{})
+
 		// The first one makes room for all the others.
 		if _, err := c.Write(packet); err != nil {
 			b.Fatal(err)
@@ -283,6 +296,7 @@ func BenchmarkTap(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+
 		if err := tap.Close(); err != nil {
 			b.Fatal(err)
 		}

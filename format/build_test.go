@@ -28,18 +28,21 @@ func argOf(t *testing.T, v formattest.Arg) Arg {
 	if !known {
 		t.Fatalf("vector has argument type %q", v.Type)
 	}
+
 	switch typ {
 	case ArgTypeString:
 		if v.Value == nil {
 			return ArgDropped()
 		}
 		return ArgString(*v.Value)
+
 	case ArgTypeDouble:
 		bits, err := strconv.ParseUint(v.Bits, 16, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return ArgDouble(math.Float64frombits(bits))
+
 	case ArgTypeI32, ArgTypeI64:
 		x, err := strconv.ParseInt(*v.Value, 10, 64)
 		if err != nil {
@@ -50,10 +53,12 @@ func argOf(t *testing.T, v formattest.Arg) Arg {
 		}
 		return ArgI64(x)
 	}
+
 	x, err := strconv.ParseUint(*v.Value, 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	switch typ {
 	case ArgTypeU32:
 		return ArgU32(uint32(x))
@@ -62,6 +67,7 @@ func argOf(t *testing.T, v formattest.Arg) Arg {
 	case ArgTypeChar:
 		return ArgChar(byte(x))
 	}
+
 	return ArgU64(x)
 }
 
@@ -90,6 +96,7 @@ func TestBuildVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			frames := l.Frames()
 			for i := 0; frames.Next(); i++ {
 				shown := v.FrameAt(i)
@@ -105,6 +112,7 @@ func TestBuildVectors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if v.Shown != "all" {
 				return
 			}
@@ -112,6 +120,7 @@ func TestBuildVectors(t *testing.T) {
 			if err != nil || !bytes.Equal(got, v.Buffer) {
 				t.Errorf("log is rebuilt as % x (%v), want % x", got, err, []byte(v.Buffer))
 			}
+
 			if b.NumFrames() != v.FrameCount || b.Len() != len(v.Buffer) {
 				t.Errorf("builder has %d frames and %d bytes, want %d and %d", b.NumFrames(), b.Len(), v.FrameCount, len(v.Buffer))
 			}
@@ -193,6 +202,7 @@ func TestBuildRefusals(t *testing.T) {
 			}
 		}
 	}
+
 	if _, err := NewLogBuilder(2); !errors.Is(err, ErrVersion) {
 		t.Errorf("version 2: error %v, want ErrVersion", err)
 	}
@@ -213,6 +223,7 @@ func TestBuildFull(t *testing.T) {
 		if !errors.Is(err, ErrTooLong) {
 			t.Fatal(err)
 		}
+
 		// What is left takes one record with a shorter text.
 		for n := 1000; n >= 0; n-- {
 			r.Args[0] = ArgString(strings.Repeat("x", n))
@@ -220,6 +231,7 @@ func TestBuildFull(t *testing.T) {
 				break
 			}
 		}
+
 		log, err := b.AppendTo(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -227,6 +239,7 @@ func TestBuildFull(t *testing.T) {
 		if err := CheckLog(log); err != nil {
 			t.Error(err)
 		}
+
 		l, _, err := ParseLog(log)
 		if err != nil || len(l.Data()) != math.MaxUint16 {
 			t.Errorf("version %d: filled log has %d data bytes (%v), want 65535", version, len(l.Data()), err)

@@ -16,6 +16,7 @@ func randomRecord(rng *rand.Rand) *Record {
 		Level: Level(rng.IntN(6)), Module: uint8(rng.IntN(8)), FmtAddr: 0x8000 + uint32(rng.IntN(400))*24,
 		Sequence: uint16(rng.Uint32()), TickDelta: uint32(rng.IntN(100000)),
 	}
+
 	for range min(rng.IntN(6), rng.IntN(9)) {
 		switch rng.IntN(10) {
 		case 0:
@@ -34,6 +35,7 @@ func randomRecord(rng *rand.Rand) *Record {
 			r.Args = append(r.Args, ArgI32(int32(rng.Uint32())>>rng.IntN(32)))
 		}
 	}
+
 	return r
 }
 
@@ -53,6 +55,7 @@ func randomLogs(t testing.TB, rng *rand.Rand, frames int) (stream []byte, at map
 				break
 			}
 		}
+
 		start := len(stream)
 		if stream, err = b.AppendTo(stream); err != nil {
 			t.Fatal(err)
@@ -61,11 +64,13 @@ func randomLogs(t testing.TB, rng *rand.Rand, frames int) (stream []byte, at map
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		walk := l.Frames()
 		for walk.Next() {
 			at[int64(start+l.LenHeader()+int(walk.Frame().Offset))] = true
 		}
 	}
+
 	return stream, at
 }
 
@@ -111,6 +116,7 @@ func TestDecoderGood(t *testing.T) {
 			t.Fatalf("%v at %d: %v", e.Kind, e.Offset, e.Reason)
 		}
 	})
+
 	if frames != len(at) || !bytes.Equal(back, stream) {
 		t.Errorf("decoded %d of %d frames, %d of %d bytes", frames, len(at), len(back), len(stream))
 	}
@@ -165,31 +171,37 @@ func checkDamaged(t *testing.T, d *Decoder, stream, damaged []byte, at map[int64
 			}
 			return
 		}
+
 		same := bytes.Equal(e.Bytes, stream[e.Offset:end])
 		if !same && e.Verified {
 			t.Errorf("%v at %d is damaged and called verified", e.Kind, e.Offset)
 		}
+
 		for f := range flipped {
 			if f >= e.Offset && f < end && !e.Verified {
 				delete(lost, f)
 			}
 		}
+
 		if e.Kind != EventFrame {
 			return
 		}
 		if _, ok := at[e.Offset]; !ok {
 			t.Errorf("frame at %d was never written", e.Offset)
 		}
+
 		if same {
 			good++
 		}
 	})
+
 	if next != int64(len(damaged)) {
 		t.Errorf("events end at %d of %d bytes", next, len(damaged))
 	}
 	if good < len(at)-100 {
 		t.Errorf("%d of %d frames came back", good, len(at))
 	}
+
 	if len(lost) > 0 {
 		t.Errorf("damage at %v is not reported", lost)
 	}
@@ -252,6 +264,7 @@ func TestDecoderChunks(t *testing.T) {
 			want = append(want, flatten(e))
 			back = append(back, e.Bytes...)
 		})
+
 		if !bytes.Equal(back, stream) {
 			t.Fatalf("seed %d: events hold %d of %d bytes", seed, len(back), len(stream))
 		}
@@ -288,11 +301,13 @@ func TestDecoderEveryByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for range 40 {
 			if err := b.Add(randomRecord(rng)); err != nil {
 				t.Fatal(err)
 			}
 		}
+
 		start := len(stream)
 		if stream, err = b.AppendTo(stream); err != nil {
 			t.Fatal(err)
@@ -301,12 +316,14 @@ func TestDecoderEveryByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		headers[int64(start)] = l.LenHeader()
 		walk := l.Frames()
 		for walk.Next() {
 			frames[int64(start+l.LenHeader()+int(walk.Frame().Offset))] = walk.Offset() - int(walk.Frame().Offset)
 		}
 	}
+
 	for i := range stream {
 		for _, mask := range []byte{0x01, 0x04, 0x10, 0x80, 0xff} {
 			b := bytes.Clone(stream)
@@ -326,6 +343,7 @@ func TestDecoderEveryByte(t *testing.T) {
 					touched++
 				}
 			})
+
 			if same < len(frames)-1 {
 				t.Errorf("byte %d ^ %#x: %d frames of %d came back", i, mask, same, len(frames))
 			}
@@ -348,11 +366,13 @@ func TestDecoderShortLog(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for range frames {
 				if err := b.Add(&Record{FmtAddr: 0x8000, Args: []Arg{ArgI32(5)}}); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			stream, err := b.AppendTo(bytes.Clone(junk))
 			if err != nil {
 				t.Fatal(err)
@@ -365,6 +385,7 @@ func TestDecoderShortLog(t *testing.T) {
 					t.Errorf("version %d, %d frames: %v at %d has Verified %v", version, frames, e.Kind, e.Offset, e.Verified)
 				}
 			})
+
 			want := append([]EventKind{EventSkipped, EventLog}, slices.Repeat([]EventKind{EventFrame}, frames)...)
 			if want = append(want, EventSkipped); !slices.Equal(kinds, want) {
 				t.Errorf("version %d, %d frames: events %v, want %v", version, frames, kinds, want)
@@ -390,6 +411,7 @@ func TestDecoderTail(t *testing.T) {
 				t.Errorf("cut at %d: skipped %d bytes at %d: %v", n, len(e.Bytes), e.Offset, e.Reason)
 			}
 		})
+
 		want, last := 0, int64(0)
 		for offset := range at {
 			if offset < int64(n) {
@@ -397,6 +419,7 @@ func TestDecoderTail(t *testing.T) {
 				last = max(last, offset)
 			}
 		}
+
 		// The header of a log whose first frame is cut is part of the tail.
 		if frames != want && (frames != want-1 || tail < n-int(last)) {
 			t.Errorf("cut at %d: %d frames and a tail of %d bytes, want %d frames", n, frames, tail, want)
@@ -416,6 +439,7 @@ func TestDecoderReasons(t *testing.T) {
 		log[len(log)-len(data)-1] ^= damage // the high byte of the checksum is 0
 		return log
 	}
+
 	good := []byte{6, 0, 0, 0, 0, 0, 0x20, 0, 0x80, 0, 0, 0}[:12:12]
 	noValue := []byte{7, 0, 0, 0, 0, 0, 0x20, 0, 0x80, 0, 0, 1, 0x14}
 	for _, c := range []struct {
@@ -474,10 +498,12 @@ func TestVerifiedCovers(t *testing.T) {
 		if err := b.Add(&Record{FmtAddr: 0x8000, Args: []Arg{ArgString("abc")}}); err != nil {
 			t.Fatal(err)
 		}
+
 		log, err := b.AppendTo(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for i := range log {
 			damaged := bytes.Clone(log)
 			damaged[i] ^= 0x10
@@ -501,6 +527,7 @@ func TestDecoderEarlyExit(t *testing.T) {
 	}
 	var want []string
 	decode(&Decoder{}, stream, whole, func(e Event) { want = append(want, string(e.Bytes)) })
+
 	for _, size := range []int{1, 1000, 50_000, len(stream)} {
 		var d Decoder
 		var got []string

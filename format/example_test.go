@@ -140,15 +140,18 @@ func ExampleParseCrashCatcher() {
 		fmt.Println("not a crash dump:", err)
 		return
 	}
+
 	if err := dump.Verify(); err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	crash, err := format.ParseCrashCatcher(dump.Crash)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Printf("%s, firmware %s\n", dump.Header.DeviceType(), dump.Header.VersionString())
 	fmt.Printf("pc %#x, lr %#x, fault status %#x\n", crash.Registers.PC(), crash.Registers.LR(), crash.FaultRegisters().CFSR())
 	for region := range crash.Regions() {
@@ -216,17 +219,20 @@ func exampleDump() []byte {
 			return nil
 		}
 	}
+
 	dump := format.CoreDump{Header: new(format.CoreDumpHeader), Crash: crash}
 	dump.Header.SetLenTotal(uint32(format.CoreDumpHeaderSize + len(crash)))
 	dump.Header.SetVersion(1)
 	if dump.Header.SetDeviceType("sensor") != nil || dump.Header.SetVersionString("1.4.0") != nil {
 		return nil
 	}
+
 	dump.Seal()
 	b, err := dump.AppendTo(nil)
 	if err != nil {
 		return nil
 	}
+
 	return b
 }
 
@@ -251,9 +257,11 @@ func exampleLog() []byte {
 			return nil
 		}
 	}
+
 	log, err := b.AppendTo(nil)
 	if err != nil {
 		return nil
 	}
+
 	return log
 }

@@ -45,6 +45,7 @@ func TestImportsAreOnTheList(t *testing.T) {
 		}
 		checked++
 	}
+
 	if checked == 0 {
 		t.Error("found no source file")
 	}

@@ -30,6 +30,7 @@ func TestCheckMessages(t *testing.T) {
 		}
 		return b
 	}
+
 	for _, c := range []struct {
 		name  string
 		check func([]byte) error
@@ -156,6 +157,7 @@ func TestCrashDumpAllocations(t *testing.T) {
 		"checksum": changed(dump, 300, 9), "region": resealed(changed(dump, 352, 0xff, 0xff, 0xff, 0xff)),
 	} {
 		var err error
+
 		allocs := testing.AllocsPerRun(10, func() {
 			var d CoreDump
 			if d, _, err = ParseCoreDump(b); err != nil {
@@ -223,6 +225,7 @@ func TestDeviceInfo(t *testing.T) {
 			t.Errorf("%d bytes: written as %q, error %v", cut, back, err)
 		}
 	}
+
 	if _, _, err := ParseDeviceInfo(full[:10]); !errors.Is(err, ErrShort) {
 		t.Errorf("text without NUL: error %v", err)
 	}

@@ -18,6 +18,7 @@ func TestNineArgumentsAreNoFrame(t *testing.T) {
 		for range numArgs {
 			payload = append(payload, args[0].value()...)
 		}
+
 		if numStrings > 0 {
 			var head StringSectionHeader
 			head.SetNumStrings(uint16(numStrings))
@@ -27,10 +28,12 @@ func TestNineArgumentsAreNoFrame(t *testing.T) {
 				payload = append(payload, 1, 0, 'x')
 			}
 		}
+
 		var head logFrameHeaderV3
 		head.SetLenPayload(uint16(len(payload)))
 		return append(head[:], payload...)
 	}
+
 	valid := addrCheck(nil)
 	for name, c := range map[string]struct {
 		arg           Arg

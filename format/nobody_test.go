@@ -26,11 +26,13 @@ func TestNobodyAsksForTheVersion(t *testing.T) {
 		if e.IsDir() && (name == "testdata" || path == filepath.Join(root, "format", "internal") || path != root && strings.HasPrefix(name, ".")) {
 			return filepath.SkipDir
 		}
+
 		dir := filepath.Dir(path)
 		if e.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") ||
 			dir == filepath.Join(root, "format") || dir == filepath.Join(root, "gen") {
 			return nil
 		}
+
 		set := token.NewFileSet()
 		file, err := parser.ParseFile(set, path, nil, 0)
 		if err != nil {
@@ -56,13 +58,16 @@ func TestNobodyAsksForTheVersion(t *testing.T) {
 					t.Errorf("%s: looks up a header version", set.Position(n.Pos()))
 				}
 			}
+
 			return true
 		})
+
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if files < 100 {
 		t.Fatalf("looked at %d files", files)
 	}

@@ -60,9 +60,11 @@ func generated(t *testing.T) []string {
 			names = append(names, receiver+name)
 		}
 	}
+
 	if len(names) < 200 {
 		t.Fatalf("found %d functions, want at least 200", len(names))
 	}
+
 	return names
 }
 
@@ -98,6 +100,7 @@ func TestBoundsChecks(t *testing.T) {
 		"zmemory_region.go": "rest[:nData:nData]",
 		"zsupport.go":       "clear(field[copy(field, s):])",
 	}
+
 	found := 0
 	for _, line := range compile(t, "-d=ssa/check_bce") {
 		m := position.FindStringSubmatch(line)
@@ -113,6 +116,7 @@ func TestBoundsChecks(t *testing.T) {
 			t.Errorf("want no bounds check left here, got %s", line)
 		}
 	}
+
 	if found == 0 {
 		t.Error("the compiler names no bounds check at all: does the flag still work?")
 	}
@@ -140,6 +144,7 @@ func inFunction(t *testing.T, name, line string, functions ...string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
 		if !ok {
@@ -156,5 +161,6 @@ func inFunction(t *testing.T, name, line string, functions ...string) bool {
 			}
 		}
 	}
+
 	return false
 }

@@ -43,6 +43,7 @@ func TestRecognize(t *testing.T) {
 			t.Errorf("%.20q: got %v allocations, want at most 1", c.b, n)
 		}
 	}
+
 	if got := Content(99).String(); got != "unknown" || ContentLog.String() != "log" {
 		t.Errorf("got %q and %q, want got \"unknown\" and ContentLog \"log\"", got, ContentLog)
 	}

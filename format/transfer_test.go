@@ -15,6 +15,7 @@ func TestTransfer(t *testing.T) {
 		next          uint16
 		whole         string
 	}
+
 	for name, steps := range map[string][]step{
 		"in order": {
 			{0, 6, "ab", ChunkStarted, 2, ""},
@@ -94,6 +95,7 @@ func TestTransferLossy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for range rng.IntN(3) { // lost, once, twice
 			c, _, err := ParseChunk(b)
 			if err != nil {
@@ -103,12 +105,14 @@ func TestTransferLossy(t *testing.T) {
 				got = bytes.Clone(whole)
 			}
 		}
+
 		if rng.IntN(3) > 0 { // the answer arrives
 			var ack ChunkAck
 			ack.SetNextOffset(transfer.Next())
 			next = int(ack.NextOffset())
 		}
 	}
+
 	if !bytes.Equal(got, sent) {
 		t.Error("the transfer differs from what was sent")
 	}

@@ -35,6 +35,7 @@ func TestLogVectors(t *testing.T) {
 			if err := l.Verify(); err != nil {
 				t.Error(err)
 			}
+
 			if err := CheckLog(v.Buffer); err != nil {
 				t.Error(err)
 			}
@@ -47,6 +48,7 @@ func TestLogVectors(t *testing.T) {
 				}
 				count++
 			}
+
 			if err := frames.Err(); err != nil {
 				t.Error(err)
 			}
@@ -89,6 +91,7 @@ func checkFrame(t *testing.T, f Frame, want *formattest.Frame) {
 		t.Errorf("payload of %q: %v", want.Fmt, err)
 		return
 	}
+
 	if uint8(p.Level()) != want.Level || p.Module() != want.Module || p.FmtAddr() != want.FmtAddr || p.NumArgs() != len(want.Args) {
 		t.Errorf("%q: level %d, module %d, fmt_addr %d, %d arguments; want %+v", want.Fmt, p.Level(), p.Module(), p.FmtAddr(), p.NumArgs(), want)
 	}
@@ -99,6 +102,7 @@ func checkFrame(t *testing.T, f Frame, want *formattest.Frame) {
 		}
 		checkArg(t, want.Fmt, args.Arg(), wa)
 	}
+
 	if args.Next() {
 		t.Errorf("%q: more than %d arguments", want.Fmt, len(want.Args))
 	}
@@ -120,6 +124,7 @@ func checkArg(t *testing.T, format string, a Arg, want formattest.Arg) {
 		t.Errorf("%q: argument type %v, want %v", format, a.Type(), typ)
 		return
 	}
+
 	var got, wanted string
 	if want.Value != nil {
 		wanted = *want.Value
@@ -142,6 +147,7 @@ func checkArg(t *testing.T, format string, a Arg, want formattest.Arg) {
 	default:
 		got = strconv.FormatUint(a.Uint(), 10)
 	}
+
 	if got != wanted {
 		t.Errorf("%q: %v argument is %q, want %q", format, typ, got, wanted)
 	}
@@ -157,6 +163,7 @@ func TestCoreDumpVectors(t *testing.T) {
 			if err := d.Verify(); err != nil {
 				t.Error(err)
 			}
+
 			if err := CheckCoreDump(v.Core); err != nil {
 				t.Error(err)
 			}
@@ -165,6 +172,7 @@ func TestCoreDumpVectors(t *testing.T) {
 				string(h.GitHash()) != v.GitHash || string(h.DeviceType()) != v.DeviceType || string(h.DeviceSerial()) != v.DeviceSerial || string(h.VersionString()) != v.VersionString {
 				t.Errorf("header does not match the vector: % x", *h)
 			}
+
 			c, err := ParseCrashCatcher(d.Crash)
 			if err != nil {
 				t.Fatal(err)
@@ -172,6 +180,7 @@ func TestCoreDumpVectors(t *testing.T) {
 			if c.Header.Flags() != v.Flags || (c.FPRegisters != nil) != (v.FPRegisters != nil) || c.StackOverflow {
 				t.Errorf("flags %#x, floating point %v, stack overflow %v", c.Header.Flags(), c.FPRegisters != nil, c.StackOverflow)
 			}
+
 			checkRegisters(t, c.Registers, v.Registers)
 			i := 0
 			for region := range c.Regions() {
@@ -183,6 +192,7 @@ func TestCoreDumpVectors(t *testing.T) {
 				}
 				i++
 			}
+
 			if i != len(v.Regions) {
 				t.Errorf("walked %d regions, want %d", i, len(v.Regions))
 			}

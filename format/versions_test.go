@@ -78,10 +78,12 @@ func TestTokenOfAnyVersion(t *testing.T) {
 			t.Errorf("version %d: got the token at %d, want %d", logLayouts[i].version, at, ofsToken)
 		}
 	}
+
 	b := []byte{99, 1, 2, 3, 4, 5}
 	if err := SetSessionToken(b, 0x0a0b0c0d); err != nil || !bytes.Equal(b, []byte{99, 0x0d, 0x0c, 0x0b, 0x0a, 5}) {
 		t.Errorf("got % x, %v", b, err)
 	}
+
 	for n := range 5 {
 		short := bytes.Repeat([]byte{99}, n)
 		if err := SetSessionToken(short, 1); !errors.Is(err, ErrShort) || bytes.Count(short, []byte{99}) != n {
@@ -92,6 +94,7 @@ func TestTokenOfAnyVersion(t *testing.T) {
 			t.Errorf("%d bytes: got % x and % x around the token", n, before, after)
 		}
 	}
+
 	before, after := AroundSessionToken(b)
 	if !bytes.Equal(before, []byte{99}) || !bytes.Equal(after, []byte{5}) {
 		t.Errorf("got % x and % x around the token", before, after)
@@ -168,6 +171,7 @@ func TestDamageIsNoTrailer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	frames := l.Frames()
 	if frames.Next() || errors.Is(frames.Err(), ErrTrailing) {
 		t.Fatalf("got %v, want an error that is not ErrTrailing", frames.Err())
@@ -181,6 +185,7 @@ func TestDamageIsNoTrailer(t *testing.T) {
 			found++
 		}
 	}
+
 	if found < 3 {
 		t.Errorf("found %d frames behind the damage, want 3 at least", found)
 	}

@@ -37,6 +37,7 @@ func drawType(t *rapid.T, typ *spec.Type) []byte {
 		if a.If != nil && rapid.Bool().Draw(t, a.ID+" is missing") {
 			return b // all that may be missing comes last
 		}
+
 		// What was drawn so far decides about the rest.
 		tree, _ := interpret(ulogger, typ.ID, nil, b, true)
 		at := &place{n: tree, attr: a}
@@ -48,6 +49,7 @@ func drawType(t *rapid.T, typ *spec.Type) []byte {
 			}
 			size = int(n.Int64())
 		}
+
 		switch {
 		case a.Contents != nil:
 			b = append(b, a.Contents...)
@@ -61,6 +63,7 @@ func drawType(t *rapid.T, typ *spec.Type) []byte {
 			b = append(b, drawType(t, a.Type.User)...)
 		case a.Type.Kind == spec.Int:
 			b = append(b, binary.LittleEndian.AppendUint64(nil, drawNumber(t, at))[:a.Type.Width]...)
+
 		case a.Type.Kind == spec.Bits:
 			bits = bits<<a.Type.Width | rapid.Uint64Range(0, 1<<a.Type.Width-1).Draw(t, a.ID)
 			if width += a.Type.Width; width%8 == 0 {
@@ -68,10 +71,12 @@ func drawType(t *rapid.T, typ *spec.Type) []byte {
 					b = append(b, byte(bits>>(width-8)))
 				}
 			}
+
 		default:
 			t.Fatalf("%s.%s has a form that drawType does not know", typ.ID, a.ID)
 		}
 	}
+
 	return b
 }
 
@@ -96,6 +101,7 @@ func drawNumber(t *rapid.T, at *place) uint64 {
 			}
 		}
 	}
+
 	if lengthFields[a] && hi-lo > 40 {
 		hi = lo + 40
 	}

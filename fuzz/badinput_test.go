@@ -35,6 +35,7 @@ func verdict(typ string, b []byte) (class, message string) {
 		if err != nil {
 			return "spec", strings.ReplaceAll(err.Error(), "\n", " | ")
 		}
+
 	case "log":
 		err = format.CheckLog(b)
 	case "core_dump":
@@ -43,6 +44,7 @@ func verdict(typ string, b []byte) (class, message string) {
 		_, err = format.ParsePayload(b)
 	case "crash_catcher":
 		_, err = format.ParseCrashCatcher(b)
+
 	default:
 		if parse, ok := views[typ]; ok {
 			_, rest, err = parse(b)
@@ -50,6 +52,7 @@ func verdict(typ string, b []byte) (class, message string) {
 			rest, err = frameOf(typ).parse(b)
 		}
 	}
+
 	if err == nil {
 		return "ok", fmt.Sprintf("%d bytes are left over", len(rest))
 	}
@@ -61,6 +64,7 @@ func verdict(typ string, b []byte) (class, message string) {
 			return class, err.Error()
 		}
 	}
+
 	return "unknown", err.Error()
 }
 
@@ -92,6 +96,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%s: format allocates %v times", name, n)
 		}
 	}
+
 	files["verdicts.txt"] = []byte(table.String())
 	if *update {
 		rewrite(t, filepath.Dir(verdictsFile), files)
@@ -203,6 +208,7 @@ func badLogs(t testing.TB) []badFile {
 		for _, n := range []int{1, head - 1, head, head + 1, len(b) - 1} {
 			add(fmt.Sprintf("truncated-%s-%03d", v, n), b[:n], "short")
 		}
+
 		for name, n := range lengths(len(b)-head, 2) {
 			want := "short" // one byte less passes: that byte is 0, and XOR-8 cannot see it go
 			if n == 0 || n == 1 {
@@ -213,12 +219,14 @@ func badLogs(t testing.TB) []badFile {
 			}
 			add("len_data-"+v+"-"+name, set(b, head-4, 2, n), want)
 		}
+
 		add("len_data-"+v+"-0-resealed", set(set(b, head-4, 2, 0), head-2, 2, 0), "trailing")
 		lenPayload := int(binary.LittleEndian.Uint16(b[head:]))
 		for name, n := range lengths(lenPayload, 2) {
 			want := map[string]string{"0": "value", "1": "value", "one-less": "short", "one-more": "trailing", "max": "value", "max-less-one": "value"}[name]
 			add("len_payload-"+v+"-"+name, reseal(t, set(b, head, 2, n)), want)
 		}
+
 		least := uint64(format.PayloadHeaderSize)
 		add("len_payload-"+v+"-below-min", reseal(t, set(b, head, 2, least-1)), "value")
 		add("len_payload-"+v+"-min", reseal(t, set(b, head, 2, least)), "short")
@@ -236,6 +244,7 @@ func badLogs(t testing.TB) []badFile {
 		add("string-"+v+"-64KiB", long, "ok")
 		add("string-"+v+"-64KiB-truncated", long[:len(long)-1], "short")
 	}
+
 	add("glued-v1-v3", slices.Concat(good[1], good[3]), "trailing")
 	for _, version := range []uint64{0, 2, 5, 25, 255} {
 		add(fmt.Sprintf("version-%d", version), set(good[3], 0, 1, version), "version")
@@ -250,6 +259,7 @@ func badPayloads() []badFile {
 	add := func(name string, b []byte, want string) {
 		out = append(out, badFile{"payload", name + ".bin", b, want})
 	}
+
 	// One argument of the packed type, with the bytes it asks for.
 	record := func(packed byte) []byte {
 		return append([]byte{0x27, 0, 0x80, 0, 0, 1, packed}, make([]byte, packed&0x0f)...)
@@ -260,6 +270,7 @@ func badPayloads() []badFile {
 			add(fmt.Sprintf("type-%02d-size-0", typ), record(typ<<4), "value")
 		}
 	}
+
 	for size := range byte(16) {
 		want := "value"
 		if size == 1 || size == 2 || size == 4 || size == 8 {
@@ -268,15 +279,18 @@ func badPayloads() []badFile {
 		add(fmt.Sprintf("size-i32-%02d", size), record(0x10|size), want)
 		add(fmt.Sprintf("size-u64-%02d", size), record(0x40|size), want)
 	}
+
 	for _, size := range []byte{1, 2, 4, 7, 9} {
 		add(fmt.Sprintf("size-double-%d", size), record(0x70|size), "value")
 		add(fmt.Sprintf("size-string-%d", size), record(0x80|size), "value")
 	}
+
 	good := []byte{
 		0x27, 0, 0x80, 0, 0, 3, 0x11, 0x80, 0x78, // level 1, module 7; i32, string, double
 		0xfb, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f, // -5, 0.5
 		1, 0, 5, 0, 3, 0, 'a', 'b', 'c',
 	}
+
 	for n := range good {
 		want := "short"
 		if n == 18 {
@@ -284,10 +298,12 @@ func badPayloads() []badFile {
 		}
 		add(fmt.Sprintf("truncated-%02d", n), good[:n], want)
 	}
+
 	for name, n := range lengths(3, 1) {
 		want := map[string]string{"0": "value", "1": "value", "one-less": "short", "one-more": "value", "max": "short", "max-less-one": "short"}[name]
 		add("num_args-"+name, set(good, 5, 1, n), want)
 	}
+
 	for name, n := range lengths(1, 2) {
 		switch name {
 		case "0", "one-less":
@@ -298,6 +314,7 @@ func badPayloads() []badFile {
 			add("num_strings-"+name, set(good, 18, 2, n), "value")
 		}
 	}
+
 	add("num_strings-largest-allowed", set(good, 18, 2, 32764), "short")
 	add("num_strings-above-allowed", set(good, 18, 2, 32765), "value")
 	for name, n := range lengths(5, 2) {
@@ -313,6 +330,7 @@ func badPayloads() []badFile {
 		}
 		add("len_text-"+name, set(good, 22, 2, n), want)
 	}
+
 	add("text-not-utf8", slices.Concat(good[:24], []byte{0xff, 0xc0, 0x80}), "ok")
 	add("text-nul", slices.Concat(good[:24], []byte{0, 0, 0}), "ok")
 	add("junk-after", append(bytes.Clone(good), 0), "trailing")
@@ -343,6 +361,7 @@ func badDumps(t testing.TB) []badFile {
 				}
 				out = append(out, badFile{"core_dump", "len_total-" + name + ".bin", set(b, 0, 4, n), want})
 			}
+
 			out = append(out,
 				badFile{"core_dump", "len_total-below-min.bin", set(b, 0, 4, 351), "value"},
 				badFile{"core_dump", "len_total-min.bin", set(b, 0, 4, 352), "checksum"},
@@ -359,6 +378,7 @@ func badDumps(t testing.TB) []badFile {
 				badFile{"core_dump", "text-not-utf8.bin", set(b, 60, 2, 0xc0ff), "ok"},
 				badFile{"core_dump", "text-after-nul.bin", set(b, 61, 2, 'x'<<8), "ok"},
 			)
+
 			head := len(crash) - 28 // of the region
 			for _, n := range []int{1, 8, 9, 87, 88, 100, 219, 221, 224, 227, 228, len(crash) - 1} {
 				want := "short"
@@ -367,6 +387,7 @@ func badDumps(t testing.TB) []badFile {
 				}
 				out = append(out, badFile{"crash_catcher", fmt.Sprintf("truncated-%03d.bin", n), crash[:n], want})
 			}
+
 			start := binary.LittleEndian.Uint32(crash[head:])
 			for name, n := range lengths(20, 4) {
 				want := "short" // where data is taken for the next region too
@@ -379,6 +400,7 @@ func badDumps(t testing.TB) []badFile {
 				}
 				out = append(out, badFile{"crash_catcher", "region-size-" + name + ".bin", set(crash, head+4, 4, end.Uint64()), want})
 			}
+
 			out = append(out,
 				badFile{"crash_catcher", "region-end-before-start.bin", set(crash, head+4, 4, uint64(start)-1), "value"},
 				badFile{"crash_catcher", "region-end-0.bin", set(crash, head+4, 4, 0), "value"},
@@ -389,6 +411,7 @@ func badDumps(t testing.TB) []badFile {
 				badFile{"crash_catcher", "flags-not-set.bin", set(crash, 4, 4, 0), "short"},
 				badFile{"crash_catcher", "junk-before.bin", append([]byte{0}, crash...), "value"},
 			)
+
 		case 3: // with regions and a stack overflow
 			for n := 1; n < 8; n++ {
 				name := fmt.Sprintf("junk-after-overflow-%d.bin", n)
@@ -399,6 +422,7 @@ func badDumps(t testing.TB) []badFile {
 			out = append(out, badFile{"crash_catcher", "overflow-wrong-mark.bin", set(crash, len(crash)-1, 1, 0), "value"})
 		}
 	}
+
 	return out
 }
 
@@ -412,6 +436,7 @@ func badMessages() []badFile {
 		}
 		out = append(out, badFile{"device_info", fmt.Sprintf("truncated-%02d.bin", n), info[:n], want})
 	}
+
 	long := slices.Concat(info[:4], bytes.Repeat([]byte{'x'}, 1<<16))
 	out = append(out,
 		badFile{"device_info", "junk-after.bin", append(bytes.Clone(info), "more\x00"...), "ok"},
@@ -421,6 +446,7 @@ func badMessages() []badFile {
 		badFile{"device_info", "string-64KiB-without-nul.bin", long, "short"},
 		badFile{"device_info", "topic-metacharacters.bin", []byte("\x01\x00\x00\x00../#/+\x00$SYS/a b\x00"), "ok"},
 	)
+
 	config := []byte{0, 255, 255, 255, 255, 0, 0, 0, 0}
 	for n := 1; n < len(config); n++ {
 		out = append(out, badFile{"log_config", fmt.Sprintf("truncated-%d.bin", n), config[:n], "short"})
@@ -432,6 +458,7 @@ func badMessages() []badFile {
 		}
 		out = append(out, badFile{"log_config", fmt.Sprintf("level-%d.bin", level), set(config, 0, 1, level), want})
 	}
+
 	out = append(out, badFile{"log_config", "junk-after.bin", append(bytes.Clone(config), 7), "ok"})
 	chunk := []byte{0, 0, 20, 0}
 	for n := 1; n < len(chunk); n++ {

@@ -17,6 +17,7 @@ func badSpecs() []badFile {
 		}
 		add(name, strings.Replace(good, from, to, 1))
 	}
+
 	// YAML
 	add("empty", "")
 	add("zeros", strings.Repeat("\x00", 100))
@@ -44,6 +45,7 @@ func badSpecs() []badFile {
 	add("yaml-nested-maps", strings.Repeat("{a: ", 5000)+strings.Repeat("}", 5000))
 	add("yaml-long-line", "meta: "+strings.Repeat("x", 70000)+"\n")
 	add("yaml-complex-key", "? [a, b]\n: c\n")
+
 	// Keys
 	edit("key-twice", "  endian: le\n", "  endian: le\n  endian: le\n")
 	edit("key-twice-in-a-field", "type: u2be, ", "type: u2be, type: u2be, ")
@@ -54,6 +56,7 @@ func badSpecs() []badFile {
 	edit("id-missing", "  id: bad\n", "")
 	edit("id-upper-case", "{id: a, ", "{id: A, ")
 	edit("id-twice", "{id: b, ", "{id: a, ")
+
 	// Fields
 	edit("type-unknown", "type: u2be", "type: u3")
 	edit("type-missing", "{id: rest, size-eos: true,", "{id: rest,")
@@ -81,6 +84,7 @@ func badSpecs() []badFile {
 		many += fmt.Sprintf("unknown%d: 1\n", i)
 	}
 	add("errors-more-than-20", many)
+
 	// A good file, cut and doubled.
 	for _, n := range []int{1, 10, 60, 100, 200, 500, 1000, strings.Index(good, "\nenums:")} {
 		add(fmt.Sprintf("truncated-%04d", n), good[:n])

@@ -74,11 +74,13 @@ func FuzzCrash(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+
 	for _, b := range dumps {
 		f.Add(b)
 		f.Add(slices.Concat(make([]byte, format.CoreDumpHeaderSize), b))
 		f.Add([]byte(hex.EncodeToString(b)))
 	}
+
 	for _, b := range readFolder(f, filepath.Join("testdata", "bad", "crash_catcher")) {
 		f.Add(b)
 	}
@@ -165,6 +167,7 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 	if len(frames) > maxFrames || d.Known(15) && (len(frames) == 0 || frames[0].PC != d.Registers.PC()&^1) {
 		t.Errorf("%d calls, the first %+v", len(frames), frames[:min(len(frames), 1)])
 	}
+
 	// What was found apart follows what is sure.
 	if i := slices.IndexFunc(frames, func(f crash.Frame) bool { return f.Confidence == crash.Scanned }); i >= 0 {
 		for _, f := range frames[i:] {
@@ -173,6 +176,7 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 			}
 		}
 	}
+
 	fault := fw.Explain(d)
 	if d.Known(15) && len(fault.Reasons) == 0 || len(fault.Reasons) > 64 {
 		t.Errorf("fault is %+v", fault)
@@ -180,6 +184,7 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 	if summary := fw.Summary(d, trace); len(summary) == 0 || len(summary) > 100 {
 		t.Errorf("summary is %q, want some and at most 100", summary)
 	}
+
 	crash.Running(d, trace)
 	if fw != nil {
 		fw.Match(d)

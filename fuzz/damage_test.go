@@ -53,6 +53,7 @@ func randomArg(rng *rand.Rand, texts bool) format.Arg {
 		return format.ArgChar(byte(bits))
 	case 6:
 		return format.ArgDouble(rng.NormFloat64())
+
 	case 7:
 		if !texts {
 			return format.ArgDropped()
@@ -63,6 +64,7 @@ func randomArg(rng *rand.Rand, texts bool) format.Arg {
 		}
 		return format.ArgString(string(b))
 	}
+
 	return format.ArgDropped()
 }
 
@@ -78,6 +80,7 @@ func damage(rng *rand.Rand, typ string, b []byte) []byte {
 	if len(b) == 0 || failed != nil {
 		return append(b, byte(rng.Uint32()))
 	}
+
 	switch rng.IntN(8) {
 	case 0:
 		return b[:rng.IntN(len(b))]
@@ -90,16 +93,19 @@ func damage(rng *rand.Rand, typ string, b []byte) []byte {
 		at := rng.IntN(len(b))
 		return slices.Insert(b, at, byte(rng.Uint32()))
 	}
+
 	var fields []*node
 	tree.walk(func(n *node) {
 		if n.kind == intNode && n.end > n.start && decisive.MatchString(n.name) {
 			fields = append(fields, n)
 		}
 	})
+
 	if len(fields) == 0 {
 		b[rng.IntN(len(b))] = byte(rng.Uint32())
 		return b
 	}
+
 	f := fields[rng.IntN(len(fields))]
 	size, value := f.end-f.start, f.n.Uint64()
 	switch rng.IntN(6) {
@@ -116,5 +122,6 @@ func damage(rng *rand.Rand, typ string, b []byte) []byte {
 	default:
 		value = rng.Uint64() >> rng.IntN(64)
 	}
+
 	return set(b, skip+f.start, size, value)
 }

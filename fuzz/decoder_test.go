@@ -44,6 +44,7 @@ func decode(t testing.TB, d *format.Decoder, stream, cuts []byte) []event {
 		if lost != (e.Reason != nil) || e.Kind == 0 || e.Kind > format.EventTail {
 			t.Fatalf("%v at %d has the reason %v", e.Kind, e.Offset, e.Reason)
 		}
+
 		flat := event{kind: e.Kind, verified: e.Verified, version: e.Version, offset: e.Offset, bytes: string(e.Bytes)}
 		if e.Reason != nil {
 			flat.reason = e.Reason.Error()
@@ -57,8 +58,10 @@ func decode(t testing.TB, d *format.Decoder, stream, cuts []byte) []event {
 		case format.EventFrame:
 			flat.frame = fmt.Sprintf("%d %d %d %x %x %d", e.Frame.Sequence, e.Frame.TickDelta, e.Frame.Offset, e.Frame.Payload, e.Payload.FmtAddr(), e.Payload.NumArgs())
 		}
+
 		out = append(out, flat)
 	}
+
 	rest := stream
 	for i := 0; len(rest) > 0; i++ {
 		n := len(rest)
@@ -74,12 +77,14 @@ func decode(t testing.TB, d *format.Decoder, stream, cuts []byte) []event {
 		}
 		rest = rest[n:]
 	}
+
 	for e := range d.Close() {
 		take(e)
 	}
 	if int(next) != len(stream) {
 		t.Fatalf("the events end at %d, the stream at %d", next, len(stream))
 	}
+
 	return out
 }
 
@@ -105,6 +110,7 @@ func checkEvents(t testing.TB, stream []byte, events []event) {
 			}
 			due = -1
 		}
+
 		if !e.verified {
 			continue
 		}
@@ -116,12 +122,14 @@ func checkEvents(t testing.TB, stream []byte, events []event) {
 			frames, base, due = tree.at("body", "data", "frames").kids, e.offset, e.offset+int64(tree.end)
 			continue
 		}
+
 		if len(frames) == 0 && e.kind == format.EventSkipped && e.offset+int64(len(e.bytes)) == due && trailing(stream[base:]) {
 			continue
 		}
 		if len(frames) == 0 || e.offset != base+int64(frames[0].start) || len(e.bytes) != frames[0].end-frames[0].start {
 			t.Fatalf("verified %v of %d bytes at %d is no frame of the log at %d", e.kind, len(e.bytes), e.offset, base)
 		}
+
 		_, failed := interpret(ulogger, "payload", nil, []byte(e.bytes)[len(e.bytes)-len(frames[0].kid("payload").raw):], false)
 		if (failed == nil) != (e.kind == format.EventFrame) {
 			t.Fatalf("verified %v at %d; the interpreter says %v of its payload", e.kind, e.offset, failed)
@@ -178,6 +186,7 @@ func FuzzDecoder(f *testing.F) {
 		f.Add(b[1:], []byte{3, 15, 0, 200})
 		f.Add(b[:len(b)-1], []byte{255})
 	}
+
 	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
 		var whole, cut []event
 		within(t, decoderLimits, len(stream), func() {
@@ -215,6 +224,7 @@ func TestDecoderLostHeader(t *testing.T) {
 			}
 			stream[at] = b
 		}
+
 		frames := func(stream []byte) (n int) {
 			for _, e := range decode(t, &format.Decoder{}, stream, nil) {
 				if e.kind == format.EventFrame && e.bytes == string(good[e.offset:][:len(e.bytes)]) {
@@ -223,6 +233,7 @@ func TestDecoderLostHeader(t *testing.T) {
 			}
 			return n
 		}
+
 		if lost := frames(good) - frames(stream); lost > test.lost {
 			t.Errorf("%s: %d frames of %d are lost", test.name, lost, frames(good))
 		}
@@ -280,6 +291,7 @@ func FuzzResync(f *testing.F) {
 		f.Add(append(binary.LittleEndian.AppendUint16(nil, uint16(i)), 0xff))
 		f.Add(append(binary.LittleEndian.AppendUint16(nil, uint16(i)), 0x01, byte(i), 0, 0x80))
 	}
+
 	// The header of one log lost while another of the other version was damaged.
 	f.Add([]byte("\x00C\xe3\xeb\xeb\xeb"))
 	f.Add([]byte("+\xefK7\xd0)\x00\x00\x10"))
@@ -295,6 +307,7 @@ func FuzzResync(f *testing.F) {
 			written[event{offset: e.offset, bytes: e.bytes}] = true
 		}
 	}
+
 	f.Fuzz(func(t *testing.T, patches []byte) {
 		stream := bytes.Clone(good)
 		harmed := map[int64]bool{} // starts of logs
@@ -311,6 +324,7 @@ func FuzzResync(f *testing.F) {
 			stream[at] = patches[2]
 			patches = patches[3:]
 		}
+
 		var events []event
 		within(t, decoderLimits, len(stream), func() { events = decode(t, &format.Decoder{}, stream, nil) })
 		checkEvents(t, stream, events)
@@ -320,6 +334,7 @@ func FuzzResync(f *testing.F) {
 				frames++
 			}
 		}
+
 		stranger := &format.Decoder{ValidAddr: func(uint32) bool { return false }}
 		for _, events := range [][]event{events, decode(t, stranger, stream, nil)} {
 			verified := map[int64]bool{}
@@ -334,6 +349,7 @@ func FuzzResync(f *testing.F) {
 				}
 			}
 		}
+
 		if lost := len(written) - frames; count == 1 && lost > 2 || len(harmed) == 0 && lost > 0 {
 			t.Errorf("%d of %d frames are lost after %d patches", lost, len(written), count)
 		}

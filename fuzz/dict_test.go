@@ -46,6 +46,7 @@ func makeDictSeeds(t testing.TB) map[string][]byte {
 		files["json/"+name+".json"] = asJSON.Bytes()
 		files["csv/"+name+".csv"] = asCSV.Bytes()
 	}
+
 	return files
 }
 
@@ -70,6 +71,7 @@ func FuzzELF(f *testing.F) {
 			f.Add(b)
 		}
 	}
+
 	f.Fuzz(func(t *testing.T, b []byte) {
 		within(t, dictLimits, len(b), func() {
 			d, err := dict.ReadELF(bytes.NewReader(b), int64(len(b)))
@@ -79,6 +81,7 @@ func FuzzELF(f *testing.F) {
 			if d == nil {
 				return
 			}
+
 			n := 0
 			for addr, text := range d.Strings() {
 				// Which of several it gives, where sections lie on each other, is held by the
@@ -92,6 +95,7 @@ func FuzzELF(f *testing.F) {
 					break
 				}
 			}
+
 			d.Begins(0x2001)
 			d.Modules()
 		})

@@ -50,12 +50,14 @@ func (p *place) valid(v *spec.Valid, self *node) *failure {
 		}
 		return err
 	}
+
 	if err := compare(v.Eq, func(cmp int) bool { return cmp == 0 }); err != nil {
 		return err
 	}
 	if err := compare(v.Min, func(cmp int) bool { return cmp >= 0 }); err != nil {
 		return err
 	}
+
 	if err := compare(v.Max, func(cmp int) bool { return cmp <= 0 }); err != nil {
 		return err
 	}
@@ -68,6 +70,7 @@ func (p *place) valid(v *spec.Valid, self *node) *failure {
 		}
 		ok = ok && found
 	}
+
 	if v.Expr != nil {
 		is, err := p.cond(v.Expr)
 		if err != nil {
@@ -75,9 +78,11 @@ func (p *place) valid(v *spec.Valid, self *node) *failure {
 		}
 		ok = ok && is
 	}
+
 	if !ok {
 		return p.fail(classValue)
 	}
+
 	return nil
 }
 
@@ -141,6 +146,7 @@ func (p *place) eval(e spec.Expr) (*node, *failure) {
 		return p.field(e)
 	case *spec.StreamProp:
 		return p.property(e)
+
 	case *spec.Elem:
 		list, err := p.eval(e.X)
 		if err != nil {
@@ -151,6 +157,7 @@ func (p *place) eval(e spec.Expr) (*node, *failure) {
 			return nil, err
 		}
 		return list.kids[i.Int64()], nil
+
 	case *spec.Unary:
 		x, err := p.eval(e.X)
 		switch {
@@ -160,6 +167,7 @@ func (p *place) eval(e spec.Expr) (*node, *failure) {
 			return boolean(!x.yes), nil
 		}
 		return integer(new(big.Int).Neg(x.n)), nil
+
 	case *spec.Binary:
 		return p.binary(e)
 	case *spec.Cond:
@@ -172,6 +180,7 @@ func (p *place) eval(e spec.Expr) (*node, *failure) {
 		}
 		return p.eval(e.Else)
 	}
+
 	panic("the interpreter does not know this expression: " + e.String()) // the model has grown
 }
 
@@ -218,6 +227,7 @@ func (p *place) computed(i *spec.Instance) (*node, *failure) {
 	if err != nil {
 		return nil, err
 	}
+
 	io := p.n.io
 	if pos.Cmp(big.NewInt(int64(len(io.b)))) > 0 {
 		return nil, p.fail(classShort)
@@ -226,6 +236,7 @@ func (p *place) computed(i *spec.Instance) (*node, *failure) {
 	if i.Size == nil {
 		return p.value(&i.Type, at, false)
 	}
+
 	size, err := p.num(i.Size)
 	if err != nil {
 		return nil, err
@@ -233,6 +244,7 @@ func (p *place) computed(i *spec.Instance) (*node, *failure) {
 	if size.Cmp(big.NewInt(int64(at.left()))) > 0 {
 		return nil, p.fail(classShort)
 	}
+
 	return p.value(&i.Type, &stream{b: at.b[at.pos:][:size.Int64()], base: at.here()}, true)
 }
 
@@ -319,5 +331,6 @@ func calculate(op spec.Op, x, y *big.Int) *big.Int {
 	case spec.OpShr:
 		return z.Rsh(x, uint(y.Uint64()))
 	}
+
 	panic("the interpreter does not know the operator " + string(op))
 }

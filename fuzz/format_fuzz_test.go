@@ -115,6 +115,7 @@ func FuzzChunkStream(f *testing.F) {
 	f.Add([]byte{6, 2, 0, 4, 0, 'c', 'd', 6, 0, 0, 4, 0, 'a', 'b', 6, 2, 0, 9, 0, 'c', 'd'})    // out of order, wrong total
 	f.Add([]byte{6, 0, 0, 1, 0, 'a', 'b', 4, 0, 0, 1, 0, 5, 0, 0, 1, 0, 'x', 5, 1, 0, 1, 0, 0}) // overrun, empty, after the end
 	f.Add([]byte{5, 0, 0, 1, 0, 'a', 4, 1, 0, 1, 0})                                            // empty, at the end of a complete one
+
 	f.Fuzz(func(t *testing.T, b []byte) {
 		differ(t, "chunk", b)
 		var transfer format.Transfer
@@ -153,6 +154,7 @@ func (m *transferModel) add(t testing.TB, transfer *format.Transfer, c format.Ch
 	case fits && int(c.LenTotal) == m.total && int(c.Offset) == len(m.data) && len(m.data) < m.total:
 		m.data, taken = append(m.data, c.Data...), true
 	}
+
 	complete := taken && len(m.data) == m.total
 	if int(transfer.Next()) != len(m.data) {
 		t.Errorf("after %+v the next offset is %d, want %d", c, transfer.Next(), len(m.data))
@@ -160,6 +162,7 @@ func (m *transferModel) add(t testing.TB, transfer *format.Transfer, c format.Ch
 	if complete != (status == format.ChunkCompleted) || complete != (whole != nil) {
 		t.Errorf("after %+v the status is %v with %d bytes, complete: %v", c, status, len(whole), complete)
 	}
+
 	if complete {
 		sameBytes(t, "transfer", whole, m.data)
 	}

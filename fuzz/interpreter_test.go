@@ -86,6 +86,7 @@ func (n *node) text(w *strings.Builder) {
 			sep = ","
 		}
 		w.WriteByte('}')
+
 	case listNode:
 		w.WriteByte('[')
 		for _, k := range n.kids {
@@ -94,6 +95,7 @@ func (n *node) text(w *strings.Builder) {
 			sep = ","
 		}
 		w.WriteByte(']')
+
 	case intNode:
 		w.WriteString(n.n.String())
 	case boolNode:
@@ -196,6 +198,7 @@ func (in *interpreter) attr(n *node, index int) *failure {
 			return err
 		}
 	}
+
 	if a.Repeat == spec.RepeatNone {
 		kid, err := at.element()
 		if kid != nil {
@@ -206,6 +209,7 @@ func (in *interpreter) attr(n *node, index int) *failure {
 		}
 		return at.valid(a.Valid, kid)
 	}
+
 	list := &node{name: a.ID, kind: listNode, start: n.io.here(), end: n.io.here()}
 	n.kids = append(n.kids, list)
 	count := big.NewInt(-1)
@@ -215,6 +219,7 @@ func (in *interpreter) attr(n *node, index int) *failure {
 			return err
 		}
 	}
+
 	last := len(in.path) - 1
 	for ; ; at.index++ {
 		switch {
@@ -223,6 +228,7 @@ func (in *interpreter) attr(n *node, index int) *failure {
 		case a.Repeat == spec.RepeatExpr && count.Cmp(big.NewInt(int64(at.index))) == 0:
 			return nil
 		}
+
 		in.path[last] = fmt.Sprintf("%s[%d]", a.ID, at.index)
 		kid, err := at.element()
 		if err != nil {
@@ -234,6 +240,7 @@ func (in *interpreter) attr(n *node, index int) *failure {
 		if err := at.valid(a.Valid, kid); err != nil {
 			return err
 		}
+
 		list.kids = append(list.kids, kid)
 		list.end = n.io.here()
 		if a.Repeat == spec.RepeatUntil {
@@ -255,6 +262,7 @@ func (p *place) element() (*node, *failure) {
 	if p.in.left--; p.in.left < 0 {
 		return nil, p.fail(classLimit)
 	}
+
 	if a.Contents != nil {
 		kid, err := p.bytes(io, len(a.Contents))
 		if err == nil && !bytes.Equal(kid.raw, a.Contents) {
@@ -262,6 +270,7 @@ func (p *place) element() (*node, *failure) {
 		}
 		return kid, err
 	}
+
 	if !a.Tail() {
 		return p.value(&a.Type, io, false)
 	}
@@ -276,6 +285,7 @@ func (p *place) element() (*node, *failure) {
 		}
 		size = int(n.Int64())
 	}
+
 	sub := &stream{b: io.b[io.pos : io.pos+size], base: io.here()}
 	io.pos += size
 	kid, err := p.value(&a.Type, sub, true)
@@ -299,6 +309,7 @@ func (p *place) value(d *spec.DataType, io *stream, delimited bool) (*node, *fai
 		}
 		p.number(kid, d)
 		return kid, nil
+
 	case spec.Bits:
 		return p.bits(io, d.Width)
 	case spec.Switch:
@@ -313,6 +324,7 @@ func (p *place) value(d *spec.DataType, io *stream, delimited bool) (*node, *fai
 		}
 		return nil, nil
 	}
+
 	if delimited && p.in.shallow {
 		return p.bytes(io, io.left())
 	}
@@ -324,6 +336,7 @@ func (p *place) value(d *spec.DataType, io *stream, delimited bool) (*node, *fai
 		}
 		params = append(params, &node{name: d.User.Params[i].ID, kind: intNode, n: n})
 	}
+
 	kid, err := p.in.read(d.User, params, io)
 	kid.name = p.name()
 	return kid, err

@@ -72,6 +72,7 @@ func TestKaitai(t *testing.T) {
 			good++
 		}
 	}
+
 	for _, v := range agentVectors(t) {
 		add(v.typ, v.bytes)
 	}
@@ -80,6 +81,7 @@ func TestKaitai(t *testing.T) {
 			add(f.typ, f.bytes)
 		}
 	}
+
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := range kaitaiLogs {
 		b := randomLog(t, rng)
@@ -88,6 +90,7 @@ func TestKaitai(t *testing.T) {
 		}
 		add("log", b)
 	}
+
 	for _, typ := range ulogger.Types {
 		seeds := readSeeds(t, typ.ID)
 		for _, b := range seeds {
@@ -101,6 +104,7 @@ func TestKaitai(t *testing.T) {
 			add(typ.ID, b)
 		}
 	}
+
 	wrong := compareKaitai(t, parser, inputs)
 	t.Logf("%d inputs, %d of them good, %d disagreements", len(inputs), good, wrong)
 	if good < kaitaiLogs/2 || len(inputs)-good < kaitaiLogs/4 {
@@ -121,6 +125,7 @@ func TestKaitaiSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var inputs []kaitaiInput
 	add := func(typ string, b []byte) { inputs, _ = expect(inputs, s, typ, b) }
 	for _, test := range interpreterCases(t) {
@@ -128,6 +133,7 @@ func TestKaitaiSmall(t *testing.T) {
 			add(test.typ, test.bytes[:n])
 		}
 	}
+
 	rng := rand.New(rand.NewPCG(2, 2))
 	for range 1000 {
 		for _, typ := range s.Types {
@@ -138,6 +144,7 @@ func TestKaitaiSmall(t *testing.T) {
 			add(typ.ID, b)
 		}
 	}
+
 	t.Logf("%d inputs, %d disagreements", len(inputs), compareKaitai(t, parser, inputs))
 }
 
@@ -166,6 +173,7 @@ func compileKaitai(t *testing.T, file string) string {
 		}
 		t.Skip(what)
 	}
+
 	if _, err := exec.LookPath("node"); err != nil {
 		missing("node is not installed")
 	}
@@ -177,10 +185,12 @@ func compileKaitai(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatalf("the Kaitai compiler does not take %s: %v\n%s", file, err, out)
 	}
+
 	made, err := filepath.Glob(filepath.Join(dir, "*.js"))
 	if err != nil || len(made) != 1 {
 		t.Fatalf("the compiler made %v, %v", made, err)
 	}
+
 	return made[0]
 }
 
@@ -195,6 +205,7 @@ func runKaitai(t *testing.T, parser string, inputs []kaitaiInput) []string {
 	if err := os.WriteFile(file, list.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	modules, err := filepath.Abs(filepath.Join(kaitaiScripts, "node_modules"))
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +217,7 @@ func runKaitai(t *testing.T, parser string, inputs []kaitaiInput) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var lines []string
 	scanner := bufio.NewScanner(bytes.NewReader(out))
 	scanner.Buffer(nil, 64<<20)
@@ -215,5 +227,6 @@ func runKaitai(t *testing.T, parser string, inputs []kaitaiInput) []string {
 	if err := scanner.Err(); err != nil || len(lines) != len(inputs) {
 		t.Fatalf("%d lines for %d inputs, %v", len(lines), len(inputs), err)
 	}
+
 	return lines
 }

@@ -31,12 +31,14 @@ func differLog(t testing.TB, b []byte) {
 	if !agreeOnFailure(t, "log", b, err, failed) {
 		return
 	}
+
 	if err != nil {
 		if l.Bytes() != nil || rest != nil {
 			t.Errorf("log: results beside the error are %x and %x", l.Bytes(), rest)
 		}
 		return
 	}
+
 	head := tree.at("body", "header")
 	sameHeader(t, l.Header, head)
 	sameBytes(t, "log: data", l.Data(), tree.at("body", "data").raw)
@@ -57,6 +59,7 @@ func differFrames(t testing.TB, v headerVersion, b []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	tree, failed := interpret(ulogger, id, nil, b, true)
 	want := tree.kid("frames").kids
 	frames, again := l.Frames(), l.Frames()
@@ -74,6 +77,7 @@ func differFrames(t testing.TB, v headerVersion, b []byte) {
 			t.Errorf("%s: frame %d: got offset %d, %d by the iterator, want %d", id, i, f.Offset, all[i].Offset, want[i].start)
 		}
 	}
+
 	if walked != len(want) || len(all) != len(want) {
 		t.Errorf("%s: %d frames by the loop, %d by the iterator; the interpreter says %d", id, walked, len(all), len(want))
 	}
@@ -92,6 +96,7 @@ func differPayload(t testing.TB, b []byte) {
 	if !agreeOnFailure(t, "payload", b, err, failed) || err != nil {
 		return
 	}
+
 	head := tree.kid("header")
 	for name, got := range map[string]uint64{
 		"level": uint64(p.Level()), "module": uint64(p.Module()), "fmt_addr": uint64(p.FmtAddr()), "num_args": uint64(p.NumArgs()),
@@ -100,6 +105,7 @@ func differPayload(t testing.TB, b []byte) {
 			t.Errorf("payload: %s is %d, the interpreter says %d", name, got, want)
 		}
 	}
+
 	var texts []*node
 	if section := tree.at("strings", "blob", "strings"); section != nil {
 		texts = section.kids
@@ -112,6 +118,7 @@ func differPayload(t testing.TB, b []byte) {
 		sameBytes(t, "payload: string", text, texts[i].kid("text").raw)
 		i++
 	}
+
 	if i != len(texts) {
 		t.Errorf("payload: %d strings, the interpreter says %d", i, len(texts))
 	}
@@ -121,6 +128,7 @@ func differPayload(t testing.TB, b []byte) {
 	if len(all) != len(values) {
 		t.Fatalf("payload: %d arguments, the interpreter says %d", len(all), len(values))
 	}
+
 	for i, n := range values {
 		if !args.Next() {
 			t.Fatalf("payload: argument %d of %d is missing", i, len(values))
@@ -130,6 +138,7 @@ func differPayload(t testing.TB, b []byte) {
 			t.Errorf("payload: argument %d is %v by the loop, %v by the iterator", i, a, b)
 		}
 	}
+
 	if args.Next() {
 		t.Errorf("payload: more than %d arguments", len(values))
 	}
@@ -143,6 +152,7 @@ func sameArg(t testing.TB, a format.Arg, n *node, texts *[]*node) {
 	if uint64(a.Type()) != typ {
 		t.Errorf("argument type is %v, the interpreter says %d", a.Type(), typ)
 	}
+
 	if a.Type() == format.ArgTypeString {
 		var want []byte
 		stored := len(*texts) > 0
@@ -155,6 +165,7 @@ func sameArg(t testing.TB, a format.Arg, n *node, texts *[]*node) {
 		sameBytes(t, "argument: text", a.Text(), want)
 		return
 	}
+
 	value := n.kid("value")
 	ok := a.Stored() && a.Text() == nil
 	switch a.Type() {
@@ -165,6 +176,7 @@ func sameArg(t testing.TB, a format.Arg, n *node, texts *[]*node) {
 	default:
 		ok = ok && value.n.IsUint64() && a.Uint() == value.n.Uint64()
 	}
+
 	if !ok {
 		t.Errorf("%v argument is %#x, the interpreter says %v %#x", a.Type(), a.Uint(), value.n, value.f)
 	}
@@ -190,10 +202,12 @@ func differArgument(t testing.TB, b []byte) {
 		n, _ := spec.Const(c.Value)
 		known = known || n.Uint64() == uint64(packed)
 	}
+
 	if (err == nil) != (known && failed == nil) {
 		t.Errorf("argument: format says %v on % x, the interpreter %v", err, clip(b), failed)
 		return
 	}
+
 	if err != nil {
 		return
 	}
@@ -201,6 +215,7 @@ func differArgument(t testing.TB, b []byte) {
 	if !args.Next() {
 		t.Fatal("argument: the record has none")
 	}
+
 	sameArg(t, args.Arg(), tree, new([]*node))
 }
 
@@ -215,6 +230,7 @@ func differStrings(t testing.TB, b []byte) {
 	if count > 32764 {
 		return // refused by the section's header, before the type strings is asked
 	}
+
 	tree, failed := interpret(ulogger, "strings", []uint64{uint64(count)}, b[2:], false)
 	record := append([]byte{0, 0, 0, 0, 0, 0}, b[:2]...)
 	record = append(binary.LittleEndian.AppendUint16(record, uint16(len(b)-2)), b[2:]...)
@@ -222,6 +238,7 @@ func differStrings(t testing.TB, b []byte) {
 	if !agreeOnFailure(t, "strings", b, err, failed) || err != nil {
 		return
 	}
+
 	texts := slices.Collect(p.Strings())
 	want := tree.kid("strings").kids
 	if len(texts) != len(want) {
@@ -240,6 +257,7 @@ func differCrashCatcher(t testing.TB, b []byte) {
 	if !agreeOnFailure(t, "crash_catcher", b, err, failed) || err != nil {
 		return
 	}
+
 	sameView(t, c.Header, tree.kid("header"))
 	sameView(t, c.Registers, tree.kid("registers"))
 	if (c.FPRegisters != nil) != (tree.kid("fp_registers") != nil) {
@@ -251,6 +269,7 @@ func differCrashCatcher(t testing.TB, b []byte) {
 	if c.StackOverflow != (tree.kid("stack_overflow") != nil) {
 		t.Errorf("crash_catcher: stack overflow %v, the interpreter says otherwise", c.StackOverflow)
 	}
+
 	var want []*node
 	if list := tree.kid("regions"); list != nil {
 		want = list.kids
@@ -267,6 +286,7 @@ func differCrashCatcher(t testing.TB, b []byte) {
 		}
 		i++
 	}
+
 	if i != len(want) {
 		t.Errorf("crash_catcher: %d regions, the interpreter says %d", i, len(want))
 	}

@@ -54,6 +54,7 @@ func TestViewsRoundTrip(t *testing.T) {
 		if err != nil || len(rest) != len(b)-n {
 			t.Fatalf("% x: %d bytes left over of %d, %v", b, len(rest), len(b)-n, err)
 		}
+
 		prefix := []byte("prefix")
 		out, err := v.AppendTo(prefix)
 		if err != nil || !bytes.Equal(out, append(prefix, b[:n]...)) {
@@ -77,6 +78,7 @@ func TestViewsSetters(t *testing.T) {
 		if err != nil || failed != nil {
 			t.Fatalf("got error %v from the view and %v from the interpreter, want none", err, failed)
 		}
+
 		if reflect.TypeOf(v).Kind() != reflect.Pointer {
 			return // a struct, whose fields are set as they are
 		}
@@ -87,6 +89,7 @@ func TestViewsSetters(t *testing.T) {
 			}
 			set++
 		}
+
 		out, err := filled.Interface().(appender).AppendTo(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -95,6 +98,7 @@ func TestViewsSetters(t *testing.T) {
 		if failed != nil {
 			t.Fatalf("the interpreter does not take what the view wrote: %v", failed)
 		}
+
 		var got, want strings.Builder
 		again.text(&got)
 		tree.text(&want)
@@ -102,6 +106,7 @@ func TestViewsSetters(t *testing.T) {
 			t.Fatalf("filled with %s, written as %s", &want, &got)
 		}
 	})
+
 	if set == 0 {
 		t.Error("no setter was found")
 	}
@@ -121,18 +126,22 @@ func setField(t *rapid.T, v reflect.Value, id string, n *node) bool {
 			setter.Call(nil) // exact contents
 			return true
 		}
+
 		in := setter.Type().In(0)
 		if in.Kind() != reflect.String {
 			setter.Call([]reflect.Value{reflect.ValueOf(n.n.Uint64()).Convert(in)})
 			return true
 		}
+
 		err, _ := setter.Call([]reflect.Value{reflect.ValueOf(string(n.raw))})[0].Interface().(error)
 		fits := n.end-n.start > len(n.raw)
 		if (err == nil) != fits || err != nil && !errors.Is(err, format.ErrTooLong) {
 			t.Fatalf("setting %d bytes of %s: %v", len(n.raw), id, err)
 		}
+
 		return fits
 	}
+
 	t.Fatalf("%v has no setter for %s", v.Type(), id)
 	return false
 }
@@ -187,6 +196,7 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 		if err != nil || l.Version() != version {
 			t.Fatalf("version %d of %d, %v, want %d", l.Version(), version, err, version)
 		}
+
 		frames := l.Frames()
 		again, err := format.NewLogBuilder(version)
 		if err != nil {
@@ -195,6 +205,7 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 		again.SessionToken = l.SessionToken()
 		again.Tick, again.TickRateHz, _ = l.Clock()
 		again.EpochTimeUs, _ = l.Epoch()
+
 		for i, r := range records {
 			if !frames.Next() {
 				t.Fatalf("%d frames of %d", i, len(records))
@@ -205,6 +216,7 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		if frames.Next() || frames.Err() != nil {
 			t.Fatalf("more than %d frames, or %v", len(records), frames.Err())
 		}
@@ -263,6 +275,7 @@ func TestChecksumSingleFlip(t *testing.T) {
 				data[i] ^= 1 << bit
 			}
 		}
+
 		dump := format.CoreDump{Header: new(format.CoreDumpHeader), Crash: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "crash")}
 		dump.Seal()
 		for i := range dump.Crash {
@@ -311,6 +324,7 @@ func TestChecksumTwoFlips(t *testing.T) {
 			data[b/8] ^= 1 << (b % 8)
 		}
 	}
+
 	if pairs := 8 * len(data) * (len(data) - 1) / 2; missed["xor8"] != pairs || missed["sum32"] == 0 {
 		t.Errorf("missed pairs are %v, want %d for xor8", missed, pairs)
 	}
@@ -384,6 +398,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 		}
 		return true
 	}
+
 	chunkAt := func(offset int) format.Chunk {
 		return format.Chunk{Offset: uint16(offset), LenTotal: uint16(len(data)), Data: data[offset:min(offset+mtu, len(data))]}
 	}
@@ -406,10 +421,12 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 		default:
 			complete = deliver(c)
 		}
+
 		if offset = int(transfer.Next()); complete || offset >= len(data) {
 			offset = 0 // it sends once more what is complete, as after a lost answer
 		}
 	}
+
 	if !finish {
 		return
 	}
@@ -422,6 +439,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 			break
 		}
 	}
+
 	t.Fatalf("%d bytes did not come through in steps of %d; the gateway asks for %d", len(data), mtu, offset)
 }
 

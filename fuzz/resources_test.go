@@ -105,6 +105,7 @@ func TestLargeInputs(t *testing.T) {
 	}
 	record := []byte{0x06, 0, 0, 0, 0, 0} // a record without arguments, and the shortest frame of it
 	frame := append([]byte{6, 0, 0, 0, 0, 0}, record...)
+
 	for name, b := range map[string][]byte{
 		"zeros":          make([]byte, size),
 		"ones":           bytes.Repeat([]byte{0xff}, size),

@@ -153,6 +153,7 @@ func sameFiles(t testing.TB, dir string, files map[string][]byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if found != len(files) || found == 0 {
 		t.Errorf("%s holds %d files of %d; write them anew with -update", dir, found, len(files))
 	}
@@ -172,6 +173,7 @@ func makeSeeds(t testing.TB) map[string][]byte {
 			samples[typ][string(b)] = true
 		}
 	}
+
 	for _, v := range agentVectors(t) {
 		tree, failed := interpret(ulogger, v.typ, nil, v.bytes, false)
 		if failed != nil {
@@ -188,6 +190,7 @@ func makeSeeds(t testing.TB) map[string][]byte {
 			add(n.typ.ID, append(b, v.bytes[n.start:n.end]...))
 		})
 	}
+
 	files := map[string][]byte{}
 	for typ, set := range samples {
 		var all []string
@@ -206,11 +209,13 @@ func makeSeeds(t testing.TB) map[string][]byte {
 			}
 		}
 	}
+
 	for typ, list := range madeSeeds(t) {
 		for i, b := range list {
 			files[fmt.Sprintf("%s/made-%02d.bin", typ, i)] = b
 		}
 	}
+
 	return files
 }
 
@@ -224,6 +229,7 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 		}
 		return b
 	}
+
 	out := map[string][][]byte{
 		"chunk":           {{0, 0, 20, 0, 'a', 'b'}, append([]byte{16, 0, 32, 0}, count(16)...), {255, 255, 255, 255}},
 		"chunk_ack":       {{0, 0}, {16, 0}, {255, 255}},
@@ -248,12 +254,14 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 			{0, 0, 0, 0}, {0xfc, 0x7f, 0xff, 0xff},
 		},
 	}
+
 	for _, c := range append(ulogger.Type("argument").Seq[0].Type.Cases, spec.Case{Value: &spec.IntLit{N: 0x80}}) {
 		packed, _ := spec.Const(c.Value)
 		low := make([]byte, packed.Uint64()&0x0f)
 		high := bytes.Repeat([]byte{0xff}, len(low))
 		out["argument"] = append(out["argument"], append([]byte{byte(packed.Uint64())}, low...), append([]byte{byte(packed.Uint64())}, high...))
 	}
+
 	dump := append(append([]byte{0x63, 0x43, 3, 0, 1, 0, 0, 0}, count(80)...), make([]byte, 132)...)
 	region := append([]byte{0x28, 0xed, 0, 0xe0, 0x3c, 0xed, 0, 0xe0}, count(20)...)
 	overflow := []byte{0xac, 0xce, 0x55, 0xed}
@@ -273,6 +281,7 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 		}
 		out["core_dump"] = append(out["core_dump"], b)
 	}
+
 	for _, v := range versions {
 		b := buildLog(t, v.number, &format.Record{
 			Level: format.LevelMetric, Module: 31, FmtAddr: 0x8000, TickDelta: 100, Sequence: 9,
@@ -290,6 +299,7 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 		out[v.frame.ID] = append(out[v.frame.ID], frame)
 		out[v.frameHeader().ID] = append(out[v.frameHeader().ID], frame[:v.frameHeader().Size])
 	}
+
 	return out
 }
 

@@ -23,6 +23,7 @@ func parseSpec(t testing.TB, src []byte) *spec.Spec {
 		}
 		return s
 	}
+
 	if s != nil {
 		t.Error("a spec beside an error")
 	}
@@ -30,6 +31,7 @@ func parseSpec(t testing.TB, src []byte) *spec.Spec {
 	if !errors.As(err, &list) || len(list) == 0 || len(list) > 21 {
 		t.Fatalf("error of type %T with %d entries: %v", err, len(list), err)
 	}
+
 	lines := strings.Split(string(src), "\n")
 	last := spec.Pos{}
 	for _, e := range list {
@@ -44,6 +46,7 @@ func parseSpec(t testing.TB, src []byte) *spec.Spec {
 		}
 		last = e.Pos
 	}
+
 	return nil
 }
 
@@ -217,6 +220,7 @@ func interpreterCases(t testing.TB) []interpreterCase {
 		}
 		out = append(out, interpreterCase{test.typ, b, test.want})
 	}
+
 	return out
 }
 

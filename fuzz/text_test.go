@@ -43,6 +43,7 @@ func makeTextSeeds(t testing.TB) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		frames := l.Frames()
 		for i := 0; frames.Next() && i < 23; i++ {
 			frame := frames.Frame()
@@ -55,6 +56,7 @@ func makeTextSeeds(t testing.TB) map[string][]byte {
 			}
 		}
 	}
+
 	record := recordBytes(t, format.ArgI32(-5), format.ArgDouble(2.5), format.ArgString("text"), format.ArgI64(1<<40), format.ArgDropped())
 	for i, printf := range []string{
 		"%", "%%", "%5", "%*", "%*.*d", "%-+ #0'999999999999.999999999lld", "%.f %#.0e %#g %a", "%hhd %hd %ld %lld %jd %zd %td %Lf", "%s %c %p %n %y",
@@ -62,11 +64,13 @@ func makeTextSeeds(t testing.TB) map[string][]byte {
 	} {
 		add("template", fmt.Sprintf("made-%02d", i), append(append([]byte(printf), 0), record...))
 	}
+
 	for i, b := range [][]byte{
 		{0, 0, 0, 0, 1}, {1, 31, 20, 5, 0xff, 0xff, 0xff, 0xff}, {2, 7, 0, 0xff, 0x80}, {3, 3, 9, 2, 'a', 'b', 0xc3}, {4, 5, 12, 3, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f}, {5, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8},
 	} {
 		add("render", fmt.Sprintf("verb-%d", i), b)
 	}
+
 	for name, times := range map[string]struct {
 		epoch      uint64
 		rate       uint32
@@ -83,6 +87,7 @@ func makeTextSeeds(t testing.TB) map[string][]byte {
 	} {
 		add("decode", name, slowLog(t, times.epoch, times.rate, times.tick, times.wait))
 	}
+
 	for i, line := range []string{text.DefaultLine, "{{{module}}} {addr:-20}|{source:3}", "{", "}", "{text:4096}", "{seconds} {tick} {sequence} {index} {file} {fmt:400} {module_number}"} {
 		add("line", fmt.Sprintf("line-%d", i), []byte(line))
 	}
@@ -169,6 +174,7 @@ func FuzzTemplate(f *testing.F) {
 		if !ok || err != nil {
 			return
 		}
+
 		within(t, textLimits, len(b), func() {
 			template := text.ParseTemplate(string(printf))
 			got := template.Append([]byte("> "), p)
@@ -205,6 +211,7 @@ func FuzzRender(f *testing.F) {
 				spec += string(flag)
 			}
 		}
+
 		if width > 0 {
 			spec += strconv.Itoa(width)
 		}
@@ -225,20 +232,24 @@ func FuzzRender(f *testing.F) {
 				}
 			}
 			arg, same = format.ArgString(string(rest)), string(rest)
+
 		case 'f', 'e':
 			x := math.Float64frombits(value)
 			if math.IsNaN(x) || math.IsInf(x, 0) {
 				return
 			}
 			arg, same = format.ArgDouble(x), x
+
 		case 'd':
 			if value == 0 && flags&16 != 0 && prec == 0 {
 				return // Go forgets the sign
 			}
 			arg, same, length = format.ArgI64(int64(value)), int64(value), "ll"
+
 		default:
 			arg, same, length = format.ArgU64(value), value, "ll"
 		}
+
 		p, err := format.ParsePayload(recordBytes(t, arg))
 		if err != nil {
 			t.Fatal(err)
@@ -259,6 +270,7 @@ func FuzzDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+
 	f.Fuzz(func(t *testing.T, b []byte) {
 		decode := func(parallel, chunk int) (string, text.Report) {
 			decoder, err := text.NewDecoder(text.Config{
@@ -274,6 +286,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return out.String(), report
 		}
+
 		if start := strings.TrimLeft(strings.TrimPrefix(string(b), "\ufeff"), " \t\r\n"); strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") {
 			return // rows, whose faults are errors
 		}
@@ -289,6 +302,7 @@ func FuzzDecode(f *testing.F) {
 					t.Errorf("not JSON: %s", row)
 				}
 			}
+
 			if rows != report.Shown+report.Unreadable {
 				t.Errorf("%d rows for %d records", rows, report.Shown)
 			}
@@ -298,6 +312,7 @@ func FuzzDecode(f *testing.F) {
 					t.Errorf("%s: %d bytes, %+v\nwant %d bytes, %+v", name, len(got), other, len(want), report)
 				}
 			}
+
 			// The rows can be decoded again.
 			b = []byte(want)
 			again, other := decode(1, len(b)+1)

@@ -159,23 +159,27 @@ func agreeOnFailure(t testing.TB, id string, b []byte, err error, f *failure) bo
 		t.Errorf("%s: format says %v, the interpreter %v on % x", id, err, f, clip(b))
 		return false
 	}
+
 	if err == nil {
 		return true
 	}
 	if f.class == classLimit {
 		t.Errorf("%s: %v on % x", id, f, clip(b))
 	}
+
 	if errors.Is(err, format.ErrVersion) {
 		if f.typ != "log" || f.field != "version" || f.class != classValue {
 			t.Errorf("%s: format says %v, the interpreter %v", id, err, f)
 		}
 		return true
 	}
+
 	var e *format.Error
 	if !errors.As(err, &e) {
 		t.Errorf("%s: error %v does not say where", id, err)
 		return true
 	}
+
 	ok := e.Type == f.typ
 	if e.Type == "payload" && e.Field == "values" {
 		ok = f.typ == "argument" && f.class == classShort // all values are measured at once
@@ -184,9 +188,11 @@ func agreeOnFailure(t testing.TB, id string, b []byte, err error, f *failure) bo
 	} else {
 		ok = ok && e.Field == f.field && agreeOnClass(e, f) && (e.Offset < 0 || f.offset < 0 || e.Offset == f.offset)
 	}
+
 	if !ok {
 		t.Errorf("%s: format says %v, the interpreter %v on % x", id, err, f, clip(b))
 	}
+
 	return true
 }
 
@@ -224,6 +230,7 @@ func sameField(t testing.TB, name string, got reflect.Value, n *node) {
 		if n == nil || n.kind != intNode || !n.n.IsUint64() || n.n.Uint64() != got.Uint() {
 			t.Errorf("%s is %d, the interpreter says %v", name, got.Uint(), n)
 		}
+
 	case reflect.Slice:
 		if n == nil {
 			if !got.IsNil() {
@@ -235,12 +242,14 @@ func sameField(t testing.TB, name string, got reflect.Value, n *node) {
 			t.Errorf("%s is nil: %v, and has room for %d bytes more", name, got.IsNil(), cap(got.Bytes())-got.Len())
 		}
 		sameBytes(t, name, got.Bytes(), n.raw)
+
 	case reflect.Pointer, reflect.Struct:
 		if n == nil || n.kind != structNode {
 			t.Errorf("%s: the interpreter says %v", name, n)
 			return
 		}
 		sameView(t, got.Interface(), n)
+
 	default:
 		t.Errorf("%s: a view has a field of type %v, which this test does not know", name, got.Type())
 	}
@@ -285,11 +294,13 @@ func sealed(n *node) bool {
 				panic("the interpreter does not know the checksum " + a.Checksum.Algorithm)
 			}
 		}
+
 		stored, err := (&place{n: n}).num(a.Checksum.Field)
 		if err != nil || stored.Uint64() != sum {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -307,6 +318,7 @@ func differCheck(t testing.TB, id string, b []byte, err error) {
 			}
 		})
 	}
+
 	switch {
 	case outside == nil && !right:
 		if !errors.Is(err, format.ErrChecksum) {

@@ -68,6 +68,7 @@ func makeWireSeeds(t testing.TB) map[string][]byte {
 		{Type: wire.PacketAuth},
 		{Type: wire.PacketAuth, ReasonCode: 0x18, Properties: user("\x15\x00\x01m\x16\x00\x01d")},
 	}
+
 	files := map[string][]byte{}
 	for i, m := range list {
 		for _, version := range []uint8{wire.Version31, wire.Version311, wire.Version5} {
@@ -82,6 +83,7 @@ func makeWireSeeds(t testing.TB) map[string][]byte {
 			files[fmt.Sprintf("%s-%d-%02d.bin", strings.ToLower(m.Type.String()), version, i)] = append([]byte{version}, b...)
 		}
 	}
+
 	return files
 }
 
@@ -130,18 +132,21 @@ func FuzzMQTT(f *testing.F) {
 		}); n > 1 { // the layer itself, if it is moved to the heap
 			t.Errorf("%v allocations, want at most 1", n)
 		}
+
 		if err != nil {
 			if e := (*format.Error)(nil); !errors.As(err, &e) {
 				t.Errorf("error of type %T", err)
 			}
 			return
 		}
+
 		if !bytes.Equal(slices.Concat(m.Contents, m.Payload, m.Rest), b) {
 			t.Errorf("contents %x, payload %x, rest %x", m.Contents, m.Payload, m.Rest)
 		}
 		if n, err := wire.PacketLen(b); err != nil || n != len(b)-len(m.Rest) {
 			t.Errorf("PacketLen %d, %v, want %d", n, err, len(b)-len(m.Rest))
 		}
+
 		for range m.Properties.All() {
 		}
 		for range m.Subscriptions() {
@@ -155,6 +160,7 @@ func FuzzMQTT(f *testing.F) {
 			}
 			return
 		}
+
 		if err != nil {
 			t.Fatalf("cannot be written back: %v", err)
 		}
@@ -162,6 +168,7 @@ func FuzzMQTT(f *testing.F) {
 		if err := again.DecodeFromBytes(once, gopacket.NilDecodeFeedback); err != nil {
 			t.Fatalf("wrote %x: %v", once, err)
 		}
+
 		twice, err := again.AppendTo(nil)
 		if err != nil || !bytes.Equal(once, twice) {
 			t.Errorf("wrote %x, then %x, %v, want %x", once, twice, err, twice)
@@ -184,6 +191,7 @@ func FuzzWireLayers(f *testing.F) {
 			f.Add(b)
 		}
 	}
+
 	var m wire.MQTT
 	var l wire.Log
 	frame := wire.Frame{Log: &l}
@@ -197,6 +205,7 @@ func FuzzWireLayers(f *testing.F) {
 		p.IgnorePanic = true
 		parsers = append(parsers, p)
 	}
+
 	var decoded []gopacket.LayerType
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, version := range []uint8{wire.Version5, wire.Version311} {
@@ -232,6 +241,7 @@ func FuzzCapture(f *testing.F) {
 		[]byte("\x10\x0d\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x00"),
 		append([]byte("\x30\xff\x01\x00\x0dbinlog/v0/C/A\x00"), make([]byte, 239)...),
 	})
+
 	f.Add(file.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		within(t, captureLimits, len(b), func() {
@@ -242,6 +252,7 @@ func FuzzCapture(f *testing.F) {
 				}
 				return
 			}
+
 			for m := range c.All() {
 				_ = m.Trouble()
 				if m.Token != 0 || m.Username != "" || m.Password != nil || m.Kind == wire.KindBootReply && m.Payload != nil {
@@ -251,6 +262,7 @@ func FuzzCapture(f *testing.F) {
 					t.Error("a log shows its token")
 				}
 			}
+
 			if err := c.Err(); err != nil && !errors.Is(err, wire.ErrCapture) {
 				t.Errorf("%v is not about the file", err)
 			}
@@ -272,6 +284,7 @@ func FuzzStream(f *testing.F) {
 			all = append(all, b[1:]...)
 		}
 	}
+
 	f.Add(slices.Concat(connect, all), []byte{1})
 	f.Add(slices.Concat(connect, all), []byte{7, 200, 1})
 	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
@@ -283,6 +296,7 @@ func FuzzStream(f *testing.F) {
 			}
 			want++
 		}
+
 		if len(stream) > 64<<10 {
 			return
 		}
@@ -295,17 +309,20 @@ func FuzzStream(f *testing.F) {
 			segments = append(segments, rest[:n])
 			rest = rest[n:]
 		}
+
 		var file bytes.Buffer
 		conversation(t, &file, segments)
 		c, err := wire.NewCapture(&file, wire.CaptureConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for m := range c.All() {
 			if m.Trouble() != "" {
 				t.Errorf("%v: got trouble %q, want none", m.Kind, m.Trouble())
 			}
 		}
+
 		if s := c.Stats(); c.Err() != nil || int(s.Messages) != want || !s.Lossless() {
 			t.Errorf("%d packets of %d read: %+v, %v", s.Messages, want, s, c.Err())
 		}
@@ -346,6 +363,7 @@ func FuzzReassembler(f *testing.F) {
 		b := binary.BigEndian.AppendUint32([]byte{flags, byte(len(payload))}, sequence)
 		return append(append(binary.BigEndian.AppendUint32(b, ack), 0), payload...)
 	}
+
 	const fromServer, syn, ack, fin, rst = 1, 2, 4, 8, 16
 	f.Add(slices.Concat(segment(syn, 9, 0, ""), segment(fromServer|syn|ack, 99, 10, ""), segment(ack, 14, 100, "later"), segment(ack, 10, 100, "once"), segment(fromServer|ack, 100, 19, "answer"), segment(fin|ack, 19, 106, ""), segment(fromServer|fin|ack, 106, 20, "")))
 	f.Add(slices.Concat(segment(syn, 9, 0, ""), segment(ack, 10, 1, "one"), segment(syn, 9, 0, ""), segment(ack, 10, 1<<20, "two"), segment(rst, 13, 0, "")))
@@ -356,6 +374,7 @@ func FuzzReassembler(f *testing.F) {
 				opened++
 				return &countingStream{&given, &ended}
 			})
+
 			ends := [2]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:1883")}
 			sent := 0
 			for now := time.Unix(0, 0); len(b) >= 11; {
@@ -369,6 +388,7 @@ func FuzzReassembler(f *testing.F) {
 				})
 				b = b[11+n:]
 			}
+
 			r.Close()
 			if given > sent || ended != 2*opened {
 				t.Errorf("%d bytes given out of %d, %d ends of %d connections", given, sent, ended, opened)

@@ -123,6 +123,7 @@ func emitXOR8(out *code) {
 	const step = 128
 	b, a, x := jen.Id("b"), jen.Id("a"), jen.Id("x")
 	acc := func(i int) *jen.Statement { return jen.Id(fmt.Sprintf("a%d", i%2)) }
+
 	out.decl([]string{"XOR8 returns the XOR of all bytes of b, the checksum xor8 of the spec. It cannot see bytes change places, nor the same bit flipped in two of them."},
 		jen.Func().Id("XOR8").Params(b.Clone().Index().Byte()).Uint8().Block(
 			jen.Var().List(acc(0), acc(1)).Uint64(),
@@ -208,6 +209,7 @@ func emitSum32(out *code) {
 				s.Clone().Op("+=").Uint32().Parens(c.Clone())),
 			jen.Return(s.Clone()),
 		))
+
 	emitLanes(out)
 }
 

@@ -66,11 +66,13 @@ func scenarios(t *testing.T) []*scenario {
 				s.want[f.Name] = f.Data
 			}
 		}
+
 		if s.ksy.Name == "" {
 			t.Fatalf("%s: no .ksy file", p)
 		}
 		out = append(out, s)
 	}
+
 	return out
 }
 
@@ -155,6 +157,7 @@ func TestGoldenCount(t *testing.T) {
 		if !errors.As(err, &list) {
 			t.Errorf("%s: error of type %T", s.name, err)
 		}
+
 		last := spec.Pos{}
 		for _, e := range list {
 			if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Path == "" || e.File != s.ksy.Name {
@@ -166,6 +169,7 @@ func TestGoldenCount(t *testing.T) {
 			last = e.Pos
 		}
 	}
+
 	if all < 60 || 2*bad < all {
 		t.Errorf("%d scenarios, %d of them wrong specs; want 60, half of them wrong", all, bad)
 	}
@@ -195,6 +199,7 @@ func checkTypes(t *testing.T) func(name string, files []File) error {
 	exports := goList(t, allowed...)
 	fset := token.NewFileSet()
 	imp := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+
 	return func(name string, files []File) error {
 		var parsed []*ast.File
 		for _, f := range files {
@@ -277,11 +282,13 @@ func TestGoldenUse(t *testing.T) {
 		fmt.Fprintf(&imports, "\t%s \"golden/%s\"\n", s.name, s.name)
 		fmt.Fprintf(&calls, "\tt.Run(%q, %s.Use)\n", s.name, s.name)
 	}
+
 	writeFile(t, filepath.Join(dir, "use_test.go"), []byte(fmt.Sprintf(
 		"package golden\n\nimport (\n\t\"testing\"\n\n%s)\n\nfunc TestUse(t *testing.T) {\n%s}\n", &imports, &calls)))
 	out := goRun(t, dir, "test", "-count=1", "-v", ".")
 	if passed := strings.Count(out, "    --- PASS: "); passed != n {
 		t.Errorf("%d of %d scenarios passed:\n%s", passed, n, out)
 	}
+
 	goRun(t, dir, "vet", "./...")
 }

@@ -34,6 +34,7 @@ func TestMutations(t *testing.T) {
 		seeds = append(seeds, piece.FindAllString(text, -1))
 		lines = append(lines, strings.SplitAfter(text, "\n")...)
 	}
+
 	for _, s := range seeds {
 		pool = append(pool, s...)
 	}
@@ -52,22 +53,26 @@ func TestMutations(t *testing.T) {
 				s[i], s[j] = s[j], s[i]
 			}
 		}
+
 		text := strings.Join(s, "")
 		if rnd.IntN(3) == 0 {
 			all := strings.SplitAfter(text, "\n")
 			all[rnd.IntN(len(all))] += lines[rnd.IntN(len(lines))]
 			text = strings.Join(all, "")
 		}
+
 		files, err := generateFrom("m.ksy", []byte(text))
 		if err != nil {
 			checkErrors(t, err, text)
 			continue
 		}
+
 		accepted++
 		if err := check("m", files); err != nil {
 			t.Fatalf("code for a spec that was accepted: %v\n%s", err, text)
 		}
 	}
+
 	if accepted < 80 {
 		t.Errorf("only %d mutated specs were accepted: the test has lost its point", accepted)
 	}
@@ -100,6 +105,7 @@ func TestGoldenKaitai(t *testing.T) {
 		}
 		t.Skipf("the Kaitai compiler is missing, run .ci/kaitai/check: %v", err)
 	}
+
 	dir := t.TempDir()
 	args := []string{"../.ci/kaitai/compile.js"}
 	for _, s := range scenarios(t) {
@@ -109,6 +115,7 @@ func TestGoldenKaitai(t *testing.T) {
 			args = append(args, name)
 		}
 	}
+
 	out, err := exec.Command(node, args...).CombinedOutput()
 	if n := bytes.Count(out, []byte(": accepted by the Kaitai Struct compiler ")); err != nil || n != len(args)-1 {
 		t.Errorf("%d of %d accepted, %v:\n%s", n, len(args)-1, err, out)
@@ -134,6 +141,7 @@ func TestManualTypesExist(t *testing.T) {
 			declared["format."+string(m[1])+"."+string(m[2])] = true
 		}
 	}
+
 	readme, err := os.ReadFile("../spec/README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -142,11 +150,13 @@ func TestManualTypesExist(t *testing.T) {
 	if len(reasons) < 5 {
 		t.Fatalf("the table of the manual has %d rows", len(reasons))
 	}
+
 	for _, typ := range source(t).Types {
 		if typ.Manual != "" {
 			reasons = append(reasons, typ.Manual)
 		}
 	}
+
 	for _, reason := range reasons {
 		for _, name := range regexp.MustCompile(`format(\.[A-Z]\w*)+`).FindAllString(reason, -1) {
 			if !declared[name] {

@@ -61,6 +61,7 @@ func copySources(t *testing.T, to string) {
 		writeFile(t, filepath.Join(to, base), b)
 		copied++
 	}
+
 	if copied < 5 {
 		t.Fatalf("copied %d files, want at least 5", copied)
 	}

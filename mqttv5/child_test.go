@@ -46,6 +46,7 @@ func childWork(args []string) error {
 		defer mu.Unlock()
 		fmt.Printf(format, args...)
 	}
+
 	c, err := childClient(args[1], "cycle"+args[2], Tuning{PublishesPerSecond: -1, BytesPerSecond: -1}, func(e Event) {
 		if e.Kind == EventDelivered {
 			say("acknowledged %s %s .\n", e.Serial, e.ID)
@@ -54,6 +55,7 @@ func childWork(args []string) error {
 	if err != nil {
 		return err
 	}
+
 	go c.Deliver(context.Background(), o)
 	seed, err := strconv.ParseUint(args[2], 10, 64)
 	if err != nil {
@@ -84,6 +86,7 @@ func childWork(args []string) error {
 						sum = sha256.Sum256(p)
 					}
 				}
+
 				if err != nil {
 					panic(err)
 				}
@@ -91,6 +94,7 @@ func childWork(args []string) error {
 			}
 		})
 	}
+
 	wg.Wait()
 	return nil
 }
@@ -106,6 +110,7 @@ func childFull(args []string) error {
 	if err := childtest.LimitFileSize(1 << 20); err != nil {
 		return err
 	}
+
 	// One device each: they are delivered side by side, and acknowledged so.
 	submit := func(device int) error {
 		ids, err := o.SubmitText(context.Background(), testDevice(device), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", 4000)}})
@@ -114,12 +119,14 @@ func childFull(args []string) error {
 		}
 		return err
 	}
+
 	for n := 0; err == nil; n++ {
 		err = submit(n)
 	}
 	if !errors.Is(err, ErrOutboxFull) {
 		return fmt.Errorf("full disk gave: %w", err)
 	}
+
 	waiting := o.Stats().Waiting
 	c, err := childClient(args[1], "7", Tuning{PublishesPerSecond: -1, BytesPerSecond: -1}, nil)
 	if err != nil {
@@ -136,6 +143,7 @@ func childFull(args []string) error {
 			}
 		})
 	}
+
 	delivered := make(chan error, 1)
 	go func() { delivered <- c.Deliver(ctx, o) }()
 	for o.Stats().Delivered < uint64(waiting)/2 {
@@ -146,6 +154,7 @@ func childFull(args []string) error {
 	if err := <-delivered; err != nil {
 		return err
 	}
+
 	c.Close()
 	fmt.Println("waiting", o.Stats().Waiting)
 	return o.Close()

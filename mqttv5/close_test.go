@@ -46,6 +46,7 @@ func TestCloseIsNoLoss(t *testing.T) {
 		}
 		return false
 	}
+
 	c := fakeClient(t, b, func(cfg *Config) {
 		cfg.Hooks.Event = func(e Event) {
 			mu.Lock()
@@ -53,6 +54,7 @@ func TestCloseIsNoLoss(t *testing.T) {
 			events = append(events, e)
 		}
 	})
+
 	if err := c.Connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +62,7 @@ func TestCloseIsNoLoss(t *testing.T) {
 	if l, err = c.keeper.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	c.Close()
 	b.Stop()
 	if len(events) != 1 || events[0].Kind != EventConnected || !errors.Is(l.Cause(), ErrClosed) || goodbyes != 1 {
@@ -81,12 +84,14 @@ func TestCloseWaitsForAcks(t *testing.T) {
 					})
 					return true
 				}
+
 				c := fakeClient(t, b, func(cfg *Config) { cfg.Tuning.AckTimeout = time.Hour })
 				done := make(chan error, 1)
 				go func() {
 					_, err := c.PublishText(context.Background(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}})
 					done <- err
 				}()
+
 				synctest.Wait()
 				start := time.Now()
 				c.Close()
@@ -94,6 +99,7 @@ func TestCloseWaitsForAcks(t *testing.T) {
 				if d := time.Since(start); d != min(late, closeGrace) || (late < closeGrace) != (err == nil) {
 					t.Errorf("closed after %v: %v", d, err)
 				}
+
 				b.Stop()
 			})
 		})

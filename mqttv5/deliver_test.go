@@ -63,6 +63,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ids = append(ids, id)
 	// What was accepted survives closing.
 	if err := o.Close(); err != nil {
@@ -72,6 +73,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	if s := o.Stats(); s.Waiting != len(ids) || s.Accepted != uint64(len(ids)) {
 		t.Fatalf("after reopening: %+v", s)
 	}
+
 	stop := deliverIn(t, c, o)
 	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
@@ -79,6 +81,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	got := cloud.Received()
 	if len(got) != len(ids) {
 		t.Fatalf("%d received, %d accepted", len(got), len(ids))
@@ -94,12 +97,14 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 		}
 		order[g.DeviceSerial] = g.ID
 	}
+
 	if s := o.Stats(); s.Waiting != 0 || s.Bytes != 0 || s.Delivered != uint64(len(ids)) {
 		t.Errorf("stats %+v", s)
 	}
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	o = openOutbox(t, dir)
 	defer o.Close()
 	if s := o.Stats(); s.Waiting != 0 || s.Delivered != uint64(len(ids)) {
@@ -127,6 +132,7 @@ func TestDeliverKeepsOrderWithinADevice(t *testing.T) {
 			c.Puback(p.PacketID, byte(0x83))
 			return true
 		}
+
 		c := fakeClient(t, b, nil)
 		o := openOutbox(t, dir)
 		ids := submitLogs(t, o, 3, 8)
@@ -134,6 +140,7 @@ func TestDeliverKeepsOrderWithinADevice(t *testing.T) {
 		if err := o.WaitEmpty(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+
 		stop()
 		o.Close()
 		c.Close()
@@ -152,6 +159,7 @@ func TestDeliverKeepsOrderWithinADevice(t *testing.T) {
 			}
 			last[d] = i
 		}
+
 		if s := fmt.Sprint(len(refused)); s == "0" {
 			t.Error("nothing was refused")
 		}
@@ -194,6 +202,7 @@ func TestTwoClientsDeliverOneOutbox(t *testing.T) {
 		cfg.Store = store
 		stops = append(stops, deliverIn(t, newClient(t, cfg), o))
 	}
+
 	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +211,7 @@ func TestTwoClientsDeliverOneOutbox(t *testing.T) {
 			t.Error(err)
 		}
 	}
+
 	got := map[string]bool{}
 	for _, r := range cloud.Received() {
 		if r.Err != nil || got[r.ID] {
@@ -209,6 +219,7 @@ func TestTwoClientsDeliverOneOutbox(t *testing.T) {
 		}
 		got[r.ID] = true
 	}
+
 	if len(got) != len(ids) {
 		t.Errorf("got %d of %d records", len(got), len(ids))
 	}

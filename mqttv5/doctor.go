@@ -222,6 +222,7 @@ func (d *diagnosis) layout() Finding {
 		}
 		return "with group " + group
 	}
+
 	configured, other := name(d.cfg.GroupID), name(d.otherGroup())
 	f := Finding{Check: "topic layout", OK: d.answered}
 	switch {
@@ -238,6 +239,7 @@ func (d *diagnosis) layout() Finding {
 	default:
 		return Finding{}
 	}
+
 	return f
 }
 

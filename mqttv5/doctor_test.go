@@ -41,6 +41,7 @@ func TestDiagnoseTellsTheTopicLayout(t *testing.T) {
 					conn.Puback(p.PacketID, 0)
 					return true
 				}
+
 				cfg := Config{Broker: "127.0.0.1", InsecurePlaintext: true, CustomerID: "975773647", GroupID: c.group}
 				open := func(cfg Config) (*Client, error) {
 					return clientOver(t, cfg, func(connection *link.Config) { connection.Dial = b.Dial }), nil
@@ -55,6 +56,7 @@ func TestDiagnoseTellsTheTopicLayout(t *testing.T) {
 						t.Errorf("got %+v, want %q", f, c.want)
 					}
 				}
+
 				if found == c.missing {
 					t.Errorf("said: %v, want %v", found, !c.missing)
 				}

@@ -40,6 +40,7 @@ func ExampleConfig_certificate() {
 			return &tls.Certificate{Certificate: [][]byte{block.Bytes}, Leaf: leaf, PrivateKey: key}, nil
 		},
 	})
+
 	fmt.Println(err)
 	// Output: get the client certificate: no token in the slot
 }

@@ -145,12 +145,14 @@ func ExampleClient_WatchLogConfig() {
 		fmt.Println(err)
 		return
 	}
+
 	defer cloud.Close()
 	client, err := mqttv5.New(mqttv5.Config{Broker: cloud.Host(), Port: cloud.Port(), CustomerID: "7", InsecurePlaintext: true})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	defer client.Close()
 	go func() { // the cloud's side, until the device has heard it
 		for ctx.Err() == nil {
@@ -158,6 +160,7 @@ func ExampleClient_WatchLogConfig() {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()
+
 	for config, err := range client.WatchLogConfig(ctx, mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "ABC123"}) {
 		fmt.Println(config.Level, config.ModuleFlags, config.Timeout, err)
 		break

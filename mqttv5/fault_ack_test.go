@@ -48,6 +48,7 @@ func TestF01CloseMidPublish(t *testing.T) {
 func TestF02AckLost(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]bool{}
+
 	withFaults(t, func(b *mqtttest.Broker) {
 		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			mu.Lock()
@@ -119,6 +120,7 @@ func TestF05QuotaExceeded(t *testing.T) {
 	var mu sync.Mutex
 	left := 5
 	refused := map[string]time.Time{}
+
 	withFaults(t, func(b *mqtttest.Broker) {
 		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			mu.Lock()
@@ -177,6 +179,7 @@ func TestF06RefusedForEver(t *testing.T) {
 				if err := f.stop(); err != nil {
 					t.Fatal(err)
 				}
+
 				// It survives a restart.
 				dir := f.o.Dir()
 				if err := f.o.Close(); err != nil {
@@ -194,6 +197,7 @@ func TestF06RefusedForEver(t *testing.T) {
 					parked++
 					f.parked[r.ID] = true
 				}
+
 				if parked != 3 {
 					t.Errorf("%d parked, want 3", parked)
 				}
@@ -206,6 +210,7 @@ func TestF06RefusedForEver(t *testing.T) {
 						t.Errorf("%s of another device: %d copies", id, copies[id])
 					}
 				}
+
 				// Once the cause is gone, retry delivers and drop drops.
 				f.b.OnPublish = nil
 				i := 0
@@ -220,6 +225,7 @@ func TestF06RefusedForEver(t *testing.T) {
 						t.Error(err)
 					}
 				}
+
 				f.deliver()
 				f.finish()
 				if s := f.o.Stats(); s.Parked != 0 || s.Dropped != 1 || s.Bytes != 0 {
@@ -291,6 +297,7 @@ func TestF08Disconnect(t *testing.T) {
 				} else {
 					t.Fatalf("%d connects", len(n))
 				}
+
 				least := time.Second
 				switch ReasonCode(code) {
 				case ReasonSessionTakenOver:
@@ -308,6 +315,7 @@ func TestF08Disconnect(t *testing.T) {
 					// It was sent, once, and not again.
 					f.b.Forget(1)
 				}
+
 				if gap < least || gap > least+2*time.Second {
 					t.Errorf("next connect after %v, want %v", gap, least)
 				}

@@ -75,6 +75,7 @@ func TestF23BootReplies(t *testing.T) {
 			})
 		})
 	}
+
 	for _, c := range []struct {
 		name   string
 		script func(fc *mqtttest.Conn, m *packets.Publish, nth int)
@@ -125,6 +126,7 @@ func TestF23LateAndTwice(t *testing.T) {
 				fc.Message(own, []byte(`{"token":667}`), m.Properties.CorrelationData)
 			})
 		})
+
 		c := fakeClient(t, b, nil)
 		dev := testDevice(1)
 		for n := range 3 {
@@ -133,10 +135,12 @@ func TestF23LateAndTwice(t *testing.T) {
 				t.Errorf("token %d, %v", token, err)
 			}
 		}
+
 		time.Sleep(time.Minute)
 		if token, err := c.GetOrFetchToken(t.Context(), dev); err != nil || token != 103 {
 			t.Errorf("kept %d, %v", token, err)
 		}
+
 		// Other firmware needs another token.
 		dev.GitHash = "other"
 		if token, err := c.GetOrFetchToken(t.Context(), dev); err != nil || token != 104 {
@@ -174,6 +178,7 @@ func TestBootMany(t *testing.T) {
 			}
 			return false
 		}
+
 		c := fakeClient(t, b, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var watchers sync.WaitGroup
@@ -184,6 +189,7 @@ func TestBootMany(t *testing.T) {
 				}
 			})
 		}
+
 		synctest.Wait()
 		refused := func() (err error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -193,6 +199,7 @@ func TestBootMany(t *testing.T) {
 			}
 			return err
 		}
+
 		if err := refused(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), fmt.Sprintf("%d devices", maxWatches)) || len(subscribed) != maxWatches {
 			t.Errorf("one more watcher with %d subscriptions: %v", len(subscribed), err)
 		}
@@ -207,11 +214,13 @@ func TestBootMany(t *testing.T) {
 				})
 			}
 		}
+
 		wg.Wait()
 		synctest.Wait()
 		if b.Boots() != devices {
 			t.Errorf("%d boot requests for %d devices", b.Boots(), devices)
 		}
+
 		for range 50 { // firmware, which nobody answers
 			wg.Go(func() {
 				if _, err := c.presign(t.Context(), &Firmware{ApplicationID: 42, DeviceType: "board", GitHash: "0123"}); !errors.Is(err, ErrNetwork) {
@@ -219,17 +228,20 @@ func TestBootMany(t *testing.T) {
 				}
 			})
 		}
+
 		wg.Wait()
 		synctest.Wait()
 		if most != 50 || filters > 8 {
 			t.Errorf("%d subscriptions at one time, want %d; %d in one packet", most, 50, filters)
 		}
+
 		// Who leaves makes room.
 		cancel()
 		watchers.Wait()
 		if err := refused(); err != nil {
 			t.Errorf("with room: %v", err)
 		}
+
 		synctest.Wait()
 		if len(subscribed) != 0 {
 			t.Errorf("%d subscriptions were left", len(subscribed))
@@ -237,6 +249,7 @@ func TestBootMany(t *testing.T) {
 		if n := len(b.Times()); n != 1 {
 			t.Errorf("%d connections", n)
 		}
+
 		c.Close()
 		b.Stop()
 	})
@@ -256,6 +269,7 @@ func TestF24TokenRejected(t *testing.T) {
 			registered++
 		}
 	}
+
 	c := newClient(t, cfg)
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
@@ -264,6 +278,7 @@ func TestF24TokenRejected(t *testing.T) {
 	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
+
 	cloud.ForgetTokens()
 	submitLogs(t, o, 1, 3)
 	if err := o.WaitEmpty(within(t)); err != nil {
@@ -272,6 +287,7 @@ func TestF24TokenRejected(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	mu.Lock()
 	defer mu.Unlock()
 	if registered != 2 {
@@ -281,6 +297,7 @@ func TestF24TokenRejected(t *testing.T) {
 	if s := o.Stats(); len(got) != 6 || s.Parked != 0 {
 		t.Errorf("%d received, %+v", len(got), s)
 	}
+
 	for _, g := range got {
 		if g.Err != nil {
 			t.Error(g.Err)
@@ -356,6 +373,7 @@ func TestBootSubscriptionInUse(t *testing.T) {
 				c.Send(&packets.Suback{PacketID: m.PacketID, Reasons: []byte{0x91}, Properties: &packets.Properties{}})
 				return true
 			}
+
 			c := fakeClient(t, b, nil)
 			_, err := c.GetSessionToken(t.Context(), testDevice(1))
 			if refusals < 16 && err != nil || refusals == 16 && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "(0x91)")) {
@@ -364,6 +382,7 @@ func TestBootSubscriptionInUse(t *testing.T) {
 			if len(used) != refusals {
 				t.Errorf("%d packet identifiers were refused, want %d", len(used), refusals)
 			}
+
 			c.Close()
 			b.Stop()
 		})
@@ -400,6 +419,7 @@ func TestF23SilentTopic(t *testing.T) {
 			})
 		})
 	}
+
 	t.Run("late timer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := mqtttest.NewBroker(t)

@@ -39,6 +39,7 @@ func TestF17DeliverWhileFull(t *testing.T) {
 			t.Fatalf("child said %q", line)
 		}
 	}
+
 	if err := c.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +49,7 @@ func TestF17DeliverWhileFull(t *testing.T) {
 	if s := o.Stats(); s.Waiting != waiting || s.Waiting != len(accepted)-len(acknowledged) || s.Delivered != uint64(len(acknowledged)) || s.Accepted != uint64(len(accepted)) {
 		t.Errorf("%d accepted, %d acknowledged, %d waited; after reopening %+v", len(accepted), len(acknowledged), waiting, s)
 	}
+
 	stop := deliverIn(t, newClient(t, cloudConfig(cloud)), o)
 	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
@@ -55,12 +57,14 @@ func TestF17DeliverWhileFull(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, r := range cloud.Received() {
 		if !accepted[r.ID] {
 			t.Errorf("%s was not accepted, or came twice", r.ID)
 		}
 		delete(accepted, r.ID)
 	}
+
 	if len(accepted) > 0 {
 		t.Errorf("%d accepted records are gone", len(accepted))
 	}
@@ -115,6 +119,7 @@ func (l *lives) line(t testing.TB, cycle int, line string) {
 		l.acknowledged[serial] = id
 		return
 	}
+
 	if old, ok := l.accepted[id]; ok && old != f[3] {
 		t.Fatalf("id %s was given out twice", id)
 	}
@@ -149,6 +154,7 @@ func TestF18Kill(t *testing.T) {
 		delivered[r.ID] = sum
 		copies[r.ID] = append(copies[r.ID], cycle)
 	}})
+
 	dir := t.TempDir()
 	l := &lives{accepted: map[string]string{}, removed: map[string]int{}}
 	rnd := rand.New(rand.NewPCG(18, uint64(time.Now().UnixNano())))
@@ -171,12 +177,14 @@ func TestF18Kill(t *testing.T) {
 				time.AfterFunc(time.Duration(rnd.IntN(40_000))*time.Microsecond, func() { c.Process.Kill() })
 			}
 		}
+
 		c.Wait()
 		timer.Stop()
 		if !armed {
 			t.Fatalf("cycle %d: the child accepted nothing, or removed nothing", n)
 		}
 	}
+
 	o := openOutbox(t, dir)
 	defer o.Close()
 	client := newClient(t, cloudConfig(cloud))
@@ -184,12 +192,14 @@ func TestF18Kill(t *testing.T) {
 	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	if s := o.Stats(); s.Parked != 0 || s.Damaged != 0 {
 		t.Errorf("stats %+v", s)
 	}
+
 	if list, err := filepath.Glob(filepath.Join(dir, "*.damaged-*")); err != nil || len(list) > 0 {
 		t.Errorf("the outbox was found damaged: %v %v", list, err)
 	}
@@ -202,6 +212,7 @@ func TestF18Kill(t *testing.T) {
 			t.Errorf("%s was altered", id)
 		}
 	}
+
 	// No more copies than kills while it was not acknowledged: each process sends a
 	// record once, and none does after one that has removed it.
 	for id, sent := range copies {
@@ -213,6 +224,7 @@ func TestF18Kill(t *testing.T) {
 			seen[cycle] = true
 		}
 	}
+
 	if len(l.removed) == 0 {
 		t.Error("no record was known to be removed")
 	}
@@ -235,6 +247,7 @@ func TestF26Terminate(t *testing.T) {
 			<-told // until then no more is acknowledged, however late that is
 		}
 	}})
+
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	var wg sync.WaitGroup
@@ -247,6 +260,7 @@ func TestF26Terminate(t *testing.T) {
 			}
 		})
 	}
+
 	wg.Wait()
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
@@ -258,12 +272,14 @@ func TestF26Terminate(t *testing.T) {
 		close(told)
 		t.Fatal("nothing was delivered")
 	}
+
 	c.Process.Signal(syscall.SIGTERM)
 	close(told)
 	endless := time.AfterFunc(patience, func() { c.Process.Kill() })
 	if err := c.Wait(); err != nil {
 		t.Errorf("got %v, want an end in order", err)
 	}
+
 	endless.Stop()
 	o = openOutbox(t, dir)
 	defer o.Close()
@@ -274,6 +290,7 @@ func TestF26Terminate(t *testing.T) {
 	if before >= queued || s.Waiting != queued-before {
 		t.Errorf("%d delivered and %d wait of %d: an acknowledged record was kept, or one lost", before, s.Waiting, queued)
 	}
+
 	stop := deliverIn(t, newClient(t, cloudConfig(cloud)), o)
 	if err := o.WaitEmpty(within(t)); err != nil {
 		t.Fatal(err)
@@ -281,6 +298,7 @@ func TestF26Terminate(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	mu.Lock()
 	defer mu.Unlock()
 	if len(ids) != queued {

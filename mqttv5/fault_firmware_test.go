@@ -42,6 +42,7 @@ func TestUploadFirmware(t *testing.T) {
 		if err := c.UploadFirmware(within(t), f); err != nil {
 			t.Fatal(err)
 		}
+
 		got, err := cloud.WaitReceived(within(t), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +50,7 @@ func TestUploadFirmware(t *testing.T) {
 		if got[0].Kind != localcloud.KindFirmware || got[0].Err != nil || !bytes.Equal(got[0].Payload, body) || got[0].ApplicationID != 42 {
 			t.Errorf("got %+v", got[0])
 		}
+
 		if last != f.Size || total != f.Size {
 			t.Errorf("progress ended at %d of %d, want %d", last, total, f.Size)
 		}
@@ -110,6 +112,7 @@ func TestF27PresignedAddress(t *testing.T) {
 					t.Errorf("%d bytes arrived, %v", len(got), err)
 				}
 			}))
+
 			srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 			srv.StartTLS()
 			defer srv.Close()
@@ -117,6 +120,7 @@ func TestF27PresignedAddress(t *testing.T) {
 			if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			address := srv.URL
 			if c.scheme != "" {
 				address = c.scheme + strings.TrimPrefix(address, "https://")
@@ -136,6 +140,7 @@ func TestF27PresignedAddress(t *testing.T) {
 					}
 				}
 			})
+
 			client.uploadWait = 5 * time.Millisecond
 			f, _ := testFirmware(200_000)
 			err := client.UploadFirmware(within(t), f)
@@ -146,6 +151,7 @@ func TestF27PresignedAddress(t *testing.T) {
 			case c.class != nil && (!errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%v; want %q", err, c.want)
 			}
+
 			mu.Lock()
 			defer mu.Unlock()
 			if tries != c.tries {

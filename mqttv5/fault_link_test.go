@@ -139,6 +139,7 @@ func TestF12AcceptThenDrop(t *testing.T) {
 		if len(times) != drops+1 {
 			t.Fatalf("%d connects, want %d", len(times), drops+1)
 		}
+
 		var late time.Duration
 		for i := 1; i < len(times); i++ {
 			gap := times[i].Sub(times[i-1])
@@ -152,11 +153,13 @@ func TestF12AcceptThenDrop(t *testing.T) {
 				late += gap
 			}
 		}
+
 		// Uniform below the cap of 120 s: the mean of 100 is 60 s, within 4 standard
 		// deviations of 3.5 s.
 		if mean := late / 100; mean < 46*time.Second || mean > 74*time.Second {
 			t.Errorf("mean of the last 100 delays is %v, want about 60 s", mean)
 		}
+
 		// A connection that lives forgives.
 		time.Sleep(time.Hour)
 		conns := f.b.Conns()
@@ -193,6 +196,7 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 				return new(net.Dialer).DialContext(ctx, network, address)
 			}
 		})
+
 		t.Cleanup(func() { c.Close() })
 		o := openOutbox(t, t.TempDir())
 		t.Cleanup(func() { o.Close() })
@@ -201,6 +205,7 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 			errs[i] = c.Deliver(ctx, o)
 		})
 	}
+
 	wg.Wait()
 	stopped := 0
 	for i, err := range errs {
@@ -212,6 +217,7 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 			t.Errorf("gateway %d: %v", i, err)
 		}
 	}
+
 	if stopped == 0 {
 		t.Error("neither gateway stopped")
 	}
@@ -241,6 +247,7 @@ func TestF14NameResolution(t *testing.T) {
 			}
 			return other.Dial(ctx, network, address) // a new address
 		}
+
 		_, err := f.c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100))
 		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "resolved") {
 			t.Errorf("direct upload: %v", err)
@@ -253,6 +260,7 @@ func TestF14NameResolution(t *testing.T) {
 		if err := f.stop(); err != nil {
 			t.Error(err)
 		}
+
 		f.c.Close()
 		other.Stop()
 	})
@@ -305,6 +313,7 @@ func TestF25HostileBytes(t *testing.T) {
 			})
 		}
 	}
+
 	// A CONNACK that names an authentication method nobody asked for.
 	withFaults(t, func(b *mqtttest.Broker) {
 		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) { ca.Properties.AuthMethod = "SCRAM" }
@@ -319,6 +328,7 @@ func TestF25HostileBytes(t *testing.T) {
 func TestReceiveMaximum(t *testing.T) {
 	var mu sync.Mutex
 	open, most := 0, 0
+
 	withFaults(t, func(b *mqtttest.Broker) {
 		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) {
 			n := uint16(3)
@@ -364,6 +374,7 @@ func TestF22Oversize(t *testing.T) {
 		if !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), "1024") {
 			t.Errorf("direct: %v", err)
 		}
+
 		// Before the limit is known the outbox accepts, and parks it later.
 		id, err := f.o.SubmitText(t.Context(), testDevice(0), entry(1000))
 		if err != nil {
@@ -373,18 +384,22 @@ func TestF22Oversize(t *testing.T) {
 		f.or.submit(t, f.o, 2, 1, 50)
 		f.deliver()
 		f.finish()
+
 		for r, err := range f.o.Records() {
 			if err != nil || r.State != StateParked || !strings.Contains(r.Reason, "1024") || !f.parked[r.ID] {
 				t.Errorf("%+v, %v", r, err)
 			}
 		}
+
 		if s := f.o.Stats(); s.Parked != 1 {
 			t.Errorf("stats %+v", s)
 		}
+
 		// Then it refuses at once.
 		if _, err := f.o.SubmitText(t.Context(), testDevice(0), entry(1000)); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "1024") {
 			t.Errorf("submit: %v", err)
 		}
+
 		for _, p := range f.b.Published() {
 			if len(p.Payload) > 1000 {
 				t.Error("an oversize message was sent")

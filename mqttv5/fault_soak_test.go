@@ -42,6 +42,7 @@ func TestF28Soak(t *testing.T) {
 		defer mu.Unlock()
 		return rnd.IntN(n)
 	}
+
 	bad := map[string]bool{} // ids that are refused for good
 	withFaults(t, func(b *mqtttest.Broker) {
 		b.Wrap = func(c net.Conn) net.Conn {
@@ -52,12 +53,14 @@ func TestF28Soak(t *testing.T) {
 			}
 			return c
 		}
+
 		b.OnConn = func(c *mqtttest.Conn) bool { return dice(10) > 0 }
 		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) {
 			if dice(20) == 0 {
 				ca.ReasonCode = byte(ReasonServerBusy)
 			}
 		}
+
 		b.OnPublish = func(c *mqtttest.Conn, p *packets.Publish) bool {
 			id := mqtttest.RecordID(p)
 			mu.Lock()
@@ -67,6 +70,7 @@ func TestF28Soak(t *testing.T) {
 				c.Puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
 				return true
 			}
+
 			switch dice(400) {
 			case 0:
 				c.Close()
@@ -82,14 +86,17 @@ func TestF28Soak(t *testing.T) {
 				c.Close()
 			case 6:
 				c.Write([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
+
 			case 7:
 				mu.Lock()
 				bad[id] = true
 				mu.Unlock()
 				c.Puback(p.PacketID, byte(ReasonPayloadFormatInvalid))
+
 			default:
 				return false
 			}
+
 			return true
 		}
 	}, nil, func(t *testing.T, f *faults) {
@@ -104,6 +111,7 @@ func TestF28Soak(t *testing.T) {
 			}
 			synctest.Wait()
 		}
+
 		settle()
 		heap, goroutines, descriptors := usage()
 		for hour := range hours {
@@ -115,12 +123,14 @@ func TestF28Soak(t *testing.T) {
 			}
 			time.Sleep(time.Hour / 2)
 		}
+
 		settle()
 		mu.Lock()
 		for id := range bad {
 			f.parked[id] = true
 		}
 		mu.Unlock()
+
 		// The faults stop.
 		f.b.Befriend()
 		f.finish()
@@ -133,6 +143,7 @@ func TestF28Soak(t *testing.T) {
 		if heap2 > heap+16<<20 || goroutines2 > goroutines+10 || descriptors2 > descriptors+5 {
 			t.Errorf("heap %d, then %d; goroutines %d, then %d; descriptors %d, then %d", heap, heap2, goroutines, goroutines2, descriptors, descriptors2)
 		}
+
 		if s := f.o.Stats(); s.Parked != len(f.parked) || s.Waiting != 0 {
 			t.Errorf("stats %+v, %d refused for good", s, len(f.parked))
 		}

@@ -69,10 +69,12 @@ func TestF15TLS(t *testing.T) {
 				}
 				return &firstBytes{Conn: n, mu: &mu, first: &first}
 			})
+
 			cfg := Config{
 				Broker: "127.0.0.1", Port: port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
 				TokenTimeout: time.Minute,
 			}
+
 			if c.stall {
 				cfg.TokenTimeout = 700 * time.Millisecond
 			}
@@ -84,11 +86,13 @@ func TestF15TLS(t *testing.T) {
 			if _, err := o.SubmitText(t.Context(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}}); err != nil {
 				t.Fatal(err)
 			}
+
 			client, err := New(cfg)
 			if err == nil {
 				defer client.Close()
 				err = client.Connect(within(t))
 			}
+
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v; want %q", err, c.want)
 			}
@@ -96,6 +100,7 @@ func TestF15TLS(t *testing.T) {
 			if !errors.Is(err, ErrNetwork) && !errors.Is(err, ErrCredentials) && !errors.Is(err, ErrRefused) {
 				t.Errorf("%v has no class", err)
 			}
+
 			if s := o.Stats(); s.Waiting != 1 {
 				t.Errorf("outbox %+v", s)
 			}
@@ -106,6 +111,7 @@ func TestF15TLS(t *testing.T) {
 					t.Errorf("connection began with 0x%02x", x)
 				}
 			}
+
 			if len(b.Times()) != 0 {
 				t.Error("a CONNECT was sent")
 			}
@@ -139,16 +145,19 @@ func TestF16RenewedCertificate(t *testing.T) {
 			return nil
 		},
 	}, nil)
+
 	c := newClient(t, Config{
 		Broker: "127.0.0.1", Port: port, CustomerID: "7", CertFile: certFile, KeyFile: keyFile, CAFile: caFile,
 		Tuning: Tuning{MinBackoff: 10 * time.Millisecond},
 	})
+
 	connect := func() {
 		t.Helper()
 		if err := c.Connect(within(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	drop := func() {
 		t.Helper()
 		l, err := c.keeper.Up(t.Context())
@@ -158,6 +167,7 @@ func TestF16RenewedCertificate(t *testing.T) {
 		l.End(errors.New("dropped by the test"))
 		<-l.Told()
 	}
+
 	connect()
 	// The session ticket comes with the first bytes after the handshake.
 	if _, err := c.PublishText(within(t), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}}); err != nil {
@@ -173,6 +183,7 @@ func TestF16RenewedCertificate(t *testing.T) {
 	if len(seen) != 3 || seen[0] != 100 || seen[1] != 100 || seen[2] != 101 {
 		t.Errorf("certificates %v, want 100, 100, 101", seen)
 	}
+
 	if resumed != 1 {
 		t.Errorf("%d sessions were resumed, want the second", resumed)
 	}

@@ -76,6 +76,7 @@ persistence false
 max_queued_messages 0
 %s
 `, m.port, m.dir, m.dir, m.dir, extra)
+
 	if os.Getuid() == 0 {
 		config += "user root\n" // else it becomes a user who cannot read the directory
 	}
@@ -84,6 +85,7 @@ max_queued_messages 0
 			t.Fatal(err)
 		}
 	}
+
 	m.start()
 	t.Cleanup(m.kill)
 	return m
@@ -101,6 +103,7 @@ func (m *mosquitto) start() {
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
+
 	deadline := time.Now().Add(patience)
 	for {
 		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", m.port), time.Second)
@@ -141,6 +144,7 @@ func interopCloud(t testing.TB, cfg Config) (got chan *link.Received) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := l.Subscribe(within(t), asked, logs, dumps); err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +161,7 @@ func interopCloud(t testing.TB, cfg Config) (got chan *link.Received) {
 			}
 		}
 	}()
+
 	return got
 }
 

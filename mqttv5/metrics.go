@@ -30,6 +30,7 @@ func newCounters(isUp func() bool) *counters {
 		c.all = append(c.all, m)
 		return m
 	}
+
 	c.connects = counter("connects_total", "Connections that came up.")
 	c.failures = counter("connect_failures_total", "Attempts to connect that failed.")
 	c.disconnects = counter("disconnects_total", "Connections that were lost.")
@@ -38,16 +39,19 @@ func newCounters(isUp func() bool) *counters {
 	c.nobody = counter("no_subscriber_total", "Messages acknowledged although nobody was subscribed.")
 	c.refused = counter("refused_total", "Messages acknowledged with a failure code.")
 	c.registered = counter("registrations_total", "Boot handshakes that gave a token.")
+
 	c.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "ulogkit_mqtt_puback_seconds", Help: "Time from sending a message to its acknowledgement.",
 		Buckets: []float64{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}, // a local broker to a link of 2 KiB/s
 	})
+
 	up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ulogkit_mqtt_up", Help: "1 while a connection is up."}, func() float64 {
 		if isUp() {
 			return 1
 		}
 		return 0
 	})
+
 	c.all = append(c.all, c.latency, up)
 	return c
 }

@@ -45,6 +45,7 @@ func TestF47NobodySubscribed(t *testing.T) {
 					}
 				}
 			})
+
 			r, err := c.PublishText(t.Context(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "unwanted"}})
 			if allowed && (err != nil || len(r) != 1 || r[0].Code != ReasonNoMatchingSubscribers) {
 				t.Errorf("allowed: got %+v, %v, want a receipt with the code", r, err)
@@ -52,6 +53,7 @@ func TestF47NobodySubscribed(t *testing.T) {
 			if !allowed && (!errors.Is(err, ErrNobody) || len(r) != 0) {
 				t.Errorf("got %+v, %v, want %v", r, err, ErrNobody)
 			}
+
 			if len(events) != 1 || events[0].Kind != EventNoSubscriber || (events[0].Err == nil) != allowed {
 				t.Errorf("allowed %v: got events %+v, want one that says so", allowed, events)
 			}
@@ -118,12 +120,14 @@ func TestDeliverAllEndsWhenNobodyIsSubscribed(t *testing.T) {
 		if waiting == 0 || !errors.Is(err, ErrNobody) {
 			t.Errorf("got %d waiting, %v, want %v", waiting, err, ErrNobody)
 		}
+
 		if d := time.Since(start); d > 10*time.Second {
 			t.Errorf("got the end after %v, want it soon", d)
 		}
 		if s := o.Stats(); s.Delivered != uint64(7-waiting) || s.Parked != 0 {
 			t.Errorf("got %+v, want the others delivered", s)
 		}
+
 		if err := o.Close(); err != nil {
 			t.Error(err)
 		}

@@ -126,6 +126,7 @@ func withFaults(t *testing.T, script func(b *mqtttest.Broker), edit func(*Config
 				t.Errorf("Deliver: %v", err)
 			}
 		}
+
 		if err := f.o.Close(); err != nil {
 			t.Error(err)
 		}

@@ -70,6 +70,7 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 		!strings.HasPrefix(c.Tuning.ClientID, "cust-7-uploader-") || c.Store == nil || c.Tuning.MaxMessage != 131072 {
 		t.Errorf("%+v", c)
 	}
+
 	for want, edit := range map[string]func(*Config){
 		"CustomerID is empty":       func(c *Config) { c.CustomerID = "" },
 		"CustomerID: character '/'": func(c *Config) { c.CustomerID = "a/b" },
@@ -109,6 +110,7 @@ func TestConnectPacket(t *testing.T) {
 			}
 			return false
 		}
+
 		c := fakeClient(t, b, nil)
 		r, err := c.PublishText(t.Context(), testDevice(1), []TextEntry{{Time: 1, Level: format.LevelInfo, Text: "x"}})
 		if err != nil {
@@ -118,6 +120,7 @@ func TestConnectPacket(t *testing.T) {
 		if p.QoS != 1 || p.Retain || p.Duplicate || p.Properties.TopicAlias != nil || p.Properties.ContentType != contentText || mqtttest.RecordID(p) != r[0].ID {
 			t.Errorf("PUBLISH %+v", p)
 		}
+
 		c.Close()
 		b.Stop()
 	})
@@ -137,6 +140,7 @@ func TestServerProperties(t *testing.T) {
 			}
 			return false
 		}
+
 		c := fakeClient(t, b, nil)
 		if err := c.Connect(t.Context()); err != nil {
 			t.Fatal(err)
@@ -145,9 +149,11 @@ func TestServerProperties(t *testing.T) {
 		if d := (<-pinged).Sub(start); d > 10*time.Second {
 			t.Errorf("first ping after %v", d)
 		}
+
 		c.Close()
 		b.Stop()
 	})
+
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
 		qos := byte(0)
@@ -191,6 +197,7 @@ func TestPublishTextAgain(t *testing.T) {
 		}
 		return e
 	}
+
 	publish := func(first uint64, dev DeviceInfo, entries []TextEntry) (ids []string) {
 		t.Helper()
 		c := newClient(t, cloudConfig(cloud))
@@ -204,17 +211,20 @@ func TestPublishTextAgain(t *testing.T) {
 		}
 		return ids
 	}
+
 	// Sequence numbers of one digit and of nineteen.
 	ids := publish(1, testDevice(1), entries("a"))
 	if again := publish(1<<63, testDevice(1), entries("a")); !slices.Equal(ids, again) {
 		t.Errorf("%q, then %q", ids, again)
 	}
+
 	// A header longer by 18 bytes would move the end of a batch of lines of 25, here
 	// or there.
 	long := entries("a" + strings.Repeat("b", 12))
 	if first, again := publish(1, testDevice(1), long), publish(1<<63, testDevice(1), long); !slices.Equal(first, again) {
 		t.Errorf("%q, then %q", first, again)
 	}
+
 	same := make([]TextEntry, 3000) // whole batches are alike
 	for i := range same {
 		same[i] = TextEntry{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", 100)}
@@ -226,6 +236,7 @@ func TestPublishTextAgain(t *testing.T) {
 		}
 		seen[id] = true
 	}
+
 	other := publish(1, testDevice(1), entries("b"))
 	if other[0] == ids[0] {
 		t.Error("other entries have the same id")
@@ -273,6 +284,7 @@ func TestWatchLogConfig(t *testing.T) {
 			notices <- e.Err
 		}
 	}
+
 	c := newClient(t, cfg)
 	topic := "config/v0/975773647/42/SN00001"
 	got := make(chan LogConfig, 8)
@@ -288,6 +300,7 @@ func TestWatchLogConfig(t *testing.T) {
 		}
 		ended <- nil
 	}()
+
 	// Publish until it arrives: only then is the subscription known to work.
 	expect := func(level byte) {
 		t.Helper()
@@ -308,6 +321,7 @@ func TestWatchLogConfig(t *testing.T) {
 			}
 		}
 	}
+
 	expect(1)
 	if err := cloud.Publish(topic, []byte{9}); err != nil {
 		t.Fatal(err)
@@ -315,6 +329,7 @@ func TestWatchLogConfig(t *testing.T) {
 	if err := <-notices; !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), topic) {
 		t.Errorf("notice %v", err)
 	}
+
 	cloud.Disconnect()
 	expect(2)
 	c.Close()
@@ -334,6 +349,7 @@ func TestCollector(t *testing.T) {
 	if err := reg.Register(NewCollector(c, o)); err != nil {
 		t.Fatal(err)
 	}
+
 	submitLogs(t, o, 2, 2)
 	stop := deliverIn(t, c, o)
 	if err := o.WaitEmpty(within(t)); err != nil {
@@ -342,6 +358,7 @@ func TestCollector(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	err := testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP ulogkit_mqtt_connects_total Connections that came up.
 # TYPE ulogkit_mqtt_connects_total counter
@@ -369,15 +386,18 @@ ulogkit_outbox_waiting_records 0
 	if err != nil {
 		t.Error(err)
 	}
+
 	list, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, m := range list {
 		if m.GetName() == "ulogkit_mqtt_puback_seconds" && m.Metric[0].Histogram.GetSampleCount() != 4 {
 			t.Errorf("histogram %v", m)
 		}
 	}
+
 	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
@@ -402,12 +422,14 @@ func TestDiagnose(t *testing.T) {
 		}
 		return good, bad
 	}
+
 	if good, bad := run(nil); good != 9 || len(bad) != 0 {
 		t.Errorf("healthy: %d good, bad %+v", good, bad)
 	}
 	if len(cloud.Received()) != 0 {
 		t.Error("something was published")
 	}
+
 	for want, edit := range map[string]func(*Config, *DeviceInfo){
 		"configuration":        func(c *Config, _ *DeviceInfo) { c.CustomerID = "" },
 		"certificate and key":  func(c *Config, _ *DeviceInfo) { c.KeyFile += ".none" },

@@ -50,6 +50,7 @@ func TestLastingRefusalRegistersOnce(t *testing.T) {
 			c.Puback(p.PacketID, byte(ReasonNotAuthorized))
 			return true
 		}
+
 		c := fakeClient(t, b, nil)
 		o := openOutbox(t, dir)
 		submitLogs(t, o, 1, 4)
@@ -57,12 +58,14 @@ func TestLastingRefusalRegistersOnce(t *testing.T) {
 		if err := o.WaitEmpty(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
 		if s := o.Stats(); s.Parked != 4 || b.Boots() != 2 {
 			t.Errorf("got %d parked and %d registrations, want 4 and 2", s.Parked, b.Boots())
 		}
+
 		if err := o.Close(); err != nil {
 			t.Error(err)
 		}

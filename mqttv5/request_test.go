@@ -56,8 +56,10 @@ func TestRequestsAskAgainAfterALostConnection(t *testing.T) {
 						body, _ := json.Marshal(map[string]any{"upload_id": q.ID, "presigned_url": "https://store.example/x"})
 						c.Message(m.Properties.ResponseTopic, body, nil)
 					}
+
 					return true
 				}
+
 				c := fakeClient(t, b, nil)
 				start := time.Now()
 				if err := call(t, c); err != nil || asked != 2 {
@@ -66,6 +68,7 @@ func TestRequestsAskAgainAfterALostConnection(t *testing.T) {
 				if d := time.Since(start); d > 2*time.Second {
 					t.Errorf("got an answer after %v, want it with the next connection", d)
 				}
+
 				c.Close()
 				b.Stop()
 			})
@@ -84,6 +87,7 @@ func TestRefusedSubscriptionsAreRefusals(t *testing.T) {
 			return err
 		},
 	}
+
 	for name, call := range requests {
 		calls[name] = call
 	}
@@ -111,6 +115,7 @@ func TestRefusedSubscriptionsAreRefusals(t *testing.T) {
 						}
 						return ok
 					}
+
 					c := fakeClient(t, b, nil)
 					err := call(t, c)
 					if !errors.Is(err, ErrRefused) || errors.Is(err, ErrNetwork) {
@@ -120,6 +125,7 @@ func TestRefusedSubscriptionsAreRefusals(t *testing.T) {
 					if strings.Count(s, "Not authorized (0x87): "+words) != 1 || strings.Count(s, "subscribe to ") > 1 || strings.Count(s, ";") > 1 {
 						t.Errorf("got %q, want code and words once, and one hint", s)
 					}
+
 					c.Close()
 					b.Stop()
 				})

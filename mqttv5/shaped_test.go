@@ -42,6 +42,7 @@ func (s *shaped) run() {
 			s.mu.Unlock()
 			return
 		}
+
 		n := min(len(s.buf), 1024)
 		if s.slice > 0 {
 			n = min(n, s.slice)
@@ -51,10 +52,12 @@ func (s *shaped) run() {
 		if s.perSecond > 0 {
 			time.Sleep(time.Duration(n) * time.Second / time.Duration(s.perSecond))
 		}
+
 		if _, err := s.Conn.Write(chunk); err != nil {
 			s.Close()
 			return
 		}
+
 		s.mu.Lock()
 		s.buf = s.buf[n:]
 		s.cond.Broadcast()

@@ -75,6 +75,7 @@ func TestUploadManyDevicesOneConnection(t *testing.T) {
 			connects++
 		}
 	}
+
 	c := newClient(t, cfg)
 	ctx := within(t)
 	const devices, logs = 40, 5
@@ -88,16 +89,19 @@ func TestUploadManyDevicesOneConnection(t *testing.T) {
 			}
 		})
 	}
+
 	wg.Wait()
 	got, err := cloud.WaitReceived(ctx, devices*logs)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, g := range got {
 		if g.Err != nil {
 			t.Errorf("%s: %v", g.DeviceSerial, g.Err)
 		}
 	}
+
 	mu.Lock()
 	defer mu.Unlock()
 	if connects != 1 {
@@ -112,6 +116,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 			return nil, errors.New("no connection")
 		}
 	})
+
 	defer c.Close()
 	buf := testLog(t, 1, 300)
 	buf[40] ^= 1
@@ -119,11 +124,13 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 	if !errors.Is(err, ErrBadData) || !errors.Is(err, format.ErrChecksum) {
 		t.Fatalf("error is %v", err)
 	}
+
 	for _, part := range []string{"checksum", "0x"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q lacks %q", err, part)
 		}
 	}
+
 	dump := devicetest.CoreDumps(t)[0]
 	if _, err := c.PublishCoreDump(t.Context(), dump[:format.CoreDumpHeaderSize]); !errors.Is(err, ErrBadData) {
 		t.Errorf("a header without a dump: %v", err)
@@ -131,6 +138,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 	if _, err := c.UploadLog(t.Context(), DeviceInfo{DeviceSerial: "#"}, testLog(t, 1, 300)); !errors.Is(err, ErrBadData) {
 		t.Errorf("device named #: %v", err)
 	}
+
 	big := make([]byte, DefaultMaxMessage+1)
 	if _, err := c.PublishBinaryLog(t.Context(), testDevice(1), big); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "131072") {
 		t.Errorf("oversize: %v", err)

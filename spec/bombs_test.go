@@ -15,6 +15,7 @@ func TestBombs(t *testing.T) {
 		}
 		return strings.Replace(string(Source), from, to, 1)
 	}
+
 	size, cond := "header.len_data", "not _io.eof"
 	for name, src := range map[string]string{
 		"size":      strings.Repeat("#", maxSource+1),
@@ -78,6 +79,7 @@ func TestLarge(t *testing.T) {
 		one  = "types:\n  a:\n    doc: A.\n    doc-ref: none\n    -manual: here.\n"
 		num  = "    seq: [{id: n, type: u1, valid: {min: 0, max: 9}, doc: N.}, "
 	)
+
 	for name, c := range map[string]struct {
 		src  string
 		good bool

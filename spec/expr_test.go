@@ -98,6 +98,7 @@ func TestCombine(t *testing.T) {
 		OpOr2: func(x, y int64) int64 { return x | y }, OpXor: func(x, y int64) int64 { return x ^ y },
 		OpShl: func(x, y int64) int64 { return x << y }, OpShr: func(x, y int64) int64 { return x >> y },
 	}
+
 	for op, f := range operations {
 		exact := op != OpMod && op != OpAnd2 && op != OpOr2 && op != OpXor
 		for a := int64(-4); a <= 6; a++ {
@@ -133,6 +134,7 @@ func TestCombineLimits(t *testing.T) {
 		h, _ := new(big.Int).SetString(hi, 0)
 		return span{l, h}
 	}
+
 	for _, c := range []struct {
 		op   Op
 		x, y span

@@ -24,6 +24,7 @@ func TestSource(t *testing.T) {
 	if s.ID != "ulogger" || s.License != "MIT" || len(s.SHA256) != 64 || s.Root.ID != "ulogger" || s.Root.Seq[0].Type.User != s.Type("log") {
 		t.Errorf("got %+v, want the spec of ulogger, MIT, that begins with a log", s)
 	}
+
 	for id, want := range map[string]int{
 		"header_v1": 13, "header_v3": 17, "frame_header_v1": 4, "frame_header_v3": 6, "payload_header": 6,
 		"core_dump_header": 264, "crash_header": 8, "registers": 80, "fp_registers": 132, "fault_registers": 20,
@@ -33,6 +34,7 @@ func TestSource(t *testing.T) {
 			t.Errorf("%s: size %d, want %d", id, got, want)
 		}
 	}
+
 	for path, want := range map[string]int{
 		"header_v1.session_token": 1, "header_v1.len_data": 9, "header_v1.checksum": 11,
 		"header_v3.session_token": 1, "header_v3.tick": 5, "header_v3.tick_rate_hz": 9, "header_v3.len_data": 13, "header_v3.checksum": 15,
@@ -45,6 +47,7 @@ func TestSource(t *testing.T) {
 			t.Errorf("%s: offset %d, want %d", path, got, want)
 		}
 	}
+
 	if s.Type("nothing") != nil || s.Enum("nothing") != nil || s.Type("log").Lookup("nothing") != nil {
 		t.Error("found what is not there")
 	}
@@ -74,6 +77,7 @@ func TestSourceModel(t *testing.T) {
 	if types.Repeat != RepeatExpr || types.Count.String() != "header.num_args" || len(types.Valid.AnyOf) != 26 || types.Value().Kind != ListValue {
 		t.Errorf("packed_types: %+v, want Repeat %v, Count \"header.num_args\", len(AnyOf) 26 and Kind %v", types, RepeatExpr, ListValue)
 	}
+
 	values := payload.Lookup("values").(*Attr)
 	arg := values.Type.Args[0].(*Elem)
 	if ref := arg.X.(*FieldRef); ref.To != Field(types) {
@@ -82,6 +86,7 @@ func TestSourceModel(t *testing.T) {
 	if _, ok := arg.I.(*Index); !ok {
 		t.Errorf("values: index %v", arg.I)
 	}
+
 	strs := payload.Lookup("strings").(*Attr)
 	if not := strs.If.(*Unary); not.Op != OpNot || not.X.(*StreamProp).Prop != PropEOF || not.X.(*StreamProp).X != nil {
 		t.Errorf("strings: %v, want Op %v, Prop %v and X none", strs.If, OpNot, PropEOF)
@@ -91,6 +96,7 @@ func TestSourceModel(t *testing.T) {
 	if typ.Calc.(*Binary).Op != OpShr || typ.Enum != s.Enum("arg_type") || typ.Value().Hi.Int64() != 15 {
 		t.Errorf("type: %+v", typ)
 	}
+
 	value := argument.Seq[0].Type
 	if value.Kind != Switch || len(value.Cases) != 25 || value.Cases[0].Type.Name != "s1" || !value.Cases[0].Type.Signed || value.Cases[24].Type.Kind != Float {
 		t.Errorf("value: %+v", value)
@@ -98,6 +104,7 @@ func TestSourceModel(t *testing.T) {
 	if n, ok := Const(value.Cases[24].Value); !ok || n.Int64() != 0x78 {
 		t.Errorf("last case: %v", value.Cases[24].Value)
 	}
+
 	regions := s.Type("crash_catcher").Lookup("regions").(*Attr)
 	if regions.Repeat != RepeatUntil || regions.Until.String() != "(_io.size - _io.pos) < 8" || regions.If == nil {
 		t.Errorf("regions: %v, want Repeat %v, Until \"(_io.size - _io.pos) < 8\" and a condition", regions.Until, RepeatUntil)
@@ -106,6 +113,7 @@ func TestSourceModel(t *testing.T) {
 	if sum.Algorithm != "xor8" || sum.Field.To != s.Type("header_v1").Lookup("checksum") {
 		t.Errorf("checksum: %+v", sum)
 	}
+
 	level := s.Type("log_config").Lookup("level").(*Attr)
 	if n, ok := Const(level.Valid.Max); !ok || n.Int64() != 4 || level.Enum.Lookup("critical").Value != 4 {
 		t.Errorf("level: %+v", level.Valid)
@@ -144,6 +152,7 @@ func TestPositions(t *testing.T) {
 			t.Errorf("%q is not in ulogger.ksy", c.old)
 			continue
 		}
+
 		src := strings.Replace(string(Source), c.old, c.new, 1)
 		if c.want == "" {
 			if _, err := Parse(SourceName, []byte(src)); err != nil {
@@ -151,6 +160,7 @@ func TestPositions(t *testing.T) {
 			}
 			continue
 		}
+
 		from := strings.Index(string(Source), c.old)
 		i := from + strings.Index(src[from:], c.at)
 		if strings.HasPrefix(c.want, "types.payload_header.seq[2]") {
@@ -160,6 +170,7 @@ func TestPositions(t *testing.T) {
 			i = from // the mapping begins at its first key, which was taken out
 			i += strings.IndexAny(src[i:], "m")
 		}
+
 		line := 1 + strings.Count(src[:i], "\n")
 		col := 1 + len([]rune(src[strings.LastIndexByte(src[:i], '\n')+1:i]))
 		list := errorsOf(t, SourceName, []byte(src))
@@ -211,12 +222,14 @@ func TestErrors(t *testing.T) {
 	if len(list) != 21 || list[0].Pos.Line != 6 || list[20].Reason != "7 more errors from here on" {
 		t.Fatalf("got %d mistakes, want 20 from line 6 on and how many more: %v", len(list), list)
 	}
+
 	if list[1].Path != "z" || list[2].Path != "a" || list[3].Path != "p" || list[4].Pos.Line != 8 {
 		t.Errorf("got %v, want them by place, then by path", list)
 	}
 	if one := es[:21].Err().(Errors); one[20].Reason != "1 more error here" {
 		t.Errorf("got %v, want 1 more error", one[20])
 	}
+
 	if got := (Errors{es[0], es[1]}).Error(); got != "f:30:1: p: r\nf:29:1: p: r" {
 		t.Errorf("got %q, want both, a line each, as they were added", got)
 	}
@@ -245,6 +258,7 @@ func TestParseAnything(t *testing.T) {
 				b = []byte{'#'}
 			}
 		}
+
 		s, err := Parse(SourceName, b)
 		if err == nil {
 			if s == nil || s.Root == nil {
@@ -252,6 +266,7 @@ func TestParseAnything(t *testing.T) {
 			}
 			continue
 		}
+
 		for _, e := range err.(Errors) {
 			if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Path == "" || e.Reason == "" || strings.Contains(e.Error(), "\n") {
 				t.Fatalf("%q for %q", e.Error(), b)

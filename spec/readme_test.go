@@ -49,12 +49,14 @@ func TestReadmeSources(t *testing.T) {
 			got[id] = row[2]
 		}
 	}
+
 	for _, ty := range source(t).Types {
 		if got[ty.ID] != ty.DocRef {
 			t.Errorf("%s: source %q in the table, %q in the spec", ty.ID, got[ty.ID], ty.DocRef)
 		}
 		delete(got, ty.ID)
 	}
+
 	for id := range got {
 		t.Errorf("%s is in the table only", id)
 	}
@@ -96,6 +98,7 @@ func TestReadmeKeys(t *testing.T) {
 			}
 		}
 	}
+
 	if len(keys) < 30 {
 		t.Fatalf("found only %d keys: %v", len(keys), keys)
 	}

@@ -194,6 +194,7 @@ func (c *Capture) message(s *conversation, direction int, t time.Time, p *MQTT) 
 			m.Username, m.Password = string(k.Username), k.Password
 		}
 		s.answers.asked(direction, PacketConnack, 0, question{time: t})
+
 	case PacketSubscribe, PacketUnsubscribe:
 		m.Kind = KindSubscribe
 		answer := PacketSuback
@@ -204,15 +205,18 @@ func (c *Capture) message(s *conversation, direction int, t time.Time, p *MQTT) 
 			m.Filters = append(m.Filters, c.hide(string(f.Filter)))
 		}
 		s.answers.asked(direction, answer, p.PacketID, question{time: t})
+
 	case PacketDisconnect, PacketAuth:
 		m.Kind = KindDisconnect
 		if p.Type == PacketAuth {
 			m.Kind = KindAuth
 		}
 		m.ReasonCode, m.Reason = p.ReasonCode, p.ReasonName()
+
 	default:
 		return // PUBREL and pings tell nothing
 	}
+
 	c.emit(&m)
 }
 

@@ -38,16 +38,19 @@ func TestCapture(t *testing.T) {
 		if connect.ClientID != "cust-C" || connect.Version != version || connect.KeepAlive != 60 || !connect.CleanStart || connect.Username != "" || connect.Password != nil {
 			t.Errorf("connect %+v", connect)
 		}
+
 		if up.Topic != "binlog/v0/C/A" || up.PacketID != 7 || up.QoS != 1 || up.Err != nil || up.PayloadSize != len(log) ||
 			up.Source.String() != "192.0.2.1:40000" || up.Destination.String() != "192.0.2.2:1883" {
 			t.Errorf("log %+v", up)
 		}
+
 		if !bytes.Equal(up.Payload[5:], log[5:]) || !bytes.Equal(up.Payload[1:5], make([]byte, 4)) {
 			t.Errorf("payload %x, want %x without its token", up.Payload, log)
 		}
 		if format.CheckLog(up.Payload) != nil {
 			t.Error("a log without its token does not verify")
 		}
+
 		if ack.Topic != "binlog/v0/C/A" || ack.PacketID != 7 || ack.Latency != time.Millisecond || ack.Source != up.Destination {
 			t.Errorf("ack %+v, want Topic \"binlog/v0/C/A\", PacketID 7, Latency %v and Source %v", ack, time.Millisecond, up.Destination)
 		}
@@ -168,10 +171,12 @@ func TestCaptureOrder(t *testing.T) {
 		for range len(body) / 4 { // retransmissions
 			body = append(body, body[rng.IntN(len(body))])
 		}
+
 		for i := range body { // up to eight places too late
 			j := min(i+rng.IntN(8), len(body)-1)
 			body[i], body[j] = body[j], body[i]
 		}
+
 		for i := range body {
 			body[i].time = epoch.Add(time.Second + time.Duration(i)*time.Millisecond)
 		}
@@ -179,6 +184,7 @@ func TestCaptureOrder(t *testing.T) {
 		if len(messages) != 2+len(logs) || stats.Gaps != 0 || stats.LostBytes != 0 {
 			t.Fatalf("seed %d: %v, %+v, want len(messages) %v, Gaps 0 and LostBytes 0", seed, kinds(messages), stats, 2+len(logs))
 		}
+
 		for i, m := range messages[2:] {
 			if m.PacketID != uint16(i+1) || !bytes.Equal(m.Payload[5:], logs[i][5:]) || m.Err != nil {
 				t.Fatalf("seed %d: message %d: %+v", seed, i, m)
@@ -219,9 +225,11 @@ func TestCaptureGap(t *testing.T) {
 				t.Errorf("dropped %d: %s", drop, m.Trouble())
 			}
 		}
+
 		if gaps != 1 || stats.Gaps != 1 || stats.Lossless() {
 			t.Errorf("dropped %d: %d gaps, %+v", drop, gaps, stats)
 		}
+
 		// A lost acknowledgement costs none.
 		if len(got)+len(lost) != 3 || len(lost) > 1 {
 			t.Errorf("dropped %d: read %v, lost %v: %v", drop, got, lost, kinds(messages))
@@ -238,6 +246,7 @@ func TestCaptureGapInside(t *testing.T) {
 		first := len(s.packets)
 		s.say(client, 1000, publish(t, "logs/v0/C/A", 0, make([]byte, size)), publish(t, "logs/v0/C/A", 0, make([]byte, 3000)), publish(t, "ab", 0, []byte("after")))
 		last := len(s.packets) - 3
+
 		for _, drop := range []int{first + 2, last} {
 			if size == 900 && drop == last {
 				continue
@@ -301,6 +310,7 @@ func TestCaptureMidStream(t *testing.T) {
 				s.upload(version, id+1, size, log)
 			}
 			perUpload := (len(s.packets) - first) / uploads
+
 			for begin := first; begin < len(s.packets)-perUpload; begin++ {
 				messages, stats := readScript(t, s.packets[begin:])
 				skipped := (begin - first + perUpload - 1) / perUpload // uploads begun before
@@ -348,6 +358,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 		s.upload(Version5, uint16(i+1), 200, log)
 		packets = append(packets, s.packets...)
 	}
+
 	slices.SortStableFunc(packets, func(a, b scripted) int { return a.time.Compare(b.time) })
 	messages, stats := readScript(t, packets)
 	got := map[uint16]int{}
@@ -356,6 +367,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 			got[m.PacketID]++
 		}
 	}
+
 	if len(got) != n || stats.Connections != n {
 		t.Errorf("got logs and acknowledgements %v, %+v, want those of %d connections", got, stats, n)
 	}
@@ -364,6 +376,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 			t.Errorf("packet %d: %d messages, want 2", id, k)
 		}
 	}
+
 	// The same ports again are another connection.
 	twice := slices.Concat(wholeScript(t, Version5, log).packets, wholeScript(t, Version5, log).packets[:0])
 	again := newScript(t, "192.0.2.1:40000", "192.0.2.2:1883")
@@ -381,6 +394,7 @@ func TestCaptureEncrypted(t *testing.T) {
 	hello := append([]byte{0x16, 3, 1, 0, 100}, bytes.Repeat([]byte{1}, 100)...)
 	records := append([]byte{0x17, 3, 3, 1, 0}, bytes.Repeat([]byte{2}, 256)...)
 	named := append(slices.Clone(hello), "x-amzn-mqtt-ca"...)
+
 	for _, test := range []struct {
 		name      string
 		port      string

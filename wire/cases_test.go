@@ -51,14 +51,17 @@ func TestCases(t *testing.T) {
 			}
 			fmt.Fprintf(&got, " %s\n", m.Trouble())
 		}
+
 		fmt.Fprintf(&got, "\tlossless %v, not MQTT %+v, error %v\n", stats.Lossless(), stats.NotMQTT, err)
 	}
+
 	const golden = "testdata/cases/verdicts.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -92,12 +95,14 @@ func TestCaptureVersions(t *testing.T) {
 				s.say(client, 100, []byte("\x8a\x06\x00\x01\x00\x01a\x01"))
 				s.say(server, 100, []byte("\x90\x03\x00\x01\x01"))
 			}
+
 			s.upload(version, 7, 100, logVectors(t)[0])
 			messages, stats := readScript(t, s.packets)
 			c, last := messages[0], messages[len(messages)-2]
 			if c.Kind != KindConnect || c.Version != version || c.Bridge != bridge || last.Kind != KindLog || last.Err != nil || !stats.Lossless() {
 				t.Errorf("version %d, bridge %v: got %v, version %d, %+v", version, bridge, kinds(messages), c.Version, stats)
 			}
+
 			for _, m := range messages {
 				if m.Remark != "" {
 					t.Errorf("version %d: %v has the remark %q", version, m.Kind, m.Remark)
@@ -252,6 +257,7 @@ func TestCaptureThroughProxyThatTalks(t *testing.T) {
 		tlsFollows
 		nothing
 	)
+
 	const (
 		ask     = "CONNECT broker.example:1883 HTTP/1.1\r\nHost: broker.example\r\n\r\n"
 		answer  = "HTTP/1.1 200 OK\r\n\r\n"
@@ -259,6 +265,7 @@ func TestCaptureThroughProxyThatTalks(t *testing.T) {
 		opened5 = "\x05\x00\x00\x01\x0a\x00\x00\x02\xc3\x50"
 		opened4 = "\x00\x5a\x07\x5b\x0a\x00\x00\x02"
 	)
+
 	mqtt := []Kind{KindConnect, KindLog, KindAck}
 	for name, test := range map[string]struct {
 		words   []string // of the client and the proxy in turn

@@ -47,6 +47,7 @@ func TestCasesBesideTshark(t *testing.T) {
 	if err != nil || len(files) != len(besideTshark) {
 		t.Fatalf("%d cases of %d, %v, want %d", len(files), len(besideTshark), err, len(besideTshark))
 	}
+
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			want, known := besideTshark[filepath.Base(file)]
@@ -57,6 +58,7 @@ func TestCasesBesideTshark(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			messages, _, err := read(t, bytes.NewReader(b), CaptureConfig{ShowSecrets: true})
 			if err != nil {
 				t.Fatal(err)
@@ -67,6 +69,7 @@ func TestCasesBesideTshark(t *testing.T) {
 					ours = append(ours, m)
 				}
 			}
+
 			// Many of them were made without checksums.
 			packets, _ := tshark(t, b, "-o", "tcp.check_checksum:FALSE", "-o", "ip.check_checksum:FALSE")
 			for _, p := range packets {
@@ -74,6 +77,7 @@ func TestCasesBesideTshark(t *testing.T) {
 					theirs = append(theirs, Message{Topic: p.Topics[0], Payload: p.Payload})
 				}
 			}
+
 			for _, p := range theirs {
 				if !slices.ContainsFunc(ours, func(m Message) bool {
 					return m.Topic == p.Topic && bytes.Equal(m.Payload, p.Payload)
@@ -81,6 +85,7 @@ func TestCasesBesideTshark(t *testing.T) {
 					t.Errorf("tshark alone sees %q with %d bytes", p.Topic, len(p.Payload))
 				}
 			}
+
 			if len(ours)-len(theirs) != want.fewer {
 				t.Errorf("we see %d publishes and tshark %d, want a difference of %d: %s", len(ours), len(theirs), want.fewer, want.why)
 			}

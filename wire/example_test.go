@@ -54,12 +54,14 @@ func ExampleNewCapture() {
 		fmt.Println(err)
 		return
 	}
+
 	defer f.Close()
 	capture, err := wire.NewCapture(f, wire.CaptureConfig{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	for m := range capture.All() {
 		switch m.Kind {
 		case wire.KindLog, wire.KindCoreDump:
@@ -72,6 +74,7 @@ func ExampleNewCapture() {
 			fmt.Println(m.Trouble())
 		}
 	}
+
 	if err := capture.Err(); err != nil {
 		fmt.Println(err)
 	}
@@ -98,11 +101,13 @@ func ExampleLog() {
 		fmt.Println(err)
 		return
 	}
+
 	record, err := format.ParsePayload(frame.Record)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(layers)
 	fmt.Println("tick delta", frame.TickDelta, record.Level(), "from module", record.Module())
 	// Output:
@@ -244,16 +249,19 @@ func ExampleReassembler() {
 		fmt.Println(err)
 		return
 	}
+
 	defer f.Close()
 	handle, err := pcapgo.NewReader(f)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	r := wire.NewReassembler(func(source, destination netip.AddrPort) wire.Stream {
 		fmt.Println(source, "to", destination)
 		return printer{source, destination}
 	})
+
 	for p := range gopacket.NewPacketSource(handle, handle.LinkType()).Packets() {
 		r.AddPacket(p)
 	}

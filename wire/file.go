@@ -208,6 +208,7 @@ func (f *captureFile) nextRecord() (capturedPacket, error) {
 	if captured > maxPacket {
 		return capturedPacket{}, f.bad("a packet claims %d bytes, the most is %d", captured, maxPacket)
 	}
+
 	if err := f.fill(int(captured)); err != nil {
 		return capturedPacket{}, err
 	}

@@ -50,6 +50,7 @@ func TestFilePcap(t *testing.T) {
 				return b
 			}
 		}
+
 		for name, file := range map[string][]byte{
 			"2.4":                  pcapWith(order, 0xa1b2c3d4, 4, head(time.Microsecond, 1, 1), packets),
 			"nanoseconds":          pcapWith(order, 0xa1b23c4d, 4, head(time.Nanosecond, 1, 1), packets),
@@ -72,6 +73,7 @@ func TestFilePcap(t *testing.T) {
 func TestFileTimeUnits(t *testing.T) {
 	at := time.Date(2026, 11, 29, 1, 2, 3, 456789012, time.UTC)
 	seconds, nanos := uint64(at.Unix()), uint64(at.Nanosecond())
+
 	for _, test := range []struct {
 		unit   timeUnit
 		units  uint64
@@ -124,6 +126,7 @@ func TestFileTimesOfBadOptions(t *testing.T) {
 	packet := func(iface, time uint32) []byte {
 		return block(blockEnhanced, append(le32(nil, iface, 0, time, uint32(len(ip)), uint32(len(ip))), ip...))
 	}
+
 	for _, test := range []struct {
 		options [][]byte
 		want    time.Time
@@ -163,6 +166,7 @@ func TestFilePacked(t *testing.T) {
 		}
 		return out.Bytes()
 	}
+
 	encoder, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +192,7 @@ func TestFilePacked(t *testing.T) {
 			}
 		}
 	}
+
 	if _, err := NewCapture(bytes.NewReader(zst[:len(zst)-9]), CaptureConfig{}); !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), "cut off") {
 		t.Errorf("zstd, cut in its first block: got %v", err)
 	}
@@ -195,6 +200,7 @@ func TestFilePacked(t *testing.T) {
 	if messages, stats, err := read(t, bytes.NewReader(padded), CaptureConfig{}); err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
 		t.Errorf("gzip with zeros behind its members: got %v, %v, %v", kinds(messages), stats, err)
 	}
+
 	if _, _, err := read(t, bytes.NewReader(append(padded, "more"...)), CaptureConfig{}); !errors.Is(err, ErrCapture) {
 		t.Errorf("gzip with something else behind it: got %v", err)
 	}
@@ -202,6 +208,7 @@ func TestFilePacked(t *testing.T) {
 	if len(messages) < 2 || err == nil || !strings.Contains(err.Error(), "(unpacked)") {
 		t.Errorf("cut: got %v, %v, want len(messages) at least 2 and an error that says \"(unpacked)\"", kinds(messages), err)
 	}
+
 	for magic, want := range map[string]string{"\x04\x22\x4d\x18": "lz4 -d", "\xfd7zXZ": "unxz"} {
 		if _, err := NewCapture(strings.NewReader(magic+"more"), CaptureConfig{}); !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q in it", magic, err, want)
@@ -253,6 +260,7 @@ func TestFilesSeveral(t *testing.T) {
 			return &countedCloser{f, &opened}, err
 		}}
 	}
+
 	parts := func(n int) (files []File) {
 		i := 0
 		for p := range slices.Chunk(s.packets, (len(s.packets)+n-1)/n) {
@@ -261,6 +269,7 @@ func TestFilesSeveral(t *testing.T) {
 		}
 		return files
 	}
+
 	var sides [2][]scripted
 	for _, p := range s.packets {
 		sides[p.data[15]-1] = append(sides[p.data[15]-1], p)
@@ -301,6 +310,7 @@ func TestFilesSeveral(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", name, err, test.err)
 		}
 	}
+
 	if _, err := NewCaptureFiles([]File{bad}, CaptureConfig{}); !errors.Is(err, ErrCapture) {
 		t.Errorf("got %v, want %v", err, ErrCapture)
 	}

@@ -44,8 +44,10 @@ func fragmentsOf(ip []byte, id uint32, size int) (out [][]byte) {
 			b = binary.BigEndian.AppendUint16(b, uint16(at)|more)
 			b = binary.BigEndian.AppendUint32(b, id)
 		}
+
 		out = append(out, append(b, part...))
 	}
+
 	return out
 }
 
@@ -82,6 +84,7 @@ func TestFragmentsAreJoined(t *testing.T) {
 			return b
 		},
 	}
+
 	for _, ends := range fragmentEnds {
 		s := uploadOf(t, ends...)
 		want, _ := readScript(t, s.packets)
@@ -157,6 +160,7 @@ func TestPiecesThatCannotBe(t *testing.T) {
 		at, size int
 		more     bool
 	}
+
 	a := netip.MustParseAddr("192.0.2.1")
 	for name, pieces := range map[string][]piece{
 		"not of eights":         {{0, 12, true}},
@@ -236,6 +240,7 @@ func FuzzFragments(f *testing.F) {
 				t.Fatalf("verdict %d", v)
 			}
 		}
+
 		x.close()
 		if x.bytes != 0 || len(x.waiting) != 0 || told != int64(given) {
 			t.Fatalf("%d bytes left, %d of %d pieces accounted for", x.bytes, told, given)

@@ -338,6 +338,7 @@ func (r *Reassembler) unblock(c *connection, direction int) {
 			return
 		}
 	}
+
 	r.drain(c, time.Time{})
 }
 

@@ -88,17 +88,20 @@ func hostileFiles(t testing.TB) map[string][]byte {
 	link := func(typ uint32, data []byte) []byte {
 		return ng(block(blockInterface, le32(nil, typ, 0)), enhanced(0, uint32(len(data)), data))
 	}
+
 	changed := func(b []byte, at int, to byte) []byte {
 		b = slices.Clone(b)
 		b[at] = to
 		return b
 	}
+
 	conversation := func(messages ...[]byte) []byte {
 		s := talk4(t)
 		s.connect(Version5)
 		s.say(client, 60000, messages...)
 		return pcap(t, layers.LinkTypeRaw, s.packets)
 	}
+
 	return map[string][]byte{
 		"empty":                    {},
 		"three bytes":              {1, 2, 3},
@@ -219,6 +222,7 @@ func TestHostileFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, name := range names {
 		b, err := os.ReadFile(fileName(name))
 		if err != nil {
@@ -228,6 +232,7 @@ func TestHostileFiles(t *testing.T) {
 			t.Errorf("%s: the committed file is not the one made here: run with -update", name)
 		}
 	}
+
 	entries, err := os.ReadDir(hostileDir)
 	if err != nil || len(entries) != len(names)+1 {
 		t.Errorf("%d files in the corpus, want %d and the verdicts; %v", len(entries), len(names), err)
@@ -236,6 +241,7 @@ func TestHostileFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got := verdicts.String(); got != string(want) {
 		gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
 		for i := range min(len(gotLines), len(wantLines)) {
@@ -264,12 +270,14 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 		runtime.ReadMemStats(&after)
 		used = min(used, after.TotalAlloc-before.TotalAlloc)
 	}
+
 	if used > most {
 		t.Errorf("%s: %d bytes in the file, %d allocated, the most is %d", name, len(file), used, most)
 	}
 	if elapsed > time.Minute {
 		t.Errorf("%s: %d bytes took %v", name, len(file), elapsed)
 	}
+
 	var parts []string
 	if err != nil {
 		parts = append(parts, "error "+err.Error())
@@ -294,6 +302,7 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 			parts = append(parts, fmt.Sprintf("%d %s", count.n, count.what))
 		}
 	}
+
 	for _, m := range messages {
 		if _, err := m.Time.MarshalJSON(); err != nil {
 			t.Errorf("%s: got a time that JSON cannot hold: %v", name, err)
@@ -304,5 +313,6 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 		}
 		parts = append(parts, part)
 	}
+
 	return strings.Join(parts, "; ")
 }

@@ -60,11 +60,13 @@ func TestCapturePortReused(t *testing.T) {
 				if name == "same on both" && (sides != "both" || !finished) {
 					continue // the same as far as numbers show, until both have said goodbye
 				}
+
 				first := talkFrom(t, isn, serverISN, "binlog/v0/C/A", 2)
 				if finished {
 					first.send(client, tcpFlags{fin: true, ack: true}, nil)
 					first.send(server, tcpFlags{fin: true, ack: true}, nil)
 				}
+
 				packets := append(first.packets, talkFrom(t, second[0], second[1], "binlog/v0/C/B", 3).packets...)
 				switch sides {
 				case "client":
@@ -72,6 +74,7 @@ func TestCapturePortReused(t *testing.T) {
 				case "server":
 					packets = only(server, packets)
 				}
+
 				messages, stats := readScript(t, packets)
 				logs, acks := map[string]int{}, 0
 				for _, m := range messages {
@@ -81,6 +84,7 @@ func TestCapturePortReused(t *testing.T) {
 						acks++
 					}
 				}
+
 				if sides != "server" && (logs["binlog/v0/C/A"] != 2 || logs["binlog/v0/C/B"] != 3) || sides != "client" && acks != 5 || stats.Connections != 2 {
 					t.Errorf("%s, %s, finished %v: got logs %v, %d acks, %d connections, want 2 and 3, 5, 2: %v", name, sides, finished, logs, acks, stats.Connections, kinds(messages))
 				}
@@ -172,6 +176,7 @@ func TestCaptureDisplaced(t *testing.T) {
 		s.send(server, tcpFlags{fin: true, ack: true}, nil)
 		packets = append(packets, s.packets...)
 	}
+
 	slices.SortStableFunc(packets, func(a, b scripted) int { return a.time.Compare(b.time) })
 	for _, places := range []float64{1.5, 3, 10, 50, 150} {
 		for _, twice := range []bool{false, true} {
@@ -180,6 +185,7 @@ func TestCaptureDisplaced(t *testing.T) {
 				at float64
 				p  scripted
 			}
+
 			var moved []placed
 			for i, p := range packets {
 				moved = append(moved, placed{float64(i) + places*rng.Float64(), p})
@@ -187,12 +193,14 @@ func TestCaptureDisplaced(t *testing.T) {
 					moved = append(moved, placed{float64(i) + places*rng.Float64(), p})
 				}
 			}
+
 			slices.SortStableFunc(moved, func(a, b placed) int {
 				if a.at < b.at {
 					return -1
 				}
 				return 1
 			})
+
 			var file []scripted
 			for i, m := range moved {
 				file = append(file, scripted{epoch.Add(time.Duration(i) * 10 * time.Microsecond), m.p.data})
@@ -205,6 +213,7 @@ func TestCaptureDisplaced(t *testing.T) {
 					t.Errorf("by %v places: %+v", places, m)
 				}
 			}
+
 			if count[KindLog] != conns*each || count[KindAck] != conns*each || len(messages) != conns*(2+2*each) || stats.Gaps != 0 || stats.Connections != conns {
 				t.Errorf("by %v places, twice %v: got %v, %+v", places, twice, count, stats)
 			}
@@ -230,6 +239,7 @@ func TestCaptureBigTCP(t *testing.T) {
 				}
 				return end + n + ":" + port
 			}
+
 			s := newScript(t, address("1", "40000"), address("2", "1883")).handshake()
 			s.connect(Version5)
 			at := len(s.packets)
@@ -246,6 +256,7 @@ func TestCaptureBigTCP(t *testing.T) {
 			default:
 				p.data[4], p.data[5] = 0, 0
 			}
+
 			s.seq[client] += uint32(len(body))
 			s.say(client, 1400, publish(t, "t/last", 3, []byte("z")))
 			messages, stats := readScript(t, s.packets)
@@ -272,10 +283,12 @@ func TestCaptureTunnels(t *testing.T) {
 		n := 20 + len(b)
 		return slices.Concat([]byte{0x45, 0, byte(n >> 8), byte(n), 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, b)
 	}
+
 	udp := func(port uint16, b []byte) []byte {
 		n := 8 + len(b)
 		return ip(ipUDP, slices.Concat([]byte{0xc0, 0, byte(port >> 8), byte(port), byte(n >> 8), byte(n), 0, 0}, b))
 	}
+
 	for name, wrap := range map[string]func(b []byte) []byte{
 		"vxlan": func(b []byte) []byte {
 			return udp(portVXLAN, slices.Concat([]byte{8, 0, 0, 0, 0, 0, 42, 0}, ethernet(etherIPv4, b)))
@@ -345,6 +358,7 @@ func TestCaptureTunnels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if slices.Contains([]string{"l2tp", "vxlan of an unknown kind", "pptp, encrypted", "macsec"}, name) {
 			if len(messages) != 0 || int(stats.Tunnels) != len(inner) || stats.Lossless() {
 				t.Errorf("%s: got %v, %+v", name, kinds(messages), stats)
@@ -368,6 +382,7 @@ func TestCaptureMemoryIsFlat(t *testing.T) {
 		}
 		total = gigabytes << 30
 	}
+
 	s := talk4(t)
 	s.connect(Version5)
 	s.say(client, 1460, publish(t, "plant/dump", 1, make([]byte, 131000)))
@@ -382,6 +397,7 @@ func TestCaptureMemoryIsFlat(t *testing.T) {
 			offsets = append(offsets, i)
 		}
 	}
+
 	source := &repeated{rest: header, block: block, offsets: offsets, left: total}
 	c, err := NewCapture(source, CaptureConfig{})
 	if err != nil {
@@ -400,12 +416,14 @@ func TestCaptureMemoryIsFlat(t *testing.T) {
 			most = max(most, stats.HeapAlloc)
 		}
 	}
+
 	if stats := c.Stats(); c.Err() != nil || int64(publishes) != source.made || stats.Connections != source.made || !stats.Lossless() {
 		t.Errorf("got %d publishes of %d, %+v, %v", publishes, source.made, stats, c.Err())
 	}
 	if most > 32<<20 {
 		t.Errorf("%d bytes in use after %d of traffic, want at most 32 MiB", most, total)
 	}
+
 	t.Logf("%d connections, %d bytes of traffic, at most %d bytes in use", source.made, total, most)
 }
 

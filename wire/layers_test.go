@@ -103,6 +103,7 @@ func TestLogFixes(t *testing.T) {
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &l, gopacket.Payload(data)); err == nil {
 			t.Error("a wrong length was written")
 		}
+
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, &l, gopacket.Payload(data)); err != nil {
 			t.Fatal(err)
 		}
@@ -110,16 +111,19 @@ func TestLogFixes(t *testing.T) {
 		if err != nil || len(rest) > 0 || log.Verify() != nil || !bytes.Equal(log.Data(), data) {
 			t.Errorf("wrote %x: %v, rest %x, %v, want nothing left, no error of Verify and Data %q", buf.Bytes(), err, rest, log.Verify(), data)
 		}
+
 		if !bytes.Equal(b, before) {
 			t.Error("the layer's own header was changed")
 		}
 	}
+
 	buf := gopacket.NewSerializeBuffer()
 	for _, bad := range []gopacket.SerializableLayer{&Log{}, &CoreDump{}, &Chunk{}, &Frame{}, &Frame{Log: logOfVersion(t, 1), Record: make([]byte, 65536)}, &Frame{Log: logOfVersion(t, 3), Record: make([]byte, 65536)}} {
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, bad); err == nil {
 			t.Errorf("%T was written", bad)
 		}
 	}
+
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, logOfVersion(t, 3), gopacket.Payload(make([]byte, 65536))); err == nil {
 		t.Error("a log of 65,536 bytes was written")
 	}
@@ -151,6 +155,7 @@ func TestFramesRoundTrip(t *testing.T) {
 		} else {
 			frame.TickDelta = rapid.Uint32().Draw(t, "tick")
 		}
+
 		chunk := Chunk{Offset: rapid.Uint16().Draw(t, "offset"), LenTotal: rapid.Uint16Min(1).Draw(t, "total")}
 		buf := gopacket.NewSerializeBuffer()
 		write := func(l gopacket.SerializableLayer) []byte {
@@ -159,12 +164,14 @@ func TestFramesRoundTrip(t *testing.T) {
 			}
 			return slices.Clone(buf.Bytes())
 		}
+
 		b := write(&frame)
 		got := Frame{Log: frame.Log}
 		if err := got.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || got.Sequence != frame.Sequence || got.TickDelta != frame.TickDelta ||
 			!bytes.Equal(got.Record, record) || !bytes.Equal(got.Payload, rest) {
 			t.Fatalf("wrote %+v, read %+v, %v, want Sequence %v, TickDelta %v, Record %q and Payload %q", frame, got, err, frame.Sequence, frame.TickDelta, record, rest)
 		}
+
 		b = write(&chunk)
 		var c Chunk
 		if err := c.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || c.Offset != chunk.Offset || c.LenTotal != chunk.LenTotal || !bytes.Equal(c.Payload, rest) {

@@ -98,6 +98,7 @@ func talkPaho(t *testing.T, conn net.Conn, payloads map[string][]byte) {
 			return true, nil
 		}},
 	})
+
 	ack, err := c.Connect(ctx, &paho.Connect{ClientID: "cust-C", CleanStart: true, KeepAlive: 60, WillMessage: &paho.WillMessage{Topic: "will", Payload: []byte("gone")}})
 	if err != nil || ack.ReasonCode != 0 {
 		t.Fatalf("%v, %v", ack, err)
@@ -105,6 +106,7 @@ func talkPaho(t *testing.T, conn net.Conn, payloads map[string][]byte) {
 	if _, err := c.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "binlog/v0/#", QoS: 1}, {Topic: "+/v0/C", QoS: 2}, {Topic: "logs/v0/C/A"}}}); err != nil {
 		t.Fatal(err)
 	}
+
 	qos := byte(0)
 	for topic, payload := range payloads {
 		expiry := uint32(600)
@@ -116,6 +118,7 @@ func talkPaho(t *testing.T, conn net.Conn, payloads map[string][]byte) {
 		}
 		qos = (qos + 1) % 3
 	}
+
 	for range payloads {
 		select {
 		case <-received:
@@ -123,6 +126,7 @@ func talkPaho(t *testing.T, conn net.Conn, payloads map[string][]byte) {
 			t.Fatal("not all came back")
 		}
 	}
+
 	if _, err := c.Unsubscribe(ctx, &paho.Unsubscribe{Topics: []string{"logs/v0/C/A"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +150,7 @@ func talk311(t *testing.T, conn net.Conn, log []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if _, err := conn.Write(b); err != nil {
 			t.Fatal(err)
 		}
@@ -167,12 +172,14 @@ func talk311(t *testing.T, conn net.Conn, log []byte) {
 			buffered = slices.Clone(got.Rest)
 		}
 	}
+
 	ask(MQTT{Type: PacketConnect, Connect: Connect{CleanStart: true, ClientID: []byte("old")}}, PacketConnack)
 	ask(MQTT{Type: PacketSubscribe, PacketID: 1, Filters: Filters("\x00\x0bbinlog/v0/#\x00")}, PacketSuback)
 	ask(MQTT{Type: PacketPublish, QoS: 1, PacketID: 2, Topic: []byte("binlog/v0/C/A"), Payload: log}, PacketPuback)
 	ask(MQTT{Type: PacketPingreq}, PacketPingresp)
 	ask(MQTT{Type: PacketUnsubscribe, PacketID: 3, Filters: Filters("\x00\x0bbinlog/v0/#")}, PacketUnsuback)
 	ask(MQTT{Type: PacketDisconnect}, 0)
+
 	// The broker closes once it has read the DISCONNECT.
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		t.Fatal(err)
@@ -202,6 +209,7 @@ func TestOracleLiveTap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	address := startBroker(t, taps[1].Server)
 	payloads := livePayloads(t)
 	talkPaho(t, taps[0].Client(dial(t, address)), payloads)
@@ -255,6 +263,7 @@ func startMosquitto(t *testing.T) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	address = l.Addr().String()
 	if err := l.Close(); err != nil { // mosquitto can only be told a port
 		t.Fatal(err)
@@ -264,6 +273,7 @@ func startMosquitto(t *testing.T) (address string) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := exec.Command("mosquitto", "-c", conf)
 	logs, err := cmd.StderrPipe()
 	if err != nil {
@@ -272,6 +282,7 @@ func startMosquitto(t *testing.T) (address string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	running := make(chan bool, 2)
 	go func() {
 		for s := bufio.NewScanner(logs); s.Scan(); {
@@ -281,6 +292,7 @@ func startMosquitto(t *testing.T) (address string) {
 		}
 		running <- false
 	}()
+
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-running; _ = cmd.Wait() })
 	select {
 	case ok := <-running:
@@ -291,6 +303,7 @@ func startMosquitto(t *testing.T) (address string) {
 	case <-time.After(patience):
 		t.Fatal("mosquitto said nothing")
 	}
+
 	return address
 }
 

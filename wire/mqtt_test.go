@@ -220,6 +220,7 @@ func TestMQTTRefuses(t *testing.T) {
 		{"connect 3.1.1 password alone", 4, "10 0f 0004'MQTT' 04 40 0000 0000 0001'p'", "mqtt connect.flags at offset 7: value not allowed"},
 		{"connect cut", 5, "10 0b 0004'MQTT' 05 00 0000 00", "mqtt connect.client_id: ends too early"},
 	}
+
 	remarks := map[string]Remark{
 		"long form of a length":        remarkLength,
 		"bytes left over":              remarkTrailing,
@@ -249,6 +250,7 @@ func TestMQTTRefuses(t *testing.T) {
 		"connect will qos without will":               remarkConnect,
 		"connect 3.1.1 password alone":                remarkConnect,
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := MQTT{Version: test.version}
@@ -264,6 +266,7 @@ func TestMQTTRefuses(t *testing.T) {
 			delete(remarks, test.name)
 		})
 	}
+
 	for name := range remarks {
 		t.Errorf("no test is called %q", name)
 	}
@@ -296,6 +299,7 @@ func TestMQTTSerializeRefuses(t *testing.T) {
 		{"payload in a ping", MQTT{Type: PacketPingreq, Payload: []byte("x")}, format.ErrLength},
 		{"properties of another packet", MQTT{Type: PacketPuback, PacketID: 1, Properties: Properties("\x01\x00")}, format.ErrValue},
 	}
+
 	for _, test := range tests {
 		if got, err := test.m.AppendTo(nil); !errors.Is(err, test.want) || got != nil {
 			t.Errorf("%s: %x, %v, want %v", test.name, got, err, test.want)

@@ -37,6 +37,7 @@ func (m *MQTT) decodeBody(c *cursor) {
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketConnack))
 		}
+
 	case PacketPublish:
 		m.decodePublish(c)
 	case PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp:
@@ -48,18 +49,21 @@ func (m *MQTT) decodeBody(c *cursor) {
 			m.Properties = c.properties(propertiesOf(m.Type))
 		}
 		m.Filters = c.filters(m.Type, m.v5())
+
 	case PacketSuback:
 		m.PacketID = c.packetID()
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketSuback))
 		}
 		m.ReasonCodes = c.reasonCodes(m.v5())
+
 	case PacketUnsuback:
 		m.PacketID = c.packetID()
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketUnsuback))
 			m.ReasonCodes = c.reasonCodes(true)
 		}
+
 	case PacketPingreq, PacketPingresp:
 		// Nothing but the fixed header.
 	case PacketDisconnect:
@@ -69,6 +73,7 @@ func (m *MQTT) decodeBody(c *cursor) {
 			c.fail(fieldType.value)
 		}
 		m.decodeReason(c)
+
 	default:
 		c.fail(fieldType.value)
 	}
@@ -99,12 +104,14 @@ func (m *MQTT) decodePublish(c *cursor) {
 	if m.v5() {
 		m.Properties = c.properties(propertiesOf(PacketPublish))
 	}
+
 	// Only a topic alias can stand for a topic, and only version 5.0 has them.
 	if len(m.Topic) == 0 && c.err == nil {
 		if _, ok := m.Properties.Lookup(propertyTopicAlias); !ok {
 			c.remark(remarkTopic, fieldTopic.value)
 		}
 	}
+
 	if c.err == nil && len(m.Properties) > 0 {
 		if p, ok := m.Properties.Lookup(propertyPayloadFormat); ok && p.Int == 1 && !c.strict && !utf8.Valid(c.b) {
 			c.remarks |= remarkPayload

@@ -44,6 +44,7 @@ func drawProperties(t *rapid.T, name string, in packetSet) Properties {
 				p.Int = 0
 				p.Value = drawText(t, "value", 0, 20)
 			}
+
 			if info.typ == propertyPair {
 				p.Key = drawText(t, "key", 0, 20)
 			}
@@ -53,6 +54,7 @@ func drawProperties(t *rapid.T, name string, in packetSet) Properties {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -83,6 +85,7 @@ func drawMQTT(t *rapid.T) *MQTT {
 			m.Dup = rapid.Bool().Draw(t, "dup")
 			m.PacketID = id.Draw(t, "id")
 		}
+
 	case PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp:
 		m.PacketID = id.Draw(t, "id")
 		drawReason(t, m)
@@ -100,14 +103,17 @@ func drawMQTT(t *rapid.T) *MQTT {
 				t.Fatal(err)
 			}
 		}
+
 	case PacketSuback, PacketUnsuback:
 		m.PacketID = id.Draw(t, "id")
 		if m.Type == PacketSuback || m.v5() {
 			m.ReasonCodes = rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 2, 0x80}), 1, 9).Draw(t, "codes")
 		}
+
 	case PacketDisconnect, PacketAuth:
 		drawReason(t, m)
 	}
+
 	return m
 }
 
@@ -174,6 +180,7 @@ func TestMQTTAgainstPaho(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		p, err := paho.ReadPacket(bytes.NewReader(b))
 		if err != nil {
 			t.Fatalf("paho cannot read %x: %v", b, err)
@@ -181,20 +188,24 @@ func TestMQTTAgainstPaho(t *testing.T) {
 		if PacketType(p.Type) != m.Type || m.PacketID != 0 && p.PacketID() != m.PacketID {
 			t.Fatalf("type %v, id %d, want %+v", p.PacketType(), p.PacketID(), m)
 		}
+
 		switch c := p.Content.(type) {
 		case *paho.Connect:
 			if c.ClientID != string(m.Connect.ClientID) || c.KeepAlive != m.Connect.KeepAlive || c.WillTopic != string(m.Connect.WillTopic) ||
 				!bytes.Equal(c.WillMessage, m.Connect.WillPayload) || c.Username != string(m.Connect.Username) || !bytes.Equal(c.Password, m.Connect.Password) {
 				t.Fatalf("%+v, want %+v", c, m.Connect)
 			}
+
 		case *paho.Publish:
 			if c.Topic != string(m.Topic) || c.QoS != m.QoS || c.Retain != m.Retain || c.Duplicate != m.Dup || !bytes.Equal(c.Payload, m.Payload) {
 				t.Fatalf("%+v, want %+v", c, m)
 			}
+
 		case *paho.Puback:
 			if c.ReasonCode != byte(m.ReasonCode) {
 				t.Fatalf("%+v, want %+v", c, m)
 			}
+
 		case *paho.Subscribe:
 			i := 0
 			for s := range m.Subscriptions() {
@@ -207,10 +218,12 @@ func TestMQTTAgainstPaho(t *testing.T) {
 			if i != len(c.Subscriptions) {
 				t.Fatalf("%d filters, want %d", i, len(c.Subscriptions))
 			}
+
 		case *paho.Suback:
 			if !bytes.Equal(c.Reasons, m.ReasonCodes) {
 				t.Fatalf("%x, want %x", c.Reasons, m.ReasonCodes)
 			}
+
 		case *paho.Disconnect:
 			if c.ReasonCode != byte(m.ReasonCode) {
 				t.Fatalf("%+v, want %+v", c, m)
@@ -226,6 +239,7 @@ func TestProperties(t *testing.T) {
 			t.Errorf("row %d is half filled: %+v, %q", id, info, propertyNames[id])
 		}
 	}
+
 	p, err := AppendProperty(nil, Property{ID: propertyReceiveMaximum, Int: 20})
 	if err != nil {
 		t.Fatal(err)
@@ -233,19 +247,23 @@ func TestProperties(t *testing.T) {
 	if p, err = AppendProperty(p, Property{ID: PropertyUser, Key: []byte("k"), Value: []byte("v")}); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, ok := p.Lookup(PropertyUser); !ok || string(got.Key) != "k" || string(got.Value) != "v" {
 		t.Errorf("user property %+v, %v", got, ok)
 	}
 	if _, ok := p.Lookup(propertyTopicAlias); ok {
 		t.Error("found a property that is not there")
 	}
+
 	if n := len(slices.Collect(p.All())); n != 2 {
 		t.Errorf("%d properties, want 2", n)
 	}
+
 	// Bytes that never were properties end the walk.
 	if n := len(slices.Collect(Properties("\x21\x00\x01\xff").All())); n != 1 {
 		t.Errorf("%d properties, want 1", n)
 	}
+
 	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: propertyReceiveMaximum, Int: 65536}, {ID: propertyPayloadFormat, Int: 2}, {ID: propertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {
 		if got, err := AppendProperty(nil, bad); err == nil {
 			t.Errorf("%+v was written as %x", bad, got)

@@ -102,6 +102,7 @@ func (m *MQTT) appendBody(dst []byte) ([]byte, error) {
 			dst = binary.BigEndian.AppendUint16(dst, m.PacketID)
 		}
 		return m.appendProperties(dst, m.Properties), nil
+
 	case PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp:
 		dst = binary.BigEndian.AppendUint16(dst, m.PacketID)
 		return m.appendReason(dst), nil
@@ -115,9 +116,11 @@ func (m *MQTT) appendBody(dst []byte) ([]byte, error) {
 			return dst, nil
 		}
 		return append(dst, m.ReasonCodes...), nil
+
 	case PacketDisconnect, PacketAuth:
 		return m.appendReason(dst), nil
 	}
+
 	return dst, nil
 }
 

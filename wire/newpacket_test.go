@@ -47,6 +47,7 @@ func TestNewPacketDecodesAll(t *testing.T) {
 				s.say(client, 60000, up, text, s.packet(MQTT{Version: version, Type: PacketPingreq}))
 				s.say(server, 60000, s.packet(MQTT{Version: version, Type: PacketPuback, PacketID: id + 1}))
 			}
+
 			found, failed := packetsOf(port, mqtt, s.packets)
 			count := map[PacketType]int{}
 			logs, frames, undecided := 0, 0, 0
@@ -65,6 +66,7 @@ func TestNewPacketDecodesAll(t *testing.T) {
 					frames++
 				}
 			}
+
 			if failed != 0 || count[PacketPublish] != 2*uploads || count[PacketPuback] != uploads || count[PacketPingreq] != uploads || logs != uploads || frames < logs || undecided != 0 {
 				t.Errorf("version %d, %s: %d failed, %v, %d logs, %d frames, %d undecided", version, name, failed, count, logs, frames, undecided)
 			}
@@ -89,9 +91,11 @@ func TestNewPacketUndecided(t *testing.T) {
 			got = append(got, string(m.Payload)+"|"+m.Remarks.String())
 		}
 	}
+
 	if want := []string{"|MQTT 3.1.1 or 5.0 is not known", "\x00\x01hello|"}; failed != 0 || !slices.Equal(got, want) {
 		t.Errorf("got %q, %d failed, want %q", got, failed, want)
 	}
+
 	// What is remembered is bounded.
 	versions.byFlow = map[uint64]flowState{}
 	for i := range uint64(maxVersions) {

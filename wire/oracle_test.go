@@ -66,15 +66,18 @@ func (c *collector) Data(direction int, _ time.Time, b []byte) {
 		for s := range c.m.Subscriptions() {
 			p.Topics = append(p.Topics, string(s.Filter))
 		}
+
 		switch c.m.Type {
 		case PacketConnack, PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp, PacketDisconnect, PacketAuth:
 			p.Reasons = []byte{byte(c.m.ReasonCode)}
 		case PacketSuback, PacketUnsuback:
 			p.Reasons = slices.Clone(c.m.ReasonCodes)
 		}
+
 		*c.out = append(*c.out, p)
 		b = b[n:]
 	}
+
 	c.buf[direction] = slices.Clone(b)
 }
 
@@ -100,6 +103,7 @@ func decodeAll(t *testing.T, file []byte) []seenPacket {
 			r.Add(&s)
 		}
 	}
+
 	r.Close()
 	for _, err := range errs {
 		t.Error(err)
@@ -157,10 +161,12 @@ func tshark(t *testing.T, file []byte, args ...string) (packets []seenPacket, fa
 	if err != nil {
 		t.Fatalf("tshark: %v: %s", err, stderr.String())
 	}
+
 	var doc pdml
 	if err := xml.Unmarshal(out, &doc); err != nil {
 		t.Fatal(err)
 	}
+
 	for number, packet := range doc.Packets {
 		port := ""
 		for _, proto := range packet.Protos {
@@ -181,6 +187,7 @@ func tshark(t *testing.T, file []byte, args ...string) (packets []seenPacket, fa
 			}
 		}
 	}
+
 	return packets, faults
 }
 
@@ -194,6 +201,7 @@ func pdmlPacket(t *testing.T, proto *pdmlField, port string) seenPacket {
 		}
 		return n
 	}
+
 	raw := func(f *pdmlField) []byte {
 		b, err := hex.DecodeString(f.Value)
 		if err != nil {
@@ -201,6 +209,7 @@ func pdmlPacket(t *testing.T, proto *pdmlField, port string) seenPacket {
 		}
 		return b
 	}
+
 	proto.walk(func(f *pdmlField) {
 		switch f.Name {
 		case "mqtt.msgtype":
@@ -219,6 +228,7 @@ func pdmlPacket(t *testing.T, proto *pdmlField, port string) seenPacket {
 			}
 		}
 	})
+
 	// A reason code that is left out is 0.
 	switch p.Type {
 	case PacketConnack, PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp, PacketDisconnect, PacketAuth:
@@ -226,6 +236,7 @@ func pdmlPacket(t *testing.T, proto *pdmlField, port string) seenPacket {
 			p.Reasons = []byte{0}
 		}
 	}
+
 	return p
 }
 
@@ -250,9 +261,11 @@ func agree(t *testing.T, file []byte, args ...string) []seenPacket {
 			t.FailNow()
 		}
 	}
+
 	if len(ours) == 0 {
 		t.Fatal("no MQTT in the file")
 	}
+
 	return ours
 }
 
@@ -265,6 +278,7 @@ func TestOracleTshark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	types := map[[2]uint8]bool{}
 	for _, version := range []uint8{Version5, Version311} {
 		clientEnd, serverEnd := tcpPair(t)
@@ -287,10 +301,12 @@ func TestOracleTshark(t *testing.T) {
 				exchange(t, c, serverEnd, b)
 			}
 		}
+
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if len(types) != 14+13 {
 		t.Errorf("%d types and versions drawn, want 27", len(types))
 	}

@@ -162,6 +162,7 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 99, SYN: true})
 		return r, got
 	}
+
 	t.Run("bytes", func(t *testing.T) {
 		r, got := start()
 		b := make([]byte, 60000)
@@ -175,6 +176,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("gaps %v, want gaps[0][0] 5 and gaps[0][1] 1", got.gaps[0][:2])
 		}
 	})
+
 	t.Run("bytes of all connections", func(t *testing.T) {
 		r, got := start()
 		b := make([]byte, 60000)
@@ -193,6 +195,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("%d bytes queued, %d given out", r.queued, got.bytes[0].Len())
 		}
 	})
+
 	t.Run("pieces", func(t *testing.T) {
 		r, got := start()
 		for i := range 5000 {
@@ -202,6 +205,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("%d pieces queued, want n at most %v and some gaps[0]", n, maxQueuedPieces)
 		}
 	})
+
 	t.Run("time", func(t *testing.T) {
 		r, got := start()
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105, Payload: []byte("late")})
@@ -214,6 +218,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("got %q, want \"later!\"", got.bytes[0].String())
 		}
 	})
+
 	t.Run("order", func(t *testing.T) {
 		r, got := start()
 		later := epoch.Add(time.Second)
@@ -223,6 +228,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("%q at %v; what waits is complete when the first byte comes", got.bytes[0].String(), got.times)
 		}
 	})
+
 	t.Run("answered", func(t *testing.T) {
 		// An acknowledgement of what is missing is no proof that it is not in the
 		// file; its answer waits for it.
@@ -234,6 +240,7 @@ func TestReassemblyBounds(t *testing.T) {
 			if got.bytes[0].Len()+got.bytes[1].Len() != 0 {
 				t.Fatalf("got %q, %q, want them to wait", got.bytes[0].String(), got.bytes[1].String())
 			}
+
 			if late {
 				r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("first")})
 				if got.bytes[0].String() != "firstquestion" || got.bytes[1].String() != "answer" || got.gaps[0] != nil {
@@ -241,6 +248,7 @@ func TestReassemblyBounds(t *testing.T) {
 				}
 				continue
 			}
+
 			for range maxDisplaced + 1 {
 				r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 13, ACK: true, AckNumber: 113})
 			}
@@ -249,6 +257,7 @@ func TestReassemblyBounds(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("tail", func(t *testing.T) {
 		r, got := start()
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("question")})
@@ -257,6 +266,7 @@ func TestReassemblyBounds(t *testing.T) {
 		if got.bytes[0].String() != "question" || len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
 			t.Errorf("%q, gaps %v, want bytes[0] \"question\", len(gaps[0]) 1 and gaps[0][0] 20", got.bytes[0].String(), got.gaps)
 		}
+
 		r, got = start()
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("question")})
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 128, FIN: true})
@@ -265,6 +275,7 @@ func TestReassemblyBounds(t *testing.T) {
 		if len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
 			t.Errorf("before a FIN: gaps %v", got.gaps)
 		}
+
 		// One byte more was a FIN, captured or not.
 		for _, fin := range []bool{false, true} {
 			r, got := start()
@@ -276,6 +287,7 @@ func TestReassemblyBounds(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("connections", func(t *testing.T) {
 		r, _ := start()
 		for i := range 3 * maxConnections {
@@ -294,6 +306,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Error("the wrong connection was forgotten")
 		}
 	})
+
 	t.Run("SYN again", func(t *testing.T) {
 		r, got := start()
 		opened := 1
@@ -310,6 +323,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("%q, %d connections, gaps %v, want bytes[0] \"abc\", opened 2 and no gaps[0]", got.bytes[0].String(), opened, got.gaps)
 		}
 	})
+
 	t.Run("jump", func(t *testing.T) {
 		// Bytes out of any window are nobody's, until they go on.
 		r, got := start()
@@ -326,6 +340,7 @@ func TestReassemblyBounds(t *testing.T) {
 			t.Errorf("got %q, gaps %v", got.bytes[0].String(), got.gaps)
 		}
 	})
+
 	t.Run("reset", func(t *testing.T) {
 		// Only where the stream has got to, or gets to.
 		for _, test := range []struct {
@@ -356,6 +371,7 @@ func TestReassemblyBounds(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("finished", func(t *testing.T) {
 		r, got := start()
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("a"), FIN: true})

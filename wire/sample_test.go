@@ -55,6 +55,7 @@ func TestSampleCapture(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +63,7 @@ func TestSampleCapture(t *testing.T) {
 	if !bytes.Equal(b, made) {
 		t.Errorf("%s is not what this test makes: run with -update", name)
 	}
+
 	messages, _, err := read(t, bytes.NewReader(b), CaptureConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +72,7 @@ func TestSampleCapture(t *testing.T) {
 		KindConnect, KindConnack, KindSubscribe, KindSuback, KindBootRequest, KindAck, KindBootReply, KindAck,
 		KindLog, KindAck, KindCoreDump, KindAck, KindLog, KindAck, KindEncrypted,
 	}
+
 	if got := kinds(messages); !slices.Equal(got[:min(len(want), len(got))], want) || !slices.Contains(got, KindGap) {
 		t.Errorf("%v, want %v and a gap", got, want)
 	}

@@ -56,16 +56,19 @@ func (s *script) send(from int, flags tcpFlags, b []byte) {
 		SrcPort: layers.TCPPort(src.Port()), DstPort: layers.TCPPort(dst.Port()), Seq: s.seq[from], Ack: s.seq[1-from],
 		SYN: flags.syn, ACK: flags.ack, PSH: flags.psh, FIN: flags.fin, RST: flags.rst, Window: 65535,
 	}
+
 	var ip interface {
 		gopacket.SerializableLayer
 		gopacket.NetworkLayer
 	} = &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+
 	if src.Addr().Is6() {
 		ip = &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
 	}
 	if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
 		s.t.Fatal(err)
 	}
+
 	buf := gopacket.NewSerializeBuffer()
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, &tcp, gopacket.Payload(b)); err != nil {
 		s.t.Fatal(err)

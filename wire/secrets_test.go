@@ -55,6 +55,7 @@ func TestCaptureSecretsAnywhere(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	reply := []byte(`{"token": 2712847317}`)
 	presigned := []byte(`{"upload_id":"4","presigned_url":"https://s3.example/canary?X-Amz-Signature=canary"}`)
 	long := strings.Repeat("p/", 90)
@@ -90,11 +91,13 @@ func TestCaptureSecretsAnywhere(t *testing.T) {
 			if int(stats.Messages) != 2+len(packets) {
 				t.Errorf("%s: %d packets read, want %d", name, stats.Messages, 2+len(packets))
 			}
+
 			for i := range messages {
 				if found := shows(&messages[i]); found != nil {
 					t.Errorf("%s: %v %q shows %v, want none", name, messages[i].Kind, messages[i].Topic, found)
 				}
 			}
+
 			// They are there, for who asks.
 			shown, _, err := read(t, bytes.NewReader(pcap(t, layers.LinkTypeEthernet, s.packets)), CaptureConfig{ShowSecrets: true})
 			if err != nil {
@@ -150,6 +153,7 @@ func TestCaptureCanaries(t *testing.T) {
 				secret = append(secret, m.Password)
 			}
 		}
+
 		found += len(secret)
 		hidden, _, _ := read(t, bytes.NewReader(b), CaptureConfig{})
 		for _, m := range hidden {
@@ -161,6 +165,7 @@ func TestCaptureCanaries(t *testing.T) {
 			}
 		}
 	}
+
 	if found < 3 {
 		t.Errorf("%d secrets in all captures: this test shows nothing", found)
 	}

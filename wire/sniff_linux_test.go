@@ -44,6 +44,7 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 	if err := h.SetCaptureLength(1 << 17); err != nil {
 		t.Fatal(err)
 	}
+
 	// Without a filter, what others say on loopback can fill the socket's buffer.
 	filter, err := bpf.Assemble(portFilter(port))
 	if err != nil {
@@ -52,6 +53,7 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 	if err := h.SetBPF(filter); err != nil {
 		t.Fatal(err)
 	}
+
 	var file bytes.Buffer
 	w, err := pcapgo.NewNgWriter(&file, layers.LinkTypeEthernet)
 	if err != nil {
@@ -82,8 +84,10 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 				finished[max(from, to)+min(from, to)-port] = true
 			}
 		}
+
 		done <- w.Flush()
 	}()
+
 	return func() []byte {
 		t.Helper()
 		defer h.Close()
@@ -102,12 +106,14 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 			<-done
 			whole = false
 		}
+
 		if stats, err := h.Stats(); err == nil && stats.Drops > 0 {
 			t.Skipf("the machine is too busy: the kernel dropped %d packets", stats.Drops)
 		}
 		if !whole {
 			t.Fatal("the end of the connections was not captured")
 		}
+
 		return file.Bytes()
 	}
 }

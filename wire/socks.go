@@ -35,6 +35,7 @@ func parseSOCKS(b []byte) (n int, g guess) {
 		p.expect(5, 1, 0)
 		port = p.address()
 	}
+
 	if p.good() && slices.Contains(portsOfOthers[:], port) {
 		p.wrong = true
 	}

@@ -92,6 +92,7 @@ func checkSums(t *testing.T, file []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		n++
 		p := gopacket.NewPacket(data, layers.LayerTypeEthernet, gopacket.Default)
 		var addresses []byte
@@ -106,12 +107,14 @@ func checkSums(t *testing.T, file []byte) {
 		default:
 			t.Fatalf("packet %d: %v", n, p)
 		}
+
 		tcp := slices.Concat(p.TransportLayer().LayerContents(), p.TransportLayer().LayerPayload())
 		pseudo := slices.Concat(addresses, []byte{0, 6, byte(len(tcp) >> 8), byte(len(tcp))}, tcp)
 		if sum16(pseudo) != 0xffff {
 			t.Errorf("packet %d: bad TCP checksum", n)
 		}
 	}
+
 	if n == 0 {
 		t.Error("no packets")
 	}
@@ -142,11 +145,13 @@ func tcpPair(t *testing.T, address ...string) (client, server net.Conn) {
 		conn net.Conn
 		err  error
 	}
+
 	accepted := make(chan result, 1)
 	go func() {
 		c, err := l.Accept()
 		accepted <- result{c, err}
 	}()
+
 	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +159,7 @@ func tcpPair(t *testing.T, address ...string) (client, server net.Conn) {
 	if r.err != nil {
 		t.Fatalf("got error %v, want none", r.err)
 	}
+
 	t.Cleanup(func() { _ = client.Close(); _ = r.conn.Close() })
 	return client, r.conn
 }
@@ -173,6 +179,7 @@ func TestTapAddresses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		from := c.LocalAddr().String()
 		c, s = taps[0].Client(c), taps[1].Server(s)
 		exchange(t, c, s, publish(t, "logs/v0/C/A", 1, []byte("{}")))
@@ -180,6 +187,7 @@ func TestTapAddresses(t *testing.T) {
 		if err := errors.Join(c.Close(), s.Close()); err != nil {
 			t.Fatal(err)
 		}
+
 		for i := range files {
 			messages, _, err := read(t, bytes.NewReader(files[i].Bytes()), CaptureConfig{})
 			if err != nil {
@@ -188,6 +196,7 @@ func TestTapAddresses(t *testing.T) {
 			if got := kinds(messages); !slices.Equal(got, []Kind{KindTextLog, KindAck}) {
 				t.Errorf("%s: got %v", address, got)
 			}
+
 			checkSums(t, files[i].Bytes())
 			f, err := openCapture(bytes.NewReader(files[i].Bytes()))
 			if err != nil {
@@ -197,6 +206,7 @@ func TestTapAddresses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			seg, v := dissect(p)
 			if v != isTCP || !seg.SYN || seg.Source.String() != from || seg.Destination.Port() != 1883 {
 				t.Errorf("side %d: the first packet is %+v, want a SYN from %s", i, seg, from)
@@ -240,12 +250,14 @@ func TestTapCausality(t *testing.T) {
 		}
 		q.read <- true
 	}()
+
 	if _, err := c.Write([]byte("question")); err != nil {
 		t.Fatal(err)
 	}
 	if err := tap.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	asked, answered := bytes.Index(file.Bytes(), []byte("question")), bytes.Index(file.Bytes(), []byte("answer"))
 	if asked < 0 || answered < asked {
 		t.Errorf("question at %d, answer at %d", asked, answered)
@@ -320,6 +332,7 @@ func TestTapEnds(t *testing.T) {
 	if _, err := c.Write([]byte("lost")); err == nil {
 		t.Fatal("wrote to a closed connection")
 	}
+
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
@@ -327,6 +340,7 @@ func TestTapEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var last Segment
 	for {
 		p, err := f.next()
@@ -335,6 +349,7 @@ func TestTapEnds(t *testing.T) {
 		}
 		last, _ = dissect(p)
 	}
+
 	if !last.RST {
 		t.Errorf("the last packet is %+v, want a reset", last)
 	}
@@ -342,6 +357,7 @@ func TestTapEnds(t *testing.T) {
 	if err := tap.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	if c.(interface{ NetConn() net.Conn }).NetConn() == nil {
 		t.Error("no connection below")
 	}

@@ -50,6 +50,7 @@ func (d *dissection) wifi(b []byte) verdict {
 	if b[0]&typ != data || b[0]&null != 0 {
 		return isOther
 	}
+
 	head := 24
 	if b[1]&bothDS == bothDS {
 		head += 6
@@ -65,9 +66,11 @@ func (d *dissection) wifi(b []byte) verdict {
 			head += 4
 		}
 	}
+
 	if several || b[1]&protected != 0 {
 		return isTunnel
 	}
+
 	return d.snap(skip(b, head))
 }
 
@@ -140,6 +143,7 @@ func (d *dissection) udp(b []byte) verdict {
 	if len(b) < 8 {
 		return isOther
 	}
+
 	switch port {
 	case portVXLAN, portVXLANOld, portVXLANGPE:
 		return d.vxlan(b)
@@ -155,6 +159,7 @@ func (d *dissection) udp(b []byte) verdict {
 	case portL2TP:
 		return isTunnel
 	}
+
 	return isOther
 }
 
@@ -197,6 +202,7 @@ func (d *dissection) gre(b []byte) verdict {
 		}
 		return d.ppp(b[head:])
 	}
+
 	if flags&(routing|version) != 0 {
 		return isTunnel
 	}
@@ -205,6 +211,7 @@ func (d *dissection) gre(b []byte) verdict {
 			head += 4
 		}
 	}
+
 	if typ == etherERSPAN && flags&sequence == 0 {
 		typ = etherBridged // the first kind of ERSPAN has no header
 	}

@@ -97,6 +97,7 @@ func (s *conversation) undecided(direction int, t time.Time, how reading) {
 		c.message(s, direction, t, &c.mqtt)
 		return
 	}
+
 	c.stats.Messages++
 	c.stats.Undecided++
 	p := &c.other
@@ -122,6 +123,7 @@ func (s *conversation) undecided(direction int, t time.Time, how reading) {
 	case PacketUnsuback:
 		m.Kind = KindUnsuback
 	}
+
 	c.emit(&m)
 }
 

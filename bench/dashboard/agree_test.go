@@ -26,6 +26,7 @@ func TestRatiosAgree(t *testing.T) {
 		if len(times.FindAllString(table, -1)) < 5 {
 			t.Errorf("%s: the table has few ratios", name)
 		}
+
 		cells := map[string]bool{}
 		for _, m := range regexp.MustCompile("<td[^>]*>([0-9.]+\u00d7)</td>").FindAllStringSubmatch(page, -1) {
 			cells[m[1]] = true
@@ -34,16 +35,19 @@ func TestRatiosAgree(t *testing.T) {
 		for _, m := range regexp.MustCompile("<text[^>]*>([0-9.]+\u00d7)</text>").FindAllStringSubmatch(page, -1) {
 			drawn[m[1]] = true
 		}
+
 		for _, text := range times.FindAllString(table, -1) {
 			if !cells[text] || !drawn[text] {
 				t.Errorf("%s: the table says %s; the page's tables do: %v, its pictures: %v", name, text, cells[text], drawn[text])
 			}
 		}
+
 		for _, text := range times.FindAllString(headlineTable(newest), -1) {
 			if !strings.Contains(table, text) {
 				t.Errorf("%s: the short table says %s, the long one does not", name, text)
 			}
 		}
+
 		for _, v := range gate.Speed(newest, gate.Promises) {
 			ours, peer := newest.Find(v.Bench, v.Of, v.Case), newest.Find(v.Bench, v.Peer, v.Case)
 			if ours != nil && peer != nil && ratio(v.Ratio.Center) != ratio(advantage(ours, peer).Center) {

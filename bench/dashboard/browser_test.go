@@ -31,12 +31,14 @@ func browser(t *testing.T) context.Context {
 			break
 		}
 	}
+
 	if path == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatal("no Chromium; CI must have one (Debian's package is chromium)")
 		}
 		t.Skip("no Chromium")
 	}
+
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(t.TempDir()),
@@ -47,6 +49,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
 	)
+
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
@@ -57,6 +60,7 @@ func browser(t *testing.T) context.Context {
 		closeTab()
 		stop()
 	})
+
 	// The first call starts the browser, whose life is that of its context:
 	// no timeout there.
 	if err := chromedp.Do(ctx); err != nil {
@@ -102,10 +106,12 @@ func (c *complaints) listen(t *testing.T, ctx context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	enable := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, log.Enable, cdp.Empty{})
 		return err
 	})
+
 	if err := chromedp.Do(ctx, enable); err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +212,7 @@ func withFonts(t *testing.T, names []string) bool {
 	if err := os.Mkdir(available, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	found := false
 	for _, pattern := range names {
 		for _, place := range []string{"/usr/share/fonts/truetype/*/", "/usr/share/fonts/*/", "/usr/share/fonts/"} {
@@ -221,6 +228,7 @@ func withFonts(t *testing.T, names []string) bool {
 			}
 		}
 	}
+
 	config := filepath.Join(dir, "fonts.conf")
 	text := fmt.Sprintf(`<?xml version="1.0"?><fontconfig><dir>%s</dir><cachedir>%s</cachedir></fontconfig>`, available, filepath.Join(dir, "cache"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -339,6 +347,7 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 		if f.Pictures == 0 && strings.HasSuffix(f.ID, "elsewhere") {
 			continue
 		}
+
 		pictures++
 		if f.Pictures != 1 || f.Width < 300 || f.Width > 560 || f.Height < 40 || f.Left < 0 || f.Left+f.Width > width {
 			t.Errorf("%s: %d pictures of %v x %v from %v", f.ID, f.Pictures, f.Width, f.Height, f.Left)
@@ -346,6 +355,7 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 		if f.Below < 0 || f.Below > 20 {
 			t.Errorf("%s: the table is %v below the picture", f.ID, f.Below)
 		}
+
 		if f.Letters < 9 || f.Letters > 18 {
 			t.Errorf("%s: letters of %v pixels", f.ID, f.Letters)
 		}
@@ -353,12 +363,14 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 			t.Errorf("%s: text overlaps: %q, want no Overlaps", f.ID, f.Overlaps)
 		}
 	}
+
 	if pictures < 6 {
 		t.Errorf("%d pictures, want at least 6", pictures)
 	}
 	if l.Facts.Top != 0 || !strings.Contains(l.Facts.Text, "go1.") || !strings.Contains(l.Facts.Text, "commit") {
 		t.Errorf("machine and Go version are at %v after scrolling: %q", l.Facts.Top, l.Facts.Text)
 	}
+
 	checkLinks(t, l, path)
 	for _, ground := range []string{"page", "card"} {
 		for _, ink := range []string{"text", "quiet", "ours", "better", "worse", "short"} {
@@ -378,6 +390,7 @@ func checkLinks(t *testing.T, l look, path string) {
 			t.Errorf("two elements are called %s", id)
 		}
 	}
+
 	files := 0
 	for _, link := range l.Links {
 		u, err := url.Parse(link)
@@ -396,6 +409,7 @@ func checkLinks(t *testing.T, l look, path string) {
 			t.Error(err)
 		}
 	}
+
 	if files == 0 || files == len(l.Links) {
 		t.Errorf("%d of %d links are to files", files, len(l.Links))
 	}

@@ -38,6 +38,7 @@ func TestPage(t *testing.T) {
 	if again := makePage(t, dir); again != page {
 		t.Error("the page differs from run to run")
 	}
+
 	for _, want := range []string{
 		"<b>Made Up 1</b>", "<b>go1.26.2</b>", "<code>ddddddd</code>", // where and what, in the head
 		"bench: made up &lt;for&gt; &#34;tests&#34;", // a commit's subject cannot become markup
@@ -50,17 +51,20 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+
 	// Nothing is fetched and nothing is run.
 	for _, pattern := range []string{`<script`, `\son[a-z]+=`, `src=`, `url\(`, `@import`, `<link[^>]*href="[^d]`, `https?://`} {
 		if found := regexp.MustCompile(pattern).FindString(page); found != "" {
 			t.Errorf("the page has %q", found)
 		}
 	}
+
 	// Each picture is followed by its table and drawn in the page's inks alone.
 	pictures := strings.Split(page, "<svg ")[1:]
 	if len(pictures) != 11 { // five groups now, six cases through the runs
 		t.Errorf("%d pictures, want 11", len(pictures))
 	}
+
 	for _, picture := range pictures {
 		svg, rest, _ := strings.Cut(picture, "</svg>")
 		if before, _, ok := strings.Cut(rest, "<table>"); !ok || strings.Contains(before, "</figure>") {
@@ -70,6 +74,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("a picture has the colour %s of its own", colour)
 		}
 	}
+
 	for _, name := range inkNames {
 		if !strings.Contains(page, "var(--"+name+")") {
 			t.Errorf("nothing is drawn in ink %s", name)
@@ -95,6 +100,7 @@ func TestBarsAreProportional(t *testing.T) {
 		{name: "a", unit: unitRate, speed: results.Summary{Center: 8, Lo: 8, Hi: 8, N: 6}, ink: inkOurs},
 		{name: "b", unit: unitRate, speed: results.Summary{Center: 2, Lo: 2, Hi: 2, N: 6}, ink: inkPeer},
 	}
+
 	svg, err := drawBars("label", "", bars)
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +116,7 @@ func TestBarsAreProportional(t *testing.T) {
 		}
 		lengths[m[9]] = to - from
 	}
+
 	if r := lengths["ours"] / lengths["peer"]; r < 3.99 || r > 4.01 {
 		t.Errorf("bars are %v long, of speeds 8 and 2\n%s", lengths, svg)
 	}
@@ -139,14 +146,17 @@ func TestJSON(t *testing.T) {
 	if err := decoder.Decode(&data); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(data.Entries) != 2 || len(data.Entries["ulogkit on Made Up 1, linux/amd64"]) != 4 || data.LastUpdate != 1775383200000 {
 		t.Errorf("%d suites, last update %d", len(data.Entries), data.LastUpdate)
 	}
+
 	// As go test printed it, if not to the last digit.
 	b := data.Entries["ulogkit on Made Up 2, linux/amd64"][0].Benches[0]
 	if want := madeRows[0].ns / 0.7; b.Name != "BenchmarkChecksum/impl=format/size=1024" || b.Unit != "ns/op" || math.Abs(b.Value/want-1) > 0.1 {
 		t.Errorf("first figure is %+v, want about %v", b, want)
 	}
+
 	for suite, entries := range data.Entries {
 		for i, e := range entries {
 			if e.Tool != "go" || e.Commit.ID == "" || e.Commit.Timestamp == "" || !strings.HasSuffix(e.Commit.URL, e.Commit.ID) {
@@ -253,6 +263,7 @@ func TestNewest(t *testing.T) {
 		return fmt.Sprintf("date: %s\ngo: go1.26.1\ncpu: c\nbench: Header\n"+
 			"BenchmarkHeader/impl=format 1 10 ns/op 0 B/op 0 allocs/op\nBenchmarkHeader/impl=binary.Read 1 %v ns/op\n", date, ns)
 	}
+
 	dir := t.TempDir()
 	for i, c := range []struct {
 		ns           float64 // promised are 400
@@ -279,6 +290,7 @@ func TestGateOfBusyMachine(t *testing.T) {
 		text += fmt.Sprintf("pass: %d\nload: %.1f\n", pass+1, load) +
 			"BenchmarkParallel/impl=format/to=lines 1 100 ns/op 0 B/op 0 allocs/op\nBenchmarkParallel/impl=format-one/to=lines 1 100 ns/op 0 B/op 0 allocs/op\n"
 	}
+
 	dir := t.TempDir()
 	for load, want := range map[string]int{"5.1": 0, "0.1": 1} {
 		file := filepath.Join(dir, "busy.txt")
@@ -337,6 +349,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%v: exit code %d: %s, want code %v and %q in the stderr", c.args, code, stderr, c.code, c.want)
 		}
 	}
+
 	// A page that cannot be written leaves nothing behind.
 	blocked := filepath.Join(empty, "page")
 	if err := os.MkdirAll(filepath.Join(blocked, "x"), 0o755); err != nil {
@@ -345,6 +358,7 @@ func TestUsage(t *testing.T) {
 	if code := run([]string{"-results", write(t, story...), "-o", blocked}, io.Discard, io.Discard); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
+
 	if left, err := filepath.Glob(blocked + ".*"); err != nil || len(left) > 0 {
 		t.Errorf("left %v, error %v, want nothing left", left, err)
 	}

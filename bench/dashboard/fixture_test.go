@@ -90,6 +90,7 @@ func (m made) text() string {
 			fmt.Fprintf(&b, " %d B/op %d allocs/op\n", row.bytes, row.allocs)
 		}
 	}
+
 	return b.String()
 }
 

@@ -18,10 +18,12 @@ func TestFollow(t *testing.T) {
 	if len(first) != 4 || first[0].CPU != "Made Up 1" {
 		t.Fatalf("the newest machine has %d runs", len(first))
 	}
+
 	s := follow(first, first[0].Find("Walk", "format", "size=65535"), false)
 	if !s.ours || s.ink != inkOurs || len(s.points) != 4 {
 		t.Fatalf("series is %+v", s)
 	}
+
 	for i, want := range []struct {
 		speed  float64
 		marked string
@@ -35,6 +37,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("point %d is marked %q, better %v", i, at.marked, at.better)
 		}
 	}
+
 	peer := follow(first, first[0].Find("Walk", "gopacket", "size=65535"), false)
 	if peer.ours || peer.ink != inkPeer {
 		t.Errorf("a peer is drawn as ours: %+v", peer)

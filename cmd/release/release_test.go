@@ -39,6 +39,7 @@ func TestUsage(t *testing.T) {
 func TestArchivesAreReproducible(t *testing.T) {
 	members := []member{{"ulogkit", 0o755, []byte("program")}, {"man/ulogkit.1", 0o644, []byte(".TH\n")}}
 	modified := time.Date(2026, 11, 29, 3, 4, 6, 0, time.UTC)
+
 	for name, write := range map[string]func(string, string, []member, time.Time) error{"tar.gz": writeTar, "zip": writeZip} {
 		var files [2][]byte
 		for i := range files {
@@ -71,6 +72,7 @@ func unpack(t *testing.T, name string, b []byte) (list string) {
 		}
 		list += name + " " + mode + " " + modified.UTC().Format(time.RFC3339) + " " + string(content) + "\n"
 	}
+
 	if name == "zip" {
 		archive, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
@@ -86,10 +88,12 @@ func unpack(t *testing.T, name string, b []byte) (list string) {
 		}
 		return list
 	}
+
 	unzipped, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for archive := tar.NewReader(unzipped); ; {
 		h, err := archive.Next()
 		if err == io.EOF {
@@ -165,6 +169,7 @@ func TestStablePackagesAreThere(t *testing.T) {
 			said[name]++
 		}
 	}
+
 	if len(said) < 15 {
 		t.Errorf("CHANGELOG.md names %d packages", len(said))
 	}
@@ -172,6 +177,7 @@ func TestStablePackagesAreThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for path := range strings.FieldsSeq(string(out)) {
 		name := strings.TrimPrefix(path, "github.com/ulogkit/ulogkit/")
 		if said[name] > 1 {
@@ -179,6 +185,7 @@ func TestStablePackagesAreThere(t *testing.T) {
 		}
 		delete(said, name)
 	}
+
 	delete(said, "all others")
 	for name := range said {
 		t.Errorf("CHANGELOG.md makes a promise of %s, which is not there", name)
@@ -197,15 +204,18 @@ func TestPackageFiles(t *testing.T) {
 	if len(sources) < 9 {
 		t.Errorf("found %d files, want at least 9", len(sources))
 	}
+
 	for _, m := range sources {
 		if _, err := os.Stat(m[1]); err != nil {
 			t.Error(err)
 		}
 	}
+
 	users, err := os.ReadFile(".release/sysusers.conf")
 	if err != nil || !strings.Contains(string(users), "\nu ulogkit-gateway ") || !strings.Contains(string(config), "ulogkit-gateway.service") {
 		t.Errorf("the user is not that of the unit, error %v", err)
 	}
+
 	for _, name := range []string{"postinstall", "preremove", "postremove"} {
 		if out, err := exec.Command("sh", "-n", ".release/"+name).CombinedOutput(); err != nil {
 			t.Errorf("%s is no script that sh can read: %v\n%s", name, err, out)

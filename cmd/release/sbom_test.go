@@ -93,10 +93,12 @@ func schemaOfBills(t *testing.T) *jsonschema.Schema {
 			t.Fatal(err)
 		}
 	}
+
 	schema, err := compiler.Compile("http://cyclonedx.org/schema/bom-1.6.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return schema
 }
 

@@ -91,6 +91,7 @@ func (p *source) check(set *token.FileSet, done map[string]*types.Package, t tar
 		}
 		files = append(files, file)
 	}
+
 	var failed []error
 	config := types.Config{
 		IgnoreFuncBodies: !own, FakeImportC: true, Sizes: types.SizesFor("gc", t.arch),
@@ -105,10 +106,12 @@ func (p *source) check(set *token.FileSet, done map[string]*types.Package, t tar
 		}),
 		Error: func(err error) { failed = append(failed, err) },
 	}
+
 	checked, _ := config.Check(p.ImportPath, set, files, nil) // the errors are in failed
 	if own {
 		return checked, errors.Join(failed...)
 	}
+
 	return checked, nil
 }
 

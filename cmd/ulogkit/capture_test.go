@@ -48,6 +48,7 @@ func writeFirmware(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+
 	var vectors []struct {
 		Agent  string `json:"agent"`
 		Frames []struct {
@@ -55,6 +56,7 @@ func writeFirmware(env *testscript.Env) error {
 			Fmt     string `json:"fmt"`
 		} `json:"frames"`
 	}
+
 	if err := json.Unmarshal(b, &vectors); err != nil {
 		return err
 	}
@@ -67,6 +69,7 @@ func writeFirmware(env *testscript.Env) error {
 				}
 			}
 		}
+
 		d, err := dict.FromStrings(texts)
 		if err != nil {
 			return err
@@ -75,9 +78,11 @@ func writeFirmware(env *testscript.Env) error {
 		if err := d.WriteJSON(&out); err != nil {
 			return err
 		}
+
 		if err := os.WriteFile(filepath.Join(env.WorkDir, name), out.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -24,12 +24,14 @@ func TestCrashScreen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	const lines = 40 // of a screen
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, width := range []int{minColumns, 47, 54, 61, 68, 75, 80, 87, 94, maxColumns} {
 			for _, s := range []crashScreen{{width: width}, {width: width, all: true}} {
 				row, err := inspect.Explain(strings.Repeat("a long name of a file/", 4)+"x", b, builds)

@@ -51,6 +51,7 @@ func TestDecodeFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	grow()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -65,6 +66,7 @@ func TestDecodeFollow(t *testing.T) {
 		write.Close()
 		code <- c
 	}()
+
 	lines := bufio.NewScanner(read)
 	for i := range 10 {
 		if i == 5 {
@@ -74,6 +76,7 @@ func TestDecodeFollow(t *testing.T) {
 			t.Fatalf("ended after %d lines: %s", i, stderr.String())
 		}
 	}
+
 	cancel()
 	for lines.Scan() {
 		t.Errorf("one line more: %s", lines.Text())

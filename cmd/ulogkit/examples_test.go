@@ -37,6 +37,7 @@ func TestNewcomersFindExamples(t *testing.T) {
 	if len(stable) < 15 {
 		t.Fatalf("found %d stable packages", len(stable))
 	}
+
 	// What is shown elsewhere is shown: a package's example may use another's door.
 	shown := map[string]bool{}
 	doors := map[string][]string{}
@@ -53,6 +54,7 @@ func TestNewcomersFindExamples(t *testing.T) {
 			}
 		}
 	}
+
 	for _, dir := range stable {
 		for _, name := range doors[dir] {
 			call := filepath.Base(dir) + "." + name
@@ -73,6 +75,7 @@ func examplesOf(t *testing.T, dir string, doors map[string][]string) map[string]
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %v, %d files, want some", dir, err, len(files))
 	}
+
 	for _, path := range files {
 		if strings.HasPrefix(filepath.Base(path), "z") {
 			continue // generated: a newcomer comes to these views by way of ParseLog and the like
@@ -81,10 +84,12 @@ func examplesOf(t *testing.T, dir string, doors map[string][]string) map[string]
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		file, err := parser.ParseFile(set, path, source, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, d := range file.Decls {
 			f, ok := d.(*ast.FuncDecl)
 			if !ok || f.Recv != nil {
@@ -104,8 +109,10 @@ func examplesOf(t *testing.T, dir string, doors map[string][]string) map[string]
 			}
 		}
 	}
+
 	if len(examples) == 0 && len(doors[dir]) > 0 {
 		t.Errorf("%s has no example", dir)
 	}
+
 	return examples
 }

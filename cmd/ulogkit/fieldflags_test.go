@@ -97,5 +97,6 @@ func literals(t *testing.T, dir string) (all []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return all
 }

@@ -48,10 +48,12 @@ func TestGatewayUnit(t *testing.T) {
 		}
 		t.Skip("systemd-analyze is missing")
 	}
+
 	b, err := os.ReadFile(filepath.Join(gatewayDir, "ulogkit-gateway.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	// The program and its page are not installed where this runs.
 	unit := strings.Replace(string(b), "/usr/bin/ulogkit", "/bin/true", 1)
 	unit = regexp.MustCompile(`(?m)^Documentation=.*\n`).ReplaceAllString(unit, "")
@@ -59,6 +61,7 @@ func TestGatewayUnit(t *testing.T) {
 	if err := os.WriteFile(file, []byte(unit), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || strings.Contains(string(out), file) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}

@@ -119,6 +119,7 @@ func TestImportTable(t *testing.T) {
 				t.Errorf("%s imports %s; nobody imports cmd", dir, path)
 			}
 		}
+
 		i := slices.IndexFunc(importTable, func(r rule) bool { return within(dir, r.dir) })
 		if i < 0 {
 			if !within(dir, "cmd") {
@@ -126,12 +127,14 @@ func TestImportTable(t *testing.T) {
 			}
 			continue
 		}
+
 		checked[importTable[i].dir] = true
 		for _, path := range p.Imports {
 			if !importTable[i].allows(path) {
 				t.Errorf("%s imports %s, which the table does not allow", dir, path)
 			}
 		}
+
 		// A test may use what it likes of others, but wire and mqttv5 do not
 		// know each other even there.
 		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
@@ -140,6 +143,7 @@ func TestImportTable(t *testing.T) {
 			}
 		}
 	}
+
 	for _, dir := range []string{"spec", "format", "format/crash", "mqttv5", "mqttv5/internal/link", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
 		if !checked[dir] {
 			t.Errorf("found no package in %s", dir)
@@ -261,6 +265,7 @@ func TestImportTableIsDocumented(t *testing.T) {
 		}
 		fmt.Fprintf(&want, "| %s | %s |\n", r.dir, allowed)
 	}
+
 	want.WriteString("| cmd | all |")
 	if table != want.String() {
 		t.Errorf("CONTRIBUTING.md has the table\n%s\nthe rules are\n%s", table, &want)
@@ -272,6 +277,7 @@ func TestImportRules(t *testing.T) {
 	for _, r := range importTable {
 		byDir[r.dir] = r
 	}
+
 	for _, c := range []struct {
 		dir, path string
 		want      bool

@@ -120,6 +120,7 @@ func start(ts *testscript.TestScript, name, ready string, args []string) {
 			d.end(ts)
 		}
 	})
+
 	ts.SetCmd("stop"+name, func(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 		stopped = true
@@ -127,6 +128,7 @@ func start(ts *testscript.TestScript, name, ready string, args []string) {
 			ts.Fatalf("the %s ended with %v", name, err)
 		}
 	})
+
 	lines := bufio.NewScanner(out)
 	for found := false; !found; {
 		if !lines.Scan() {
@@ -139,6 +141,7 @@ func start(ts *testscript.TestScript, name, ready string, args []string) {
 		}
 		found = strings.Contains(lines.Text(), ready)
 	}
+
 	go func() {
 		defer close(d.drained)
 		for lines.Scan() {
@@ -151,6 +154,7 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	var got int
+
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) { // polls files of another process
 		got = 0
 		r, err := filesink.OpenReader(ts.MkAbs(args[0]), 0)
@@ -188,6 +192,7 @@ func makeSink(ts *testscript.TestScript, _ bool, args []string) {
 			Time: time.Now(), Kind: ingest.KindLog, Topic: "binlog/v0/7/42", Payload: payload, Key: ingest.Key{1: byte(n)},
 		}}))
 	}
+
 	ts.Check(s.Close())
 	if len(args) < 3 {
 		return
@@ -212,6 +217,7 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 		if err != nil {
 			return
 		}
+
 		if word == "html" {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "<html>login</html>")
@@ -221,6 +227,7 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 			io.WriteString(w, "attribute too long\x1b[31m\nmore")
 			return
 		}
+
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		fmt.Fprintf(out, "request %s, authorization %q\n", req.URL.Path, req.Header.Get("Authorization"))
 		switch req.URL.Path {
@@ -241,6 +248,7 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 					fmt.Fprintln(out, "log", l.SeverityText, l.Body.GetStringValue())
 				}
 			}
+
 		case "/v1/metrics":
 			var m otlpmetrics.MetricsData
 			if err := proto.Unmarshal(body, &m); err != nil {
@@ -253,14 +261,17 @@ func receiver(ts *testscript.TestScript, _ bool, _ []string) {
 					}
 				}
 			}
+
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
 	}))
+
 	ts.Defer(func() {
 		srv.Close()
 		out.Close()
 	})
+
 	ts.Setenv("OTLP", srv.URL)
 	ts.Setenv("SECRETOTLP", strings.Replace(srv.URL, "://", "://canaryUSER:canaryPASSWORD@", 1))
 }

@@ -22,6 +22,7 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 	if code := run(t.Context(), root, []string{"man", dir}); code != 0 {
 		t.Fatalf("exit code %d, want 0", code)
 	}
+
 	pages := 0
 	var check func(cmd *cobra.Command)
 	check = func(cmd *cobra.Command) {
@@ -44,10 +45,12 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 			}
 		}
 	}
+
 	check(root)
 	if pages < 10 {
 		t.Errorf("got %d pages, want one for each command", pages)
 	}
+
 	for name, sections := range map[string]string{
 		"ulogkit-upload.1":  "EXIT STATUS, ENVIRONMENT, FILES, EXAMPLES",
 		"ulogkit-inspect.1": "EXIT STATUS, ENVIRONMENT, EXAMPLES",
@@ -66,6 +69,7 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 			t.Errorf("%s has the sections %s, want %s", name, have, sections)
 		}
 	}
+
 	lintPages(t, dir)
 	if b, err := os.ReadFile(filepath.Join(dir, "ulogkit-decode.1")); err != nil || !bytes.Contains(b, []byte("<missing>")) {
 		t.Errorf("the page of decode lacks <missing>, error %v", err)

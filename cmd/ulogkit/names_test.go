@@ -49,6 +49,7 @@ func operate(t *testing.T) operated {
 			t.Fatal(err)
 		}
 	}
+
 	var err error
 	made.client, err = mqttv5.New(where)
 	check(err)
@@ -186,6 +187,7 @@ func register(t *testing.T, registry *prometheus.Registry, cfg ingest.Config, na
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
@@ -195,6 +197,7 @@ func register(t *testing.T, registry *prometheus.Registry, cfg ingest.Config, na
 			t.Error(err)
 		}
 	})
+
 	last := "ulogkit_ingest_batch_messages"
 	for begin := time.Now(); ; time.Sleep(time.Millisecond) { // nobody tells
 		families, err := registry.Gather()
@@ -225,10 +228,12 @@ func logged(t *testing.T) (rows []string) {
 		if err != nil || strings.Contains("/"+filepath.ToSlash(dir)+"/", "/localcloud/") {
 			return err // whose messages are for who develops
 		}
+
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
+
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
@@ -238,6 +243,7 @@ func logged(t *testing.T) (rows []string) {
 			if !ok || levels[to.Sel.Name] == 0 || len(call.Args) < levels[to.Sel.Name] {
 				return true
 			}
+
 			args := call.Args[levels[to.Sel.Name]-1:]
 			message, ok := literal(args[0])
 			if !ok {
@@ -249,6 +255,7 @@ func logged(t *testing.T) (rows []string) {
 					keys = append(keys, key)
 				}
 			}
+
 			level := strings.ToLower(to.Sel.Name)
 			if level == "log" {
 				level = "warn, debug"
@@ -256,11 +263,13 @@ func logged(t *testing.T) (rows []string) {
 			rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |", filepath.ToSlash(dir), level, message, strings.Join(keys, ", ")))
 			return true
 		})
+
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if len(rows) < 20 {
 		t.Errorf("found %d messages", len(rows))
 	}

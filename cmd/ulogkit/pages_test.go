@@ -39,9 +39,11 @@ func pages(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if len(found) < 12 {
 		t.Fatalf("found %d documents, want at least 12", len(found))
 	}
+
 	return found
 }
 
@@ -142,6 +144,7 @@ func TestReadmeOrder(t *testing.T) {
 		"Install", "Two commands", "I have a .bin", "I run a gateway", "I ingest a fleet", "Coming from Python",
 		"What it guarantees", "Architecture", "Pages", "Platforms", "How fast",
 	}
+
 	var got []string
 	for _, m := range regexp.MustCompile(`(?m)^## (.*)$`).FindAllStringSubmatch(text, -1) {
 		got = append(got, m[1])
@@ -149,6 +152,7 @@ func TestReadmeOrder(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("the parts are %q, want %q", got, want)
 	}
+
 	if !regexp.MustCompile(`(?s)^# ulogkit\n\n[^.]*\.\n\n!\[[^]]+\]\(cmd/ulogkit/pictures/terminal.svg\)\n\n## Install`).MatchString(text) {
 		t.Error("it does not begin with one sentence and the picture")
 	}
@@ -160,6 +164,7 @@ func TestReadmeOrder(t *testing.T) {
 			t.Errorf("%q has %d lines, want 5", path, lines)
 		}
 	}
+
 	if rows := strings.Count(text[strings.Index(text, "<!-- bench:begin -->"):], "\n| "); rows != 5 {
 		t.Errorf("the table of speed has %d lines, want a head and four rows", rows)
 	}
@@ -185,6 +190,7 @@ func TestReadmeHasTheTableOfPython(t *testing.T) {
 	if !begins || !ends {
 		t.Fatal("README.md has no place for the table of Python's calls")
 	}
+
 	if *update && old != table {
 		page := []byte(before + pythonBegin + table + pythonEnd + after)
 		if err := os.WriteFile(filepath.Join(root, "README.md"), page, 0o644); err != nil {
@@ -192,6 +198,7 @@ func TestReadmeHasTheTableOfPython(t *testing.T) {
 		}
 		return
 	}
+
 	if old != table || bytes.Count([]byte(table), []byte("\n")) < 15 {
 		t.Error("README.md has another table of Python's calls than mqttv5/README.md: run \"make pictures\"")
 	}
@@ -215,17 +222,20 @@ func TestTroubleshootingQuotesWhatIsSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	_, part, _ := strings.Cut(page, "## By what is printed")
 	part, _, _ = strings.Cut(part, "## By what is seen")
 	quotes := regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(part, -1)
 	if len(quotes) < 15 {
 		t.Fatalf("%d sentences, want at least 15", len(quotes))
 	}
+
 	for _, m := range quotes {
 		if !strings.Contains(said.String(), m[1]) {
 			t.Errorf("nothing says %q", m[1])
 		}
 	}
+
 	for code, text := range map[int]string{0: "all is done", exitData: "data is bad", exitUsage: "wrong usage", exitNetwork: "the network"} {
 		if !strings.Contains(page, fmt.Sprintf("\n| %d | %s", code, text)) {
 			t.Errorf("exit code %d is not explained", code)

@@ -72,6 +72,7 @@ func TestPictureOfDecodeAndCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	colourful(t, "dictionary", "--sample", "-o", "fw.json")
 	colourful(t, "sample", "--frames", "12", "-o", "log.bin")
 	var shown []drawing.Command
@@ -82,6 +83,7 @@ func TestPictureOfDecodeAndCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Chdir(filepath.Join(dumps, "../../../../cmd/ulogkit"))
 	picture(t, "cmd/ulogkit/pictures/terminal.svg", svg)
 }

@@ -65,6 +65,7 @@ func TestWordsOfANATSServerAreWrittenPrintable(t *testing.T) {
 			}()
 		}
 	}()
+
 	for _, args := range [][]string{
 		{"stored", "--from", "nats://" + listener.Addr().String()},
 		{"ingest", "--group", "g", "--customer", "1", "--insecure-plaintext", "--broker", "127.0.0.1:1", "--sink", "nats://" + listener.Addr().String()},

@@ -34,6 +34,7 @@ func TestOnlyTheLinkImplementsPahosSessionManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if want := []string{"../../mqttv5/internal/link"}; !slices.Equal(got, want) {
 		t.Errorf("got implementations in %q, want one, in %q", got, want)
 	}

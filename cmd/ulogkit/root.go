@@ -81,9 +81,11 @@ func exitCode(err error, started bool) int {
 			return c.code
 		}
 	}
+
 	if !started {
 		return exitUsage
 	}
+
 	return exitData
 }
 
@@ -155,6 +157,7 @@ func meantFlag(cmd *cobra.Command, err error) error {
 	if unknown.GetSpecifiedShortnames() != "" || len(wanted) < 2 {
 		return err
 	}
+
 	near := &cobra.Command{SuggestionsMinimumDistance: max(1, min(2, len(wanted)/3))} // cobra measures names of commands
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		near.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
@@ -162,15 +165,18 @@ func meantFlag(cmd *cobra.Command, err error) error {
 	if meant := near.SuggestionsFor(wanted); len(meant) > 0 {
 		return fmt.Errorf("%w. Did you mean --%s?", err, strings.Join(meant, " or --"))
 	}
+
 	var have []string
 	for _, other := range cmd.Root().Commands() {
 		if other.Flags().Lookup(wanted) != nil {
 			have = append(have, other.Name())
 		}
 	}
+
 	if len(have) > 0 {
 		return fmt.Errorf("%w; it is a flag of %s", err, strings.Join(have, ", "))
 	}
+
 	return err
 }
 
@@ -239,6 +245,7 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 			}
 		}
 	}
+
 	watch(root)
 	root.SetArgs(args)
 	root.SetErr(printableWriter{root.ErrOrStderr()})
@@ -246,6 +253,7 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return 0
 	}
+
 	if !started {
 		err = missing(cmd, err)
 	}

@@ -185,6 +185,7 @@ func TestExitCodeOfEachClass(t *testing.T) {
 			t.Errorf("%v: got %d, want %d", c.err, got, c.want)
 		}
 	}
+
 	if got := exitCode(errors.New("unknown flag"), false); got != exitUsage {
 		t.Errorf("an error of cobra: got %d, want %d", got, exitUsage)
 	}

@@ -117,6 +117,7 @@ func setUp(env *testscript.Env, vectors map[string][]byte) error {
 	if err := transcribe(env); err != nil {
 		return err
 	}
+
 	if err := writeCanary(filepath.Join(dir, "secret.bin")); err != nil {
 		return err
 	}
@@ -125,6 +126,7 @@ func setUp(env *testscript.Env, vectors map[string][]byte) error {
 			return err
 		}
 	}
+
 	formats := filepath.Join("..", "..", "format")
 	other, err := os.ReadFile(filepath.Join(formats, "dict", "testdata", "elf", "good", "sections.elf"))
 	if err != nil {
@@ -134,6 +136,7 @@ func setUp(env *testscript.Env, vectors map[string][]byte) error {
 	if err := os.CopyFS(crash, os.DirFS(filepath.Join(formats, "crash", "testdata", "dumps"))); err != nil {
 		return err
 	}
+
 	return os.WriteFile(filepath.Join(crash, "other.elf"), other, 0o644)
 }
 
@@ -203,12 +206,14 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd.Stderr = log
 	ts.Check(cmd.Start())
+
 	ts.Defer(func() {
 		cmd.Process.Kill() // a script that failed did not stop it
 		cmd.Wait()
 		log.Close()
 		said.Close()
 	})
+
 	lines := bufio.NewScanner(out)
 	howTo := ""
 	for !strings.HasSuffix(howTo, " FILE\n") {
@@ -222,6 +227,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 			howTo += lines.Text() + "\n"
 		}
 	}
+
 	ts.Setenv("HOWTO", howTo)
 	drained := make(chan struct{})
 	go func() {
@@ -230,6 +236,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 			fmt.Fprintln(said, lines.Text())
 		}
 	}()
+
 	ts.SetCmd("stopcloud", func(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 		<-drained

@@ -146,6 +146,7 @@ func (b *soakBook) awaitAll(t *testing.T) {
 		}
 		return n
 	}
+
 	deadline := time.Now().Add(5 * time.Minute)
 	for missing() > 0 && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond) // polls another process
@@ -191,6 +192,7 @@ func (b *soakBook) submit(t *testing.T, over chan struct{}, box string, source u
 		t.Error(err)
 		return
 	}
+
 	dev := device.Info{ApplicationID: 7, DeviceSerial: fmt.Sprint("SN-", source), DeviceType: "lamp", GitHash: "3f2c9a1"}
 	every := time.NewTicker(100 * time.Millisecond)
 	defer every.Stop()
@@ -291,6 +293,7 @@ func (f *flaky) copy(to, from net.Conn) {
 		delete(f.open, to)
 		delete(f.open, from)
 	}()
+
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -330,6 +333,7 @@ func (f *flaky) run(over chan struct{}) {
 			return true
 		}
 	}
+
 	for turn := 0; rest(); turn++ {
 		switch turn % 3 {
 		case 0: // cut, and back at once
@@ -373,11 +377,13 @@ func takeSamples(t *testing.T, length time.Duration, pid int, health, dir string
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		s.descriptors = int64(len(fds))
 		all = append(all, s)
 		if len(all)%10 != 0 {
 			continue
 		}
+
 		for _, page := range []string{"/healthz", "/metrics"} {
 			client := http.Client{Timeout: 2 * time.Minute}
 			res, err := client.Get(health + page)
@@ -392,6 +398,7 @@ func takeSamples(t *testing.T, length time.Duration, pid int, health, dir string
 			}
 		}
 	}
+
 	return all
 }
 
@@ -455,6 +462,7 @@ func checkFlat(t *testing.T, all []soakSample) {
 			t.Errorf("%s grows: %d by quarter; want at most %d in the last", what.name, quarters, limit)
 		}
 	}
+
 	for i := 0; i < len(all); i += max(len(all)/12, 1) {
 		s := all[i]
 		t.Logf("%8v  %4d MB  %3d descriptors  %6d KB on disk", s.at.Round(time.Second), s.memory>>20, s.descriptors, s.disk>>10)

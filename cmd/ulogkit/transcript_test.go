@@ -101,6 +101,7 @@ func secretsIn(dir string) (tokens, keys []string, err error) {
 			tokens = append(tokens, fmt.Sprint(token), fmt.Sprintf("%08x", token))
 		}
 	}
+
 	err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		received := strings.Contains(filepath.Base(name), "-log-")
 		if err != nil || !e.Type().IsRegular() || !received && !slices.Contains([]string{".json", ".key", ".creds"}, filepath.Ext(name)) {
@@ -110,6 +111,7 @@ func secretsIn(dir string) (tokens, keys []string, err error) {
 		if err != nil {
 			return err
 		}
+
 		if l, _, err := format.ParseLog(b); received && err == nil {
 			add(l.SessionToken())
 		}
@@ -119,11 +121,13 @@ func secretsIn(dir string) (tokens, keys []string, err error) {
 				add(token)
 			}
 		}
+
 		for _, m := range firstLines.FindAllSubmatch(b, -1) {
 			keys = append(keys, string(m[1]))
 		}
 		return nil
 	})
+
 	return tokens, keys, err
 }
 

@@ -22,10 +22,12 @@ func TestNobodySubscribedIsALoss(t *testing.T) {
 	if err := os.WriteFile(text, []byte("hello\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	args := []string{
 		"upload", "--config", os.DevNull, "--broker", cloud.Addr(), "--insecure-plaintext", "--customer", "42", "--application", "7",
 		"--serial", "S", "--git-hash", "1", "--store", "none", "--text", text,
 	}
+
 	for _, c := range []struct {
 		more           []string
 		code           int

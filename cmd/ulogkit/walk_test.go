@@ -51,6 +51,7 @@ func TestReadmeCanBeWalked(t *testing.T) {
 		})
 		ran += len(lines)
 	}
+
 	if ran < 30 {
 		t.Errorf("ran %d lines, want at least 30", ran)
 	}
@@ -98,15 +99,18 @@ func (w *walk) step(line string) {
 		w.release(line)
 	case line == "cd ulogkit", strings.HasPrefix(line, "git clone "), strings.HasPrefix(line, "go install "):
 		w.install(line)
+
 	case line == "make test":
 		// This is it; another within it would not end.
 		if out := w.in(root, "make -n test"); !strings.Contains(out, "go test ") {
 			w.t.Errorf("make test is %q", out)
 		}
+
 	case strings.HasPrefix(line, "go run ./cmd/ulogkit demo"):
 		if out := w.in(root, line); !strings.Contains(out, "All arrived") {
 			w.t.Errorf("%s: %s", line, out)
 		}
+
 	case strings.HasPrefix(line, "ulogkit "):
 		w.run(line)
 	default:
@@ -162,6 +166,7 @@ func (w *walk) start(line, until string) *exec.Cmd {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -171,6 +176,7 @@ func (w *walk) start(line, until string) *exec.Cmd {
 		<-drained
 		cmd.Wait()
 	})
+
 	lines := bufio.NewScanner(out)
 	for until != "" {
 		if !lines.Scan() {
@@ -182,10 +188,12 @@ func (w *walk) start(line, until string) *exec.Cmd {
 			break
 		}
 	}
+
 	go func() {
 		defer close(drained)
 		io.Copy(io.Discard, out)
 	}()
+
 	return cmd
 }
 
@@ -212,6 +220,7 @@ func (w *walk) gateway(line string) {
 	if err := os.MkdirAll(filepath.Join(w.dir, "spool"), 0o755); err != nil {
 		w.t.Fatal(err)
 	}
+
 	w.in(w.dir, "ulogkit sample --seed 3 -o spool.bin")
 	if err := os.Rename(filepath.Join(w.dir, "spool.bin"), filepath.Join(w.dir, "spool", "log.bin")); err != nil {
 		w.t.Fatal(err)
@@ -219,10 +228,12 @@ func (w *walk) gateway(line string) {
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
+
 	arrived := func() bool {
 		files, err := filepath.Glob(filepath.Join(w.dir, "cloud", "received", "*-log-*"))
 		return err == nil && len(files) >= 2 // the one from the outbox and that one
 	}
+
 	for deadline := time.Now().Add(5 * time.Minute); !arrived(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			cmd.Process.Kill()
@@ -230,6 +241,7 @@ func (w *walk) gateway(line string) {
 			w.t.Fatalf("nothing arrived:\n%s", &told)
 		}
 	}
+
 	if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
 		w.t.Errorf("%s: %v\n%s", line, err, &told)
 	}
@@ -270,6 +282,7 @@ func (w *walk) install(line string) {
 		w.t.Logf("%s: only where %s is set", line, installing)
 		return
 	}
+
 	top, err := filepath.Abs(root)
 	if err != nil {
 		w.t.Fatal(err)
@@ -286,11 +299,13 @@ func (w *walk) install(line string) {
 	case strings.HasPrefix(line, "go install "):
 		env = append(env, w.proxy(top)...)
 	}
+
 	cmd := exec.CommandContext(w.t.Context(), "sh", "-euc", line)
 	cmd.Dir, cmd.Env = dir, env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("%s: %v\n%s", line, err, out)
 	}
+
 	if strings.HasPrefix(line, "go install ") {
 		installed := filepath.Join(w.dir, "bin", "ulogkit")
 		if out, err := exec.Command(installed, "--help").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("decode")) {
@@ -312,6 +327,7 @@ func (w *walk) proxy(top string) []string {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
+
 	mod, err := os.ReadFile(filepath.Join(top, "go.mod"))
 	if err != nil {
 		w.t.Fatal(err)
@@ -322,6 +338,7 @@ func (w *walk) proxy(top string) []string {
 			w.t.Fatal(err)
 		}
 	}
+
 	archive := exec.Command("git", "-c", "safe.directory=*", "archive", "--format=zip", "--prefix="+modulePath+"@"+version+"/", "-o", filepath.Join(dir, version+".zip"), "HEAD")
 	archive.Dir = top
 	if out, err := archive.CombinedOutput(); err != nil {
@@ -331,6 +348,7 @@ func (w *walk) proxy(top string) []string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	home := strings.TrimSpace(string(cache))
 	w.t.Cleanup(func() { // the cache has no version of ours but this one
 		for _, below := range []string{"", "cache/download"} {
@@ -342,5 +360,6 @@ func (w *walk) proxy(top string) []string {
 			os.RemoveAll(left)
 		}
 	})
+
 	return []string{"GOPROXY=file://" + proxy + ",file://" + filepath.Join(home, "cache", "download"), "GOSUMDB=off", "GOFLAGS=-mod=mod -buildvcs=false"}
 }

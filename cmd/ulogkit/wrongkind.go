@@ -64,6 +64,7 @@ func hintKinds(cmd *cobra.Command, failed error) (hints []string) {
 			}
 		}
 	}
+
 	if kinds, known := takenByCommands[cmd.Name()]; known {
 		check(kinds, cmd.Flags().Args())
 	}
@@ -76,6 +77,7 @@ func hintKinds(cmd *cobra.Command, failed error) (hints []string) {
 			check(kinds, filesIn(f))
 		}
 	})
+
 	return hints
 }
 

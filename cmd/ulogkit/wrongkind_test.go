@@ -57,6 +57,7 @@ func TestWrongKindNamesTheRightCommand(t *testing.T) {
 		to     = "upload" + device + " --store none "
 		secure = "register --broker 127.0.0.1:1 --customer 1 --application 7 --serial S --git-hash a --device-type t --config /dev/null --store none"
 	)
+
 	for command, takes := range map[string]string{
 		"inspect":                                "log.bin core.bin",
 		"verify":                                 "log.bin core.bin",
@@ -104,6 +105,7 @@ func TestWrongKindNamesTheRightCommand(t *testing.T) {
 			} else {
 				args = append(args, file)
 			}
+
 			root := newRoot()
 			var said bytes.Buffer
 			root.SetOut(&said)
@@ -186,6 +188,7 @@ func compress(t *testing.T, from, to string) {
 		w.Write(b)
 		err = w.Close()
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}

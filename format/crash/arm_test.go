@@ -153,8 +153,10 @@ func (w way) wantCalls(t testing.TB, lines, optimised bool) []string {
 		case want[0] == "? 0 pc" && i == 1:
 			how = FromLR
 		}
+
 		want = append(want, fmt.Sprintf("%s %d %s", function, line, how))
 	}
+
 	return want
 }
 
@@ -195,6 +197,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 			t.Errorf("no %q in\n%s", want, reasons)
 		}
 	}
+
 	if !fw.Fits(c) {
 		t.Error("the firmware does not fit")
 	}
@@ -211,6 +214,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 		}
 		return
 	}
+
 	want := w.wantCalls(t, lines, optimised)
 	if lines {
 		if !slices.Equal(got, want) {
@@ -223,6 +227,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 		}
 		return
 	}
+
 	// Without rules the calls are found by the code itself.
 	rest := want
 	for _, f := range frames {
@@ -237,6 +242,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 			t.Errorf("call is %+v, want Confidence %v and Line 0", f, Unwound)
 		}
 	}
+
 	if len(rest) > 0 {
 		t.Errorf("calls are\n%s\nwithout\n%s", strings.Join(got, "\n"), strings.Join(rest, "\n"))
 	}
@@ -258,6 +264,7 @@ func TestEmulated(t *testing.T) {
 				machine = "mps2-an385"
 				all = append(all, "-mcpu=cortex-m3")
 			}
+
 			path := compile(t, all...)
 			fw, err := Load(path)
 			if err != nil {
@@ -286,6 +293,7 @@ func checkFunctions(t *testing.T, fw *Firmware, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	checked := 0
 	for _, s := range symbols {
 		if elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Size == 0 {
@@ -300,6 +308,7 @@ func checkFunctions(t *testing.T, fw *Firmware, path string) {
 			}
 		}
 	}
+
 	if checked < 15 {
 		t.Errorf("checked %d functions, want at least 15", checked)
 	}
@@ -377,6 +386,7 @@ func writeDumps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	// Types and variables are most of it and not looked at.
 	cmd := exec.CommandContext(t.Context(), "arm-none-eabi-objcopy", "-R", ".debug_info", "-R", ".debug_abbrev", "-R", ".debug_aranges",
 		"-R", ".debug_str", "-R", ".debug_loclists", "-R", ".debug_rnglists", path, filepath.Join(dumps, "firmware.elf"))

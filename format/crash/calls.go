@@ -277,6 +277,7 @@ func (fw *Firmware) constants(at uint32) iter.Seq[uint32] {
 	default:
 		n = 0
 	}
+
 	return func(yield func(uint32) bool) {
 		for i := uint32(0); i < n; i += 4 {
 			if !yield(base + i) {

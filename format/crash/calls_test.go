@@ -25,6 +25,7 @@ func TestTailCallBeforeConstants(t *testing.T) {
 		for i, h := range last {
 			binary.LittleEndian.PutUint16(code[at+2*i:], h)
 		}
+
 		// b.w leaf, from middle+8
 		offset := int32(leafAt) - int32(middleAt+8+4)
 		binary.LittleEndian.PutUint16(code[at+8:], uint16(0xf000|offset>>12&0x7ff))
@@ -36,6 +37,7 @@ func TestTailCallBeforeConstants(t *testing.T) {
 			functions: []firmware.Function{{Addr: leafAt, Size: 0x100, Name: "leaf"}, {Addr: middleAt, Size: uint32(2 * len(last)), Name: "middle"}},
 			blocks:    []firmware.Block{{Addr: leafAt, Data: code, Code: true}},
 		}
+
 		g := &callGraph{fw: fw, leave: map[uint32]exits{}, steps: 1000}
 		e := g.exitsOf(extent{middleAt, middleAt + uint32(2*len(last))})
 		if e.unsure || !e.calls || len(e.jumps) != 1 || e.jumps[0].target != leafAt {

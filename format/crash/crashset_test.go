@@ -37,6 +37,7 @@ func readSet(t testing.TB, name string) map[string][]byte {
 		t.Fatal(err)
 	}
 	defer z.Close()
+
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if err == io.EOF {
@@ -53,6 +54,7 @@ func readSet(t testing.TB, name string) map[string][]byte {
 			files[path.Clean(h.Name)] = b
 		}
 	}
+
 	return files
 }
 
@@ -122,6 +124,7 @@ func bare(name string) string {
 			kept = append(kept, name[i])
 		}
 	}
+
 	name = string(kept)
 	name, _, _ = strings.Cut(name, ".") // .constprop, .isra
 	if s, ok := strings.CutPrefix(name, "_Z"); ok {
@@ -131,6 +134,7 @@ func bare(name string) string {
 			}
 		}
 	}
+
 	if i := strings.LastIndex(name, "::"); i >= 0 {
 		name = name[i+2:]
 	}
@@ -153,6 +157,7 @@ func compare(t testing.TB, name string, frames []Frame, want []gdbFrame) (s scor
 		}
 		want = want[:i]
 	}
+
 	// Behind an overwritten return address it goes on with anything.
 	if i := slices.IndexFunc(want[min(1, len(want)):], func(f gdbFrame) bool { return f.Function == "" }); i >= 0 {
 		want = want[:i+1]
@@ -172,6 +177,7 @@ func compare(t testing.TB, name string, frames []Frame, want []gdbFrame) (s scor
 			}
 		}
 	}
+
 	for i, f := range frames {
 		certain := f.Confidence == Unwound
 		right := matched[i] || i == 0 || slices.Contains(possible, bare(f.Function))
@@ -182,10 +188,12 @@ func compare(t testing.TB, name string, frames []Frame, want []gdbFrame) (s scor
 		case matched[i]:
 			s.shown++
 		}
+
 		if certain && !right {
 			s.wrongCertain++
 			t.Logf("%s: wrong, yet certain: #%d %08x %s", name, i, f.PC, f.Function)
 		}
+
 		if !certain {
 			s.scanned++
 			if !right {
@@ -193,6 +201,7 @@ func compare(t testing.TB, name string, frames []Frame, want []gdbFrame) (s scor
 			}
 		}
 	}
+
 	if testing.Verbose() && (s.certain < s.gdb || s.astray > 0) {
 		var b strings.Builder
 		for i, f := range frames[:min(len(frames), 24)] {
@@ -203,6 +212,7 @@ func compare(t testing.TB, name string, frames []Frame, want []gdbFrame) (s scor
 		}
 		t.Logf("%s: %d of %d\n%s", name, s.certain, s.gdb, b.String())
 	}
+
 	return s
 }
 
@@ -219,6 +229,7 @@ func scoreSet(t testing.TB, files map[string][]byte) map[string]score {
 		if err := json.Unmarshal(files[name], &gdb); err != nil {
 			t.Fatal(err)
 		}
+
 		elf := files[build+"/fw.elf"]
 		fw, err := ReadELF(bytes.NewReader(elf), int64(len(elf)))
 		if err != nil {
@@ -233,9 +244,11 @@ func scoreSet(t testing.TB, files map[string][]byte) map[string]score {
 			}
 			total.add(compare(t, build+"/"+core, fw.Backtrace(d).Frames, gdb[core]))
 		}
+
 		scores[build] = total
 		t.Logf("%-12s %s", build, total)
 	}
+
 	return scores
 }
 
@@ -278,11 +291,13 @@ func TestSummary(t *testing.T) {
 		"m3-O2/s06.core":            "Jump to 0xb0000000, where no code can run, from call_ptr, main.c:31",
 		"hostile/acce55ed-mid.core": "Stack overflow, by the mark of the device, in leaf_crash, main.c:18",
 	}
+
 	for name := range words {
 		if files[name] == nil {
 			t.Fatalf("no %s", name)
 		}
 	}
+
 	checked := 0
 	for name, b := range files {
 		d, err := Read(b)
@@ -304,6 +319,7 @@ func TestSummary(t *testing.T) {
 			}
 		}
 	}
+
 	if checked < 700 {
 		t.Errorf("%d sentences, want 700", checked)
 	}

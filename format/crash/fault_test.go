@@ -35,12 +35,14 @@ func (d testDump) parse(t testing.TB) *Dump {
 			b = append(b, byte(w), byte(w>>8), byte(w>>16), byte(w>>24))
 		}
 	}
+
 	region := func(start uint32, words []uint32) {
 		if words != nil {
 			word(start, start+uint32(len(words)*4))
 			word(words...)
 		}
 	}
+
 	sp := d.reg[regSP]
 	if sp == 0 {
 		sp = testStack
@@ -96,6 +98,7 @@ func TestEveryBit(t *testing.T) {
 		{1: "VECTTBL", 30: "FORCED", 31: "DEBUGEVT"},
 		{0: "HALTED", 1: "BKPT", 2: "DWTTRAP", 3: "VCATCH", 4: "EXTERNAL"},
 	}
+
 	for register, bits := range names {
 		for bit := range uint32(32) {
 			faults := make([]uint32, 5)
@@ -104,6 +107,7 @@ func TestEveryBit(t *testing.T) {
 			if !f.Recorded || [3]uint32{f.CFSR, f.HFSR, f.DFSR} != [3]uint32(faults) {
 				t.Errorf("the registers are %+v", f)
 			}
+
 			text := strings.Join(f.Reasons, "\n")
 			name := bits[bit]
 			if name == "" {
@@ -112,6 +116,7 @@ func TestEveryBit(t *testing.T) {
 			if !strings.Contains(text, name) {
 				t.Errorf("register %d, bit %d: no %s in\n%s", register, bit, name, text)
 			}
+
 			for _, all := range names {
 				for _, other := range all {
 					if strings.Contains(text, "("+other+")") && other != name {
@@ -119,6 +124,7 @@ func TestEveryBit(t *testing.T) {
 					}
 				}
 			}
+
 			if requested := strings.Contains(text, "No fault is recorded"); requested != (register == 2 || register == 0 && (bit == 7 || bit == 15)) {
 				t.Errorf("register %d, bit %d: requested is %v", register, bit, requested)
 			}
@@ -136,6 +142,7 @@ func TestReasons(t *testing.T) {
 		}
 		return &Firmware{blocks: []firmware.Block{{Addr: pc, Data: b, Code: true}}}
 	}
+
 	vectors := code(0x8000, 0xbf00, 0xbf00)
 	vectors.functions = []firmware.Function{{Addr: 0x8000, Size: 4, Name: "handler"}}
 	tests := []struct {
@@ -249,6 +256,7 @@ func TestReasons(t *testing.T) {
 			"sp 0x20001002 is not a multiple of 4: it was overwritten.",
 		}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.dump.handler == 0 {
@@ -284,6 +292,7 @@ func TestUnrecorded(t *testing.T) {
 	const asked = "No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does."
 	const yet, took = "CFSR and HFSR are zero, yet the handler of ", " took the dump: "
 	const cleared = took + "the bits were cleared before, or software made the exception pending."
+
 	for _, tt := range []struct {
 		handler, dfsr uint32
 		want          string
@@ -363,6 +372,7 @@ func TestDecode(t *testing.T) {
 		case i.operation == breakpoint:
 			got = "breakpoint"
 		}
+
 		if got != tt.want {
 			t.Errorf("%04x is %q, want %q", tt.halves, got, tt.want)
 		}

@@ -36,6 +36,7 @@ func crashUnderGDB(t *testing.T, machine, path string, way int) (frames []gdbFra
 	if err := os.WriteFile(script, []byte(framesScript), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	emulator := fmt.Sprintf("target remote | exec qemu-system-arm -M %s -display none -monitor none -serial none"+
 		" -semihosting-config enable=on,target=native -kernel %s -device loader,addr=0x20000000,data=%d,data-len=4 -gdb stdio -S", machine, path, way)
 	cmd := exec.CommandContext(ctx, "gdb-multiarch", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set architecture arm", "-ex", emulator,
@@ -47,6 +48,7 @@ func crashUnderGDB(t *testing.T, machine, path string, way int) (frames []gdbFra
 	if !ok {
 		t.Fatalf("way %d: %v\n%s", way, err, out)
 	}
+
 	if err := json.NewDecoder(strings.NewReader(list)).Decode(&frames); err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +56,7 @@ func crashUnderGDB(t *testing.T, machine, path string, way int) (frames []gdbFra
 	if err != nil {
 		t.Fatalf("way %d: %v\n%s", way, err, out)
 	}
+
 	return frames, dump
 }
 
@@ -105,6 +108,7 @@ func compareLive(t *testing.T, name string, fw *Firmware, d *Dump, want []gdbFra
 			break
 		}
 	}
+
 	if len(expected) < 2 {
 		t.Fatalf("%s: GDB has the frames %+v", name, want)
 	}
@@ -115,6 +119,7 @@ func compareLive(t *testing.T, name string, fw *Firmware, d *Dump, want []gdbFra
 		}
 		got = append(got, fmt.Sprintf("%x %s:%d %v", f.PC, f.Function, f.Line, f.Inlined))
 	}
+
 	if len(got) < len(expected) || strings.Join(got[:len(expected)], "\n") != strings.Join(expected, "\n") {
 		t.Errorf("%s: calls are\n%s\nGDB has\n%s", name, strings.Join(got, "\n"), strings.Join(expected, "\n"))
 	}

@@ -106,6 +106,7 @@ func TestCases(t *testing.T) {
 			if got := names(trace.Frames); tt.match == Fits && got != tt.calls {
 				t.Errorf("calls are %s, want %s", got, tt.calls)
 			}
+
 			if lost := strings.Join(d.Lost, "\n"); (lost != "") != (tt.lost != "") || !strings.Contains(lost, tt.lost) {
 				t.Errorf("lost is %q, want %q", lost, tt.lost)
 			}
@@ -113,6 +114,7 @@ func TestCases(t *testing.T) {
 			if !strings.Contains(said, tt.says) {
 				t.Errorf("said is %q, want %q", said, tt.says)
 			}
+
 			if match.Verdict != tt.match {
 				t.Errorf("match is %s: %q, want %s", match.Verdict, match.Reasons, tt.match)
 			}
@@ -158,6 +160,7 @@ func TestHostile(t *testing.T) {
 			}
 			continue
 		}
+
 		checked++
 		for build, fw := range all {
 			var before, after runtime.MemStats
@@ -177,6 +180,7 @@ func TestHostile(t *testing.T) {
 			}
 		}
 	}
+
 	if checked < 40 {
 		t.Errorf("%d hostile dumps, want 40", checked)
 	}

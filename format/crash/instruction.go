@@ -52,6 +52,7 @@ func (fw *Firmware) decode(pc uint32) instruction {
 		i := memoryAccess(h>>9&7 >= 3, size, low)
 		i.indexed, i.index = true, uint64(h>>6&7)
 		return i
+
 	case h&0xe000 == 0x6000: // LDR, STR, LDRB, STRB (immediate)
 		size := [2]int{4, 1}[h>>12&1]
 		return memoryAccess(h>>11&1 == 1, size, low).at(h >> 6 & 31 * uint32(size))
@@ -68,6 +69,7 @@ func (fw *Firmware) decode(pc uint32) instruction {
 	case h&0xff00 == 0xde00: // UDF
 		return instruction{operation: trap}
 	}
+
 	return instruction{}
 }
 

@@ -87,6 +87,7 @@ func LoadEach(paths []string, read func(path string)) ([]*Firmware, error) {
 // loadFolder reads all firmware files below a folder.
 func loadFolder(path string, read func(string)) (all []*Firmware, err error) {
 	listed := 0
+
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err

@@ -41,6 +41,7 @@ func TestMatch(t *testing.T) {
 			}
 		}
 	}
+
 	t.Logf("%d of %d wrong builds are believed", believed, wrong)
 	if wrong < 4000 || believed*100 > wrong {
 		t.Errorf("%d of %d wrong builds are believed, at most 1 %% may be", believed, wrong)
@@ -85,6 +86,7 @@ func TestIdentity(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	dump := testDump{reg: [16]uint32{14: calls(middleAt), 15: leafAt + 8}, stack: chain()}
 	code := testFirmware(nil, false).blocks[0].Data[:64]
 	changed := bytes.Clone(code)

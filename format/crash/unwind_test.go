@@ -285,6 +285,7 @@ func TestException(t *testing.T) {
 		{"short", thread, testDump{stack: inMiddle[:7]}, "middle+14 stack?"},
 		{"task that a task interrupted", task, testDump{psp: 0x2000_8000, taskStack: join(saved(task, leafAt+8, thumbBit), chain())}, "leaf+8 exception, outer+14 stack?, start+14 cfi?"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.dump.reg, tt.dump.xpsr = [16]uint32{14: tt.lr, 15: leafAt + 0x40}, inInterrupt
@@ -563,6 +564,7 @@ func FuzzRules(f *testing.F) {
 		f.Add(seed.cfi, u32(chain()...), seed.eh, calls(middleAt))
 		f.Add(seed.cfi, slices.Concat(u32(0, 1, 2, 3, 12, calls(middleAt), leafAt+8, thumbBit), u32(chain()...)), seed.eh, uint32(0xfffffff9))
 	}
+
 	f.Fuzz(func(t *testing.T, cfi, stack []byte, eh bool, lr uint32) {
 		if len(stack) > 1<<16 {
 			return
@@ -578,6 +580,7 @@ func FuzzRules(f *testing.F) {
 		if took > time.Minute {
 			t.Errorf("took %v", took)
 		}
+
 		if len(frames) == 0 || len(frames) > maxFrames+maxOutermost {
 			t.Fatalf("%d calls, want some and at most %v", len(frames), maxFrames+maxOutermost)
 		}

@@ -49,6 +49,7 @@ func TestVariants(t *testing.T) {
 		if err := os.WriteFile(whole, files[build+"/fw.elf"], 0o644); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, v := range variants {
 			t.Run(build+" "+v.name, func(t *testing.T) {
 				fw := v.load(t, whole)
@@ -134,6 +135,7 @@ func TestDebugOnly(t *testing.T) {
 		if err := os.WriteFile(whole, files[build+"/fw.elf"], 0o644); err != nil {
 			t.Fatal(err)
 		}
+
 		fw := blind.load(t, whole)
 		for core, frames := range gdb {
 			d := mustRead(t, files[build+"/"+core])
@@ -145,6 +147,7 @@ func TestDebugOnly(t *testing.T) {
 			if m := fw.Match(d); m.Verdict != Fits {
 				t.Errorf("%s/%s: match is %s: %q, want %s", build, core, m.Verdict, m.Reasons, Fits)
 			}
+
 			if build == "cl-O2" {
 				continue
 			}
@@ -157,6 +160,7 @@ func TestDebugOnly(t *testing.T) {
 			}
 		}
 	}
+
 	checkScore(t, "debug information alone", total)
 	t.Logf("%s; %d of %d wrong builds are believed", total, believed, wrong)
 	if wrong < 500 || believed*20 > wrong {

@@ -71,6 +71,7 @@ func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
 		if got, ok := d.Format(addr); !ok || got != text {
 			t.Errorf("%#x: %q, %v, want %q", addr, got, ok, text)
 		}
+
 		sources := d.Sources(addr)
 		if !lines {
 			if len(sources) != 0 {
@@ -78,6 +79,7 @@ func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
 			}
 			continue
 		}
+
 		if number == "0" {
 			number = "13" // in_text is used there
 		}
@@ -85,6 +87,7 @@ func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
 			t.Errorf("%q is used at %v, want %s", text, sources, want)
 		}
 	}
+
 	if found != 4 {
 		t.Errorf("found %d strings, want 4", found)
 	}
@@ -155,6 +158,7 @@ func TestLoads(t *testing.T) {
 			t.Errorf("%s: uses are %+v, want len(uses) 1 and addr %v", name, d.uses, text)
 		}
 	}
+
 	// adr r3, .+8: the text lies among the code.
 	d := readTestELF(t, testELF{sections: []testSection{code(0x100, []byte("\x01\xa3\x00\xbf\x00\xbf\x00\xbfused\x00"))}})
 	d.findUses()
@@ -176,6 +180,7 @@ func compareLines(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	lines := map[uint64]int{} // by address, of each halfword
 	reader := data.Reader()
 	for {
@@ -186,6 +191,7 @@ func compareLines(t *testing.T, path string) {
 		if entry == nil {
 			break
 		}
+
 		reader.SkipChildren()
 		rows, err := data.LineReader(entry)
 		if err != nil || rows == nil {
@@ -204,10 +210,12 @@ func compareLines(t *testing.T, path string) {
 			last = row
 		}
 	}
+
 	d, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	// Ask for every halfword of code, not only for what loads a string.
 	var pcs []uint32
 	for i := range d.blocks {
@@ -215,6 +223,7 @@ func compareLines(t *testing.T, path string) {
 			pcs = append(pcs, uint32(pc))
 		}
 	}
+
 	compared := 0
 	for i, at := range d.lines.Locate(pcs) {
 		if at.Line != lines[uint64(pcs[i])] {
@@ -224,6 +233,7 @@ func compareLines(t *testing.T, path string) {
 			compared++
 		}
 	}
+
 	if compared < 20 {
 		t.Errorf("compared %d instructions, want at least 20", compared)
 	}
@@ -242,6 +252,7 @@ func TestSections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var want, got []string
 	for _, s := range f.Sections {
 		if s.Flags&elf.SHF_ALLOC != 0 && s.Type != elf.SHT_NOBITS && s.Size > 0 {
@@ -252,6 +263,7 @@ func TestSections(t *testing.T) {
 			want = append(want, fmt.Sprintf("%#x %x", s.Addr, data))
 		}
 	}
+
 	for _, b := range d.blocks {
 		got = append(got, fmt.Sprintf("%#x %x", b.addr, b.data))
 	}
@@ -270,6 +282,7 @@ __attribute__((section(".overlay1"))) const char one[] = "motor at %d rpm";
 __attribute__((section(".overlay2"))) const char two[] = "valve %s is open";
 void _start(void) { log_it(one, 1); log_it(two, "a"); }
 `
+
 	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -278,6 +291,7 @@ void _start(void) { log_it(one, 1); log_it(two, "a"); }
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+
 	d, err := Load(path)
 	if err != nil {
 		t.Fatal(err)

@@ -122,6 +122,7 @@ func TestBadELF(t *testing.T) {
 			golden(t, filepath.Join(corpus, "bad", file), bad.data)
 		})
 	}
+
 	golden(t, filepath.Join(corpus, "verdicts.txt"), []byte(verdicts.String()))
 	golden(t, filepath.Join(corpus, "good", "sections.elf"), good)
 	golden(t, filepath.Join(corpus, "good", "segments.elf"),

@@ -16,21 +16,25 @@ func ExampleReadELF() {
 		fmt.Println(err)
 		return
 	}
+
 	firmware, err := dict.ReadELF(bytes.NewReader(elf), int64(len(elf)))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	var file bytes.Buffer
 	if err := firmware.WriteJSON(&file); err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	small, err := dict.ReadJSON(&file)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(small.Format(0x2005))
 	// Output: value %s true
 }

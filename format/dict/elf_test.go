@@ -145,6 +145,7 @@ func TestFormat(t *testing.T) {
 		{name: ".bss", typ: sectionNoBits, flags: flagAlloc, addr: 0x3000, data: []byte("zero\x00")},
 		{name: ".comment", typ: typeProgBits, addr: 0x4000, data: []byte("not loaded\x00")},
 	}})
+
 	tests := []struct {
 		addr   uint32
 		text   string
@@ -169,12 +170,14 @@ func TestFormat(t *testing.T) {
 		{0x4000, "", false, false},
 		{0xffffffff, "", false, false},
 	}
+
 	for _, tt := range tests {
 		text, ok := d.Format(tt.addr)
 		if text != tt.text || ok != tt.ok || d.Begins(tt.addr) != tt.begins {
 			t.Errorf("%#x: %q, %v, begins %v; want %q, %v, %v", tt.addr, text, ok, d.Begins(tt.addr), tt.text, tt.ok, tt.begins)
 		}
 	}
+
 	if !d.Contains("unterminated") || d.Contains("not loaded") {
 		t.Error("Contains looks elsewhere than at what is loaded")
 	}
@@ -214,6 +217,7 @@ func TestOverlay(t *testing.T) {
 		rodata(0x2000, []byte("first\x00")), rodata(0x2000, []byte("again\x00more\x00")), rodata(0x2002, []byte("abc\x00")),
 		rodata(0x3000, []byte("alone\x00")),
 	}})
+
 	var js, csv bytes.Buffer
 	if err := errors.Join(d.WriteJSON(&js), d.WriteCSV(&csv)); err != nil {
 		t.Fatal(err)
@@ -222,10 +226,12 @@ func TestOverlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	fromCSV, err := ReadCSV(&csv)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, d := range map[string]*Dictionary{"ELF": d, "JSON": fromJSON, "CSV": fromCSV} {
 		for addr, want := range map[uint32][]string{
 			0x2000: {"first", "again"}, 0x2006: {"more"}, 0x2002: {"abc"}, 0x2003: {"st", "in", "bc"}, 0x3000: {"alone"}, 0x3001: {"lone"}, 0x4000: nil,
@@ -306,6 +312,7 @@ func TestModules(t *testing.T) {
 		{"empty", nil, nil, 0},
 		{"three bytes of nothing", []uint32{0}, nil, 0},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := readTestELF(t, testELF{sections: []testSection{names, moduleSection(0x3000, tt.words...)}, symbols: tt.symbols})

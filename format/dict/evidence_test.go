@@ -17,10 +17,12 @@ func TestBeginsAfterPointer(t *testing.T) {
 	if err := d.WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
+
 	written, err := ReadJSON(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, d := range map[string]*Dictionary{"ELF": d, "JSON": written} {
 		for addr, want := range map[uint32]string{0x080000c4: "sensor stop %d", 0x080000dc: "radio up %d"} {
 			if got, ok := d.Format(addr); got != want || !ok || !d.Begins(addr) {

@@ -46,6 +46,7 @@ func ExampleStore() {
 		fmt.Println(err)
 		return
 	}
+
 	defer os.RemoveAll(dir)
 	elf, err := os.ReadFile("testdata/elf/good/sections.elf")
 	if err == nil {
@@ -55,16 +56,19 @@ func ExampleStore() {
 		fmt.Println(err)
 		return
 	}
+
 	store, err := dict.OpenStore(dir)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	firmware, err := store.Lookup(dict.ID{GitHash: "abc123def4567890abc123def4567890abc123de"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(firmware.Len(), "strings")
 	// Output: 3 strings
 }

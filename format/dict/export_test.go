@@ -21,6 +21,7 @@ func TestExport(t *testing.T) {
 			b := rapid.SliceOfN(rapid.ByteMin(1), 1, 12).Draw(t, "bytes")
 			return string(slices.DeleteFunc(b, func(c byte) bool { return !isText(c) })) + "."
 		})
+
 		texts := map[uint32]string{}
 		at := rapid.Uint32Range(0, 1<<31).Draw(t, "base")
 		for _, s := range rapid.SliceOfN(text, 0, 10).Draw(t, "texts") {
@@ -30,6 +31,7 @@ func TestExport(t *testing.T) {
 			}
 			at += uint32(len(s)) + 1
 		}
+
 		d, err := FromStrings(texts)
 		if err != nil {
 			t.Fatal(err)
@@ -40,6 +42,7 @@ func TestExport(t *testing.T) {
 		if err := d.WriteJSON(&asJSON); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := d.WriteCSV(&asCSV); err != nil {
 			t.Fatal(err)
 		}
@@ -47,6 +50,7 @@ func TestExport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		fromCSV, err := ReadCSV(&asCSV)
 		if err != nil {
 			t.Fatal(err)
@@ -54,6 +58,7 @@ func TestExport(t *testing.T) {
 		if fromJSON.ID != d.ID || !maps.Equal(fromJSON.Modules(), map[uint8]string{0: "MAIN", 31: "é"}) {
 			t.Fatalf("ID %+v, modules %v", fromJSON.ID, fromJSON.Modules())
 		}
+
 		for name, got := range map[string]*Dictionary{"built": d, "JSON": fromJSON, "CSV": fromCSV} {
 			if !maps.Equal(contents(got), texts) {
 				t.Fatalf("%s: %v, want %v", name, contents(got), texts)
@@ -82,6 +87,7 @@ func TestExportFirmware(t *testing.T) {
 	if err := d.WriteJSON(&asJSON); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := d.WriteCSV(&asCSV); err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +95,7 @@ func TestExportFirmware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	checkFirmware(t, back, true)
 	table, err := ReadCSV(&asCSV)
 	if err != nil {
@@ -122,6 +129,7 @@ func TestBadDictionary(t *testing.T) {
 		},
 		{"module 32", `{"kind":"ulogkit-dictionary","v":1,"modules":[{"module":32,"name":"x"}]}`, "addr,text\n-1,a\n", ErrDamaged},
 	}
+
 	for _, tt := range tests {
 		if d, err := ReadJSON(strings.NewReader(tt.json)); !errors.Is(err, tt.want) || d != nil {
 			t.Errorf("%s: JSON gives %v, want %v", tt.name, err, tt.want)
@@ -130,6 +138,7 @@ func TestBadDictionary(t *testing.T) {
 			t.Errorf("%s: CSV gives %v, want %v", tt.name, err, tt.want)
 		}
 	}
+
 	if _, err := ReadJSON(strings.NewReader(`{"kind":"ulogkit-dictionary","v":2}`)); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("version 2: %v, want %v", err, ErrUnsupported)
 	}

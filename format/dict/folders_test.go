@@ -13,6 +13,7 @@ func TestStoreBelow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, b := range map[string][]byte{
 		"v1/build/firmware": b, "v2/fw.elf": b, ".git/fw.elf": b, "v2/notes": []byte("no firmware"), "v2/fw.o": b,
 	} {
@@ -24,6 +25,7 @@ func TestStoreBelow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	store, err := OpenStore(dir)
 	if err != nil {
 		t.Fatal(err)

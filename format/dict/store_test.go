@@ -134,6 +134,7 @@ func TestAllAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		all := func() []*Dictionary {
 			t.Helper()
 			all, skipped, err := s.All()
@@ -142,6 +143,7 @@ func TestAllAgain(t *testing.T) {
 			}
 			return all
 		}
+
 		one := all()
 		if again := all(); again[0] != one[0] {
 			t.Error("read again without a change")
@@ -151,6 +153,7 @@ func TestAllAgain(t *testing.T) {
 		if err != nil || len(again) != 1 || again[0] != one[0] || len(skipped) != 1 || !errors.Is(skipped[0], ErrDamaged) {
 			t.Errorf("when half written: %d dictionaries, %v skipped, error %v", len(again), skipped, err)
 		}
+
 		writeFile(t, path, elfWith("two"), 2*time.Second)
 		two := all()
 		if text, _ := two[0].Format(0x2000); text != "two" || two[0].String() != path {
@@ -159,12 +162,14 @@ func TestAllAgain(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
+
 		if _, _, err := s.All(); err == nil || errors.Is(err, ErrNoDictionary) != tt.removed {
 			t.Errorf("error %v when it is gone", err)
 		}
 		if !tt.removed {
 			continue
 		}
+
 		writeFile(t, path, elfWith("three")[:70], 3*time.Second)
 		if all, _, err := s.All(); !errors.Is(err, ErrNoDictionary) {
 			t.Errorf("%d dictionaries, error %v when another is half written", len(all), err)
@@ -198,6 +203,7 @@ func TestAll(t *testing.T) {
 		}
 		return s.All()
 	}
+
 	if _, _, err := all(dir); !errors.Is(err, ErrNoDictionary) {
 		t.Errorf("empty directory: %v, want %v", err, ErrNoDictionary)
 	}
@@ -214,6 +220,7 @@ func TestAll(t *testing.T) {
 		{"notes.csv", nil, ErrNotELF},
 		{"package.json", []byte(`{"name": "x"}`), ErrDamaged},
 	}
+
 	for _, o := range others {
 		writeFile(t, filepath.Join(dir, o.name), o.b, 0)
 	}
@@ -222,6 +229,7 @@ func TestAll(t *testing.T) {
 	if !errors.Is(err, ErrNoDictionary) {
 		t.Errorf("directory without dictionaries: %v", err)
 	}
+
 	for _, o := range others {
 		if !strings.Contains(err.Error(), o.name) {
 			t.Errorf("error %v does not name %s", err, o.name)
@@ -230,17 +238,20 @@ func TestAll(t *testing.T) {
 			t.Errorf("%s by itself: %v, want %v", o.name, err, o.want)
 		}
 	}
+
 	writeFile(t, filepath.Join(dir, "b.elf"), elfWith("b"), 0)
 	writeFile(t, filepath.Join(dir, "a.json"), dictionaryWith(t, ID{}, "a"), 0)
 	found, skipped, err := all(dir)
 	if err != nil || len(found) != 2 || len(skipped) != len(others) {
 		t.Fatalf("%d dictionaries, %d skipped, error %v", len(found), len(skipped), err)
 	}
+
 	for i, want := range []string{"a", "b"} {
 		if text, _ := found[i].Format(0x2000); text != want {
 			t.Errorf("dictionary %d has %q, want %q", i, text, want)
 		}
 	}
+
 	for i, o := range others {
 		if !errors.Is(skipped[i], o.want) || !strings.Contains(skipped[i].Error(), o.name) {
 			t.Errorf("%s was skipped because of %v, want %v", o.name, skipped[i], o.want)

@@ -202,6 +202,7 @@ func (c *call) check(t *testing.T) (whole bool) {
 			unknown++
 		}
 	}
+
 	switch {
 	case unknown == 0 && out.dropped+out.uncertain == 0:
 		if string(got) != c.Text {
@@ -212,6 +213,7 @@ func (c *call) check(t *testing.T) (whole bool) {
 	case !shown(string(got)).MatchString(c.Text):
 		t.Errorf("%q with (%s) gives %q, want %q but for what is marked", c.Fmt, c.Args, got, c.Text)
 	}
+
 	return unknown == 0
 }
 
@@ -275,6 +277,7 @@ func TestMisread(t *testing.T) {
 				n++
 			}
 		}
+
 		if n != len(calls) {
 			t.Errorf("%s: %d records, want %d", file, n, len(calls))
 		}

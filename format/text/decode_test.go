@@ -85,6 +85,7 @@ func TestDecodeVectors(t *testing.T) {
 	if len(lines) != 403 || lines[402] != "" {
 		t.Fatalf("%d lines, want 402", len(lines)-1)
 	}
+
 	for i, want := range map[int]string{
 		0:   "    0.012542 debug    MAIN     plain",
 		2:   "    0.020904 info     SENSOR   ints 0 -1 255 deadbeef ABC 10",
@@ -98,6 +99,7 @@ func TestDecodeVectors(t *testing.T) {
 			t.Errorf("line %d is %q, want %q", i, lines[i], want)
 		}
 	}
+
 	want := Report{Bytes: int64(len(vectorLog(t, "agent-1.2.2"))), Logs: 7, Records: 402, Shown: 402, DroppedStrings: 1, NotRecorded: 8 + 28 + 5 + 4 + 3 + 1 + 1}
 	if diff := cmp.Diff(report, want, wholeReport); diff != "" {
 		t.Errorf("got another report than want (-got +want):\n%s", diff)
@@ -133,18 +135,21 @@ func TestDecodeJSON(t *testing.T) {
 					Value any
 				}
 			}
+
 			if err := json.Unmarshal([]byte(line), &row); err != nil {
 				t.Fatalf("got error %v, want one JSON object: %s", err, line)
 			}
 			if *row.V != 1 || *row.Index != index || row.File != "log.bin" || row.Text == nil || row.Level == "" || row.Module == nil {
 				t.Fatalf("row is %s", line)
 			}
+
 			if v1 := agent == "agent-1.0.2"; (row.Sequence != nil) != v1 || (row.Tick == nil) != v1 || (row.Seconds == nil) != v1 {
 				t.Errorf("times of %s", line)
 			}
 			if want, _ := d.Format(row.FmtAddr); want != row.Fmt {
 				t.Errorf("%#x is %q, want %q", row.FmtAddr, row.Fmt, want)
 			}
+
 			if row.ModuleName != map[int]string{0: "MAIN", 1: "SENSOR", 2: "BLE"}[*row.Module] {
 				t.Errorf("module of %s", line)
 			}
@@ -153,29 +158,36 @@ func TestDecodeJSON(t *testing.T) {
 				if a := row.Args; a[0].Value != "NaN" || a[0].Bits != "7ff8000000000000" || a[1].Value != "Infinity" || a[2].Value != "-Infinity" {
 					t.Errorf("doubles of %s, want Value \"NaN\", Bits \"7ff8000000000000\", Value \"Infinity\" and Value \"-Infinity\"", line)
 				}
+
 			case "big %s end":
 				if a := row.Args; a[0].Type != "string" || a[0].Value != nil {
 					t.Errorf("string of %s, want Type \"string\" and Value none", line)
 				}
+
 			case "chars [%c][%c][%c]":
 				if !strings.Contains(line, `"text":"chars [A][\t][\ufffd]","text_hex":"6368617273205b415d5b095d5b805d"`) {
 					t.Errorf("text of %s, want it to say \"\\\"text\\\":\\\"chars [A][\\\\t][\\\\ufffd]\\\",\\\"text_hex\\\":\\\"6368617273205b415d5b095d5b805d\\\"\"", line)
 				}
+
 			case "ll %lld %llu %llx":
 				if !strings.Contains(line, `{"type":"i64","value":-9223372036854775808,"certain":true},{"type":"u64","value":18446744073709551615,"certain":true}`) {
 					t.Errorf("integers of %s, want it to say \"{\\\"type\\\":\\\"i64\\\",\\\"value\\\":-9223372036854775808,\\\"certain\\\":true},{\\\"type\\\":\\\"u64\\\",\\\"value\\\":18446744073709551615,\\\"certain\\\":true}\"", line)
 				}
+
 			case "metric_%s=%.15g":
 				if m := row.Metric; m == nil || m.Name != "battery_mv" || m.Value != 3712.25 || row.Level != "metric" {
 					t.Errorf("metric of %s, want a m, Name \"battery_mv\", Value 3712.25 and Level \"metric\"", line)
 				}
+
 			case "metric_heartbeat=1":
 				if m := row.Metric; m == nil || m.Name != "heartbeat" || m.Value != 1.0 {
 					t.Errorf("metric of %s, want a m, Name \"heartbeat\" and Value 1.0", line)
 				}
 			}
+
 			index++
 		}
+
 		if index < 400 {
 			t.Errorf("%s: %d rows, want at least 400", agent, index)
 		}
@@ -242,6 +254,7 @@ func mixedFile(t testing.TB, seed uint64, logs int, damage bool) ([]byte, *dict.
 			return []format.Arg{format.ArgDouble(r.NormFloat64()), format.ArgDouble(r.ExpFloat64())}
 		},
 	}
+
 	addrs := []uint32{0x1000, 0x1100, 0x1200, 0x1300, 0x1400}
 	var out []byte
 	sequence := uint16(0)
@@ -267,11 +280,13 @@ func mixedFile(t testing.TB, seed uint64, logs int, damage bool) ([]byte, *dict.
 				t.Fatal(err)
 			}
 		}
+
 		b.Tick = tick
 		start := len(out)
 		if out, err = b.AppendTo(out); err != nil {
 			t.Fatal(err)
 		}
+
 		if damage && r.IntN(6) == 0 {
 			switch at := start + r.IntN(len(out)-start); r.IntN(3) {
 			case 0:
@@ -283,6 +298,7 @@ func mixedFile(t testing.TB, seed uint64, logs int, damage bool) ([]byte, *dict.
 			}
 		}
 	}
+
 	return out, dictionaryOf(t, texts)
 }
 
@@ -292,6 +308,7 @@ func TestParallel(t *testing.T) {
 	if raced {
 		logs = 75
 	}
+
 	for seed := range uint64(3) {
 		b, d := mixedFile(t, seed, logs, seed%2 == 1)
 		for _, asJSON := range []bool{false, true} {
@@ -325,6 +342,7 @@ func TestChunks(t *testing.T) {
 func testChunks(t *testing.T, b []byte, dicts ...Dictionary) {
 	cfg := Config{Dictionaries: dicts, JSON: true, Damaged: len(dicts) > 1}
 	want, wantReport := decode(t, cfg, b)
+
 	for name, r := range map[string]io.Reader{
 		"bytes":       iotest.OneByteReader(bytes.NewReader(b[:20_000])),
 		"halves":      iotest.HalfReader(bytes.NewReader(b)),
@@ -369,6 +387,7 @@ func (s *slowReader) Read(b []byte) (int, error) {
 func TestReadAndWriteErrors(t *testing.T) {
 	b, d := mixedFile(t, 4, 50, false)
 	broken := errors.New("broken")
+
 	for _, parallel := range []int{1, 2} {
 		cfg := Config{Dictionaries: []Dictionary{d}, Parallel: parallel}
 		out, report, err := tryDecode(t, cfg, io.MultiReader(bytes.NewReader(b), iotest.ErrReader(broken)))
@@ -412,6 +431,7 @@ func TestTicks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	log(0x7000_0000, 0x7000_0000)
 	log(0xe000_0000, 0x7000_0000)
 	log(0x2000_0000, 0x3000_0000, 0x1000_0000) // 2^32 passed
@@ -420,6 +440,7 @@ func TestTicks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	out, report := decode(t, Config{Line: line}, b)
 	want := "1879048192 1792.000000\n3758096384 3584.000000\n4563402752 4352.000000\n4831838208 4608.000000\n1024 0.000976\n"
 	if out != want || report.Restarts != 1 || report.Lost() {

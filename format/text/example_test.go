@@ -74,6 +74,7 @@ func ExampleFilter() {
 		fmt.Println(err)
 		return
 	}
+
 	decoder, err := text.NewDecoder(text.Config{
 		Dictionaries: []text.Dictionary{firmware},
 		Line:         line,
@@ -87,6 +88,7 @@ func ExampleFilter() {
 		fmt.Println(err)
 		return
 	}
+
 	if _, err := decoder.Decode(context.Background(), "log.bin", bytes.NewReader(log), os.Stdout); err != nil {
 		fmt.Println(err)
 	}

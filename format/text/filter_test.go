@@ -39,6 +39,7 @@ func TestFilter(t *testing.T) {
 		numbers, names := ParseModules(list)
 		return Filter{Modules: numbers, ModuleNames: names}
 	}
+
 	tests := []struct {
 		name   string
 		filter Filter
@@ -67,6 +68,7 @@ func TestFilter(t *testing.T) {
 		{"since and until", Filter{Since: 3, Until: 4}, "2 3"},
 		{"everything at once", Filter{Levels: LevelsFrom(format.LevelInfo), Modules: 1<<1 | 1<<3, Grep: regexp.MustCompile("number"), Since: 2, Until: 9.5}, "1 3"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg.Filter = tt.filter
@@ -136,6 +138,7 @@ func TestModulesOfBuilds(t *testing.T) {
 		}
 		return logOf(t, 3, records...)
 	}
+
 	line, err := ParseLine("{text}{module_number}", false)
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +173,7 @@ func TestModulesOfBuilds(t *testing.T) {
 			}
 		}
 	}
+
 	// Without a dictionary there are no names.
 	cfg := Config{Filter: Filter{ModuleNames: []string{"sensor"}}}
 	if out, report := decode(t, cfg, file); out != "" || report.Records != 12 {
@@ -181,6 +185,7 @@ func TestCheckModules(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "x"})
 	other := dictionaryOf(t, map[uint32]string{0x1000: "x"})
 	other.SetModules(map[uint8]string{0: "MAIN", 1: "WIFI"})
+
 	for _, tt := range []struct {
 		list  string
 		dicts []Dictionary

@@ -29,6 +29,7 @@ func TestFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	one := logOf(t, 3, record1(0x1000, format.ArgI32(1)))
 	synctest.Test(t, func(t *testing.T) {
 		write(0, one)
@@ -37,6 +38,7 @@ func TestFollow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		line, err := ParseLine("{text}", false)
 		if err != nil {
 			t.Fatal(err)
@@ -45,6 +47,7 @@ func TestFollow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var out bytes.Buffer
 		var report Report
 		done := make(chan error)
@@ -53,6 +56,7 @@ func TestFollow(t *testing.T) {
 			report, err = d.Decode(ctx, "x", r, &out)
 			done <- err
 		}()
+
 		lines := 0
 		expect := func(more int, what string) {
 			t.Helper()
@@ -62,6 +66,7 @@ func TestFollow(t *testing.T) {
 				t.Errorf("%s: output is %q, want %d lines", what, out.String(), lines)
 			}
 		}
+
 		expect(1, "what was there")
 		write(os.O_APPEND, one[:10])
 		expect(0, "half a log")
@@ -74,6 +79,7 @@ func TestFollow(t *testing.T) {
 		if err := os.Rename(path, path+".old"); err != nil {
 			t.Fatal(err)
 		}
+
 		expect(0, "gone")
 		write(0, append(bytes.Clone(one), one...))
 		expect(2, "replaced")
@@ -83,6 +89,7 @@ func TestFollow(t *testing.T) {
 		if err := <-done; !errors.Is(err, context.Canceled) || report.Lost() || report.Records != 5 {
 			t.Errorf("ended with %v, report %+v", err, report)
 		}
+
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = appendDecimal(append(dst, `,"offset":`...), offset)
 		dst = appendDecimal(append(dst, `,"boot":`...), boot)
 	}
+
 	if r.timed {
 		dst = appendKey(dst, `,"tick":`, r.tick)
 		if r.hasTime() {
@@ -32,6 +33,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 			dst = append(dst, `,"device_time":`...)
 			dst = append(dst, dst[from:to]...)
 		}
+
 		if us, ok := r.deviceError(); ok {
 			dst = appendKey(dst, `,"device_time_error_us":`, us)
 		}
@@ -46,6 +48,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 	} else {
 		dst = appendKey(dst, `,"sequence":`, uint64(r.seq))
 	}
+
 	if r.damaged {
 		dst = append(dst, `,"damaged":true`...)
 	}
@@ -55,6 +58,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = appendJSONString(dst, r.bad.Error())
 		return append(dst, '}', '\n')
 	}
+
 	dst = append(dst, o.jsonModule(r.p.Level(), r.p.Module())...)
 	dst = append(dst, r.stmt.json()...)
 	dst, foreign := r.appendJSONArgs(dst)
@@ -67,6 +71,7 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 			dst = append(dst, ']')
 		}
 	}
+
 	if foreign {
 		dst = appendPayload(dst, r.raw)
 	}
@@ -75,12 +80,14 @@ func (r *record) appendJSON(dst []byte, o *renderer, rendered []byte, reason str
 		dst = appendJSONString(dst, reason)
 		return append(dst, '}', '\n')
 	}
+
 	dst = append(dst, `,"text":`...)
 	dst = appendJSONString(dst, rendered)
 	if !utf8.Valid(rendered) {
 		dst = append(dst, `,"text_hex":"`...)
 		dst = append(hex.AppendEncode(dst, rendered), '"')
 	}
+
 	if r.p.Level() == format.LevelMetric {
 		dst = appendMetric(dst, rendered)
 	}
@@ -194,6 +201,7 @@ func (r *record) appendJSONArgs(dst []byte) (_ []byte, foreign bool) {
 	if how == matchAgent && !(t.plan.straight && r.p.NumArgs() == t.numArgs && !t.plan.long) {
 		return t.appendJSONPlaced(dst, r.p, mixed), true
 	}
+
 	args := r.p.Args()
 	for n := 0; args.Next(); n++ {
 		if n > 0 {
@@ -209,6 +217,7 @@ func (r *record) appendJSONArgs(dst []byte) (_ []byte, foreign bool) {
 		}
 		foreign = foreign || !isAgents(&a)
 	}
+
 	return dst, foreign
 }
 
@@ -238,6 +247,7 @@ func (t *Template) appendJSONPlaced(dst []byte, p format.Payload, mixed bool) []
 			dst = appendCertain(dst, k == knowAll && !(mixed && asked.class == classString))
 		}
 	}
+
 	return dst
 }
 
@@ -249,6 +259,7 @@ func (r *recorded) arg(c *conversion, s *slot) (a format.Arg, k know) {
 		}
 		return r[s.low.arg], knowAll
 	}
+
 	bits, k := r.value(c, s)
 	switch c.argType() {
 	case format.ArgTypeI32:
@@ -266,6 +277,7 @@ func (r *recorded) arg(c *conversion, s *slot) (a format.Arg, k know) {
 	case format.ArgTypeDouble:
 		a = format.ArgDouble(math.Float64frombits(bits))
 	}
+
 	return a, k
 }
 
@@ -323,6 +335,7 @@ func appendJSONArg(dst []byte, a *format.Arg) []byte {
 	default:
 		dst = appendUnsigned(dst, a.Uint())
 	}
+
 	return dst
 }
 

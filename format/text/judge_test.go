@@ -49,15 +49,18 @@ func TestWrongDictionary(t *testing.T) {
 		if n < 5 {
 			continue // before the change all builds are the same
 		}
+
 		out, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{other}}, bytes.NewReader(b))
 		wrong := (*WrongDictionaryError)(nil)
 		if !errors.Is(err, ErrWrongDictionary) || !errors.As(err, &wrong) || out != "" || report.Shown != 0 {
 			t.Errorf("%d statements: error %v, %d records shown", n, err, report.Shown)
 			continue
 		}
+
 		if wrong.Addresses != n || wrong.Bad+wrong.Inside < n/2 || len(wrong.Evidence) == 0 || len(wrong.Evidence) > maxEvidence {
 			t.Errorf("%d statements: %+v", n, wrong)
 		}
+
 		// With both at hand the right one is taken, and on request any.
 		out, _ = decode(t, Config{Dictionaries: []Dictionary{other, right}}, b)
 		if want := fmt.Sprintf("statement number %d says %d and x\n", n-1, n-1); !strings.HasSuffix(out, want) {
@@ -168,6 +171,7 @@ func TestVerdictInPieces(t *testing.T) {
 		{"never settled", right, slices.Concat(bytes.Repeat(noise, 2*lenJudged/len(noise)), good), "of 1 format addresses"},
 		{"long right", right, bytes.Repeat(good, 2*lenJudged/len(good)), ""},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, parallel := range []int{1, 2} {

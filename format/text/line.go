@@ -173,6 +173,7 @@ func newCells(l *Line, dict Dictionary) cells {
 			}
 		}
 	}
+
 	return c
 }
 

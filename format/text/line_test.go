@@ -15,6 +15,7 @@ func TestLine(t *testing.T) {
 	cfg := Config{Dictionaries: []Dictionary{d}}
 	warn := format.Record{Level: format.LevelWarning, Module: 2, FmtAddr: 0x1000, TickDelta: 49152, Sequence: 7, Args: []format.Arg{format.ArgString("x\x1b[2J\u009b")}}
 	v3, v1 := logOf(t, 3, warn), logOf(t, 1, warn)
+
 	for _, tt := range []struct {
 		line   string
 		colour bool

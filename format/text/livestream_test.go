@@ -44,6 +44,7 @@ func TestGoodAfterDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cfg := Config{Line: line, Dictionaries: []Dictionary{dictionaryOf(t, map[uint32]string{0x1000: "n %d"})}}
 	for _, parallel := range []int{1, 4} {
 		cfg.Parallel = parallel
@@ -53,6 +54,7 @@ func TestGoodAfterDamage(t *testing.T) {
 				t.Errorf("in pieces of %d: %q, error %v, report %+v", size, got, err, report)
 			}
 		}
+
 		synctest.Test(t, func(t *testing.T) {
 			d, err := NewDecoder(cfg)
 			if err != nil {
@@ -65,6 +67,7 @@ func TestGoodAfterDamage(t *testing.T) {
 				report, _ := d.Decode(t.Context(), "x", r, &out)
 				ended <- report
 			}()
+
 			if _, err := w.Write(file); err != nil {
 				t.Fatal(err)
 			}
@@ -72,6 +75,7 @@ func TestGoodAfterDamage(t *testing.T) {
 			if got := out.String(); got != want {
 				t.Errorf("parallel %d: with the pipe still open %q is shown, want %q", cfg.Parallel, got, want)
 			}
+
 			w.Close()
 			<-ended
 		})

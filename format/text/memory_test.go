@@ -61,6 +61,7 @@ func TestFlat(t *testing.T) {
 					}
 					return bytes
 				}
+
 				live(1 << 20) // what the first run makes once
 				few, many := int64(4<<20), int64(32<<20)
 				if raced {
@@ -100,6 +101,7 @@ func TestAlternating(t *testing.T) {
 			}
 			return after.TotalAlloc - before.TotalAlloc
 		}
+
 		if short, long := allocated(5000), allocated(15_000); long > short+10_000*4096 {
 			t.Errorf("parallel %d: %d bytes were allocated for 15,000 damaged logs, %d for 5,000", parallel, long, short)
 		}

@@ -38,6 +38,7 @@ func TestPrintfNewlib(t *testing.T) {
 			t.Skipf("%s is not installed", tool)
 		}
 	}
+
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
 	source, vectors := filepath.Join(dir, "main.c"), filepath.Join(dir, "vectors.c")
@@ -50,6 +51,7 @@ func TestPrintfNewlib(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	run(t, "arm-none-eabi-gcc", "-w", "-O1", "-mcpu=cortex-m3", "-mthumb", "--specs=rdimon.specs", "-T", script, "-o", program, source, vectors)
 	run(t, "timeout", "300", "qemu-system-arm", "-M", "mps2-an385", "-nographic", "-monitor", "none", "-serial", "none",
 		"-semihosting-config", "enable=on,target=native", "-kernel", program)

@@ -91,6 +91,7 @@ func writeCases(t *testing.T, path string, cases []printfCase) {
 		b = le.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
+
 	for _, c := range cases {
 		text(c.format)
 		text(c.signature)
@@ -107,6 +108,7 @@ func writeCases(t *testing.T, path string, cases []printfCase) {
 			}
 		}
 	}
+
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +136,7 @@ func compare(t *testing.T, library, outPath string, cases []printfCase) {
 			}
 		}
 	}
+
 	if wrong > 0 {
 		t.Errorf("%d of %d texts differ", wrong, len(cases))
 	}
@@ -228,6 +231,7 @@ func randomConversion(r *rand.Rand, c *printfCase, newlib bool) string {
 		c.signature += letter
 		c.args = append(c.args[:len(c.args):len(c.args)], a)
 	}
+
 	verbs, sizes := "ddiuxXocspfFeEgGaA", []string{"", "", "", "h", "ll", "hh", "j"}
 	if newlib {
 		verbs, sizes = "ddiuxXocspfeEgG", sizes[:5]
@@ -239,10 +243,12 @@ func randomConversion(r *rand.Rand, c *printfCase, newlib bool) string {
 			flags += string(f)
 		}
 	}
+
 	star := func(limit int) string {
 		add("i", format.ArgI32(int32(r.IntN(limit)-limit/3)))
 		return "*"
 	}
+
 	width, prec := "", ""
 	switch r.IntN(6) {
 	case 0, 1:
@@ -250,6 +256,7 @@ func randomConversion(r *rand.Rand, c *printfCase, newlib bool) string {
 	case 2:
 		width = star(40)
 	}
+
 	if verb != 'c' && verb != 'p' {
 		switch r.IntN(6) {
 		case 0, 1:
@@ -260,6 +267,7 @@ func randomConversion(r *rand.Rand, c *printfCase, newlib bool) string {
 			prec = "."
 		}
 	}
+
 	size := ""
 	switch verb {
 	case 'd', 'i', 'u', 'x', 'X', 'o':
@@ -270,6 +278,7 @@ func randomConversion(r *rand.Rand, c *printfCase, newlib bool) string {
 		default:
 			add("i", format.ArgI32(int32(randomInt(r))))
 		}
+
 	case 'c':
 		add("i", format.ArgChar(byte(1+r.IntN(255))))
 	case 's':
@@ -283,6 +292,7 @@ func randomConversion(r *rand.Rand, c *printfCase, newlib bool) string {
 		}
 		add("d", format.ArgDouble(f))
 	}
+
 	return "%" + flags + width + prec + size + string(verb)
 }
 
@@ -345,5 +355,6 @@ func randomFloat(r *rand.Rand, verb byte, newlib bool) float64 {
 	case 3:
 		return sign * float64(r.IntN(2000)) / 8 // ties
 	}
+
 	return sign * math.Round(r.Float64()*1e6) / 1e3
 }

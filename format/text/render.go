@@ -221,6 +221,7 @@ func appendMarked(dst []byte, a *format.Arg, out *outcome) []byte {
 		out.dropped++
 		return append(dst, missing...)
 	}
+
 	out.uncertain++
 	dst = append(dst, '<')
 	dst = append(dst, a.Type().String()...)
@@ -237,6 +238,7 @@ func appendMarked(dst []byte, a *format.Arg, out *outcome) []byte {
 	default:
 		dst = appendUnsigned(dst, a.Uint())
 	}
+
 	return append(dst, '>')
 }
 

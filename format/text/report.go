@@ -107,6 +107,7 @@ func (r *Report) merge(next *Report) {
 	r.Unreadable += next.Unreadable
 	r.DroppedStrings += next.DroppedStrings
 	r.NotRecorded += next.NotRecorded
+
 	r.Held += next.Held
 	r.Changes = append(r.Changes, next.Changes[:min(len(next.Changes), maxListed-len(r.Changes))]...)
 	r.Restarts += next.Restarts

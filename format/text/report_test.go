@@ -56,6 +56,7 @@ func TestLoss(t *testing.T) {
 		{"dropped", [][]byte{logOf(t, 3, record1(0x1000, format.ArgDropped()))}, true, "x: 1 string was too long for the device to keep\n"},
 		{"damage", [][]byte{flipped, good, flipped}, true, "x: bytes 106 to 159 are damaged: "},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			out, report := decode(t, Config{}, slices.Concat(tt.parts...))
@@ -176,6 +177,7 @@ func TestStatsOfBuilds(t *testing.T) {
 		`"fmt":"of b: %d","records":20,`, `"fmt":"of both","records":22,`,
 		`"module":0,"module_name":"MAIN","bytes":156568}`, `"module":0,"module_name":"CORE","bytes":920}`,
 	}
+
 	for _, parallel := range []int{1, 4} {
 		decoder, err := NewDecoder(Config{Dictionaries: []Dictionary{a, b}, Quiet: true, Parallel: parallel})
 		if err != nil {
@@ -184,15 +186,18 @@ func TestStatsOfBuilds(t *testing.T) {
 		if _, err := decoder.Decode(t.Context(), "x", bytes.NewReader(file), nil); err != nil {
 			t.Fatal(err)
 		}
+
 		var out strings.Builder
 		if err := decoder.Stats().WriteJSON(&out); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, s := range want {
 			if strings.Count(out.String(), s) != 1 {
 				t.Errorf("parallel %d: no %s in\n%s", parallel, s, out.String())
 			}
 		}
+
 		out.Reset()
 		if err := decoder.Stats().WriteTable(&out); err != nil {
 			t.Fatal(err)

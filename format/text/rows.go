@@ -99,6 +99,7 @@ func (w *rows) render(b []byte, s *stream) error {
 	if err != nil {
 		return err
 	}
+
 	if w.payload, err = in.appendPayload(w.payload[:0]); err != nil {
 		return err
 	}
@@ -108,6 +109,7 @@ func (w *rows) render(b []byte, s *stream) error {
 	} else if in.Sequence != nil {
 		r.seq = *in.Sequence
 	}
+
 	if _, _, ok := in.wall(); !ok && in.Time != "" {
 		s.out.report.odd(fmt.Sprintf("row %d: time %.40q is not one as in 2026-11-28T09:30:00Z; its record is shown without", w.line, in.Time))
 	}
@@ -153,18 +155,21 @@ func (in *row) appendPayload(dst []byte) ([]byte, error) {
 	if in.V != 1 || in.Tick == nil && in.Sequence == nil {
 		return dst, errNoRow
 	}
+
 	r := format.Record{Level: 8, Module: in.Module, FmtAddr: in.FmtAddr}
 	for i, name := range levelNames {
 		if in.Level == name {
 			r.Level = format.Level(i)
 		}
 	}
+
 	if r.Level == 8 {
 		return dst, fmt.Errorf("%w: level %.20q", errNoRow, in.Level)
 	}
 	if len(in.Args) > maxRecorded {
 		return dst, fmt.Errorf("%w: %d arguments", errNoRow, len(in.Args))
 	}
+
 	for i := range in.Args {
 		a, err := in.Args[i].arg()
 		if err != nil {
@@ -172,6 +177,7 @@ func (in *row) appendPayload(dst []byte) ([]byte, error) {
 		}
 		r.Args = append(r.Args, a)
 	}
+
 	return r.AppendTo(dst)
 }
 
@@ -185,6 +191,7 @@ func (in *rowArg) arg() (format.Arg, error) {
 		}
 		value = exact
 	}
+
 	switch in.Type {
 	case "i32":
 		x, err := strconv.ParseInt(value, 10, 32)
@@ -198,6 +205,7 @@ func (in *rowArg) arg() (format.Arg, error) {
 			return format.ArgPointer(uint32(x)), err
 		}
 		return format.ArgU32(uint32(x)), err
+
 	case "u64":
 		x, err := strconv.ParseUint(value, 10, 64)
 		return format.ArgU64(x), err
@@ -211,6 +219,7 @@ func (in *rowArg) arg() (format.Arg, error) {
 		}
 		x, err := strconv.ParseFloat(value, 64)
 		return format.ArgDouble(x), err
+
 	case "string":
 		if in.Hex != nil {
 			b, err := hex.DecodeString(*in.Hex)
@@ -223,5 +232,6 @@ func (in *rowArg) arg() (format.Arg, error) {
 		err := json.Unmarshal(in.Value, &s)
 		return format.ArgString(s), err
 	}
+
 	return format.Arg{}, fmt.Errorf("%w: type %.20q", errNoRow, in.Type)
 }

@@ -29,6 +29,7 @@ func TestRowsAgain(t *testing.T) {
 		"old":   {vectorLog(t, "agent-1.0.2"), vectorDictionary(t, "agent-1.0.2")},
 		"new":   {vectorLog(t, "agent-1.2.2"), vectorDictionary(t, "agent-1.2.2")},
 	}
+
 	for name, f := range files {
 		rows, _ := decode(t, Config{JSON: true}, f.b)
 		for _, asJSON := range []bool{false, true} {
@@ -36,6 +37,7 @@ func TestRowsAgain(t *testing.T) {
 			if name != "new" {
 				cfg.Filter = Filter{}
 			}
+
 			// What is damaged is found by its looks; without firmware other
 			// addresses pass.
 			want, _ := decode(t, cfg, f.b)
@@ -44,6 +46,7 @@ func TestRowsAgain(t *testing.T) {
 				want, _ = decode(t, cfg, good)
 				rows, _ = decode(t, Config{JSON: true}, good)
 			}
+
 			got, report := decode(t, cfg, []byte(rows))
 			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
 				t.Errorf("%s, JSON %v: %.2000s", name, asJSON, diff)
@@ -51,6 +54,7 @@ func TestRowsAgain(t *testing.T) {
 			if report.DamagedCount != 0 || report.Bytes != int64(len(rows)) {
 				t.Errorf("%s: report %+v", name, report)
 			}
+
 			if pieces, _, err := tryDecode(t, cfg, &slowReader{b: []byte(rows), n: 1000}); err != nil || pieces != got {
 				t.Errorf("%s: in pieces it differs: %v", name, err)
 			}
@@ -76,6 +80,7 @@ func TestForeignRows(t *testing.T) {
 		data = binary.LittleEndian.AppendUint16(data, uint16(len(p)))
 		data = append(binary.LittleEndian.AppendUint32(data, 1), p...)
 	}
+
 	b, err := new(format.LogBuilder).AppendTo(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +90,7 @@ func TestForeignRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	l.SetLenData(uint16(len(data)))
 	if l, _, err = format.ParseLog(b); err != nil {
 		t.Fatal(err)
@@ -94,6 +100,7 @@ func TestForeignRows(t *testing.T) {
 	if n := strings.Count(want, `"payload_hex":`); report.Records != 6 || n != 5 {
 		t.Errorf("%d records, %d with payload:\n%s", report.Records, n, want)
 	}
+
 	got, report := decode(t, Config{JSON: true}, []byte(want))
 	if got != want || report.Lost() {
 		t.Errorf("%+v, got\n%swant\n%s", report, got, want)
@@ -139,6 +146,7 @@ func TestBadRows(t *testing.T) {
 		{`{"v":1,"sequence":1,"level":"info","args":[{"type":"u32","value":"-"}]}`, "argument 1: "},
 		{strings.Repeat(`{"v":`, 20_000), "row 2: "},
 	}
+
 	for _, tt := range tests {
 		out, report := decode(t, Config{}, []byte(good+tt.row+"\n"+good))
 		if want := strings.Repeat("          #3 info     2        0x00001000 <i32 -5>\n", 2); out != want {
@@ -160,6 +168,7 @@ func TestRowsOfFloats(t *testing.T) {
 	if report.Lost() || shown == "" {
 		t.Fatalf("got %q, report %+v", shown, report)
 	}
+
 	for name, float := range map[string]func(string) string{
 		"an exponent": func(s string) string {
 			digits := s[:1] + strings.TrimRight(s[1:], "0")

@@ -25,6 +25,7 @@ func TestRowForms(t *testing.T) {
 		}
 		pretty.WriteByte('\n')
 	}
+
 	wide := func(high, low int, s string) (b []byte) {
 		for _, unit := range utf16.Encode([]rune(s)) {
 			pair := [2]byte{}
@@ -33,10 +34,12 @@ func TestRowForms(t *testing.T) {
 		}
 		return b
 	}
+
 	line, err := ParseLine("{text}", false)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, b := range map[string][]byte{
 		"as written":     []byte(rows),
 		"mark":           []byte("\ufeff" + rows),
@@ -61,6 +64,7 @@ func TestRowForms(t *testing.T) {
 			}
 		}
 	}
+
 	if _, _, err := tryDecode(t, Config{Line: line}, strings.NewReader("[{\"v\":1,}]")); err == nil {
 		t.Error("an array that is no JSON gives no error")
 	}

@@ -147,11 +147,13 @@ func parseConversion(s string) (c conversion, n int) {
 			if c.prec == notGiven {
 				c.prec = 0
 			}
+
 		case 'h', 'l', 'q', 'j', 'z', 't', 'L':
 			var l length
 			if l, i = parseLength(s, i); l > c.length {
 				c.length = l
 			}
+
 		default:
 			c.verb = b
 			if !c.classify() {
@@ -160,6 +162,7 @@ func parseConversion(s string) (c conversion, n int) {
 			return c, i + 1
 		}
 	}
+
 	return conversion{}, 0
 }
 

@@ -51,6 +51,7 @@ func TestAppend(t *testing.T) {
 		{"%a %a", []format.Arg{format.ArgDouble(5e-324), format.ArgDouble(0)}, "0x1p-1074 0x0p+0"},
 		{"%#g", []format.Arg{format.ArgDouble(999999.5)}, "1.00000e+06"},
 	}
+
 	for _, tt := range tests {
 		if got := ParseTemplate(tt.format).Append([]byte("> "), recordOf(t, tt.args...)); string(got[2:]) != tt.want {
 			t.Errorf("%q with %s gives %q, want %q", tt.format, describe(tt.args), got[2:], tt.want)
@@ -108,6 +109,7 @@ func TestFits(t *testing.T) {
 		{"%p", []format.Arg{format.ArgPointer(1)}, true},
 		{"%p", []format.Arg{format.ArgI64(1)}, false},
 	}
+
 	for _, tt := range tests {
 		if got := ParseTemplate(tt.format).Fits(recordOf(t, tt.args...)); got != tt.want {
 			t.Errorf("%q with %s fits: %v, want %v", tt.format, describe(tt.args), got, tt.want)
@@ -130,6 +132,7 @@ func TestNothingHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		p, err := format.ParsePayload(b)
 		if err != nil {
 			t.Fatal(err)
@@ -143,6 +146,7 @@ func TestNothingHidden(t *testing.T) {
 			}
 			rest = rest[i+len(s):]
 		}
+
 		if n := strings.Count(got, missing); n != max(0, len(verbs)-len(texts)) {
 			t.Fatalf("%d conversions, %d arguments: %d missing in %q", len(verbs), len(texts), n, got)
 		}

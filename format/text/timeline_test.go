@@ -48,6 +48,7 @@ func decodeFiles(t *testing.T, cfg Config, files ...[]byte) (string, []Outcome) 
 		}
 		cfg.Line = line
 	}
+
 	d, err := NewDecoder(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +62,7 @@ func decodeFiles(t *testing.T, cfg Config, files ...[]byte) (string, []Outcome) 
 		}
 		inputs = append(inputs, Input{Name: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
 	}
+
 	var out bytes.Buffer
 	outcomes := d.Timeline(context.Background(), inputs, &out)
 	return out.String(), outcomes
@@ -116,6 +118,7 @@ func TestTimeline(t *testing.T) {
 				if got != c.want && name != "damage between" {
 					t.Errorf("got\n%swant\n%s", got, c.want)
 				}
+
 				lost, told := false, ""
 				for i := range outcomes {
 					if outcomes[i].Err != nil {
@@ -128,6 +131,7 @@ func TestTimeline(t *testing.T) {
 					}
 					told += b.String()
 				}
+
 				if lost != c.lost || !strings.Contains(told, c.told) || c.told == "" && !c.lost && told != "" {
 					t.Errorf("lost %v, told %q; want %v and %q", lost, told, c.lost, c.told)
 				}

@@ -41,6 +41,7 @@ func TestUpdate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, dicts := range [][]Dictionary{{a, b}, {b, a}} {
 		for _, parallel := range []int{1, 4} {
 			for _, size := range []int{len(file), 1000, 29} {
@@ -52,11 +53,13 @@ func TestUpdate(t *testing.T) {
 			}
 		}
 	}
+
 	rows, report := decode(t, Config{Dictionaries: []Dictionary{a, b}, JSON: true}, file)
 	again, reportAgain := decode(t, Config{Dictionaries: []Dictionary{a, b}, JSON: true, Parallel: 4}, file)
 	if diff := cmp.Diff(report, reportAgain, wholeReport); rows != again || diff != "" {
 		t.Errorf("by one goroutine %d bytes of JSON, by four %d; reports differ: %s", len(rows), len(again), diff)
 	}
+
 	// The build that is missing has records that are lost.
 	_, report = decode(t, Config{Dictionaries: []Dictionary{a}}, file)
 	if !report.Lost() || report.Unknown != 20 {
@@ -128,6 +131,7 @@ func TestUndecided(t *testing.T) {
 		}
 		return line
 	}
+
 	sameModules := dictionaryOf(t, map[uint32]string{0x2800: "of b: %d", 0x3000: "of both"})
 	either, ofB := logOf(t, 3, record1(0x3000)), logOf(t, 3, record1(0x2800, format.ArgI32(7)))
 	tests := []struct {
@@ -139,6 +143,7 @@ func TestUndecided(t *testing.T) {
 		{"module", []Dictionary{a, b}, "{module} {text}", "CORE of both\nCORE of b: 7\n"},
 		{"source", []Dictionary{sourced{a, 1}, sourced{sameModules, 2}}, "{source} {text}", "main.c:2 of both\nmain.c:2 of b: 7\n"},
 	}
+
 	for _, tt := range tests {
 		for _, size := range []int{100, 7} {
 			got, report, err := tryDecode(t, Config{Dictionaries: tt.dicts, Line: lineOf(tt.line)}, &slowReader{b: slices.Concat(either, ofB), n: size})
@@ -156,6 +161,7 @@ func TestUndecidedForLong(t *testing.T) {
 	a, b, _, _ := builds(t)
 	log := logOf(t, 3, record1(0x1000))
 	long := bytes.Repeat(log, lenUndecided/len(log)+1)
+
 	for name, tt := range map[string]struct {
 		b     []byte
 		dicts []Dictionary
@@ -238,6 +244,7 @@ func TestReloadChoice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	tests := []struct {
 		name  string
 		there [][]Dictionary // at first, and after each part
@@ -260,6 +267,7 @@ func TestReloadChoice(t *testing.T) {
 		{"one of twins is removed, the other replaced twice", [][]Dictionary{{b, likeB}, nil, {b}, {a}, {c}}, [][]byte{either, either, either, either, ofB}, "battery battery opened of c of b: 2 "},
 		{"twice before the first log", [][]Dictionary{{a}, {likeA}, {c}}, [][]byte{ofA[:5], ofA[5:], ofA}, "of a: 1 of a: 1 "},
 	}
+
 	for _, tt := range tests {
 		for _, parallel := range []int{1, 2} {
 			reads, cfg := 0, Config{Dictionaries: tt.there[0], Line: line, Parallel: parallel}
@@ -303,6 +311,7 @@ func TestAmbiguous(t *testing.T) {
 		{"words", []Dictionary{sameModules, a, dictionaryOf(t, map[uint32]string{0x1000: "x", 0x3000: "of both"})}, either, 1},
 		{"in turns", []Dictionary{a, b, sameModules}, slices.Concat(either, ofA, either), 4},
 	}
+
 	for _, tt := range tests {
 		for _, parallel := range []int{1, 2} {
 			for _, size := range []int{len(tt.file), 7} {
@@ -313,6 +322,7 @@ func TestAmbiguous(t *testing.T) {
 			}
 		}
 	}
+
 	var told strings.Builder
 	report := Report{Ambiguous: 2, Tied: []string{"a.elf", "b\x1b.elf"}}
 	if err := report.Write(&told, "x"); err != nil || told.String() != "x: 2 records read differently in another build that fits as well\nx: builds that fit equally: a.elf, "+Printable("b\x1b.elf")+"\n" {
@@ -340,9 +350,11 @@ func TestReloadForgets(t *testing.T) {
 			built = append(built, weak.Make(d))
 			return []Dictionary{d}
 		}
+
 		if _, report, err := tryDecode(t, cfg, &slowReader{b: bytes.Repeat(log, 50), n: len(log)}); err != nil || report.Records != 50 {
 			t.Errorf("parallel %d: error %v, report %+v", parallel, err, report)
 		}
+
 		// The judge has two, and each goroutine and each part on its way one.
 		if most := 2 + 5*parallel; alive > most {
 			t.Errorf("parallel %d: %d dictionaries are kept, want %d at most", parallel, alive, most)

@@ -70,6 +70,7 @@ func TestArgumentsNotRecordedAreNamedMissing(t *testing.T) {
 		"metric_%s=%u":       "metric_pkts=4000000000",
 		"metric_heartbeat=1": "metric_heartbeat=1",
 	}
+
 	seen := map[string]bool{}
 	for _, v := range formattest.Logs(t) {
 		if v.Header.Version == 4 {
@@ -85,6 +86,7 @@ func TestArgumentsNotRecordedAreNamedMissing(t *testing.T) {
 			}
 		}
 	}
+
 	if len(seen) != len(want) {
 		t.Errorf("found %d of %d formats in the vectors", len(seen), len(want))
 	}

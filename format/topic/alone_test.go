@@ -29,6 +29,7 @@ func TestOnlyThisPackageHoldsTopicWords(t *testing.T) {
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
+
 		if here, _ := filepath.Rel(filepath.Join(root, "format", "topic"), path); !strings.HasPrefix(here, "..") {
 			return nil
 		}
@@ -38,6 +39,7 @@ func TestOnlyThisPackageHoldsTopicWords(t *testing.T) {
 		if err != nil {
 			return err
 		}
+
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.ImportSpec:
@@ -49,6 +51,7 @@ func TestOnlyThisPackageHoldsTopicWords(t *testing.T) {
 			}
 			return true
 		})
+
 		return nil
 	})
 	if err != nil || files < 100 {

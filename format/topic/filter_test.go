@@ -20,6 +20,7 @@ func TestFilters(t *testing.T) {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
+
 	for _, bad := range []name{
 		{Kind: topic.Log, Customer: "42"},
 		{Kind: topic.Log, Customer: "#", Application: topic.Any},

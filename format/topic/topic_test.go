@@ -100,6 +100,7 @@ func TestHostileNamesAreRefused(t *testing.T) {
 		"/", "a/b", "../x", "+", "#", "a#", "\x00", "\n", "\x7f", "a\u0085b", "\uFEFFx", "\uFFFE", "\uFDD0", "\U0001FFFF", "\xff", "\xed\xa0\x80",
 		strings.Repeat("x", topic.MaxSegment+1),
 	}
+
 	for s, good := range names {
 		for _, h := range hostile {
 			for field, edit := range map[string]func(*name){
@@ -119,6 +120,7 @@ func TestHostileNamesAreRefused(t *testing.T) {
 			}
 		}
 	}
+
 	for _, bad := range []name{
 		{},
 		{Kind: topic.FirmwareReply + 1, Customer: "C"},
@@ -153,6 +155,7 @@ func TestParseUndoesAppend(t *testing.T) {
 			Prefix: rapid.SampledFrom([]string{"", "", "ulogger/", "a/b/", "boot/", "boot/v0/", "x"}).Draw(t, "prefix"),
 			Group:  rapid.OneOf(rapid.Just(""), segment()).Draw(t, "group"),
 		}
+
 		last := segment().Draw(t, "last")
 		switch k {
 		case topic.BootReply, topic.LogConfig:
@@ -165,6 +168,7 @@ func TestParseUndoesAppend(t *testing.T) {
 		default:
 			in.Application = last
 		}
+
 		s, err := in.Name()
 		if err != nil {
 			return
@@ -175,6 +179,7 @@ func TestParseUndoesAppend(t *testing.T) {
 				got, ok = got.Reply()
 			}
 		}
+
 		// A request with a group needs an application that is a number to be told.
 		if _, number := in.ApplicationID(); k == topic.BootRequest && in.Group != "" && !number {
 			return
@@ -201,6 +206,7 @@ func FuzzParse(f *testing.F) {
 		if !ok {
 			return
 		}
+
 		if back, err := got.Name(); err != nil || back != s {
 			t.Fatalf("%q: taken apart and put together it is %q, %v", s, back, err)
 		}
@@ -209,6 +215,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q: segment %q", s, part)
 			}
 		}
+
 		if reply, ok := got.Reply(); ok {
 			if back, err := reply.Name(); err != nil || back != s {
 				t.Fatalf("%q: its other reading is %q, %v", s, back, err)

@@ -18,6 +18,7 @@ func TestNamesThatCouldLeaveTheirTopicAreRefused(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, edit := range map[string]func(*device.Info){
 		"no serial": func(d *device.Info) { d.DeviceSerial = "" }, "hash": func(d *device.Info) { d.DeviceSerial = "#" },
 		"plus": func(d *device.Info) { d.DeviceSerial = "a+" }, "slash": func(d *device.Info) { d.DeviceType = "a/b" },
@@ -31,6 +32,7 @@ func TestNamesThatCouldLeaveTheirTopicAreRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrBadData", name, err)
 		}
 	}
+
 	b, err := format.DeviceInfo{ApplicationID: 42, DeviceSerial: []byte("SN1"), DeviceType: []byte("board")}.AppendTo(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +40,7 @@ func TestNamesThatCouldLeaveTheirTopicAreRefused(t *testing.T) {
 	if d, err := device.Parse(b); err != nil || d != (device.Info{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "board"}) {
 		t.Errorf("got %+v, %v, want what the bytes say", d, err)
 	}
+
 	for _, b := range [][]byte{nil, {1, 2}, append(bytes.Clone(b), 'x'), {1, 0, 0, 0, '#', 0}, {1, 0, 0, 0}} {
 		if d, err := device.Parse(b); !errors.Is(err, fault.ErrBadData) || d != (device.Info{}) {
 			t.Errorf("% x: got %+v, %v, want nothing and %v", b, d, err, fault.ErrBadData)

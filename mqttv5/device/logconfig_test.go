@@ -75,6 +75,7 @@ func TestModulesThatCannotBeReadCostTheirNamesAlone(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %+v", tail, c.Modules, c.ModulesErr, want)
 		}
 	}
+
 	for _, in := range []string{"\x05\xff\xff\xff\xff\x00\x00\x00\x00", `{"log_level":5}`} {
 		if c, err := ParseLogConfig([]byte(in)); err != nil || c.Level != format.LevelInfo {
 			t.Errorf("%q: got %+v, %v; a level that no device has is info", in, c, err)

@@ -281,6 +281,7 @@ func TestAppearReplacesAndStaysOpen(t *testing.T) {
 	if got := read(t, name); got != "old" {
 		t.Errorf("before: got %q, want the old content", got)
 	}
+
 	if err := f.Appear(); err != nil {
 		t.Fatal(err)
 	}
@@ -289,6 +290,7 @@ func TestAppearReplacesAndStaysOpen(t *testing.T) {
 	if got := read(t, name); got != "head more" {
 		t.Errorf("after: got %q, want all that was written", got)
 	}
+
 	if got := names(t, dir); got != "f" || mode(t, name) != 0o600 {
 		t.Errorf("the folder has %s, mode %o", got, mode(t, name))
 	}

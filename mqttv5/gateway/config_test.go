@@ -25,6 +25,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if err := os.Symlink("victim.json", at("link")); err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +44,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 			t.Errorf("%s: got %q, want it written: %v", serial, after, want)
 		}
 	}
+
 	if b, err := os.ReadFile(at("victim")); err != nil || string(b) != "victim" {
 		t.Errorf("the victim holds %q, %v", b, err)
 	}

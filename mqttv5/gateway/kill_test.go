@@ -47,6 +47,7 @@ func childGateway(args []string) error {
 	if err != nil {
 		return err
 	}
+
 	var gw *Gateway
 	client, err := mqttv5.New(mqttv5.Config{
 		Broker: "127.0.0.1", Port: port, CustomerID: "7", InsecurePlaintext: true,
@@ -56,6 +57,7 @@ func childGateway(args []string) error {
 	if err != nil {
 		return err
 	}
+
 	s, err := spool.New(spool.Config{Dir: args[1], Device: devicetest.Info(9), Poll: 5 * time.Millisecond}, o)
 	if err != nil {
 		return err
@@ -63,6 +65,7 @@ func childGateway(args []string) error {
 	if gw, err = New(Config{Client: client, Outbox: o, Spool: s}); err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
@@ -71,6 +74,7 @@ func childGateway(args []string) error {
 		defer stop()
 		o.WaitEmpty(empty) // the parent looks what is left
 	}()
+
 	return errors.Join(gw.Run(ctx), client.Close(), o.Close())
 }
 

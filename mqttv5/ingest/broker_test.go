@@ -82,6 +82,7 @@ func (c *fakeConn) packet(b *fakeBroker, p *packets.ControlPacket) bool {
 			return false
 		}
 		c.Send(greet)
+
 	case *packets.Subscribe:
 		for _, s := range m.Subscriptions {
 			c.filters = append(c.filters, s.Topic)
@@ -91,12 +92,14 @@ func (c *fakeConn) packet(b *fakeBroker, p *packets.ControlPacket) bool {
 		case b.conns <- c:
 		default: // of no interest to the test
 		}
+
 	case *packets.Unsubscribe:
 		select {
 		case c.unsub <- m.Topics:
 		default:
 		}
 		return false
+
 	case *packets.Puback:
 		c.acks <- m
 	case *packets.Disconnect:
@@ -105,6 +108,7 @@ func (c *fakeConn) packet(b *fakeBroker, p *packets.ControlPacket) bool {
 	default:
 		return false
 	}
+
 	return true
 }
 

@@ -49,6 +49,7 @@ func TestCapacityIsMeasured(t *testing.T) {
 	if link == nil {
 		t.Fatal("the page names no file of results")
 	}
+
 	measured := medians(t, filepath.FromSlash(link[1]))
 	checked := map[string]bool{}
 	check := func(shown, name string) {
@@ -59,11 +60,13 @@ func TestCapacityIsMeasured(t *testing.T) {
 		}
 		checked[name] = true
 	}
+
 	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$`).FindAllStringSubmatch(page, -1) {
 		for i, impl := range []string{"paho", "ingest-memory", "ingest-file"} {
 			check(row[2+i], fmt.Sprintf("%s/size=%s", impl, row[1]))
 		}
 	}
+
 	for _, row := range regexp.MustCompile(`(?m)^\| (\d) \| ([\d,]+) \| ([\d,]+) \|$`).FindAllStringSubmatch(page, -1) {
 		suffix := "/size=1024"
 		if row[1] != "1" {
@@ -72,6 +75,7 @@ func TestCapacityIsMeasured(t *testing.T) {
 		check(row[2], "ingest-memory"+suffix)
 		check(row[3], "ingest-file"+suffix)
 	}
+
 	devices := regexp.MustCompile(`1,000 devices.*: ([\d,]+) messages a second`).FindStringSubmatch(page)
 	if devices == nil {
 		t.Fatal("nothing about 1,000 devices")

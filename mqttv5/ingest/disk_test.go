@@ -45,6 +45,7 @@ func runStarved(dir, limit string) error {
 	if err != nil {
 		return err
 	}
+
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 		return err
@@ -52,6 +53,7 @@ func runStarved(dir, limit string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: old.Max}); err != nil {
 		return err
 	}
+
 	sink, err := filesink.Open(filesink.Config{Dir: dir})
 	if err != nil {
 		return err
@@ -62,6 +64,7 @@ func runStarved(dir, limit string) error {
 	if err != nil {
 		return err
 	}
+
 	health := httptest.NewServer(w)
 	defer health.Close()
 	fmt.Println(health.URL)
@@ -71,6 +74,7 @@ func runStarved(dir, limit string) error {
 			fmt.Println(err)
 		}
 	}()
+
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
@@ -78,6 +82,7 @@ func runStarved(dir, limit string) error {
 	if err := w.Run(ctx); err != nil {
 		return err
 	}
+
 	return sink.Close()
 }
 

@@ -36,6 +36,7 @@ func TestTrailingBytesAreStored(t *testing.T) {
 			v4 = v.Buffer
 		}
 	}
+
 	inside := append(bytes.Clone(v4), 1, 2, 3)
 	h, data, err := format.ParseHeader(inside)
 	if err != nil {
@@ -139,6 +140,7 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 			}
 			queue <- d
 		}
+
 		if !p.collect(t.Context(), stop, queue) {
 			t.Fatal("nothing collected")
 		}
@@ -146,9 +148,11 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 		if len(p.batch) != 100 || len(p.good) < 99 || len(p.bad) != 0 || !p.store(t.Context()) {
 			t.Fatalf("batch of %d: %d good, %d bad", len(p.batch), len(p.good), len(p.bad))
 		}
+
 		p.status.stored()
 		p.release()
 	}
+
 	round()
 	if a := testing.AllocsPerRun(50, round); a != 0 {
 		t.Errorf("%v allocations for 100 messages", a)

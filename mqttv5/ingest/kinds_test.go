@@ -72,6 +72,7 @@ func runUntil(t *testing.T, cfg Config, want func(Health) bool) Health {
 			t.Error(err)
 		}
 	}()
+
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if h := w.Health(); want(h) {
 			return h
@@ -123,6 +124,7 @@ func TestKindsNameWhatIsTaken(t *testing.T) {
 			t.Errorf("%v: got %q and %q, %v, want %q", c.kinds, cfg.Filters, cfg.optional, err, c.want)
 		}
 	}
+
 	if _, err := (Config{Connection: conn, Group: "g", Name: "w", Sink: nowhere{}, Kinds: AllKinds(), Filters: []string{"a"}}).withDefaults(); err == nil {
 		t.Error("took Kinds and Filters")
 	}
@@ -131,6 +133,7 @@ func TestKindsNameWhatIsTaken(t *testing.T) {
 			t.Errorf("%v: got %v, %v", k, got, err)
 		}
 	}
+
 	if _, err := ParseKind("unknown"); err == nil {
 		t.Error("unknown is no kind of uploads")
 	}

@@ -36,11 +36,13 @@ func (s *memorySink) Append(ctx context.Context, records []Record) error {
 			return ctx.Err()
 		}
 	}
+
 	if before != nil {
 		if err := before(ctx); err != nil {
 			return err
 		}
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -50,6 +52,7 @@ func (s *memorySink) Append(ctx context.Context, records []Record) error {
 		r.Payload = append([]byte(nil), r.Payload...)
 		s.records = append(s.records, r)
 	}
+
 	s.batches++
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -133,6 +136,7 @@ func startWorker(t testing.TB, cfg Config) (w *Worker, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
@@ -147,6 +151,7 @@ func startWorker(t testing.TB, cfg Config) (w *Worker, stop func()) {
 			t.Error("the worker does not stop")
 		}
 	})
+
 	t.Cleanup(stop)
 	return w, stop
 }

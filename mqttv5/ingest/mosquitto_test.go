@@ -70,16 +70,19 @@ func (u *uploads) burst(t *testing.T, n int) {
 				t.Error(err)
 				return
 			}
+
 			b.SessionToken, b.Tick = uint32(i), uint32(i)
 			if err := b.Add(&format.Record{FmtAddr: uint32(i), Args: []format.Arg{format.ArgString(fmt.Sprint("log ", i))}}); err != nil {
 				t.Error(err)
 				return
 			}
+
 			log, err := b.AppendTo(nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
+
 			dev := mqttv5.DeviceInfo{ApplicationID: uint32(i % 3), DeviceSerial: fmt.Sprint("SN", i%10)}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
@@ -88,6 +91,7 @@ func (u *uploads) burst(t *testing.T, n int) {
 				t.Error(err)
 				return
 			}
+
 			if r.Code == mqttv5.ReasonNoMatchingSubscribers {
 				return // nobody promised anything yet
 			}
@@ -96,6 +100,7 @@ func (u *uploads) burst(t *testing.T, n int) {
 			u.mu.Unlock()
 		})
 	}
+
 	wg.Wait()
 }
 
@@ -108,6 +113,7 @@ func stored(t *testing.T, dirs ...string) (byKey map[ingest.Key]ingest.Record, c
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for {
 			rec, err := r.Next(t.Context())
 			if errors.Is(err, ingest.ErrEnd) {
@@ -125,8 +131,10 @@ func stored(t *testing.T, dirs ...string) (byKey map[ingest.Key]ingest.Record, c
 			}
 			byKey[rec.Key] = rec
 		}
+
 		r.Close()
 	}
+
 	return byKey, copies
 }
 
@@ -200,6 +208,7 @@ func configured(t *testing.T, cfg ingest.Config, dir string, wrap func(ingest.Si
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
@@ -210,6 +219,7 @@ func configured(t *testing.T, cfg ingest.Config, dir string, wrap func(ingest.Si
 		}
 		file.Close()
 	})
+
 	t.Cleanup(stop)
 	for !w.Health().Connected {
 		if t.Context().Err() != nil || w.Health().Fatal != "" {
@@ -217,6 +227,7 @@ func configured(t *testing.T, cfg ingest.Config, dir string, wrap func(ingest.Si
 		}
 		time.Sleep(time.Millisecond) // polling; the test's own timeout bounds it
 	}
+
 	return w, stop
 }
 
@@ -242,6 +253,7 @@ func TestThreeWorkersShareAGroup(t *testing.T) {
 	if copies > 0 {
 		t.Errorf("%d copies without any fault", copies)
 	}
+
 	for _, dir := range []string{a, b, c} {
 		if one, _ := stored(t, dir); len(one) < 100 {
 			t.Errorf("a worker got %d of 600 messages", len(one))
@@ -284,6 +296,7 @@ func TestKilledBetweenWriteAndAcknowledgement(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		for waiting := true; waiting; {
@@ -298,6 +311,7 @@ func TestKilledBetweenWriteAndAcknowledgement(t *testing.T) {
 			}
 		}
 	}
+
 	worker(t, broker.Port, "victim", victim, nil)
 	u.waitStored(t, victim, a, b)
 	byKey, copies := stored(t, victim, a, b)
@@ -305,6 +319,7 @@ func TestKilledBetweenWriteAndAcknowledgement(t *testing.T) {
 	if copies < cycles/2 {
 		t.Errorf("%d copies after %d kills; the kills do not come between write and acknowledgement", copies, cycles)
 	}
+
 	t.Logf("%d kills, %d uploads, %d copies", cycles, len(u.confirmed), copies)
 }
 
@@ -356,6 +371,7 @@ func TestSinkDownForAWhile(t *testing.T) {
 		case <-time.After(10 * time.Millisecond): // leaves the machine to the other tests
 		}
 	}
+
 	if h := w.Health(); h.OK() || h.Sink == "" || !h.Connected {
 		t.Errorf("health %+v", h)
 	}
@@ -392,6 +408,7 @@ func TestLeavingAndStopping(t *testing.T) {
 	if after, _ := stored(t, a); len(after) != len(before) {
 		t.Errorf("the worker that left got %d messages more", len(after)-len(before))
 	}
+
 	if copies > 0 || len(waiting) >= 60 {
 		t.Errorf("%d copies; %d messages did not wait for the worker that stopped", copies, len(waiting))
 	}

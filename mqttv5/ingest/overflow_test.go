@@ -43,6 +43,7 @@ func TestTooLargeGoesIntoQuarantine(t *testing.T) {
 		}
 		return disk, nil
 	}), ReceiveMaximum: 1, Window: 1}, &status{log: slog.New(slog.DiscardHandler), count: count}, count)
+
 	p.minRetry = 0
 	p.good = payloads(1, 50, 2, 500, 3)
 	if !p.store(t.Context()) {
@@ -51,6 +52,7 @@ func TestTooLargeGoesIntoQuarantine(t *testing.T) {
 	if len(sink.got) != 3 || len(quarantine.got) != 1 || len(disk.got) != 1 {
 		t.Errorf("got %d in the sink, %d in quarantine, %d on disk; want 3, 1 and 1", len(sink.got), len(quarantine.got), len(disk.got))
 	}
+
 	if opened != 2 {
 		t.Errorf("the disk was opened %d times, want again after its error and then never", opened)
 	}

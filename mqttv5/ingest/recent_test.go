@@ -18,6 +18,7 @@ func TestRecentIsAWindow(t *testing.T) {
 			key Key
 			at  time.Time
 		}
+
 		var model []item
 		now := time.Unix(1000, 0)
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
@@ -28,6 +29,7 @@ func TestRecentIsAWindow(t *testing.T) {
 				model = model[:max(0, len(model)-n)]
 				continue
 			}
+
 			var key Key
 			// Few homes, so that searches run into each other.
 			binary.LittleEndian.PutUint32(key[:], uint32(rapid.IntRange(12, 17).Draw(t, "home")))
@@ -39,10 +41,12 @@ func TestRecentIsAWindow(t *testing.T) {
 			for _, m := range model {
 				fresh = fresh && m.key != key
 			}
+
 			if fresh {
 				model = append(model, item{key, now})
 				model = model[max(0, len(model)-size):]
 			}
+
 			if got := r.add(key, now); got != fresh {
 				t.Fatalf("add reports %v, want %v", got, fresh)
 			}

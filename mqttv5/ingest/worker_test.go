@@ -67,6 +67,7 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 	for i := range 100 {
 		c.publish(uint16(i+1), logTopic(i%3), "", testLog(t, i, 100))
 	}
+
 	for stored := 0; stored < 100; {
 		c.expectNoAck()
 		sink.gate <- struct{}{}
@@ -75,6 +76,7 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 		c.expectAcks(stored+1, n-stored)
 		stored = n
 	}
+
 	for i, r := range sink.all() {
 		if !bytes.Equal(r.Payload, testLog(t, i, 100)) || r.Topic != logTopic(i%3) || r.Kind != KindLog || r.Reason != "" || time.Since(r.Time) > time.Minute {
 			t.Fatalf("record %d is %v of %s at %v", i, r.Kind, r.Topic, r.Time)
@@ -100,18 +102,21 @@ func TestSinkDown(t *testing.T) {
 	if h := w.Health(); !h.Connected || h.OK() || h.Unacknowledged == 0 {
 		t.Errorf("health %+v", h)
 	}
+
 	if got := get(t, w); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), "no disk in the drive") {
 		t.Errorf("health answer %d %s", got.Code, got.Body)
 	}
 	if n := strings.Count(log.String(), "nothing is acknowledged"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, log.String())
 	}
+
 	sink.fail(nil)
 	c.expectAcks(1, 10)
 	waitFor(t, "health", func() bool { return w.Health().OK() })
 	if got := get(t, w); got.Code != http.StatusOK || !json.Valid(got.Body.Bytes()) {
 		t.Errorf("health answer %d %s", got.Code, got.Body)
 	}
+
 	if !strings.Contains(log.String(), "stores again") {
 		t.Error(log.String())
 	}
@@ -131,6 +136,7 @@ func TestLostConnectionBeforeStoring(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+
 	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	c := b.next()
 	c.publish(1, logTopic(1), "id", testLog(t, 1, 100))
@@ -200,6 +206,7 @@ func TestCopies(t *testing.T) {
 		{"events/v0/7/42", "", []byte(timed), true},
 		{"events/v0/7/42", "", []byte(timed), false}, // has a time
 	}
+
 	var want [][]byte
 	for i, m := range same {
 		c.publish(uint16(i+1), m.topic, m.id, m.payload)
@@ -207,6 +214,7 @@ func TestCopies(t *testing.T) {
 			want = append(want, m.payload)
 		}
 	}
+
 	c.expectAcks(1, len(same))
 	got := sink.all()
 	for _, r := range got {
@@ -217,6 +225,7 @@ func TestCopies(t *testing.T) {
 		}
 		want = slices.Delete(want, i, i+1)
 	}
+
 	if len(want) > 0 {
 		t.Errorf("%d messages were taken for copies", len(want))
 	}
@@ -249,6 +258,7 @@ func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
 		order = order[n:]
 		c.Close()
 	}
+
 	seen := map[string]int{}
 	for _, r := range sink.all() {
 		seen[r.ID]++
@@ -287,11 +297,13 @@ func TestQuarantine(t *testing.T) {
 		{"binlog/v0/7/a/b/c", good, "topic"},
 		{"somewhere/else", good, "topic"},
 	}
+
 	c := b.next()
 	for i, p := range poison {
 		c.publish(uint16(2*i+1), p.topic, "", p.payload)
 		c.publish(uint16(2*i+2), logTopic(9), fmt.Sprint(i), good)
 	}
+
 	c.expectAcks(1, 2*len(poison))
 	if got := quarantine.all(); len(got) != len(poison) {
 		t.Fatalf("%d messages in quarantine, want %d", len(got), len(poison))
@@ -302,6 +314,7 @@ func TestQuarantine(t *testing.T) {
 			}
 		}
 	}
+
 	if n := len(sink.all()); n != len(poison) {
 		t.Errorf("%d good messages stored, want %d", n, len(poison))
 	}
@@ -327,6 +340,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 			sent.Add(1)
 		}
 	}()
+
 	// Once nothing moves any more, what was sent is what sockets and worker hold.
 	last, since := int64(-1), time.Now()
 	waitFor(t, "the worker to stop reading", func() bool {
@@ -335,6 +349,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 		}
 		return last > 5 && time.Since(since) > 300*time.Millisecond
 	})
+
 	if last > n/2 {
 		t.Errorf("%d messages of %d bytes were read with a Receive Maximum of 5", last, size)
 	}
@@ -350,6 +365,7 @@ func TestHostileBytes(t *testing.T) {
 		&packets.Auth{ReasonCode: packets.AuthContinueAuthentication, Properties: &packets.Properties{AuthMethod: "x"}},
 		&packets.Connack{Properties: &packets.Properties{AuthMethod: "x"}},
 	}
+
 	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	for _, hostile := range [][]byte{
 		{0x32, 0xff, 0xff, 0xff, 0xff, 0x7f},
@@ -365,6 +381,7 @@ func TestHostileBytes(t *testing.T) {
 		c.Write(hostile)
 		c.expectClosed()
 	}
+
 	c := b.next()
 	c.publish(1, logTopic(1), "", testLog(t, 1, 50))
 	c.expectAcks(1, 1)
@@ -428,10 +445,12 @@ func TestLeave(t *testing.T) {
 	if got := <-c.unsub; len(got) != 7 || got[0] != "$share/g/binlog/v0/7/+" {
 		t.Errorf("unsubscribes %q", got)
 	}
+
 	for i := range 5 { // what the broker still had
 		c.publish(uint16(i+2), logTopic(1), "", testLog(t, i+2, 50))
 		c.expectAcks(i+2, 1)
 	}
+
 	if d := <-c.goodbye; d.Properties.SessionExpiryInterval == nil || *d.Properties.SessionExpiryInterval != 0 {
 		t.Error("the session stays")
 	}
@@ -447,6 +466,7 @@ func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w.quiet, w.grace = 100*time.Millisecond, 100*time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -458,6 +478,7 @@ func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 	if d := <-c.goodbye; d.Properties.SessionExpiryInterval != nil {
 		t.Error("the session ends, and with it what was not stored")
 	}
+
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -505,6 +526,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
+
 	if _, err := New(good); err != nil {
 		t.Error(err)
 	}

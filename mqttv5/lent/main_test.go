@@ -83,6 +83,7 @@ func connect5(t *testing.T, port int, packetTimeout time.Duration, lends bool) *
 		ConnectTimeout: time.Minute,
 		ClientConfig:   paho.ClientConfig{ClientID: "gateway", PacketTimeout: packetTimeout},
 	}
+
 	h := &host{}
 	again := make(chan struct{}, 100)
 	if lends {
@@ -90,6 +91,7 @@ func connect5(t *testing.T, port int, packetTimeout time.Duration, lends bool) *
 	} else {
 		cfg.OnConnectionUp = func(*autopaho.ConnectionManager, *paho.Connack) { again <- struct{}{} }
 	}
+
 	cm, err := autopaho.NewConnection(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -112,15 +114,18 @@ func connect5(t *testing.T, port int, packetTimeout time.Duration, lends bool) *
 			}
 		}()
 	}
+
 	t.Cleanup(func() {
 		cm.Disconnect(context.Background())
 		<-cm.Done()
 		close(over)
 	})
+
 	h.publish = func(topic, payload string) error {
 		_, err := cm.Publish(t.Context(), &paho.Publish{Topic: topic, QoS: 1, Payload: []byte(payload)})
 		return err
 	}
+
 	h.listen = func(filter string) error {
 		if err := cm.AwaitConnection(t.Context()); err != nil {
 			return err
@@ -128,6 +133,7 @@ func connect5(t *testing.T, port int, packetTimeout time.Duration, lends bool) *
 		_, err := cm.Subscribe(t.Context(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: filter, QoS: 1}}})
 		return err
 	}
+
 	return h
 }
 
@@ -139,22 +145,26 @@ func connect311(t *testing.T, port int, _ time.Duration) *host {
 	if token := client.Connect(); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())
 	}
+
 	t.Cleanup(func() {
 		for deadline := time.Now().Add(patience); !client.IsConnectionOpen() && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond) // it does not end while it connects
 		}
 		client.Disconnect(100)
 	})
+
 	h.publish = func(topic, payload string) error {
 		token := client.Publish(topic, 1, false, payload)
 		token.Wait()
 		return token.Error()
 	}
+
 	h.listen = func(filter string) error {
 		token := client.Subscribe(filter, 1, func(mqtt.Client, mqtt.Message) {})
 		token.Wait()
 		return token.Error()
 	}
+
 	return h
 }
 
@@ -185,6 +195,7 @@ func newShears(t *testing.T, to string) *shears {
 				a.Close()
 				continue
 			}
+
 			s.mu.Lock()
 			s.conns = append(s.conns, a, b)
 			s.count++
@@ -198,11 +209,13 @@ func newShears(t *testing.T, to string) *shears {
 			}
 		}
 	})
+
 	t.Cleanup(func() {
 		l.Close()
 		s.cut()
 		wg.Wait()
 	})
+
 	return s
 }
 
@@ -272,12 +285,14 @@ func standIn(t *testing.T) *farSide {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { c.Close() })
 	f.address = c.Addr()
 	f.token = func(application uint32, serial string) uint32 {
 		token, _ := c.Token(application, serial)
 		return token
 	}
+
 	return f
 }
 

@@ -118,6 +118,7 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 				pk.Properties.ReasonString = packets.CodeNoMatchingSubscribers.Reason
 			}
 		}
+
 	case packets.Connack:
 		pk.Properties.MaximumPacketSize = h.cloud.maxPacket
 		pk.Properties.SubIDAvailableFlag = h.cloud.cfg.Strict.NoSubscriptionID // and SubIDAvailable is 0
@@ -127,6 +128,7 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 				pk.ReasonCode = returnCode311(pk.ReasonCode)
 			}
 		}
+
 	case packets.Disconnect:
 		sendingAway(cl, pk.ReasonCode, pk.Properties.ReasonString)
 		if !isVersion5(cl) {
@@ -135,6 +137,7 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 			pk.FixedHeader.Type = packets.Reserved
 		}
 	}
+
 	return pk
 }
 

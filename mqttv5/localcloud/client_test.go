@@ -101,6 +101,7 @@ func TestTakesMQTT311(t *testing.T) {
 	if _, err := io.ReadFull(p, head); err != nil || head[0] != 0x32 {
 		t.Fatalf("got % x, %v; want a PUBLISH", head, err)
 	}
+
 	reply := make([]byte, head[1])
 	if _, err := io.ReadFull(p, reply); err != nil || !strings.Contains(string(reply), `{"token":`) {
 		t.Fatalf("got %q, %v", reply, err)
@@ -111,6 +112,7 @@ func TestTakesMQTT311(t *testing.T) {
 	if all := c.Received(); len(all) != 1 || all[0].Err != nil || all[0].DeviceSerial != "SN" {
 		t.Errorf("received %+v", all)
 	}
+
 	// A refused filter is 0x80, the only failure that this version has.
 	p.send(packet(0x82, []byte{0, 4}, text("boot/v0/8/42/SN"), []byte{1}))
 	p.expect("9003000480")
@@ -123,6 +125,7 @@ func TestEndsConnection311(t *testing.T) {
 	strict.ConnectInterval = 0
 	c := start(t, Config{Plaintext: true, CustomerID: "7", Strict: strict})
 	friendly := start(t, Config{Plaintext: true, CustomerID: "7", Strict: Strict{CheckTokens: true}})
+
 	for name, s := range map[string]struct {
 		c    *Cloud
 		send []byte

@@ -33,6 +33,7 @@ func TestCloseWhileClientsLeave(t *testing.T) {
 			}
 			conns = append(conns, conn)
 		}
+
 		var leaving sync.WaitGroup
 		for _, conn := range conns {
 			leaving.Go(func() { conn.Close() })
@@ -47,6 +48,7 @@ func TestCloseWhileClientsLeave(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatal("the cloud does not close")
 		}
+
 		leaving.Wait()
 	}
 }

@@ -132,9 +132,11 @@ func (c *Cloud) open() (err error) {
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%q is not a loopback address; this is not a broker for a network", host)
 	}
+
 	if err := topic.CheckPrefix(c.cfg.Prefix); err != nil {
 		return fmt.Errorf("prefix %q: %w", c.cfg.Prefix, err)
 	}
+
 	// First, so that an address that is taken leaves no files behind.
 	if c.listener, err = net.Listen("tcp", c.cfg.Listen); err != nil {
 		return err
@@ -152,6 +154,7 @@ func (c *Cloud) open() (err error) {
 			return err
 		}
 	}
+
 	c.inbox = newInbox(received, c.cfg.KeepBytes)
 	ca, err := newAuthority()
 	if err != nil {
@@ -161,6 +164,7 @@ func (c *Cloud) open() (err error) {
 	if err := os.MkdirAll(certs, 0o755); err != nil {
 		return err
 	}
+
 	c.files = filesIn(certs)
 	if err := c.files.write(ca); err != nil {
 		return err
@@ -168,15 +172,18 @@ func (c *Cloud) open() (err error) {
 	if c.upload, err = newUploads(c, host, ca); err != nil {
 		return err
 	}
+
 	var serverTLS *tls.Config
 	if !c.cfg.Plaintext {
 		if serverTLS, err = ca.serverTLS(host); err != nil {
 			return err
 		}
 	}
+
 	if c.broker, err = newBroker(c, c.listener, serverTLS); err != nil {
 		return err
 	}
+
 	return c.broker.Serve() // the first client may come before it returns
 }
 

@@ -136,6 +136,7 @@ func TestVerifies(t *testing.T) {
 	if ca.ReasonCode != 0 || ca.Properties.MaximumPacketSize == nil || *ca.Properties.MaximumPacketSize != defaultMaxPacket {
 		t.Errorf("CONNACK %+v", ca)
 	}
+
 	token := p.register(c, "..")
 	good := sample(t, token)
 	bad := append([]byte(nil), good...)
@@ -174,22 +175,26 @@ func TestVerifies(t *testing.T) {
 			}
 			continue
 		}
+
 		r := all[len(all)-1]
 		if r.ID != s.id || r.Topic != s.topic || (r.Err == nil) != (s.err == "") || (r.Err != nil && !strings.Contains(r.Err.Error(), s.err)) {
 			t.Errorf("%s: %+v, want error %q", s.topic, r, s.err)
 		}
+
 		// Whatever the device calls itself, the file lies in the directory.
 		b, err := os.ReadFile(r.File)
 		if err != nil || string(b) != string(s.payload) || filepath.Dir(r.File) != filepath.Join(dir, "received") {
 			t.Errorf("file %s: %v", r.File, err)
 		}
 	}
+
 	if all := c.Received(); all[0].Duplicate || !all[1].Duplicate || all[0].DeviceSerial != ".." {
 		t.Errorf("%+v", all[:2])
 	}
 	if _, err := c.WaitReceived(t.Context(), 11); err != nil {
 		t.Error(err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if got, err := c.WaitReceived(ctx, 12); !errors.Is(err, context.DeadlineExceeded) || len(got) != 12 {
@@ -206,9 +211,11 @@ func TestBrokerTraps(t *testing.T) {
 	if _, err := p.Write([]byte{0x82, 6, 0, 1, 0, 0, 1, 'a'}); err != nil {
 		t.Fatal(err)
 	}
+
 	if m, err := packets.ReadPacket(p.r); err == nil && m.Type != packets.DISCONNECT {
 		t.Errorf("answered %s", m.PacketType())
 	}
+
 	// It is still there; the limit is named and enforced, and success is 0x00.
 	p = dial(t, c)
 	if ca := receive[*packets.Connack](p); *ca.Properties.MaximumPacketSize != 1000 {
@@ -217,6 +224,7 @@ func TestBrokerTraps(t *testing.T) {
 	if code := p.publish("core-dump/v0/7", []byte("x"), "id"); code != 0 {
 		t.Errorf("PUBACK 0x%02x", code)
 	}
+
 	m := &packets.Publish{Topic: "core-dump/v0/7", Payload: make([]byte, 2000), QoS: 1, PacketID: 6, Properties: &packets.Properties{}}
 	m.WriteTo(p)
 	if got, err := packets.ReadPacket(p.r); err == nil && got.Type != packets.DISCONNECT {
@@ -249,6 +257,7 @@ func TestCertificates(t *testing.T) {
 	if err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("key has mode %v, %v", fi.Mode(), err)
 	}
+
 	pem, err := os.ReadFile(c.CAFile())
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +279,7 @@ func TestCertificates(t *testing.T) {
 		_, err = packets.ReadPacket(n)
 		return err
 	}
+
 	if err := try(); err == nil {
 		t.Error("a client without a certificate was let in")
 	}
@@ -277,6 +287,7 @@ func TestCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cfg.Certificates = []tls.Certificate{pair}
 	if err := try(); err != nil {
 		t.Error(err)
@@ -322,6 +333,7 @@ func TestLogConfig(t *testing.T) {
 			receive[*packets.Suback](p)
 		}
 	}
+
 	for range 3 { // the acknowledgement may come after it, and "+" fits as well
 		m, err := packets.ReadPacket(p.r)
 		if err != nil {
@@ -334,6 +346,7 @@ func TestLogConfig(t *testing.T) {
 			return
 		}
 	}
+
 	t.Error("no log configuration came")
 }
 

@@ -28,11 +28,13 @@ func TestReceivedFilesStayInTheirFolder(t *testing.T) {
 			}
 		}
 	}
+
 	for _, folder := range []string{outer, filepath.Dir(dir)} {
 		if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
 			t.Errorf("%s has %v, %v, want one folder", folder, files, err)
 		}
 	}
+
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 4*len(serials) {
 		t.Errorf("got %d files, %v, want %d", len(files), err, 4*len(serials))
 	}

@@ -37,6 +37,7 @@ func TestCertificatesOfOthersStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, name := range []string{"ca.pem", "client.pem", "client.key"} {
 		dir := t.TempDir()
 		own := filepath.Join(dir, name)
@@ -53,6 +54,7 @@ func TestCertificatesOfOthersStay(t *testing.T) {
 			t.Errorf("the folder has %v, %v", entries, err)
 		}
 	}
+
 	dir := t.TempDir()
 	for range 2 {
 		if err := filesIn(dir).write(a); err != nil {

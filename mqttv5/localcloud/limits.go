@@ -122,6 +122,7 @@ func (l *limits) packet(cl *mochi.Client, pk packets.Packet) refusal {
 			return because(packets.ErrPacketTooLarge, "a message of %d bytes, the limit is %d", len(pk.Payload), s.MaxPayload)
 		}
 		return l.topic(packets.ErrTopicNameInvalid, "topic", pk.TopicName)
+
 	case packets.Subscribe:
 		if over(len(pk.Filters), s.MaxFilters) {
 			return because(packets.ErrQuotaExceeded, "a SUBSCRIBE with %d filters, the limit is %d", len(pk.Filters), s.MaxFilters)
@@ -143,6 +144,7 @@ func (l *limits) packet(cl *mochi.Client, pk packets.Packet) refusal {
 			}
 		}
 	}
+
 	return refusal{}
 }
 

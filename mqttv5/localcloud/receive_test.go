@@ -62,6 +62,7 @@ func TestStrictTopics(t *testing.T) {
 				t.Errorf("%s: PUBACK 0x%02x", topic, code)
 			}
 		}
+
 		for _, topic := range []string{"metrics/v1/42/0/7", "config/v0/42/7/S", "else"} {
 			p := dialAs(t, c, topic, 60)
 			receive[*packets.Connack](p)

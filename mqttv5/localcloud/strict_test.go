@@ -32,12 +32,14 @@ func TestStrictEndsConnection(t *testing.T) {
 		}
 		return s
 	}
+
 	numbered := func(from, n int) (filters []string) {
 		for i := range n {
 			filters = append(filters, "config/v0/7/1/"+string(rune('A'+from+i)))
 		}
 		return filters
 	}
+
 	identified := subscribe("config/v0/7/1/S")
 	one := 1
 	identified.(*packets.Subscribe).Properties.SubscriptionIdentifier = &one
@@ -69,6 +71,7 @@ func TestStrictEndsConnection(t *testing.T) {
 				p.send(subscribe(numbered(8*i, 8)...))
 				receive[*packets.Suback](p)
 			}
+
 			p.send(s.good)
 			if answer, err := packets.ReadPacket(p.r); err != nil || answer.Type != packets.PUBACK && answer.Type != packets.SUBACK {
 				t.Fatalf("the good one is answered with %v, %v", answer, err)
@@ -77,11 +80,13 @@ func TestStrictEndsConnection(t *testing.T) {
 			if d := receive[*packets.Disconnect](p); d.ReasonCode != s.code {
 				t.Errorf("DISCONNECT 0x%02x, want 0x%02x", d.ReasonCode, s.code)
 			}
+
 			if v := <-told; v.ClientID != s.name || !strings.Contains(v.Reason, s.reason) {
 				t.Errorf("told of %+v, want %q", v, s.reason)
 			}
 		})
 	}
+
 	if err := c.Close(); err != nil { // what is read has been dealt with
 		t.Error(err)
 	}
@@ -128,12 +133,14 @@ func TestStrictRates(t *testing.T) {
 		}
 		return count
 	}
+
 	if n := taken(a, 200, 1); n != 100 {
 		t.Errorf("%d messages were taken at once", n)
 	}
 	if n := taken(b, 10, 128<<10); n != 4 {
 		t.Errorf("%d messages of 128 KiB were taken at once", n)
 	}
+
 	now = now.Add(500 * time.Millisecond)
 	if n := taken(a, 200, 1); n != 50 {
 		t.Errorf("%d messages were taken after half a second", n)
@@ -141,6 +148,7 @@ func TestStrictRates(t *testing.T) {
 	if n := taken(b, 10, 128<<10); n != 2 {
 		t.Errorf("%d messages of 128 KiB were taken after half a second", n)
 	}
+
 	l.end(a)
 	l.end(b)
 	if len(l.rates) > 0 {
@@ -170,6 +178,7 @@ func TestStrictSilentOverRate(t *testing.T) {
 		}
 		acks++
 	}
+
 	if acks == 0 || len(told) == 0 || acks+len(told) != 20 || len(c.Received()) != acks {
 		t.Errorf("%d acknowledged, %d received, %d told", acks, len(c.Received()), len(told))
 	}

@@ -33,6 +33,7 @@ func TestUploaderAgainstAWS(t *testing.T) {
 			}
 		})
 	})
+
 	t.Run("without limits", func(t *testing.T) {
 		t.Parallel()
 		strict := localcloud.AWS()
@@ -68,6 +69,7 @@ func deliver(t *testing.T, strict localcloud.Strict, tuning mqttv5.Tuning, check
 			t.Fatal(err)
 		}
 	}
+
 	var err error
 	run.cloud, err = localcloud.Start(ctx, localcloud.Config{
 		Plaintext: true, CustomerID: "7", Strict: strict, OnViolation: func(v localcloud.Violation) { run.told <- v },
@@ -91,6 +93,7 @@ func deliver(t *testing.T, strict localcloud.Strict, tuning mqttv5.Tuning, check
 			}
 		})
 	}
+
 	all.Wait()
 	client, err := mqttv5.New(mqttv5.Config{Broker: run.cloud.Host(), Port: run.cloud.Port(), CustomerID: "7", InsecurePlaintext: true, Tuning: tuning})
 	must(err)

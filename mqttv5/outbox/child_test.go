@@ -25,6 +25,7 @@ func childFill(args []string) error {
 	if err != nil {
 		return err
 	}
+
 	submit := func() (string, error) {
 		ids, err := o.SubmitText(context.Background(), devicetest.Info(1), []payload.TextEntry{{Time: 1, Level: format.LevelInfo, Text: strings.Repeat("x", 4000)}})
 		if err != nil {
@@ -32,6 +33,7 @@ func childFill(args []string) error {
 		}
 		return ids[0], nil
 	}
+
 	if err := childtest.LimitFileSize(1 << 20); err != nil {
 		return err
 	}
@@ -50,12 +52,14 @@ func childFill(args []string) error {
 		}
 		fmt.Println(id)
 	}
+
 	if !full {
 		return errors.New("the disk was never full")
 	}
 	if err := childtest.LimitFileSize(math.MaxInt64); err != nil {
 		return err
 	}
+
 	for range 10 {
 		id, err := submit()
 		if err != nil {
@@ -63,6 +67,7 @@ func childFill(args []string) error {
 		}
 		fmt.Println(id)
 	}
+
 	return o.Close()
 }
 
@@ -77,6 +82,7 @@ func childDrop(args []string) error {
 	if err != nil {
 		return err
 	}
+
 	if err := childtest.LimitFileSize(3 << 20); err != nil {
 		return err
 	}
@@ -92,6 +98,7 @@ func childDrop(args []string) error {
 			ids = append(ids, id...)
 		}
 	}
+
 	ids, err := fill()
 	if err != nil {
 		return err
@@ -104,10 +111,12 @@ func childDrop(args []string) error {
 			}
 		}
 	}
+
 	again, err := fill()
 	if err != nil || len(again) < len(ids)/2 {
 		return fmt.Errorf("%d of %d records fit again: %v", len(again), len(ids), err)
 	}
+
 	return o.Close()
 }
 

@@ -56,6 +56,7 @@ func newDisk(fits int) *disk {
 		stuck: func(n int, err error) { d.say(fmt.Sprintf("%d: %v", n, err)) },
 		wake:  make(chan struct{}, 1), idle: make(chan struct{}),
 	}
+
 	return d
 }
 
@@ -119,6 +120,7 @@ func TestCommitterTriesAgainWhatItKeeps(t *testing.T) {
 		synctest.Wait()
 		d.queue("k2")
 		d.queue("r1")
+
 		// rest lets time pass and looks when all is quiet.
 		rest := func(wait time.Duration, look func()) {
 			time.Sleep(wait)
@@ -127,6 +129,7 @@ func TestCommitterTriesAgainWhatItKeeps(t *testing.T) {
 			defer d.lock.Unlock()
 			look()
 		}
+
 		tried := 0
 		rest(0, func() {
 			if len(d.written) > 0 || !slices.Equal(d.said, []string{"1: disk is full", "r1: disk is full"}) {
@@ -134,23 +137,27 @@ func TestCommitterTriesAgainWhatItKeeps(t *testing.T) {
 			}
 			tried = d.tried
 		})
+
 		rest(time.Minute, func() {
 			if n := d.tried - tried; n < 30 || n > 300 {
 				t.Errorf("tried %d times in a minute", n)
 			}
 			d.fits = 2
 		})
+
 		rest(2*keptDelay, func() {
 			if !slices.Equal(d.written, []string{"k1", "k2"}) || d.said[len(d.said)-1] != "0: <nil>" {
 				t.Errorf("with room: written %q, said %q", d.written, d.said)
 			}
 			tried = d.tried
 		})
+
 		rest(time.Minute, func() {
 			if d.tried != tried {
 				t.Error("it goes on although nothing is to be written")
 			}
 		})
+
 		if err := d.close(); err != nil {
 			t.Error(err)
 		}

@@ -32,6 +32,7 @@ func backlog(t testing.TB, dir string) (o *Outbox, left map[string][]byte) {
 			}
 		}
 	}
+
 	for n := range 60 {
 		l := lease(t, o)
 		switch {
@@ -43,6 +44,7 @@ func backlog(t testing.TB, dir string) (o *Outbox, left map[string][]byte) {
 			l.Done()
 		}
 	}
+
 	return o, left
 }
 
@@ -102,11 +104,13 @@ func TestFileShrinksWhileItIsOpen(t *testing.T) {
 	if after := size(t, dir); after < 6<<20 {
 		t.Errorf("got %d bytes though records wait, want no change", after)
 	}
+
 	for id := range left {
 		if err := o.Drop(id); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	done := make(chan error)
 	go func() {
 		for n := range 50 {
@@ -119,12 +123,14 @@ func TestFileShrinksWhileItIsOpen(t *testing.T) {
 		}
 		done <- nil
 	}()
+
 	for size(t, dir) > 2<<20 {
 		o.compactIfIdle()
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+
 	if s := o.Stats(); s.Accepted != 110 || s.Waiting != 0 || s.Damaged != 0 {
 		t.Errorf("got stats %+v, want 110 accepted and none waiting", s)
 	}
@@ -141,6 +147,7 @@ func TestF43KillDuringCompaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cycles, during := 15, 0
 	if os.Getenv("CI") == "true" {
 		cycles = 40 // TestF43KillAtEveryCall tries each call; this one what lies between
@@ -155,6 +162,7 @@ func TestF43KillDuringCompaction(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "outbox.db"), large, 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		c := childtest.Start(t, "hold", dir)
 		for start := time.Now(); time.Since(start) < time.Minute; { // until it compacts, or has
 			if _, err := os.Stat(filepath.Join(dir, "outbox.db.tmp")); err == nil || size(t, dir) < int64(len(large)) {
@@ -162,6 +170,7 @@ func TestF43KillDuringCompaction(t *testing.T) {
 			}
 			time.Sleep(100 * time.Microsecond) // the child needs the processor
 		}
+
 		time.Sleep(time.Duration(rnd.IntN(15_000)) * time.Microsecond)
 		c.Process.Kill()
 		c.Wait()
@@ -173,10 +182,12 @@ func TestF43KillDuringCompaction(t *testing.T) {
 		if err := o.Close(); err != nil {
 			t.Error(err)
 		}
+
 		if _, err := os.Stat(filepath.Join(dir, "outbox.db.tmp")); err == nil {
 			t.Error("the half of a file was left")
 		}
 		os.RemoveAll(dir)
 	}
+
 	t.Logf("%d of %d kills came before the new file was in its place", during, cycles)
 }

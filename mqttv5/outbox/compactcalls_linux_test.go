@@ -23,6 +23,7 @@ func compactBelowStrace(t *testing.T, file []byte, inject string) (dir, said str
 		}
 		t.Skip("strace is not installed")
 	}
+
 	dir = t.TempDir()
 	db := filepath.Join(dir, "outbox.db")
 	if err := os.WriteFile(db, file, 0o600); err != nil {
@@ -35,9 +36,11 @@ func compactBelowStrace(t *testing.T, file []byte, inject string) (dir, said str
 	if err != nil && !errors.As(err, &status) {
 		t.Fatal(err)
 	}
+
 	if status != nil && !killedBy(status) {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	return dir, string(out), status != nil
 }
 
@@ -68,6 +71,7 @@ func TestF43KillAtEveryCall(t *testing.T) {
 			}
 		}
 	}
+
 	if points < 8 {
 		t.Errorf("killed at %d calls; where are the others?", points)
 	}
@@ -87,6 +91,7 @@ func TestF45CompactionFails(t *testing.T) {
 		if n := strings.Count(said, "cannot be made smaller"); n != 1 {
 			t.Errorf("%s: told %d times, want once: %s", inject, n, said)
 		}
+
 		if leftovers, err := filepath.Glob(filepath.Join(dir, "*.tmp")); err != nil || len(leftovers) > 0 {
 			t.Errorf("%s: %q is left, error %v", inject, leftovers, err)
 		}
@@ -95,6 +100,7 @@ func TestF45CompactionFails(t *testing.T) {
 		if err := o.Close(); err != nil {
 			t.Errorf("%s: %v", inject, err)
 		}
+
 		if shrunk := size(t, dir); shrunk > int64(len(file))/2 {
 			t.Errorf("%s: with room again the file has %d bytes of %d, want far fewer", inject, shrunk, len(file))
 		}

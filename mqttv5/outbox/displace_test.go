@@ -137,18 +137,21 @@ func TestDropLowestNeedsTheCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	before, ids := o.Stats(), waiting(t, o)
 	update := o.write.update
 	o.write.update = func(func(*bolt.Tx) error) error { return errFull }
 	if _, err := o.SubmitLog(t.Context(), devicetest.Info(9), logOf(t, format.LevelError)); !errors.Is(err, errFull) {
 		t.Errorf("got %v, want the error of the disk", err)
 	}
+
 	o.write.update = update
 	after := o.Stats()
 	after.OldestAge = before.OldestAge // time passes
 	if after != before || !slices.Equal(waiting(t, o), ids) {
 		t.Errorf("got stats %+v, want %+v", after, before)
 	}
+
 	if strings.Contains(log.String(), "dropped") {
 		t.Errorf("got log %q, want nothing dropped", &log)
 	}

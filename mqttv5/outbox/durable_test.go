@@ -27,6 +27,7 @@ func TestSalvageIsDurable(t *testing.T) {
 		}
 		return o.Close()
 	})
+
 	var got []string
 	for _, c := range calls {
 		if strings.HasPrefix(c, "rename outbox.db.damaged-") {
@@ -34,23 +35,27 @@ func TestSalvageIsDurable(t *testing.T) {
 		}
 		got = append(got, c)
 	}
+
 	want := []string{
 		"rename aside", "fsync .", // SetAside
 		"fdatasync outbox.db.tmp", "rename outbox.db", "fsync .", // Build
 		"fsync temp", "rename outbox.losses", "fsync .", // noteLoss
 	}
+
 	at := 0
 	for _, c := range got {
 		if at < len(want) && c == want[at] {
 			at++
 		}
 	}
+
 	if at < len(want) || failed {
 		t.Errorf("got %q (failed: %v), want %q in this order", got, failed, want)
 	}
 	if fi, err := os.Stat(fileName(dir)); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v, %v, want 0600", fi.Mode(), err)
 	}
+
 	// bbolt syncs a new file, the pages of a commit, and the one that makes it count.
 	synced := 0
 	for _, c := range got[:max(slices.Index(got, "rename outbox.db"), 0)] {
@@ -58,6 +63,7 @@ func TestSalvageIsDurable(t *testing.T) {
 			synced++
 		}
 	}
+
 	if synced < 3 {
 		t.Errorf("got %q, want what was brought over on the disk before it has its name", got)
 	}
@@ -135,6 +141,7 @@ func TestSubmittedFilesAreTheOwnersAlone(t *testing.T) {
 	if err := AcceptLosses(dir, []Loss{{Kept: "x"}}); err != nil {
 		t.Fatal(err)
 	}
+
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -190,12 +197,14 @@ func TestF56DirectoryOpenToOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if err := o.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(log.String(), "others may write"); got != want {
 			t.Errorf("mode %o: got %q, want it told: %v", mode, log.String(), want)
 		}
+
 		log.Reset()
 		if _, err := OpenSubmitter(cfg); err != nil {
 			t.Fatal(err)

@@ -32,12 +32,14 @@ func TestF17DiskFull(t *testing.T) {
 		}
 		accepted[id] = true
 	}
+
 	if err := c.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	if len(accepted) < 20 {
 		t.Errorf("only %d were accepted", len(accepted))
 	}
+
 	o := openOutbox(t, dir)
 	defer o.Close()
 	for r, err := range o.Records() {
@@ -46,6 +48,7 @@ func TestF17DiskFull(t *testing.T) {
 		}
 		delete(accepted, r.ID)
 	}
+
 	if len(accepted) > 0 {
 		t.Errorf("%d accepted records are gone", len(accepted))
 	}
@@ -111,13 +114,16 @@ func surviving(t testing.TB, dir string, payloads map[string][]byte) (good, dama
 		}
 		good++
 	}
+
 	if s := o.Stats(); s.Waiting != good || s.Damaged != damaged {
 		t.Errorf("stats %+v, found %d and %d", s, good, damaged)
 	}
+
 	// It goes on working.
 	if _, err := o.SubmitText(t.Context(), devicetest.Info(9), []payload.TextEntry{{Time: 1, Level: format.LevelInfo, Text: "fresh"}}); err != nil {
 		t.Error(err)
 	}
+
 	return good, damaged
 }
 
@@ -128,6 +134,7 @@ func TestF19BitFlips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	flips := 150
 	if testing.Short() {
 		flips = 20
@@ -149,6 +156,7 @@ func TestF19BitFlips(t *testing.T) {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := os.WriteFile(filepath.Join(d, "outbox.db"), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -156,17 +164,21 @@ func TestF19BitFlips(t *testing.T) {
 		if good < records-1 || good+damaged > records+1 {
 			t.Errorf("flip at %d: %d of %d records survived, %d set aside", at, good, records, damaged)
 		}
+
 		aside, err := filepath.Glob(filepath.Join(d, "*.damaged-*"))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if damaged > 0 || len(aside) > 0 {
 			caught++
 		} else if good != records {
 			t.Errorf("flip at %d: a record vanished without a trace", at)
 		}
+
 		os.RemoveAll(d)
 	}
+
 	if caught < flips/4 {
 		t.Errorf("%d of %d flips were noticed; the rest hit unused bytes?", caught, flips)
 	}
@@ -179,6 +191,7 @@ func TestF19Truncation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, n := range []int{1, 15, 80, 4095, 4096, 8192, 12288, len(file) / 2, len(file) - 4096, len(file) - 1} {
 		d := t.TempDir()
 		if err := os.WriteFile(filepath.Join(d, "outbox.db"), file[:n], 0o600); err != nil {
@@ -209,6 +222,7 @@ func TestF19DamageWhileOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file, err := os.ReadFile(f.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +235,7 @@ func TestF19DamageWhileOpen(t *testing.T) {
 			}
 		}
 	}
+
 	f.Close()
 	if at < 0 {
 		t.Fatal("record not found")
@@ -230,12 +245,14 @@ func TestF19DamageWhileOpen(t *testing.T) {
 		lease(t, o).Done()
 		delivered++
 	}
+
 	if delivered != len(payloads)-1 {
 		t.Errorf("got %d leases, want %d", delivered, len(payloads)-1)
 	}
 	if s := o.Stats(); s.Damaged != 1 {
 		t.Errorf("got stats %+v, want one damaged", s)
 	}
+
 	for r := range o.Records() {
 		if r.State != StateDamaged {
 			t.Errorf("%+v", r)
@@ -244,6 +261,7 @@ func TestF19DamageWhileOpen(t *testing.T) {
 			t.Error(err)
 		}
 	}
+
 	if s := o.Stats(); s.Damaged != 0 || s.Bytes != 0 {
 		t.Errorf("after Drop: %+v", s)
 	}

@@ -43,6 +43,7 @@ func pickUpOnFullDisk(t *testing.T, dir string, limit uint64, makeRoom func() er
 		}
 		accepted = append(accepted, line)
 	}
+
 	if err := c.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +52,7 @@ func pickUpOnFullDisk(t *testing.T, dir string, limit uint64, makeRoom func() er
 	if s := o.Stats(); s.Waiting != len(accepted) || s.Damaged != 0 || len(accepted) == 0 {
 		t.Errorf("got stats %+v, want %d waiting", s, len(accepted))
 	}
+
 	for i := range accepted { // each once, in order
 		l := lease(t, o)
 		if got := fmt.Sprintf("%x", sha256.Sum256(l.Record.Payload)); got != accepted[i] {

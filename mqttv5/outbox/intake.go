@@ -229,6 +229,7 @@ func (in *intake) commitTogether(some []*picked) error {
 		size += max(len(p.value), 1)
 		room = append(room, p.room...)
 	}
+
 	committed := make(chan error, 1)
 	queued := o.write.add(&change{
 		size:  size,
@@ -265,6 +266,7 @@ func (in *intake) commitTogether(some []*picked) error {
 	if !queued {
 		return o.errClosed("pick up for")
 	}
+
 	return <-committed
 }
 

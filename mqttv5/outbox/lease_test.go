@@ -31,6 +31,7 @@ func TestLeaseIsInOrderWithinADevice(t *testing.T) {
 	if first.ID != a1 || second.ID != b1 {
 		t.Errorf("got %s and %s, want %s and %s", first.ID, second.ID, a1, b1)
 	}
+
 	none(t, o) // a2 waits for a1
 	if s := o.Stats(); s.Waiting != 3 || s.InFlight != 2 {
 		t.Errorf("got stats %+v, want 3 waiting, 2 of them leased", s)
@@ -41,11 +42,13 @@ func TestLeaseIsInOrderWithinADevice(t *testing.T) {
 	} else {
 		l.Done()
 	}
+
 	if l := lease(t, o); l.ID != a2 || !strings.Contains(string(l.Record.Payload), `"a2"`) || l.Record.Device != devicetest.Info(1) || l.Record.Kind != Text {
 		t.Errorf("got %s %+v, want %s", l.ID, l.Record, a2)
 	} else {
 		l.Done()
 	}
+
 	second.Done()
 	if s := o.Stats(); s.Waiting != 0 || s.InFlight != 0 || s.Delivered != 3 || s.Retried != 0 {
 		t.Errorf("got stats %+v, want 3 delivered", s)
@@ -86,12 +89,14 @@ func TestAgainWaitsAndHoldsUpNobodyElse(t *testing.T) {
 		} else {
 			l.Done()
 		}
+
 		none(t, o)
 		start := time.Now()
 		l, err := o.Lease(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if d := time.Since(start); l.ID != slow || d != time.Minute {
 			t.Errorf("got %s after %v, want %s after a minute", l.ID, d, slow)
 		}
@@ -117,6 +122,7 @@ func TestTriesAreKept(t *testing.T) {
 		}
 		return l
 	}
+
 	l := next()
 	want = Tries{Attempts: 2, Refusals: 1, Failures: 3, Renewed: true}
 	l.Tries = want
@@ -129,6 +135,7 @@ func TestTriesAreKept(t *testing.T) {
 	if s := o.Stats(); s.Retried != 1 {
 		t.Errorf("got %d retried, want 1", s.Retried)
 	}
+
 	for r := range o.Records() {
 		if r.Attempts != 2 || r.Reason != errUnreadable.Error() || r.Code != errUnreadable.Code || r.State != StateParked {
 			t.Errorf("got %+v, want it parked after 2 attempts with its reason", r)
@@ -210,6 +217,7 @@ func TestManyLessees(t *testing.T) {
 			}
 		})
 	}
+
 	var want []string
 	for n := range 200 {
 		want = append(want, submitText(t, o, n%20, "x"))
@@ -217,6 +225,7 @@ func TestManyLessees(t *testing.T) {
 	if err := o.WaitEmpty(t.Context()); err != nil {
 		t.Error(err)
 	}
+
 	cancel()
 	wg.Wait()
 	slices.Sort(got)
@@ -279,6 +288,7 @@ func TestSubmitReturnsAfterFsync(t *testing.T) {
 	if failed {
 		t.Fatal("the step failed")
 	}
+
 	at := slices.Index(calls, "mkdir accepted")
 	if at < 0 {
 		t.Fatalf("got %q, want the mark of acceptance", calls)
@@ -289,6 +299,7 @@ func TestSubmitReturnsAfterFsync(t *testing.T) {
 			t.Errorf("got %q, want %q before the record was accepted", calls, want)
 		}
 	}
+
 	if last := calls[len(calls)-1]; last != "fdatasync ob/new/outbox.db" {
 		t.Errorf("got %q last, want the commit", last)
 	}
@@ -317,15 +328,18 @@ func TestRecordUnderAWrongKeyIsSetAside(t *testing.T) {
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	db, err := bolt.Open(filepath.Join(dir, "outbox.db"), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	err = db.Update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketRecords)
 		v := append([]byte(nil), b.Get(seqKey(1))...)
 		return errors.Join(b.Delete(seqKey(1)), b.Put(seqKey(5), v))
 	})
+
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -334,6 +348,7 @@ func TestRecordUnderAWrongKeyIsSetAside(t *testing.T) {
 	if s := o.Stats(); s.Damaged != 1 || s.Waiting != 0 {
 		t.Errorf("got stats %+v when it was opened, want one damaged", s)
 	}
+
 	none(t, o)
 }
 

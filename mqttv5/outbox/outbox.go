@@ -135,6 +135,7 @@ func Open(cfg Config) (*Outbox, error) {
 		q: newQueue(), parked: make(map[uint64]parkedEntry), damaged: make(map[uint64]int), suspects: make(map[uint64]bool),
 		wake: make(chan struct{}, 1), left: make(chan struct{}), ended: make(chan struct{}),
 	}
+
 	if err := durable.MakeDir(cfg.Dir, 0o700); err != nil {
 		return nil, o.failed("make", err)
 	}
@@ -142,6 +143,7 @@ func Open(cfg Config) (*Outbox, error) {
 	if err := durable.CheckLock(lock); err != nil {
 		return nil, o.failed("open", err)
 	}
+
 	o.lock = flock.New(lock, flock.SetPermissions(0o600))
 	if ok, err := o.lock.TryLock(); err != nil || !ok {
 		if err == nil {
@@ -149,10 +151,12 @@ func Open(cfg Config) (*Outbox, error) {
 		}
 		return nil, o.failed("open", err)
 	}
+
 	if err := o.open(); err != nil {
 		o.lock.Unlock()
 		return nil, o.failed("open", err)
 	}
+
 	tellOpen(cfg.Dir, o.log)
 	o.write = newCommitter(o)
 	o.intake = startIntake(o)

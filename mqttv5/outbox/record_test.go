@@ -92,6 +92,7 @@ func TestCarveFindsEveryIntactRecord(t *testing.T) {
 			}
 			stream = append(stream, b...)
 		}
+
 		i := 0
 		err := carve(bytes.NewReader(stream), func(v []byte) error {
 			if i >= len(want) || !bytes.Equal(v, want[i]) {

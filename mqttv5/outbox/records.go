@@ -102,6 +102,7 @@ func (o *Outbox) page(bucket, from []byte) (page []Entry, next []byte, err error
 	if closed {
 		return nil, nil, o.errClosed("list records of")
 	}
+
 	const size = 64
 	err = o.file.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucket).Cursor()
@@ -119,6 +120,7 @@ func (o *Outbox) page(bucket, from []byte) (page []Entry, next []byte, err error
 		}
 		return nil
 	})
+
 	return page, next, err
 }
 
@@ -190,6 +192,7 @@ func (o *Outbox) Drop(id string) error {
 			}
 			return nil
 		}}
+
 		return x, func(err error) {
 			if err != nil {
 				back()
@@ -242,6 +245,7 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, concl
 		o.mu.Unlock()
 		return wrongRecord(what, id, err)
 	}
+
 	done := make(chan error, 1)
 	x.done = func(err error) {
 		o.mu.Lock()
@@ -249,6 +253,7 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, concl
 		o.mu.Unlock()
 		done <- err
 	}
+
 	queued := o.write.add(x)
 	if !queued {
 		conclude(fault.ErrClosed)
@@ -257,9 +262,11 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, concl
 	if !queued {
 		return o.errClosed(what + " record " + fault.Printable(id) + " of")
 	}
+
 	if err := <-done; err != nil {
 		return o.failed(what+" record "+id+" of", err)
 	}
+
 	return nil
 }
 

@@ -42,12 +42,14 @@ func TestOneOfManyRetriesOrDrops(t *testing.T) {
 	if s := o.Stats(); s.Parked != 1 || s.Waiting != 0 {
 		t.Fatalf("stats %+v", s)
 	}
+
 	if n := concurrently(t, func() error { return o.Retry(id) }); n != 1 {
 		t.Errorf("%d calls of Retry succeeded", n)
 	}
 	if s := o.Stats(); s.Parked != 0 || s.Waiting != 1 {
 		t.Errorf("after Retry: %+v", s)
 	}
+
 	if n := concurrently(t, func() error { return o.Drop(id) }); n != 1 {
 		t.Errorf("%d calls of Drop succeeded", n)
 	}
@@ -60,6 +62,7 @@ func TestOneOfManyRetriesOrDrops(t *testing.T) {
 		}
 		o = openOutbox(t, dir)
 	}
+
 	o.Close()
 }
 
@@ -80,6 +83,7 @@ func TestDropTakesTheRecordFromDelivery(t *testing.T) {
 		})
 		return update(f)
 	}
+
 	if err := o.Drop(dropped); err != nil {
 		t.Error(err)
 	}
@@ -118,11 +122,13 @@ func TestChangeThatCannotBeWrittenDidNotHappen(t *testing.T) {
 	before := o.Stats()
 	update := o.write.update
 	o.write.update = func(func(*bolt.Tx) error) error { return errFull }
+
 	for name, err := range map[string]error{"retry": o.Retry(parked), "drop parked": o.Drop(parked), "drop waiting": o.Drop(waiting)} {
 		if !errors.Is(err, fault.ErrStorage) || !errors.Is(err, errFull) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+
 	if s := o.Stats(); s.Parked != 1 || s.Waiting != 1 || s.Bytes != before.Bytes || s.Dropped != 0 {
 		t.Errorf("stats %+v, before %+v", s, before)
 	}
@@ -130,6 +136,7 @@ func TestChangeThatCannotBeWrittenDidNotHappen(t *testing.T) {
 	if err := errors.Join(o.Retry(parked), o.Drop(parked), o.Drop(waiting)); err != nil {
 		t.Error(err)
 	}
+
 	if s := o.Stats(); s.Bytes != 0 || s.Dropped != 2 {
 		t.Errorf("stats %+v", s)
 	}
@@ -178,6 +185,7 @@ func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 			parkAll(t, o)
 			kept := submitText(t, o, 1, "kept")
 			given[kept] = true
+
 			for n := range 20 { // are gone, as after delivery
 				id := submitText(t, o, 2, strings.Repeat("x", 500*n))
 				given[id] = true
@@ -185,6 +193,7 @@ func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if err := o.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -198,6 +207,7 @@ func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 				}
 				given[id] = true
 			}
+
 			// Old and new ids stay what they are, after reopening too.
 			if err := o.Close(); err != nil {
 				t.Fatal(err)
@@ -210,6 +220,7 @@ func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 				}
 				found[r.ID] = true
 			}
+
 			for _, id := range []string{kept, parked} {
 				if b, err := o.Payload(id); err != nil || !strings.Contains(string(b), `"m":"`) || !found[id] {
 					t.Errorf("%s: %q, %v", id, b, err)

@@ -30,6 +30,7 @@ func stateOf(o *Outbox) State {
 // corrupt changes a byte of every record on disk.
 func corrupt(t *testing.T, o *Outbox) {
 	t.Helper()
+
 	err := o.file.Update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketRecords)
 		changed := map[string][]byte{}

@@ -32,12 +32,14 @@ func TestFullOutboxRefuses(t *testing.T) {
 		}
 		accepted++
 	}
+
 	if !errors.Is(err, fault.ErrOutboxFull) || !strings.Contains(err.Error(), "2000") || accepted != 2 {
 		t.Errorf("after %d: %v", accepted, err)
 	}
 	if s := o.Stats(); s.Waiting != accepted || s.Accepted != uint64(accepted) {
 		t.Errorf("stats %+v", s)
 	}
+
 	// Room that is made can be used.
 	for r := range o.Records() {
 		if err := o.Drop(r.ID); err != nil {
@@ -45,6 +47,7 @@ func TestFullOutboxRefuses(t *testing.T) {
 		}
 		break
 	}
+
 	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), entry); err != nil {
 		t.Errorf("with room: %v", err)
 	}
@@ -53,12 +56,14 @@ func TestFullOutboxRefuses(t *testing.T) {
 	if _, err := o.SubmitLog(t.Context(), devicetest.Info(1), bad); !errors.Is(err, format.ErrChecksum) {
 		t.Errorf("bad log: %v", err)
 	}
+
 	if _, err := o.SubmitLog(t.Context(), device.Info{DeviceSerial: "+"}, devicetest.Log(t, 1, 100)); !errors.Is(err, fault.ErrBadData) {
 		t.Errorf("bad device: %v", err)
 	}
 	if _, err := o.SubmitCoreDump(t.Context(), []byte("x")); !errors.Is(err, fault.ErrBadData) {
 		t.Errorf("bad dump: %v", err)
 	}
+
 	for _, id := range []string{"", "x", "0-1", "-", strings.Repeat("9", 100)} {
 		if err := errors.Join(o.Retry(id)); !errors.Is(err, fault.ErrConfig) {
 			t.Errorf("retry %q: %v", id, err)
@@ -67,6 +72,7 @@ func TestFullOutboxRefuses(t *testing.T) {
 			t.Errorf("drop %q: %v", id, err)
 		}
 	}
+
 	for _, cfg := range []Config{{}, {Dir: "x", MaxBytes: -1}, {Dir: "/dev/null/x"}} {
 		if _, err := Open(cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
@@ -83,6 +89,7 @@ func TestClosedOutboxSaysSo(t *testing.T) {
 			t.Error(err)
 		}
 	}
+
 	id := recordID(o.state.identity, 1)
 	for what, ask := range map[string]func() error{
 		"submit": func() error {

@@ -94,10 +94,12 @@ func TestSubmittedRecordsKeepTheirOrder(t *testing.T) {
 	if done, err := a.PickedUp(); done || err != nil {
 		t.Errorf("got %v, %v before anybody picked up", done, err)
 	}
+
 	o := openOutbox(t, dir)
 	if s := o.Stats(); s.Waiting != len(want) || s.Accepted != uint64(len(want)) {
 		t.Errorf("got stats %+v when it was opened, want %d waiting", s, len(want))
 	}
+
 	// It is all the same over a restart.
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
@@ -111,11 +113,13 @@ func TestSubmittedRecordsKeepTheirOrder(t *testing.T) {
 		}
 		listed = append(listed, r.ID)
 	}
+
 	for o.Stats().Waiting > 0 {
 		l := lease(t, o)
 		got = append(got, l.ID)
 		l.Done()
 	}
+
 	if !slices.Equal(got, want) || !slices.Equal(listed, want) {
 		t.Errorf("got %q,\nlisted %q,\nwant %q", got, listed, want)
 	}
@@ -151,6 +155,7 @@ func TestHandoverToWhoHasItOpenOrToOneself(t *testing.T) {
 	if mine, err := s.Handover(t.Context()); mine != nil || err != nil {
 		t.Errorf("got %v, %v, want it taken over", mine, err)
 	}
+
 	if n := o.Stats().Waiting; n != 1 {
 		t.Errorf("got %d waiting, want 1", n)
 	}
@@ -161,6 +166,7 @@ func TestHandoverToWhoHasItOpenOrToOneself(t *testing.T) {
 	if mine, err := s.Handover(ctx); mine != nil || !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "safe on disk") {
 		t.Errorf("got %v, %v, want ErrStorage", mine, err)
 	}
+
 	o.intake = startIntakeStopped()
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
@@ -169,6 +175,7 @@ func TestHandoverToWhoHasItOpenOrToOneself(t *testing.T) {
 	if mine == nil || err != nil {
 		t.Fatalf("got %v, %v, want the outbox", mine, err)
 	}
+
 	if n := mine.Stats().Waiting; n != 2 {
 		t.Errorf("got %d waiting, want 2", n)
 	}
@@ -246,12 +253,14 @@ func TestPickedUpOnceThoughItsFileIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := openOutbox(t, dir).Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(name, b, 0o600); err != nil { // as if it had not been removed
 		t.Fatal(err)
 	}
+
 	o := openOutbox(t, dir)
 	defer o.Close()
 	if s := o.Stats(); s.Waiting != 1 || s.Accepted != 1 {
@@ -260,6 +269,7 @@ func TestPickedUpOnceThoughItsFileIsThere(t *testing.T) {
 	if names := inTheIntake(t, dir); len(names) > 0 {
 		t.Errorf("got %q left, want nothing", names)
 	}
+
 	if l := lease(t, o); l.ID != id {
 		t.Errorf("got %s, want %s", l.ID, id)
 	} else {
@@ -278,6 +288,7 @@ func TestFullOutboxRefusesSubmittersAndLosesNothing(t *testing.T) {
 		}
 		return o
 	}
+
 	o := open(500)
 	s, err := OpenSubmitter(Config{Dir: dir, MaxBytes: 1000})
 	if err != nil {
@@ -293,12 +304,14 @@ func TestFullOutboxRefusesSubmittersAndLosesNothing(t *testing.T) {
 			t.Fatal("it is never full")
 		}
 	}
+
 	if !errors.Is(err, fault.ErrOutboxFull) || !strings.Contains(err.Error(), "1000") {
 		t.Errorf("got %v, want ErrOutboxFull with the limit", err)
 	}
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	o = open(1 << 20)
 	defer o.Close()
 	for o.Stats().Waiting > 0 {
@@ -306,6 +319,7 @@ func TestFullOutboxRefusesSubmittersAndLosesNothing(t *testing.T) {
 		delete(accepted, l.ID)
 		l.Done()
 	}
+
 	if len(accepted) > 0 {
 		t.Errorf("%d accepted records are gone", len(accepted))
 	}
@@ -373,6 +387,7 @@ func TestSubmitterReturnsAfterFsync(t *testing.T) {
 		}
 		return os.Mkdir(filepath.Join(dir, "accepted"), 0o700)
 	})
+
 	var got []string
 	for _, c := range calls {
 		if strings.HasPrefix(c, "rename ") {
@@ -380,6 +395,7 @@ func TestSubmitterReturnsAfterFsync(t *testing.T) {
 		}
 		got = append(got, c)
 	}
+
 	want := "mkdir ob, mkdir ob/in, fsync ob, fsync ., fsync ob/in/temp, rename, fsync ob/in, mkdir accepted"
 	if strings.Join(got, ", ") != want || failed {
 		t.Errorf("got %s (failed: %v), want %s", strings.Join(got, ", "), failed, want)
@@ -401,6 +417,7 @@ func TestPickUpCommitsBeforeItRemoves(t *testing.T) {
 		}
 		return os.Mkdir(filepath.Join(dir, "leased"), 0o700)
 	}, "-e", "trace=fsync,fdatasync,mkdir,mkdirat,unlink,unlinkat")
+
 	at := func(call string) int {
 		t.Helper()
 		for i := len(calls) - 1; i >= 0; i-- {
@@ -411,6 +428,7 @@ func TestPickUpCommitsBeforeItRemoves(t *testing.T) {
 		t.Errorf("got %q, want %q in it", calls, call)
 		return -1
 	}
+
 	first := slices.IndexFunc(calls, func(c string) bool { return strings.HasPrefix(c, "unlink in/") })
 	commit, remove, sync, leased := at("fdatasync outbox.db"), at("unlink in/"), at("fsync in"), at("mkdir leased")
 	if failed || first != remove || !(commit < remove && remove < sync && sync < leased) {

@@ -60,6 +60,7 @@ func TestReadFollowsNoLink(t *testing.T) {
 	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Symlink(secret, link), syscall.Mkfifo(pipe, 0o600)); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, name := range []string{link, pipe, dir} {
 		done := make(chan error, 1)
 		go func() {
@@ -71,6 +72,7 @@ func TestReadFollowsNoLink(t *testing.T) {
 			}
 			done <- err
 		}()
+
 		select {
 		case err := <-done:
 			if err != nil {

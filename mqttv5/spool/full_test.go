@@ -33,6 +33,7 @@ func TestF45FullDisk(t *testing.T) {
 	if s := out.Stats(); s.Waiting != 5 || s.Damaged != 0 {
 		t.Errorf("stats %+v, want five waiting", s)
 	}
+
 	var left []string
 	err = filepath.WalkDir(filepath.Join(dir, "spool"), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -43,6 +44,7 @@ func TestF45FullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want(t, "files", left, []string{"2-bad", "0", "1", "3", "4", "5"})
 }
 

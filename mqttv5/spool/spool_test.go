@@ -178,6 +178,7 @@ func TestFilesBecomeRecords(t *testing.T) {
 			c.Found = func(d device.Info) { found = append(found, d) }
 			c.Accepted = func(name string, ids []string) { accepted = append(accepted, fmt.Sprint(name, " ", len(ids))) }
 		})
+
 		f.write("a.bin", testLog(t, 1))
 		f.write("b.core", testDump(t, "SN-9"))
 		f.write("c.txt", []byte("door open\ndoor shut\n"))
@@ -194,6 +195,7 @@ func TestFilesBecomeRecords(t *testing.T) {
 		if len(found) != 1 || found[0].DeviceSerial != "SN-2" || found[0].ApplicationID != 7 {
 			t.Errorf("found %+v, want SN-2 once", found)
 		}
+
 		f.Scan(t.Context())
 		if s := f.Stats(); s != (Stats{Accepted: 4}) || len(found) != 1 {
 			t.Errorf("stats %+v after a second look, found %d", s, len(found))
@@ -348,6 +350,7 @@ func TestFullOutbox(t *testing.T) {
 	if n := strings.Count(f.log.String(), "nothing was accepted"); n != 1 {
 		t.Errorf("log %s\nwant one line about it", f.log)
 	}
+
 	lease, err := small.Lease(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -356,6 +359,7 @@ func TestFullOutbox(t *testing.T) {
 	if err := small.WaitEmpty(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	f.Scan(t.Context())
 	want(t, "files", f.names(), []string{"2"})
 }

@@ -135,6 +135,7 @@ func TestSendHeedsRetryAfter(t *testing.T) {
 	if err := a.Send(ctx, KindMetrics, 7, message, CompressNever); err == nil || count() != 1 || ctx.Err() != nil {
 		t.Errorf("sent %d times: %v, want an error while the caller still waits", count(), err)
 	}
+
 	now := time.Unix(1_000_000, 0)
 	for value, want := range map[string]time.Duration{
 		"": -1, "soon": -1, "-3": -1, "7": 7 * time.Second, "99999999": maxRetryAfter,

@@ -38,6 +38,7 @@ func TestEncodeRefuses(t *testing.T) {
 	one := func(m Metric) error { _, err := Encode("SN", []Metric{m}); return err }
 	batch := func(d ...Device[Event]) error { _, err := EncodeBatch(d); return err }
 	good := Device[Event]{Serial: "A", Samples: []Event{{Type: "x"}}}
+
 	for name, c := range map[string]struct {
 		err  error
 		want string
@@ -72,6 +73,7 @@ func TestParseReadsWhatEncodeWrites(t *testing.T) {
 			}
 			return time.UnixMicro(us).UTC()
 		})
+
 		devices := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Device[Metric] {
 			return Device[Metric]{
 				name.Draw(t, "serial"), rapid.Uint32().Draw(t, "application"),
@@ -80,6 +82,7 @@ func TestParseReadsWhatEncodeWrites(t *testing.T) {
 				}), 1, 4).Draw(t, "metrics"),
 			}
 		}), 1, 4).Draw(t, "devices")
+
 		b, err := EncodeBatch(devices)
 		if err != nil {
 			t.Fatal(err)
@@ -87,6 +90,7 @@ func TestParseReadsWhatEncodeWrites(t *testing.T) {
 		if !json.Valid(b) {
 			t.Fatalf("not JSON: %s", b)
 		}
+
 		sent, _ := Compress(b, Compression(rapid.IntRange(0, 2).Draw(t, "compression")))
 		r, err := Parse(KindMetrics, sent)
 		if err != nil {

@@ -49,17 +49,20 @@ func ExampleOpenFile() {
 		fmt.Println(err)
 		return
 	}
+
 	defer os.RemoveAll(dir)
 	store, err := tokens.OpenFile(tokens.Config{Path: filepath.Join(dir, "tokens.json")})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	key := tokens.Key{ApplicationID: 42, DeviceSerial: "ABC123", GitHash: "abcdef0"}
 	if err := store.SetToken(context.Background(), key, 7); err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(store.Token(context.Background(), key))
 	key.GitHash = "1234567" // new firmware, new session
 	fmt.Println(store.Token(context.Background(), key))

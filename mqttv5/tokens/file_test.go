@@ -45,12 +45,14 @@ func TestStoreGivesWhatWasSetForTheSameKeyAlone(t *testing.T) {
 					t.Errorf("%s/%s: got %d, %v, %v, want %d", key.DeviceSerial, key.GitHash, got, ok, err, want)
 				}
 			}
+
 			set := func(key Key, token uint32) {
 				t.Helper()
 				if err := s.SetToken(ctx, key, token); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			expect(testKey(1), 0)
 			set(testKey(1), 11)
 			expect(testKey(1), 11)
@@ -63,12 +65,14 @@ func TestStoreGivesWhatWasSetForTheSameKeyAlone(t *testing.T) {
 				other(&k)
 				expect(k, 0)
 			}
+
 			// A token for new firmware takes the place of the old one.
 			k := testKey(1)
 			k.GitHash = "new"
 			set(k, 12)
 			expect(testKey(1), 0)
 			expect(k, 12)
+
 			// The least recently used goes.
 			set(testKey(2), 22)
 			set(testKey(3), 33)
@@ -80,6 +84,7 @@ func TestStoreGivesWhatWasSetForTheSameKeyAlone(t *testing.T) {
 			if err := s.DropToken(ctx, testKey(3)); err != nil {
 				t.Fatal(err)
 			}
+
 			expect(testKey(3), 0)
 			if err := s.DropToken(ctx, testKey(3)); err != nil {
 				t.Errorf("dropping nothing: %v", err)
@@ -97,24 +102,28 @@ func TestFileKeepsOrderOverProcesses(t *testing.T) {
 		}
 		return s
 	}
+
 	a, b := open(), open()
 	for n := range 3 {
 		if err := a.SetToken(t.Context(), testKey(n), uint32(n+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if _, ok, _ := b.Token(t.Context(), testKey(0)); !ok { // used here: 1 is now the oldest
 		t.Error("another process's token is not seen")
 	}
 	if err := b.SetToken(t.Context(), testKey(9), 9); err != nil {
 		t.Fatal(err)
 	}
+
 	c := open()
 	for n, want := range map[int]bool{0: true, 1: false, 2: true, 9: true} {
 		if _, ok, _ := c.Token(t.Context(), testKey(n)); ok != want {
 			t.Errorf("token %d: %v, want %v", n, ok, want)
 		}
 	}
+
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v, want Perm 0o600", fi.Mode(), err)
 	}
@@ -138,6 +147,7 @@ func TestFileLosesNoTokenOfConcurrentWriters(t *testing.T) {
 			})
 		}
 	}
+
 	wg.Wait()
 	s, err := OpenFile(Config{Path: path})
 	if err != nil {
@@ -168,6 +178,7 @@ func TestFileSetsAsideWhatIsOursAndBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if got := log.String(); !strings.Contains(got, "set aside") || !strings.Contains(got, path) {
 				t.Errorf("got notice %q, want one that names the file", got)
 			}
@@ -175,6 +186,7 @@ func TestFileSetsAsideWhatIsOursAndBroken(t *testing.T) {
 			if err != nil || len(kept) != 1 {
 				t.Fatalf("got %v, %v, want one file set aside", kept, err)
 			}
+
 			if b, err := os.ReadFile(kept[0]); err != nil || string(b) != content {
 				t.Errorf("got %q set aside, %v, want what was there", b, err)
 			}
@@ -419,6 +431,7 @@ func TestRecentIsLeastRecentlyUsed(t *testing.T) {
 					at = i
 				}
 			}
+
 			switch rapid.IntRange(0, 2).Draw(t, "op") {
 			case 0:
 				token := rapid.Uint32Min(1).Draw(t, "token")
@@ -430,6 +443,7 @@ func TestRecentIsLeastRecentlyUsed(t *testing.T) {
 				if len(model) > limit {
 					model = model[1:]
 				}
+
 			case 1:
 				got, ok := r.get(key)
 				want := at >= 0 && model[at].key == key
@@ -440,12 +454,14 @@ func TestRecentIsLeastRecentlyUsed(t *testing.T) {
 					e := model[at]
 					model = append(append(model[:at:at], model[at+1:]...), e)
 				}
+
 			case 2:
 				r.drop(key)
 				if at >= 0 {
 					model = append(model[:at:at], model[at+1:]...)
 				}
 			}
+
 			i := 0
 			for e := range r.all() {
 				if i >= len(model) || e != model[i] {
@@ -453,10 +469,12 @@ func TestRecentIsLeastRecentlyUsed(t *testing.T) {
 				}
 				i++
 			}
+
 			if i != len(model) || len(r.slots) != i {
 				t.Fatalf("%d entries, %d slots, want %d", i, len(r.slots), len(model))
 			}
 		}
+
 		back, err := decode(encode(&r), limit)
 		if err != nil || back.order.Len() != len(model) {
 			t.Fatalf("over the file: %v", err)
@@ -471,6 +489,7 @@ func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(`{"version":1,"sessions":null}`))
 	f.Add([]byte(`{"version":1,"sessions":[{"token":1e400}]}`))
 	f.Add([]byte(strings.Repeat(`{"sessions":[`, 100)))
+
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decode(b, 3)
 		if err != nil {

@@ -47,10 +47,12 @@ func TestF20TokenFile(t *testing.T) {
 			t.Error(err)
 		}
 	}
+
 	s, err := OpenFile(Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for n := 1; n <= processes; n++ {
 		for i := range 10 {
 			key := Key{Broker: "b", CustomerID: "1", ApplicationID: uint32(n), DeviceSerial: fmt.Sprint(i), GitHash: "g"}

@@ -99,17 +99,20 @@ func TestLibraryFileWithOddTokens(t *testing.T) {
 			t.Errorf("token %s: %v", odd, err)
 			continue
 		}
+
 		if token, ok, err := s.Token(t.Context(), keyOf("SN-1", "h1")); ok || err != nil {
 			t.Errorf("token %s: got %d, %v", odd, token, err)
 		}
 		if err := s.SetToken(t.Context(), keyOf("SN-1", "h1"), 333); err != nil {
 			t.Fatal(err)
 		}
+
 		b, _ := os.ReadFile(path)
 		if want := "{\n  \"SN-2\": {\n    \"token\": " + odd + ",\n    \"git_hash\": null\n  },\n  \"SN-1\": {\n    \"token\": 333,\n    \"git_hash\": \"h1\"\n  }\n}"; string(b) != want {
 			t.Errorf("token %s: got %s, want %s", odd, b, want)
 		}
 	}
+
 	for _, other := range []string{`{"a": {"token": null, "git_hash": "h"}}`, `{"a": {"token": "x", "git_hash": "h"}}`, `{"a": {"token": 5}}`, `{"a": {"git_hash": "h"}}`} {
 		if _, ok := decodeForeign([]byte(other)); ok {
 			t.Errorf("%s was taken for the library's", other)
@@ -127,6 +130,7 @@ func TestLibraryFileBeside(t *testing.T) {
 	if err := os.WriteFile(path, []byte(libraryFile), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	s, err := OpenFile(Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -134,9 +138,11 @@ func TestLibraryFileBeside(t *testing.T) {
 	if s.Path() != filepath.Join(home, ".local", "state", "ulogkit", "session_tokens.json") {
 		t.Errorf("path %s", s.Path())
 	}
+
 	if token, ok, err := s.Token(t.Context(), keyOf("SN-1", "h1")); token != 111 || !ok || err != nil {
 		t.Errorf("got %d, %v, %v", token, ok, err)
 	}
+
 	// One that the cloud refused is not given out again.
 	if err := s.DropToken(t.Context(), keyOf("SN-1", "h1")); err != nil {
 		t.Fatal(err)
@@ -144,12 +150,14 @@ func TestLibraryFileBeside(t *testing.T) {
 	if token, ok, _ := s.Token(t.Context(), keyOf("SN-1", "h1")); ok {
 		t.Errorf("got %d, which was dropped", token)
 	}
+
 	if err := s.SetToken(t.Context(), keyOf("SN-1", "h1"), 222); err != nil {
 		t.Fatal(err)
 	}
 	if token, _, _ := s.Token(t.Context(), keyOf("SN-1", "h1")); token != 222 {
 		t.Errorf("got %d, want the newer one", token)
 	}
+
 	if b, _ := os.ReadFile(path); string(b) != libraryFile {
 		t.Errorf("the library's file was changed: %s", b)
 	}

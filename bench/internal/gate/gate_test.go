@@ -26,6 +26,7 @@ func row(name string, ns, bytes, allocs float64) string {
 func TestSpeed(t *testing.T) {
 	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10, "", nil}}
 	ours := row("Walk/impl=format/size=1", 100, 0, 0)
+
 	for _, c := range []struct {
 		name string
 		peer float64 // ns
@@ -101,6 +102,7 @@ func TestSpeedAbsent(t *testing.T) {
 			t.Errorf("%s: verdicts are %+v", c.name, verdicts)
 		}
 	}
+
 	costs := []Cost{{Bench: "Header", Impl: "format", Case: "*"}}
 	for head, want := range map[string]int{"": 2, "skip: Header\n": 1} { // Walk has no entry
 		if got := Allocations(run(t, head+row("Walk/impl=format", 1, 0, 0)), costs); len(got) != want {
@@ -197,6 +199,7 @@ func TestSpeedOfBusyMachine(t *testing.T) {
 			}
 		})
 	}
+
 	for _, p := range Promises {
 		if shared := strings.Contains("Parallel CaptureFile Publish Outbox Ingest", p.Bench); shared != (p.Takes != "") {
 			t.Errorf("%s takes %q", p.Bench, p.Takes)
@@ -209,6 +212,7 @@ func TestAllocations(t *testing.T) {
 		{Bench: "Walk", Impl: "format", Case: "size=1", Allocs: 2, Bytes: 64},
 		{Bench: "Walk", Impl: "format", Case: "*"},
 	}
+
 	for _, c := range []struct {
 		name string
 		rows []string

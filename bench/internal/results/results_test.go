@@ -113,6 +113,7 @@ func TestLoad(t *testing.T) {
 	if _, err := Load(dir); !errors.Is(err, ErrNone) {
 		t.Errorf("empty directory: %v, want %v", err, ErrNone)
 	}
+
 	for name, text := range map[string]string{
 		// By name they would be the other way round.
 		"a.txt":     strings.Replace(header, "01-02", "03-04", 1) + "BenchmarkX-2 1 5 ns/op\n",
@@ -124,6 +125,7 @@ func TestLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	runs, err := Load(dir)
 	if err != nil || len(runs) != 3 || runs[0].File != "b.txt" || runs[2].File != "a.txt" {
 		t.Fatalf("runs %v, error %v, want len(runs) 3, File \"b.txt\" and File \"a.txt\"", runs, err)
@@ -131,6 +133,7 @@ func TestLoad(t *testing.T) {
 	if got := Previous(runs, runs[2]); got != runs[0] {
 		t.Errorf("the run before %v is %v", runs[2].File, got)
 	}
+
 	if got := Previous(runs, runs[0]); got != nil {
 		t.Errorf("a run is before the first: %v", got.File)
 	}

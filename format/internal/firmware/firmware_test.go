@@ -39,6 +39,7 @@ func TestFunctions(t *testing.T) {
 		[4]uint32{0, 0x500, 4, global},    // no name
 		[4]uint32{99, 0x600, 4, global},   // a name outside
 	)
+
 	got, err := f.Functions()
 	want := []Function{{Addr: 0x100, Size: 4, Name: "two"}, {Addr: 0x200, Size: 8, Name: "alias"}}
 	if err != nil || !slices.Equal(got, want) {
@@ -48,6 +49,7 @@ func TestFunctions(t *testing.T) {
 	if err != nil || len(values) != 2 || values["one"] != 0x101 || values["alias"] != 0x201 {
 		t.Errorf("values are %v, %v, want len(values) 2, values[\"one\"] 0x101 and values[\"alias\"] 0x201", values, err)
 	}
+
 	if got, err := (&File{}).Functions(); len(got) != 0 || err != nil {
 		t.Errorf("a file without symbols has functions %v, %v", got, err)
 	}
@@ -130,6 +132,7 @@ func TestLinesLongNames(t *testing.T) {
 		program = append(program, 1)                                    // copy
 		pcs = append(pcs, 0x1000+i)
 	}
+
 	program = append(program, 2, 1, 0, 1, 1) // advance_pc, end_sequence
 	opcodes := []byte{1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1}
 	for version, tables := range map[byte][]byte{

@@ -252,6 +252,7 @@ func (u *lineUnit) readForm(c *Cursor, form uint64) (text string, number uint64)
 	default:
 		c.Bad = true
 	}
+
 	return "", 0
 }
 

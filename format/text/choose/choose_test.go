@@ -37,6 +37,7 @@ func TestChooseOneLog(t *testing.T) {
 		both = append(both, at(0x1000, format.ArgI32(1)))
 	}
 	decided := append(append([]format.Record(nil), both...), at(0x2000, format.ArgI32(7)))
+
 	for name, c := range map[string]struct {
 		log       []format.Record
 		before    text.Dictionary
@@ -132,6 +133,7 @@ func TestChooseByTheSessionToken(t *testing.T) {
 			return map[uint32]choose.Dictionary{0: b, 7: b, 8: a, 9: gone}[token]
 		},
 	})
+
 	for _, c := range []struct {
 		token, addr uint32
 		want        choose.Dictionary

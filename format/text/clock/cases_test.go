@@ -26,6 +26,7 @@ func TestCases(t *testing.T) {
 	seconds := func(n int) (deltas []uint64) { return slices.Repeat([]uint64{hz}, n) }
 	second := func(b Buffer) Buffer { b.ID++; return b }
 	day := uint64(86_400 * hz)
+
 	for name, c := range map[string]struct {
 		buffers []Buffer
 		ends    []float64
@@ -200,6 +201,7 @@ func TestClockSetBack(t *testing.T) {
 				}
 				buffers = append(buffers, b)
 			}
+
 			places, order, notes := Resolve(buffers)
 			if len(notes) != 1 || notes[0].Kind != Stepped || notes[0].Buffer != 3 || notes[0].Micros/1_000_000 != set/1_000_000 {
 				t.Errorf("told %+v", notes)
@@ -207,6 +209,7 @@ func TestClockSetBack(t *testing.T) {
 			if !slices.Equal(order, []int{0, 1, 2, 3, 4, 5}) || places[5].Boot != 0 {
 				t.Errorf("order %v, last place %+v", order, places[5])
 			}
+
 			for i := range places {
 				if us, bound, ok := places[i].WallMicros(places[i].Base + buffers[i].Sum); !ok || us-buffers[i].Epoch > bound || buffers[i].Epoch-us > bound {
 					t.Errorf("buffer %d: its end at %d us is shown at %d, with a bound of %d", i, buffers[i].Epoch, us, bound)

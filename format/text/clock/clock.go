@@ -44,6 +44,7 @@ func NewBuffer(l format.Log) Buffer {
 	} else {
 		b.Unbelieved = epoch
 	}
+
 	frames := l.Frames()
 	for frames.Next() {
 		f := frames.Frame()
@@ -54,6 +55,7 @@ func NewBuffer(l format.Log) Buffer {
 		b.Sum += uint64(f.TickDelta)
 		b.LastSequence = f.Sequence
 	}
+
 	// Without a clock, and at the beginning of a boot without ticks, a device can
 	// well write the same twice.
 	if b.Frames > 0 && (b.Timed && b.Tick != 0 || !b.Timed && b.FirstSequence != 0) {
@@ -64,6 +66,7 @@ func NewBuffer(l format.Log) Buffer {
 		h.Write(raw[1+lenToken:])
 		b.ID = h.Sum64() | 1
 	}
+
 	return b
 }
 

@@ -94,6 +94,7 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 				ticks.then = rapid.SampledFrom([]uint32{50, 512, 16384, 33000}).Draw(t, "then")
 				all[len(all)-1].kept = true
 			}
+
 			for i := range rapid.IntRange(1, 6).Draw(t, "frames") {
 				tick += int64(rapid.IntRange(0, 20*int(d.rate)).Draw(t, "delta"))
 				delta := uint64(tick - last)
@@ -112,6 +113,7 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 				last = tick
 				s.Frames++
 			}
+
 			tick += int64(rapid.IntRange(0, 30*int(d.rate)).Draw(t, "slack"))
 			s.Timed, s.Tick, s.Rate = true, uint32(tick), ticks.rateAt(tick)
 			s.tick, s.first = tick, s.Rate == d.rate
@@ -119,6 +121,7 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 				s.made = us(tick)
 				s.came = s.made + int64(rapid.IntRange(0, delivery).Draw(t, "delivery"))
 			}
+
 			if d.epochs {
 				s.Epoch = us(tick)
 			}
@@ -126,8 +129,10 @@ func (d device) fleet(t *rapid.T) (all []sent) {
 			id++
 			all = append(all, s)
 		}
+
 		wall = us(tick) + int64(rapid.IntRange(1, 1_000_000_000).Draw(t, "off"))
 	}
+
 	return all
 }
 
@@ -194,6 +199,7 @@ func allMishaps(t *rapid.T, all []sent) (got []sent) {
 			}
 		}
 	}
+
 	return append(got, mishaps(t, rest)...)
 }
 
@@ -209,10 +215,12 @@ func (s *sent) check(t *rapid.T, p Place, whole bool, how string) {
 		for _, off := range []int64{shown - at, shown - at + wrap, shown - at - wrap} {
 			inside = inside || off <= int64(p.Early) && -off <= int64(p.Late)
 		}
+
 		if !inside {
 			t.Logf("%+v", s)
 			t.Fatalf("%s: a frame of boot %d at tick %d is shown at %d, which may be %d early and %d late", how, s.boot, at, shown, p.Late, p.Early)
 		}
+
 		if off := p.Micros(uint64(shown)) - s.own[i]; whole && max(shown-at, at-shown) < wrap/2 && max(off, -off) > p.Error() {
 			t.Fatalf("%s: a frame of boot %d at %d us of the device is shown off by %d with a bound of %d", how, s.boot, s.own[i], off, p.Error())
 		}
@@ -295,6 +303,7 @@ func holds(t *rapid.T, got []sent) {
 	if len(order) != len(got) {
 		t.Fatalf("%d of %d buffers have a place", len(order), len(got))
 	}
+
 	var later, now rates
 	for i := range got {
 		later.add(places[i].Boot, &got[i])
@@ -308,6 +317,7 @@ func holds(t *rapid.T, got []sent) {
 			s.check(t, p, now.known(p.Boot), "one by one")
 		}
 	}
+
 	end := map[int]uint64{}
 	for _, i := range order {
 		p := places[i]

@@ -53,6 +53,7 @@ func (c *Clock) Next(b Buffer) (Place, []Note) {
 	case e == nil:
 		return Place{RepeatOf: c.seen[b.ID], Boot: c.boot()}, c.notes
 	}
+
 	if v == restart || v == discord {
 		c.restart(e)
 	}
@@ -63,12 +64,14 @@ func (c *Clock) Next(b Buffer) (Place, []Note) {
 	} else if v == late {
 		base = max(base, 0)
 	}
+
 	p := Place{Boot: c.boot(), RepeatOf: -1}
 	c.finish(e, &p, base, e.upper(), v == late)
 	if extra := len(c.now.entries) - kept; extra > 0 {
 		c.free = append(c.free, c.now.entries[:extra]...)
 		c.now.drop(extra)
 	}
+
 	if len(c.seen) > remembered {
 		clear(c.seen)
 	}
@@ -308,6 +311,7 @@ func (c *Clock) wall(e *entry, p *Place) {
 			}
 		}
 		c.anchor, c.holder, c.arrival = w, *p, false
+
 	case e.Arrival != 0 && (!c.anchor.Known || c.arrival):
 		w := Wall{Known: true, Time: e.Arrival, Tick: uint64(e.tick), Slope: nominal, PPM: drift, Error: delivery}
 		holder := *p
@@ -323,6 +327,7 @@ func (c *Clock) wall(e *entry, p *Place) {
 		}
 		c.anchor, c.holder, c.arrival = w, holder, true
 	}
+
 	p.Wall = c.anchor.from(&c.holder, p)
 }
 

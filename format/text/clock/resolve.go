@@ -89,6 +89,7 @@ func (b *boot) place(c *Clock, places []Place) {
 			proved = math.MaxInt64
 		}
 	}
+
 	b.anchors(c)
 	if n > 0 {
 		c.restart(b.entries[0])
@@ -99,6 +100,7 @@ func (b *boot) place(c *Clock, places []Place) {
 		base := min(max(e.base(), int64(c.end)), allowed[i])
 		c.finish(e, p, base, upper[i], false)
 	}
+
 	if !c.anchor.Known {
 		return
 	}
@@ -109,6 +111,7 @@ func (b *boot) place(c *Clock, places []Place) {
 			break
 		}
 	}
+
 	for _, e := range b.entries { // those before the first that knows the time
 		if p := &places[e.index]; p.Rate != 0 && (!p.Wall.Known || c.arrival) {
 			p.Wall = first.from(of, p)

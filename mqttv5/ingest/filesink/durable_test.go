@@ -124,16 +124,19 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 	if err := AcceptLosses(dir, []ingest.LossError{{First: 1, Last: 1}}); err != nil {
 		t.Fatal(err)
 	}
+
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 5 {
 		t.Fatalf("got %v, %v, want five files", files, err)
 	}
+
 	for _, f := range files {
 		info, err := f.Info()
 		if err != nil || info.Mode() != 0o600 {
 			t.Errorf("%s: got mode %v, %v, want 0600", f.Name(), info.Mode(), err)
 		}
 	}
+
 	for _, name := range []string{dir, filepath.Dir(dir)} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: got mode %v, %v, want 0700", name, info.Mode(), err)

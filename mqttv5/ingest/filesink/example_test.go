@@ -19,6 +19,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+
 	defer os.RemoveAll(tmp)
 	dir := filepath.Join(tmp, "sink")
 	sink, err := filesink.Open(filesink.Config{Dir: dir})
@@ -26,6 +27,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+
 	defer sink.Close()
 	ctx := context.Background()
 	for _, text := range []string{"a", "b", "a"} {
@@ -35,11 +37,13 @@ func Example() {
 			return
 		}
 	}
+
 	files, err := filesink.OpenReader(dir, 0)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	r := ingest.Deduplicate(files, 0)
 	defer r.Close()
 	for {

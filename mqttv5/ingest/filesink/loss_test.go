@@ -63,6 +63,7 @@ func TestLossIsNeverForgotten(t *testing.T) {
 					gone++
 				}
 			}
+
 			first := 5 - gone + 1
 			for range 3 {
 				var log bytes.Buffer
@@ -75,6 +76,7 @@ func TestLossIsNeverForgotten(t *testing.T) {
 					t.Errorf("the worker said %q, want the loss of %d to 5", log.String(), first)
 				}
 			}
+
 			s := open(t, Config{Dir: dir})
 			appendAll(t, s, testRecords(6, 2))
 			s.Close()
@@ -190,6 +192,7 @@ func TestAcceptedLosses(t *testing.T) {
 	if err := AcceptLosses(dir, []ingest.LossError{*lost[0]}); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, lost = readAll(t, dir, 1); len(lost) != 1 || !lost[0].Accepted {
 		t.Errorf("lost %+v, want one that is accepted", lost)
 	}
@@ -198,6 +201,7 @@ func TestAcceptedLosses(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("the worker said %q about what was accepted", log.String())
 	}
+
 	appendAll(t, s, testRecords(6, 1))
 	s.Close()
 	if err := os.Truncate(segmentName(dir, 6), 40); err != nil {
@@ -207,6 +211,7 @@ func TestAcceptedLosses(t *testing.T) {
 	if len(lost) != 2 || !lost[0].Accepted || lost[1].Accepted || lost[1].First != 6 {
 		t.Errorf("lost %+v, want 5 accepted and 6 not", lost)
 	}
+
 	rewrite(t, acceptedName(dir), []byte("5 five\n"))
 	if _, err := OpenReader(dir, 1); err == nil || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("error %v about a file that was changed, want its line", err)
@@ -223,11 +228,13 @@ func TestTailOfACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	rewrite(t, indexName(dir, 1), index[:2*indexEntry])
 	source, err := OpenSource(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, alive := range []bool{true, false} {
 		last := uint64(5)
 		if alive {
@@ -245,6 +252,7 @@ func TestTailOfACrash(t *testing.T) {
 			t.Errorf("with a worker %v: extent %+v, error %v, want 1 to %d", alive, e, err, last)
 		}
 	}
+
 	if s := open(t, Config{Dir: dir}); s.Next() != 6 {
 		t.Errorf("next is %d, want 6", s.Next())
 	}

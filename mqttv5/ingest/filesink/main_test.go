@@ -68,6 +68,7 @@ func readAll(t testing.TB, dir string, from uint64) (all []ingest.Record, lost [
 		t.Fatal(err)
 	}
 	defer r.Close()
+
 	for {
 		rec, err := r.Next(t.Context())
 		loss := (*ingest.LossError)(nil)

@@ -46,11 +46,13 @@ func child(dir string) int {
 			return 1
 		}
 	}
+
 	s, err := Open(Config{Dir: dir, SegmentBytes: 1 << 20})
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
+
 	defer s.Close()
 	lines := bufio.NewScanner(os.Stdin)
 	for {
@@ -60,6 +62,7 @@ func child(dir string) int {
 			fmt.Println(s.Next() - 1)
 			continue
 		}
+
 		fmt.Println("failed:", err)
 		if limit == 0 || !lines.Scan() {
 			return 0
@@ -67,6 +70,7 @@ func child(dir string) int {
 		if lines.Text() != "room" {
 			continue
 		}
+
 		now := syscall.Rlimit{Cur: syscall.RLIM_INFINITY & (1<<63 - 1), Max: syscall.RLIM_INFINITY & (1<<63 - 1)}
 		syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now)
 		now.Cur, limit = now.Max, 0
@@ -120,12 +124,14 @@ func TestKilled(t *testing.T) {
 			}
 			stored = n
 		}
+
 		cmd.Process.Kill()
 		for lines.Scan() {
 			if n, err := strconv.ParseUint(lines.Text(), 10, 64); err == nil {
 				stored = n
 			}
 		}
+
 		cmd.Wait()
 		s := open(t, Config{Dir: dir})
 		if s.Next() <= stored {
@@ -135,6 +141,7 @@ func TestKilled(t *testing.T) {
 		if len(lost) > 0 {
 			t.Fatalf("round %d: got losses %v, want none", round, lost)
 		}
+
 		same(t, got, want(1, s.Next()-1))
 		s.Close()
 	}
@@ -172,6 +179,7 @@ func TestDiskFull(t *testing.T) {
 				same(t, followed, got)
 				fmt.Fprintln(in, word)
 			}
+
 			after := before
 			for lines.Scan() && after < before+50 {
 				n, err := strconv.ParseUint(lines.Text(), 10, 64)
@@ -180,6 +188,7 @@ func TestDiskFull(t *testing.T) {
 				}
 				after = n
 			}
+
 			cmd.Process.Kill()
 			for lines.Scan() {
 			}
@@ -189,6 +198,7 @@ func TestDiskFull(t *testing.T) {
 			if len(lost) > 0 || uint64(len(got)) < after {
 				t.Fatalf("%d records, lost %v", len(got), lost)
 			}
+
 			same(t, got, want(1, uint64(len(got))))
 			same(t, append(followed, readOn(t, follow)...), got)
 		})

@@ -44,12 +44,14 @@ func TestTornTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	whole := 3 // records that were durable
 	from := int(places[whole].offset)
 	for cut := from; cut < len(content); cut += 1 + (cut-from)/7 {
 		rewrite(t, segmentName(dir, 1), content[:cut])
 		rewrite(t, indexName(dir, 1), index[:whole*indexEntry])
 		s := open(t, Config{Dir: dir})
+
 		// What was written whole counts, durable or not: nobody else can have it.
 		n := uint64(0)
 		for _, e := range places {
@@ -57,6 +59,7 @@ func TestTornTail(t *testing.T) {
 				n++
 			}
 		}
+
 		if s.Next() != n+1 {
 			t.Fatalf("cut at %d: next is %d, want %d", cut, s.Next(), n+1)
 		}
@@ -66,6 +69,7 @@ func TestTornTail(t *testing.T) {
 		if len(lost) > 0 {
 			t.Fatalf("cut at %d: %v, want nothing lost", cut, lost)
 		}
+
 		same(t, got, want(1, n+2))
 	}
 }
@@ -103,12 +107,14 @@ func TestFlippedByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	restore := func() {
 		rewrite(t, segmentName(dir, 1), content)
 		rewrite(t, indexName(dir, 1), index)
 		os.Remove(segmentName(dir, 6))
 		os.Remove(indexName(dir, 6))
 	}
+
 	check := func(what string, at int, victim uint64) {
 		t.Helper()
 		for _, reopened := range []bool{false, true} {
@@ -120,6 +126,7 @@ func TestFlippedByte(t *testing.T) {
 				appendAll(t, s, testRecords(6, 1))
 				s.Close()
 			}
+
 			got, lost := readAll(t, dir, 1)
 			last := uint64(5)
 			if reopened {
@@ -134,9 +141,11 @@ func TestFlippedByte(t *testing.T) {
 			} else if len(lost) > 0 {
 				t.Fatalf("%s byte %d, reopened %v: lost %v", what, at, reopened, lost)
 			}
+
 			same(t, got, expected)
 		}
 	}
+
 	for i, e := range places {
 		for at := int(e.offset); at < int(e.offset+e.length); at += 1 + (at-int(e.offset))/9 {
 			restore()
@@ -146,6 +155,7 @@ func TestFlippedByte(t *testing.T) {
 			check("segment", at, uint64(i+1))
 		}
 	}
+
 	for at := range index {
 		restore()
 		bad := append([]byte(nil), index...)
@@ -153,6 +163,7 @@ func TestFlippedByte(t *testing.T) {
 		rewrite(t, indexName(dir, 1), bad)
 		check("index", at, 0)
 	}
+
 	restore()
 	if err := os.Remove(indexName(dir, 1)); err != nil {
 		t.Fatal(err)
@@ -172,6 +183,7 @@ func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
 	if err := os.Chtimes(name, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
+
 	open(t, Config{Dir: dir}).Close()
 	if info, err := os.Stat(name); err != nil || !info.ModTime().Equal(time.Unix(1, 0)) {
 		t.Errorf("a good index was written again: %v, error %v", info.ModTime(), err)
@@ -180,6 +192,7 @@ func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	rewrite(t, name, append(content, 1, 2, 3))
 	s = open(t, Config{Dir: dir})
 	appendAll(t, s, testRecords(4, 2))
@@ -187,6 +200,7 @@ func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
 	if len(lost) > 0 {
 		t.Fatalf("got losses %v, want none", lost)
 	}
+
 	same(t, got, want(1, 5))
 }
 
@@ -226,6 +240,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(seg[:len(seg)-3])
 	f.Add(append(append([]byte(nil), seg[:segmentHead]...), seg[segmentHead+1:]...))
 	f.Add([]byte(segmentMagic))
+
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 4<<10 {
 			return // no more to be found in it, and slow to make smaller
@@ -234,6 +249,7 @@ func FuzzScan(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		last := uint32(segmentHead)
 		for i, e := range found.entries {
 			if e.length == 0 {
@@ -247,6 +263,7 @@ func FuzzScan(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+
 		if len(found.entries) == 0 {
 			return
 		}

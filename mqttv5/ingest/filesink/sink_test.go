@@ -57,10 +57,12 @@ func TestRoundTrip(t *testing.T) {
 		}
 		next += n
 	}
+
 	segments, err := listSegments(dir)
 	if err != nil || len(segments) < 3 {
 		t.Fatalf("%d segments, error %v, want at least 3", len(segments), err)
 	}
+
 	for _, from := range []uint64{0, 1, 2, 38, 39, 100, 101} {
 		got, lost := readAll(t, dir, from)
 		if len(lost) > 0 {
@@ -68,15 +70,18 @@ func TestRoundTrip(t *testing.T) {
 		}
 		same(t, got, want(max(from, 1), next-1))
 	}
+
 	if got, _ := readAll(t, dir, 102); len(got) > 0 {
 		t.Error("records behind the end")
 	}
+
 	// It goes on where it was, and old segments can go.
 	s.Close()
 	s = open(t, Config{Dir: dir, SegmentBytes: 20_000})
 	if s.Next() != next {
 		t.Fatalf("next is %d, want %d", s.Next(), next)
 	}
+
 	appendAll(t, s, testRecords(next, 1))
 	if err := s.Remove(50); err != nil {
 		t.Fatal(err)
@@ -85,6 +90,7 @@ func TestRoundTrip(t *testing.T) {
 	if len(got) == 0 || got[0].Sequence > 50 || got[0].Sequence == 1 || len(lost) > 0 {
 		t.Fatalf("after Remove(50): %d records, lost %v", len(got), lost)
 	}
+
 	same(t, got, want(got[0].Sequence, next))
 }
 
@@ -102,6 +108,7 @@ func TestReaderWhoseSegmentWasRemoved(t *testing.T) {
 	if err := s.Remove(3); err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = r.Next(t.Context())
 	loss := (*ingest.LossError)(nil)
 	if !errors.As(err, &loss) || loss.First != 1 || loss.Last != 2 {
@@ -178,6 +185,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 		synced = append(synced, f.Name())
 		return f.Sync()
 	}
+
 	appendAll(t, s, testRecords(1, 2))
 	appendAll(t, s, testRecords(3, 2))
 	if len(synced) != 2 {
@@ -188,9 +196,11 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := s.Append(t.Context(), testRecords(5, 2)); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want that of the sync", err)
 	}
+
 	// Nothing of the batch stays in the file, where it would take room.
 	if after, err := os.Stat(synced[0]); err != nil || after.Size() != before.Size() {
 		t.Errorf("the segment has %d bytes after a failure, %d before, error %v", after.Size(), before.Size(), err)
@@ -199,12 +209,14 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	if len(lost) > 0 {
 		t.Fatalf("got losses %v, want none", lost)
 	}
+
 	same(t, got, want(1, 4))
 	fail = false
 	appendAll(t, s, testRecords(5, 2))
 	if synced[0] != synced[1] || synced[2] == synced[1] {
 		t.Errorf("syncs of %q", synced)
 	}
+
 	got, lost = readAll(t, dir, 1)
 	if len(lost) > 0 {
 		t.Fatalf("got losses %v, want none", lost)
@@ -238,6 +250,7 @@ func TestReaderFollowsThroughAFailedBatch(t *testing.T) {
 	defer follow.Close()
 	broken := errors.New("medium error")
 	next := uint64(1)
+
 	for range 3 {
 		sync := s.sync
 		for range 2 {
@@ -271,6 +284,7 @@ func TestReaderFollowsBehindDamage(t *testing.T) {
 	if _, err := follow.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	sync := s.sync
 	s.sync = func(f *os.File) error {
 		s.sync = sync
@@ -281,10 +295,12 @@ func TestReaderFollowsBehindDamage(t *testing.T) {
 		same(t, readOn(t, follow), nil) // what is being synced is not durable yet
 		return sync(f)
 	}
+
 	for next := uint64(3); next < 60; next += 3 {
 		appendAll(t, s, testRecords(next, 3))
 		same(t, readOn(t, follow), want(next, next+2))
 	}
+
 	if all, err := listSegments(dir); err != nil || len(all) < 2 {
 		t.Errorf("segments %v, error %v, want len(all) at least 2", all, err)
 	}

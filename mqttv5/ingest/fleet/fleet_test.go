@@ -57,6 +57,7 @@ func TestDeviceAndFirmware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	set := func(serial, hash string, token uint32) {
 		t.Helper()
 		key := mqttv5.SessionKey{Broker: "b:1", CustomerID: "7", ApplicationID: 42, DeviceSerial: serial, GitHash: hash}
@@ -64,6 +65,7 @@ func TestDeviceAndFirmware(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	set("SN1", hashA, 1)
 	set("SN2", hashB[:9], 2)
 	set("SN3", "ccccccc", 3)
@@ -71,6 +73,7 @@ func TestDeviceAndFirmware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	set("SN4", hashB, 4) // while it runs
 	for _, c := range []struct {
 		token uint32
@@ -95,6 +98,7 @@ func TestDeviceAndFirmware(t *testing.T) {
 			}
 		}
 	}
+
 	if _, ok := f.Device(otlp.Device{CustomerID: "8", ApplicationID: 42, Token: 1}); ok {
 		t.Error("another customer's device has the name of this one's")
 	}
@@ -112,17 +116,20 @@ func TestOneDictionaryAndNone(t *testing.T) {
 	if got := textOf(t, f, otlp.Device{Info: mqttv5.DeviceInfo{GitHash: hashA}}, 4096); got != "b is %d" {
 		t.Errorf("the only dictionary gives %q", got)
 	}
+
 	if f, err = Open(Config{}); err != nil {
 		t.Fatal(err)
 	}
 	if f.Choose(otlp.Device{}, logAt(t, 4096)).Dictionary != nil {
 		t.Error("a dictionary out of none")
 	}
+
 	for _, cfg := range []Config{{Store: "no-such-file"}, {Dictionaries: "no-such-directory"}} {
 		if _, err := Open(cfg); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%+v: got error %v, want %v", cfg, err, fs.ErrNotExist)
 		}
 	}
+
 	if _, err := Open(Config{Dictionaries: t.TempDir()}); !errors.Is(err, dict.ErrNoDictionary) {
 		t.Errorf("empty directory: %v, want %v", err, dict.ErrNoDictionary)
 	}

@@ -53,11 +53,13 @@ func startCluster(t testing.TB, n int) *cluster {
 		c.options = append(c.options, o)
 		c.start(i)
 	}
+
 	t.Cleanup(func() {
 		for i := range c.servers {
 			c.stop(i)
 		}
 	})
+
 	c.waitReady()
 	return c
 }

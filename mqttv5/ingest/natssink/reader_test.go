@@ -86,21 +86,25 @@ func TestUnansweredRequests(t *testing.T) {
 	if err := open(t, Config{URL: c.url(), Replicas: 1}).Append(ctx, testRecords(0, 3)); err != nil {
 		t.Fatal(err)
 	}
+
 	r, err := s.Read(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for n := range uint64(3) {
 		if rec, err := r.Next(ctx); err != nil || rec.Sequence != n+1 {
 			t.Fatalf("record %d, error %v", rec.Sequence, err)
 		}
 	}
+
 	if _, err := r.Next(ctx); !errors.Is(err, ingest.ErrEnd) {
 		t.Errorf("error %v, want ErrEnd", err)
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, left := range l.left {
@@ -137,6 +141,7 @@ func TestTheLeaderTellsTheEnd(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := s.Append(t.Context(), testRecords(0, 3)); err != nil {
 		t.Fatal(err)
 	}
@@ -144,12 +149,14 @@ func TestTheLeaderTellsTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if !stream.CachedInfo().Config.AllowDirect {
 		t.Error("the stream does not allow direct gets")
 	}
 	if err := stream.DeleteMsg(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
+
 	got := readAll(t, s, 0)
 	if len(got) != 2 || got[0].Key != testRecord(0).Key || got[1].Topic != testRecord(1).Topic || !bytes.Equal(got[1].Payload, testRecord(1).Payload) {
 		t.Errorf("read %+v", got)
@@ -167,6 +174,7 @@ func TestDeletedEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := stream.DeleteMsg(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
@@ -178,12 +186,14 @@ func TestDeletedEnd(t *testing.T) {
 	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != 1 {
 		t.Fatalf("record %d, error %v", rec.Sequence, err)
 	}
+
 	if _, err := r.Next(t.Context()); !errors.Is(err, ingest.ErrEnd) {
 		t.Fatalf("error %v, want ErrEnd", err)
 	}
 	if err := s.Append(t.Context(), testRecords(2, 1)); err != nil {
 		t.Fatal(err)
 	}
+
 	loss := (*ingest.LossError)(nil)
 	if _, err := r.Next(t.Context()); !errors.As(err, &loss) || loss.First != 2 || loss.Last != 2 {
 		t.Errorf("error %v, want the loss of record 2", err)
@@ -203,6 +213,7 @@ func TestSourceMakesNothing(t *testing.T) {
 	if err := s.Append(t.Context(), testRecords(0, 2)); err != nil {
 		t.Fatal(err)
 	}
+
 	for names := s.js.StreamNames(t.Context()); ; {
 		name, ok := <-names.Name()
 		if !ok {
@@ -212,6 +223,7 @@ func TestSourceMakesNothing(t *testing.T) {
 			t.Errorf("there is a stream %s", name)
 		}
 	}
+
 	source, err := OpenSource(t.Context(), Config{URL: c.url(), Stream: "S"})
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +242,7 @@ func FuzzMessage(f *testing.F) {
 		m := message("S", &r)
 		f.Add(m.Header.Get(headerKey), m.Header.Get(headerKind), m.Header.Get(headerTime), m.Header.Get(headerTopic), m.Header.Get(headerID), m.Header.Get(headerReason), m.Data[:min(len(m.Data), 16)])
 	}
+
 	f.Add("", "3", "-1", "%", "%0", "%zz", []byte(nil))
 	f.Fuzz(func(t *testing.T, key, kind, at, topic, id, reason string, data []byte) {
 		h := nats.Header{}

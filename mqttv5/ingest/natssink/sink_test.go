@@ -82,6 +82,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got := info.CachedInfo().Config; got.Storage != jetstream.FileStorage || got.Replicas != 3 || got.Duplicates != 2*time.Minute {
 		t.Errorf("stream is %+v, want Storage %v, Replicas 3 and Duplicates %v", got, jetstream.FileStorage, 2*time.Minute)
 	}
@@ -94,6 +95,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 			}
 		}
 	}
+
 	for _, from := range []uint64{0, 1, 2, 500, 600} {
 		got := readAll(t, s, from)
 		var want []ingest.Record
@@ -109,6 +111,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 			t.Fatalf("from %d: %d records differ from %d", from, len(got), len(want))
 		}
 	}
+
 	// A reader that is at the end goes on.
 	r, err := s.Read(t.Context(), n+1)
 	if err != nil {
@@ -118,12 +121,14 @@ func TestRoundTripAndCopies(t *testing.T) {
 	if _, err := r.Next(t.Context()); !errors.Is(err, ingest.ErrEnd) {
 		t.Fatalf("error %v, want ErrEnd", err)
 	}
+
 	if err := s.Append(t.Context(), testRecords(n, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != n+1 || !bytes.Equal(rec.Payload, testRecord(n).Payload) {
 		t.Fatalf("record %d, error %v", rec.Sequence, err)
 	}
+
 	// Deleted records are reported, and so is what others put into the stream.
 	if err := info.DeleteMsg(t.Context(), 3); err != nil {
 		t.Fatal(err)
@@ -131,6 +136,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 	if _, err := s.js.Publish(t.Context(), "ULOGKIT.other", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
+
 	r2, err := s.Read(t.Context(), 3)
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +146,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 	if _, err := r2.Next(t.Context()); !errors.As(err, &loss) || loss.First != 3 || loss.Last != 3 {
 		t.Errorf("error %v, want the loss of record 3", err)
 	}
+
 	if rec, err := r2.Next(t.Context()); err != nil || rec.Sequence != 4 {
 		t.Errorf("record %d, error %v, want 4", rec.Sequence, err)
 	}
@@ -151,6 +158,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 	if _, err := r3.Next(t.Context()); !errors.As(err, &loss) || !errors.Is(err, errForeign) {
 		t.Errorf("error %v, want a loss of what is foreign", err)
 	}
+
 	// A stream that is there already must be what is asked for.
 	if _, err := Open(t.Context(), Config{URL: c.url(), Replicas: 1}); err == nil || !strings.Contains(err.Error(), "3 replicas, 1 are asked for") {
 		t.Errorf("error %v, want an error that says \"3 replicas, 1 are asked for\"", err)
@@ -182,12 +190,14 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 				time.Sleep(5 * time.Millisecond) // as a worker would, only longer
 			}
 		}
+
 		go appendAll()
 		if len(kills) > 0 && round == kills[0] {
 			kills = kills[1:]
 			killed = c.leader("ULOGKIT")
 			c.stop(killed)
 		}
+
 		if err := <-appended; err != nil {
 			t.Fatal(err)
 		}
@@ -196,6 +206,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 			c.start(killed)
 		}
 	}
+
 	got := readAll(t, s, 0)
 	seen := map[ingest.Key]int{}
 	for _, r := range got {
@@ -207,6 +218,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 			t.Fatalf("record %d is there %d times", i, seen[want.Key])
 		}
 	}
+
 	for _, r := range got {
 		if !strings.HasPrefix(r.Topic, "binlog") {
 			continue
@@ -217,6 +229,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 			t.Fatalf("record %d has other bytes", i)
 		}
 	}
+
 	t.Logf("%d records, %d failed attempts", n, failures)
 }
 
@@ -236,12 +249,14 @@ func TestServersAway(t *testing.T) {
 	if _, err := r.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	c.stop(0)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := s.Append(ctx, testRecords(10, 10)); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "append to stream ULOGKIT") {
 		t.Errorf("error %v, the caller's %v", err, ctx.Err())
 	}
+
 	c.start(0)
 	c.waitReady()
 	c.wait("appending to work again", func() bool { return s.Append(t.Context(), testRecords(10, 10)) == nil })
@@ -271,6 +286,7 @@ func TestConfig(t *testing.T) {
 func TestTooLargeIsNamed(t *testing.T) {
 	c := startCluster(t, 1)
 	s := open(t, Config{URL: c.url(), Replicas: 1})
+
 	for name, limit := range map[string]func(){
 		"the stream": func() {
 			info, err := s.js.Stream(t.Context(), "ULOGKIT")

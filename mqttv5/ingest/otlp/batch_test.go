@@ -27,6 +27,7 @@ func TestTimeOfARecord(t *testing.T) {
 		}
 		l.SetEpoch(uint64(c.epoch.UnixMicro()))
 		clock := newClock(l, received)
+
 		for i := range 3 {
 			at, uptime := clock.next(32768)
 			wantUptime := 98 + float64(i) // the report is at 100 s, each frame a second behind the last

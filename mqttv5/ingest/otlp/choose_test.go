@@ -69,6 +69,7 @@ func TestExportChoosesTheBuildThatDecodeChooses(t *testing.T) {
 		}
 		dicts = append(dicts, d)
 	}
+
 	records := []*format.Record{}
 	for range 64 {
 		records = append(records, &format.Record{FmtAddr: 0x1000, Args: []format.Arg{format.ArgI32(1)}})
@@ -79,6 +80,7 @@ func TestExportChoosesTheBuildThatDecodeChooses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got, want := exported(dicts, l), "valve 7 opened"; got != want || lastLine(t, dicts, r.Payload) != want {
 		t.Errorf("export has %q and decode %q, want %q", got, lastLine(t, dicts, r.Payload), want)
 	}
@@ -103,6 +105,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 			}
 			dicts = append(dicts, d)
 		}
+
 		var records []*format.Record
 		for range rapid.IntRange(1, 30).Draw(rt, "records") {
 			r := &format.Record{FmtAddr: rapid.SampledFrom([]uint32{0x1000, 0x1000, 0x2000, 0x3000, 0x1001}).Draw(rt, "addr")}
@@ -111,6 +114,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 			}
 			records = append(records, r)
 		}
+
 		payload := logRecord(t, 1, 3, 1, records...).Payload
 		l, _, err := format.ParseLog(payload)
 		if err != nil {
@@ -120,6 +124,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 		if (chosen == nil) != (decoded == "") {
 			rt.Fatalf("export chooses %v, decode writes %q", chosen, decoded)
 		}
+
 		last := records[len(records)-1]
 		if chosen == nil {
 			return
@@ -127,6 +132,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 		if _, ok := chosen.Format(last.FmtAddr); !ok {
 			return // both show address and arguments, each in its own way
 		}
+
 		if got := exported(dicts, l); got != decoded {
 			rt.Fatalf("export has %q, decode %q", got, decoded)
 		}
@@ -151,6 +157,7 @@ func TestBuildsThatFitEquallyAreCountedAndNamed(t *testing.T) {
 		}
 		return &named{d, name}
 	}
+
 	src := &memorySource{}
 	say := func(addr uint32) *format.Record {
 		return &format.Record{FmtAddr: addr, Args: []format.Arg{format.ArgI32(1)}}
@@ -164,18 +171,21 @@ func TestBuildsThatFitEquallyAreCountedAndNamed(t *testing.T) {
 		URL: r.srv.URL, Source: src, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Choose: ChooseFrom([]Dictionary{build("a.elf", "a %d"), build("b.elf", "b %d")}),
 	})
+
 	if err := e.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := e.Stats(); got.Ambiguous != 3 || got.LogRecords != 5 || got.Undecoded != 0 {
 		t.Errorf("got %+v, want 3 of 5 records ambiguous", got)
 	}
+
 	if got := exposed(t, e); !strings.Contains(got, "\nulogkit_export_ambiguous_total 3\n") {
 		t.Errorf("metrics do not tell 3 ambiguous records:\n%s", got)
 	}
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `builds="[a.elf b.elf]"`) {
 		t.Errorf("got %q, want both builds named once", got)
 	}
+
 	got := slices.Sorted(slices.Values(r.bodies()))
 	if want := []string{"a 1", "a 1", "a 1", "same 1", "same 1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want what the first build says, %q", got, want)

@@ -159,6 +159,7 @@ func TestCrashDump(t *testing.T) {
 	if err := errors.Join(h.SetDeviceSerial("SN9"), h.SetGitHash("abcdef0")); err != nil {
 		t.Fatal(err)
 	}
+
 	crash := make([]byte, 88)
 	copy(crash, []byte{0x63, 0x43, 3, 0})
 	crash[8+60] = 0x34 // pc
@@ -166,6 +167,7 @@ func TestCrashDump(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	src.add(ingest.Record{Time: received, Kind: ingest.KindCoreDump, Topic: "core-dump/v0/7", Payload: b})
 	e := newExporter(t, Config{URL: r.srv.URL, Source: src})
 	if err := e.Drain(t.Context()); err != nil {
@@ -193,6 +195,7 @@ func TestRetry(t *testing.T) {
 	if err := e.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	got := r.bodies()
 	slices.Sort(got)
 	if !reflect.DeepEqual(got, bodiesOf(0, 10)) {
@@ -201,9 +204,11 @@ func TestRetry(t *testing.T) {
 	if s := e.Stats(); s.Retries != 6 || s.Position != 11 || s.LogRecords != 10 {
 		t.Errorf("stats %+v, want Retries 6, Position 11 and LogRecords 10", s)
 	}
+
 	if b, err := os.ReadFile(position); err != nil || !strings.Contains(string(b), `"next":11}`) {
 		t.Errorf("position %q, error %v, want \"\\\"next\\\":11}\" in it", b, err)
 	}
+
 	// Another exporter goes on there, and knows the copies of what was before.
 	src.add(src.records[3])
 	src.add(logRecord(t, 10, 3, 1, say(10)))
@@ -211,6 +216,7 @@ func TestRetry(t *testing.T) {
 	if err := e.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := r.bodies(); len(got) != 11 || got[10] != "0x00001000 10" {
 		t.Errorf("exported %q, want len(got) 11 and got[10] \"0x00001000 10\"", got)
 	}
@@ -249,12 +255,14 @@ func TestRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "not today?") || !strings.Contains(err.Error(), "nothing after record 2") {
 			t.Errorf("error %v, want an error that says \"not today?\" and \"nothing after record 2\"", err)
 		}
+
 		if b, _ := os.ReadFile(position); !strings.Contains(string(b), `"next":3}`) || e.Stats().Position != 3 {
 			t.Errorf("position %q, want \"\\\"next\\\":3}\" in it and Position 3", b)
 		}
 		if err := e.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+
 		if got := r.bodies(); !reflect.DeepEqual(got, bodiesOf(0, 4)) {
 			t.Errorf("exported %q", got)
 		}
@@ -336,6 +344,7 @@ func TestRunFollows(t *testing.T) {
 		}
 		src.add(logRecord(t, n+1, 3, 1, say(n+1)))
 	}
+
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -353,6 +362,7 @@ func TestBestOf(t *testing.T) {
 		}
 		dicts = append(dicts, d)
 	}
+
 	choose := BestOf(dicts)
 	for _, c := range []struct {
 		args []format.Arg // at 0x1000, at 0x2000

@@ -40,6 +40,7 @@ func TestDrainGivesUp(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				begin := time.Now()
@@ -48,6 +49,7 @@ func TestDrainGivesUp(t *testing.T) {
 					!strings.HasSuffix(err.Error(), "; nothing after record 0 counts as exported") {
 					t.Errorf("error %v", err)
 				}
+
 				if d := time.Since(begin); d != 2*time.Minute {
 					t.Errorf("it took %v, want %v", d, 2*time.Minute)
 				}
@@ -93,18 +95,21 @@ func TestRunWaitsForEver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		begin := time.Now()
 		if err := e.Drain(ctx); !errors.Is(err, errAway) {
 			t.Errorf("error %v, want %v", err, errAway)
 		}
+
 		if err := e.Run(ctx); err != nil {
 			t.Error(err)
 		}
 		if d := time.Since(begin); d != time.Hour {
 			t.Errorf("it ended after %v", d)
 		}
+
 		// The longest wait between two attempts is 30 s.
 		if n := strings.Count(log.String(), "trying again"); n < 40 || n > 60 || e.Stats().Retries < 100 {
 			t.Errorf("it said so %d times in %d attempts:\n%s", n, e.Stats().Retries, &log)

@@ -51,6 +51,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer r.mu.Unlock()
 	r.requests++
 	r.headers = append(r.headers, req.Header.Clone())
+
 	if r.refuse != nil {
 		if code := r.refuse(body); code != 0 {
 			w.Header().Set("Content-Type", "application/x-protobuf")
@@ -59,6 +60,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
+
 	if req.Method != http.MethodPost || req.Header.Get("Content-Type") != "application/x-protobuf" {
 		r.t.Errorf("%s with content type %q", req.Method, req.Header.Get("Content-Type"))
 	}
@@ -70,6 +72,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
+
 	switch req.URL.Path {
 	case "/v1/logs":
 		var m logs.LogsData
@@ -86,6 +89,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default:
 		r.t.Errorf("request to %s", req.URL.Path)
 	}
+
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 

@@ -124,6 +124,7 @@ func lockPosition(name string) (release func(), err error) {
 	if err := durable.CheckLock(lock); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPosition, err)
 	}
+
 	// The file is replaced, which a link is not: that must not come to light when
 	// records have been sent.
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
@@ -136,6 +137,7 @@ func lockPosition(name string) (release func(), err error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: another export uses %s now", ErrPosition, name)
 	}
+
 	durable.Sweep(name)              // what killed exports left; if it stays, it is in nobody's way
 	return func() { l.Close() }, nil // the kernel has it back at the latest with the process
 }

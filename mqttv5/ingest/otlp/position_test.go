@@ -51,6 +51,7 @@ func TestPositionThatDoesNotFit(t *testing.T) {
 		if sent := len(r.bodies()) - before; sent != c.sent {
 			t.Errorf("%s: %d sent, want %d", name, sent, c.sent)
 		}
+
 		if errors.Is(err, ErrPosition) != (len(c.words) > 0) || (err == nil) != (len(c.words) == 0) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.words)
 		}
@@ -59,6 +60,7 @@ func TestPositionThatDoesNotFit(t *testing.T) {
 				t.Errorf("%s: error %v, want one with %q", name, err, w)
 			}
 		}
+
 		if b, _ := os.ReadFile(file); len(c.words) > 0 && string(b) != c.content {
 			t.Errorf("%s: the file now holds %q", name, b)
 		}

@@ -53,6 +53,7 @@ func TestReceipts(t *testing.T) {
 			w.WriteHeader(c.status)
 			w.Write([]byte(c.body))
 		}))
+
 		src := &memorySource{}
 		src.add(logRecord(t, 1, 3, 1, say(1), say(2)))
 		e := newExporter(t, Config{URL: srv.URL, Source: src, PositionFile: filepath.Join(t.TempDir(), "position")})
@@ -61,12 +62,14 @@ func TestReceipts(t *testing.T) {
 		if (err == nil) != c.taken || (s.Position == 2) != c.taken {
 			t.Errorf("%d %s %q: error %v, position %d, want taken %v", c.status, c.kind, c.body, err, s.Position, c.taken)
 		}
+
 		if c.taken && (s.Rejected != c.rejected || s.LogRecords != 2-c.rejected) {
 			t.Errorf("%d %s %q: stats %+v, want %d rejected", c.status, c.kind, c.body, s, c.rejected)
 		}
 		if !c.taken && (!strings.Contains(err.Error(), "no receipt") || strings.ContainsRune(err.Error(), 0xff)) {
 			t.Errorf("%d %s %q: error %v, want that it is no receipt", c.status, c.kind, c.body, err)
 		}
+
 		srv.Close()
 	}
 }
@@ -124,12 +127,14 @@ func TestTooLargeIsSplit(t *testing.T) {
 		}
 		return 0
 	}
+
 	src := &memorySource{}
 	for i := range 100 {
 		src.add(logRecord(t, i, 3, uint32(i%7), say(i), &format.Record{
 			Level: format.LevelMetric, Module: 31, Args: []format.Arg{format.ArgString("m" + strconv.Itoa(i%3)), format.ArgI32(int32(i))},
 		}))
 	}
+
 	e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: filepath.Join(t.TempDir(), "position")})
 	if err := e.Drain(t.Context()); err != nil {
 		t.Fatal(err)
@@ -140,6 +145,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %d records, want each of the 100 once", len(got))
 	}
+
 	points := map[int64]int{}
 	for _, rm := range r.metrics {
 		for _, m := range rm.ScopeMetrics[0].Metrics {
@@ -151,6 +157,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 			}
 		}
 	}
+
 	if len(points) != 100 {
 		t.Errorf("got %d data points, want 100", len(points))
 	}
@@ -171,6 +178,7 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 				}
 				return 0
 			}
+
 			src := &memorySource{}
 			for i := range n {
 				f := say(i)
@@ -179,6 +187,7 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 				}
 				src.add(logRecord(t, i, 3, 1, f))
 			}
+
 			position := filepath.Join(t.TempDir(), "position")
 			e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: position})
 			if err := e.Drain(t.Context()); err != nil {
@@ -187,6 +196,7 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 			if s := e.Stats(); s.SetAside != 1 || s.LogRecords != n-1 || s.Position != uint64(n+1) {
 				t.Errorf("record %d of %d: stats %+v", bad, n, s)
 			}
+
 			if got := r.bodies(); len(got) != n-1 {
 				t.Errorf("record %d of %d: got %q", bad, n, got)
 			}
@@ -194,10 +204,12 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			var line struct {
 				Reason  string
 				Request json.RawMessage
 			}
+
 			if err := json.Unmarshal(b, &line); err != nil || !strings.Contains(line.Reason, "bad request") || !strings.Contains(string(line.Request), "poison") {
 				t.Errorf("set aside is %s, error %v", b, err)
 			}

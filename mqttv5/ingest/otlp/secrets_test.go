@@ -27,16 +27,19 @@ func TestSecretsNeverShown(t *testing.T) {
 	src.records[2].Reason = "not intact"
 	src.records[3].Payload = src.records[3].Payload[:20] // as if it had passed
 	cut := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
 	rejects := func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		w.Write([]byte{0x0a, 0x06, 0x08, 0x01, 0x12, 0x02, 'n', 'o'})
 	}
+
 	r.script = []func(http.ResponseWriter){status(503), cut, rejects, status(404)}
 	url := strings.Replace(r.srv.URL, "://", "://canaryUSER:canaryPASSWORD@", 1)
 	e := newExporter(t, Config{
 		URL: url, Source: src, BatchRecords: 1, Headers: map[string]string{"X-Key": "canaryHEADER"},
 		Logger: slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
+
 	err := e.Drain(t.Context())
 	if refused := (*refusal)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), r.srv.URL+"/v1/logs") {
 		t.Errorf("error %v, want the refusal with the receiver's address", err)
@@ -53,6 +56,7 @@ func TestSecretsNeverShown(t *testing.T) {
 		}
 		fmt.Fprintln(&shown, err)
 	}
+
 	h := r.headers[len(r.headers)-1]
 	if user, password, ok := (&http.Request{Header: h}).BasicAuth(); !ok || user != "canaryUSER" || password != "canaryPASSWORD" || h.Get("X-Key") != "canaryHEADER" {
 		t.Errorf("the receiver got %v", h)
@@ -61,6 +65,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	if strings.Count(text, "\n") < 8 {
 		t.Errorf("too little was collected: %q", text)
 	}
+
 	for _, s := range secrets {
 		if i := strings.Index(text, s); i >= 0 {
 			t.Errorf("%s was shown: ...%s...", s, text[max(0, i-80):min(len(text), i+20)])

@@ -73,6 +73,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		}
 		r.ServeHTTP(w, req)
 	}))
+
 	t.Cleanup(front.Close)
 	src := &lockedSource{}
 	for i := range 3 {
@@ -80,6 +81,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		rec.Time = received.Add(time.Duration(i) * time.Hour)
 		src.add(rec)
 	}
+
 	src.records[1].Reason = "not intact"
 	e := newExporter(t, Config{URL: front.URL, Source: src, BatchRecords: 1})
 	if code, h := healthOf(t, e); code != http.StatusOK || !h.Oldest.IsZero() {
@@ -93,6 +95,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	if code != http.StatusServiceUnavailable || h.Position != 0 || !strings.Contains(h.Receiver, "503") || h.Since.IsZero() || !h.Taken.IsZero() || !h.Oldest.Equal(received) {
 		t.Errorf("while the receiver is down: %d, %+v", code, h)
 	}
+
 	if text := exposed(t, e); !strings.Contains(text, "ulogkit_export_receiver_up 0") || strings.Contains(text, "ulogkit_export_failures_total 0") {
 		t.Errorf("metrics while the receiver is down:\n%s", text)
 	}
@@ -101,6 +104,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	if code, h := healthOf(t, e); code != http.StatusOK || h.Receiver != "" || h.Taken.IsZero() {
 		t.Errorf("at the end: %d, %+v", code, h)
 	}
+
 	text := exposed(t, e)
 	for _, want := range []string{
 		"messages_total 2", "log_records_total 2", "quarantined_total 1", "undecoded_total 2", "lost_records_total 0",
@@ -110,6 +114,7 @@ func TestHealthAndMetrics(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
+
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

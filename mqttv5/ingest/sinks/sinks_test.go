@@ -36,6 +36,7 @@ func TestErrorsHaveAClass(t *testing.T) {
 			t.Errorf("open %q: got %v, want class %v", name, err, want)
 		}
 	}
+
 	if _, err := sinks.Read(ctx, "file:"+dir, nats); !errors.Is(err, mqttv5.ErrConfig) || !errors.Is(err, sinks.ErrNoSink) || !sinks.Missing(err) {
 		t.Errorf("got %v, want ErrNoSink of class ErrConfig", err)
 	}
@@ -55,6 +56,7 @@ func TestASinkOfFilesByItsName(t *testing.T) {
 	if err := errors.Join(pair.Good.Append(t.Context(), []ingest.Record{good}), pair.Bad.Append(t.Context(), []ingest.Record{bad}), pair.Close()); err != nil {
 		t.Fatal(err)
 	}
+
 	quarantine, _ := sinks.Quarantine(name, sinks.NATS{})
 	for name, want := range map[string]string{name: "good", quarantine: "bad"} {
 		source, err := sinks.Read(t.Context(), name, sinks.NATS{})
@@ -75,6 +77,7 @@ func TestASinkOfFilesByItsName(t *testing.T) {
 			t.Errorf("%s: got %v, want the end", name, err)
 		}
 	}
+
 	if got, n := sinks.Quarantine("nats://h", sinks.NATS{Stream: "S"}); got != "nats://h" || n.Stream != "S_QUARANTINE" {
 		t.Errorf("got %q, %+v", got, n)
 	}

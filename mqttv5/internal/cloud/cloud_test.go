@@ -53,6 +53,7 @@ func FuzzBootReply(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+
 	f.Fuzz(func(t *testing.T, b []byte) {
 		token, err := ParseBootReply(b)
 		if err != nil {

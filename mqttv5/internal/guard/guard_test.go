@@ -95,6 +95,7 @@ func TestReaderTakes(t *testing.T) {
 			t.Errorf("%s: took %q, want len(taken) 4 and taken[1] \"\\x00\\x02\\x97\"", name, taken)
 		}
 	}
+
 	// A packet that is cut off is passed on, as far as it goes.
 	g := New(bytes.NewReader([]byte{0x40, 2, 0}), 100)
 	g.Take(0x40, func([]byte) bool { t.Error("took half a packet"); return true })

@@ -61,11 +61,13 @@ func TestKeyOfModeNeedsRoot(t *testing.T) {
 		if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Chmod(name, c.mode)); err != nil {
 			t.Fatal(err)
 		}
+
 		if root {
 			if err := os.Chown(name, c.owner, -1); err != nil {
 				t.Fatal(err)
 			}
 		}
+
 		fi, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)

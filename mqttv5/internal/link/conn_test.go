@@ -54,11 +54,13 @@ func TestOneWritePerPacket(t *testing.T) {
 	if c.writes != 3 {
 		t.Errorf("%d writes for 3 packets", c.writes)
 	}
+
 	for range 3 {
 		if _, err := packets.ReadPacket(&c.buf); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	// Corked, all leave together; a large buffer does not wait.
 	c.writes = 0
 	w.cork()
@@ -68,6 +70,7 @@ func TestOneWritePerPacket(t *testing.T) {
 	if c.writes != 0 {
 		t.Errorf("%d writes while corked", c.writes)
 	}
+
 	w.uncork()
 	if c.writes != 1 {
 		t.Errorf("%d writes after uncork, want 1", c.writes)
@@ -77,6 +80,7 @@ func TestOneWritePerPacket(t *testing.T) {
 	if c.writes != 2 {
 		t.Errorf("%d writes after a large packet, want 2", c.writes)
 	}
+
 	testPublish(10).WriteTo(w)
 	w.push()
 	if c.writes != 3 {
@@ -144,6 +148,7 @@ func FuzzBroker(f *testing.F) {
 		}
 		f.Add(b.Bytes())
 	}
+
 	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Add([]byte{0x40, 0x00})
 	f.Add([]byte{0xe0, 0x00})
@@ -182,6 +187,7 @@ func TestWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	// One message of any size, then what fits.
 	must(100 << 10)
 	if w.tryAcquire(1) {
@@ -194,11 +200,13 @@ func TestWindow(t *testing.T) {
 	if w.tryAcquire(10) {
 		t.Error("a fourth message passed a limit of three")
 	}
+
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
 	if err := w.acquire(short, 10); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting gave %v, want %v", err, context.DeadlineExceeded)
 	}
+
 	// First come, first served.
 	got := make(chan int, 2)
 	for i := range 2 {
@@ -213,22 +221,26 @@ func TestWindow(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
+
 	w.acked(10, time.Millisecond)
 	if first := <-got; first != 0 {
 		t.Errorf("%d was served first", first)
 	}
 	w.acked(10, time.Millisecond)
 	<-got
+
 	// Fast acknowledgements open it, slow ones close it, never below one blob.
 	before := w.maxBytes
 	w.acked(10, time.Millisecond)
 	if w.maxBytes != before+10 {
 		t.Errorf("window %d, want %d", w.maxBytes, before+10)
 	}
+
 	for range 20 {
 		must(10)
 		w.acked(10, time.Minute)
 	}
+
 	if w.maxBytes != firstWindow {
 		t.Errorf("window %d, want %d", w.maxBytes, firstWindow)
 	}
@@ -251,25 +263,30 @@ func TestThrottle(t *testing.T) {
 			}
 			return float64(n) / time.Since(start).Seconds()
 		}
+
 		if r := measure(2000, 10); r > 102 {
 			t.Errorf("%.1f messages/s, the limit is 100", r)
 		}
 		if r := measure(200, 64<<10); r > 8.2 {
 			t.Errorf("%.1f blobs/s of 64 KiB, the limit is 8", r)
 		}
+
 		for range 10 {
 			th.halve()
 		}
 		if th.divisor != 64 {
 			t.Errorf("divisor %v, want the least of 64", th.divisor)
 		}
+
 		for range 6 {
 			time.Sleep(throttleRecovery)
 			th.wait(t.Context(), 1)
 		}
+
 		if th.divisor != 1 || th.messages.Limit() != 100 {
 			t.Errorf("divisor %v, rate %v, want divisor 1 and Limit 100", th.divisor, th.messages.Limit())
 		}
+
 		// Without limits of its own it still slows down when it is told to.
 		th = newThrottle(-1, -1)
 		th.halve()

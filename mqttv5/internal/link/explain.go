@@ -25,6 +25,7 @@ func (k *Keeper) dialError(ctx context.Context, err error) error {
 		dns *net.DNSError
 		via *proxyError
 	)
+
 	switch {
 	case k.ctx.Err() != nil:
 		return fault.ErrClosed
@@ -44,6 +45,7 @@ func (k *Keeper) dialError(ctx context.Context, err error) error {
 			e.Err = op.Err
 		}
 	}
+
 	return e
 }
 

@@ -96,6 +96,7 @@ func TestRefusalsSayCodeAndWords(t *testing.T) {
 			t.Errorf("%s: got %q, want code and words, with nothing that steers a terminal", what, s)
 		}
 	}
+
 	for what, script := range map[string]func(*mqtttest.Conn){
 		"CONNACK": func(c *mqtttest.Conn) {
 			c.Send(&packets.Connack{ReasonCode: 0x87, Properties: &packets.Properties{ReasonString: words}})
@@ -115,6 +116,7 @@ func TestRefusalsSayCodeAndWords(t *testing.T) {
 			})
 		})
 	}
+
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
 		events := make(chan Event, 10)
@@ -150,6 +152,7 @@ func TestSecondClientOfOneNameIsSuspected(t *testing.T) {
 				}
 			}
 		}
+
 		keeperOf(t, b, edit, func(k *Keeper) {
 			for n := range 5 {
 				l, err := k.UpPatiently(t.Context())
@@ -165,6 +168,7 @@ func TestSecondClientOfOneNameIsSuspected(t *testing.T) {
 				<-l.judged
 			}
 		})
+
 		if len(lost) != 5 {
 			t.Fatalf("got %d connections lost, want 5", len(lost))
 		}

@@ -70,6 +70,7 @@ func (m *Message) appendTo(dst []byte, id uint16) []byte {
 	if m.Expiry > 0 {
 		dst = binary.BigEndian.AppendUint32(append(dst, propExpiry), m.Expiry)
 	}
+
 	if m.ContentType != "" {
 		dst = appendField(append(dst, propContentType), m.ContentType)
 	}

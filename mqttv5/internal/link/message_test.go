@@ -21,6 +21,7 @@ func TestMessageIsWhatPahoWrites(t *testing.T) {
 			Expiry:      rapid.Uint32Max(1).Draw(t, "expiry"),
 			Correlation: make([]byte, rapid.IntRange(0, 20).Draw(t, "correlation")),
 		}
+
 		props := &packets.Properties{ContentType: m.ContentType, ResponseTopic: m.ReplyTopic, CorrelationData: m.Correlation}
 		if m.ID != "" {
 			props.User = []packets.User{{Key: PropertyID, Value: m.ID}}
@@ -33,6 +34,7 @@ func TestMessageIsWhatPahoWrites(t *testing.T) {
 		if _, err := p.WriteTo(&b); err != nil {
 			t.Fatal(err)
 		}
+
 		if b.Len() != m.Size() {
 			t.Fatalf("%d bytes on the wire, size says %d", b.Len(), m.Size())
 		}

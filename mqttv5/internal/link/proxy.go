@@ -47,6 +47,7 @@ func (c *Config) ProxyURL() (*url.URL, error) {
 			return nil, errors.New("the proxy that the environment names is no address")
 		}
 		return checkProxy(u, "of the environment")
+
 	default:
 		if !strings.Contains(name, "://") {
 			name = "http://" + name

@@ -33,6 +33,7 @@ func proxyServer(t *testing.T, shake func(c net.Conn, in *bufio.Reader) (target 
 		defer mu.Unlock()
 		open = append(open, c)
 	}
+
 	t.Cleanup(func() {
 		mu.Lock()
 		for _, c := range open {
@@ -41,6 +42,7 @@ func proxyServer(t *testing.T, shake func(c net.Conn, in *bufio.Reader) (target 
 		mu.Unlock()
 		wg.Wait()
 	})
+
 	wg.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -65,6 +67,7 @@ func proxyServer(t *testing.T, shake func(c net.Conn, in *bufio.Reader) (target 
 			})
 		}
 	})
+
 	return l.Addr().String()
 }
 
@@ -114,6 +117,7 @@ func socksProxy(login string, reply byte) func(net.Conn, *bufio.Reader) string {
 		} else {
 			c.Write([]byte{5, 0})
 		}
+
 		request := make([]byte, 4)
 		io.ReadFull(in, request)
 		var host string
@@ -127,12 +131,14 @@ func socksProxy(login string, reply byte) func(net.Conn, *bufio.Reader) string {
 			io.ReadFull(in, ip)
 			host = net.IP(ip).String()
 		}
+
 		port := make([]byte, 2)
 		io.ReadFull(in, port)
 		c.Write([]byte{5, reply, 0, 1, 0, 0, 0, 0, 0, 0})
 		if reply != 0 {
 			return ""
 		}
+
 		return net.JoinHostPort(host, strconv.Itoa(int(port[0])<<8|int(port[1])))
 	}
 }
@@ -178,6 +184,7 @@ func TestF49Proxy(t *testing.T) {
 			if strings.HasSuffix(c.name, "hangs") {
 				timeout = 300 * time.Millisecond
 			}
+
 			k, err := New(Config{
 				Broker: "127.0.0.1", Port: b.Listen(t, nil, nil), InsecurePlaintext: true, Timeout: timeout,
 				Tuning: Tuning{ClientID: "x", Proxy: c.scheme + login + address},
@@ -193,12 +200,14 @@ func TestF49Proxy(t *testing.T) {
 				}
 				return
 			}
+
 			if !errors.Is(err, fault.ErrNetwork) || !strings.Contains(err.Error(), "proxy "+address+": ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want the proxy named and %q", err, c.want)
 			}
 			if strings.Contains(err.Error(), canary) {
 				t.Errorf("got a password shown: %v", err)
 			}
+
 			if len(b.Times()) != 0 {
 				t.Error("got a CONNECT, want none past a proxy that fails")
 			}
@@ -234,6 +243,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 			t.Errorf("%+v: got %q, %v, want %q", c, got, err, c.want)
 		}
 	}
+
 	for _, bad := range []string{"ftp://x:1", "http://", "http://me:canary%zz@x"} {
 		_, err := Config{Broker: "x", InsecurePlaintext: false, Credentials: Credentials{CertFile: "c", KeyFile: "k"}, Tuning: Tuning{ClientID: "c", Proxy: bad}}.WithDefaults()
 		if !errors.Is(err, fault.ErrConfig) || strings.Contains(err.Error(), "canary") {

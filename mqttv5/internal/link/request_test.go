@@ -55,6 +55,7 @@ func TestRequestGoesOnWithTheNextLink(t *testing.T) {
 				c.Message("reply", []byte("yes"), nil)
 			}
 		})
+
 		keeperOf(t, b, nil, func(k *Keeper) {
 			var got string
 			start := time.Now()
@@ -215,22 +216,26 @@ func TestSubscriptionLastsUntilNobodyWantsIt(t *testing.T) {
 			}
 			return false
 		}
+
 		keeperOf(t, b, nil, func(k *Keeper) {
 			l, err := k.Up(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for range 2 {
 				if err := l.Subscribe(t.Context(), "a"); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			l.Release("a")
 			synctest.Wait()
 			mu.Lock()
 			if got := strings.Join(seen, " "); got != "+a +a" {
 				t.Errorf("got %s while it is wanted, want +a +a", got)
 			}
+
 			mu.Unlock()
 			if err := l.Unsubscribe(t.Context(), "a"); err != nil {
 				t.Error(err)
@@ -239,6 +244,7 @@ func TestSubscriptionLastsUntilNobodyWantsIt(t *testing.T) {
 			if got := strings.Join(seen, " "); got != "+a +a -a" {
 				t.Errorf("got %s in the end, want +a +a -a", got)
 			}
+
 			mu.Unlock()
 		})
 	})
@@ -277,11 +283,13 @@ func TestSubackIsReadAsAWhole(t *testing.T) {
 					}
 					return false
 				}
+
 				edit := func(cfg *Config) {
 					if c.inbox {
 						cfg.Inbox = &Inbox{ReceiveMaximum: 10, MaxPacket: 1000, SessionExpiry: time.Hour}
 					}
 				}
+
 				keeperOf(t, b, edit, func(k *Keeper) {
 					l, err := k.Up(t.Context())
 					if err != nil {

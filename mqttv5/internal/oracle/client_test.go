@@ -58,6 +58,7 @@ func recordMosquitto(t *testing.T) (*recorder, int) {
 	if errors.Is(err, mosquitto.ErrMissing) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +68,7 @@ func recordMosquitto(t *testing.T) (*recorder, int) {
 	if token := cloud.Connect(); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())
 	}
+
 	t.Cleanup(func() { cloud.Disconnect(100) })
 	take := func(_ mqtt.Client, m mqtt.Message) {
 		if strings.HasSuffix(m.Topic(), "/PY-1") {
@@ -77,9 +79,11 @@ func recordMosquitto(t *testing.T) (*recorder, int) {
 			cloud.Publish(m.Topic()+"/PY-1", 1, false, `{"token":305419896}`)
 		}
 	}
+
 	if token := cloud.Subscribe("#", 1, take); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())
 	}
+
 	return r, b.Port
 }
 
@@ -104,11 +108,13 @@ func (r *recorder) published(t *testing.T, n int) (list []string) {
 			t.Fatalf("%d of %d messages came: %q", len(list), n, list)
 		}
 	}
+
 	select {
 	case pk := <-r.messages:
 		t.Fatalf("one more message: %s", pk.topic)
 	default:
 	}
+
 	slices.Sort(list)
 	return list
 }

@@ -62,6 +62,7 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 		{Call: "upload_log", Args: []any{who, octets(log), cfg}, With: map[string]any{"store": object("SessionStore", nil)}},
 		{Call: "publish_core_dump", Args: []any{octets(crashDump(t)), cfg}},
 	}
+
 	if version == newest && v.with["cert_file"] != nil {
 		// Over MQTT it sends telemetry with a certificate only.
 		metrics := []map[string]any{{"name": "temperature", "value": 21.5}, {"name": "é \"", "value": 1 << 40, "timestamp": 1732829000.25}}
@@ -72,6 +73,7 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 			}
 			return devices
 		}
+
 		calls = append(
 			calls,
 			request{Call: "publish_metrics", Args: []any{serial, application, metrics, cfg}},
@@ -81,8 +83,10 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 			request{Call: "publish_events_batch", Args: []any{batch("events", events, 2), application, cfg}, With: map[string]any{"compress": true}},
 			request{Call: "publish_events_batch", Args: []any{batch("events", events, 2), application, cfg}, With: map[string]any{"compress": false}},
 		)
+
 		kinds[localcloud.KindMetrics], kinds[localcloud.KindEvents] = 3, 3
 	}
+
 	done := make(chan error, len(calls)+1)
 	for _, r := range calls {
 		go func() {
@@ -93,6 +97,7 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 			done <- err
 		}()
 	}
+
 	if v.config != nil {
 		calls = append(calls, request{})
 		go func() {
@@ -103,11 +108,13 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 			done <- err
 		}()
 	}
+
 	for range calls {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	}
+
 	return kinds
 }
 
@@ -125,6 +132,7 @@ func checkReceived(t *testing.T, c *localcloud.Cloud, serial string, want map[lo
 	if err != nil {
 		t.Error(err)
 	}
+
 	got := map[localcloud.Kind]int{}
 	for _, r := range all {
 		got[r.Kind]++
@@ -140,6 +148,7 @@ func checkReceived(t *testing.T, c *localcloud.Cloud, serial string, want map[lo
 			t.Errorf("log of %q with token %v, want %d", r.DeviceSerial, v, token)
 		}
 	}
+
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("received %v, want %v", got, want)
 	}
@@ -163,6 +172,7 @@ func testStandIn(t *testing.T, l *library, version string) {
 				continue
 			}
 		}
+
 		t.Run(name, func(t *testing.T) {
 			cfg := localcloud.Config{Plaintext: s.plain, CustomerID: customer, Prefix: s.prefix, LogConfig: logConfig, Strict: localcloud.Strict{CheckTokens: true}}
 			if s.strict {
@@ -179,6 +189,7 @@ func testStandIn(t *testing.T, l *library, version string) {
 				l.call(t, request{Call: "environ", Args: []any{map[string]any{"SSL_CERT_FILE": c.CAFile()}}}, nil)
 				v.with["cert_file"], v.with["key_file"] = map[string]any{"$path": c.CertFile()}, map[string]any{"$path": c.KeyFile()} // text is no path to 1.1.0
 			}
+
 			if s.prefix != "" {
 				v.with["topic_prefix"] = s.prefix
 			}
@@ -271,6 +282,7 @@ func startMosquitto(t *testing.T, program, configuration string, port int) {
 	if err := os.WriteFile(name, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -281,6 +293,7 @@ func startMosquitto(t *testing.T, program, configuration string, port int) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -289,6 +302,7 @@ func startMosquitto(t *testing.T, program, configuration string, port int) {
 			t.Logf("mosquitto said:\n%s", said)
 		}
 	})
+
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
 		if err == nil {

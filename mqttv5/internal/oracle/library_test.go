@@ -58,12 +58,14 @@ func startLibrary(t *testing.T, version string) *library {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := os.Stat(python); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("the library is not installed: %v; run .ci/python/install", err)
 		}
 		t.Skip("the vendor's library is not installed; run .ci/python/install")
 	}
+
 	home := t.TempDir()
 	l := &library{stderr: new(bytes.Buffer), waiting: make(map[int]chan reply)}
 	cmd := exec.Command(python, "-I", "-u", "testdata/driver.py")
@@ -72,6 +74,7 @@ func startLibrary(t *testing.T, version string) *library {
 	if l.stdin, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
+
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -79,11 +82,13 @@ func startLibrary(t *testing.T, version string) *library {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		l.read(stdout)
 	}()
+
 	t.Cleanup(func() {
 		l.stdin.Close()
 		hung := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
@@ -96,6 +101,7 @@ func startLibrary(t *testing.T, version string) *library {
 			t.Logf("%s said last:\n%s", version, said[max(0, len(said)-2000):])
 		}
 	})
+
 	return l
 }
 
@@ -117,10 +123,12 @@ func (l *library) read(r io.Reader) {
 			l.mu.Unlock()
 			return
 		}
+
 		if w := l.waiting[answer.ID]; w != nil {
 			w <- answer
 			delete(l.waiting, answer.ID)
 		}
+
 		l.mu.Unlock()
 	}
 }
@@ -133,6 +141,7 @@ func (l *library) ask(r request) (reply, error) {
 		l.mu.Unlock()
 		return reply{}, l.ended
 	}
+
 	l.next++
 	r.ID = l.next
 	l.waiting[r.ID] = answer
@@ -144,6 +153,7 @@ func (l *library) ask(r request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+
 	select {
 	case a, ok := <-answer:
 		if !ok {

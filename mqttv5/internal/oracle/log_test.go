@@ -49,6 +49,7 @@ func mutate(r *rand.Rand, log []byte) []byte {
 			clear(b[1:])
 		}
 	}
+
 	return b
 }
 
@@ -84,6 +85,7 @@ func testChecksums(t *testing.T, l *library) {
 		}
 		logs = append(logs, mutate(random, log))
 	}
+
 	accepted := 0
 	for i, theirs := range libraryTakes(t, l, logs) {
 		v, _, err := format.ParseLog(logs[i])
@@ -98,6 +100,7 @@ func testChecksums(t *testing.T, l *library) {
 			accepted++
 		}
 	}
+
 	if accepted < 1000 || accepted > 19_000 {
 		t.Errorf("%d of 20,000 logs are sound: the mutations tell nothing", accepted)
 	}
@@ -113,6 +116,7 @@ func testTokens(t *testing.T, l *library) {
 			r.Each = append(r.Each, []any{octets(log), token})
 		}
 	}
+
 	var results [][2][]json.RawMessage // the result, and the arguments after the call
 	l.call(t, r, &results)
 	for i, result := range results {
@@ -142,6 +146,7 @@ func testEpochs(t *testing.T, l *library) {
 			r.Each = append(r.Each, []any{octets(log), us})
 		}
 	}
+
 	r.Refusals = true
 	var results [][2]json.RawMessage // the result, and the arguments after the call; null when it refuses
 	l.call(t, r, &results)
@@ -157,6 +162,7 @@ func testEpochs(t *testing.T, l *library) {
 		if done == refused {
 			t.Fatalf("version %d: ours wrote %v, the library refused %v", v.Version(), done, refused)
 		}
+
 		if refused {
 			continue
 		}
@@ -165,11 +171,13 @@ func testEpochs(t *testing.T, l *library) {
 		if err := json.Unmarshal(result[1], &theirs); err != nil || json.Unmarshal(theirs[0], &log) != nil {
 			t.Fatalf("%s: %v", result[1], err)
 		}
+
 		if !bytes.Equal(ours, log) {
 			t.Fatalf("time %d: ours %x, the library %x", times[i%len(times)], ours[:25], log[:25])
 		}
 		written++
 	}
+
 	if written == 0 || written == len(results) {
 		t.Errorf("%d of %d logs have a time", written, len(results))
 	}
@@ -197,6 +205,7 @@ func testSamples(t *testing.T, l *library) {
 			logs = append(logs, b)
 		}
 	}
+
 	for i, taken := range libraryTakes(t, l, logs) {
 		if !taken {
 			t.Errorf("the library refuses a sample of version %d, %d bytes", logs[i][0], len(logs[i]))

@@ -28,6 +28,7 @@ func TestTextBatchesHoldEveryEntryInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got []TextEntry
 		last := uint64(0)
 		for i, b := range batches {
@@ -46,10 +47,12 @@ func TestTextBatchesHoldEveryEntryInOrder(t *testing.T) {
 			}
 			got = append(got, e...)
 		}
+
 		if !slices.Equal(got, entries) {
 			t.Fatalf("got %v\nwant %v", got, entries)
 		}
 	})
+
 	var seq Sequence
 	for name, entries := range map[string][]TextEntry{
 		"none": nil, "level": {{1, format.LevelMetric, "x"}}, "long": {{1, 1, strings.Repeat("x", 128<<10)}},

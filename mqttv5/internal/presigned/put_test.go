@@ -103,6 +103,7 @@ func TestPutSaysWhetherAnotherAddressMayHelp(t *testing.T) {
 			w.WriteHeader(http.StatusFound)
 		}
 	}
+
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		again  bool

@@ -25,6 +25,7 @@ func TestAllArrives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if cfg.Uploads() != 16 || result.Confirmed != 16 || len(result.Received) != 16 || uploaded.Load() != 16 {
 		t.Errorf("%d uploads, %d confirmed, %d received, %d reported", cfg.Uploads(), result.Confirmed, len(result.Received), uploaded.Load())
 	}
@@ -38,6 +39,7 @@ func TestAllArrives(t *testing.T) {
 		if err := h.Decode(t.Context(), &out, false); err != nil {
 			t.Fatal(err)
 		}
+
 		// Modules have their names, and times and numbers go on from log to log.
 		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 		if len(lines) != cfg.Logs*cfg.Frames || !strings.Contains(lines[0], " MAIN     boot: firmware v1.4.0") {
@@ -55,6 +57,7 @@ func TestAllArrives(t *testing.T) {
 			}
 		}
 	}
+
 	if held != result.Bytes {
 		t.Errorf("%d bytes held of %d", held, result.Bytes)
 	}
@@ -63,6 +66,7 @@ func TestAllArrives(t *testing.T) {
 		tokens[d.Token] = true
 		versions[d.Version]++
 	}
+
 	if len(tokens) != 5 || tokens[0] || versions[1] != 2 || versions[3] != 3 {
 		t.Errorf("tokens %v, header versions %v", tokens, versions)
 	}
@@ -84,6 +88,7 @@ func TestHoldings(t *testing.T) {
 			got("a", localcloud.KindLog, "a1"), got("stranger", localcloud.KindLog, "x"),
 		},
 	}
+
 	r.Received[0].Payload = nil
 	check := func(want string) {
 		t.Helper()
@@ -95,6 +100,7 @@ func TestHoldings(t *testing.T) {
 			t.Errorf("holdings are\n%swant\n%s", &told, want)
 		}
 	}
+
 	check("a: 1 logs \"a1\", 0 forgotten, dump \"dump\"\nb: 2 logs \"b2\", 1 forgotten, dump \"\"\n")
 	for _, bytes := range []string{"b2", "a1", "dump", "b1"} {
 		r.Stored = append(r.Stored, ingest.Record{Payload: []byte(bytes)})
@@ -107,6 +113,7 @@ func TestMissingBytesAreNoticed(t *testing.T) {
 	sum := func(n byte) (s [32]byte) { s[0] = n; return s }
 	uploads := [][]upload{{{what: "a", sum: sum(1), size: 10}, {what: "b", sum: sum(2), size: 20}}, {{what: "c", sum: sum(1), size: 10}}}
 	good := []localcloud.Received{{SHA256: sum(1)}, {SHA256: sum(2)}, {SHA256: sum(1)}}
+
 	for _, c := range []struct {
 		name     string
 		received []localcloud.Received

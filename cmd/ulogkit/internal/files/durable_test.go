@@ -18,6 +18,7 @@ func TestOutputsAreDurable(t *testing.T) {
 		_, err := io.WriteString(w, "new")
 		return err
 	}
+
 	for name, c := range map[string]struct {
 		step func(f string) error
 		want string

@@ -47,16 +47,19 @@ func TestWrite(t *testing.T) {
 	if err := Replace("-", []byte("out"), &stdout); err != nil || stdout.String() != "out" {
 		t.Errorf("standard output has %q, error %v", &stdout, err)
 	}
+
 	if err := Replace(name, []byte("one"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(name, 0o666); err != nil { // no umask leaves this to a new file
 		t.Fatal(err)
 	}
+
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink("x", link); err != nil {
 		t.Fatal(err)
 	}
+
 	// A reader that has the old file open goes on reading the old content.
 	reader, err := os.Open(name)
 	if err != nil {
@@ -66,6 +69,7 @@ func TestWrite(t *testing.T) {
 	if err := Replace(link, []byte("two"), nil); err != nil {
 		t.Fatal(err)
 	}
+
 	old, err := io.ReadAll(reader)
 	if err != nil || string(old) != "one" {
 		t.Errorf("the open file has %q, error %v", old, err)
@@ -74,6 +78,7 @@ func TestWrite(t *testing.T) {
 	if err != nil || string(b) != "two" {
 		t.Errorf("the file has %q, error %v", b, err)
 	}
+
 	info, err := os.Lstat(name)
 	if err != nil || info.Mode() != 0o666 {
 		t.Errorf("the file has mode %v, error %v", info.Mode(), err)
@@ -81,6 +86,7 @@ func TestWrite(t *testing.T) {
 	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		t.Errorf("the link has mode %v, error %v", info.Mode(), err)
 	}
+
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("the folder has %v, error %v", entries, err)
@@ -101,6 +107,7 @@ func TestWriteToAPipe(t *testing.T) {
 	}
 	defer reader.Close()
 	defer writer.Close()
+
 	// This link has no file name at its end, as /dev/stdout has none.
 	if err := os.Symlink(fmt.Sprintf("/dev/fd/%d", writer.Fd()), link); err != nil {
 		t.Fatal(err)
@@ -109,6 +116,7 @@ func TestWriteToAPipe(t *testing.T) {
 		fifo: func() (*os.File, error) { return os.OpenFile(fifo, os.O_RDWR, 0) }, // with a reader, Write does not wait
 		link: func() (*os.File, error) { return reader, nil },
 	}
+
 	for name, open := range open {
 		before, err := os.Lstat(name)
 		if err != nil {
@@ -122,6 +130,7 @@ func TestWriteToAPipe(t *testing.T) {
 		if err := Replace(name, []byte("through"), nil); err != nil {
 			t.Fatal(err)
 		}
+
 		b := make([]byte, 7)
 		if _, err := io.ReadFull(from, b); err != nil || string(b) != "through" {
 			t.Errorf("%s: read %q, error %v, want b \"through\"", name, b, err)
@@ -130,6 +139,7 @@ func TestWriteToAPipe(t *testing.T) {
 			t.Errorf("%s was replaced, error %v", name, err)
 		}
 	}
+
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("the folder has %v, error %v", entries, err)

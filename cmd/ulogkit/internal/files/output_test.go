@@ -38,6 +38,7 @@ func TestCheckLeavesTheFolderAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	before, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +69,7 @@ func TestCheckLeavesTheFolderAlone(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", c.name, err, want)
 		}
 	}
+
 	after, err := os.ReadDir(dir)
 	if err != nil || len(after) != len(before) {
 		t.Errorf("the folder has %v, %v, before %v", after, err, before)
@@ -106,6 +108,7 @@ func TestExtract(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, c := range []struct {
 		name  string
 		force bool
@@ -135,6 +138,7 @@ func TestExtract(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
 	}
+
 	holds(t, at("victim"), "victim")
 	if _, err := os.Lstat(at("absent")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the target of the dangling link: %v, want none", err)

@@ -17,6 +17,7 @@ func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	without, err := Explain("x", b, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +25,7 @@ func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
 	if without.FirmwareFits != nil || len(without.Backtrace) < 2 {
 		t.Errorf("without firmware: %+v, want no FirmwareFits and len(Backtrace) at least 2", without)
 	}
+
 	for _, c := range []struct {
 		elf  string
 		fits bool

@@ -47,9 +47,11 @@ func readSet(t *testing.T, names ...string) map[string][]byte {
 			}
 		}
 	}
+
 	if len(files) != len(names) {
 		t.Fatalf("%d files, want %q", len(files), names)
 	}
+
 	return files
 }
 
@@ -63,10 +65,12 @@ func TestCrashRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	hows := map[crash.How]bool{
 		crash.FromPC: true, crash.FromLR: true, crash.FromCFI: true, crash.FromExidx: true,
 		crash.FromCode: true, crash.FromException: true, crash.FromTail: true, crash.FromStack: true,
 	}
+
 	for name, want := range map[string]struct {
 		inlined   int
 		truncated bool
@@ -84,6 +88,7 @@ func TestCrashRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got struct {
 			Match     string  `json:"match"`
 			Task      *string `json:"task"`
@@ -95,6 +100,7 @@ func TestCrashRow(t *testing.T) {
 				How     crash.How `json:"how"`
 			} `json:"backtrace"`
 		}
+
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Fatal(err)
 		}
@@ -107,6 +113,7 @@ func TestCrashRow(t *testing.T) {
 				inlined++
 			}
 		}
+
 		task := ""
 		if got.Task != nil {
 			task = *got.Task

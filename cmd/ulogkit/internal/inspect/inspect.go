@@ -242,6 +242,7 @@ func (a Arg) Text() string {
 			}
 		}
 		return fmt.Sprintf("%q", v)
+
 	case uint64:
 		switch {
 		case a.Type == typePointer:
@@ -250,5 +251,6 @@ func (a Arg) Text() string {
 			return fmt.Sprintf("%q", rune(v))
 		}
 	}
+
 	return fmt.Sprint(a.Value)
 }

@@ -91,6 +91,7 @@ func sameFrame(t *testing.T, got, want map[string]any) {
 	if len(args) != len(wanted) {
 		t.Fatalf("%d arguments, want %d", len(args), len(wanted))
 	}
+
 	names := map[string]string{"chr": "char", "dbl": "double", "str": "string"}
 	for i := range args {
 		arg, w := args[i].(map[string]any), wanted[i].(map[string]any)
@@ -101,6 +102,7 @@ func sameFrame(t *testing.T, got, want map[string]any) {
 		if arg["type"] != typ {
 			t.Errorf("argument %d has type %v, want %s", i, arg["type"], typ)
 		}
+
 		switch typ {
 		case "string":
 			if arg["value"] != w["value"] {
@@ -216,6 +218,7 @@ func TestDamagedFilesStillHaveARow(t *testing.T) {
 			whole = append(whole, b)
 		}
 	}
+
 	whole = append(whole, formattest.DumpBytes(t)...)
 	for _, b := range whole {
 		for n := range len(b) {
@@ -285,6 +288,7 @@ func TestGoodLogIsNeverAnotherFile(t *testing.T) {
 		}
 		return
 	}
+
 	t.Error("no log looks like a crash dump")
 }
 
@@ -297,10 +301,12 @@ func TestDamagedPayloadKeepsItsHead(t *testing.T) {
 	if err := b.Add(&format.Record{Level: format.LevelError, Module: 5, FmtAddr: 0x1234, Args: []format.Arg{format.ArgI32(1)}}); err != nil {
 		t.Fatal(err)
 	}
+
 	log, err := b.AppendTo(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, change := range map[string]func(payload []byte){
 		"unknown type":       func(b []byte) { b[6] = 0xff },
 		"too many arguments": func(b []byte) { b[5] = 9 },

@@ -68,6 +68,7 @@ func RecognizeFile(name string) (is, takes string) {
 		is = folder(name)
 		return is, takers[is]
 	}
+
 	if !info.Mode().IsRegular() {
 		return "", ""
 	}
@@ -80,6 +81,7 @@ func RecognizeFile(name string) (is, takes string) {
 	if err != nil {
 		return "", ""
 	}
+
 	return Recognize(b)
 }
 
@@ -147,6 +149,7 @@ func plain(b []byte) string {
 	case KindELF:
 		return AnELFFile
 	}
+
 	text := bytes.TrimLeft(b[:min(len(b), 4096)], " \t\r\n")
 	switch {
 	case len(b) >= 4 && slices.Contains(captureMarks[:], [4]byte(b)):
@@ -164,6 +167,7 @@ func plain(b []byte) string {
 	case bytes.HasPrefix(text, []byte("-----BEGIN ")) && bytes.Contains(text[:min(len(text), 64)], []byte(" KEY-----")):
 		return APrivateKey
 	}
+
 	return ""
 }
 
@@ -196,6 +200,7 @@ func jsonObject(b []byte) string {
 			begins[i] = "number"
 		}
 	}
+
 	switch name, value, next, more := begins[1], begins[2], begins[3], begins[4]; {
 	case name == "kind" && value == "ulogkit-dictionary":
 		return ADictionary
@@ -206,6 +211,7 @@ func jsonObject(b []byte) string {
 	case name == "v" && value == "number" && slices.Contains([]string{"sink", "sink_name", "receiver", "next"}, next):
 		return APosition
 	}
+
 	return ""
 }
 

@@ -131,6 +131,7 @@ func (m *Meter) Watch(done func() (bytes, records int64)) (stop func()) {
 			}
 		}
 	}()
+
 	var once sync.Once
 	return func() {
 		once.Do(func() {

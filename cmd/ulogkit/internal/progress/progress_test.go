@@ -21,6 +21,7 @@ func TestMeter(t *testing.T) {
 		if screen.Len() > 0 {
 			t.Errorf("within a second: %q, want Len none", &screen)
 		}
+
 		time.Sleep(time.Second)
 		m.Add(1000, 4)
 		time.Sleep(time.Second)
@@ -30,6 +31,7 @@ func TestMeter(t *testing.T) {
 				t.Errorf("%q lacks %q", &screen, want)
 			}
 		}
+
 		m.Add(9000, 0) // a file that grew
 		m.Done()
 		m.Done()
@@ -89,12 +91,14 @@ func TestWatch(t *testing.T) {
 			delivered++
 			return 0, delivered
 		})
+
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		io.WriteString(m.Above(&screen), "trouble\n")
 		if s := screen.String(); !strings.Contains(s, "/40") || !strings.HasSuffix(s, "\rtrouble\n") {
 			t.Errorf("drew %q", s)
 		}
+
 		stop()
 		stop()
 		before := screen.Len()

@@ -39,16 +39,19 @@ func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], par
 		if err != nil {
 			continue
 		}
+
 		cut.add(number, lost)
 		if b.size > 0 && b.size+len(line) > maxBatch {
 			batches = append(batches, b.devices)
 			b = &batch[S]{at: map[key]int{}}
 		}
+
 		b.size += len(line)
 		for _, d := range devices {
 			b.add(d)
 		}
 	}
+
 	if len(b.devices) > 0 {
 		batches = append(batches, b.devices)
 	}
@@ -133,20 +136,24 @@ func readLine[S telemetry.Sample](line []byte) (devices []telemetry.Device[S], p
 		// The sample's own members are those of its device as well.
 		line = fmt.Appendf(nil, `{"device_serial":%s,"app_id":%s,"%s":[%s]}`, member(members, "device_serial"), member(members, "app_id"), kind, line)
 	}
+
 	report, err := telemetry.Parse(kind, line)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	switch d := any(&devices).(type) {
 	case *[]telemetry.Device[telemetry.Metric]:
 		*d = report.Metrics
 	case *[]telemetry.Device[telemetry.Event]:
 		*d = report.Events
 	}
+
 	// What can be read may still be no name.
 	if _, err := telemetry.EncodeBatch(devices); err != nil {
 		return nil, nil, err
 	}
+
 	return devices, lost(kind, members), nil
 }
 

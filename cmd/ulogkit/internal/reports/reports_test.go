@@ -24,11 +24,13 @@ nonsense
 	if len(batches) != 1 {
 		t.Fatalf("got %d batches, want 1", len(batches))
 	}
+
 	b, _ := telemetry.EncodeBatch(batches[0])
 	want := `{"devices":[{"device_serial":"A","metrics":[{"name":"t","value":1,"timestamp":5},{"name":"u","value":3}]},{"device_serial":"B","metrics":[{"name":"t","value":2}]},{"device_serial":"A","app_id":9,"metrics":[{"name":"t","value":4}]}]}`
 	if string(b) != want {
 		t.Errorf("got %s, want %s", b, want)
 	}
+
 	for _, s := range []string{"line 6: not a JSON object", "line 7: ", "device_serial is missing", "line 8: ", "name is missing", "line 9: ", "control character"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
 			t.Errorf("error %v, want %q", err, s)
@@ -68,6 +70,7 @@ func TestReadSplits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	n := 0
 	for _, devices := range batches {
 		b, err := telemetry.EncodeBatch(devices)
@@ -78,6 +81,7 @@ func TestReadSplits(t *testing.T) {
 			n += len(d.Samples)
 		}
 	}
+
 	if n != 20_000 || len(batches) < 2 {
 		t.Errorf("got %d events in %d batches", n, len(batches))
 	}

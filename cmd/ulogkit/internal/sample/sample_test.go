@@ -72,6 +72,7 @@ func TestLogHoldsWhatRealOnesHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		levels, types, dropped := map[format.Level]int{}, map[format.ArgType]int{}, 0
+
 		n := records(t, log, func(_ format.Frame, p format.Payload) {
 			levels[p.Level()]++
 			text, known := linked().formats[p.FmtAddr()]
@@ -137,6 +138,7 @@ func TestLevelIsALowestLevel(t *testing.T) {
 func TestFramesContinueFromLogToLog(t *testing.T) {
 	v1, v3 := mustDevice(t, 1, 5), mustDevice(t, 3, 5)
 	sequence, tick := uint16(0), uint32(0)
+
 	for range 3 {
 		log, err := v1.Log(20, format.LevelWarning)
 		if err != nil {
@@ -177,6 +179,7 @@ func TestCoreDumpIsGood(t *testing.T) {
 		ApplicationID: 7, DeviceSerial: []byte("S-1"), DeviceType: []byte("sensor"),
 		GitVersion: []byte("v1.4.0"), GitHash: []byte("0123456789abcdef0123456789abcdef01234567"),
 	}
+
 	b, err := mustDevice(t, 3, 1).CoreDump(info)
 	if err != nil {
 		t.Fatal(err)
@@ -184,6 +187,7 @@ func TestCoreDumpIsGood(t *testing.T) {
 	if err := format.CheckCoreDump(b); err != nil {
 		t.Fatal(err)
 	}
+
 	d, _, err := format.ParseCoreDump(b)
 	if err != nil {
 		t.Fatal(err)
@@ -192,12 +196,14 @@ func TestCoreDumpIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if string(d.Header.DeviceSerial()) != "S-1" || string(d.Header.GitHash()) != string(info.GitHash) {
 		t.Errorf("serial %q, git hash %q", d.Header.DeviceSerial(), d.Header.GitHash())
 	}
 	if faults := c.FaultRegisters(); faults == nil || faults.BFAR() != c.Registers.R0() {
 		t.Errorf("fault registers %v", faults)
 	}
+
 	info.DeviceSerial = bytes.Repeat([]byte("x"), 100)
 	if _, err := mustDevice(t, 3, 1).CoreDump(info); !errors.Is(err, format.ErrTooLong) {
 		t.Errorf("error %v, want %v", err, format.ErrTooLong)

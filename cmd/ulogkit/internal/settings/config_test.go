@@ -36,6 +36,7 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
 		}
 	}
+
 	for text, want := range map[string]string{
 		"serial = \"SN-1":             "1:10: the quote \" is not closed",
 		"\ncustomer = \"4\" 2":        "2:15: something follows the closing quote \"",
@@ -132,12 +133,14 @@ func TestHomeThatCannotBeRead(t *testing.T) {
 	if err != nil || len(notices) != 1 || !strings.Contains(notices[0].Error(), "it is left out") {
 		t.Errorf("got %v, notices %v, want one that the file is left out", err, notices)
 	}
+
 	if _, _, err := loadAt(t, home, "--config", filepath.Join(dir, "config")); err == nil {
 		t.Error("a file that was named is left out")
 	}
 	if _, notices, err := loadAt(t, "", "--customer", "1"); err != nil || notices != nil {
 		t.Errorf("without HOME: got %v, notices %v", err, notices)
 	}
+
 	if runtime.GOOS == "windows" || os.Getuid() == 0 {
 		return
 	}
@@ -167,6 +170,7 @@ func TestTokensInMemory(t *testing.T) {
 	if err := os.WriteFile(foreign, []byte("\x7fELF"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, c := range map[string]struct {
 		store, home string
 		told, fail  bool
@@ -189,6 +193,7 @@ func TestTokensInMemory(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrConfig", name, err)
 		}
 	}
+
 	if _, err := os.Stat("none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file called none: %v", err)
 	}

@@ -26,6 +26,7 @@ func load(t *testing.T, args []string, env map[string]string, file string) (*Set
 			t.Fatal(err)
 		}
 	}
+
 	s := new(Settings)
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	s.AddConnectionFlags(flags)
@@ -34,12 +35,14 @@ func load(t *testing.T, args []string, env map[string]string, file string) (*Set
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
+
 	err := s.Load(flags, func(name string) string {
 		if name == "HOME" {
 			return home
 		}
 		return strings.ReplaceAll(env[name], "HOME", home)
 	}, func(err error) { t.Errorf("notice %v", err) })
+
 	return s, flags, err
 }
 
@@ -78,6 +81,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 			}
 		}
 	}
+
 	s := new(Settings)
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	s.AddConnectionFlags(flags)
@@ -87,6 +91,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 			t.Errorf("--%s cannot be set in the environment and the file", f.Name)
 		}
 	})
+
 	for _, name := range []string{"--config", "ULOGKIT_CONFIG", "~/.config/ulogkit/config"} {
 		if !strings.Contains(Help, name) {
 			t.Errorf("the help does not say that %s names the configuration file", name)
@@ -104,6 +109,7 @@ func TestConnectionIsTunedByFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got := cfg.Tuning
 	if got.ClientID != "me" || got.KeepAlive != 5*time.Second || got.Proxy != "socks5://p:1" || got.PublishesPerSecond != -1 || got.BytesPerSecond != 1000 {
 		t.Errorf("got %+v", got)
@@ -112,6 +118,7 @@ func TestConnectionIsTunedByFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if cfg, err = s.Client(); err != nil || cfg.Tuning.PublishesPerSecond != 0 || cfg.Tuning.BytesPerSecond != 0 {
 		t.Errorf("got rates %v and %v, error %v; want the broker's default", cfg.Tuning.PublishesPerSecond, cfg.Tuning.BytesPerSecond, err)
 	}
@@ -237,6 +244,7 @@ func TestDevice(t *testing.T) {
 	if err := os.WriteFile(info, []byte("\x07\x00\x00\x00SN-1\x00lamp\x00v1\x00abc\x00"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct {
 		args []string
 		want mqttv5.DeviceInfo

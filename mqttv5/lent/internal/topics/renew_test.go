@@ -41,6 +41,7 @@ func TestRenew(t *testing.T) {
 			Failed:      func(topic string, err error) { did = append(did, topic+": "+err.Error()) },
 			Alive:       func() bool { return true },
 		})
+
 		want := []string{
 			"subscribe a", "a: busy", "subscribe a", "a: busy", "subscribe a",
 			"subscribe gone", "gone: busy", "subscribe late", "unsubscribe late", "subscribe z",
@@ -48,6 +49,7 @@ func TestRenew(t *testing.T) {
 		if !slices.Equal(did, want) {
 			t.Errorf("got  %q\nwant %q", did, want)
 		}
+
 		if got := time.Since(begun); got != 2*pause {
 			t.Errorf("got %v of waiting, want %v", got, 2*pause)
 		}
