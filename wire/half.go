@@ -205,17 +205,17 @@ func (r *Reassembler) passOn(c *connection, t time.Time) {
 		if c.stream == nil {
 			return
 		}
-		stuck := -1
+		late := -1
 		for d := range c.halves {
 			if r.overdue(c, d, t) {
-				stuck = d
+				late = d
 			}
 		}
 
-		if stuck < 0 {
+		if late < 0 {
 			break
 		}
-		r.unblock(c, stuck)
+		r.unblock(c, late)
 	}
 
 	if c.stream == nil {

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 
 	"github.com/ulogkit/ulogkit/bench/internal/results"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 func main() {
@@ -137,12 +138,5 @@ func writeOutput(stdout io.Writer, path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	temp := path + ".part"
-	if err := os.WriteFile(temp, data, 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return nil
+	return durable.ReplaceFile(path, data, 0o644)
 }

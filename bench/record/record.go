@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // limit is how long a recording may take.
@@ -143,14 +145,7 @@ func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	temp := path + ".part"
-	if err := os.WriteFile(temp, data, 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return nil
+	return durable.ReplaceFile(path, data, 0o644)
 }
 
 var notInName = regexp.MustCompile(`[^a-z0-9.]+`)

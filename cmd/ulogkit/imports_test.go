@@ -103,7 +103,7 @@ var importTable = []rule{
 		"mqttv5/internal/cloud", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/payload", "mqttv5/internal/presigned", "mqttv5/internal/wait",
 		"mqttv5/telemetry", metrics, xsync,
 	}},
-	{dir: "bench", allowed: []string{"spec", "format", "wire"}, peers: true},
+	{dir: "bench", allowed: []string{"spec", "format", "wire", "mqttv5/durable"}, peers: true},
 	{dir: "fuzz", allowed: []string{"spec", "format", "wire"}, peers: true},
 }
 

@@ -4,7 +4,8 @@
 //
 // A name holds the old file or the new one and nothing between, whenever the
 // process is killed or the power fails, and when a call has returned nil the new
-// one is there to stay: its bytes and its folder's entry have been synced.
+// one is there to stay: its bytes and its folder's entry have been synced. Place alone
+// does not wait for that.
 package durable
 
 import (
@@ -100,6 +101,20 @@ func (f *File) Commit() error {
 		return err
 	}
 	return f.rename()
+}
+
+// Place is Commit for a file that need not outlive a power cut: nobody sees half of
+// it, and nobody waits for the disk.
+func (f *File) Place() error {
+	defer f.Abort()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), f.name); err != nil {
+		return err
+	}
+	f.done = true
+	return nil
 }
 
 // Appear is Commit for a file that grows: what is written so far is made durable

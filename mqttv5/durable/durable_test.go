@@ -296,6 +296,45 @@ func TestAppearReplacesAndStaysOpen(t *testing.T) {
 	}
 }
 
+func TestPlaceShowsTheWholeFileAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	f, err := Create(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Abort()
+	f.WriteString("all of it")
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before: got %v, want no file under its name", err)
+	}
+
+	if err := f.Place(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, name); got != "all of it" {
+		t.Errorf("after: got %q, want all that was written", got)
+	}
+	if got := names(t, dir); got != "f" || mode(t, name) != 0o600 {
+		t.Errorf("got files %q, mode %o, want f alone, 600", got, mode(t, name))
+	}
+
+	// What fails leaves nothing, and the folder that was there.
+	g, err := Create(filepath.Join(dir, "g"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "g", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Place(); err == nil {
+		t.Error("got no error, want one: a folder has the name")
+	}
+	if got := names(t, dir); got != "f g" {
+		t.Errorf("got files %q, want f and g, nothing beside them", got)
+	}
+}
+
 // F53: a lock is never made, nor taken, through what somebody has put in its place.
 func TestCheckLock(t *testing.T) {
 	dir := t.TempDir()

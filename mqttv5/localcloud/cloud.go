@@ -76,7 +76,7 @@ type Cloud struct {
 	temp      string // directory to remove at the end
 	broker    *mochi.Server
 	conns     connections
-	sessions  *sessions
+	issued    *issued
 	inbox     *inbox
 	limits    *limits
 	takeovers *takeovers
@@ -99,7 +99,7 @@ func Start(ctx context.Context, cfg Config) (*Cloud, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, sessions: newSessions(), limits: newLimits(cfg.Strict), takeovers: newTakeovers()}
+	c := &Cloud{cfg: cfg, log: cfg.Logger, maxPacket: cfg.Strict.MaxPacket, issued: newIssued(), limits: newLimits(cfg.Strict), takeovers: newTakeovers()}
 	if c.maxPacket == 0 {
 		c.maxPacket = defaultMaxPacket
 	}
@@ -244,11 +244,11 @@ func (c *Cloud) KeyFile() string { return c.files.key }
 
 // Token returns the token the cloud gave a device last, if it did.
 func (c *Cloud) Token(applicationID uint32, serial string) (uint32, bool) {
-	return c.sessions.current(applicationID, serial)
+	return c.issued.current(applicationID, serial)
 }
 
-// ForgetTokens makes the cloud forget all sessions, as if it had lost them.
-func (c *Cloud) ForgetTokens() { c.sessions.forget() }
+// ForgetTokens makes the cloud forget all session tokens, as if it had lost them.
+func (c *Cloud) ForgetTokens() { c.issued.forget() }
 
 // Received returns what was received so far, in order, duplicates included.
 func (c *Cloud) Received() []Received { return c.inbox.all() }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -20,14 +21,24 @@ func TestReceivedFilesFollowNoLink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := writeFile(name, []byte("payload")); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("got error %v, want one that names the link", err)
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "victim" {
+		t.Errorf("got victim %q, %v, want it untouched", b, err)
+	}
+
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
 	if err := writeFile(name, []byte("payload")); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(victim); err != nil || string(b) != "victim" {
-		t.Errorf("the victim holds %q, %v", b, err)
+		t.Errorf("got victim %q, %v, want it untouched", b, err)
 	}
 	if info, err := os.Lstat(name); err != nil || info.Mode() != 0o600 {
-		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+		t.Errorf("got %v, error %v, want a file of mode 0600", info, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // Received messages remembered; beyond it the older half is forgotten.
@@ -207,16 +208,14 @@ func fileName(number int, r *Received) string {
 // may hold a token. It follows no link that was put there. A stand-in promises
 // nothing about power cuts, so that it need not wait for the disk.
 func writeFile(name string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.part")
+	f, err := durable.Create(name, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
+	defer f.Abort()
+
+	if _, err := f.Write(b); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return f.Place()
 }

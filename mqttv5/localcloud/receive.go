@@ -143,7 +143,7 @@ func (c *Cloud) verifyLog(r *Received) error {
 		return format.CheckLog(r.Payload) // says more
 	}
 	r.Token = l.SessionToken()
-	d, ok := c.sessions.owner(r.Token)
+	d, ok := c.issued.owner(r.Token)
 	if !ok {
 		return errToken
 	}
@@ -235,7 +235,7 @@ func (c *Cloud) answerBoot(a address, pk packets.Packet) {
 		return
 	}
 
-	token, times := c.sessions.begin(device{a.application, req.Serial})
+	token, times := c.issued.issue(device{a.application, req.Serial})
 	if c.cfg.Strict.LoseFirstReply && times == 1 {
 		return
 	}

@@ -57,7 +57,7 @@ func FuzzRequests(f *testing.F) {
 		if name := fileName(1, &r); name != filepath.Base(name) || strings.ContainsAny(name, "/\\\x00\n") || len(name) > 200 {
 			t.Fatalf("%q of %s is to be the file %q", r.DeviceSerial, topic, name)
 		}
-		if _, known := c.sessions.owner(r.Token); r.Kind == KindLog && r.Err == nil && !known {
+		if _, known := c.issued.owner(r.Token); r.Kind == KindLog && r.Err == nil && !known {
 			t.Fatalf("a log of token %d, which nobody got, is good", r.Token)
 		}
 	})

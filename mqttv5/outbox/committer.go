@@ -20,10 +20,10 @@ const maxBatch = 8 << 20
 // is kept for it; an acknowledgement, for which nobody waits, is kept until it is
 // written.
 type committer struct {
-	update func(func(*bolt.Tx) error) error
-	after  func(*bolt.Tx, []*change) error // part of every transaction
-	yield  func(*bolt.Tx) error            // gives up the room that is kept
-	stuck  func(changes int, err error)    // told when changes are kept, and with 0 when all were written
+	update    func(func(*bolt.Tx) error) error
+	after     func(*bolt.Tx, []*change) error // part of every transaction
+	yield     func(*bolt.Tx) error            // gives up the room that is kept
+	unwritten func(changes int, err error)    // told when changes are kept, and with 0 when all were written
 
 	kept  []*change // not written yet; the loop's alone
 	fault error     // why; the loop's alone
@@ -51,7 +51,7 @@ const (
 )
 
 func newCommitter(o *Outbox) *committer {
-	c := &committer{update: o.file.Update, after: o.afterChanges, yield: o.yieldSpare, stuck: o.stuck, wake: make(chan struct{}, 1), idle: make(chan struct{})}
+	c := &committer{update: o.file.Update, after: o.afterChanges, yield: o.yieldSpare, unwritten: o.unwritten, wake: make(chan struct{}, 1), idle: make(chan struct{})}
 	go c.run()
 	return c
 }
@@ -204,13 +204,13 @@ func (c *committer) keep(err error) {
 	})
 	if len(c.kept) == 0 {
 		if c.fault != nil {
-			c.stuck(0, nil)
+			c.unwritten(0, nil)
 		}
 		c.fault = nil
 		return
 	}
 	if c.fault == nil {
-		c.stuck(len(c.kept), err)
+		c.unwritten(len(c.kept), err)
 	}
 	c.fault = err
 	c.mu.Lock()

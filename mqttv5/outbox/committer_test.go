@@ -53,8 +53,8 @@ func newDisk(fits int) *disk {
 			d.fits++
 			return nil
 		},
-		stuck: func(n int, err error) { d.say(fmt.Sprintf("%d: %v", n, err)) },
-		wake:  make(chan struct{}, 1), idle: make(chan struct{}),
+		unwritten: func(n int, err error) { d.say(fmt.Sprintf("%d: %v", n, err)) },
+		wake:      make(chan struct{}, 1), idle: make(chan struct{}),
 	}
 
 	return d

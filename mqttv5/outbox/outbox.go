@@ -215,8 +215,8 @@ func (o *Outbox) Close() error {
 	return nil
 }
 
-// stuck is told when what has happened cannot be written, and with 0 when it was.
-func (o *Outbox) stuck(changes int, err error) {
+// unwritten is told how many changes cannot be written, and 0 when all were.
+func (o *Outbox) unwritten(changes int, err error) {
 	if changes == 0 {
 		o.log.Info("outbox can be written again", "dir", o.cfg.Dir)
 		return

@@ -126,7 +126,7 @@ var modes = []mutation{
 	},
 	{
 		"what the stand-in received is its owner's alone", "mqttv5/localcloud/inbox.go",
-		"os.CreateTemp(filepath.Dir(name), \".\"+filepath.Base(name)+\".*.part\")", "os.Create(name + \".part\")",
+		"durable.Create(name, 0o600)", "durable.Create(name, durable.KeepMode)",
 		"TestReceivedFilesFollowNoLink", "",
 	},
 	{
