@@ -2,26 +2,19 @@ package bench
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/binary"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	pahopackets "github.com/eclipse/paho.golang/packets"
+
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 )
 
 // pubackSize is the length of a PUBACK of success without properties.
@@ -143,52 +136,16 @@ type tlsFiles struct {
 
 func newTLSFiles(tb testing.TB) *tlsFiles {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-
-	// One certificate is the authority and both ends.
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}
-
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-
-	dir := tb.TempDir()
-	f := &tlsFiles{ca: filepath.Join(dir, "cert.pem"), cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
-	for name, block := range map[string]*pem.Block{f.cert: {Type: "CERTIFICATE", Bytes: der}, f.key: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			tb.Fatal(err)
-		}
-	}
-
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(pair.Leaf)
-	f.server = &tls.Config{
-		Certificates: []tls.Certificate{pair}, ClientCAs: pool, RootCAs: pool,
+	authority, end := catest.New(tb), time.Now().Add(time.Hour)
+	f := &tlsFiles{server: &tls.Config{
+		Certificates: []tls.Certificate{authority.Pair(1, end, "127.0.0.1")}, ClientCAs: authority.Pool(),
 		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
-	}
-
+	}}
+	f.cert, f.key, f.ca = authority.Write(tb.TempDir(), 2, end)
 	return f
 }
 
 // client returns the other end's configuration.
 func (f *tlsFiles) client() *tls.Config {
-	return &tls.Config{Certificates: f.server.Certificates, RootCAs: f.server.RootCAs, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	return &tls.Config{Certificates: f.server.Certificates, RootCAs: f.server.ClientCAs, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
@@ -33,7 +34,7 @@ func (f *firstBytes) Read(p []byte) (int, error) {
 }
 
 func TestF15TLS(t *testing.T) {
-	ca, other := mqtttest.NewCA(t), mqtttest.NewCA(t)
+	ca, other := catest.New(t), catest.New(t)
 	soon := time.Now().Add(time.Hour)
 	dir := t.TempDir()
 	certFile, keyFile, caFile := ca.Write(dir, 2, soon)
@@ -124,7 +125,7 @@ func TestF15TLS(t *testing.T) {
 
 // A certificate that was renewed on disk is used for the next connection.
 func TestF16RenewedCertificate(t *testing.T) {
-	ca := mqtttest.NewCA(t)
+	ca := catest.New(t)
 	soon := time.Now().Add(time.Hour)
 	dir := t.TempDir()
 	certFile, keyFile, caFile := ca.Write(dir, 100, soon)

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format/topic"
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // The interop suite runs against Debian's mosquitto over mTLS. It is left out
@@ -58,7 +58,7 @@ func quietPort(t testing.TB) int {
 }
 
 // startMosquitto starts a broker whose client certificates come from ca.
-func startMosquitto(t testing.TB, ca *mqtttest.CA, extra string) *mosquitto {
+func startMosquitto(t testing.TB, ca *catest.CA, extra string) *mosquitto {
 	t.Helper()
 	m := &mosquitto{t: t, dir: t.TempDir()}
 	if err := os.Chmod(m.dir, 0o755); err != nil {
@@ -167,7 +167,7 @@ func interopCloud(t testing.TB, cfg Config) (got chan *link.Received) {
 
 func TestInteropMosquitto(t *testing.T) {
 	findMosquitto(t)
-	ca := mqtttest.NewCA(t)
+	ca := catest.New(t)
 	certFile, keyFile, caFile := ca.Write(t.TempDir(), 2, time.Now().Add(time.Hour))
 	m := startMosquitto(t, ca, "max_packet_size 131500\nmax_inflight_messages 20")
 	cfg := Config{

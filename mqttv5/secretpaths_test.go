@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
@@ -53,7 +54,7 @@ func certificateOf(srv *httptest.Server) []byte {
 func TestF27StorageServerIsVerified(t *testing.T) {
 	var taken atomic.Int32
 	srv := storageServer(t, func(http.ResponseWriter, *http.Request) { taken.Add(1) })
-	other := mqtttest.NewCA(t)
+	other := catest.New(t)
 	stranger := httptest.NewUnstartedServer(srv.Config.Handler)
 	stranger.Config.ErrorLog = srv.Config.ErrorLog
 	stranger.TLS = &tls.Config{Certificates: []tls.Certificate{other.Pair(2, time.Now().Add(time.Hour), "elsewhere.invalid")}}

@@ -2,14 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -20,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 )
 
 // natsServer starts a server as those of a company are: with TLS, and with users
@@ -90,14 +85,8 @@ func natsServer(ts *testscript.TestScript, _ bool, _ []string) {
 
 // natsCertificate makes a certificate for loopback, and writes nats-ca.pem.
 func natsCertificate(ts *testscript.TestScript) *tls.Config {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ts.Check(err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs("nats-ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o644))
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	ca := catest.New(ts)
+	ts.Check(os.WriteFile(ts.MkAbs("nats-ca.pem"), ca.PEM, 0o644))
+	pair := ca.Pair(1, time.Now().Add(time.Hour), "127.0.0.1")
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }

@@ -4,38 +4,51 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
 // Whatever keeps the state of an MQTT connection for paho is in one package: there
 // is one connection, and the uploader and the ingest workers stand on it.
 func TestOnlyTheLinkImplementsPahosSessionManager(t *testing.T) {
-	var got []string
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.Contains(path, "/testdata/") {
-			return err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		for _, d := range file.Decls {
-			// The method that no other interface has.
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "AddToSession" {
-				got = append(got, filepath.ToSlash(filepath.Dir(path)))
-			}
-		}
-		return nil
+	// The method that no other interface has.
+	got := foldersWith(t, func(n ast.Node) bool {
+		f, ok := n.(*ast.FuncDecl)
+		return ok && f.Recv != nil && f.Name.Name == "AddToSession"
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-
 	if want := []string{"../../mqttv5/internal/link"}; !slices.Equal(got, want) {
 		t.Errorf("got implementations in %q, want one, in %q", got, want)
 	}
+}
+
+// Tests have one authority. The stand-in's is for those who run it.
+func TestOnlyOneAuthorityIssuesTheCertificatesOfTests(t *testing.T) {
+	got := foldersWith(t, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		return ok && s.Sel.Name == "CreateCertificate"
+	})
+	if want := []string{"../../mqttv5/catest", "../../mqttv5/localcloud"}; !slices.Equal(got, want) {
+		t.Errorf("got certificates issued in %q, want in %q alone", got, want)
+	}
+}
+
+// foldersWith returns the folders of the Go files in which something is found.
+func foldersWith(t *testing.T, is func(ast.Node) bool) []string {
+	t.Helper()
+	var folders []string
+	for name, source := range handWritten(t) {
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if n != nil && is(n) {
+				folders = append(folders, filepath.ToSlash(filepath.Dir(name)))
+			}
+			return true
+		})
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }

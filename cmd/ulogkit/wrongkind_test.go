@@ -4,12 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +13,7 @@ import (
 
 	pzstd "github.com/klauspost/compress/zstd"
 
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 )
@@ -199,21 +194,9 @@ func compress(t *testing.T, from, to string) {
 
 func makeCertificate(t *testing.T) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{"gateway.crt": {Type: "CERTIFICATE", Bytes: certificate}, "gateway.key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+	certPEM, keyPEM := catest.New(t).Issue(1, time.Now().Add(time.Hour))
+	for name, b := range map[string][]byte{"gateway.crt": certPEM, "gateway.key": keyPEM} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 )
 
 func TestPlaintextIsForLoopbackOnly(t *testing.T) {
@@ -19,7 +19,7 @@ func TestPlaintextIsForLoopbackOnly(t *testing.T) {
 }
 
 func TestALPNAndTLSVersion(t *testing.T) {
-	ca := mqtttest.NewCA(t)
+	ca := catest.New(t)
 	certFile, keyFile, caFile := ca.Write(t.TempDir(), 1, time.Now().Add(time.Hour))
 	for port, want := range map[int]string{443: "x-amzn-mqtt-ca", 8883: ""} {
 		cfg, err := newIdentity(&Config{Broker: "mqtt.ulogger.ai", Port: port, Credentials: Credentials{CertFile: certFile, KeyFile: keyFile, CAFile: caFile}}).load()

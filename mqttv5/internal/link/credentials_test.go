@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulogkit/ulogkit/mqttv5/catest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 )
 
 // A credential file that is wrong is named, with what is wrong and what to do.
 func TestWrongCredentialsAreNamed(t *testing.T) {
-	ca := mqtttest.NewCA(t)
+	ca := catest.New(t)
 	cert, key := ca.Issue(2, time.Now().Add(time.Hour))
 	otherCert, _ := ca.Issue(3, time.Now().Add(time.Hour))
 	early, earlyKey := ca.Issue(4, time.Now().Add(49*time.Hour)) // valid for 48 hours
@@ -89,7 +90,7 @@ type signer struct{ crypto.Signer }
 
 // A certificate whose key is held elsewhere logs in as one of files does.
 func TestCertificateWithAKeyHeldElsewhere(t *testing.T) {
-	ca := mqtttest.NewCA(t)
+	ca := catest.New(t)
 	b := mqtttest.NewBroker(t)
 	port := b.Listen(t, &tls.Config{
 		Certificates: []tls.Certificate{ca.Pair(2, time.Now().Add(time.Hour), "127.0.0.1")},

@@ -1,4 +1,7 @@
-package mqtttest
+// Package catest is the certificate authority of the tests: for brokers, NATS
+// servers and receivers of theirs, and for certificates that are wrong on purpose.
+// Tests alone use it.
+package catest
 
 import (
 	"crypto/ecdsa"
@@ -12,24 +15,27 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 )
 
-// CA issues certificates that are wrong on purpose.
+// TB is what ends a test: *testing.T, *testing.B or a script of testscript.
+type TB interface {
+	Fatalf(format string, args ...any)
+}
+
+// CA issues certificates.
 type CA struct {
-	t    testing.TB
+	t    TB
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 	PEM  []byte // the authority itself
 }
 
-// NewCA returns an authority that is valid for an hour.
-func NewCA(t testing.TB) *CA {
-	t.Helper()
+// New returns an authority that is valid for an hour.
+func New(t TB) *CA {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("test CA: %v", err)
 	}
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
@@ -37,11 +43,11 @@ func NewCA(t testing.TB) *CA {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("test CA: %v", err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("test CA: %v", err)
 	}
 	return &CA{t, key, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
@@ -55,10 +61,9 @@ func (ca *CA) Pool() *x509.CertPool {
 
 // Issue issues a certificate for a client or for hosts.
 func (ca *CA) Issue(serial int64, notAfter time.Time, hosts ...string) (certPEM, keyPEM []byte) {
-	ca.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		ca.t.Fatal(err)
+		ca.t.Fatalf("test CA: %v", err)
 	}
 
 	tmpl := &x509.Certificate{
@@ -76,34 +81,33 @@ func (ca *CA) Issue(serial int64, notAfter time.Time, hosts ...string) (certPEM,
 
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {
-		ca.t.Fatal(err)
+		ca.t.Fatalf("test CA: %v", err)
 	}
 
 	b, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		ca.t.Fatal(err)
+		ca.t.Fatalf("test CA: %v", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b})
 }
 
 // Pair is Issue for crypto/tls.
 func (ca *CA) Pair(serial int64, notAfter time.Time, hosts ...string) tls.Certificate {
-	ca.t.Helper()
 	pair, err := tls.X509KeyPair(ca.Issue(serial, notAfter, hosts...))
 	if err != nil {
-		ca.t.Fatal(err)
+		ca.t.Fatalf("test CA: %v", err)
 	}
 	return pair
 }
 
 // Write writes a client certificate with its key, and the CA, below a directory.
 func (ca *CA) Write(dir string, serial int64, notAfter time.Time) (certFile, keyFile, caFile string) {
-	ca.t.Helper()
 	certPEM, keyPEM := ca.Issue(serial, notAfter)
-	for name, b := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM, "ca.pem": ca.PEM} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			ca.t.Fatal(err)
+	certFile, keyFile, caFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
+	for name, b := range map[string][]byte{certFile: certPEM, keyFile: keyPEM, caFile: ca.PEM} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			ca.t.Fatalf("test CA: %v", err)
 		}
 	}
-	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
+	return certFile, keyFile, caFile
 }
