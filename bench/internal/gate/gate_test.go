@@ -62,7 +62,7 @@ func TestSpeedOnAKindOfProcessor(t *testing.T) {
 		ratio  float64
 		status Status
 	}{{"Test", 4, Kept}, {"Other", 10, Broken}} {
-		promises := []Promise{{"Walk", "format", "gopacket", nil, 10, "", []Kind{{c.cpu, 4, "why"}}}}
+		promises := []Promise{{"Walk", "format", "gopacket", nil, 10, "", []Machine{{c.cpu, 4, "why"}}}}
 		v := Speed(run(t, row("Walk/impl=format", 100, 0, 0), row("Walk/impl=gopacket", 500, 0, 0)), promises)[0]
 		if v.Status != c.status || v.Promise.Ratio != c.ratio {
 			t.Errorf("processors with %q in their name: got %v at %v, want %v at %v", c.cpu, v.Status, v.Promise.Ratio, c.status, c.ratio)

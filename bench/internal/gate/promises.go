@@ -20,11 +20,11 @@ type Promise struct {
 	Ratio float64  // Of is at least so many times as fast as Peer
 	Takes string   // what it needs beside one core, which others on the machine may hold; "" is nothing
 	// Where a kind of processor serves the peer better than us, what holds there.
-	Elsewhere []Kind
+	Elsewhere []Machine
 }
 
-// Kind is a ratio that holds instead on processors whose name has a word in it.
-type Kind struct {
+// Machine is a ratio that holds instead on processors whose name has a word in it.
+type Machine struct {
 	CPU   string
 	Ratio float64
 	Why   string
@@ -42,10 +42,10 @@ func (p Promise) on(cpu string) Promise {
 
 // Promises are what README.md and the package docs claim about speed.
 var Promises = []Promise{
-	{"Checksum", "format", "copy", []string{"size=65535"}, 0.95, "", []Kind{{"Intel", 0.6, "copy moves 64 bytes by an instruction, where Go without assembly has 8; IndexByte in assembly reaches 0.75"}}},
+	{"Checksum", "format", "copy", []string{"size=65535"}, 0.95, "", []Machine{{"Intel", 0.6, "copy moves 64 bytes by an instruction, where Go without assembly has 8; IndexByte in assembly reaches 0.75"}}},
 	{"Checksum", "format", "naive", []string{"size=1024", "size=16384", "size=65535"}, 12, "", nil},
 	{"Header", "format", "binary.Read", nil, 40, "", nil},
-	{"Walk", "format", "gopacket", []string{"size=65535"}, 2.5, "", []Kind{{"Intel", 1.8, "two runs gave 2.1 and 1.95, and the code before the rooms were made gives the same"}}},
+	{"Walk", "format", "gopacket", []string{"size=65535"}, 2.5, "", []Machine{{"Intel", 1.8, "two runs gave 2.1 and 1.95, and the code before the rooms were made gives the same"}}},
 	// Ranging over an iterator costs at most 15 % more than the loop.
 	{"Walk", "format-iter", "format", []string{"size=65535"}, 1 / 1.15, "", nil},
 	{"Load", "dict", "debug-elf", []string{"size=2500000"}, 0.3, "", nil},
@@ -57,7 +57,7 @@ var Promises = []Promise{
 	{"CaptureFile", "wire", "tshark", []string{"file=logs", "file=small"}, 8, "cores, disk", nil},
 	// Many small messages on a plain connection, and blobs over mutual TLS.
 	{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9, "cores, network", nil},
-	{"Publish", "mqttv5", "raw", []string{"size=65536"}, 0.8, "cores, network", []Kind{{"Intel", 0.65, "encryption is twice as fast, and a quarter of our time is the SHA-256 that names a message, which the loop does not make"}}},
+	{"Publish", "mqttv5", "raw", []string{"size=65536"}, 0.8, "cores, network", []Machine{{"Intel", 0.65, "encryption is twice as fast, and a quarter of our time is the SHA-256 that names a message, which the loop does not make"}}},
 	// Callers share commits: many are served like so many disks. Records a second
 	// are the disk's; by this ratio there are 5,000 wherever 32 callers reach 10,000
 	// fsyncs.
@@ -65,7 +65,7 @@ var Promises = []Promise{
 	// The vendor's library, in Python, where it is installed. It waits a second for its
 	// subscription in each upload with a connection of its own; over one that is lent to
 	// it, there is no promise.
-	{"Validate", "format", "python", []string{"size=16384"}, 1000, "", []Kind{{"Intel", 600, "two runs gave 850 and 700: as with copy above, ours only reads"}}},
+	{"Validate", "format", "python", []string{"size=16384"}, 1000, "", []Machine{{"Intel", 600, "two runs gave 850 and 700: as with copy above, ours only reads"}}},
 	{"Upload", "mqttv5", "python", []string{"logs=1"}, 20, "", nil},
 	// A worker with a sink in memory beside a client that only acknowledges.
 	{"Ingest", "ingest-memory", "paho", []string{"size=1024"}, 0.8, "cores, network", nil},

@@ -32,19 +32,19 @@ func TestCases(t *testing.T) {
 		ends    []float64
 		boots   []int
 		order   []int
-		kinds   []Kind
+		kinds   []NoteKind
 	}{
 		"restart, later": { // t2_reboot_later
 			buffers: []Buffer{buffer(10*hz, hz, seconds(9)...), buffer(60*hz, hz, hz, hz, hz, 56*hz)},
-			ends:    []float64{10, 60}, boots: []int{0, 1}, order: []int{0, 1}, kinds: []Kind{Restart},
+			ends:    []float64{10, 60}, boots: []int{0, 1}, order: []int{0, 1}, kinds: []NoteKind{Restart},
 		},
 		"restart, earlier": { // t2_reboot_earlier
 			buffers: []Buffer{buffer(10*hz, hz, seconds(9)...), buffer(5*hz, hz, seconds(2)...)},
-			ends:    []float64{10, 5}, boots: []int{0, 1}, order: []int{0, 1}, kinds: []Kind{Restart},
+			ends:    []float64{10, 5}, boots: []int{0, 1}, order: []int{0, 1}, kinds: []NoteKind{Restart},
 		},
 		"restart after more than half of the counter": { // t2_reboot_20h
 			buffers: []Buffer{buffer(72_000*hz, hz, 71_999*hz), buffer(72_010*hz, hz, seconds(10)...), buffer(9*hz, hz, seconds(9)...)},
-			ends:    []float64{72_000, 72_010, 9}, boots: []int{0, 0, 1}, order: []int{0, 1, 2}, kinds: []Kind{Restart},
+			ends:    []float64{72_000, 72_010, 9}, boots: []int{0, 0, 1}, order: []int{0, 1, 2}, kinds: []NoteKind{Restart},
 		},
 		"in the middle of a life": { // t2_midlife
 			buffers: []Buffer{buffer(day, hz, 3276, hz)},
@@ -52,7 +52,7 @@ func TestCases(t *testing.T) {
 		},
 		"an hour lost": { // t2_lost
 			buffers: []Buffer{buffer(3*hz, hz, hz, hz), buffer(3600*hz, hz, hz, hz), buffer(3601*hz, hz, hz)},
-			ends:    []float64{3, 3600, 3601}, boots: []int{0, 0, 0}, order: []int{0, 1, 2}, kinds: []Kind{Lost},
+			ends:    []float64{3, 3600, 3601}, boots: []int{0, 0, 0}, order: []int{0, 1, 2}, kinds: []NoteKind{Lost},
 		},
 		"silent for an hour, nothing lost": {
 			buffers: []Buffer{buffer(3*hz, hz, hz, hz), buffer(3600*hz, hz, hz, hz), buffer(3601*hz, hz, 3596*hz)},
@@ -60,19 +60,19 @@ func TestCases(t *testing.T) {
 		},
 		"sent twice": { // t6_dup
 			buffers: []Buffer{buffer(5*hz+5, hz, seconds(5)...), buffer(5*hz+5, hz, seconds(5)...), buffer(10*hz+5, hz, seconds(5)...)},
-			ends:    []float64{5, 5, 10}, boots: []int{0, 0, 0}, order: []int{0, 1, 2}, kinds: []Kind{Repeat},
+			ends:    []float64{5, 5, 10}, boots: []int{0, 0, 0}, order: []int{0, 1, 2}, kinds: []NoteKind{Repeat},
 		},
 		"swapped": { // t6_swap
 			buffers: []Buffer{second(buffer(10*hz+5, hz, seconds(5)...)), buffer(5*hz+5, hz, seconds(5)...)},
-			ends:    []float64{10, 5}, boots: []int{0, 0}, order: []int{1, 0}, kinds: []Kind{Swapped},
+			ends:    []float64{10, 5}, boots: []int{0, 0}, order: []int{1, 0}, kinds: []NoteKind{Swapped},
 		},
 		"swapped in the middle": {
 			buffers: []Buffer{buffer(5*hz+5, hz, seconds(5)...), buffer(15*hz+5, hz, seconds(5)...), buffer(10*hz+5, hz, seconds(5)...), buffer(20*hz+5, hz, seconds(5)...)},
-			ends:    []float64{5, 15, 10, 20}, boots: []int{0, 0, 0, 0}, order: []int{0, 2, 1, 3}, kinds: []Kind{Swapped},
+			ends:    []float64{5, 15, 10, 20}, boots: []int{0, 0, 0, 0}, order: []int{0, 2, 1, 3}, kinds: []NoteKind{Swapped},
 		},
 		"another rate": { // t2_rate
 			buffers: []Buffer{buffer(2000, 1000, 1000, 1000), buffer(2000+hz, hz, hz)},
-			ends:    []float64{2, 3}, boots: []int{0, 0}, order: []int{0, 1}, kinds: []Kind{NewRate},
+			ends:    []float64{2, 3}, boots: []int{0, 0}, order: []int{0, 1}, kinds: []NoteKind{NewRate},
 		},
 		"the counter wraps": { // agent-1.2.3/LOG1 and LOG2
 			buffers: []Buffer{buffer(2180376, hz, 32768, 16384, 3, 1966080, 1, 100, 200), buffer(4112, hz, 118128640, 4174822104, 32)},
@@ -89,7 +89,7 @@ func TestCases(t *testing.T) {
 					t.Errorf("buffer %d ends at %f, want %f", i, got, c.ends[i])
 				}
 			}
-			var kinds []Kind
+			var kinds []NoteKind
 			for _, n := range notes {
 				kinds = append(kinds, n.Kind)
 			}
@@ -165,11 +165,11 @@ func TestVectors(t *testing.T) {
 	}
 
 	places, order, notes := Resolve(buffers)
-	var kinds []Kind
+	var kinds []NoteKind
 	for _, n := range notes {
 		kinds = append(kinds, n.Kind)
 	}
-	if !slices.Equal(kinds, []Kind{Stepped, Restart}) || !slices.Equal(order, []int{0, 1, 2}) || places[1].Boot != 0 || places[2].Boot != 1 {
+	if !slices.Equal(kinds, []NoteKind{Stepped, Restart}) || !slices.Equal(order, []int{0, 1, 2}) || places[1].Boot != 0 || places[2].Boot != 1 {
 		t.Errorf("order %v, told %+v, at %+v", order, notes, places)
 	}
 	for i := range places {

@@ -170,24 +170,24 @@ func (w Wall) from(of, p *Place) Wall {
 	return w
 }
 
-// Kind says what a [Note] tells.
-type Kind uint8
+// NoteKind says what a [Note] tells.
+type NoteKind uint8
 
 // What is told about buffers.
 const (
-	Restart Kind = iota // the device began to count anew
-	Repeat              // Buffer is Other once more
-	Swapped             // Buffer was written before Other, which came first
-	Lost                // frames are missing between Other and Buffer
-	NewRate             // the ticks of Buffer are shorter or longer than those of Other
-	Stepped             // the wall clock was set between Other and Buffer
-	Discord             // sums and ticks of Buffer contradict each other
-	NoTime              // the epoch of Buffer is no time
+	Restart NoteKind = iota // the device began to count anew
+	Repeat                  // Buffer is Other once more
+	Swapped                 // Buffer was written before Other, which came first
+	Lost                    // frames are missing between Other and Buffer
+	NewRate                 // the ticks of Buffer are shorter or longer than those of Other
+	Stepped                 // the wall clock was set between Other and Buffer
+	Discord                 // sums and ticks of Buffer contradict each other
+	NoTime                  // the epoch of Buffer is no time
 )
 
 // Note tells what was found out about a buffer.
 type Note struct {
-	Kind          Kind
+	Kind          NoteKind
 	Buffer, Other int // indices; Other is the one before, or -1
 	// Micros is how much time is missing at least (Lost), or by how much the clock
 	// was set (Stepped).
