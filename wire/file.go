@@ -153,6 +153,13 @@ func (f *captureFile) fill(n int) error {
 	return nil
 }
 
+// How pcap files begin, in the order of bytes of who wrote them.
+const (
+	pcapMicros   = 0xa1b2c3d4
+	pcapNanos    = 0xa1b23c4d
+	pcapModified = 0xa1b2cd34 // of a patched libpcap
+)
+
 // pcapHeader reads the header of a pcap file.
 //
 // Source: draft-ietf-opsawg-pcap section 4; for versions before 2.4, in which
@@ -166,10 +173,10 @@ func (f *captureFile) pcapHeader(magic []byte) error {
 	}
 
 	switch f.order.Uint32(magic) {
-	case 0xa1b2c3d4:
-	case 0xa1b23c4d:
+	case pcapMicros:
+	case pcapNanos:
 		h.nanos = true
-	case 0xa1b2cd34:
+	case pcapModified:
 		h.lenHead = 24 // with the interface and the protocol of each packet
 	default:
 		return f.bad("neither pcap nor pcapng: it begins with % x", magic)

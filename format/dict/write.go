@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -129,6 +130,12 @@ func (d *Dictionary) WriteCSV(w io.Writer) error {
 func IsDictionary(start []byte) bool {
 	first, _, _ := strings.Cut(string(start[:min(len(start), 64)]), ",\n")
 	return first == "{\n \"kind\": \""+fileKind+"\"" || strings.HasPrefix(first, strings.Join(csvHead, ",")+"\n")
+}
+
+// Recognize reports whether a file that begins with these bytes is a dictionary, also
+// one that another program has written anew, with other white space.
+func Recognize(start []byte) bool {
+	return IsDictionary(start) || regexp.MustCompile(`^\s*\{\s*"kind"\s*:\s*"`+fileKind+`"`).Match(start)
 }
 
 // escape writes control characters, backslashes and bytes that are not UTF-8

@@ -65,6 +65,9 @@ func TestWriteJSONIsTheWhole(t *testing.T) {
 		if !IsDictionary(got.Bytes()) || IsDictionary([]byte(`{"kind":"ulogkit-dictionary-of-another"`)) {
 			t.Fatal("IsDictionary is wrong")
 		}
+		if !Recognize(got.Bytes()) || Recognize([]byte(`{"kind":"ulogkit-dictionary-of-another"`)) || !Recognize([]byte(` {"kind" : "ulogkit-dictionary"`)) {
+			t.Error("got another dictionary recognized, or one of ours not, want ours alone, whatever its white space")
+		}
 	})
 }
 

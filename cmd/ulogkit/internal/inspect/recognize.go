@@ -4,18 +4,18 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"compress/gzip"
-	"encoding/binary"
-	"encoding/json"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
+	"github.com/ulogkit/ulogkit/mqttv5/outbox"
+	"github.com/ulogkit/ulogkit/mqttv5/tokens"
+	"github.com/ulogkit/ulogkit/wire"
 )
 
 // What a command asks for, in the words of its errors.
@@ -93,16 +93,10 @@ func OtherFile(name, wanted string) error {
 
 // folder returns what a folder is, by the names in it.
 func folder(name string) string {
-	for _, member := range []string{"outbox.db", "outbox.made"} {
-		if info, err := os.Stat(filepath.Join(name, member)); err == nil && info.Mode().IsRegular() {
-			return AnOutbox
-		}
-	}
-	if is, _ := RecognizeFile(filepath.Join(name, "sink")); is == ASinkFile {
-		return ASink
-	}
-	segments, err := filepath.Glob(filepath.Join(name, strings.Repeat("[0-9]", 20)+".seg"))
-	if err == nil && len(segments) > 0 {
+	switch {
+	case outbox.RecognizeDir(name):
+		return AnOutbox
+	case filesink.RecognizeDir(name):
 		return ASink
 	}
 	return ""
@@ -152,64 +146,22 @@ func plain(b []byte) string {
 
 	text := bytes.TrimLeft(b[:min(len(b), 4096)], " \t\r\n")
 	switch {
-	case len(b) >= 4 && slices.Contains(captureMarks[:], [4]byte(b)):
+	case wire.Recognize(b):
 		return ACapture
-	case len(b) >= 20 && binary.LittleEndian.Uint32(b[16:]) == boltMark:
+	case outbox.Recognize(b):
 		return AnOutboxFile
-	case bytes.HasPrefix(b, []byte("ulogseg1")), bytes.HasPrefix(b, []byte("ulogkit file sink ")):
+	case filesink.Recognize(b):
 		return ASinkFile
-	case dict.IsDictionary(b): // a table too
+	case dict.Recognize(b): // a table too
 		return ADictionary
-	case bytes.HasPrefix(text, []byte("{")):
-		return jsonObject(text)
+	case tokens.Recognize(text):
+		return ATokenFile
+	case otlp.RecognizePosition(text):
+		return APosition
 	case bytes.HasPrefix(text, []byte("-----BEGIN CERTIFICATE-----")):
 		return ACertificate
 	case bytes.HasPrefix(text, []byte("-----BEGIN ")) && bytes.Contains(text[:min(len(text), 64)], []byte(" KEY-----")):
 		return APrivateKey
-	}
-
-	return ""
-}
-
-// boltMark stands in the first page of the file of an outbox, behind the head of the
-// page.
-const boltMark = 0xed0cdaed
-
-// captureMarks are how pcap files begin, in both byte orders with micro- and nanoseconds,
-// and pcapng files.
-var captureMarks = [...][4]byte{
-	{0xa1, 0xb2, 0xc3, 0xd4}, {0xd4, 0xc3, 0xb2, 0xa1}, {0xa1, 0xb2, 0x3c, 0x4d}, {0x4d, 0x3c, 0xb2, 0xa1}, {0x0a, 0x0d, 0x0d, 0x0a},
-}
-
-// jsonObject returns what a file is that begins with this JSON object: by its first members,
-// since the rest may not be there.
-func jsonObject(b []byte) string {
-	d := json.NewDecoder(bytes.NewReader(b))
-	var begins [5]string // the braces, names and values
-	for i := range begins {
-		token, err := d.Token()
-		if err != nil {
-			break
-		}
-		switch token := token.(type) {
-		case json.Delim:
-			begins[i] = token.String()
-		case string:
-			begins[i] = token
-		case float64:
-			begins[i] = "number"
-		}
-	}
-
-	switch name, value, next, more := begins[1], begins[2], begins[3], begins[4]; {
-	case name == "kind" && value == "ulogkit-dictionary":
-		return ADictionary
-	case name == "version" && value == "number" && next == "sessions" && more == "[":
-		return ATokenFile
-	case value == "{" && (next == "token" || next == "git_hash"): // of the vendor's library
-		return ATokenFile
-	case name == "v" && value == "number" && slices.Contains([]string{"sink", "sink_name", "receiver", "next"}, next):
-		return APosition
 	}
 
 	return ""
