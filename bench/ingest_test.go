@@ -276,12 +276,12 @@ func ingestRound(tb testing.TB, load *ingestLoad, n int, begin, end func(), subs
 		}
 		if taken >= int64(n) {
 			if taken > int64(n) {
-				tb.Errorf("%d messages taken, %d were sent", taken, n)
+				tb.Errorf("got %d messages taken, want %d as were sent", taken, n)
 			}
 			break
 		}
 		if time.Since(start) > ingestDeadline {
-			tb.Fatalf("%d of %d messages taken in time", taken, n)
+			tb.Fatalf("got %d messages taken within %v, want %d", taken, ingestDeadline, n)
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
@@ -382,12 +382,12 @@ func TestIngestBesidePaho(t *testing.T) {
 		best = max(best, rate[1]/rate[0])
 		t.Logf("paho %.0f msgs/s with %.1f allocations each, worker %.0f with %.1f", rate[0], allocs[0], rate[1], allocs[1])
 		if allocs[1] > allocs[0] {
-			t.Errorf("a message costs the worker %.1f allocations, paho %.1f", allocs[1], allocs[0])
+			t.Errorf("got %.1f allocations of the worker for a message, want at most the %.1f of paho", allocs[1], allocs[0])
 		}
 	}
 
 	if best < least {
-		t.Errorf("the worker took %.2f times the messages that paho took", best)
+		t.Errorf("got %.2f times the messages that paho took, want at least %.2f", best, least)
 	}
 }
 

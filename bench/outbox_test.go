@@ -33,7 +33,7 @@ func BenchmarkOutbox(b *testing.B) {
 				return err
 			})
 			if n := outbox.Stats().Waiting; n != b.N {
-				b.Errorf("%d records wait, %d were accepted", n, b.N)
+				b.Errorf("got %d records that wait, want %d as were accepted", n, b.N)
 			}
 		})
 

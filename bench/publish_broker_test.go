@@ -54,7 +54,7 @@ func startAckBroker(tb testing.TB, secure bool) *ackBroker {
 			all.Go(func() {
 				defer conn.Close()
 				if err := b.serve(conn); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-					tb.Errorf("broker: %v", err)
+					tb.Errorf("broker: got error %v, want none but the end of the connection", err)
 				}
 			})
 		}

@@ -234,7 +234,7 @@ func BenchmarkPublish(b *testing.B) {
 				b.StopTimer()
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
 				if n := broker.taken.Load() - before; n != int64(b.N) {
-					b.Errorf("the broker took %d messages, %d were sent", n, b.N)
+					b.Errorf("got %d messages taken by the broker, want %d as were sent", n, b.N)
 				}
 			})
 		}
@@ -263,7 +263,7 @@ func TestPublishSame(t *testing.T) {
 		log := publishLog(t, c.size)
 		packet := clientPacket(t, log)
 		if !bytes.HasSuffix(packet, log) || packet[0]>>4 != pahopackets.PUBLISH {
-			t.Fatalf("packet % x...", packet[:16])
+			t.Fatalf("got packet % x..., want a PUBLISH that ends with the log", packet[:16])
 		}
 		for _, together := range []bool{false, true} {
 			broker := startAckBroker(t, c.secure)
@@ -275,7 +275,7 @@ func TestPublishSame(t *testing.T) {
 			got := broker.kept()
 			got[p.id], got[p.id+1] = packet[p.id], packet[p.id+1]
 			if !bytes.Equal(got, packet) {
-				t.Error("the loop sends other bytes than the client")
+				t.Errorf("got %d bytes of the loop that differ from the client's %d, want the same", len(got), len(packet))
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func newPythonPeer(tb testing.TB) *pythonPeer {
 
 	if _, err := os.Stat(python); err != nil {
 		if os.Getenv("CI") == "true" {
-			tb.Fatal("the vendor's library is not installed; run .ci/python/install")
+			tb.Fatal("got no library of the vendor, want it in CI; run .ci/python/install")
 		}
 		tb.Skip("the vendor's library is not installed; .ci/python/install does it")
 	}
@@ -71,7 +71,7 @@ func newPythonPeer(tb testing.TB) *pythonPeer {
 	tb.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
-			tb.Errorf("the library's process: %v\n%s", err, &said)
+			tb.Errorf("the library's process: got %v, want exit code 0\n%s", err, &said)
 		}
 	})
 
@@ -89,7 +89,7 @@ func (p *pythonPeer) do(tb testing.TB, r request) {
 		tb.Fatal(err)
 	}
 	if !p.out.Scan() || p.out.Text() != `{"good": true}` {
-		tb.Fatalf("%s: the library says %q, %v", r.Do, p.out.Text(), p.out.Err())
+		tb.Fatalf("%s: got %q, error %v from the library, want {\"good\": true}", r.Do, p.out.Text(), p.out.Err())
 	}
 }
 

@@ -269,6 +269,6 @@ func TestRenderAllocations(t *testing.T) {
 	}
 	dst := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(100, func() { dst = renderers[0].run(dst[:0], p) }); n != 0 {
-		t.Errorf("a record costs %v allocations", n)
+		t.Errorf("got %v allocations for a record, want none", n)
 	}
 }

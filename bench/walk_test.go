@@ -107,7 +107,7 @@ func BenchmarkWalk(b *testing.B) {
 		b.Fatal(err)
 	}
 	if want.frames < 1000 || want.sum == 0 {
-		b.Fatalf("the log is not realistic: %+v", want)
+		b.Fatalf("got a log with %+v, want at least 1000 frames and a sum that is not 0", want)
 	}
 
 	for _, impl := range walkers() {
@@ -186,6 +186,6 @@ func firstType(t *testing.T, log []byte, to byte) []byte {
 			return resealed(log, l.LenHeader()+int(frames.Frame().Offset)+l.LenFrameHeader()+format.PayloadHeaderSize, to)
 		}
 	}
-	t.Fatal("no frame has an argument")
+	t.Fatal("got no frame with an argument, want one")
 	return nil
 }

@@ -103,7 +103,7 @@ func BenchmarkMQTT(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if topic, payload, err := impl.run(packet); err != nil || topic != 30 || payload != size {
-						b.Fatalf("topic of %d, payload of %d bytes, %v", topic, payload, err)
+						b.Fatalf("got a topic of %d, a payload of %d bytes, error %v, want 30, %d and no error", topic, payload, err, size)
 					}
 				}
 			})
@@ -117,7 +117,7 @@ func TestMQTTAllocations(t *testing.T) {
 	for name, packet := range map[string][]byte{"good": good, "cut": good[:100], "empty": nil, "bad topic": changed(good, 6, 0)} {
 		for _, impl := range mqttDecoders()[:2] {
 			if n := testing.AllocsPerRun(10, func() { _, _, _ = impl.run(packet) }); n != 0 {
-				t.Errorf("%s, %s: %v allocations", impl.name, name, n)
+				t.Errorf("%s, %s: got %v allocations, want none", impl.name, name, n)
 			}
 		}
 	}
@@ -176,7 +176,7 @@ func BenchmarkCapture(b *testing.B) {
 				}
 			}
 			if good != logs || c.Err() != nil {
-				b.Fatalf("%d logs of %d, %v", good, logs, c.Err())
+				b.Fatalf("got %d logs, error %v, want %d and no error", good, c.Err(), logs)
 			}
 		}
 		b.ReportMetric(float64(logs)*float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
@@ -254,7 +254,7 @@ func BenchmarkCaptureFile(b *testing.B) {
 				}
 
 				if stats := c.Stats(); c.Err() != nil || !stats.Lossless() {
-					b.Fatalf("%+v, %v", stats, c.Err())
+					b.Fatalf("got %+v, error %v, want a capture without loss and no error", stats, c.Err())
 				}
 				f.Close()
 			}

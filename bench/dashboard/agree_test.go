@@ -24,7 +24,7 @@ func TestRatiosAgree(t *testing.T) {
 		page := html.UnescapeString(makePage(t, dir))
 		table := markdown(newest)
 		if len(times.FindAllString(table, -1)) < 5 {
-			t.Errorf("%s: the table has few ratios", name)
+			t.Errorf("%s: got %d ratios in the table, want at least 5", name, len(times.FindAllString(table, -1)))
 		}
 
 		cells := map[string]bool{}
@@ -38,20 +38,20 @@ func TestRatiosAgree(t *testing.T) {
 
 		for _, text := range times.FindAllString(table, -1) {
 			if !cells[text] || !drawn[text] {
-				t.Errorf("%s: the table says %s; the page's tables do: %v, its pictures: %v", name, text, cells[text], drawn[text])
+				t.Errorf("%s: got %s in the table, in the page's tables: %v, in its pictures: %v, want it in all", name, text, cells[text], drawn[text])
 			}
 		}
 
 		for _, text := range times.FindAllString(headlineTable(newest), -1) {
 			if !strings.Contains(table, text) {
-				t.Errorf("%s: the short table says %s, the long one does not", name, text)
+				t.Errorf("%s: got %s in the short table alone, want it in the long one, too", name, text)
 			}
 		}
 
 		for _, v := range gate.Speed(newest, gate.Promises) {
 			ours, peer := newest.Find(v.Bench, v.Of, v.Case), newest.Find(v.Bench, v.Peer, v.Case)
 			if ours != nil && peer != nil && ratio(v.Ratio.Center) != ratio(advantage(ours, peer).Center) {
-				t.Errorf("%s: %s over %s is %s at the gate, %s on the page", name, v.Of, v.Peer, ratio(v.Ratio.Center), ratio(advantage(ours, peer).Center))
+				t.Errorf("%s: %s over %s: got %s at the gate, want %s as on the page", name, v.Of, v.Peer, ratio(v.Ratio.Center), ratio(advantage(ours, peer).Center))
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func TestTextsOfPicturesAreMeasured(t *testing.T) {
 	}
 	for _, text := range texts {
 		if !strings.Contains(text, "textLength=") {
-			t.Errorf("%s is as wide as the reader's font", text)
+			t.Errorf("got the text %s, want one with textLength, as wide in any font", text)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func browser(t *testing.T) context.Context {
 
 	if path == "" {
 		if os.Getenv("CI") != "" {
-			t.Fatal("no Chromium; CI must have one (Debian's package is chromium)")
+			t.Fatal("got no Chromium, want one in CI (Debian's package is chromium)")
 		}
 		t.Skip("no Chromium")
 	}
@@ -244,7 +244,7 @@ func TestBrowser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if !withFonts(t, names) {
 				if os.Getenv("CI") != "" {
-					t.Fatalf("CI must have the fonts %q: fonts-dejavu-core, fonts-liberation", names)
+					t.Fatalf("got not all of the fonts %q, want them in CI: fonts-dejavu-core, fonts-liberation", names)
 				}
 				t.Skipf("this machine has no fonts %q", names)
 			}
@@ -269,7 +269,7 @@ func testBrowser(t *testing.T, all bool) {
 		t.Fatal(err)
 	}
 	if list := seen.take(); len(list) < 3 {
-		t.Fatalf("a bad page made the browser complain of %q only", list)
+		t.Fatalf("got %d complaints of a bad page, %q, want at least 3", len(list), list)
 	}
 
 	for _, from := range []struct{ name, results string }{
@@ -314,7 +314,7 @@ func testBrowser(t *testing.T, all bool) {
 				}
 				checkLook(t, l, float64(screen.width), path)
 				if dark := luminance(t, l.Colour["page"]) < 0.2; dark != (screen.theme == "dark") {
-					t.Errorf("the page is %s", l.Colour["page"])
+					t.Errorf("got the page in %s, want it dark: %v", l.Colour["page"], screen.theme == "dark")
 				}
 				if !all {
 					return // the pictures that are kept are of all fonts
@@ -327,7 +327,7 @@ func testBrowser(t *testing.T, all bool) {
 					t.Fatal(err)
 				}
 				if list := seen.take(); len(list) > 0 {
-					t.Errorf("the browser complains: %q", list)
+					t.Errorf("got complaints of the browser %q, want none", list)
 				}
 			})
 		}
@@ -342,7 +342,7 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 	pictures := 0
 	for _, f := range l.Figures {
 		if f.Rows == 0 || f.Columns < 4 || f.Narrower > 0 {
-			t.Errorf("%s: table of %d rows and %d columns, %d rows are narrower", f.ID, f.Rows, f.Columns, f.Narrower)
+			t.Errorf("%s: got a table of %d rows and %d columns, %d rows narrower, want some rows, at least 4 columns and none narrower", f.ID, f.Rows, f.Columns, f.Narrower)
 		}
 		if f.Pictures == 0 && strings.HasSuffix(f.ID, "elsewhere") {
 			continue
@@ -350,14 +350,15 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 
 		pictures++
 		if f.Pictures != 1 || f.Width < 300 || f.Width > 560 || f.Height < 40 || f.Left < 0 || f.Left+f.Width > width {
-			t.Errorf("%s: %d pictures of %v x %v from %v", f.ID, f.Pictures, f.Width, f.Height, f.Left)
+			t.Errorf("%s: got %d pictures of %v x %v from %v, want 1, 300 to 560 wide, at least 40 high, within the %v of the window",
+				f.ID, f.Pictures, f.Width, f.Height, f.Left, width)
 		}
 		if f.Below < 0 || f.Below > 20 {
-			t.Errorf("%s: the table is %v below the picture", f.ID, f.Below)
+			t.Errorf("%s: got the table %v below the picture, want 0 to 20", f.ID, f.Below)
 		}
 
 		if f.Letters < 9 || f.Letters > 18 {
-			t.Errorf("%s: letters of %v pixels", f.ID, f.Letters)
+			t.Errorf("%s: got letters of %v pixels, want 9 to 18", f.ID, f.Letters)
 		}
 		if len(f.Overlaps) > 0 {
 			t.Errorf("%s: text overlaps: %q, want no Overlaps", f.ID, f.Overlaps)
@@ -368,14 +369,14 @@ func checkLook(t *testing.T, l look, width float64, path string) {
 		t.Errorf("%d pictures, want at least 6", pictures)
 	}
 	if l.Facts.Top != 0 || !strings.Contains(l.Facts.Text, "go1.") || !strings.Contains(l.Facts.Text, "commit") {
-		t.Errorf("machine and Go version are at %v after scrolling: %q", l.Facts.Top, l.Facts.Text)
+		t.Errorf("after scrolling: got the head at %v with %q, want it at 0 with Go version and commit", l.Facts.Top, l.Facts.Text)
 	}
 
 	checkLinks(t, l, path)
 	for _, ground := range []string{"page", "card"} {
 		for _, ink := range []string{"text", "quiet", "ours", "better", "worse", "short"} {
 			if c := contrast(t, l.Colour[ink], l.Colour[ground]); c < 4.5 {
-				t.Errorf("%s (%s) on %s (%s) has a contrast of %.1f, 4.5 is legible", ink, l.Colour[ink], ground, l.Colour[ground], c)
+				t.Errorf("%s (%s) on %s (%s): got a contrast of %.1f, want at least 4.5, which is legible", ink, l.Colour[ink], ground, l.Colour[ground], c)
 			}
 		}
 	}
@@ -387,7 +388,7 @@ func checkLinks(t *testing.T, l look, path string) {
 	ids := map[string]int{}
 	for _, id := range l.IDs {
 		if ids[id]++; ids[id] == 2 {
-			t.Errorf("two elements are called %s", id)
+			t.Errorf("got two elements called %s, want one", id)
 		}
 	}
 
@@ -400,7 +401,7 @@ func checkLinks(t *testing.T, l look, path string) {
 		}
 		if u.Path == path {
 			if ids[u.Fragment] == 0 {
-				t.Errorf("link to #%s, which is not there", u.Fragment)
+				t.Errorf("got a link to #%s, want an element of that name", u.Fragment)
 			}
 			continue
 		}
@@ -411,7 +412,7 @@ func checkLinks(t *testing.T, l look, path string) {
 	}
 
 	if files == 0 || files == len(l.Links) {
-		t.Errorf("%d of %d links are to files", files, len(l.Links))
+		t.Errorf("got %d of %d links to files, want some of them, not all", files, len(l.Links))
 	}
 }
 
@@ -426,7 +427,7 @@ func luminance(t *testing.T, colour string) float64 {
 	t.Helper()
 	n, err := strconv.ParseUint(strings.TrimPrefix(colour, "#"), 16, 24)
 	if err != nil || len(colour) != 7 {
-		t.Fatal(fmt.Errorf("colour %q: %w", colour, err))
+		t.Fatalf("got colour %q, error %v, want # and six hexadecimal digits", colour, err)
 	}
 	sum := 0.0
 	for i, weight := range []float64{0.0722, 0.7152, 0.2126} {

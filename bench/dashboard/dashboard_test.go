@@ -36,7 +36,7 @@ func TestPage(t *testing.T) {
 	dir := write(t, story...)
 	page := makePage(t, dir)
 	if again := makePage(t, dir); again != page {
-		t.Error("the page differs from run to run")
+		t.Errorf("a second run: got a page of %d bytes that differs from the first, of %d, want the same", len(again), len(page))
 	}
 
 	for _, want := range []string{
@@ -48,14 +48,14 @@ func TestPage(t *testing.T) {
 		"records/s", "Mframes/s",
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %q", want)
+			t.Errorf("got a page without %q, want it there", want)
 		}
 	}
 
 	// Nothing is fetched and nothing is run.
 	for _, pattern := range []string{`<script`, `\son[a-z]+=`, `src=`, `url\(`, `@import`, `<link[^>]*href="[^d]`, `https?://`} {
 		if found := regexp.MustCompile(pattern).FindString(page); found != "" {
-			t.Errorf("the page has %q", found)
+			t.Errorf("got a page with %q, want nothing like %s", found, pattern)
 		}
 	}
 
@@ -68,20 +68,20 @@ func TestPage(t *testing.T) {
 	for _, picture := range pictures {
 		svg, rest, _ := strings.Cut(picture, "</svg>")
 		if before, _, ok := strings.Cut(rest, "<table>"); !ok || strings.Contains(before, "</figure>") {
-			t.Error("a picture has no table")
+			t.Errorf("got a picture followed by %.80q, want its table in the same figure", rest)
 		}
 		if colour := regexp.MustCompile(`#[0-9A-Fa-f]{6}`).FindString(svg); colour != "" {
-			t.Errorf("a picture has the colour %s of its own", colour)
+			t.Errorf("got a picture with the colour %s, want the page's inks alone", colour)
 		}
 	}
 
 	for _, name := range inkNames {
 		if !strings.Contains(page, "var(--"+name+")") {
-			t.Errorf("nothing is drawn in ink %s", name)
+			t.Errorf("got nothing drawn in ink %s, want something", name)
 		}
 		// Once for each theme.
 		if n := strings.Count(page, "--"+name+": #"); n != 2 {
-			t.Errorf("ink %s has %d colours", name, n)
+			t.Errorf("ink %s: got %d colours, want 2, one for each theme", name, n)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestPageWithoutChanges(t *testing.T) {
 	// The fourth run has the figures of the second.
 	page := makePage(t, write(t, story[:4]...))
 	if !strings.Contains(page, "No significant change since 2026-02-05") {
-		t.Error("the page does not say that nothing changed")
+		t.Error("got a page without \"No significant change since 2026-02-05\", want it there")
 	}
 }
 
@@ -108,17 +108,17 @@ func TestBarsAreProportional(t *testing.T) {
 	lengths := map[string]float64{}
 	for _, m := range regexp.MustCompile(`d="M([0-9.]+),([0-9.]+)L([0-9.]+),([0-9.]+)L([0-9.]+),([0-9.]+)L([0-9.]+),([0-9.]+)Z"\s+style="fill:var\(--(\w+)\)`).FindAllStringSubmatch(string(svg), -1) {
 		if m[1] != m[7] || m[3] != m[5] || m[2] != m[4] || m[6] != m[8] {
-			t.Errorf("no rectangle: %s", m[0])
+			t.Errorf("got %s, want a rectangle", m[0])
 		}
 		var from, to float64
 		if json.Unmarshal([]byte(m[1]), &from) != nil || json.Unmarshal([]byte(m[3]), &to) != nil {
-			t.Fatalf("path %v", m)
+			t.Fatalf("got path %v, want numbers", m)
 		}
 		lengths[m[9]] = to - from
 	}
 
 	if r := lengths["ours"] / lengths["peer"]; r < 3.99 || r > 4.01 {
-		t.Errorf("bars are %v long, of speeds 8 and 2\n%s", lengths, svg)
+		t.Errorf("got bars with the lengths %v, want ours four times that of the peer\n%s", lengths, svg)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestSmallestPage(t *testing.T) {
 	}
 	page := makePage(t, dir)
 	if !strings.Contains(page, "This is the first run") || !strings.Contains(page, "n&lt;6") || strings.Contains(page, "Inf") || strings.Contains(page, "NaN") {
-		t.Errorf("got a page that does not say it is the first run, leaves a < as it is or shows a number that is none:\n%s", page)
+		t.Errorf("got a page that lacks \"This is the first run\" or \"n&lt;6\", or shows Inf or NaN, want the first two alone:\n%s", page)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestJSON(t *testing.T) {
 	}
 
 	if len(data.Entries) != 2 || len(data.Entries["ulogkit on Made Up 1, linux/amd64"]) != 4 || data.LastUpdate != 1775383200000 {
-		t.Errorf("%d suites, last update %d", len(data.Entries), data.LastUpdate)
+		t.Errorf("got %d suites, last update %d, want 2, 4 entries of the first machine, and 1775383200000", len(data.Entries), data.LastUpdate)
 	}
 
 	// As go test printed it, if not to the last digit.
@@ -160,17 +160,17 @@ func TestJSON(t *testing.T) {
 	for suite, entries := range data.Entries {
 		for i, e := range entries {
 			if e.Tool != "go" || e.Commit.ID == "" || e.Commit.Timestamp == "" || !strings.HasSuffix(e.Commit.URL, e.Commit.ID) {
-				t.Errorf("%s: entry %+v", suite, e.Commit)
+				t.Errorf("%s: got tool %q, commit %+v, want go and an ID, a time and a URL that ends with the ID", suite, e.Tool, e.Commit)
 			}
 			if i > 0 && e.Date <= entries[i-1].Date {
-				t.Errorf("%s: entries are not in order", suite)
+				t.Errorf("%s: got an entry of %d after one of %d, want them in order", suite, e.Date, entries[i-1].Date)
 			}
 			if len(e.Benches) != 3*len(madeRows) {
 				t.Errorf("%s: %d figures, want %d", suite, len(e.Benches), 3*len(madeRows))
 			}
 			for _, b := range e.Benches {
 				if b.Name == "" || b.Unit == "" || b.Unit == "ns/op" && b.Value <= 0 {
-					t.Errorf("%s: figure %+v", suite, b)
+					t.Errorf("%s: got figure %+v, want a name, a unit, and a time above 0", suite, b)
 				}
 			}
 		}
@@ -186,13 +186,13 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 1 || !strings.Contains(stderr, "is not that of the newest results") {
-		t.Errorf("check of an old table: exit code %d: %s", code, stderr)
+		t.Errorf("check of an old table: got exit code %d, %s, want 1 and \"is not that of the newest results\"", code, stderr)
 	}
 	if code, _, stderr := command(t, "-format=md", "-results", dir, "-o", file); code != 0 {
 		t.Fatalf("exit code %d: %s, want 0", code, stderr)
 	}
 	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 0 {
-		t.Errorf("check of a new table: exit code %d: %s", code, stderr)
+		t.Errorf("check of a new table: got exit code %d, %s, want 0", code, stderr)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -200,7 +200,7 @@ func TestMarkdown(t *testing.T) {
 	}
 	text := string(data)
 	if !strings.HasPrefix(text, "# Title\n\n"+markBegin+"\n") || !strings.HasSuffix(text, markEnd+"\n\nThe end.\n") || strings.Contains(text, "\nold\n") {
-		t.Errorf("what is around the table changed:\n%s", text)
+		t.Errorf("got\n%s\nwant a new table, with all around it as it was", text)
 	}
 	for _, want := range []string{
 		"Made Up 1, 4 cores, linux/amd64, go1.26.2, 2026-04-05, commit ddddddd; medians of 10 passes of `go run ./bench/record -count 10`",
@@ -210,7 +210,7 @@ func TestMarkdown(t *testing.T) {
 		"72 B in 2 allocs",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the table lacks %q:\n%s", want, text)
+			t.Errorf("got the table\n%s\nwant %q in it", text, want)
 		}
 	}
 
@@ -220,7 +220,7 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 1 || !strings.Contains(stderr, newer.file) {
-		t.Errorf("check after a newer run: exit code %d: %s", code, stderr)
+		t.Errorf("check after a newer run: got exit code %d, %s, want 1 and %s", code, stderr, newer.file)
 	}
 }
 
@@ -234,11 +234,12 @@ func TestSecondRunOfADay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, _, stderr := command(t, "-check", "-results", dir, "-o", file); code != 1 || !strings.Contains(stderr, second.file) {
-		t.Errorf("check: exit code %d: %s", code, stderr)
+		t.Errorf("check: got exit code %d, %s, want 1 and %s", code, stderr, second.file)
 	}
 	page := makePage(t, dir)
 	if !strings.Contains(page, "<code>eeeeeee</code>") || strings.Index(page, second.file) > strings.Index(page, story[4].file) {
-		t.Error("the page does not begin with the second run")
+		t.Errorf("got a page with the second run at %d and the first at %d, want it in the head and the second first",
+			strings.Index(page, second.file), strings.Index(page, story[4].file))
 	}
 }
 
@@ -251,7 +252,7 @@ func TestMarks(t *testing.T) {
 		"twice":    readme + readme,
 	} {
 		if _, err := fill([]byte(text), "table\n"); err == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("%s: got no error, want one", name)
 		}
 	}
 }
@@ -275,10 +276,10 @@ func TestNewest(t *testing.T) {
 		}
 		code, stdout, stderr := command(t, "-results", dir, "-newest")
 		if code != c.newest || !strings.Contains(stdout, file) || strings.Count(stdout, "not in this run") < 10 {
-			t.Errorf("%v ns: -newest ends with %d\n%s%s", c.ns, code, stdout, stderr)
+			t.Errorf("%v ns: got exit code %d of -newest, want %d, the file %s and at least 10 cases that are not in this run\n%s%s", c.ns, code, c.newest, file, stdout, stderr)
 		}
 		if code, stdout, _ := command(t, "-results", dir, "-gate", file); code != c.gate {
-			t.Errorf("%v ns: -gate ends with %d\n%s", c.ns, code, stdout)
+			t.Errorf("%v ns: got exit code %d of -gate, want %d\n%s", c.ns, code, c.gate, stdout)
 		}
 	}
 }
@@ -304,7 +305,7 @@ func TestGateOfBusyMachine(t *testing.T) {
 			t.Errorf("load %s: -gate ends with %d, want %d\n%s%s", load, code, want, stdout, stderr)
 		}
 		if code, stdout, _ := command(t, "-results", dir, "-newest"); code != 1 {
-			t.Errorf("load %s: -newest ends with %d\n%s", load, code, stdout)
+			t.Errorf("load %s: got exit code %d of -newest, want 1\n%s", load, code, stdout)
 		}
 	}
 }
@@ -322,7 +323,7 @@ func TestGate(t *testing.T) {
 		"times beside " + story[3].file, "promises do not hold",
 	} {
 		if !strings.Contains(stdout, want) {
-			t.Errorf("the output lacks %q:\n%s", want, stdout)
+			t.Errorf("got the output\n%s\nwant %q in it", stdout, want)
 		}
 	}
 	// Elsewhere there is no baseline; the gate says so.

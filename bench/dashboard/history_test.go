@@ -16,12 +16,12 @@ func TestFollow(t *testing.T) {
 	}
 	first := machines(runs)[0]
 	if len(first) != 4 || first[0].CPU != "Made Up 1" {
-		t.Fatalf("the newest machine has %d runs", len(first))
+		t.Fatalf("the newest machine: got %d runs of %s, want 4 of Made Up 1", len(first), first[0].CPU)
 	}
 
 	s := follow(first, first[0].Find("Walk", "format", "size=65535"), false)
 	if !s.ours || s.ink != inkOurs || len(s.points) != 4 {
-		t.Fatalf("series is %+v", s)
+		t.Fatalf("got series %+v, want ours, in ink %v, with 4 points", s, inkOurs)
 	}
 
 	for i, want := range []struct {
@@ -34,13 +34,13 @@ func TestFollow(t *testing.T) {
 			t.Errorf("point %d is %+v, want a speed of %v", i, at, want.speed)
 		}
 		if !strings.HasPrefix(at.marked, want.marked) || (want.marked == "") != (at.marked == "") || at.better != want.better {
-			t.Errorf("point %d is marked %q, better %v", i, at.marked, at.better)
+			t.Errorf("point %d: got marked %q, better %v, want %q and %v", i, at.marked, at.better, want.marked, want.better)
 		}
 	}
 
 	peer := follow(first, first[0].Find("Walk", "gopacket", "size=65535"), false)
 	if peer.ours || peer.ink != inkPeer {
-		t.Errorf("a peer is drawn as ours: %+v", peer)
+		t.Errorf("got series of a peer %+v, want not ours, in ink %v", peer, inkPeer)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestFollowGaps(t *testing.T) {
 	}
 	s := follow(runs, runs[1].Find("A", "format", ""), false)
 	if len(s.points) != 2 || s.points[0].run != 1 || s.points[1].run != 3 || s.points[1].speed.Center != 0.5 || s.points[1].marked != "\u25bc -50.0 %" {
-		t.Errorf("series is %+v", s)
+		t.Errorf("got series %+v, want the runs 1 and 3, the second half as fast, marked \"\u25bc -50.0 %%\"", s)
 	}
 }
 
@@ -76,11 +76,11 @@ func TestHistoryShowsVersions(t *testing.T) {
 		}
 		svg, _, _ := strings.Cut(figure, "</svg>")
 		if n := strings.Count(svg, ">go1.26.2</text>"); n != 1 {
-			t.Errorf("a picture names the new Go version %d times", n)
+			t.Errorf("got the new Go version %d times in a picture, want it once", n)
 		}
 		for _, commit := range []string{"aaaaaaa", "bbbbbbb", "ccccccc", "ddddddd"} {
 			if n := strings.Count(svg, ">"+commit+"</text>"); n != 1 {
-				t.Errorf("a picture names the run of commit %s %d times", commit, n)
+				t.Errorf("got the run of commit %s %d times in a picture, want it once", commit, n)
 			}
 		}
 	}

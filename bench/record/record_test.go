@@ -79,23 +79,24 @@ func TestRecord(t *testing.T) {
 	}
 	r := runs[0]
 	if r.Commit != git(t, "rev-parse", "HEAD") || r.Subject != "m: add a benchmark" || r.Modified {
-		t.Errorf("commit %q %q, modified %v", r.Commit, r.Subject, r.Modified)
+		t.Errorf("got commit %q %q, modified %v, want %q, \"m: add a benchmark\" and not modified",
+			r.Commit, r.Subject, r.Modified, git(t, "rev-parse", "HEAD"))
 	}
 	if r.Committed.IsZero() || r.Committed.After(r.Date.Add(time.Second)) {
-		t.Errorf("committed on %v", r.Committed)
+		t.Errorf("got committed on %v, want a time up to a second after %v", r.Committed, r.Date)
 	}
 	if r.Date.Before(begin) || r.Date.After(time.Now()) {
-		t.Errorf("date is %v", r.Date)
+		t.Errorf("got date %v, want one between %v and now", r.Date, begin)
 	}
 	if want := fileName(r.Date, r.CPU, r.Go, 1); r.File != want {
 		t.Errorf("file is %s, want %s", r.File, want)
 	}
 	if r.Command != "go run ./bench/record -count 3 -benchtime 10x -bench ." || r.Cores < 1 || r.Passes != 3 {
-		t.Errorf("command %q, cores %d, passes %d", r.Command, r.Cores, r.Passes)
+		t.Errorf("got command %q, cores %d, passes %d, want the flags and -bench ., at least 1 and 3", r.Command, r.Cores, r.Passes)
 	}
 	row := r.Find("Sum", "format", "size=8")
 	if row == nil || len(row.Samples[results.UnitAllocs]) != 3 || len(row.Samples[results.UnitSpeed]) != 3 {
-		t.Fatalf("row is %+v", row)
+		t.Fatalf("got row %+v, want 3 samples of %s and of %s", row, results.UnitAllocs, results.UnitSpeed)
 	}
 	data, err := os.ReadFile(filepath.Join("bench/results", r.File))
 	if err != nil {
@@ -107,7 +108,7 @@ func TestRecord(t *testing.T) {
 	for _, pass := range passes {
 		sum, other := strings.Index(pass, "BenchmarkSum"), strings.Index(pass, "BenchmarkOther")
 		if sum < 0 || other < 0 {
-			t.Fatalf("a pass lacks a benchmark:\n%s", pass)
+			t.Fatalf("got a pass with Sum at %d and Other at %d, want both\n%s", sum, other, pass)
 		}
 		orders[sum < other]++
 	}
@@ -120,15 +121,16 @@ func TestRecord(t *testing.T) {
 	for number := 2; number <= 3; number++ {
 		log.Reset()
 		if code := run(t.Context(), []string{"-count", "1", "-benchtime", "1x"}, &log); code != 0 {
-			t.Errorf("run %d: exit code %d\n%s", number, code, &log)
+			t.Errorf("run %d: got exit code %d, want 0\n%s", number, code, &log)
 		}
 		runs, err := results.Load("bench/results")
 		if err != nil || len(runs) != number || runs[0].File != r.File || runs[number-1].File != fileName(r.Date, r.CPU, r.Go, number) {
-			t.Fatalf("after run %d there are %d files, error %v\n%s", number, len(runs), err, &log)
+			t.Fatalf("after run %d: got %d runs, error %v, want %d, from %s to %s\n%s", number, len(runs), err, number,
+				r.File, fileName(r.Date, r.CPU, r.Go, number), &log)
 		}
 	}
 	if again, err := os.ReadFile(filepath.Join("bench/results", r.File)); err != nil || !bytes.Equal(again, data) {
-		t.Errorf("the first file has changed: %v", err)
+		t.Errorf("the first file: got %d bytes, error %v, want the %d of before, unchanged", len(again), err, len(data))
 	}
 }
 
@@ -164,7 +166,7 @@ func TestRecordRefuses(t *testing.T) {
 			}
 			files, err := filepath.Glob("bench/results/*")
 			if _, missing := os.Stat("out.txt"); err != nil || missing == nil || len(files) > 0 {
-				t.Error("it left a file")
+				t.Errorf("got the results %q, error %v, and of out.txt %v, want neither results nor out.txt", files, err, missing)
 			}
 		})
 	}
@@ -181,10 +183,10 @@ func TestRecordModified(t *testing.T) {
 	}
 	r, err := results.ReadFile("out.txt")
 	if err == nil && (len(r.Rows) != 1 || !strings.HasSuffix(r.Command, " -bench . -skip Other") || !r.Covers("Sum") || r.Covers("Other")) {
-		t.Errorf("%d rows, command %q, bench %q, skip %q", len(r.Rows), r.Command, r.Bench, r.Skip)
+		t.Errorf("got %d rows, command %q, bench %q, skip %q, want 1 row, -bench . -skip Other, and only Sum covered", len(r.Rows), r.Command, r.Bench, r.Skip)
 	}
 	if err != nil || !r.Modified || !strings.HasSuffix(r.ShortCommit(), " and changes") {
-		t.Errorf("run %+v, error %v", r, err)
+		t.Errorf("got run %+v, error %v, want it modified, with a commit \"... and changes\"", r, err)
 	}
 }
 

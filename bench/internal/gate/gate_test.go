@@ -41,14 +41,14 @@ func TestSpeed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			verdicts := Speed(run(t, ours, row("Walk/impl=gopacket/size=1", c.peer, 0, 0)), promises)
 			if len(verdicts) != 2 || verdicts[0].Status != c.want || math.Abs(verdicts[0].Ratio.Center-c.peer/100) > 1e-9 {
-				t.Fatalf("verdicts are %+v", verdicts)
+				t.Fatalf("got verdicts %+v, want two, the first %v at a ratio of %v", verdicts, c.want, c.peer/100)
 			}
 			// The other case is not in the run: that is no pass.
 			if verdicts[1].Status != Missing || !verdicts[1].Status.Fails() {
-				t.Errorf("verdict on the missing case is %v", verdicts[1].Status)
+				t.Errorf("the missing case: got %v, want %v, which fails", verdicts[1].Status, Missing)
 			}
 			if got := verdicts[0].Status.Fails(); got != (c.want == Broken) {
-				t.Errorf("%v fails: %v", c.want, got)
+				t.Errorf("%v: got fails %v, want %v", c.want, got, c.want == Broken)
 			}
 		})
 	}
@@ -71,7 +71,7 @@ func TestSpeedOnAKindOfProcessor(t *testing.T) {
 	for _, p := range Promises {
 		for _, k := range p.Elsewhere {
 			if k.Ratio <= 0 || k.Ratio >= p.Ratio || k.Why == "" {
-				t.Errorf("%s on %s: %v beside %v because of %q", p.Bench, k.CPU, k.Ratio, p.Ratio, k.Why)
+				t.Errorf("%s on %s: got a ratio of %v because of %q, want one above 0 and below %v, and why", p.Bench, k.CPU, k.Ratio, k.Why, p.Ratio)
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func TestSpeedAbsent(t *testing.T) {
 	} {
 		verdicts := Speed(run(t, c.head+row(c.row, 1, 0, 0)), c.promises)
 		if len(verdicts) != 1 || verdicts[0].Status != c.want || verdicts[0].Status.Fails() != (c.want == Missing) {
-			t.Errorf("%s: verdicts are %+v", c.name, verdicts)
+			t.Errorf("%s: got verdicts %+v, want one, %v, that fails only if it is %v", c.name, verdicts, c.want, Missing)
 		}
 	}
 
@@ -115,7 +115,7 @@ func TestSpeedAbsent(t *testing.T) {
 func TestPromisesHaveCosts(t *testing.T) {
 	for _, p := range Promises {
 		if _, ok := costOf(Costs, p.Bench, p.Of, strings.Join(p.Cases[:min(1, len(p.Cases))], "")); !ok {
-			t.Errorf("%s has a promise for %s and no cost", p.Bench, p.Of)
+			t.Errorf("%s: got a promise for %s without a cost, want both", p.Bench, p.Of)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestSpeedInterval(t *testing.T) {
 			}
 			v := Speed(run(t, rows...), []Promise{{"Walk", "format", "gopacket", nil, 10, "", nil}})[0]
 			if v.Status != c.want || v.Ratio.Center >= 8 {
-				t.Errorf("verdict is %+v", v)
+				t.Errorf("got verdict %+v, want %v and a ratio below 8", v, c.want)
 			}
 		})
 	}
@@ -195,14 +195,14 @@ func TestSpeedOfBusyMachine(t *testing.T) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 			if verdicts[1].Status != Missing {
-				t.Errorf("a row that is not there is %v", verdicts[1].Status)
+				t.Errorf("a row that is not there: got %v, want %v", verdicts[1].Status, Missing)
 			}
 		})
 	}
 
 	for _, p := range Promises {
 		if shared := strings.Contains("Parallel CaptureFile Publish Outbox Ingest", p.Bench); shared != (p.Takes != "") {
-			t.Errorf("%s takes %q", p.Bench, p.Takes)
+			t.Errorf("%s: got Takes %q, want some: %v", p.Bench, p.Takes, shared)
 		}
 	}
 }
@@ -234,7 +234,7 @@ func TestAllocations(t *testing.T) {
 			for _, v := range verdicts {
 				got = append(got, v.Status)
 				if (v.Reason == "") != (v.Status == Kept) {
-					t.Errorf("%v with reason %q", v.Status, v.Reason)
+					t.Errorf("%v: got reason %q, want one unless it is %v", v.Status, v.Reason, Kept)
 				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {

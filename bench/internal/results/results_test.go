@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,10 +37,11 @@ BenchmarkWalk/impl=format-iter/size=65535-2 10 100 ns/op 5 MB/s 63.5 Mframes/s 1
 PASS
 `)
 	if !run.Modified || run.ShortCommit() != "0123456 and changes" || run.CPU != "Test CPU" || run.Cores != 2 || run.Machine() != "Test CPU, linux/amd64" {
-		t.Errorf("run is %+v", run)
+		t.Errorf("got run %+v, commit %s, machine %s, want modified, \"0123456 and changes\", Test CPU, 2 cores, \"Test CPU, linux/amd64\"",
+			run, run.ShortCommit(), run.Machine())
 	}
 	if !run.Date.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) || run.Passes != 2 || len(run.Loads) != 2 {
-		t.Errorf("date %v, passes %d, loads %v", run.Date, run.Passes, run.Loads)
+		t.Errorf("got date %v, passes %d, loads %v, want 2026-01-02T03:04:05Z, 2 and two of them", run.Date, run.Passes, run.Loads)
 	}
 	var names []string
 	for _, row := range run.Rows {
@@ -55,7 +57,7 @@ PASS
 		}
 	}
 	if got := walk.Units(); len(got) != 1 || got[0] != "Mframes/s" {
-		t.Errorf("units beyond the usual: %v", got)
+		t.Errorf("got units beyond the usual %v, want Mframes/s alone", got)
 	}
 	for impl, ours := range map[string]bool{"format": true, "format-iter": true, "": true, "mqttv5": true, "copy": false, "gopacket": false, "gopacket-views": false, "formatter": false} {
 		if row := (&Row{Impl: impl}); row.Ours() != ours {
@@ -131,11 +133,11 @@ func TestLoad(t *testing.T) {
 		t.Fatalf("runs %v, error %v, want len(runs) 3, File \"b.txt\" and File \"a.txt\"", runs, err)
 	}
 	if got := Previous(runs, runs[2]); got != runs[0] {
-		t.Errorf("the run before %v is %v", runs[2].File, got)
+		t.Errorf("before %v: got run %d, want run 0, %v", runs[2].File, slices.Index(runs, got), runs[0].File)
 	}
 
 	if got := Previous(runs, runs[0]); got != nil {
-		t.Errorf("a run is before the first: %v", got.File)
+		t.Errorf("before the first: got run %v, want none", got.File)
 	}
 }
 
@@ -163,17 +165,17 @@ func TestSummarize(t *testing.T) {
 	ten := []float64{9, 1, 8, 2, 7, 3, 6, 4, 5, 100}
 	s := Summarize(ten)
 	if s.Center != 5.5 || s.N != 10 || !s.Bounded() || s.Lo < 1 || s.Lo > 3 || s.Hi < 7 || s.Hi > 9 {
-		t.Errorf("summary is %+v", s)
+		t.Errorf("got summary %+v, want Center 5.5, N 10, Lo from 1 to 3 and Hi from 7 to 9", s)
 	}
 	if ten[0] != 9 || ten[9] != 100 {
-		t.Error("it sorted its input")
+		t.Errorf("got the input changed to %v, want it as it was", ten)
 	}
 	// Five samples give no interval of 95 %.
 	if s := Summarize(ten[:5]); s.Bounded() || s.Center != 7 {
-		t.Errorf("summary of five is %+v", s)
+		t.Errorf("five samples: got %+v, want Center 7 without an interval", s)
 	}
 	if s := Summarize(nil); s.Bounded() || s.N != 0 {
-		t.Errorf("summary of none is %+v", s)
+		t.Errorf("no samples: got %+v, want N 0 without an interval", s)
 	}
 }
 
@@ -184,17 +186,17 @@ func TestCompare(t *testing.T) {
 		after[i] = x * 0.9
 	}
 	if c := Compare(before, after); !c.Significant || math.Abs(c.Delta+0.1) > 1e-9 || c.P > 0.001 {
-		t.Errorf("10 %% faster: %+v", c)
+		t.Errorf("10 %% faster: got %+v, want significant, Delta -0.1 and P at most 0.001", c)
 	}
 	if c := Compare(before, before); c.Significant || c.Delta != 0 {
-		t.Errorf("no change: %+v", c)
+		t.Errorf("no change: got %+v, want not significant and Delta 0", c)
 	}
 	// Two samples can prove nothing, however far apart.
 	if c := Compare(before[:2], after[:2]); c.Significant {
-		t.Errorf("two samples: %+v", c)
+		t.Errorf("two samples: got %+v, want not significant", c)
 	}
 	if c := Compare(nil, after); c.Significant {
-		t.Errorf("no samples: %+v", c)
+		t.Errorf("no samples: got %+v, want not significant", c)
 	}
 }
 
@@ -214,6 +216,6 @@ func TestRatioWithinPasses(t *testing.T) {
 	}
 	ours.Samples["msgs/s"], peer.Samples["msgs/s"] = []float64{30}, []float64{10}
 	if s := Ratio(ours, peer, "msgs/s"); s.Center != 3 || s.N != 1 {
-		t.Errorf("ratio of rates is %+v", s)
+		t.Errorf("ratio of rates: got %+v, want Center 3 and N 1", s)
 	}
 }
