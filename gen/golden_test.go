@@ -47,7 +47,7 @@ func scenarios(t *testing.T) []*scenario {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("no scenarios in testdata: %v", err)
+		t.Fatalf("testdata: got %d scenarios, error %v, want some and no error", len(paths), err)
 	}
 	var out []*scenario
 	for _, p := range paths {
@@ -68,7 +68,7 @@ func scenarios(t *testing.T) []*scenario {
 		}
 
 		if s.ksy.Name == "" {
-			t.Fatalf("%s: no .ksy file", p)
+			t.Fatalf("%s: got no .ksy file, want one", p)
 		}
 		out = append(out, s)
 	}
@@ -109,7 +109,7 @@ func TestGolden(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			got := s.outputs()
 			if _, failed := got["error.txt"]; failed == s.good() {
-				t.Fatalf("use.go present: %v, but the generator gave:\n%s", s.good(), got["error.txt"])
+				t.Fatalf("got error.txt %q, want one: %v (a scenario with use.go has none)", got["error.txt"], !s.good())
 			}
 			if *update {
 				s.rewrite(t, got)
@@ -117,7 +117,7 @@ func TestGolden(t *testing.T) {
 			}
 			for name := range s.want {
 				if _, ok := got[name]; !ok {
-					t.Errorf("%s is no longer generated", name)
+					t.Errorf("got no %s, want it generated as before", name)
 				}
 			}
 			for name, body := range got {
@@ -155,16 +155,16 @@ func TestGoldenCount(t *testing.T) {
 		_, err := s.generate()
 		var list spec.Errors
 		if !errors.As(err, &list) {
-			t.Errorf("%s: error of type %T", s.name, err)
+			t.Errorf("%s: got an error of type %T (%v), want %T", s.name, err, err, list)
 		}
 
 		last := spec.Pos{}
 		for _, e := range list {
 			if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Path == "" || e.File != s.ksy.Name {
-				t.Errorf("%s: error without a place: %v", s.name, e)
+				t.Errorf("%s: got error %v of file %q, path %q, want a line, a column, a path and the file %s", s.name, e, e.File, e.Path, s.ksy.Name)
 			}
 			if e.Pos.Compare(last) < 0 {
-				t.Errorf("%s: %v comes after %v", s.name, e, last)
+				t.Errorf("%s: got %v after an error at %v, want them in order of place", s.name, e, last)
 			}
 			last = e.Pos
 		}
@@ -287,7 +287,7 @@ func TestGoldenUse(t *testing.T) {
 		"package golden\n\nimport (\n\t\"testing\"\n\n%s)\n\nfunc TestUse(t *testing.T) {\n%s}\n", &imports, &calls)))
 	out := goRun(t, dir, "test", "-count=1", "-v", ".")
 	if passed := strings.Count(out, "    --- PASS: "); passed != n {
-		t.Errorf("%d of %d scenarios passed:\n%s", passed, n, out)
+		t.Errorf("got %d scenarios passed, want %d:\n%s", passed, n, out)
 	}
 
 	goRun(t, dir, "vet", "./...")

@@ -69,12 +69,12 @@ func TestMutations(t *testing.T) {
 
 		accepted++
 		if err := check("m", files); err != nil {
-			t.Fatalf("code for a spec that was accepted: %v\n%s", err, text)
+			t.Fatalf("a spec that was accepted: got code with the error %v, want none\n%s", err, text)
 		}
 	}
 
 	if accepted < 80 {
-		t.Errorf("only %d mutated specs were accepted: the test has lost its point", accepted)
+		t.Errorf("got %d mutated specs accepted, want at least 80, or the test has lost its point", accepted)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestGoldenKaitai(t *testing.T) {
 	}
 	if err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("the Kaitai compiler is missing, run .ci/kaitai/check: %v", err)
+			t.Fatalf("got no Kaitai compiler, error %v, want one in CI; run .ci/kaitai/check", err)
 		}
 		t.Skipf("the Kaitai compiler is missing, run .ci/kaitai/check: %v", err)
 	}
@@ -118,7 +118,7 @@ func TestGoldenKaitai(t *testing.T) {
 
 	out, err := exec.Command(node, args...).CombinedOutput()
 	if n := bytes.Count(out, []byte(": accepted by the Kaitai Struct compiler ")); err != nil || n != len(args)-1 {
-		t.Errorf("%d of %d accepted, %v:\n%s", n, len(args)-1, err, out)
+		t.Errorf("got %d accepted, error %v, want %d and no error:\n%s", n, err, len(args)-1, out)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestManualTypesExist(t *testing.T) {
 	}
 	reasons := regexp.MustCompile("(?m)^\\| `.*` \\| `format\\..*$").FindAllString(string(readme), -1)
 	if len(reasons) < 5 {
-		t.Fatalf("the table of the manual has %d rows", len(reasons))
+		t.Fatalf("got %d rows in the table of the manual, want at least 5", len(reasons))
 	}
 
 	for _, typ := range source(t).Types {
@@ -160,7 +160,7 @@ func TestManualTypesExist(t *testing.T) {
 	for _, reason := range reasons {
 		for _, name := range regexp.MustCompile(`format(\.[A-Z]\w*)+`).FindAllString(reason, -1) {
 			if !declared[name] {
-				t.Errorf("there is no %s, named in: %s", name, reason)
+				t.Errorf("got no %s, want it, as it is named in: %s", name, reason)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func withVersion9(t *testing.T) []byte {
 		{"            4: log_v4\n", "            4: log_v4\n            9: log_v9\n"},
 	} {
 		if bytes.Count(src, []byte(change[0])) != 1 {
-			t.Fatalf("%q is not there once", change[0])
+			t.Fatalf("got %q %d times in the spec, want it once", change[0], bytes.Count(src, []byte(change[0])))
 		}
 		src = bytes.Replace(src, []byte(change[0]), []byte(change[1]), 1)
 	}

@@ -11,7 +11,7 @@ import (
 func TestBombs(t *testing.T) {
 	edit := func(from, to string) string {
 		if !strings.Contains(string(Source), from) {
-			t.Fatalf("%q is not in ulogger.ksy", from)
+			t.Fatalf("ulogger.ksy: got no %q, want it there", from)
 		}
 		return strings.Replace(string(Source), from, to, 1)
 	}
@@ -36,11 +36,11 @@ func TestBombs(t *testing.T) {
 	} {
 		err := timely(t, name, src)
 		if err == nil {
-			t.Errorf("%s: accepted", name)
+			t.Errorf("%s: got no error, want one", name)
 			continue
 		}
 		if len(err.Error()) > 21*400 {
-			t.Errorf("%s: %d characters of errors", name, len(err.Error()))
+			t.Errorf("%s: got %d characters of errors, want at most %d", name, len(err.Error()), 21*400)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func timely(t *testing.T, name, src string) error {
 	start := time.Now()
 	_, err := Parse("t.ksy", []byte(src))
 	if took := time.Since(start); took > 5*time.Minute {
-		t.Errorf("%s: %d bytes took %v", name, len(src), took)
+		t.Errorf("%s: got an answer to %d bytes after %v, want one within 5m", name, len(src), took)
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func TestLarge(t *testing.T) {
 			if err != nil {
 				text, _, _ = strings.Cut(err.Error(), "\n")
 			}
-			t.Errorf("%s, %d bytes: %s", name, len(c.src), text)
+			t.Errorf("%s, %d bytes: got %s, want no error: %v", name, len(c.src), text, c.good)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestParseExpr(t *testing.T) {
 		}
 		again, bad := parseExpr(e.String(), noPos)
 		if bad != nil || again.String() != want {
-			t.Errorf("%q: its own form %q gives %v, %+v", src, want, again, bad)
+			t.Errorf("%q: got %v, mistake %+v when its own form is parsed, want %q and no mistake", src, again, bad, want)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestWalk(t *testing.T) {
 	if strings.Join(got, " ") != want {
 		t.Errorf("%v, want %s", got, want)
 	}
-	Walk(nil, func(Expr) { t.Error("called for nothing") })
+	Walk(nil, func(Expr) { t.Error("no expression: got a call, want none") })
 }
 
 // The range of an operation holds every result and is no wider than it must be,
@@ -108,7 +108,7 @@ func TestCombine(t *testing.T) {
 						got, reason := combine(op, span{big.NewInt(a), big.NewInt(b)}, span{big.NewInt(c), big.NewInt(d)})
 						if reason != "" {
 							if a >= 0 && c > 0 {
-								t.Fatalf("%d..%d %s %d..%d is refused: %s", a, b, op, c, d, reason)
+								t.Fatalf("%d..%d %s %d..%d: got refused, %s, want a range", a, b, op, c, d, reason)
 							}
 							continue
 						}

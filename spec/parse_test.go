@@ -49,7 +49,7 @@ func TestSource(t *testing.T) {
 	}
 
 	if s.Type("nothing") != nil || s.Enum("nothing") != nil || s.Type("log").Lookup("nothing") != nil {
-		t.Error("found what is not there")
+		t.Error("got a type, an enum or a field called \"nothing\", want none")
 	}
 }
 
@@ -81,10 +81,10 @@ func TestSourceModel(t *testing.T) {
 	values := payload.Lookup("values").(*Attr)
 	arg := values.Type.Args[0].(*Elem)
 	if ref := arg.X.(*FieldRef); ref.To != Field(types) {
-		t.Errorf("values: %v", values.Type.Args)
+		t.Errorf("values: got arguments %v, want the first an element of packed_types", values.Type.Args)
 	}
 	if _, ok := arg.I.(*Index); !ok {
-		t.Errorf("values: index %v", arg.I)
+		t.Errorf("values: got index %v of type %T, want *Index", arg.I, arg.I)
 	}
 
 	strs := payload.Lookup("strings").(*Attr)
@@ -94,15 +94,15 @@ func TestSourceModel(t *testing.T) {
 	argument := s.Type("argument")
 	typ := argument.Instances[0]
 	if typ.Calc.(*Binary).Op != OpShr || typ.Enum != s.Enum("arg_type") || typ.Value().Hi.Int64() != 15 {
-		t.Errorf("type: %+v", typ)
+		t.Errorf("type: got %v, enum %v, at most %v, want a shift by %v, enum arg_type and at most 15", typ.Calc, typ.Enum, typ.Value().Hi, OpShr)
 	}
 
 	value := argument.Seq[0].Type
 	if value.Kind != Switch || len(value.Cases) != 25 || value.Cases[0].Type.Name != "s1" || !value.Cases[0].Type.Signed || value.Cases[24].Type.Kind != Float {
-		t.Errorf("value: %+v", value)
+		t.Errorf("value: got %+v, want a switch of 25 cases from a signed s1 to a Float", value)
 	}
 	if n, ok := Const(value.Cases[24].Value); !ok || n.Int64() != 0x78 {
-		t.Errorf("last case: %v", value.Cases[24].Value)
+		t.Errorf("last case: got %v, want the constant 0x78", value.Cases[24].Value)
 	}
 
 	regions := s.Type("crash_catcher").Lookup("regions").(*Attr)
@@ -111,12 +111,12 @@ func TestSourceModel(t *testing.T) {
 	}
 	sum := s.Type("log_v1").Lookup("data").(*Attr).Checksum
 	if sum.Algorithm != "xor8" || sum.Field.To != s.Type("header_v1").Lookup("checksum") {
-		t.Errorf("checksum: %+v", sum)
+		t.Errorf("checksum: got %+v, want xor8 over the field checksum of header_v1", sum)
 	}
 
 	level := s.Type("log_config").Lookup("level").(*Attr)
 	if n, ok := Const(level.Valid.Max); !ok || n.Int64() != 4 || level.Enum.Lookup("critical").Value != 4 {
-		t.Errorf("level: %+v", level.Valid)
+		t.Errorf("level: got %+v, critical %d, want at most 4, and critical 4", level.Valid, level.Enum.Lookup("critical").Value)
 	}
 	if v := s.Type("log").Instances[0]; v.Place == nil || v.Calc != nil || v.Type.Name != "u1" {
 		t.Errorf("version: %+v, want a Place, no Calc and Name \"u1\"", v)
@@ -149,7 +149,7 @@ func TestPositions(t *testing.T) {
 		{"      size-eos: true", "      size-eos: no", "no\n", `types.chunk.seq[2].size-eos: "no" where true is expected; leave the key out otherwise`},
 	} {
 		if strings.Count(string(Source), c.old) < 1 {
-			t.Errorf("%q is not in ulogger.ksy", c.old)
+			t.Errorf("ulogger.ksy: got no %q, want it there", c.old)
 			continue
 		}
 
@@ -204,7 +204,7 @@ func TestColumns(t *testing.T) {
 			found = found || e.Pos.Col == c.col
 		}
 		if !found {
-			t.Errorf("%s: no error in column %d: %v", c.line, c.col, list)
+			t.Errorf("%s: got errors %v, want one in column %d", c.line, list, c.col)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func TestColumns(t *testing.T) {
 func TestErrors(t *testing.T) {
 	var es Errors
 	if es.Err() != nil {
-		t.Error("an empty list is an error")
+		t.Errorf("an empty list: got error %v, want none", es.Err())
 	}
 	for i := range 25 {
 		es = append(es, &Error{"f", Pos{30 - i, 1}, "p", "r"})
@@ -234,7 +234,7 @@ func TestErrors(t *testing.T) {
 		t.Errorf("got %q, want both, a line each, as they were added", got)
 	}
 	if !errors.Is(es.Err(), list[3]) {
-		t.Error("the single mistakes are not reachable")
+		t.Errorf("got an error %v that is not %v, want each single mistake reachable by errors.Is", es.Err(), list[3])
 	}
 }
 
@@ -262,14 +262,14 @@ func TestParseAnything(t *testing.T) {
 		s, err := Parse(SourceName, b)
 		if err == nil {
 			if s == nil || s.Root == nil {
-				t.Fatalf("no spec and no error for %q", b)
+				t.Fatalf("%q: got spec %v and no error, want a spec with a root, or an error", b, s)
 			}
 			continue
 		}
 
 		for _, e := range err.(Errors) {
 			if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Path == "" || e.Reason == "" || strings.Contains(e.Error(), "\n") {
-				t.Fatalf("%q for %q", e.Error(), b)
+				t.Fatalf("%q: got error %q at %v, path %q, want a line, a column, a path and a reason on one line", b, e.Error(), e.Pos, e.Path)
 			}
 		}
 	}

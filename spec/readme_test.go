@@ -38,13 +38,13 @@ func TestReadmeExamples(t *testing.T) {
 func TestReadmeSources(t *testing.T) {
 	_, table, ok := strings.Cut(readme(t), "## Where the facts are from")
 	if !ok {
-		t.Fatal("no table")
+		t.Fatal("README.md: got no table of sources, want one")
 	}
 	got := map[string]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\| ([^|]*) \\|").FindAllStringSubmatch(table, -1) {
 		for id := range strings.SplitSeq(row[1], ", ") {
 			if id = strings.Trim(id, "`"); got[id] != "" {
-				t.Errorf("%s is there twice", id)
+				t.Errorf("got %s twice, want it once", id)
 			}
 			got[id] = row[2]
 		}
@@ -52,13 +52,13 @@ func TestReadmeSources(t *testing.T) {
 
 	for _, ty := range source(t).Types {
 		if got[ty.ID] != ty.DocRef {
-			t.Errorf("%s: source %q in the table, %q in the spec", ty.ID, got[ty.ID], ty.DocRef)
+			t.Errorf("%s: got source %q in the table, want %q as in the spec", ty.ID, got[ty.ID], ty.DocRef)
 		}
 		delete(got, ty.ID)
 	}
 
 	for id := range got {
-		t.Errorf("%s is in the table only", id)
+		t.Errorf("got %s in the table alone, want it in the spec, too", id)
 	}
 }
 
@@ -100,11 +100,11 @@ func TestReadmeKeys(t *testing.T) {
 	}
 
 	if len(keys) < 30 {
-		t.Fatalf("found only %d keys: %v", len(keys), keys)
+		t.Fatalf("got %d keys, want at least 30: %v", len(keys), keys)
 	}
 	for k := range keys {
 		if !strings.Contains(text, "`"+k+"`") && !strings.Contains(text, k+":") {
-			t.Errorf("key %s is not in README.md", k)
+			t.Errorf("README.md: got no word of the key %s, want it there", k)
 		}
 	}
 }
