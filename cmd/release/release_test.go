@@ -53,7 +53,7 @@ func TestArchivesAreReproducible(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(files[0], files[1]) {
-			t.Errorf("two %s of the same files differ", name)
+			t.Errorf("%s of the same files, made twice: got other bytes (%d and %d of them), want the same", name, len(files[0]), len(files[1]))
 		}
 		got := unpack(t, name, files[0])
 		if want := "folder/ulogkit -rwxr-xr-x 2026-11-29T03:04:06Z program\nfolder/man/ulogkit.1 -rw-r--r-- 2026-11-29T03:04:06Z .TH\n\n"; got != want {
@@ -117,7 +117,7 @@ func TestNoticesAreCurrent(t *testing.T) {
 	}
 	stale := filepath.Join(t.TempDir(), "notices.txt")
 	if err := keepNotices(stale, []byte("new"), true); err == nil {
-		t.Error("a file that is not there is current")
+		t.Error("of a file that is not there: got no error, want one that says it is not current")
 	}
 	if err := os.WriteFile(stale, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestNoticesAreCurrent(t *testing.T) {
 		t.Error(err)
 	}
 	if err := keepNotices(stale, []byte("new"), true); err != nil {
-		t.Errorf("what was written is not current: %v", err)
+		t.Errorf("what was written: got %v, want it to be current", err)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestNotices(t *testing.T) {
 	bare := module{Path: "bare", folders: folder("main.go", "package main")}
 	text, err := notices([]module{one, two})
 	if err != nil || !strings.Contains(string(text), "one v1.0.0\ntwo v2.0.0\n\nthe same\nwords\n") || strings.Count(string(text), "the same") != 1 {
-		t.Errorf("error %v, text\n%s", err, text)
+		t.Errorf("got error %v and the text\n%s\nwant no error, and \"one v1.0.0\", \"two v2.0.0\", then once the licence that both share", err, text)
 	}
 	if _, err := notices([]module{one, bare}); err == nil || !strings.Contains(err.Error(), "bare has no licence") {
 		t.Errorf("got %v, want that bare has none", err)
@@ -171,7 +171,7 @@ func TestStablePackagesAreThere(t *testing.T) {
 	}
 
 	if len(said) < 15 {
-		t.Errorf("CHANGELOG.md names %d packages", len(said))
+		t.Errorf("CHANGELOG.md: got %d packages, want at least 15", len(said))
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "github.com/ulogkit/ulogkit/...").Output()
 	if err != nil {
@@ -181,14 +181,14 @@ func TestStablePackagesAreThere(t *testing.T) {
 	for path := range strings.FieldsSeq(string(out)) {
 		name := strings.TrimPrefix(path, "github.com/ulogkit/ulogkit/")
 		if said[name] > 1 {
-			t.Errorf("CHANGELOG.md names %s %d times", name, said[name])
+			t.Errorf("CHANGELOG.md: got %s %d times, want it once", name, said[name])
 		}
 		delete(said, name)
 	}
 
 	delete(said, "all others")
 	for name := range said {
-		t.Errorf("CHANGELOG.md makes a promise of %s, which is not there", name)
+		t.Errorf("got no package %s, want it, as CHANGELOG.md makes a promise of it", name)
 	}
 }
 
@@ -213,12 +213,13 @@ func TestPackageFiles(t *testing.T) {
 
 	users, err := os.ReadFile(".release/sysusers.conf")
 	if err != nil || !strings.Contains(string(users), "\nu ulogkit-gateway ") || !strings.Contains(string(config), "ulogkit-gateway.service") {
-		t.Errorf("the user is not that of the unit, error %v", err)
+		t.Errorf("got error %v, sysusers.conf\n%s\nand nfpm.yaml\n%s\nwant no error, the user ulogkit-gateway in the first and ulogkit-gateway.service in the second",
+			err, users, config)
 	}
 
 	for _, name := range []string{"postinstall", "preremove", "postremove"} {
 		if out, err := exec.Command("sh", "-n", ".release/"+name).CombinedOutput(); err != nil {
-			t.Errorf("%s is no script that sh can read: %v\n%s", name, err, out)
+			t.Errorf("%s: got %v from sh -n, want a script that it can read\n%s", name, err, out)
 		}
 	}
 }
@@ -234,6 +235,6 @@ func TestTypesAreChecked(t *testing.T) {
 		t.Errorf("got %v, want the place of what is undefined", err)
 	}
 	if _, err := p.check(token.NewFileSet(), nil, target{arch: "amd64"}, false); err != nil {
-		t.Errorf("a body of others: %v", err)
+		t.Errorf("a body of others: got error %v, want none", err)
 	}
 }

@@ -22,13 +22,13 @@ func TestBillOfMaterials(t *testing.T) {
 	schema := schemaOfBills(t)
 	const good = `{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [{"type": "library", "name": "a", "licenses": [{"license": {"id": "MIT"}}]}]}`
 	if err := validate(t, schema, good); err != nil {
-		t.Errorf("the least is refused: %v", err)
+		t.Errorf("the least: got error %v, want none", err)
 	}
 	for _, bad := range []string{
 		strings.Replace(good, `"name"`, `"nam"`, 1), strings.Replace(good, "library", "libraries", 1), strings.Replace(good, "MIT", "mitt", 1), strings.Replace(good, "CycloneDX", "SPDX", 1),
 	} {
 		if validate(t, schema, bad) == nil {
-			t.Errorf("the schema takes %s", bad)
+			t.Errorf("%s: got no error, want one", bad)
 		}
 	}
 
@@ -38,7 +38,7 @@ func TestBillOfMaterials(t *testing.T) {
 	}
 	bills, err := filepath.Glob(filepath.Join(dir, "*.cdx.json"))
 	if err != nil || len(bills) == 0 {
-		t.Fatalf("no bill of materials in %s: %v", dir, err)
+		t.Fatalf("%s: got %d bills of materials, error %v, want at least one and no error", dir, len(bills), err)
 	}
 	for _, name := range bills {
 		b, err := os.ReadFile(name)
@@ -53,7 +53,8 @@ func TestBillOfMaterials(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if bill.SpecVersion != cdx.SpecVersion1_6 || bill.Metadata == nil || bill.Metadata.Component == nil || bill.Components == nil {
-			t.Fatalf("%s: version %v, of %+v", name, bill.SpecVersion, bill.Metadata)
+			t.Fatalf("%s: got version %v, metadata %+v, components %v, want version %v, metadata with a component, and components",
+				name, bill.SpecVersion, bill.Metadata, bill.Components != nil, cdx.SpecVersion1_6)
 		}
 		found := map[string]bool{bill.Metadata.Component.Name: true}
 		for _, c := range *bill.Components {

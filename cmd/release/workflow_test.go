@@ -47,13 +47,13 @@ func TestReleaseWorkflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(w.On.Push.Tags, []string{"v*"}) || w.Jobs["release"].Needs != "check" {
-		t.Errorf("it runs for the tags %q, and the release needs %q", w.On.Push.Tags, w.Jobs["release"].Needs)
+		t.Errorf("got a run for the tags %q and a release that needs %q, want v* alone and check", w.On.Push.Tags, w.Jobs["release"].Needs)
 	}
 
 	commands, actions := map[string]string{}, map[string]map[string]string{}
 	for name, job := range w.Jobs {
 		if job.RunsOn == "" || len(job.Steps) == 0 {
-			t.Errorf("the job %s runs on %q and has %d steps", name, job.RunsOn, len(job.Steps))
+			t.Errorf("job %s: got runner %q and %d steps, want a runner and some steps", name, job.RunsOn, len(job.Steps))
 		}
 		for _, step := range job.Steps {
 			if (step.Run == "") == (step.Uses == "") {
@@ -62,32 +62,33 @@ func TestReleaseWorkflow(t *testing.T) {
 			commands[name] += step.Run + "\n"
 			action, version, _ := strings.Cut(step.Uses, "@")
 			if step.Uses != "" && !regexp.MustCompile(`^v\d+$`).MatchString(version) {
-				t.Errorf("%s: %q has no version", name, step.Uses)
+				t.Errorf("%s: got action %q, want one with a major version such as @v1", name, step.Uses)
 			}
 			actions[action] = step.With
 			// The only thing that others see happens for a tag alone.
 			if strings.Contains(step.Run, "gh release create") && step.If != "startsWith(github.ref, 'refs/tags/')" {
-				t.Errorf("a release is made if %q", step.If)
+				t.Errorf("got a release if %q, want one for tags alone, startsWith(github.ref, 'refs/tags/')", step.If)
 			}
 		}
 	}
 	script := regexp.MustCompile(`bash (\.ci/\S+)`).FindStringSubmatch(commands["check"])
 	if script == nil || script[1] != ".ci/run" {
-		t.Errorf("the check is %q", commands["check"])
+		t.Errorf("got the check %q, want bash .ci/run", commands["check"])
 	} else if info, err := os.Stat(filepath.Join(top, script[1])); err != nil || info.Mode()&0o111 == 0 {
-		t.Errorf("%s cannot be run: %v", script[1], err)
+		t.Errorf("%s: got error %v, want a file that can be executed", script[1], err)
 	}
 
 	line := regexp.MustCompile(`(?m)^go run ./cmd/release(.*)$`).FindStringSubmatch(commands["release"])
 	if line == nil {
-		t.Fatalf("the release command is not called: %q", commands["release"])
+		t.Fatalf("got the commands %q, want go run ./cmd/release among them", commands["release"])
 	}
 	flags, options := newFlags(io.Discard)
 	if err := flags.Parse(strings.Fields(line[1])); err != nil || flags.NArg() > 0 {
-		t.Fatalf("%q: %v, and %q left", line[1], err, flags.Args())
+		t.Fatalf("%q: got error %v and the arguments %q, want neither", line[1], err, flags.Args())
 	}
 	if !options.packages || !options.sbom || options.notices || options.types || options.targets != strings.Join(targetNames(), ",") {
-		t.Errorf("%q leaves something out: %+v", line[1], options)
+		t.Errorf("%q: got %+v, want packages and sbom, neither notices nor types, and the targets %s",
+			line[1], options, strings.Join(targetNames(), ","))
 	}
 	dir := filepath.ToSlash(options.dir)
 	for what, text := range map[string]string{
@@ -97,10 +98,10 @@ func TestReleaseWorkflow(t *testing.T) {
 		"what is kept":          actions["actions/upload-artifact"]["path"],
 	} {
 		if !strings.Contains(text, dir) {
-			t.Errorf("%s is not of %s: %q", what, dir, text)
+			t.Errorf("%s: got %q, want %s in it", what, text, dir)
 		}
 	}
 	if p := w.Jobs["release"].Permissions; p["id-token"] != "write" || p["attestations"] != "write" || p["contents"] != "write" {
-		t.Errorf("the release has the permissions %v", p)
+		t.Errorf("got the permissions %v, want id-token, attestations and contents: write", p)
 	}
 }
