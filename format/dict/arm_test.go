@@ -36,7 +36,7 @@ func needARM(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("arm-none-eabi-gcc"); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("arm-none-eabi-gcc is not installed")
+			t.Fatal("got no arm-none-eabi-gcc, want it in CI")
 		}
 		t.Skip("arm-none-eabi-gcc is not installed")
 	}
@@ -75,7 +75,7 @@ func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
 		sources := d.Sources(addr)
 		if !lines {
 			if len(sources) != 0 {
-				t.Errorf("%q has lines %v without a line table", text, sources)
+				t.Errorf("%q: got lines %v without a line table, want none", text, sources)
 			}
 			continue
 		}
@@ -163,7 +163,7 @@ func TestLoads(t *testing.T) {
 	d := readTestELF(t, testELF{sections: []testSection{code(0x100, []byte("\x01\xa3\x00\xbf\x00\xbf\x00\xbfused\x00"))}})
 	d.findUses()
 	if len(d.uses) != 1 || d.uses[0].addr != 0x108 {
-		t.Errorf("ADR: uses are %+v", d.uses)
+		t.Errorf("ADR: got uses %+v, want one, of 0x108", d.uses)
 	}
 }
 
@@ -227,7 +227,7 @@ func compareLines(t *testing.T, path string) {
 	compared := 0
 	for i, at := range d.lines.Locate(pcs) {
 		if at.Line != lines[uint64(pcs[i])] {
-			t.Errorf("%#x is line %d, debug/dwarf says %d", pcs[i], at.Line, lines[uint64(pcs[i])])
+			t.Errorf("%#x: got line %d, want %d as debug/dwarf says", pcs[i], at.Line, lines[uint64(pcs[i])])
 		}
 		if at.Line > 0 {
 			compared++
@@ -345,7 +345,7 @@ func TestCompressedLines(t *testing.T) {
 			}
 			checkFirmware(t, d, false)
 			if d.NoSources() == "" {
-				t.Error("nothing is told of lines that cannot be read")
+				t.Error("got no word of lines that cannot be read, want why")
 			}
 		})
 	}
@@ -402,13 +402,13 @@ func TestDebugBeside(t *testing.T) {
 			d = load(path)
 			checkFirmware(t, d, false)
 			if told := d.NoSources(); strings.Contains(told, "other.dbg") != strings.HasSuffix(debug, ".dbg") {
-				t.Errorf("of another build: told %q", told)
+				t.Errorf("another build in %s: got %q, want other.dbg in it: %v", debug, told, strings.HasSuffix(debug, ".dbg"))
 			}
 		})
 	}
 	alone := filepath.Join(t.TempDir(), "fw.elf")
 	objcopy("--only-keep-debug", whole, alone)
 	if _, err := Load(alone); err == nil || !strings.Contains(err.Error(), "debug information alone") {
-		t.Errorf("debug information alone gives %v", err)
+		t.Errorf("got error %v, want one that says \"debug information alone\"", err)
 	}
 }

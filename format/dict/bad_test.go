@@ -115,7 +115,7 @@ func TestBadELF(t *testing.T) {
 			}
 			verdict, ok := strings.CutPrefix(err.Error(), path+": ")
 			if !ok || strings.HasSuffix(verdict, ".") {
-				t.Errorf("error is %q", err)
+				t.Errorf("got error %q, want %s, a colon and a sentence without a period", err, path)
 			}
 			file := fileName(name)
 			fmt.Fprintf(&verdicts, "%s: %s\n", file, verdict)
@@ -129,7 +129,7 @@ func TestBadELF(t *testing.T) {
 		testELF{bare: true, segments: true, sections: []testSection{rodata(0x2000, []byte("text %d\x00"))}}.bytes())
 	entries, err := os.ReadDir(filepath.Join(corpus, "bad"))
 	if err != nil || len(entries) != len(files) {
-		t.Errorf("%d files for %d classes: %v", len(entries), len(files), err)
+		t.Errorf("got %d files, error %v, want %d and no error", len(entries), err, len(files))
 	}
 }
 
@@ -153,7 +153,7 @@ func golden(t *testing.T, path string, b []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(b, want) {
-		t.Errorf("%s is not current", path)
+		t.Errorf("%s: got %d bytes, want other ones, %d: is the file current?", path, len(b), len(want))
 	}
 }
 
@@ -163,7 +163,7 @@ func TestTruncatedELF(t *testing.T) {
 	good := goodELF()
 	for n := range good {
 		if _, err := ReadELF(bytes.NewReader(good[:n]), int64(n)); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotELF) {
-			t.Errorf("%d bytes: error %v", n, err)
+			t.Errorf("%d bytes: got error %v, want %v or %v", n, err, ErrDamaged, ErrNotELF)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func TestStackedSections(t *testing.T) {
 		}
 	})
 	if before > 1000 {
-		t.Errorf("refused after %v allocations", before)
+		t.Errorf("got %v allocations until it is refused, want at most 1000", before)
 	}
 }
 
@@ -209,7 +209,7 @@ func TestManyTails(t *testing.T) {
 		total += len(text)
 	}
 	if total < n || total > 10*n {
-		t.Errorf("strings of %d bytes for one of %d", total, n)
+		t.Errorf("got strings of %d bytes for one of %d, want at least that and at most ten times", total, n)
 	}
 }
 

@@ -179,7 +179,7 @@ func TestFormat(t *testing.T) {
 	}
 
 	if !d.Contains("unterminated") || d.Contains("not loaded") {
-		t.Error("Contains looks elsewhere than at what is loaded")
+		t.Errorf("Contains: got %v of what is loaded and %v of what is not, want true and false", d.Contains("unterminated"), d.Contains("not loaded"))
 	}
 }
 
@@ -206,7 +206,7 @@ func TestSegments(t *testing.T) {
 	e := testELF{sections: []testSection{rodata(0x2000, []byte("text\x00"))}, segments: true, bare: true}
 	d := readTestELF(t, e)
 	if text, ok := d.Format(0x2000); !ok || text != "text" {
-		t.Errorf("got %q, %v without sections", text, ok)
+		t.Errorf("without sections: got %q, %v, want \"text\"", text, ok)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestOverlay(t *testing.T) {
 				t.Errorf("%s: %#x has %q, want %q", name, addr, got, want)
 			}
 			if begins := d.Begins(addr); begins != (len(want) > 0 && addr&1 == 0) {
-				t.Errorf("%s: a string begins at %#x: %v", name, addr, begins)
+				t.Errorf("%s: %#x: got begins %v, want %v", name, addr, begins, !begins)
 			}
 		}
 	}
@@ -321,13 +321,13 @@ func TestModules(t *testing.T) {
 				t.Fatalf("modules are %v, want %d", got, tt.want)
 			}
 			if tt.want == 3 && (got[0] != "MAIN" || got[1] != "SENSOR" || got[31] != "BLE") {
-				t.Errorf("modules are %v", got)
+				t.Errorf("got modules %v, want 0 MAIN, 1 SENSOR and 31 BLE", got)
 			}
 			if name, ok := d.Module(1); ok != (tt.want > 0) || ok && name != "SENSOR" {
-				t.Errorf("module 1 is %q, %v", name, ok)
+				t.Errorf("module 1: got %q, %v, want SENSOR: %v", name, ok, tt.want > 0)
 			}
 			if _, ok := d.Module(32); ok {
-				t.Error("there is a module 32")
+				t.Error("got a module 32, want 31 to be the last")
 			}
 		})
 	}
@@ -356,9 +356,9 @@ func TestStringsInRAM(t *testing.T) {
 		{name: ".bss", typ: sectionNoBits, flags: flagAlloc | 1, addr: 0x2000_0200},
 	}})
 	if text, ok := d.Format(0x2000_0104); !ok || text != "speed %u" || !d.Begins(0x2000_0104) {
-		t.Errorf("got %q, %v", text, ok)
+		t.Errorf("got %q, %v, begins %v, want \"speed %%u\" that begins there", text, ok, d.Begins(0x2000_0104))
 	}
 	if _, ok := d.Format(0x2000_0200); ok {
-		t.Error("a string in what only the device fills")
+		t.Error("got a string in what only the device fills, want none")
 	}
 }

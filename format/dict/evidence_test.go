@@ -48,7 +48,7 @@ func TestControlBytes(t *testing.T) {
 	}
 	for _, binary := range []string{"\x01\x02\x03\x04", "ab\x01\x02cd"} {
 		if isString([]byte(binary)) {
-			t.Errorf("%q passes for a format", binary)
+			t.Errorf("got %q taken for a format, want it refused", binary)
 		}
 	}
 }

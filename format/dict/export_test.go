@@ -56,7 +56,7 @@ func TestExport(t *testing.T) {
 			t.Fatal(err)
 		}
 		if fromJSON.ID != d.ID || !maps.Equal(fromJSON.Modules(), map[uint8]string{0: "MAIN", 31: "é"}) {
-			t.Fatalf("ID %+v, modules %v", fromJSON.ID, fromJSON.Modules())
+			t.Fatalf("got ID %+v, modules %v, want %+v, 0 MAIN and 31 é", fromJSON.ID, fromJSON.Modules(), d.ID)
 		}
 
 		for name, got := range map[string]*Dictionary{"built": d, "JSON": fromJSON, "CSV": fromCSV} {
@@ -68,7 +68,7 @@ func TestExport(t *testing.T) {
 					t.Fatalf("%s: %#x is %q, want %q", name, addr, s, want)
 				}
 				if s, ok := got.Format(addr + 1); ok && s != want[1:] && s != texts[addr+1] {
-					t.Fatalf("%s: the end of %q is %q", name, want, s)
+					t.Fatalf("%s: got %q as the end of %q, want %q or the text there, %q", name, s, want, want[1:], texts[addr+1])
 				}
 			}
 		}

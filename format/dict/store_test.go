@@ -55,7 +55,7 @@ func TestStore(t *testing.T) {
 		d, err := s.Lookup(id)
 		if err != nil {
 			if !errors.Is(err, ErrNoDictionary) {
-				t.Fatal(err)
+				t.Fatalf("%+v: got error %v, want none or %v", id, err, ErrNoDictionary)
 			}
 			return ""
 		}
@@ -89,27 +89,27 @@ func TestStore(t *testing.T) {
 		}
 	}
 	if _, err := s.Lookup(ID{Version: "v5"}); err == nil || !strings.Contains(err.Error(), "broken.elf") {
-		t.Errorf("the error does not name the broken file: %v", err)
+		t.Errorf("got error %v, want one that names broken.elf", err)
 	}
 
 	// A file is replaced, half written, then whole; another goes away.
 	writeFile(t, filepath.Join(dir, "v1.0.0.elf"), elfWith("rebuilt"), time.Second)
 	if got := lookup(ID{Version: "v1.0.0"}); got != "rebuilt" {
-		t.Errorf("after the change: %q", got)
+		t.Errorf("after the change: got %q, want \"rebuilt\"", got)
 	}
 	writeFile(t, filepath.Join(dir, "v1.0.0.elf"), elfWith("half")[:100], 2*time.Second)
 	if got := lookup(ID{Version: "v1.0.0"}); got != "rebuilt" {
-		t.Errorf("while it is written: %q", got)
+		t.Errorf("while it is written: got %q, want \"rebuilt\"", got)
 	}
 	writeFile(t, filepath.Join(dir, "v1.0.0.elf"), elfWith("whole"), 3*time.Second)
 	if got := lookup(ID{Version: "v1.0.0"}); got != "whole" {
-		t.Errorf("after it is written: %q", got)
+		t.Errorf("after it is written: got %q, want \"whole\"", got)
 	}
 	if err := os.Remove(filepath.Join(dir, "v1.0.0.elf")); err != nil {
 		t.Fatal(err)
 	}
 	if got := lookup(ID{Version: "v1.0.0"}); got != "" {
-		t.Errorf("after it is gone: %q", got)
+		t.Errorf("after it is gone: got %q, want none", got)
 	}
 }
 
@@ -139,19 +139,20 @@ func TestAllAgain(t *testing.T) {
 			t.Helper()
 			all, skipped, err := s.All()
 			if err != nil || len(skipped) != 0 || len(all) != 1 {
-				t.Fatalf("%d dictionaries, %v skipped, error %v", len(all), skipped, err)
+				t.Fatalf("got %d dictionaries, %v skipped, error %v, want 1, none and no error", len(all), skipped, err)
 			}
 			return all
 		}
 
 		one := all()
 		if again := all(); again[0] != one[0] {
-			t.Error("read again without a change")
+			t.Errorf("got another dictionary without a change (%v), want the same, not read again", again[0])
 		}
 		writeFile(t, path, elfWith("two")[:70], time.Second)
 		again, skipped, err := s.All()
 		if err != nil || len(again) != 1 || again[0] != one[0] || len(skipped) != 1 || !errors.Is(skipped[0], ErrDamaged) {
-			t.Errorf("when half written: %d dictionaries, %v skipped, error %v", len(again), skipped, err)
+			t.Errorf("when half written: got %v, %v skipped, error %v, want the one from before, one skipped as %v and no error",
+				again, skipped, err, ErrDamaged)
 		}
 
 		writeFile(t, path, elfWith("two"), 2*time.Second)
@@ -164,7 +165,7 @@ func TestAllAgain(t *testing.T) {
 		}
 
 		if _, _, err := s.All(); err == nil || errors.Is(err, ErrNoDictionary) != tt.removed {
-			t.Errorf("error %v when it is gone", err)
+			t.Errorf("when it is gone: got error %v, want one, that is %v: %v", err, ErrNoDictionary, tt.removed)
 		}
 		if !tt.removed {
 			continue
@@ -172,7 +173,7 @@ func TestAllAgain(t *testing.T) {
 
 		writeFile(t, path, elfWith("three")[:70], 3*time.Second)
 		if all, _, err := s.All(); !errors.Is(err, ErrNoDictionary) {
-			t.Errorf("%d dictionaries, error %v when another is half written", len(all), err)
+			t.Errorf("when another is half written: got %d dictionaries, error %v, want %v", len(all), err, ErrNoDictionary)
 		}
 	}
 }
@@ -185,7 +186,7 @@ func TestConcurrent(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			if !d.Begins(0x2004) || len(d.Sources(0x2000)) != 0 || d.Len() != 2 {
-				t.Error("wrong answer")
+				t.Errorf("got begins %v, sources %v, %d strings, want true, none and 2", d.Begins(0x2004), d.Sources(0x2000), d.Len())
 			}
 		})
 	}
@@ -227,12 +228,12 @@ func TestAll(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "notes.txt"), []byte("no"), 0)
 	_, _, err := all(dir)
 	if !errors.Is(err, ErrNoDictionary) {
-		t.Errorf("directory without dictionaries: %v", err)
+		t.Errorf("directory without dictionaries: got error %v, want %v", err, ErrNoDictionary)
 	}
 
 	for _, o := range others {
 		if !strings.Contains(err.Error(), o.name) {
-			t.Errorf("error %v does not name %s", err, o.name)
+			t.Errorf("got error %v, want one that names %s", err, o.name)
 		}
 		if _, _, err := all(filepath.Join(dir, o.name)); !errors.Is(err, o.want) {
 			t.Errorf("%s by itself: %v, want %v", o.name, err, o.want)
@@ -243,7 +244,7 @@ func TestAll(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "a.json"), dictionaryWith(t, ID{}, "a"), 0)
 	found, skipped, err := all(dir)
 	if err != nil || len(found) != 2 || len(skipped) != len(others) {
-		t.Fatalf("%d dictionaries, %d skipped, error %v", len(found), len(skipped), err)
+		t.Fatalf("got %d dictionaries, %d skipped, error %v, want 2, %d and no error", len(found), len(skipped), err, len(others))
 	}
 
 	for i, want := range []string{"a", "b"} {
@@ -254,7 +255,7 @@ func TestAll(t *testing.T) {
 
 	for i, o := range others {
 		if !errors.Is(skipped[i], o.want) || !strings.Contains(skipped[i].Error(), o.name) {
-			t.Errorf("%s was skipped because of %v, want %v", o.name, skipped[i], o.want)
+			t.Errorf("%s: got skipped because of %v, want %v and its name", o.name, skipped[i], o.want)
 		}
 	}
 }

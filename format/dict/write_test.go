@@ -63,7 +63,7 @@ func TestWriteJSONIsTheWhole(t *testing.T) {
 			t.Fatalf("got %v\n%s\nwant\n%s", err, &got, &want)
 		}
 		if !IsDictionary(got.Bytes()) || IsDictionary([]byte(`{"kind":"ulogkit-dictionary-of-another"`)) {
-			t.Fatal("IsDictionary is wrong")
+			t.Fatalf("IsDictionary: got false for what WriteJSON wrote, or true for another kind, want the opposite:\n%s", &got)
 		}
 		if !Recognize(got.Bytes()) || Recognize([]byte(`{"kind":"ulogkit-dictionary-of-another"`)) || !Recognize([]byte(` {"kind" : "ulogkit-dictionary"`)) {
 			t.Error("got another dictionary recognized, or one of ours not, want ours alone, whatever its white space")

@@ -51,7 +51,7 @@ func TestFunctions(t *testing.T) {
 	}
 
 	if got, err := (&File{}).Functions(); len(got) != 0 || err != nil {
-		t.Errorf("a file without symbols has functions %v, %v", got, err)
+		t.Errorf("a file without symbols: got functions %v, error %v, want neither", got, err)
 	}
 }
 
@@ -72,14 +72,14 @@ func TestCursor(t *testing.T) {
 		t.Errorf("LEB128 are %d, %d, %d, want a 624485, b -1 and d -128", a, b, d)
 	}
 	if s := c.Text(); s != "abc" || c.Bad {
-		t.Errorf("text is %q, bad %v", s, c.Bad)
+		t.Errorf("got text %q, bad %v, want \"abc\" and not bad", s, c.Bad)
 	}
 	if b := c.Take(2); b != nil || !c.Bad || c.U32() != 0 || c.Uleb() != 0 || c.Sleb() != 0 || c.Text() != "" {
-		t.Errorf("past the end are %v, bad %v", b, c.Bad)
+		t.Errorf("past the end: got %v, bad %v, want nothing, bad, and zeroes from then on", b, c.Bad)
 	}
 	endless := Cursor{B: bytes.Repeat([]byte{0xff}, 100)}
 	if endless.Uleb(); !endless.Bad {
-		t.Error("a LEB128 without end is good")
+		t.Error("a LEB128 without end: got not bad, want bad")
 	}
 }
 
@@ -94,7 +94,7 @@ func TestLinesManyFiles(t *testing.T) {
 	} {
 		lines := lineTable(version, slices.Concat(opcodes, tables), nil)
 		if got := allocated(func() { lines.Locate([]uint32{0x100}) }); got > 4*n || got < maxEntries {
-			t.Errorf("version %d: %d bytes were allocated for a table of %d", version, got, len(lines.program))
+			t.Errorf("version %d: got %d bytes allocated for a table of %d, want from %d to %d", version, got, len(lines.program), maxEntries, 4*n)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestLinesLongNames(t *testing.T) {
 		var found []Position
 		got := allocated(func() { found = lines.Locate(pcs) })
 		if got > 3*lenDir {
-			t.Errorf("version %d: %d bytes were allocated for a table of %d", version, got, len(lines.program))
+			t.Errorf("version %d: got %d bytes allocated for a table of %d, want at most %d", version, got, len(lines.program), 3*lenDir)
 		}
 		for i, at := range found {
 			if want := strings.Repeat("d", maxPath) + "/f"; at.Line != 1 || at.File != want {
