@@ -27,7 +27,7 @@ func needTool(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", name)
+			t.Fatalf("got no %s, want it in CI", name)
 		}
 		t.Skipf("%s is not installed", name)
 	}
@@ -171,7 +171,7 @@ func lineOf(t testing.TB, place string) int {
 			return i + 1
 		}
 	}
-	t.Fatalf("%s says no place %q", source, place)
+	t.Fatalf("%s: got no place %q, want one", source, place)
 	return 0
 }
 
@@ -194,22 +194,22 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 	reasons := strings.Join(fw.Explain(c).Reasons, "\n")
 	for _, want := range w.reasons {
 		if !strings.Contains(reasons, want) {
-			t.Errorf("no %q in\n%s", want, reasons)
+			t.Errorf("got reasons\n%s\nwant %q among them", reasons, want)
 		}
 	}
 
 	if !fw.Fits(c) {
-		t.Error("the firmware does not fit")
+		t.Error("got a firmware that does not fit, want a fit")
 	}
 	frames := fw.Backtrace(c).Frames
 	got := showCalls(frames)
 	if w.calls == "" { // the registers are lost
 		if len(frames) < 25 || frames[0].Function != "" {
-			t.Errorf("calls are\n%s", strings.Join(got, "\n"))
+			t.Errorf("got calls\n%s\nwant at least 25, the first without a function", strings.Join(got, "\n"))
 		}
 		for i, f := range frames {
 			if f.Confidence != Scanned || i > 0 && i < 25 && f.Function != "endless" {
-				t.Errorf("the stack held %+v", f)
+				t.Errorf("call %d: got %+v, want Confidence %v and, from 1 to 24, Function \"endless\"", i, f, Scanned)
 			}
 		}
 		return
@@ -222,7 +222,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 		}
 		for _, f := range frames {
 			if f.Confidence != Unwound || f.Line > 0 && filepath.Base(f.File) != "firmware.c" {
-				t.Errorf("call is %+v", f)
+				t.Errorf("got call %+v, want Confidence %v and File firmware.c", f, Unwound)
 			}
 		}
 		return
@@ -244,7 +244,7 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 	}
 
 	if len(rest) > 0 {
-		t.Errorf("calls are\n%s\nwithout\n%s", strings.Join(got, "\n"), strings.Join(rest, "\n"))
+		t.Errorf("got calls\n%s\nwant these, too\n%s", strings.Join(got, "\n"), strings.Join(rest, "\n"))
 	}
 }
 
@@ -334,7 +334,7 @@ func TestDumps(t *testing.T) {
 			}
 			d, rest, err := format.ParseCoreDump(b)
 			if err := errors.Join(err, format.CheckCoreDump(b)); err != nil || len(rest) > 0 {
-				t.Fatalf("%v, %d bytes after it", err, len(rest))
+				t.Fatalf("got error %v, %d bytes after the dump, want neither", err, len(rest))
 			}
 			checkDump(t, fw, parse(t, d.Crash), number, true, true)
 		})
@@ -412,7 +412,7 @@ func TestWithoutFirmware(t *testing.T) {
 	}
 	reasons := strings.Join(Explain(c).Reasons, "\n")
 	if !strings.Contains(reasons, "reads or writes 0xa0000004") || !strings.Contains(reasons, "\nr0 holds that address.\n") {
-		t.Errorf("reasons are\n%s", reasons)
+		t.Errorf("got reasons\n%s\nwant that 0xa0000004 was read or written and r0 holds that address", reasons)
 	}
 }
 
@@ -434,6 +434,6 @@ func TestWrongFirmware(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fw.Fits(parse(t, dump[format.CoreDumpHeaderSize:])) {
-		t.Error("it fits")
+		t.Error("got a fit, want none")
 	}
 }

@@ -100,11 +100,11 @@ func TestLockup(t *testing.T) {
 			var fw *Firmware
 			d := mustRead(t, append(bytes.Clone(raw), faults...))
 			if got := fw.Summary(d, fw.Backtrace(d)); !strings.HasPrefix(got, "Lockup: ") {
-				t.Errorf("pc 0x%08x, %s: got %q", pc, name, got)
+				t.Errorf("pc 0x%08x, %s: got %q, want it to begin with \"Lockup: \"", pc, name, got)
 			}
 			reasons := strings.Join(fw.Explain(d).Reasons, "\n")
 			if !strings.Contains(reasons, "the processor was in lockup") || strings.Contains(reasons, "The code at pc") {
-				t.Errorf("pc 0x%08x, %s: got %q", pc, name, reasons)
+				t.Errorf("pc 0x%08x, %s: got %q, want that the processor was in lockup and no word of the code at pc", pc, name, reasons)
 			}
 		}
 	}

@@ -294,7 +294,7 @@ func TestSummary(t *testing.T) {
 
 	for name := range words {
 		if files[name] == nil {
-			t.Fatalf("no %s", name)
+			t.Fatalf("got no %s, want it in the set", name)
 		}
 	}
 
@@ -311,7 +311,7 @@ func TestSummary(t *testing.T) {
 		for _, fw := range []*Firmware{fw, nil} {
 			s := fw.Summary(d, fw.Backtrace(d))
 			if n := utf8.RuneCountInString(s); n == 0 || n > 100 || strings.ContainsAny(s, "\n\t") {
-				t.Errorf("%s: %d columns: %q", name, n, s)
+				t.Errorf("%s: got %d columns, want 1 to 100 on one line: %q", name, n, s)
 			}
 			checked++
 			if want, ok := words[name]; ok && fw != nil && s != want {

@@ -105,7 +105,7 @@ func TestEveryBit(t *testing.T) {
 			faults[register] = 1 << bit
 			f := Explain(testDump{faults: faults, reg: [16]uint32{15: 0x8000}, stack: make([]uint32, 4)}.parse(t))
 			if !f.Recorded || [3]uint32{f.CFSR, f.HFSR, f.DFSR} != [3]uint32(faults) {
-				t.Errorf("the registers are %+v", f)
+				t.Errorf("got recorded %v, CFSR %#x, HFSR %#x, DFSR %#x, want true and %#x", f.Recorded, f.CFSR, f.HFSR, f.DFSR, faults[:3])
 			}
 
 			text := strings.Join(f.Reasons, "\n")
@@ -114,19 +114,19 @@ func TestEveryBit(t *testing.T) {
 				name = []string{"CFSR", "HFSR", "DFSR"}[register] + fmt.Sprintf(" has bits set that the architecture leaves without a meaning: 0x%08x.", uint32(1)<<bit)
 			}
 			if !strings.Contains(text, name) {
-				t.Errorf("register %d, bit %d: no %s in\n%s", register, bit, name, text)
+				t.Errorf("register %d, bit %d: got\n%s\nwant %s in it", register, bit, text, name)
 			}
 
 			for _, all := range names {
 				for _, other := range all {
 					if strings.Contains(text, "("+other+")") && other != name {
-						t.Errorf("register %d, bit %d: %s says\n%s", register, bit, other, text)
+						t.Errorf("register %d, bit %d: got\n%s\nwant no %s in it", register, bit, text, other)
 					}
 				}
 			}
 
 			if requested := strings.Contains(text, "No fault is recorded"); requested != (register == 2 || register == 0 && (bit == 7 || bit == 15)) {
-				t.Errorf("register %d, bit %d: requested is %v", register, bit, requested)
+				t.Errorf("register %d, bit %d: got \"No fault is recorded\" %v, want %v", register, bit, requested, !requested)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func TestDebugForms(t *testing.T) {
 	want := formOf(t, compileTasks(t, "1", "-gdwarf-5"))
 	if !strings.Contains(want, "read_word tasks.c:7 inlined, read_sensor tasks.c:12 inlined, sensor_task tasks.c:18") {
-		t.Fatalf("functions are\n%s", want)
+		t.Fatalf("got functions\n%s\nwant read_word inlined in read_sensor inlined in sensor_task", want)
 	}
 	for _, form := range []string{
 		"-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-4 -gz=zlib", "-gdwarf-5 -gz=zlib-gnu", "-gdwarf-4 -fdebug-types-section",

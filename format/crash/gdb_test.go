@@ -110,18 +110,18 @@ func compareLive(t *testing.T, name string, fw *Firmware, d *Dump, want []gdbFra
 	}
 
 	if len(expected) < 2 {
-		t.Fatalf("%s: GDB has the frames %+v", name, want)
+		t.Fatalf("%s: got %d calls of GDB, want at least 2: %+v", name, len(expected), want)
 	}
 	var got []string
 	for _, f := range fw.Backtrace(d).Frames {
 		if f.Confidence != Unwound {
-			t.Errorf("%s: not sure of %+v", name, f)
+			t.Errorf("%s: got call %+v, want Confidence %v", name, f, Unwound)
 		}
 		got = append(got, fmt.Sprintf("%x %s:%d %v", f.PC, f.Function, f.Line, f.Inlined))
 	}
 
 	if len(got) < len(expected) || strings.Join(got[:len(expected)], "\n") != strings.Join(expected, "\n") {
-		t.Errorf("%s: calls are\n%s\nGDB has\n%s", name, strings.Join(got, "\n"), strings.Join(expected, "\n"))
+		t.Errorf("%s: got calls\n%s\nwant as GDB has\n%s", name, strings.Join(got, "\n"), strings.Join(expected, "\n"))
 	}
 	if m := fw.Match(d); m.Verdict != Fits {
 		t.Errorf("%s: match is %s: %q, want %s", name, m.Verdict, m.Reasons, Fits)

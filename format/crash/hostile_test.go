@@ -173,10 +173,10 @@ func TestHostile(t *testing.T) {
 			}
 			took := quickest(time.Minute, work)
 			if used, most := after.TotalAlloc-before.TotalAlloc, uint64(32*(len(b)+len(files[build+"/fw.elf"]))); used > most {
-				t.Errorf("%s with %s: %d bytes allocated, at most %d are allowed", name, build, used, most)
+				t.Errorf("%s with %s: got %d bytes allocated, want at most %d", name, build, used, most)
 			}
 			if took > time.Minute { // a second, on a machine that is not shared
-				t.Errorf("%s with %s took %v", name, build, took)
+				t.Errorf("%s with %s: got an answer after %v, want one within a minute", name, build, took)
 			}
 		}
 	}
@@ -227,7 +227,7 @@ func TestReadForms(t *testing.T) {
 			t.Errorf("%s: lost %q, notes %q, want no Lost and some Notes", name, d.Lost, d.Notes)
 		}
 		if *d.Registers != *mustRead(t, whole).Registers || len(d.Regions) != 2 {
-			t.Errorf("%s: other registers or %d regions", name, len(d.Regions))
+			t.Errorf("%s: got registers %v and %d regions, want those of the whole dump and 2", name, *d.Registers, len(d.Regions))
 		}
 		if got := names((*Firmware)(nil).Backtrace(d).Frames); got != want {
 			t.Errorf("%s: calls are %s, want %s", name, got, want)
@@ -252,9 +252,9 @@ func TestCutAnywhere(t *testing.T) {
 		d, err := Read(whole[:n])
 		switch {
 		case err != nil && n >= 264+8+4:
-			t.Fatalf("cut at %d: %v", n, err)
+			t.Fatalf("cut at %d: got error %v, want none", n, err)
 		case err == nil && len(d.Lost) == 0:
-			t.Fatalf("cut at %d: nothing is lost", n)
+			t.Fatalf("cut at %d: got nothing lost, want some", n)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestMatch(t *testing.T) {
 		for build, fw := range all {
 			m := fw.Match(d)
 			if len(m.Reasons) == 0 {
-				t.Errorf("%s with %s: %s without a reason", name, build, m.Verdict)
+				t.Errorf("%s with %s: got %s without a reason, want one", name, build, m.Verdict)
 			}
 			switch {
 			case build == path.Dir(name):
@@ -44,7 +44,7 @@ func TestMatch(t *testing.T) {
 
 	t.Logf("%d of %d wrong builds are believed", believed, wrong)
 	if wrong < 4000 || believed*100 > wrong {
-		t.Errorf("%d of %d wrong builds are believed, at most 1 %% may be", believed, wrong)
+		t.Errorf("got %d of %d wrong builds believed, want at most 1 %% of at least 4000", believed, wrong)
 	}
 }
 
@@ -66,11 +66,11 @@ func TestChoose(t *testing.T) {
 	for _, dump := range []string{"m3-Os/s09", "cl-O2/s22", "m33-Os/s16", "m0-Os/s01", "m4-O2/s18", "m3-O2-lto/s15"} {
 		fw, m := Choose(candidates, mustRead(t, files[dump+".core"]))
 		if fw != all[path.Dir(dump)] || m.Verdict != Fits {
-			t.Errorf("%s: chose another, as %s: %q", dump, m.Verdict, m.Reasons)
+			t.Errorf("%s: got candidate %d, %s: %q, want its own build, %s", dump, slices.Index(candidates, fw), m.Verdict, m.Reasons, Fits)
 		}
 	}
 	if fw, _ := Choose(nil, mustRead(t, files["m3-Os/s09.core"])); fw != nil {
-		t.Error("chose from none")
+		t.Error("of no builds: got one chosen, want none")
 	}
 }
 

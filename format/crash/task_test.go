@@ -84,7 +84,7 @@ func taskBody(t *testing.T, fw *Firmware) extent {
 			return extent{f.Addr, f.Addr + f.Size}
 		}
 	}
-	t.Fatal("no function sensor_task")
+	t.Fatal("got no function sensor_task, want it")
 	return extent{}
 }
 

@@ -299,7 +299,7 @@ func TestException(t *testing.T) {
 			tt.dump.stack = join([]uint32{calls(middleAt), tt.lr}, tt.dump.stack)
 			got := show(fw.Backtrace(tt.dump.parse(t)).Frames)
 			if strings.Contains(tt.calls, "leaf+8") && !strings.Contains(got, "leaf+8 exception?") || strings.Contains(strings.Replace(got, "pc", "", 1), " cfi") {
-				t.Errorf("without rules calls are %s", got)
+				t.Errorf("without rules: got calls %s, want \"leaf+8 exception?\" if leaf+8 is in %q, and no cfi", got, tt.calls)
 			}
 		})
 	}
@@ -460,7 +460,8 @@ func TestRecursion(t *testing.T) {
 		got := fw.Backtrace(dump)
 		n := len(got.Frames)
 		if n != maxFrames+maxOutermost || got.Omitted < depth-n || got.Omitted > depth+2-n || !got.Truncated || len(got.Notes) != 1 {
-			t.Errorf("%s: %d calls, %d left out, notes %q", name, n, got.Omitted, got.Notes)
+			t.Errorf("%s: got %d calls, %d left out, truncated %v, notes %q, want %d, %d to %d left out, truncated and one note", name, n, got.Omitted, got.Truncated, got.Notes,
+				maxFrames+maxOutermost, depth-n, depth+2-n)
 		}
 	}
 }
@@ -485,7 +486,7 @@ func TestCostlyRules(t *testing.T) {
 			_, ok = fw.rules.at(leafAt+8, &budget)
 		})
 		if ok != tt.ok || took > time.Minute {
-			t.Errorf("a program of %d bytes: %v after %v", len(tt.program), ok, took)
+			t.Errorf("a program of %d bytes: got %v after %v, want %v within a minute", len(tt.program), ok, took, tt.ok)
 		}
 	}
 }
@@ -500,7 +501,7 @@ func TestManyEntries(t *testing.T) {
 	}
 	before := testing.AllocsPerRun(1, func() { testFirmware(b, false) })
 	if before > 3*float64(len(b))/16 {
-		t.Errorf("%v allocations for %d bytes", before, len(b))
+		t.Errorf("got %v allocations for %d bytes, want at most 3 for 16", before, len(b))
 	}
 }
 
@@ -517,7 +518,7 @@ func TestBadELF(t *testing.T) {
 			refused++
 		} else if strings.Contains(path, "line-table-outside") { // lines can be done without
 			if err != nil || len(fw.Notes) == 0 {
-				t.Errorf("%s: %v, nothing is told", path, err)
+				t.Errorf("%s: got error %v, want none and a note", path, err)
 			}
 		} else if !strings.Contains(path, "modules-outside") {
 			t.Errorf("%s: got error %v, want it read", path, err)
@@ -578,7 +579,7 @@ func FuzzRules(f *testing.F) {
 		var frames []Frame
 		took := quickest(time.Minute, func() { frames = fw.Backtrace(dump.parse(t)).Frames })
 		if took > time.Minute {
-			t.Errorf("took %v", took)
+			t.Errorf("got calls after %v, want them within a minute", took)
 		}
 
 		if len(frames) == 0 || len(frames) > maxFrames+maxOutermost {
@@ -586,7 +587,7 @@ func FuzzRules(f *testing.F) {
 		}
 		for i, frame := range frames {
 			if frame.Confidence == Unwound && i > 0 && frame.How == FromCFI && !fw.isReturn(frame.PC|1) {
-				t.Errorf("call %d of %s is not behind a call", i, show(frames))
+				t.Errorf("call %d of %s: got %#x, want an address behind a call", i, show(frames), frame.PC)
 			}
 		}
 	})

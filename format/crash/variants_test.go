@@ -164,6 +164,6 @@ func TestDebugOnly(t *testing.T) {
 	checkScore(t, "debug information alone", total)
 	t.Logf("%s; %d of %d wrong builds are believed", total, believed, wrong)
 	if wrong < 500 || believed*20 > wrong {
-		t.Errorf("%d of %d wrong builds are believed, at most 5 %% may be", believed, wrong)
+		t.Errorf("got %d of %d wrong builds believed, want at most 5 %% of at least 500", believed, wrong)
 	}
 }
