@@ -26,7 +26,7 @@ func argOf(t *testing.T, v formattest.Arg) Arg {
 	t.Helper()
 	typ, known := vectorTypes[v.Type]
 	if !known {
-		t.Fatalf("vector has argument type %q", v.Type)
+		t.Fatalf("got argument type %q in a vector, want a known one", v.Type)
 	}
 
 	switch typ {
@@ -132,7 +132,8 @@ func TestBuildVectors(t *testing.T) {
 func TestArgOfOtherType(t *testing.T) {
 	s := ArgString("text")
 	if s.Int() != 0 || s.Uint() != 0 || s.Float() != 0 || ArgI32(7).Text() != nil || (Arg{}).Int() != 0 {
-		t.Errorf("string as number: %d, %d, %v; number as text: %q", s.Int(), s.Uint(), s.Float(), ArgI32(7).Text())
+		t.Errorf("got string as number %d, %d, %v, number as text %q, none as number %d, want 0, nil and 0",
+			s.Int(), s.Uint(), s.Float(), ArgI32(7).Text(), (Arg{}).Int())
 	}
 }
 
@@ -198,7 +199,8 @@ func TestBuildRefusals(t *testing.T) {
 				t.Errorf("%s, version %d: error %v, want %v", c.name, version, err, c.want)
 			}
 			if after, _ := b.AppendTo(nil); !bytes.Equal(before, after) || b.NumFrames() != 1 {
-				t.Errorf("%s, version %d: a refused record changed the log", c.name, version)
+				t.Errorf("%s, version %d: got %d frames in %d bytes after a refused record, want the 1 in %d bytes from before, unchanged",
+					c.name, version, b.NumFrames(), len(after), len(before))
 			}
 		}
 	}
@@ -221,7 +223,7 @@ func TestBuildFull(t *testing.T) {
 			err = b.Add(&r)
 		}
 		if !errors.Is(err, ErrTooLong) {
-			t.Fatal(err)
+			t.Fatalf("got error %v, want %v", err, ErrTooLong)
 		}
 
 		// What is left takes one record with a shorter text.

@@ -105,20 +105,20 @@ func TestDecoderGood(t *testing.T) {
 		case EventFrame:
 			frames++
 			if _, ok := at[e.Offset]; !ok {
-				t.Fatalf("frame at %d was never written", e.Offset)
+				t.Fatalf("got a frame at %d, want none that was never written", e.Offset)
 			}
 			fallthrough
 		case EventLog:
 			if !e.Verified {
-				t.Fatalf("%v at %d is not verified", e.Kind, e.Offset)
+				t.Fatalf("%v at %d: got not verified, want verified", e.Kind, e.Offset)
 			}
 		default:
-			t.Fatalf("%v at %d: %v", e.Kind, e.Offset, e.Reason)
+			t.Fatalf("got %v at %d, %v, want frames and logs alone", e.Kind, e.Offset, e.Reason)
 		}
 	})
 
 	if frames != len(at) || !bytes.Equal(back, stream) {
-		t.Errorf("decoded %d of %d frames, %d of %d bytes", frames, len(at), len(back), len(stream))
+		t.Errorf("got %d frames in %d bytes, want %d in %d, the stream itself", frames, len(back), len(at), len(stream))
 	}
 }
 
@@ -162,7 +162,7 @@ func checkDamaged(t *testing.T, d *Decoder, stream, damaged []byte, at map[int64
 		next = end
 		if e.Kind == EventSkipped || e.Kind == EventTail {
 			if e.Reason == nil {
-				t.Errorf("%v at %d without a reason", e.Kind, e.Offset)
+				t.Errorf("%v at %d: got no reason, want one", e.Kind, e.Offset)
 			}
 			for f := range flipped {
 				if f >= e.Offset && f < end {
@@ -174,7 +174,7 @@ func checkDamaged(t *testing.T, d *Decoder, stream, damaged []byte, at map[int64
 
 		same := bytes.Equal(e.Bytes, stream[e.Offset:end])
 		if !same && e.Verified {
-			t.Errorf("%v at %d is damaged and called verified", e.Kind, e.Offset)
+			t.Errorf("%v at %d, damaged: got verified, want not verified", e.Kind, e.Offset)
 		}
 
 		for f := range flipped {
@@ -187,7 +187,7 @@ func checkDamaged(t *testing.T, d *Decoder, stream, damaged []byte, at map[int64
 			return
 		}
 		if _, ok := at[e.Offset]; !ok {
-			t.Errorf("frame at %d was never written", e.Offset)
+			t.Errorf("got a frame at %d, want none that was never written", e.Offset)
 		}
 
 		if same {
@@ -196,14 +196,14 @@ func checkDamaged(t *testing.T, d *Decoder, stream, damaged []byte, at map[int64
 	})
 
 	if next != int64(len(damaged)) {
-		t.Errorf("events end at %d of %d bytes", next, len(damaged))
+		t.Errorf("got events up to %d, want up to %d", next, len(damaged))
 	}
 	if good < len(at)-100 {
-		t.Errorf("%d of %d frames came back", good, len(at))
+		t.Errorf("got %d frames back, want at least %d", good, len(at)-100)
 	}
 
 	if len(lost) > 0 {
-		t.Errorf("damage at %v is not reported", lost)
+		t.Errorf("got no report of damage at %v, want one of each", lost)
 	}
 	t.Logf("%d of %d frames came back as written", good, len(at))
 }
@@ -266,7 +266,7 @@ func TestDecoderChunks(t *testing.T) {
 		})
 
 		if !bytes.Equal(back, stream) {
-			t.Fatalf("seed %d: events hold %d of %d bytes", seed, len(back), len(stream))
+			t.Fatalf("seed %d: got events of %d bytes, want %d, the stream itself", seed, len(back), len(stream))
 		}
 		for name, next := range map[string]func() int{
 			"1 byte": func() int { return 1 },
@@ -278,7 +278,7 @@ func TestDecoderChunks(t *testing.T) {
 			i := 0
 			decode(&d, stream, next, func(e Event) {
 				if i >= len(want) || flatten(e) != want[i] {
-					t.Fatalf("seed %d, %s: event %d differs: %+v", seed, name, i, flatten(e))
+					t.Fatalf("seed %d, %s: event %d: got %+v, want %+v", seed, name, i, flatten(e), want[min(i, len(want)):min(i+1, len(want))])
 				}
 				i++
 			})
@@ -335,7 +335,8 @@ func TestDecoderEveryByte(t *testing.T) {
 					return
 				}
 				if frames[e.Offset] != len(e.Bytes) {
-					t.Fatalf("byte %d ^ %#x: frame of %d bytes at %d was never written; headers %v, % x", i, mask, len(e.Bytes), e.Offset, headers, b[e.Offset-32:e.Offset+40])
+					t.Fatalf("byte %d ^ %#x: got a frame of %d bytes at %d, want none that was never written; headers %v, % x",
+						i, mask, len(e.Bytes), e.Offset, headers, b[e.Offset-32:e.Offset+40])
 				}
 				if bytes.Equal(e.Bytes, stream[e.Offset:e.Offset+int64(len(e.Bytes))]) {
 					same++
@@ -345,11 +346,11 @@ func TestDecoderEveryByte(t *testing.T) {
 			})
 
 			if same < len(frames)-1 {
-				t.Errorf("byte %d ^ %#x: %d frames of %d came back", i, mask, same, len(frames))
+				t.Errorf("byte %d ^ %#x: got %d frames back, want at least %d", i, mask, same, len(frames)-1)
 			}
 			for start, n := range headers {
 				if int64(i) >= start && int64(i) < start+int64(n) && same != len(frames) {
-					t.Errorf("byte %d ^ %#x in a header: %d frames of %d came back", i, mask, same, len(frames))
+					t.Errorf("byte %d ^ %#x in a header: got %d frames back, want %d", i, mask, same, len(frames))
 				}
 			}
 		}
@@ -382,7 +383,7 @@ func TestDecoderShortLog(t *testing.T) {
 			decode(&d, append(stream, junk...), whole, func(e Event) {
 				kinds = append(kinds, e.Kind)
 				if e.Verified != (e.Kind != EventSkipped) {
-					t.Errorf("version %d, %d frames: %v at %d has Verified %v", version, frames, e.Kind, e.Offset, e.Verified)
+					t.Errorf("version %d, %d frames: %v at %d: got Verified %v, want %v", version, frames, e.Kind, e.Offset, e.Verified, !e.Verified)
 				}
 			})
 
@@ -408,7 +409,7 @@ func TestDecoderTail(t *testing.T) {
 			case EventTail:
 				tail = len(e.Bytes)
 			case EventSkipped:
-				t.Errorf("cut at %d: skipped %d bytes at %d: %v", n, len(e.Bytes), e.Offset, e.Reason)
+				t.Errorf("cut at %d: got %d bytes skipped at %d, %v, want none", n, len(e.Bytes), e.Offset, e.Reason)
 			}
 		})
 
@@ -479,10 +480,10 @@ func TestDecoderMemory(t *testing.T) {
 		most := 0
 		decode(&d, stream, func() int { return 1 + rng.IntN(400000) }, func(Event) { most = max(most, len(d.kept)) })
 		if most > bound {
-			t.Errorf("%s: %d bytes were held", name, most)
+			t.Errorf("%s: got %d bytes held, want at most %d", name, most, bound)
 		}
 		if cap(d.kept) > 2*bound { // what append adds
-			t.Errorf("%s: the buffer grew to %d bytes", name, cap(d.kept))
+			t.Errorf("%s: got a buffer of %d bytes, want at most %d", name, cap(d.kept), 2*bound)
 		}
 	}
 }

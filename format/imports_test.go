@@ -40,13 +40,13 @@ func TestImportsAreOnTheList(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !allowedImports[path] {
-				t.Errorf("%s imports %s, which is not on the list", name, path)
+				t.Errorf("%s: got import %s, want only what is on the list", name, path)
 			}
 		}
 		checked++
 	}
 
 	if checked == 0 {
-		t.Error("found no source file")
+		t.Error("got 0 source files, want some")
 	}
 }

@@ -116,11 +116,11 @@ func TestCheckMessages(t *testing.T) {
 			t.Errorf("%s:\n got %v\nwant %s", c.name, err, c.want)
 		}
 		if !errors.Is(err, c.is) {
-			t.Errorf("%s: %v is not %v", c.name, err, c.is)
+			t.Errorf("%s: got %v, want one that is %v", c.name, err, c.is)
 		}
 		var check *CheckError
 		if !errors.As(err, &check) {
-			t.Errorf("%s: error is a %T", c.name, err)
+			t.Errorf("%s: got an error of type %T, want %T", c.name, err, check)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func TestVersionError(t *testing.T) {
 		_, _, err := ParseLog(bytes.Repeat([]byte{byte(version)}, 70000))
 		var v VersionError
 		if got := errors.As(err, &v); got != (version != 1 && version != 3 && version != 4) || got && int(v) != version {
-			t.Errorf("version %d: error %v", version, err)
+			t.Errorf("version %d: got error %v, want a %T of that number unless it is 1, 3 or 4", version, err, v)
 		}
 	}
 }
@@ -175,7 +175,7 @@ func TestCrashDumpAllocations(t *testing.T) {
 			}
 		})
 		if allocs != 0 || (err == nil) != (name == "good") {
-			t.Errorf("%s: %v allocations, error %v", name, allocs, err)
+			t.Errorf("%s: got %v allocations, error %v, want none, and an error unless it is good", name, allocs, err)
 		}
 	}
 }
@@ -191,14 +191,14 @@ func TestStackOverflow(t *testing.T) {
 	}
 	c, err := ParseCrashCatcher(d.Crash)
 	if err != nil || !c.StackOverflow {
-		t.Errorf("stack overflow %v, error %v", c.StackOverflow, err)
+		t.Errorf("got stack overflow %v, error %v, want true and no error", c.StackOverflow, err)
 	}
 	if err := CheckCoreDump(marked); err != nil {
 		t.Error(err)
 	}
 	marked[len(marked)-1]++
 	if err := CheckCoreDump(resealed(marked)); !errors.Is(err, ErrValue) {
-		t.Errorf("another last word: error %v", err)
+		t.Errorf("another last word: got error %v, want %v", err, ErrValue)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestDeviceInfo(t *testing.T) {
 	} {
 		info, rest, err := ParseDeviceInfo(full[:cut])
 		if err != nil || len(rest) > 0 || info.ApplicationID != 0x12345678 {
-			t.Errorf("%d bytes: %d left, application %#x, error %v", cut, len(rest), info.ApplicationID, err)
+			t.Errorf("%d bytes: got %d left, application %#x, error %v, want none, 0x12345678 and no error", cut, len(rest), info.ApplicationID, err)
 			continue
 		}
 		for i, got := range [][]byte{info.DeviceSerial, info.DeviceType, info.GitVersion, info.GitHash} {
@@ -222,12 +222,12 @@ func TestDeviceInfo(t *testing.T) {
 			}
 		}
 		if back, err := info.AppendTo(nil); err != nil || !bytes.Equal(back, full[:cut]) {
-			t.Errorf("%d bytes: written as %q, error %v", cut, back, err)
+			t.Errorf("%d bytes: got written as %q, error %v, want %q", cut, back, err, full[:cut])
 		}
 	}
 
 	if _, _, err := ParseDeviceInfo(full[:10]); !errors.Is(err, ErrShort) {
-		t.Errorf("text without NUL: error %v", err)
+		t.Errorf("text without NUL: got error %v, want %v", err, ErrShort)
 	}
 }
 
@@ -235,12 +235,12 @@ func TestLogConfig(t *testing.T) {
 	b := []byte{2, 0xff, 0xff, 0xff, 0xff, 0x10, 0x0e, 0, 0}
 	c, rest, err := ParseLogConfig(b)
 	if err != nil || len(rest) > 0 || c.Level() != LevelWarning || c.ModuleFlags() != 0xffffffff || c.TimeoutSeconds() != 3600 {
-		t.Errorf("log config is %v, error %v", c, err)
+		t.Errorf("got log config %v, %d bytes left, error %v, want %v, flags 0xffffffff, 3600 s and none left", c, len(rest), err, LevelWarning)
 	}
 	for level := range 256 {
 		_, _, err := ParseLogConfig(changed(b, 0, byte(level)))
 		if bad := level > 4; errors.Is(err, ErrValue) != bad || (err != nil) != bad {
-			t.Errorf("level %d: error %v", level, err)
+			t.Errorf("level %d: got error %v, want %v: %v", level, err, ErrValue, bad)
 		}
 	}
 }

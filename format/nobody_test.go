@@ -43,19 +43,19 @@ func TestNobodyAsksForTheVersion(t *testing.T) {
 			switch n := n.(type) {
 			case *ast.SelectorExpr:
 				if x, ok := n.X.(*ast.Ident); ok && x.Name == "format" && ofVersion.MatchString(n.Sel.Name) {
-					t.Errorf("%s: names %s", set.Position(n.Pos()), n.Sel.Name)
+					t.Errorf("%s: got %s, want no name of a version", set.Position(n.Pos()), n.Sel.Name)
 				}
 			case *ast.BinaryExpr:
 				if versionOfLog(n.X) || versionOfLog(n.Y) {
-					t.Errorf("%s: compares a header version", set.Position(n.Pos()))
+					t.Errorf("%s: got a comparison of a header version, want none", set.Position(n.Pos()))
 				}
 			case *ast.SwitchStmt:
 				if n.Tag != nil && versionOfLog(n.Tag) {
-					t.Errorf("%s: switches on a header version", set.Position(n.Pos()))
+					t.Errorf("%s: got a switch on a header version, want none", set.Position(n.Pos()))
 				}
 			case *ast.IndexExpr:
 				if versionOfLog(n.Index) {
-					t.Errorf("%s: looks up a header version", set.Position(n.Pos()))
+					t.Errorf("%s: got a header version as an index, want none", set.Position(n.Pos()))
 				}
 			}
 
@@ -69,7 +69,7 @@ func TestNobodyAsksForTheVersion(t *testing.T) {
 	}
 
 	if files < 100 {
-		t.Fatalf("looked at %d files", files)
+		t.Fatalf("got %d files, want at least 100", files)
 	}
 }
 

@@ -24,7 +24,7 @@ func compile(t *testing.T, flag string) []string {
 	}
 	lines := strings.Split(string(out), "\n")
 	if len(lines) < 10 {
-		t.Fatalf("the compiler says next to nothing under %s:\n%s", flag, out)
+		t.Fatalf("got %d lines of the compiler under %s, want at least 10:\n%s", len(lines), flag, out)
 	}
 	return lines
 }
@@ -36,7 +36,7 @@ func generated(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("z*.go")
 	if err != nil || len(files) < 20 {
-		t.Fatalf("found %d generated files, error %v", len(files), err)
+		t.Fatalf("got %d generated files, error %v, want at least 20", len(files), err)
 	}
 	names := []string{"untilNUL", "cutNUL", "hasNUL", "addPairs", "addLanes"}
 	function := regexp.MustCompile(`(?m)^func (?:\(\w+ (\*?)(\w+)\) )?(\w+)\(`)
@@ -83,7 +83,7 @@ func TestInlined(t *testing.T) {
 		"(*Frames).All", "(*Args).All")
 	for _, name := range names {
 		if !inlined[name] {
-			t.Errorf("%s is not inlined", name)
+			t.Errorf("%s: got not inlined, want inlined", name)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func TestBoundsChecks(t *testing.T) {
 	}
 
 	if found == 0 {
-		t.Error("the compiler names no bounds check at all: does the flag still work?")
+		t.Error("got no bounds check named by the compiler, want some: does the flag still work?")
 	}
 }
 

@@ -88,7 +88,7 @@ func TestTransferLossy(t *testing.T) {
 	next := 0
 	for steps := 0; got == nil; steps++ {
 		if steps > 100000 {
-			t.Fatalf("not complete after %d chunks, next is %d", steps, transfer.Next())
+			t.Fatalf("got no whole transfer after %d chunks, next is %d, want one by then", steps, transfer.Next())
 		}
 		chunk := Chunk{Offset: uint16(next), LenTotal: uint16(len(sent)), Data: sent[next:min(next+16, len(sent))]}
 		b, err := chunk.AppendTo(nil)
@@ -114,11 +114,11 @@ func TestTransferLossy(t *testing.T) {
 	}
 
 	if !bytes.Equal(got, sent) {
-		t.Error("the transfer differs from what was sent")
+		t.Errorf("got %d bytes, want the %d that were sent", len(got), len(sent))
 	}
 	transfer.Reset()
 	if transfer.Next() != 0 {
-		t.Errorf("next is %d after Reset", transfer.Next())
+		t.Errorf("after Reset: got next %d, want 0", transfer.Next())
 	}
 }
 

@@ -18,7 +18,7 @@ func logVectors(t testing.TB) []formattest.Log {
 	}
 	for i := range logLayouts {
 		if version := logLayouts[i].version; !seen[version] {
-			t.Errorf("no vector has header version %d", version)
+			t.Errorf("got no vector of header version %d, want one", version)
 		}
 	}
 	return vectors
@@ -29,7 +29,7 @@ func TestLogVectors(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) {
 			l, rest, err := ParseLog(v.Buffer)
 			if err != nil || len(rest) != 0 {
-				t.Fatalf("ParseLog left %d bytes, error %v", len(rest), err)
+				t.Fatalf("ParseLog: got %d bytes left, error %v, want neither", len(rest), err)
 			}
 			checkHeader(t, l, &v)
 			if err := l.Verify(); err != nil {
@@ -158,7 +158,7 @@ func TestCoreDumpVectors(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) {
 			d, rest, err := ParseCoreDump(v.Core)
 			if err != nil || len(rest) != 0 {
-				t.Fatalf("ParseCoreDump left %d bytes, error %v", len(rest), err)
+				t.Fatalf("ParseCoreDump: got %d bytes left, error %v, want neither", len(rest), err)
 			}
 			if err := d.Verify(); err != nil {
 				t.Error(err)
@@ -170,7 +170,8 @@ func TestCoreDumpVectors(t *testing.T) {
 			h := d.Header
 			if h.LenTotal() != v.TotalLen || h.Checksum() != v.Checksum || h.Version() != v.Version || h.ApplicationID() != v.ApplicationID ||
 				string(h.GitHash()) != v.GitHash || string(h.DeviceType()) != v.DeviceType || string(h.DeviceSerial()) != v.DeviceSerial || string(h.VersionString()) != v.VersionString {
-				t.Errorf("header does not match the vector: % x", *h)
+				t.Errorf("got header % x, want length %d, checksum %#x, version %d, application %#x and the texts %q", *h,
+					v.TotalLen, v.Checksum, v.Version, v.ApplicationID, []string{v.GitHash, v.DeviceType, v.DeviceSerial, v.VersionString})
 			}
 
 			c, err := ParseCrashCatcher(d.Crash)
@@ -178,14 +179,15 @@ func TestCoreDumpVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.Header.Flags() != v.Flags || (c.FPRegisters != nil) != (v.FPRegisters != nil) || c.StackOverflow {
-				t.Errorf("flags %#x, floating point %v, stack overflow %v", c.Header.Flags(), c.FPRegisters != nil, c.StackOverflow)
+				t.Errorf("got flags %#x, floating point %v, stack overflow %v, want %#x, %v and false",
+					c.Header.Flags(), c.FPRegisters != nil, c.StackOverflow, v.Flags, v.FPRegisters != nil)
 			}
 
 			checkRegisters(t, c.Registers, v.Registers)
 			i := 0
 			for region := range c.Regions() {
 				if i == len(v.Regions) {
-					t.Fatalf("more than %d regions", i)
+					t.Fatalf("got more than %d regions, want no more", i)
 				}
 				if w := v.Regions[i]; region.Start != w.Start || region.End != w.End || len(region.Data) != int(w.End-w.Start) {
 					t.Errorf("region %d is %#x-%#x with %d bytes, want %#x-%#x", i, region.Start, region.End, len(region.Data), w.Start, w.End)
@@ -197,7 +199,7 @@ func TestCoreDumpVectors(t *testing.T) {
 				t.Errorf("walked %d regions, want %d", i, len(v.Regions))
 			}
 			if faults := c.FaultRegisters(); faults == nil || faults.CFSR() == 0 && v.Name != "agent-1.2.2/assert" {
-				t.Errorf("fault registers are %v", faults)
+				t.Errorf("got fault registers %v, want some, with a CFSR that is not 0", faults)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func withEpoch(t *testing.T, epochUs uint64) []byte {
 		b = binary.LittleEndian.AppendUint16(b, l.Checksum())
 		return append(b, l.Data()...)
 	}
-	t.Fatal("no vector has version 3")
+	t.Fatal("got no vector of version 3, want one")
 	return nil
 }
 
@@ -49,7 +49,7 @@ func TestPatchHeader(t *testing.T) {
 
 		l.SetSessionToken(5)
 		if !l.SetEpoch(1 << 63) {
-			t.Error("version 4 has no epoch")
+			t.Error("got no epoch in version 4, want one")
 		}
 		if us, _ := l.Epoch(); us != 1<<63 || l.SessionToken() != 5 || CheckLog(b) != nil {
 			t.Errorf("got epoch %d, token %d, %v, want %d, 5 and a good log", us, l.SessionToken(), CheckLog(b), uint64(1)<<63)
@@ -81,7 +81,7 @@ func TestTokenOfAnyVersion(t *testing.T) {
 
 	b := []byte{99, 1, 2, 3, 4, 5}
 	if err := SetSessionToken(b, 0x0a0b0c0d); err != nil || !bytes.Equal(b, []byte{99, 0x0d, 0x0c, 0x0b, 0x0a, 5}) {
-		t.Errorf("got % x, %v", b, err)
+		t.Errorf("got % x, error %v, want the token in bytes 1 to 4, and no error", b, err)
 	}
 
 	for n := range 5 {
@@ -91,13 +91,13 @@ func TestTokenOfAnyVersion(t *testing.T) {
 		}
 		before, after := AroundSessionToken(short)
 		if len(before) != n || len(after) != 0 {
-			t.Errorf("%d bytes: got % x and % x around the token", n, before, after)
+			t.Errorf("%d bytes: got % x and % x around the token, want all before it", n, before, after)
 		}
 	}
 
 	before, after := AroundSessionToken(b)
 	if !bytes.Equal(before, []byte{99}) || !bytes.Equal(after, []byte{5}) {
-		t.Errorf("got % x and % x around the token", before, after)
+		t.Errorf("got % x and % x around the token, want 63 and 05", before, after)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestTrailing(t *testing.T) {
 		}
 		l, rest, err := ParseLog(inside)
 		if err != nil || len(rest) > 0 || l.Verify() != nil {
-			t.Fatalf("%s in the data: got %v, %v", name, err, l.Verify())
+			t.Fatalf("%s in the data: got %v, %d bytes left, %v from Verify, want no error and none left", name, err, len(rest), l.Verify())
 		}
 		frames, got := l.Frames(), 0
 		for frames.Next() {
@@ -179,7 +179,7 @@ func TestDamageIsNoTrailer(t *testing.T) {
 	found := 0
 	for _, e := range decodeAll(&Decoder{}, b) {
 		if e.Verified {
-			t.Errorf("%v at %d is called verified", e.Kind, e.Offset)
+			t.Errorf("%v at %d: got verified, want not verified", e.Kind, e.Offset)
 		}
 		if e.Kind == EventFrame {
 			found++

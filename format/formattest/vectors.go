@@ -163,7 +163,7 @@ func read[T any](t testing.TB, name string) []T {
 		t.Fatalf("%s: %v", name, err)
 	}
 	if len(vectors) == 0 {
-		t.Fatalf("%s holds no vectors", name)
+		t.Fatalf("%s: got no vectors, want some", name)
 	}
 	return vectors
 }
@@ -186,6 +186,6 @@ func folder(t testing.TB) string {
 			break
 		}
 	}
-	t.Fatal("the place of the vectors is not known")
+	t.Fatal("got no folder format/testdata above the test, want the vectors there")
 	return ""
 }

@@ -46,7 +46,7 @@ func TestOnlyThisPackageHoldsTopicWords(t *testing.T) {
 				return false
 			case *ast.BasicLit:
 				if s, err := strconv.Unquote(n.Value); err == nil && topicText.MatchString(s) {
-					t.Errorf("%s: %q is part of a topic's name; format/topic builds and splits them", set.Position(n.Pos()), s)
+					t.Errorf("%s: got %q, want no part of a topic's name; format/topic builds and splits them", set.Position(n.Pos()), s)
 				}
 			}
 			return true

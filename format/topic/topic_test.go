@@ -88,7 +88,7 @@ func TestBootWithThreeSegmentsHasTwoReadings(t *testing.T) {
 	}
 	for s, v := range names {
 		if _, ok := v.Reply(); ok != (s == "boot/v0/C/0/7") {
-			t.Errorf("Reply of %q: got %v", s, ok)
+			t.Errorf("Reply of %q: got %v, want %v", s, ok, !ok)
 		}
 	}
 }
@@ -201,24 +201,24 @@ func FuzzParse(f *testing.F) {
 		got, ok := topic.Parse(s)
 		view, same := topic.Parse([]byte(s))
 		if ok != same || got.Kind != view.Kind || !bytes.Equal(view.Serial, []byte(got.Serial)) || !bytes.Equal(view.Customer, []byte(got.Customer)) {
-			t.Fatalf("%q: got %+v as a string and %+v as bytes", s, got, view)
+			t.Fatalf("%q: got %+v, %v as a string and %+v, %v as bytes, want the same", s, got, ok, view, same)
 		}
 		if !ok {
 			return
 		}
 
 		if back, err := got.Name(); err != nil || back != s {
-			t.Fatalf("%q: taken apart and put together it is %q, %v", s, back, err)
+			t.Fatalf("taken apart and put together: got %q, error %v, want %q", back, err, s)
 		}
 		for _, part := range []string{got.Customer, got.Group, got.Application, got.Serial, got.DeviceType, got.UploadID} {
 			if strings.ContainsAny(part, "/+#\x00\n") || len(part) > topic.MaxSegment {
-				t.Fatalf("%q: segment %q", s, part)
+				t.Fatalf("%q: got segment %q, want none of / + # NUL or newline and at most %d bytes", s, part, topic.MaxSegment)
 			}
 		}
 
 		if reply, ok := got.Reply(); ok {
 			if back, err := reply.Name(); err != nil || back != s {
-				t.Fatalf("%q: its other reading is %q, %v", s, back, err)
+				t.Fatalf("its other reading, put together: got %q, error %v, want %q", back, err, s)
 			}
 		}
 	})
