@@ -366,7 +366,7 @@ func BenchmarkIngest(b *testing.B) {
 // A worker with a sink in memory takes at least 0.8 times the messages a second
 // that a bare paho subscriber acknowledges, from the same broker, and allocates no
 // more for each than paho does.
-func TestIngestBesidePaho(t *testing.T) {
+func TestWorkerKeepsUpWithPaho(t *testing.T) {
 	const n, rounds, least = 3000, 5, 0.8
 	load := newIngestLoad(t, 1024, 100)
 	best := 0.0
@@ -391,7 +391,7 @@ func TestIngestBesidePaho(t *testing.T) {
 	}
 }
 
-// leaveGroup ends the session of the i-th subscriber of TestIngestBesidePaho, so
+// leaveGroup ends the session of the i-th subscriber of TestWorkerKeepsUpWithPaho, so
 // that no message waits for it any more.
 func leaveGroup(tb testing.TB, load *ingestLoad, i int) {
 	tb.Helper()

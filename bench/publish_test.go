@@ -256,9 +256,9 @@ func clientPacket(tb testing.TB, log []byte) []byte {
 	return broker.kept()
 }
 
-// TestPublishSame holds that both sides send the same bytes, and that all of them
-// are counted.
-func TestPublishSame(t *testing.T) {
+// TestPublishersSendTheSameBytes holds that both sides send the same bytes, and that
+// all of them are counted.
+func TestPublishersSendTheSameBytes(t *testing.T) {
 	for _, c := range publishCases {
 		log := publishLog(t, c.size)
 		packet := clientPacket(t, log)

@@ -236,7 +236,7 @@ func benchmarkFile(b *testing.B, size int, render renderFile) {
 }
 
 // What is compared writes the same.
-func TestRenderFile(t *testing.T) {
+func TestRenderersWriteTheSame(t *testing.T) {
 	logs, records := renderLogs(t, 2<<20)
 	var want []byte
 	for i, render := range []renderFile{printFile(t), decodeFile(t, false, 1), decodeFile(t, false, 2)} {
@@ -255,7 +255,7 @@ func TestRenderFile(t *testing.T) {
 }
 
 // A record costs no allocation.
-func TestRenderAllocations(t *testing.T) {
+func TestRenderAllocatesNothing(t *testing.T) {
 	file, _ := renderLogs(t, 1<<20)
 	l, _, err := format.ParseLog(file)
 	if err != nil {

@@ -129,7 +129,7 @@ func BenchmarkWalk(b *testing.B) {
 }
 
 // Neither a good log nor a bad one costs an allocation.
-func TestWalkAllocations(t *testing.T) {
+func TestWalkAllocatesNothing(t *testing.T) {
 	good := realisticLog(t)
 	for name, c := range map[string]struct {
 		log  func() []byte

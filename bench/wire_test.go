@@ -112,7 +112,7 @@ func BenchmarkMQTT(b *testing.B) {
 }
 
 // The layer costs no allocation, on its own and under gopacket's parser.
-func TestMQTTAllocations(t *testing.T) {
+func TestMQTTLayerAllocatesNothing(t *testing.T) {
 	good := mqttPublish(t, 65536)
 	for name, packet := range map[string][]byte{"good": good, "cut": good[:100], "empty": nil, "bad topic": changed(good, 6, 0)} {
 		for _, impl := range mqttDecoders()[:2] {

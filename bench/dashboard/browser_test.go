@@ -239,7 +239,7 @@ func withFonts(t *testing.T, names []string) bool {
 }
 
 // The page is right with whatever fonts there are.
-func TestBrowser(t *testing.T) {
+func TestPageIsRightWithAnyFonts(t *testing.T) {
 	for name, names := range fonts {
 		t.Run(name, func(t *testing.T) {
 			if !withFonts(t, names) {

@@ -32,7 +32,7 @@ func makePage(t *testing.T, dir string) string {
 	return stdout
 }
 
-func TestPage(t *testing.T) {
+func TestPageShowsNewestRunAndFetchesNothing(t *testing.T) {
 	dir := write(t, story...)
 	page := makePage(t, dir)
 	if again := makePage(t, dir); again != page {
@@ -86,7 +86,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-func TestPageWithoutChanges(t *testing.T) {
+func TestPageSaysThatNothingChanged(t *testing.T) {
 	// The fourth run has the figures of the second.
 	page := makePage(t, write(t, story[:4]...))
 	if !strings.Contains(page, "No significant change since 2026-02-05") {
@@ -123,7 +123,7 @@ func TestBarsAreProportional(t *testing.T) {
 }
 
 // A page of a single run with a single row and a single pass is a page.
-func TestSmallestPage(t *testing.T) {
+func TestOneRunIsEnoughForAPage(t *testing.T) {
 	dir := t.TempDir()
 	text := "date: 2026-01-01T00:00:00Z\ngo: go1.26.1\ncpu: c\nBenchmarkX 1 5 ns/op\n"
 	if err := os.WriteFile(filepath.Join(dir, "x.txt"), []byte(text), 0o600); err != nil {
@@ -135,7 +135,7 @@ func TestSmallestPage(t *testing.T) {
 	}
 }
 
-func TestJSON(t *testing.T) {
+func TestJSONHasEachRunOfEachMachine(t *testing.T) {
 	code, stdout, stderr := command(t, "-results", write(t, story...), "-format=json")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s, want 0", code, stderr)
@@ -179,7 +179,7 @@ func TestJSON(t *testing.T) {
 
 const readme = "# Title\n\n" + markBegin + "\nold\n" + markEnd + "\n\nThe end.\n"
 
-func TestMarkdown(t *testing.T) {
+func TestMarkdownReplacesTheTableAlone(t *testing.T) {
 	dir := write(t, story...)
 	file := filepath.Join(t.TempDir(), "README.md")
 	if err := os.WriteFile(file, []byte(readme), 0o600); err != nil {
@@ -225,7 +225,7 @@ func TestMarkdown(t *testing.T) {
 }
 
 // The second run of a day is the newest, although its name sorts before the first's.
-func TestSecondRunOfADay(t *testing.T) {
+func TestSecondRunOfADayIsTheNewest(t *testing.T) {
 	second := story[4]
 	second.file, second.date, second.commit = strings.TrimSuffix(second.file, ".txt")+"-2.txt", "2026-04-05T11:00:00Z", "eeeeeee5"
 	dir := write(t, append(story[:5:5], second)...)
@@ -243,7 +243,7 @@ func TestSecondRunOfADay(t *testing.T) {
 	}
 }
 
-func TestMarks(t *testing.T) {
+func TestTableNeedsItsTwoMarks(t *testing.T) {
 	for name, text := range map[string]string{
 		"none":     "# Title\n",
 		"no end":   markBegin + "\n",
@@ -259,7 +259,7 @@ func TestMarks(t *testing.T) {
 
 // The newest stored run, and no other, is held to the promises without tolerance; a
 // run that someone has just taken has some.
-func TestNewest(t *testing.T) {
+func TestNewestRunIsHeldWithoutTolerance(t *testing.T) {
 	stored := func(ns float64, date string) string {
 		return fmt.Sprintf("date: %s\ngo: go1.26.1\ncpu: c\nbench: Header\n"+
 			"BenchmarkHeader/impl=format 1 10 ns/op 0 B/op 0 allocs/op\nBenchmarkHeader/impl=binary.Read 1 %v ns/op\n", date, ns)
@@ -285,7 +285,7 @@ func TestNewest(t *testing.T) {
 }
 
 // A run on a machine that others kept busy says so and passes, but is not published.
-func TestGateOfBusyMachine(t *testing.T) {
+func TestBusyMachinePassesButIsNotPublished(t *testing.T) {
 	text := "date: 2026-01-01T00:00:00Z\ngo: go1.26.1\ncpu: c\ncores: 2\nbench: Parallel\n"
 	for pass, load := range []float64{5.1, 6.8, 5.9} {
 		text += fmt.Sprintf("pass: %d\nload: %.1f\n", pass+1, load) +
@@ -310,7 +310,7 @@ func TestGateOfBusyMachine(t *testing.T) {
 	}
 }
 
-func TestGate(t *testing.T) {
+func TestGateFailsOnWhatIsMissing(t *testing.T) {
 	dir := write(t, story...)
 	// The story lacks rows of the real suite, and its Render has no cost.
 	code, stdout, _ := command(t, "-results", dir, "-gate", filepath.Join(dir, story[4].file))
@@ -332,7 +332,7 @@ func TestGate(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
+func TestWrongUseIsExplained(t *testing.T) {
 	empty := t.TempDir()
 	for _, c := range []struct {
 		args []string

@@ -9,7 +9,7 @@ import (
 	"github.com/ulogkit/ulogkit/bench/internal/results"
 )
 
-func TestFollow(t *testing.T) {
+func TestSeriesHasAPointForEachRun(t *testing.T) {
 	runs, err := results.Load(write(t, story...))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestFollow(t *testing.T) {
 
 // A row that only some runs have is followed from where it begins, and compared
 // with the run that had it last.
-func TestFollowGaps(t *testing.T) {
+func TestSeriesBridgesMissingRuns(t *testing.T) {
 	row := func(ns string) string {
 		text := "date: 2026-01-0" + ns[:1] + "T00:00:00Z\ngo: go1\ncpu: c\n"
 		for range 8 {
@@ -87,7 +87,7 @@ func TestHistoryShowsVersions(t *testing.T) {
 }
 
 // Cases with peers have a picture each; those without share one.
-func TestGroups(t *testing.T) {
+func TestCasesWithPeersHaveAPictureEach(t *testing.T) {
 	text := "date: 2026-01-01T00:00:00Z\ngo: go1\ncpu: c\n"
 	for _, name := range []string{"impl=format/from=a", "impl=fmt/from=a", "impl=format/from=b/to=x", "impl=format/from=b/to=y", "impl=format/from=c", "impl=fmt/from=c"} {
 		text += "BenchmarkR/" + name + " 1 5 ns/op\n"

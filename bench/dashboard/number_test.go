@@ -8,7 +8,7 @@ import (
 	"github.com/ulogkit/ulogkit/bench/internal/results"
 )
 
-func TestQuantity(t *testing.T) {
+func TestQuantityIsShownInAFittingUnit(t *testing.T) {
 	for _, c := range []struct {
 		x    float64
 		unit string
@@ -40,7 +40,7 @@ func TestQuantity(t *testing.T) {
 	}
 }
 
-func TestRatio(t *testing.T) {
+func TestRatioIsShownRounded(t *testing.T) {
 	for x, want := range map[float64]string{0.918: "0.92\u00d7", 14.86: "14.9\u00d7", 2.995: "3.00\u00d7", 124.4: "124\u00d7", 9.999: "10.00\u00d7"} {
 		if got := ratio(x); got != want {
 			t.Errorf("%v is %q, want %q", x, got, want)
@@ -48,7 +48,7 @@ func TestRatio(t *testing.T) {
 	}
 }
 
-func TestSpread(t *testing.T) {
+func TestSpreadIsTheLargerSideInPercent(t *testing.T) {
 	for want, s := range map[string]results.Summary{
 		"n<6":         {Center: 5, Lo: math.Inf(-1), Hi: math.Inf(1), N: 5},
 		"\u00b10.0 %": {Center: 5, Lo: 5, Hi: 5, N: 9},
@@ -62,7 +62,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-func TestRoundStep(t *testing.T) {
+func TestStepsAreRoundedUp(t *testing.T) {
 	for x, want := range map[float64]float64{1: 1, 1.1: 2, 2.1: 2.5, 3: 5, 5.1: 10, 0.03: 0.05, 2.4e10: 2.5e10} {
 		if got := roundStep(x); math.Abs(got-want) > want*1e-9 {
 			t.Errorf("step of %v is %v, want %v", x, got, want)
@@ -70,7 +70,7 @@ func TestRoundStep(t *testing.T) {
 	}
 }
 
-func TestAllocated(t *testing.T) {
+func TestAllocationsAreShownWithTheirBytes(t *testing.T) {
 	for _, c := range []struct {
 		bytes, allocs float64
 		want          string
@@ -85,7 +85,7 @@ func TestAllocated(t *testing.T) {
 	}
 }
 
-func TestTicks(t *testing.T) {
+func TestTicksAreRoundNumbers(t *testing.T) {
 	for _, c := range []struct {
 		high float64
 		unit string

@@ -66,7 +66,7 @@ func git(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func TestRecord(t *testing.T) {
+func TestRecordKeepsEachRunInAFile(t *testing.T) {
 	repository(t)
 	var log bytes.Buffer
 	begin := time.Now().Add(-time.Second)
@@ -134,7 +134,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-func TestRecordRefuses(t *testing.T) {
+func TestRecordThatFailsLeavesNoFile(t *testing.T) {
 	repository(t)
 	for _, c := range []struct {
 		name string
@@ -172,7 +172,7 @@ func TestRecordRefuses(t *testing.T) {
 	}
 }
 
-func TestRecordModified(t *testing.T) {
+func TestRecordSaysThatFilesWereChanged(t *testing.T) {
 	repository(t)
 	if err := os.WriteFile("bench/y.go", []byte("package bench\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestRecordModified(t *testing.T) {
 	}
 }
 
-func TestRecordStops(t *testing.T) {
+func TestRecordStopsWhenCancelled(t *testing.T) {
 	repository(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -200,7 +200,7 @@ func TestRecordStops(t *testing.T) {
 	}
 }
 
-func TestFileName(t *testing.T) {
+func TestFileNameHasDateProcessorAndVersion(t *testing.T) {
 	date := time.Date(2026, 3, 4, 23, 0, 0, 0, time.UTC)
 	for cpu, want := range map[string]string{
 		"AMD EPYC": "2026-03-04-amd-epyc-go1.26.8.txt",

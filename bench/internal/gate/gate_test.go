@@ -23,7 +23,7 @@ func row(name string, ns, bytes, allocs float64) string {
 	return fmt.Sprintf("Benchmark%s-2 100 %v ns/op %v B/op %v allocs/op", name, ns, bytes, allocs)
 }
 
-func TestSpeed(t *testing.T) {
+func TestSpeedIsHeldWithinTheTolerance(t *testing.T) {
 	promises := []Promise{{"Walk", "format", "gopacket", []string{"size=1", "size=2"}, 10, "", nil}}
 	ours := row("Walk/impl=format/size=1", 100, 0, 0)
 
@@ -56,7 +56,7 @@ func TestSpeed(t *testing.T) {
 
 // On a kind of processor that serves the peer better another ratio is promised, and on
 // others it is not.
-func TestSpeedOnAKindOfProcessor(t *testing.T) {
+func TestPromisedSpeedDependsOnTheProcessor(t *testing.T) {
 	for _, c := range []struct {
 		cpu    string
 		ratio  float64
@@ -79,7 +79,7 @@ func TestSpeedOnAKindOfProcessor(t *testing.T) {
 
 // A benchmark that was left out, or that not every machine can run, is said to be
 // absent. One that should be there, or of which half is, is missing.
-func TestSpeedAbsent(t *testing.T) {
+func TestLeftOutIsAbsentNotMissing(t *testing.T) {
 	publish := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1024"}, 0.9, "network", nil}}
 	header := []Promise{{"Header", "format", "binary.Read", nil, 40, "", nil}}
 	for _, c := range []struct {
@@ -138,7 +138,7 @@ func TestSpeedIgnoresOutlier(t *testing.T) {
 
 // A median that is too low does not break a promise while its interval reaches
 // up to what is allowed, and does when all of it is below.
-func TestSpeedInterval(t *testing.T) {
+func TestOnlyAWholeIntervalBreaksAPromise(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		peers []float64 // ns, with ours at 100
@@ -163,7 +163,7 @@ func TestSpeedInterval(t *testing.T) {
 // A neighbour never keeps work from landing: what takes cores, disk or network is
 // advice while the load is above the number of processors, and what takes one core is
 // not; a row that is missing is missing under any load.
-func TestSpeedOfBusyMachine(t *testing.T) {
+func TestBusyMachineMakesSharedSpeedsAdvice(t *testing.T) {
 	const quiet, busy = "load: 1.9\n", "load: 5.2\n"
 	shared := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, "network", nil}}
 	alone := []Promise{{"Publish", "mqttv5", "raw", []string{"size=1", "size=2"}, 10, "", nil}}
@@ -207,7 +207,7 @@ func TestSpeedOfBusyMachine(t *testing.T) {
 	}
 }
 
-func TestAllocations(t *testing.T) {
+func TestAllocationsAreHeldToTheByte(t *testing.T) {
 	costs := []Cost{
 		{Bench: "Walk", Impl: "format", Case: "size=1", Allocs: 2, Bytes: 64},
 		{Bench: "Walk", Impl: "format", Case: "*"},
@@ -244,7 +244,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-func TestAllocationsThatAreNear(t *testing.T) {
+func TestNearAllocationsHaveATolerance(t *testing.T) {
 	costs := []Cost{{Bench: "Tap", Impl: "wire", Case: "*", Allocs: 100, Bytes: 2000, Near: "a buffer grows"}}
 	for _, c := range []struct {
 		bytes, allocs float64
@@ -256,7 +256,7 @@ func TestAllocationsThatAreNear(t *testing.T) {
 	}
 }
 
-func TestAllocationsThatAreFree(t *testing.T) {
+func TestFreeAllocationsAreNotHeld(t *testing.T) {
 	costs := []Cost{{Bench: "Walk", Impl: "format", Case: "*"}, {Bench: "Ingest", Impl: "ingest", Case: "*", Free: "the network decides"}}
 	walk := row("Walk/impl=format", 1, 0, 0)
 	for _, rows := range [][]string{{walk}, {walk, row("Ingest/impl=ingest", 1, 900, 12)}} {

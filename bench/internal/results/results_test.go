@@ -22,7 +22,7 @@ func read(t *testing.T, text string) *Run {
 	return run
 }
 
-func TestRead(t *testing.T) {
+func TestReadGivesRunAndSamples(t *testing.T) {
 	run := read(t, header+`modified: yes
 
 pass: 1
@@ -66,7 +66,7 @@ PASS
 	}
 }
 
-func TestCovers(t *testing.T) {
+func TestRunCoversWhatItsFlagsSelect(t *testing.T) {
 	for _, c := range []struct {
 		bench, skip string
 		want        string // of Walk, Publish and Ingest
@@ -90,7 +90,7 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestReadRefusesWhatIsNoRun(t *testing.T) {
 	const row = "BenchmarkX-2 1 5 ns/op\n"
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "no benchmark"},
@@ -110,7 +110,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestLoad(t *testing.T) {
+func TestLoadOrdersRunsByDate(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Load(dir); !errors.Is(err, ErrNone) {
 		t.Errorf("empty directory: %v, want %v", err, ErrNone)
@@ -161,7 +161,7 @@ func TestLoadOrdersRunsOfADay(t *testing.T) {
 	}
 }
 
-func TestSummarize(t *testing.T) {
+func TestSummaryIsTheMedianAndItsInterval(t *testing.T) {
 	ten := []float64{9, 1, 8, 2, 7, 3, 6, 4, 5, 100}
 	s := Summarize(ten)
 	if s.Center != 5.5 || s.N != 10 || !s.Bounded() || s.Lo < 1 || s.Lo > 3 || s.Hi < 7 || s.Hi > 9 {
@@ -179,7 +179,7 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
+func TestCompareTellsChangeFromNoise(t *testing.T) {
 	before := []float64{100, 101, 99, 100, 102, 98, 100, 101, 99, 100}
 	after := make([]float64, len(before))
 	for i, x := range before {
@@ -201,7 +201,7 @@ func TestCompare(t *testing.T) {
 }
 
 // A machine that halves its speed in the third pass changes no ratio.
-func TestRatioWithinPasses(t *testing.T) {
+func TestRatioIsTakenWithinEachPass(t *testing.T) {
 	ours, peer := &Row{Samples: map[string][]float64{}}, &Row{Samples: map[string][]float64{}}
 	for i := range 8 {
 		slow := 1.0
