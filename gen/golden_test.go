@@ -104,7 +104,7 @@ func (s *scenario) outputs() map[string][]byte {
 	return out
 }
 
-func TestGolden(t *testing.T) {
+func TestGoldensAreWhatTheGeneratorWrites(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
 			got := s.outputs()
@@ -144,7 +144,7 @@ func (s *scenario) rewrite(t *testing.T, got map[string][]byte) {
 
 // The generator's own promise about its goldens: enough of them, half of them
 // wrong, and each of the wrong ones with errors in the agreed form.
-func TestGoldenCount(t *testing.T) {
+func TestGoldensAreEnoughAndHalfAreWrong(t *testing.T) {
 	all, bad := 0, 0
 	for _, s := range scenarios(t) {
 		all++
@@ -220,7 +220,7 @@ func checkTypes(t *testing.T) func(name string, files []File) error {
 }
 
 // Every good output passes go/types by itself.
-func TestGoldenTypes(t *testing.T) {
+func TestGoldensPassTheTypeChecker(t *testing.T) {
 	check := checkTypes(t)
 	for _, s := range scenarios(t) {
 		if !s.good() {
@@ -261,7 +261,7 @@ func writeFile(t *testing.T, name string, body []byte) {
 
 // The code of every good scenario does what its use.go expects. All of them are
 // one test binary in a module of their own, so that this takes one link.
-func TestGoldenUse(t *testing.T) {
+func TestGoldensDoWhatTheirUseExpects(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "go.mod"), []byte("module golden\n\ngo 1.26\n"))
 	var imports, calls strings.Builder

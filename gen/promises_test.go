@@ -20,7 +20,7 @@ var functions = regexp.MustCompile(`(?m)^func (?:\(\w+ \*?(\w+)\) )?(\w+)\(`)
 // Whatever the spec: what the parser accepts and the generator writes compiles.
 // The specs are the scenarios with pieces exchanged; nearly all of them are wrong
 // and must be refused in the agreed form.
-func TestMutations(t *testing.T) {
+func TestAcceptedMutationsCompile(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	piece := regexp.MustCompile(`[\w-]+|\s+|.`)
 	id := regexp.MustCompile(`(?m)^  id: \w+$`)
@@ -94,7 +94,7 @@ func checkErrors(t *testing.T, err error, text string) {
 
 // The official compiler accepts every spec that this one accepts: the subset is
 // one. It runs where node and the compiler are there, see .ci/kaitai.
-func TestGoldenKaitai(t *testing.T) {
+func TestKaitaiAcceptsEveryGoodGolden(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err == nil {
 		_, err = os.Stat("../.ci/kaitai/node_modules/kaitai-struct-compiler")

@@ -8,7 +8,7 @@ import (
 )
 
 // A bomb is refused at once, with few words.
-func TestBombs(t *testing.T) {
+func TestBombsAreRefusedAtOnce(t *testing.T) {
 	edit := func(from, to string) string {
 		if !strings.Contains(string(Source), from) {
 			t.Fatalf("ulogger.ksy: got no %q, want it there", from)
@@ -73,7 +73,7 @@ func largeSpec(head string, n int, item func(i int) string) string {
 }
 
 // Large files, good and bad, take no longer than their size warrants.
-func TestLarge(t *testing.T) {
+func TestLargeFilesTakeTimeInProportion(t *testing.T) {
 	const (
 		many = 1 << 20 // more than there is room for
 		one  = "types:\n  a:\n    doc: A.\n    doc-ref: none\n    -manual: here.\n"

@@ -9,7 +9,7 @@ import (
 
 func noPos(at int) Pos { return Pos{1, 1 + at} }
 
-func TestParseExpr(t *testing.T) {
+func TestExpressionsParseToTheirOwnForm(t *testing.T) {
 	for src, want := range map[string]string{
 		"1 + 2 * 3":                   "1 + (2 * 3)",
 		"1 - 2 - 3":                   "(1 - 2) - 3",
@@ -47,7 +47,7 @@ func TestParseExpr(t *testing.T) {
 	}
 }
 
-func TestParseExprErrors(t *testing.T) {
+func TestBadExpressionsAreRefusedAtTheirPlace(t *testing.T) {
 	for src, at := range map[string]int{
 		"": 0, " ": 1, "1 +": 3, "1 2": 2, "(1": 2, "1)": 1, "a.": 2, "a.1": 2, "a[1": 3, "a ? 1": 5, "$": 0, "a = 1": 2, "a == = 1": 5,
 		"1 < 2 < 3": 6, "A": 0, "a::B": 3, "a::": 3, "01": 0, "0x": 0, "1__0": 0, "12ab": 0, "_io": 0, "_io.x": 4, "_root.a": 0, "__": 0,
@@ -60,7 +60,7 @@ func TestParseExprErrors(t *testing.T) {
 	}
 }
 
-func TestParseCall(t *testing.T) {
+func TestCallsParseToNameAndArguments(t *testing.T) {
 	for src, want := range map[string]string{"a": "a []", "a(1)": "a [1]", "a_b(1, c + 2,d)": "a_b [1 c + 2 d]"} {
 		name, args, bad := parseCall(src, noPos)
 		if got := fmt.Sprint(name, " ", args); bad != nil || got != want {
@@ -74,7 +74,7 @@ func TestParseCall(t *testing.T) {
 	}
 }
 
-func TestWalk(t *testing.T) {
+func TestWalkVisitsEveryPartInOrder(t *testing.T) {
 	e, bad := parseExpr("a ? x[_index] + -1 : b._io.size", noPos)
 	if bad != nil {
 		t.Fatalf("got mistake %+v, want none", bad)
@@ -90,7 +90,7 @@ func TestWalk(t *testing.T) {
 
 // The range of an operation holds every result and is no wider than it must be,
 // by trying all small operands.
-func TestCombine(t *testing.T) {
+func TestRangeOfAnOperationHoldsEveryResult(t *testing.T) {
 	operations := map[Op]func(x, y int64) int64{
 		OpAdd: func(x, y int64) int64 { return x + y }, OpSub: func(x, y int64) int64 { return x - y },
 		OpMul: func(x, y int64) int64 { return x * y }, OpDiv: func(x, y int64) int64 { return x / y },
@@ -128,7 +128,7 @@ func TestCombine(t *testing.T) {
 	}
 }
 
-func TestCombineLimits(t *testing.T) {
+func TestUnsafeOperationsAreRefused(t *testing.T) {
 	n := func(lo, hi string) span {
 		l, _ := new(big.Int).SetString(lo, 0)
 		h, _ := new(big.Int).SetString(hi, 0)
@@ -160,7 +160,7 @@ func TestCombineLimits(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
+func TestNearestFindsTheWordThatWasMeant(t *testing.T) {
 	known := []string{"type", "size", "size-eos", "valid"}
 	for word, want := range map[string]string{
 		"tpye": "type", "typ": "type", "types": "type", "tyqe": "type", "siz": "size", "vlaid": "valid", "size-es": "size-eos",

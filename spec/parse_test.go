@@ -19,7 +19,7 @@ func source(t *testing.T) *Spec {
 }
 
 // The facts of FORMAT in numbers: sizes and offsets as its tables give them.
-func TestSource(t *testing.T) {
+func TestSourceHasTheSizesOfFormat(t *testing.T) {
 	s := source(t)
 	if s.ID != "ulogger" || s.License != "MIT" || len(s.SHA256) != 64 || s.Root.ID != "ulogger" || s.Root.Seq[0].Type.User != s.Type("log") {
 		t.Errorf("got %+v, want the spec of ulogger, MIT, that begins with a log", s)
@@ -55,7 +55,7 @@ func TestSource(t *testing.T) {
 
 // The token may be patched in every header, and the time where there is one;
 // nothing else may.
-func TestSourceMutable(t *testing.T) {
+func TestOnlyTokenAndTimeMayBePatched(t *testing.T) {
 	var got []string
 	for _, ty := range source(t).Types {
 		for _, a := range ty.Seq {
@@ -70,7 +70,7 @@ func TestSourceMutable(t *testing.T) {
 }
 
 // The model of the types written by hand is complete enough to read bytes by it.
-func TestSourceModel(t *testing.T) {
+func TestModelIsCompleteForHandWrittenTypes(t *testing.T) {
 	s := source(t)
 	payload := s.Type("payload")
 	types := payload.Lookup("packed_types").(*Attr)
@@ -134,7 +134,7 @@ func errorsOf(t *testing.T, name string, src []byte) Errors {
 }
 
 // Breaking one thing in ulogger.ksy gives exactly one error, at its place.
-func TestPositions(t *testing.T) {
+func TestOneMistakeGivesOneErrorAtItsPlace(t *testing.T) {
 	for _, c := range []struct{ old, new, at, want string }{
 		{"id: ulogger", "id: ulogged", "ulogged", `meta.id: "ulogged", but the file is named ulogger.ksy; the two must agree`},
 		{"type: header_v1\n", "type: header_v9\n", "header_v9", `types.log_v1.seq[0].type: unknown type "header_v9"; did you mean header_v1?`},
@@ -182,7 +182,7 @@ func TestPositions(t *testing.T) {
 }
 
 // Columns are runes, not bytes; an error within an expression is placed within it.
-func TestColumns(t *testing.T) {
+func TestColumnsAreCountedInRunes(t *testing.T) {
 	head := "meta: {id: c, endian: le}\ndoc: A.\ndoc-ref: none\ntypes:\n  a:\n    doc: A.\n    doc-ref: none\n    seq:\n"
 	for _, c := range []struct {
 		line string
@@ -209,7 +209,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestErrorsAreOrderedAndBounded(t *testing.T) {
 	var es Errors
 	if es.Err() != nil {
 		t.Errorf("an empty list: got error %v, want none", es.Err())
@@ -240,7 +240,7 @@ func TestErrors(t *testing.T) {
 
 // No bytes make Parse panic, and each error is one line with a place. The fuzz
 // targets look further; this keeps the promise in every test run.
-func TestParseAnything(t *testing.T) {
+func TestParseNeverPanics(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 1000 {
 		b := bytes.Clone(Source[:1+rnd.IntN(len(Source))])

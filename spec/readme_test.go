@@ -18,7 +18,7 @@ func readme(t *testing.T) string {
 }
 
 // Each example in the manual is a spec, but for the head they share.
-func TestReadmeExamples(t *testing.T) {
+func TestReadmeExamplesAreSpecs(t *testing.T) {
 	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1)
 	if len(blocks) < 8 {
 		t.Fatalf("%d examples, want at least 8", len(blocks))
@@ -35,7 +35,7 @@ func TestReadmeExamples(t *testing.T) {
 }
 
 // The table of sources names each type once, in the section that the spec cites.
-func TestReadmeSources(t *testing.T) {
+func TestReadmeNamesTheSourceOfEachType(t *testing.T) {
 	_, table, ok := strings.Cut(readme(t), "## Where the facts are from")
 	if !ok {
 		t.Fatal("README.md: got no table of sources, want one")
@@ -63,7 +63,7 @@ func TestReadmeSources(t *testing.T) {
 }
 
 // The table of hand-written types is the list of -manual types.
-func TestReadmeManual(t *testing.T) {
+func TestReadmeListsTheHandWrittenTypes(t *testing.T) {
 	_, text, _ := strings.Cut(readme(t), "A type that needs them is `-manual`:")
 	text, _, _ = strings.Cut(text, "\n## ")
 	var got, want []string
@@ -84,7 +84,7 @@ func TestReadmeManual(t *testing.T) {
 }
 
 // Every key that the reader knows is in the manual.
-func TestReadmeKeys(t *testing.T) {
+func TestReadmeNamesEveryKey(t *testing.T) {
 	text := readme(t)
 	keys := map[string]bool{}
 	for _, file := range []string{"read.go", "readtype.go", "datatype.go"} {
