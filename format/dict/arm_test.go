@@ -96,8 +96,8 @@ func checkFirmware(t *testing.T, d *Dictionary, lines bool) {
 	}
 }
 
-// TestCompiled reads what a real compiler and linker make.
-func TestCompiled(t *testing.T) {
+// TestCompiledFirmwareIsRead reads what a real compiler and linker make.
+func TestCompiledFirmwareIsRead(t *testing.T) {
 	needARM(t)
 	for _, cpu := range []string{"cortex-m0", "cortex-m4"} {
 		for _, flags := range []string{"-O0 -gdwarf-2", "-O1 -gdwarf-3", "-Os -gdwarf-4", "-O2 -gdwarf-5", "-O2 -g -fno-inline -mslow-flash-data"} {
@@ -117,7 +117,7 @@ func TestCompiled(t *testing.T) {
 	}
 }
 
-func TestCompiledStripped(t *testing.T) {
+func TestStrippedFirmwareIsRead(t *testing.T) {
 	needARM(t)
 	path := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g", "-s")
 	d, err := Load(path)
@@ -127,9 +127,9 @@ func TestCompiledStripped(t *testing.T) {
 	checkFirmware(t, d, false)
 }
 
-// TestCollected has functions that the linker drops: their rows stay in the
-// line table, at address 0, where they cover the code that is there.
-func TestCollected(t *testing.T) {
+// TestDroppedFunctionsGiveNoLines has functions that the linker drops: their rows stay
+// in the line table, at address 0, where they cover the code that is there.
+func TestDroppedFunctionsGiveNoLines(t *testing.T) {
 	needARM(t)
 	path := compileARM(t, "-O0", "-mcpu=cortex-m3", "-g", "-ffunction-sections", "-Wl,--gc-sections,-Ttext=0x4,-u,ulogger_debug_modules,-u,ulogger_debug_modules_count")
 	d, err := Load(path)
@@ -139,8 +139,8 @@ func TestCollected(t *testing.T) {
 	checkFirmware(t, d, true)
 }
 
-// TestLoads has each instruction that loads an address, as assembled.
-func TestLoads(t *testing.T) {
+// TestLoadsOfAddressesAreFound has each instruction that loads an address, as assembled.
+func TestLoadsOfAddressesAreFound(t *testing.T) {
 	const text = 0x2000
 	for name, code16 := range map[string][]uint16{
 		"LDR T1":     {0xbf00, 0x4b01, 0xbf00, 0xbf00, text, 0},         // ldr r3, [pc, #4]
@@ -239,8 +239,8 @@ func compareLines(t *testing.T, path string) {
 	}
 }
 
-// TestSections holds what is loaded to what debug/elf reads.
-func TestSections(t *testing.T) {
+// TestSectionsAreThoseOfDebugELF holds what is loaded to what debug/elf reads.
+func TestSectionsAreThoseOfDebugELF(t *testing.T) {
 	needARM(t)
 	path := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g")
 	f, err := elf.Open(path)
@@ -272,8 +272,8 @@ func TestSections(t *testing.T) {
 	}
 }
 
-// TestCompiledOverlays reads two sections that the linker has put at one address.
-func TestCompiledOverlays(t *testing.T) {
+// TestCompiledOverlaysAreRead reads two sections that the linker has put at one address.
+func TestCompiledOverlaysAreRead(t *testing.T) {
 	needARM(t)
 	dir := t.TempDir()
 	source, path := filepath.Join(dir, "overlays.c"), filepath.Join(dir, "overlays.elf")
@@ -303,9 +303,9 @@ void _start(void) { log_it(one, 1); log_it(two, "a"); }
 	}
 }
 
-// TestCompressedLines reads debug information that is compressed, and says so where
-// it cannot be (case compressed-debug-sections).
-func TestCompressedLines(t *testing.T) {
+// TestCompressedLinesAreReadOrReported reads debug information that is compressed, and
+// says so where it cannot be (case compressed-debug-sections).
+func TestCompressedLinesAreReadOrReported(t *testing.T) {
 	needARM(t)
 	whole := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g")
 	for _, way := range []string{"zlib", "zlib-gnu", "zstd"} {
@@ -351,11 +351,11 @@ func TestCompressedLines(t *testing.T) {
 	}
 }
 
-// TestDebugBeside takes lines and names of modules from the file of debug information
-// beside a stripped firmware, by its link or build id, and never from one of another
-// build; given the debug information alone, it takes the code from beside that. Case
-// crash/debug-only-elf, for dictionaries.
-func TestDebugBeside(t *testing.T) {
+// TestDebugFileBesideAStrippedOneIsUsed takes lines and names of modules from the file
+// of debug information beside a stripped firmware, by its link or build id, and never
+// from one of another build; given the debug information alone, it takes the code from
+// beside that. Case crash/debug-only-elf, for dictionaries.
+func TestDebugFileBesideAStrippedOneIsUsed(t *testing.T) {
 	needARM(t)
 	whole := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g", "-Wl,-Ttext=0x8100,--build-id")
 	bare := compileARM(t, "-Os", "-mcpu=cortex-m3", "-g")

@@ -95,7 +95,7 @@ func badELFs() map[string]struct {
 // ones, and bad ones by class with the verdict on each.
 const corpus = "testdata/elf"
 
-func TestBadELF(t *testing.T) {
+func TestBadELFIsRefusedWithItsReason(t *testing.T) {
 	good := goodELF()
 	if _, err := ReadELF(bytes.NewReader(good), int64(len(good))); err != nil {
 		t.Fatalf("the file that the bad ones are made of: %v", err)
@@ -157,9 +157,8 @@ func golden(t *testing.T, path string, b []byte) {
 	}
 }
 
-// TestTruncatedELF cuts the file everywhere: each gives a dictionary or one of
-// the errors.
-func TestTruncatedELF(t *testing.T) {
+// TestTruncatedELFIsRefused cuts the file everywhere: no piece gives a dictionary.
+func TestTruncatedELFIsRefused(t *testing.T) {
 	good := goodELF()
 	for n := range good {
 		if _, err := ReadELF(bytes.NewReader(good[:n]), int64(n)); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotELF) {
@@ -168,9 +167,9 @@ func TestTruncatedELF(t *testing.T) {
 	}
 }
 
-// TestStackedSections has thousands of sections that are all of the same large
-// range, so that reading each would take 16 GiB.
-func TestStackedSections(t *testing.T) {
+// TestStackedSectionsAreRefusedEarly has thousands of sections that are all of the
+// same large range, so that reading each would take 16 GiB.
+func TestStackedSectionsAreRefusedEarly(t *testing.T) {
 	e := testELF{sections: []testSection{rodata(0x2000, make([]byte, 1<<20))}}
 	for range 16_000 {
 		e.sections = append(e.sections, testSection{name: "", typ: typeProgBits, flags: flagAlloc, addr: 0x2000})
@@ -193,9 +192,9 @@ func TestStackedSections(t *testing.T) {
 	}
 }
 
-// TestManyTails has firmware that refers to every byte of a long string: the
-// list of strings must not grow with the square of its length.
-func TestManyTails(t *testing.T) {
+// TestTailsDoNotMultiplyTheStrings has firmware that refers to every byte of a long
+// string: the list of strings must not grow with the square of its length.
+func TestTailsDoNotMultiplyTheStrings(t *testing.T) {
 	const n = 60_000
 	var words []uint32
 	for i := range uint32(n) {
@@ -213,7 +212,7 @@ func TestManyTails(t *testing.T) {
 	}
 }
 
-func TestLoadErrors(t *testing.T) {
+func TestLoadSaysWhyAFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Load(filepath.Join(dir, "missing.elf")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v, want %v", err, os.ErrNotExist)

@@ -137,7 +137,7 @@ func readTestELF(t testing.TB, e testELF) *Dictionary {
 	return d
 }
 
-func TestFormat(t *testing.T) {
+func TestFormatIsTheTextAtTheAddress(t *testing.T) {
 	text := []byte("\x00\xbf\x80\xb5temp %d\x00\x01\x02abc\x01\x00unterminated")
 	d := readTestELF(t, testELF{sections: []testSection{
 		code(0x100, text),
@@ -183,9 +183,9 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestSharedEnd is about a string that the linker let share the end of another:
-// it counts as beginning where the code refers to it.
-func TestSharedEnd(t *testing.T) {
+// TestSharedEndBeginsWhereCodeRefersToIt is about a string that the linker let share
+// the end of another: it counts as beginning where the code refers to it.
+func TestSharedEndBeginsWhereCodeRefersToIt(t *testing.T) {
 	d := readTestELF(t, testELF{sections: []testSection{
 		code(0x100, wordBytes(0x2004, 0x2000)),
 		rodata(0x2000, []byte("mix %s\x00")),
@@ -202,7 +202,7 @@ func TestSharedEnd(t *testing.T) {
 	}
 }
 
-func TestSegments(t *testing.T) {
+func TestSegmentsDoWithoutSections(t *testing.T) {
 	e := testELF{sections: []testSection{rodata(0x2000, []byte("text\x00"))}, segments: true, bare: true}
 	d := readTestELF(t, e)
 	if text, ok := d.Format(0x2000); !ok || text != "text" {
@@ -210,9 +210,9 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestOverlay reads sections that take turns in the same memory: an address has all of
-// their strings, those that begin there first.
-func TestOverlay(t *testing.T) {
+// TestOverlayHasTheStringsOfAllSections reads sections that take turns in the same
+// memory: an address has all of their strings, those that begin there first.
+func TestOverlayHasTheStringsOfAllSections(t *testing.T) {
 	d := readTestELF(t, testELF{sections: []testSection{
 		rodata(0x2000, []byte("first\x00")), rodata(0x2000, []byte("again\x00more\x00")), rodata(0x2002, []byte("abc\x00")),
 		rodata(0x3000, []byte("alone\x00")),
@@ -255,7 +255,7 @@ func TestOverlay(t *testing.T) {
 
 // Where one section has zeros and another a string, the string is meant, whichever comes
 // first; zeros alone are the empty string.
-func TestOverlayOfZeros(t *testing.T) {
+func TestOverlayOfZerosGivesTheString(t *testing.T) {
 	zeros, text := rodata(0x2000, make([]byte, 16)), rodata(0x2000, []byte("boot %d\x00"))
 	for name, sections := range map[string][]testSection{"zeros first": {zeros, text}, "zeros last": {text, zeros}} {
 		d := readTestELF(t, testELF{sections: append(sections, rodata(0x2008, make([]byte, 4)))})
@@ -280,7 +280,7 @@ func TestOverlaysAreBounded(t *testing.T) {
 	}
 }
 
-func TestModules(t *testing.T) {
+func TestModulesAreFoundWithAndWithoutSymbols(t *testing.T) {
 	names := rodata(0x2000, []byte("MAIN\x00SENSOR\x00BLE\x00"))
 	main, sensor, ble := []uint32{0x2000, 1}, []uint32{0x2005, 2}, []uint32{0x200c, 1 << 31}
 	entries := append(append(append([]uint32(nil), main...), sensor...), ble...)
@@ -333,8 +333,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// TestModulesObserved is the section as one GCC 12 build wrote it.
-func TestModulesObserved(t *testing.T) {
+// TestModulesOfARealBuildAreFound is the section as one GCC 12 build wrote it.
+func TestModulesOfARealBuildAreFound(t *testing.T) {
 	words := []uint32{5}
 	var names []byte
 	for i, name := range []string{"MAIN", "SENSOR", "BLE", "FLASH", "POWER"} {
@@ -347,9 +347,10 @@ func TestModulesObserved(t *testing.T) {
 	}
 }
 
-// TestStringsInRAM finds strings that start-up code copies to RAM, as formats that are
-// no constants: the file has them at the address that the device uses.
-func TestStringsInRAM(t *testing.T) {
+// TestStringsCopiedToRAMAreFound finds strings that start-up code copies to RAM, as
+// formats that are no constants: the file has them at the address that the device
+// uses.
+func TestStringsCopiedToRAMAreFound(t *testing.T) {
 	d := readTestELF(t, testELF{sections: []testSection{
 		code(0x100, wordBytes(0x2000_0104)),
 		{name: ".data", typ: typeProgBits, flags: flagAlloc | 1, addr: 0x2000_0100, data: []byte("\x01\x02\x03\x00speed %u\x00")},

@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// TestBeginsAfterPointer takes a string for one though the byte before it, the top
-// of a pointer, could be text. The compiler reaches it by the address of another
-// (case right-firmware-refused-pointer-before-string).
-func TestBeginsAfterPointer(t *testing.T) {
+// TestStringMayBeginAfterAPointer takes a string for one though the byte before it,
+// the top of a pointer, could be text. The compiler reaches it by the address of
+// another (case right-firmware-refused-pointer-before-string).
+func TestStringMayBeginAfterAPointer(t *testing.T) {
 	d, err := Load("testdata/anchors.elf")
 	if err != nil {
 		t.Fatal(err)
@@ -35,9 +35,9 @@ func TestBeginsAfterPointer(t *testing.T) {
 	}
 }
 
-// TestControlBytes takes a printk level, "\001" "6", for a part of a format (case
-// control-byte-in-format).
-func TestControlBytes(t *testing.T) {
+// TestPrintkLevelIsPartOfAFormat takes a printk level, "\001" "6", for a part of a
+// format (case control-byte-in-format).
+func TestPrintkLevelIsPartOfAFormat(t *testing.T) {
 	d, err := Load("testdata/control.elf")
 	if err != nil {
 		t.Fatal(err)

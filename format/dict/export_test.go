@@ -13,9 +13,9 @@ import (
 
 func contents(d *Dictionary) map[uint32]string { return maps.Collect(d.Strings()) }
 
-// TestExport holds what is read back to what was written, with Begins, for
+// TestExportIsReadBack holds what is read back to what was written, with Begins, for
 // strings of any bytes that may stand in one.
-func TestExport(t *testing.T) {
+func TestExportIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.Custom(func(t *rapid.T) string {
 			b := rapid.SliceOfN(rapid.ByteMin(1), 1, 12).Draw(t, "bytes")
@@ -75,9 +75,9 @@ func TestExport(t *testing.T) {
 	})
 }
 
-// TestExportFirmware writes a firmware's strings and reads them back with what
-// the firmware tells about them.
-func TestExportFirmware(t *testing.T) {
+// TestExportOfFirmwareIsReadBack writes a firmware's strings and reads them back with
+// what the firmware tells about them.
+func TestExportOfFirmwareIsReadBack(t *testing.T) {
 	needARM(t)
 	d, err := Load(compileARM(t, "-Os", "-mcpu=cortex-m3", "-g"))
 	if err != nil {
@@ -105,7 +105,7 @@ func TestExportFirmware(t *testing.T) {
 	checkFirmware(t, table, true)
 }
 
-func TestBadDictionary(t *testing.T) {
+func TestBadDictionariesAreRefused(t *testing.T) {
 	head := `{"kind":"ulogkit-dictionary","v":1,"strings":[`
 	tests := []struct {
 		name, json, csv string

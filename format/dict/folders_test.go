@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestStoreBelow finds builds in folders, and ELF files without an extension.
-func TestStoreBelow(t *testing.T) {
+// TestStoreFindsBuildsInFolders finds builds in folders, and ELF files without an
+// extension.
+func TestStoreFindsBuildsInFolders(t *testing.T) {
 	dir := t.TempDir()
 	b, err := os.ReadFile("testdata/anchors.elf")
 	if err != nil {

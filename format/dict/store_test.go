@@ -44,7 +44,7 @@ func dictionaryWith(t *testing.T, id ID, text string) []byte {
 	return b.Bytes()
 }
 
-func TestStore(t *testing.T) {
+func TestStoreFollowsItsFolder(t *testing.T) {
 	dir := t.TempDir()
 	s, err := OpenStore(dir)
 	if err != nil {
@@ -113,15 +113,15 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func TestStoreMissing(t *testing.T) {
+func TestStoreNeedsItsFolder(t *testing.T) {
 	if _, err := OpenStore(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error is %v, want %v", err, os.ErrNotExist)
 	}
 }
 
-// TestAllAgain has All read again what has changed, and nothing else, for a
-// directory and for a file.
-func TestAllAgain(t *testing.T) {
+// TestAllReadsAgainWhatHasChanged has All read again what has changed, and nothing
+// else, for a directory and for a file.
+func TestAllReadsAgainWhatHasChanged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "firmware.elf")
 	writeFile(t, path, elfWith("one"), 0)
@@ -178,9 +178,9 @@ func TestAllAgain(t *testing.T) {
 	}
 }
 
-// TestConcurrent uses one dictionary from several goroutines, for the race
-// detector.
-func TestConcurrent(t *testing.T) {
+// TestDictionaryIsReadByManyAtOnce uses one dictionary from several goroutines, for
+// the race detector.
+func TestDictionaryIsReadByManyAtOnce(t *testing.T) {
 	d := readTestELF(t, testELF{sections: []testSection{code(0x100, wordBytes(0x2004)), rodata(0x2000, []byte("mix %s\x00"))}})
 	var wg sync.WaitGroup
 	for range 4 {
@@ -193,8 +193,9 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// TestAll takes the dictionaries of a build directory, and names the rest.
-func TestAll(t *testing.T) {
+// TestAllNamesWhatItSkips takes the dictionaries of a build directory, and names the
+// rest.
+func TestAllNamesWhatItSkips(t *testing.T) {
 	dir := t.TempDir()
 	all := func(path string) ([]*Dictionary, []error, error) {
 		t.Helper()

@@ -105,7 +105,7 @@ func TestWriteTakesAMultipleOfTheSize(t *testing.T) {
 }
 
 // A writer that fails ends the work.
-func TestWriteFails(t *testing.T) {
+func TestFailedWriterEndsTheWork(t *testing.T) {
 	d := &Dictionary{blocks: []block{{addr: 0x0800_0000, data: []byte(strings.Repeat("%s %d\x00", 10_000))}}}
 	for name, write := range map[string]func(io.Writer) error{"JSON": d.WriteJSON, "CSV": d.WriteCSV} {
 		if err := write(fullDisk{}); err == nil || err.Error() != "no space" {

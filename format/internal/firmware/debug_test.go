@@ -30,8 +30,9 @@ func compressedFile(t *testing.T, method, says uint32, zeros int) *File {
 	return f
 }
 
-// TestCompressed takes sections apart, and does not fill the memory for a small one.
-func TestCompressed(t *testing.T) {
+// TestCompressedSectionsAreReadWithinBounds takes sections apart, and does not fill
+// the memory for a small one.
+func TestCompressedSectionsAreReadWithinBounds(t *testing.T) {
 	for _, tt := range []struct {
 		method, says uint32
 		zeros        int
@@ -54,9 +55,9 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// TestDeepAbbreviations has entries of one byte that stand for very many
+// TestReadingDeepAbbreviationsEnds has entries of one byte that stand for very many
 // attributes: reading them ends.
-func TestDeepAbbreviations(t *testing.T) {
+func TestReadingDeepAbbreviationsEnds(t *testing.T) {
 	abbrev := []byte{1, tagSubprogram, 1}
 	for range 20000 {
 		abbrev = append(abbrev, 0x3f, formFlagPresent) // external, of no bytes

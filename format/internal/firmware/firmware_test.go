@@ -26,7 +26,7 @@ func symbolFile(names string, symbols ...[4]uint32) *File {
 	}}
 }
 
-func TestFunctions(t *testing.T) {
+func TestFunctionsAreThoseOfTheSymbols(t *testing.T) {
 	const local, global, object, undefined = 1<<16 | 2, 1<<16 | 0x12, 1<<16 | 1, 0x12
 	f := symbolFile("\x00one\x00two\x00alias\x00",
 		[4]uint32{},
@@ -55,7 +55,7 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-func TestSymbolsOutside(t *testing.T) {
+func TestSymbolsOutsideTheFileAreDamage(t *testing.T) {
 	f := symbolFile("\x00", [4]uint32{})
 	f.sections[1].Size = 1 << 20
 	if _, err := f.Functions(); !errors.Is(err, ErrDamaged) {
@@ -63,7 +63,7 @@ func TestSymbolsOutside(t *testing.T) {
 	}
 }
 
-func TestCursor(t *testing.T) {
+func TestCursorStopsAtTheEnd(t *testing.T) {
 	c := Cursor{B: []byte("\x01\x02\x03\x04\x05\x06\x07\xe5\x8e\x26\x7f\x80\x7fabc\x00z")}
 	if a, b, d := c.U8(), c.U16(), c.U32(); a != 1 || b != 0x0302 || d != 0x07060504 {
 		t.Errorf("integers are %#x, %#x, %#x, want a 1, b 0x0302 and d 0x07060504", a, b, d)
@@ -83,9 +83,9 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// TestLinesManyFiles has tables of millions of files, a byte or two each, which
-// must not take many times as much in memory.
-func TestLinesManyFiles(t *testing.T) {
+// TestManyFilesOfLinesTakeLittleMemory has tables of millions of files, a byte or two
+// each, which must not take many times as much in memory.
+func TestManyFilesOfLinesTakeLittleMemory(t *testing.T) {
 	const n = 4 << 20
 	opcodes := []byte{1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1}
 	for version, tables := range map[byte][]byte{
@@ -99,10 +99,10 @@ func TestLinesManyFiles(t *testing.T) {
 	}
 }
 
-// TestLinesCover has rows that give pcs no line, and one over pcs that have one:
-// the pcs are not walked for them, or many such rows would each walk all. What
-// is found is kept too short for that, so that a walk panics.
-func TestLinesCover(t *testing.T) {
+// TestLineOfAnAddressIsGivenOnce has rows that give pcs no line, and one over pcs that
+// have one: the pcs are not walked for them, or many such rows would each walk all.
+// What is found is kept too short for that, so that a walk panics.
+func TestLineOfAnAddressIsGivenOnce(t *testing.T) {
 	u := lineUnit{files: []lineFile{{}, {name: "a.c"}}}
 	pcs := []uint32{0x100, 0x102, 0x104, 0x106}
 	for _, row := range []lineRow{
@@ -118,9 +118,9 @@ func TestLinesCover(t *testing.T) {
 	}
 }
 
-// TestLinesLongNames has many files in one directory of a long name, which must
-// not be repeated with each of them.
-func TestLinesLongNames(t *testing.T) {
+// TestLongFolderNamesAreHeldOnce has many files in one directory of a long name, which
+// must not be repeated with each of them.
+func TestLongFolderNamesAreHeldOnce(t *testing.T) {
 	const lenDir, numFiles = 1 << 18, 200
 	dir := append(bytes.Repeat([]byte("d"), lenDir), 0)
 	var program []byte

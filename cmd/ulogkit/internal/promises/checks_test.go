@@ -215,7 +215,7 @@ var checks = []mutation{
 	{
 		"zeros of an overlay are no string where another has one", "format/dict/overlay.go",
 		"case text == \"\": //", "case false: //",
-		"TestOverlayOfZeros", "",
+		"TestOverlayOfZerosGivesTheString", "",
 	},
 	{
 		"few of the overlays at one address are looked at", "format/dict/overlay.go",
