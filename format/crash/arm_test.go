@@ -248,9 +248,9 @@ func checkDump(t *testing.T, fw *Firmware, c *Dump, number int, lines, optimised
 	}
 }
 
-// TestEmulated crashes a real firmware in every way there is, as compilers
-// write it with and without optimisation and debug information.
-func TestEmulated(t *testing.T) {
+// TestEmulatedCrashesAreExplained crashes a real firmware in every way there is, as
+// compilers write it with and without optimisation and debug information.
+func TestEmulatedCrashesAreExplained(t *testing.T) {
 	for _, flags := range []string{
 		"-O0 -g", "-Os -g", "-O2 -g", "-O2 -gdwarf-3 -fno-omit-frame-pointer", "-O0", "-Os", "-O2",
 		"-O0 -g -mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16", "-O2 -g -mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16",
@@ -318,7 +318,7 @@ func checkFunctions(t *testing.T, fw *Firmware, path string) {
 // where neither compiler nor emulator is: firmware.elf and WAY.bin.
 const dumps = "testdata/dumps"
 
-func TestDumps(t *testing.T) {
+func TestKeptDumpsAreExplained(t *testing.T) {
 	if *update {
 		writeDumps(t)
 	}
@@ -395,8 +395,8 @@ func writeDumps(t *testing.T) {
 	}
 }
 
-// TestWithoutFirmware has pc and lr alone.
-func TestWithoutFirmware(t *testing.T) {
+// TestWithoutFirmwareThereArePCAndLR has pc and lr alone.
+func TestWithoutFirmwareThereArePCAndLR(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(dumps, "01.bin"))
 	if err != nil {
 		t.Fatal(err)
@@ -416,8 +416,8 @@ func TestWithoutFirmware(t *testing.T) {
 	}
 }
 
-// TestWrongFirmware has firmware whose code is elsewhere.
-func TestWrongFirmware(t *testing.T) {
+// TestWrongFirmwareDoesNotFit has firmware whose code is elsewhere.
+func TestWrongFirmwareDoesNotFit(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(dumps, "firmware.elf"))
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 // assertions and with -fstack-protector.
 //
 // Kind of crash/compressed-debug: a chain of tail calls.
-func TestTailCallBeforeConstants(t *testing.T) {
+func TestConstantsAfterATailCallAreNoCode(t *testing.T) {
 	for name, last := range map[string][]uint16{
 		"ldr":             {0x4b03, 0xbf00, 0xd102, 0xbf00, 0xf7ff, 0xbff9, 0xf000, 0xf8f4, 0x0dd8, 0x2000},
 		"ldr, four bytes": {0xf8df, 0x300c, 0xd102, 0xbf00, 0xf7ff, 0xbff9, 0xf000, 0xf8f4, 0x0dd8, 0x2000},
@@ -50,7 +50,7 @@ func TestTailCallBeforeConstants(t *testing.T) {
 // memory: nothing in it is of any code, which does not speak against a firmware.
 //
 // Kind of crash/wrong-firmware-silent, the other way round.
-func TestMatchWithNothingToCompare(t *testing.T) {
+func TestDumpWithoutCodeSpeaksAgainstNoFirmware(t *testing.T) {
 	fw := builds(t, readSet(t, crashset))["m33-Os"]
 	dump := func(cfsr uint32) *Dump {
 		registers := make([]uint32, 20)
@@ -70,7 +70,7 @@ func TestMatchWithNothingToCompare(t *testing.T) {
 // Names of Rust have dots of their own, in the older kind.
 //
 // Kind of crash/alias-name: a name that is none.
-func TestDisplayRust(t *testing.T) {
+func TestRustNamesAreShownDemangled(t *testing.T) {
 	for name, want := range map[string]string{
 		"_ZN57_$LT$firmware..uart..Uart$u20$as$u20$core..fmt..Write$GT$9write_str17habcdefabcdefabcdE":           "<firmware::uart::Uart as core::fmt::Write>::write_str",
 		"_ZN57_$LT$firmware..uart..Uart$u20$as$u20$core..fmt..Write$GT$9write_str17habcdefabcdefabcdE.llvm.1234": "<firmware::uart::Uart as core::fmt::Write>::write_str",
@@ -88,7 +88,7 @@ func TestDisplayRust(t *testing.T) {
 // A processor in lockup has a pc that is no code's: nothing is said to have run there.
 //
 // Kind of crash/m0-no-reason.
-func TestLockup(t *testing.T) {
+func TestLockupIsBlamedOnNoCode(t *testing.T) {
 	for _, pc := range []uint32{0xfffffffe, 0xeffffffe} {
 		registers := make([]uint32, 20)
 		registers[13], registers[15], registers[16] = 0x20001000, pc, thumbBit|numberHardFault

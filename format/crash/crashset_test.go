@@ -252,10 +252,10 @@ func scoreSet(t testing.TB, files map[string][]byte) map[string]score {
 	return scores
 }
 
-// TestCrashset holds the backtraces of the set to GDB's: every frame of GDB is
-// shown and at least 99.5 % of them are certain, no certain frame is wrong, and
+// TestBacktracesAreThoseOfGDB holds the backtraces of the set to GDB's: every frame of
+// GDB is shown and at least 99.5 % of them are certain, no certain frame is wrong, and
 // of those that were scanned for at most 5 % are.
-func TestCrashset(t *testing.T) {
+func TestBacktracesAreThoseOfGDB(t *testing.T) {
 	files := readSet(t, crashset)
 	scores := scoreSet(t, files)
 	if len(scores) != 10 {
@@ -279,9 +279,9 @@ func checkScore(t *testing.T, build string, s score) {
 	}
 }
 
-// TestSummary holds the sentence of every dump of the set, the hostile ones too, to
-// what fits on a line.
-func TestSummary(t *testing.T) {
+// TestSummaryFitsOnALine holds the sentence of every dump of the set, the hostile ones
+// too, to what fits on a line.
+func TestSummaryFitsOnALine(t *testing.T) {
 	files := readSet(t, crashset)
 	all := builds(t, files)
 	words := map[string]string{

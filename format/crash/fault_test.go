@@ -86,9 +86,9 @@ func TestDumpsOfRealAgentsAreExplained(t *testing.T) {
 	}
 }
 
-// TestEveryBit has each bit of the fault registers on its own: its sentence
-// names it and no other.
-func TestEveryBit(t *testing.T) {
+// TestEveryFaultBitIsNamedAlone has each bit of the fault registers on its own: its
+// sentence names it and no other.
+func TestEveryFaultBitIsNamedAlone(t *testing.T) {
 	names := [3]map[uint32]string{
 		{
 			0: "IACCVIOL", 1: "DACCVIOL", 3: "MUNSTKERR", 4: "MSTKERR", 5: "MLSPERR", 7: "MMFAR", 8: "IBUSERR", 9: "PRECISERR",
@@ -132,7 +132,7 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-func TestReasons(t *testing.T) {
+func TestReasonsSayWhatTheFaultBitsMean(t *testing.T) {
 	const thread = "Thread code (main or a task) was running; the handler of HardFault took the dump."
 	stack := make([]uint32, 4)
 	code := func(pc uint32, halves ...uint16) *Firmware {
@@ -271,8 +271,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestInvalidState has what is no handler that has just begun: all of it jumped.
-func TestInvalidState(t *testing.T) {
+// TestInvalidStateIsAJump has what is no handler that has just begun: all of it jumped.
+func TestInvalidStateIsAJump(t *testing.T) {
 	fw := testFirmware(nil, false)
 	for name, dump := range map[string]testDump{
 		"thread":            {reg: [16]uint32{14: 0xfffffff9, 15: leafAt}, xpsr: 1 << 30},
@@ -287,8 +287,9 @@ func TestInvalidState(t *testing.T) {
 	}
 }
 
-// TestUnrecorded has no bit of CFSR and HFSR, by who took the dump.
-func TestUnrecorded(t *testing.T) {
+// TestUnrecordedFaultSaysWhoTookTheDump has no bit of CFSR and HFSR, by who took the
+// dump.
+func TestUnrecordedFaultSaysWhoTookTheDump(t *testing.T) {
 	const asked = "No fault is recorded: CFSR and HFSR are zero. Software asked for the dump, as a failed assertion does."
 	const yet, took = "CFSR and HFSR are zero, yet the handler of ", " took the dump: "
 	const cleared = took + "the bits were cleared before, or software made the exception pending."
@@ -322,8 +323,8 @@ func TestUnrecorded(t *testing.T) {
 	}
 }
 
-// TestDecode has an instruction of each form.
-func TestDecode(t *testing.T) {
+// TestDecodeTellsReadsFromWrites has an instruction of each form.
+func TestDecodeTellsReadsFromWrites(t *testing.T) {
 	for _, tt := range []struct {
 		halves []uint16
 		want   string
@@ -379,7 +380,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestPlace(t *testing.T) {
+func TestPlaceNamesTheRegionOfAnAddress(t *testing.T) {
 	for addr, want := range map[uint32]string{
 		0: "a null pointer", 1: "a null pointer with an offset", 0xff: "a null pointer with an offset", 0x100: "in the code region",
 		0x1fff_ffff: "in the code region", 0x2000_0000: "in the SRAM region", 0x4000_0000: "in the peripheral region",

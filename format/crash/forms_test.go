@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// TestDebugForms has debug information in every form in which compilers write it: the
-// functions and lines at each instruction are those of the plain form.
-func TestDebugForms(t *testing.T) {
+// TestEveryDebugFormGivesTheSame has debug information in every form in which
+// compilers write it: the functions and lines at each instruction are those of the
+// plain form.
+func TestEveryDebugFormGivesTheSame(t *testing.T) {
 	want := formOf(t, compileTasks(t, "1", "-gdwarf-5"))
 	if !strings.Contains(want, "read_word tasks.c:7 inlined, read_sensor tasks.c:12 inlined, sensor_task tasks.c:18") {
 		t.Fatalf("got functions\n%s\nwant read_word inlined in read_sensor inlined in sensor_task", want)
@@ -48,9 +49,9 @@ func TestDebugForms(t *testing.T) {
 	})
 }
 
-// TestDroppedCode has debug information of a function that the linker left out: its
-// code and what is inlined in it stay at address 0, where other code may be.
-func TestDroppedCode(t *testing.T) {
+// TestDroppedCodeNamesNothing has debug information of a function that the linker left
+// out: its code and what is inlined in it stay at address 0, where other code may be.
+func TestDroppedCodeNamesNothing(t *testing.T) {
 	fw := mustLoad(t, compileTasks(t, "1", "-gdwarf-5 -ffunction-sections -Wl,--gc-sections"))
 	_, scopes := fw.debug.Locate([]uint32{2, 4})
 	for i, s := range scopes {

@@ -60,9 +60,9 @@ func crashUnderGDB(t *testing.T, machine, path string, way int) (frames []gdbFra
 	return frames, dump
 }
 
-// TestGDB compiles and crashes firmware, and holds the backtrace of what it writes
-// to the frames that GDB has of the running processor.
-func TestGDB(t *testing.T) {
+// TestFreshCrashHasTheFramesOfGDB compiles and crashes firmware, and holds the
+// backtrace of what it writes to the frames that GDB has of the running processor.
+func TestFreshCrashHasTheFramesOfGDB(t *testing.T) {
 	for _, tool := range []string{"arm-none-eabi-gcc", "qemu-system-arm", "gdb-multiarch"} {
 		needTool(t, tool)
 	}

@@ -52,8 +52,9 @@ func names(frames []Frame) string {
 
 const inISR = "leaf_crash isr_work IRQ0_Handler trigger app_run main Reset_Handler"
 
-// TestCases has dumps that once were refused, or told something false.
-func TestCases(t *testing.T) {
+// TestDumpsOnceMisreadAreReadRight has dumps that once were refused, or told something
+// false.
+func TestDumpsOnceMisreadAreReadRight(t *testing.T) {
 	files := readSet(t, crashset)
 	all := builds(t, files)
 	for _, tt := range []struct {
@@ -143,9 +144,9 @@ func TestRecursionIsCounted(t *testing.T) {
 	}
 }
 
-// TestHostile explains every hostile dump with every build, in no time and with
-// memory that is a small multiple of the input.
-func TestHostile(t *testing.T) {
+// TestHostileDumpsTakeLittleTimeAndMemory explains every hostile dump with every
+// build, in no time and with memory that is a small multiple of the input.
+func TestHostileDumpsTakeLittleTimeAndMemory(t *testing.T) {
 	files := readSet(t, crashset)
 	all := builds(t, files)
 	checked := 0
@@ -186,8 +187,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestReadForms reads one dump in the forms that it comes in.
-func TestReadForms(t *testing.T) {
+// TestEveryFormOfADumpIsRead reads one dump in the forms that it comes in.
+func TestEveryFormOfADumpIsRead(t *testing.T) {
 	whole := readSet(t, crashset)["m3-O2/s01.stk.core"]
 	raw := whole[264:]
 	digits := hex.EncodeToString(raw)
@@ -244,9 +245,9 @@ func mustRead(t *testing.T, b []byte) *Dump {
 	return d
 }
 
-// TestCutAnywhere cuts a dump at each place: what is there is read, and it is said
-// that something is missing.
-func TestCutAnywhere(t *testing.T) {
+// TestCutDumpSaysWhatIsLost cuts a dump at each place: what is there is read, and it
+// is said that something is missing.
+func TestCutDumpSaysWhatIsLost(t *testing.T) {
 	whole := readSet(t, crashset)["m4-O2/s09.stk.core"]
 	for n := range whole {
 		d, err := Read(whole[:n])

@@ -11,9 +11,10 @@ import (
 	"github.com/ulogkit/ulogkit/format/internal/firmware"
 )
 
-// TestMatch reads every dump of the set with every build. The right one is never
-// doubted, and few of the others are believed: mostly those that share the code.
-func TestMatch(t *testing.T) {
+// TestRightBuildIsNeverDoubted reads every dump of the set with every build. The right
+// one is never doubted, and few of the others are believed: mostly those that share
+// the code.
+func TestRightBuildIsNeverDoubted(t *testing.T) {
 	files := readSet(t, crashset)
 	all := builds(t, files)
 	wrong, believed := 0, 0
@@ -55,8 +56,8 @@ func sameCode(a, b string) bool {
 	return slices.Contains(same, a) && slices.Contains(same, b)
 }
 
-// TestChoose takes the right build of several.
-func TestChoose(t *testing.T) {
+// TestChooseTakesTheRightBuild takes the right build of several.
+func TestChooseTakesTheRightBuild(t *testing.T) {
 	files := readSet(t, crashset)
 	all := builds(t, files)
 	var candidates []*Firmware
@@ -74,8 +75,9 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestIdentity has a build that names itself, in the dump and in the firmware.
-func TestIdentity(t *testing.T) {
+// TestVerdictFollowsCommitBuildIDAndCode has a build that names itself, in the dump
+// and in the firmware.
+func TestVerdictFollowsCommitBuildIDAndCode(t *testing.T) {
 	const commit, other = "0123456789abcdef0123456789abcdef01234567", "fedcba9876543210fedcba9876543210fedcba98"
 	head := new(format.CoreDumpHeader)
 	set := func(hash, version string) {
@@ -141,8 +143,8 @@ func call(at, function uint32) []byte {
 	return []byte{byte(h), byte(h >> 8), byte(h2), byte(h2 >> 8)}
 }
 
-// TestDisplay has names of linkers as a person reads them.
-func TestDisplay(t *testing.T) {
+// TestNamesAreShownDemangled has names of linkers as a person reads them.
+func TestNamesAreShownDemangled(t *testing.T) {
 	for name, want := range map[string]string{
 		"main": "main", "work.constprop.0": "work", "work.isra.0.part.1": "work", "work.cold": "work", ".L3": ".L3", "": "",
 		"_ZN7drivers3bus6Sensor4readEi":                "drivers::bus::Sensor::read",
@@ -161,8 +163,8 @@ func TestDisplay(t *testing.T) {
 	}
 }
 
-// TestConcurrent uses one firmware from several goroutines.
-func TestConcurrent(t *testing.T) {
+// TestFirmwareIsReadByManyAtOnce uses one firmware from several goroutines.
+func TestFirmwareIsReadByManyAtOnce(t *testing.T) {
 	files := readSet(t, crashset)
 	fw := builds(t, files)["m3-O2-gz"]
 	d := mustRead(t, files["m3-O2-gz/s16.core"])
@@ -181,8 +183,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestArch reads what each build was made for.
-func TestArch(t *testing.T) {
+// TestArchIsReadFromEachBuild reads what each build was made for.
+func TestArchIsReadFromEachBuild(t *testing.T) {
 	all := builds(t, readSet(t, crashset))
 	for build, want := range map[string]firmware.Arch{"m0-Os": firmware.ArchV6SM, "m3-O2": 10, "m4-O2": 13, "m33-Os": 17, "cl-O2": 10} {
 		if got := all[build].arch; got != want {

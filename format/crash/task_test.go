@@ -9,9 +9,9 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// TestTaskName has firmware with the structs of three operating systems, and the
-// memory that it has when it begins.
-func TestTaskName(t *testing.T) {
+// TestTaskIsNamedAsItsSystemDoes has firmware with the structs of three operating
+// systems, and the memory that it has when it begins.
+func TestTaskIsNamedAsItsSystemDoes(t *testing.T) {
 	needTool(t, "arm-none-eabi-gcc")
 	for system, name := range map[string]string{"1": "FreeRTOS", "2": "Zephyr", "3": "ThreadX"} {
 		for _, debug := range []string{"-gdwarf-2", "-gdwarf-4", "-gdwarf-5", "-gdwarf-4 -gz", "-gdwarf-4 -gsplit-dwarf", "-gdwarf-5 -gsplit-dwarf"} {
@@ -35,8 +35,9 @@ func TestTaskName(t *testing.T) {
 	}
 }
 
-// TestTaskWithoutLayout has no debug information that tells where the name is.
-func TestTaskWithoutLayout(t *testing.T) {
+// TestTaskWithoutLayoutIsNamedByItsFunction has no debug information that tells where
+// the name is.
+func TestTaskWithoutLayoutIsNamedByItsFunction(t *testing.T) {
 	if got := taskOf(t, mustLoad(t, compileTasks(t, "1", "-g0")), nil); got != "sensor_task" {
 		t.Errorf("task is %q, want the function", got)
 	}

@@ -101,7 +101,7 @@ const inInterrupt = thumbBit | 20
 
 const whole = "leaf+8 pc, middle+14 cfi, outer+14 cfi, start+14 cfi"
 
-func TestUnwind(t *testing.T) {
+func TestUnwindFollowsRulesElseScansTheStack(t *testing.T) {
 	inLeaf := [16]uint32{3: 0x9001, 7: 70, 14: calls(middleAt), 15: leafAt + 8}
 	withPC := func(pc, lr uint32) [16]uint32 {
 		reg := inLeaf
@@ -251,8 +251,8 @@ func ehFrame(body string, augmented bool) []byte {
 	return b
 }
 
-// TestException goes through what the processor saves.
-func TestException(t *testing.T) {
+// TestExceptionIsUnwoundToWhatItInterrupted goes through what the processor saves.
+func TestExceptionIsUnwoundToWhatItInterrupted(t *testing.T) {
 	const thread, handler, task = 0xfffffff9, 0xfffffff1, 0xfffffffd
 	saved := func(lr, pc, xpsr uint32) []uint32 { return []uint32{0, 1, 2, 3, 12, lr, pc, xpsr} }
 	inMiddle := saved(calls(middleAt), leafAt+8, thumbBit)
@@ -305,9 +305,9 @@ func TestException(t *testing.T) {
 	}
 }
 
-// TestNullReturn has a function at address 0, as a vector table may be called:
-// a zeroed return address is not its address.
-func TestNullReturn(t *testing.T) {
+// TestNullReturnIsNoCallOfAddressZero has a function at address 0, as a vector table
+// may be called: a zeroed return address is not its address.
+func TestNullReturnIsNoCallOfAddressZero(t *testing.T) {
 	fw := testFirmware(plain(), false)
 	fw.functions = slices.Insert(fw.functions, 0, firmware.Function{Size: 0x40, Name: "vectors"})
 	dump := testDump{reg: [16]uint32{14: calls(middleAt), 15: leafAt + 8}, stack: []uint32{7, 1, 8, calls(startAt)}}
@@ -316,10 +316,10 @@ func TestNullReturn(t *testing.T) {
 	}
 }
 
-// TestThreadReturn has thread code whose lr, or a word of its stack, looks like
-// the return of a handler: it interrupted nothing, so what was saved is of its
-// own fault or left over.
-func TestThreadReturn(t *testing.T) {
+// TestThreadCodeInterruptedNothing has thread code whose lr, or a word of its stack,
+// looks like the return of a handler: it interrupted nothing, so what was saved is of
+// its own fault or left over.
+func TestThreadCodeInterruptedNothing(t *testing.T) {
 	const sp = testStack + 32
 	for _, lr := range []uint32{0xfffffffd, 0xfffffff9} {
 		own := []uint32{0, 1, 2, 3, 12, lr, leafAt + 8, thumbBit}
@@ -343,9 +343,9 @@ func TestThreadReturn(t *testing.T) {
 	}
 }
 
-// TestSplitMark has what Secure code saved in two pieces of memory: the mark at
-// the end of one, what the processor saved after it in another.
-func TestSplitMark(t *testing.T) {
+// TestSplitMarkOfSecureCodeIsFound has what Secure code saved in two pieces of memory:
+// the mark at the end of one, what the processor saved after it in another.
+func TestSplitMarkOfSecureCodeIsFound(t *testing.T) {
 	for _, saved := range [][]uint32{
 		{0, 1, 2, 3, 12, 5, leafAt + 8, thumbBit},
 		{0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit, calls(outerAt)},
@@ -364,9 +364,9 @@ func TestSplitMark(t *testing.T) {
 	}
 }
 
-// TestSecureRegisters has r4 to r11 saved by the processor, since the handler
-// was given others: the caller's frame pointer is among them.
-func TestSecureRegisters(t *testing.T) {
+// TestSecureRegistersGiveTheFramePointer has r4 to r11 saved by the processor, since
+// the handler was given others: the caller's frame pointer is among them.
+func TestSecureRegistersGiveTheFramePointer(t *testing.T) {
 	cfi := slices.Concat(common, rulesOf(leafAt, nil), rulesOf(middleAt, []byte("\x0c\x07\x08\x87\x02\x8e\x01")), rulesOf(outerAt, saves), rulesOf(startAt, saves))
 	const frame = testStack + 4*(10+8) // after all that was saved
 	saved := []uint32{0xfefa125b, 0, 4, 5, 6, frame + 8, 8, 9, 10, 11, 0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}
@@ -386,10 +386,11 @@ func TestSecureRegisters(t *testing.T) {
 	}
 }
 
-// TestExceptionReturn goes through all values that an exception return may have.
+// TestExceptionReturnsAreThoseOfTheArchitecture goes through all values that an
+// exception return may have.
 //
 // Source: Armv7-M ARM, table B1-8 and B1-9; Armv8-M ARM, EXC_RETURN.
-func TestExceptionReturn(t *testing.T) {
+func TestExceptionReturnsAreThoseOfTheArchitecture(t *testing.T) {
 	valid := map[uint32]bool{
 		// Armv7-M, and Secure code of Armv8-M: to a handler, to a thread on the
 		// main stack and on that of the tasks; with floating point and without.
@@ -406,8 +407,9 @@ func TestExceptionReturn(t *testing.T) {
 	}
 }
 
-// TestAlone has no firmware: lr is shown if it can be a return address.
-func TestAlone(t *testing.T) {
+// TestLRIsShownIfItCanBeAReturn has no firmware: lr is shown if it can be a return
+// address.
+func TestLRIsShownIfItCanBeAReturn(t *testing.T) {
 	for lr, want := range map[uint32]string{
 		calls(middleAt): "?+0 pc, ?+0 lr?", calls(middleAt) - 1: "?+0 pc", leafAt + 9: "?+0 pc",
 		0: "?+0 pc", 1: "?+0 pc", 0xffffffff: "?+0 pc", 0xfffffff9: "?+0 pc", 0xffffffbd: "?+0 pc",
@@ -419,8 +421,8 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// TestBadHandler has an exception whose handler is nowhere.
-func TestBadHandler(t *testing.T) {
+// TestMissingHandlerDoesNotEndTheCalls has an exception whose handler is nowhere.
+func TestMissingHandlerDoesNotEndTheCalls(t *testing.T) {
 	dump := testDump{
 		faults: []uint32{bitIBUSERR}, reg: [16]uint32{14: 0xfffffff9, 15: 0x9000}, xpsr: thumbBit | 16,
 		stack: slices.Concat([]uint32{0, 1, 2, 3, 12, calls(middleAt), leafAt + 8, thumbBit}, chain()),
@@ -431,8 +433,9 @@ func TestBadHandler(t *testing.T) {
 	}
 }
 
-// TestFunctionWithoutSize has a function of assembly, which goes up to the next.
-func TestFunctionWithoutSize(t *testing.T) {
+// TestFunctionWithoutSizeEndsAtTheNext has a function of assembly, which goes up to
+// the next.
+func TestFunctionWithoutSizeEndsAtTheNext(t *testing.T) {
 	fw := testFirmware(nil, false)
 	fw.functions = fw.functions[:2]
 	fw.functions[1].Size = 0
@@ -447,9 +450,9 @@ func TestFunctionWithoutSize(t *testing.T) {
 	}
 }
 
-// TestRecursion keeps the innermost and the outermost of many calls, and says
-// how many are between.
-func TestRecursion(t *testing.T) {
+// TestLongRecursionKeepsBothEnds keeps the innermost and the outermost of many calls,
+// and says how many are between.
+func TestLongRecursionKeepsBothEnds(t *testing.T) {
 	const depth = 10000
 	var stack []uint32
 	for range depth {
@@ -466,9 +469,9 @@ func TestRecursion(t *testing.T) {
 	}
 }
 
-// TestCostlyRules has programs that save their rules over and over, each time
+// TestCostlyRulesAreLeftOut has programs that save their rules over and over, each time
 // at the cost of a copy: they are left out.
-func TestCostlyRules(t *testing.T) {
+func TestCostlyRulesAreLeftOut(t *testing.T) {
 	var program []byte
 	for i := range 1000 {
 		program = append(program, 0x05, byte(i)|0x80, byte(i>>7), 1) // offset_extended
@@ -491,9 +494,9 @@ func TestCostlyRules(t *testing.T) {
 	}
 }
 
-// TestManyEntries has a section of nothing but short entries, each with another
-// common one.
-func TestManyEntries(t *testing.T) {
+// TestManyEntriesTakeFewAllocations has a section of nothing but short entries, each
+// with another common one.
+func TestManyEntriesTakeFewAllocations(t *testing.T) {
 	b := bytes.Clone(common)
 	for len(b) < 1<<20 {
 		at := uint32(len(b))
@@ -505,8 +508,8 @@ func TestManyEntries(t *testing.T) {
 	}
 }
 
-// TestBadELF reads the bad files that package dict refuses.
-func TestBadELF(t *testing.T) {
+// TestBadELFIsRefused reads the bad files that package dict refuses.
+func TestBadELFIsRefused(t *testing.T) {
 	paths, err := filepath.Glob("../dict/testdata/elf/bad/*.elf")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%d files, %v, want some", len(paths), err)
@@ -529,7 +532,7 @@ func TestBadELF(t *testing.T) {
 	}
 }
 
-func TestLoadErrors(t *testing.T) {
+func TestLoadErrorsSayWhatToGive(t *testing.T) {
 	dir := t.TempDir()
 	json, csv, text := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.csv"), filepath.Join(dir, "a.elf")
 	for path, content := range map[string]string{json: `{"v":1}`, csv: "address,text\n", text: "hello"} {

@@ -35,9 +35,9 @@ var variants = []variant{
 	{name: "debug information alone", make: [][]string{{"--only-keep-debug", "IN", "DIR/fw.elf"}}, lines: true, blind: true},
 }
 
-// TestVariants has the firmware in every form in which tools leave it: the frames
-// of GDB are there in each.
-func TestVariants(t *testing.T) {
+// TestEveryVariantHasTheFramesOfGDB has the firmware in every form in which tools
+// leave it: the frames of GDB are there in each.
+func TestEveryVariantHasTheFramesOfGDB(t *testing.T) {
 	needTool(t, "arm-none-eabi-objcopy")
 	files := readSet(t, crashset)
 	for _, build := range []string{"m3-O2", "m0-Os"} {
@@ -118,10 +118,10 @@ func (v variant) load(t *testing.T, whole string) *Firmware {
 	return all[0]
 }
 
-// TestDebugOnly is the case debug-only-elf: firmware without the bytes of the code.
-// The calls that the compiler lists stand for them: what GDB has is there, and at
-// most 5 % of what was scanned for is false. Clang lists jumps alone.
-func TestDebugOnly(t *testing.T) {
+// TestDebugInformationAloneIsEnough is the case debug-only-elf: firmware without the
+// bytes of the code. The calls that the compiler lists stand for them: what GDB has is
+// there, and at most 5 % of what was scanned for is false. Clang lists jumps alone.
+func TestDebugInformationAloneIsEnough(t *testing.T) {
 	needTool(t, "arm-none-eabi-objcopy")
 	files := readSet(t, crashset)
 	blind := variants[len(variants)-1]
