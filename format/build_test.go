@@ -80,7 +80,7 @@ func set[T any](field, from *T) {
 
 // The vectors, rebuilt from nothing but their decoded fields, give the bytes
 // that the agents wrote.
-func TestBuildVectors(t *testing.T) {
+func TestBuilderGivesTheBytesOfTheAgents(t *testing.T) {
 	for _, v := range logVectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
 			b, err := NewLogBuilder(v.Header.Version)
@@ -129,7 +129,7 @@ func TestBuildVectors(t *testing.T) {
 }
 
 // A number asked of a string is 0, and a text of a number nil.
-func TestArgOfOtherType(t *testing.T) {
+func TestArgOfOtherTypeIsZero(t *testing.T) {
 	s := ArgString("text")
 	if s.Int() != 0 || s.Uint() != 0 || s.Float() != 0 || ArgI32(7).Text() != nil || (Arg{}).Int() != 0 {
 		t.Errorf("got string as number %d, %d, %v, number as text %q, none as number %d, want 0, nil and 0",
@@ -153,7 +153,7 @@ func TestBuildDropsNinthArgument(t *testing.T) {
 }
 
 // Of several strings a reader takes the last ones for dropped, whichever was.
-func TestDroppedComesLast(t *testing.T) {
+func TestDroppedStringsComeLast(t *testing.T) {
 	for _, args := range [][]Arg{{ArgString("kept"), ArgDropped()}, {ArgDropped(), ArgString("kept")}} {
 		payload, err := (&Record{Args: args}).AppendTo(nil)
 		if err != nil {
@@ -174,7 +174,7 @@ func TestDroppedComesLast(t *testing.T) {
 	}
 }
 
-func TestBuildRefusals(t *testing.T) {
+func TestRefusedRecordLeavesTheLogAlone(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		r    Record
@@ -212,7 +212,7 @@ func TestBuildRefusals(t *testing.T) {
 
 // A log is filled to the last byte that its length field can tell, and not one
 // further.
-func TestBuildFull(t *testing.T) {
+func TestLogIsFilledToTheLastByte(t *testing.T) {
 	for _, version := range []uint8{1, 3} {
 		b, err := NewLogBuilder(version)
 		if err != nil {

@@ -90,7 +90,7 @@ func decode(d *Decoder, stream []byte, next func() int, take func(Event)) {
 
 func whole() int { return math.MaxInt }
 
-func TestDecoderGood(t *testing.T) {
+func TestDecoderGivesGoodStreamsBackWhole(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	stream, at := randomLogs(t, rng, 20000)
 	var d Decoder
@@ -124,7 +124,7 @@ func TestDecoderGood(t *testing.T) {
 
 // On 200,000 frames with 20 random byte flips at least 199,900 come back, and
 // what is not as it was written is never called verified.
-func TestDecoderDamaged(t *testing.T) {
+func TestDecoderLosesLittleToDamage(t *testing.T) {
 	for seed := range uint64(4) {
 		for _, validate := range []bool{false, true} {
 			t.Run(fmt.Sprintf("seed=%d,valid_addr=%v", seed, validate), func(t *testing.T) {
@@ -252,7 +252,7 @@ func damage(rng *rand.Rand, stream []byte) []byte {
 
 // The events are the same however the stream is cut, and they put together are
 // the stream.
-func TestDecoderChunks(t *testing.T) {
+func TestDecoderGivesTheSameInAnyChunks(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		stream, _ := randomLogs(t, rng, 1+rng.IntN(8000))
@@ -291,7 +291,7 @@ func TestDecoderChunks(t *testing.T) {
 
 // A single damaged byte, wherever it is, costs at most the frame it lies in,
 // and a damaged header costs no frame.
-func TestDecoderEveryByte(t *testing.T) {
+func TestDamagedByteCostsAtMostItsFrame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 5))
 	var stream []byte
 	headers := make(map[int64]int)
@@ -359,7 +359,7 @@ func TestDecoderEveryByte(t *testing.T) {
 
 // A whole log with its right checksum is found between junk, however few frames
 // it has.
-func TestDecoderShortLog(t *testing.T) {
+func TestDecoderFindsShortLogsInJunk(t *testing.T) {
 	junk := bytes.Repeat([]byte{0xee}, 50)
 	for _, version := range []uint8{1, 3} {
 		for frames := 1; frames <= minChain; frames++ {
@@ -396,7 +396,7 @@ func TestDecoderShortLog(t *testing.T) {
 }
 
 // A stream that ends early keeps what there is of its last frame.
-func TestDecoderTail(t *testing.T) {
+func TestDecoderKeepsTheTail(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	stream, at := randomLogs(t, rng, 30)
 	for n := range stream {
@@ -430,7 +430,7 @@ func TestDecoderTail(t *testing.T) {
 
 // Bytes are a tail only where more of them could have completed something, and
 // what is skipped has the reason that applies.
-func TestDecoderReasons(t *testing.T) {
+func TestDecoderGivesTheReasonThatApplies(t *testing.T) {
 	build := func(data []byte, damage byte) []byte {
 		b := LogBuilder{data: data}
 		log, err := b.AppendTo(nil)
@@ -465,7 +465,7 @@ func TestDecoderReasons(t *testing.T) {
 }
 
 // What the decoder holds back is bounded, whatever it is fed.
-func TestDecoderMemory(t *testing.T) {
+func TestDecoderHoldsBoundedMemory(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	junk := make([]byte, 1<<20)
 	for i := range junk {
@@ -490,7 +490,7 @@ func TestDecoderMemory(t *testing.T) {
 
 // Damage to token, sequence or times of a header goes unnoticed, as the doc
 // warns; damage to any other byte of a log does not.
-func TestVerifiedCovers(t *testing.T) {
+func TestVerifiedCoversAllButTokenAndTimes(t *testing.T) {
 	for version, open := range map[uint8]int{1: 9, 3: 13} { // bytes before len_data
 		b, err := NewLogBuilder(version)
 		if err != nil {
@@ -520,7 +520,7 @@ func TestVerifiedCovers(t *testing.T) {
 
 // A loop that is left early has taken the bytes up to Next, and no more: what is
 // fed from there on goes on with the next event, whole or in chunks.
-func TestDecoderEarlyExit(t *testing.T) {
+func TestDecoderGoesOnAfterAnEarlyExit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	stream, _ := randomLogs(t, rng, 5000)
 	for range 20 { // in damage the decoder holds bytes back

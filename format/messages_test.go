@@ -22,7 +22,7 @@ func changed(b []byte, at int, with ...byte) []byte {
 }
 
 // Every message says what is wrong, where, and with which values.
-func TestCheckMessages(t *testing.T) {
+func TestCheckErrorsSayWhatAndWhere(t *testing.T) {
 	log, dump := goodBytes(t)
 	sealed := func(b []byte) []byte {
 		if l, _, err := ParseLog(b); err == nil {
@@ -140,7 +140,7 @@ func resealed(b []byte) []byte {
 }
 
 // A number that no parser has seen is told, and costs no allocation.
-func TestVersionError(t *testing.T) {
+func TestUnknownVersionIsToldWithoutAllocation(t *testing.T) {
 	for version := range 256 {
 		_, _, err := ParseLog(bytes.Repeat([]byte{byte(version)}, 70000))
 		var v VersionError
@@ -150,7 +150,7 @@ func TestVersionError(t *testing.T) {
 	}
 }
 
-func TestCrashDumpAllocations(t *testing.T) {
+func TestCrashDumpIsReadWithoutAllocation(t *testing.T) {
 	_, dump := goodBytes(t)
 	for name, b := range map[string][]byte{
 		"good": dump, "cut": dump[:300], "empty": nil,
@@ -180,7 +180,7 @@ func TestCrashDumpAllocations(t *testing.T) {
 	}
 }
 
-func TestStackOverflow(t *testing.T) {
+func TestStackOverflowIsRecognized(t *testing.T) {
 	_, dump := goodBytes(t)
 	marked := append(bytes.Clone(dump), 0xac, 0xce, 0x55, 0xed) // as CrashCatcher writes it
 	head := (*CoreDumpHeader)(marked)
@@ -202,7 +202,7 @@ func TestStackOverflow(t *testing.T) {
 	}
 }
 
-func TestDeviceInfo(t *testing.T) {
+func TestDeviceInfoMayLackItsLastTexts(t *testing.T) {
 	full := append([]byte{0x78, 0x56, 0x34, 0x12}, "SN-001\x00MyDevice\x00v1.0.0\x00abc123\x00"...)
 	for cut, want := range map[int][4]string{
 		len(full): {"SN-001", "MyDevice", "v1.0.0", "abc123"},
@@ -231,7 +231,7 @@ func TestDeviceInfo(t *testing.T) {
 	}
 }
 
-func TestLogConfig(t *testing.T) {
+func TestLogConfigLevelIsChecked(t *testing.T) {
 	b := []byte{2, 0xff, 0xff, 0xff, 0xff, 0x10, 0x0e, 0, 0}
 	c, rest, err := ParseLogConfig(b)
 	if err != nil || len(rest) > 0 || c.Level() != LevelWarning || c.ModuleFlags() != 0xffffffff || c.TimeoutSeconds() != 3600 {
@@ -247,7 +247,7 @@ func TestLogConfig(t *testing.T) {
 
 // The cloud's message may hold names behind the nine bytes, and a level that no
 // device has is INFO (case seed/config-names).
-func TestLogConfigMessage(t *testing.T) {
+func TestMessageOfLogConfigMayHoldNames(t *testing.T) {
 	b := []byte("\x02\x03\x00\x00\x00\x58\x02\x00\x00[\"COMM\",\"SENSOR\"]")
 	v, names, err := ParseLogConfigMessage(b)
 	if err != nil || v.Level() != LevelWarning || v.ModuleFlags() != 3 || v.TimeoutSeconds() != 600 || string(names) != `["COMM","SENSOR"]` {

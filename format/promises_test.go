@@ -70,7 +70,7 @@ func generated(t *testing.T) []string {
 
 // Getters, setters and parsers of fixed views, and what a loop over frames and
 // arguments calls at each step, cost no call.
-func TestInlined(t *testing.T) {
+func TestAccessorsAreInlined(t *testing.T) {
 	inlined := make(map[string]bool)
 	for _, line := range compile(t, "-m") {
 		if _, name, ok := strings.Cut(line, ": can inline "); ok {
@@ -92,7 +92,7 @@ func TestInlined(t *testing.T) {
 // and arguments, or in the checksums. Left are those of tails whose length is
 // the result of arithmetic, each behind a comparison with what is there, and that
 // of clearing what a text leaves of its field.
-func TestBoundsChecks(t *testing.T) {
+func TestNoBoundsCheckIsLeft(t *testing.T) {
 	position := regexp.MustCompile(`([a-z0-9_]+\.go):(\d+):\d+: Found Is(Slice)?InBounds`)
 	allowed := map[string]string{
 		"zcore_dump.go":     "rest[:nCrash:nCrash]",

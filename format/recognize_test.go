@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestRecognize(t *testing.T) {
+func TestRecognizeTellsContentFromItsBeginning(t *testing.T) {
 	dump := append(make([]byte, CoreDumpHeaderSize), "cC\x03\x00rest"...)
 	for _, c := range []struct {
 		b    []byte

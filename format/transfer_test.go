@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestTransfer(t *testing.T) {
+func TestTransferAnswersEachChunk(t *testing.T) {
 	type step struct {
 		offset, total uint16
 		data          string
@@ -77,7 +77,7 @@ func TestTransfer(t *testing.T) {
 
 // The longest transfer arrives whole over a link that repeats and loses chunks
 // and answers, the device following the answers.
-func TestTransferLossy(t *testing.T) {
+func TestTransferSurvivesLossAndRepetition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	sent := make([]byte, 65535)
 	for i := range sent {
@@ -122,7 +122,7 @@ func TestTransferLossy(t *testing.T) {
 	}
 }
 
-func TestChunkWithoutTotal(t *testing.T) {
+func TestChunkWithoutTotalIsRefused(t *testing.T) {
 	if _, _, err := ParseChunk([]byte{0, 0, 0, 0, 1}); !errors.Is(err, ErrValue) {
 		t.Errorf("a transfer of 0 bytes: error %v, want ErrValue", err)
 	}

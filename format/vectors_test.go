@@ -24,7 +24,7 @@ func logVectors(t testing.TB) []formattest.Log {
 	return vectors
 }
 
-func TestLogVectors(t *testing.T) {
+func TestLogVectorsAreReadAsRecorded(t *testing.T) {
 	for _, v := range logVectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
 			l, rest, err := ParseLog(v.Buffer)
@@ -153,7 +153,7 @@ func checkArg(t *testing.T, format string, a Arg, want formattest.Arg) {
 	}
 }
 
-func TestCoreDumpVectors(t *testing.T) {
+func TestCoreDumpVectorsAreReadAsRecorded(t *testing.T) {
 	for _, v := range formattest.Dumps(t) {
 		t.Run(v.Name, func(t *testing.T) {
 			d, rest, err := ParseCoreDump(v.Core)

@@ -33,7 +33,7 @@ func withEpoch(t *testing.T, epochUs uint64) []byte {
 }
 
 // What is patched into a header is read back, and the checksum stays right.
-func TestPatchHeader(t *testing.T) {
+func TestPatchedHeaderKeepsItsChecksum(t *testing.T) {
 	for _, epoch := range []uint64{1_732_829_000_000_000, 0} {
 		b := withEpoch(t, epoch)
 		if err := CheckLog(b); err != nil {
@@ -72,7 +72,7 @@ func TestPatchHeader(t *testing.T) {
 
 // The token lies at the same place in every version, so that one can be written
 // into a log whose version is not known.
-func TestTokenOfAnyVersion(t *testing.T) {
+func TestTokenLiesAtOnePlaceInEveryVersion(t *testing.T) {
 	for i := range logLayouts {
 		if at := logLayouts[i].ofsSessionToken; at != ofsToken {
 			t.Errorf("version %d: got the token at %d, want %d", logLayouts[i].version, at, ofsToken)
@@ -103,7 +103,7 @@ func TestTokenOfAnyVersion(t *testing.T) {
 
 // Bytes that are no frame may end the data of a version 4 log, and bytes may
 // follow it (case log-v4, b4t): they are told, and no record is lost.
-func TestTrailing(t *testing.T) {
+func TestTrailingBytesAreToldAndLoseNothing(t *testing.T) {
 	good := withEpoch(t, 1)
 	l, _, err := ParseLog(good)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/ulogkit/ulogkit/format/topic"
 )
 
-func TestFilters(t *testing.T) {
+func TestFiltersAreBuiltOrRefused(t *testing.T) {
 	for want, f := range map[string]name{
 		"binlog/v0/42/+":     {Kind: topic.Log, Customer: "42", Application: topic.Any},
 		"binlog/v0/42/+/+":   {Kind: topic.Log, Customer: "42", Group: topic.Any, Application: topic.Any},
@@ -33,7 +33,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestSharedFilters(t *testing.T) {
+func TestSharedFiltersAreBuiltAndCut(t *testing.T) {
 	got, err := topic.Shared("g", "binlog/v0/42/+")
 	if got != "$share/g/binlog/v0/42/+" || err != nil {
 		t.Errorf("got %q, %v, want \"$share/g/binlog/v0/42/+\"", got, err)
@@ -52,7 +52,7 @@ func TestSharedFilters(t *testing.T) {
 	}
 }
 
-func TestFilterCustomer(t *testing.T) {
+func TestFilterTellsItsOnlyCustomer(t *testing.T) {
 	for filter, want := range map[string]string{
 		"binlog/v0/42/+": "42", "$share/g/core-dump/v0/42": "42", "boot/v0/42/#": "42", "config/v0/42/7/SN": "42", "upload/v0/42/9": "42",
 		"upload/v0/firmware/42/board": "42", "p/binlog/v0/42/+": "42",

@@ -62,7 +62,7 @@ func TestEachFormIsTakenApartAndPutTogether(t *testing.T) {
 }
 
 // Case delivery/topic-three-segments: three readers, three answers.
-func TestNamesThatAreNoTopic(t *testing.T) {
+func TestNamesThatAreNoTopicAreRefused(t *testing.T) {
 	for _, s := range []string{
 		"", "/", "boot", "boot/v0", "boot/v0/", "boot/v0/C", "boot/v0/C/G/7/S/x", "boot/v0/C//7", "boot/v0//7", "boot/v0/C/7/",
 		"core-dump/v0/7/g/42", "core-dump/v0/", "core-dump/v0/C/", "binlog/v0/C", "binlog/v0/C/G/7/S", "binlog/v1/C/7", "Binlog/v0/C/7",
@@ -253,7 +253,7 @@ func TestApplicationIDIsDecimalOf32Bits(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestExplainSaysWhyANameIsNoTopic(t *testing.T) {
 	for name, want := range map[string]string{
 		"binlog/v0/1/2":      "",
 		"binlog/v1/1/2":      `the version is "v1" and not "v0"`,
