@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-func TestUsage(t *testing.T) {
+func TestWrongUseIsExplained(t *testing.T) {
 	for _, c := range []struct {
 		args string
 		code int
@@ -135,7 +135,7 @@ func TestNoticesAreCurrent(t *testing.T) {
 
 // A module without a licence cannot be released; one that stands twice is named twice
 // and quoted once, also where its lines are broken otherwise.
-func TestNotices(t *testing.T) {
+func TestNoticesQuoteEachLicenceOnce(t *testing.T) {
 	folder := func(name, text string) map[string]bool {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -194,7 +194,7 @@ func TestStablePackagesAreThere(t *testing.T) {
 
 // The files that packages are made of are there, and so is the user that the unit runs
 // as: systemd calls a dynamic user as the unit.
-func TestPackageFiles(t *testing.T) {
+func TestFilesOfPackagesAreThere(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
 	config, err := os.ReadFile(".release/nfpm.yaml")
 	if err != nil {

@@ -18,7 +18,7 @@ const installing = "ULOGKIT_INSTALL"
 
 // The bill of materials of each binary of a release is what the schema of CycloneDX says,
 // and names what the binary is made of.
-func TestBillOfMaterials(t *testing.T) {
+func TestBillOfMaterialsNamesEveryPart(t *testing.T) {
 	schema := schemaOfBills(t)
 	const good = `{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [{"type": "library", "name": "a", "licenses": [{"license": {"id": "MIT"}}]}]}`
 	if err := validate(t, schema, good); err != nil {

@@ -36,7 +36,7 @@ type workflow struct {
 // The release workflow is what GitHub reads, calls .ci/run before anything is released,
 // and the release command with flags that it has; what is attested and published is what
 // that writes.
-func TestReleaseWorkflow(t *testing.T) {
+func TestWorkflowChecksBeforeItReleases(t *testing.T) {
 	top := filepath.Join("..", "..")
 	b, err := os.ReadFile(filepath.Join(top, ".github", "workflows", "release.yml"))
 	if err != nil {
