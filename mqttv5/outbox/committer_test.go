@@ -102,7 +102,7 @@ func TestCommitterOnFullDiskRefusesRecordsAlone(t *testing.T) {
 			}
 			go d.run()
 			if err := d.close(); c.lost != errors.Is(err, errFull) {
-				t.Errorf("close: %v", err)
+				t.Errorf("got %v from close, want %v in it: %v", err, errFull, c.lost)
 			}
 			if !slices.Equal(d.written, c.written) || !slices.Equal(d.said, c.said) {
 				t.Errorf("written %q, want %q; said %q, want %q", d.written, c.written, d.said, c.said)
@@ -133,28 +133,28 @@ func TestCommitterTriesAgainWhatItKeeps(t *testing.T) {
 		tried := 0
 		rest(0, func() {
 			if len(d.written) > 0 || !slices.Equal(d.said, []string{"1: disk is full", "r1: disk is full"}) {
-				t.Errorf("on a full disk: written %q, said %q", d.written, d.said)
+				t.Errorf("on a full disk: got %q written and %q said, want nothing written and k1 and r1 told of the full disk", d.written, d.said)
 			}
 			tried = d.tried
 		})
 
 		rest(time.Minute, func() {
 			if n := d.tried - tried; n < 30 || n > 300 {
-				t.Errorf("tried %d times in a minute", n)
+				t.Errorf("got %d tries in a minute, want 30 to 300", n)
 			}
 			d.fits = 2
 		})
 
 		rest(2*keptDelay, func() {
 			if !slices.Equal(d.written, []string{"k1", "k2"}) || d.said[len(d.said)-1] != "0: <nil>" {
-				t.Errorf("with room: written %q, said %q", d.written, d.said)
+				t.Errorf("with room: got %q written and %q said, want k1 and k2 written and \"0: <nil>\" said last", d.written, d.said)
 			}
 			tried = d.tried
 		})
 
 		rest(time.Minute, func() {
 			if d.tried != tried {
-				t.Error("it goes on although nothing is to be written")
+				t.Errorf("got %d more tries though nothing is to be written, want none", d.tried-tried)
 			}
 		})
 

@@ -184,7 +184,7 @@ func TestF43KillDuringCompaction(t *testing.T) {
 		}
 
 		if _, err := os.Stat(filepath.Join(dir, "outbox.db.tmp")); err == nil {
-			t.Error("the half of a file was left")
+			t.Error("got outbox.db.tmp left half written, want it removed")
 		}
 		os.RemoveAll(dir)
 	}

@@ -19,7 +19,7 @@ func compactBelowStrace(t *testing.T, file []byte, inject string) (dir, said str
 	t.Helper()
 	if _, err := exec.LookPath("strace"); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("strace is not installed")
+			t.Fatal("got no strace in the path, want it installed where CI runs")
 		}
 		t.Skip("strace is not installed")
 	}
@@ -34,11 +34,11 @@ func compactBelowStrace(t *testing.T, file []byte, inject string) (dir, said str
 	out, err := cmd.CombinedOutput()
 	status := (*exec.ExitError)(nil)
 	if err != nil && !errors.As(err, &status) {
-		t.Fatal(err)
+		t.Fatalf("got %v from strace, want it to run", err)
 	}
 
 	if status != nil && !killedBy(status) {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("got %v from the child, want success or a kill: %s", err, out)
 	}
 
 	return dir, string(out), status != nil
@@ -64,16 +64,16 @@ func TestF43KillAtEveryCall(t *testing.T) {
 			o := openOutbox(t, dir)
 			expect(t, o, left)
 			if err := o.Close(); err != nil {
-				t.Errorf("killed at %s %d: %v: %s", call, n, err, said)
+				t.Errorf("killed at %s %d: got %v from Close, want no error: %s", call, n, err, said)
 			}
 			if leftovers, err := filepath.Glob(filepath.Join(dir, "*.tmp")); err != nil || len(leftovers) > 0 {
-				t.Errorf("killed at %s %d: %q is left, error %v", call, n, leftovers, err)
+				t.Errorf("killed at %s %d: got %q left, error %v, want nothing left", call, n, leftovers, err)
 			}
 		}
 	}
 
 	if points < 8 {
-		t.Errorf("killed at %d calls; where are the others?", points)
+		t.Errorf("got %d calls to be killed at, want at least 8", points)
 	}
 	t.Logf("killed at %d calls", points)
 }
@@ -93,12 +93,12 @@ func TestF45CompactionFails(t *testing.T) {
 		}
 
 		if leftovers, err := filepath.Glob(filepath.Join(dir, "*.tmp")); err != nil || len(leftovers) > 0 {
-			t.Errorf("%s: %q is left, error %v", inject, leftovers, err)
+			t.Errorf("%s: got %q left, error %v, want nothing left", inject, leftovers, err)
 		}
 		o := openOutbox(t, dir)
 		expect(t, o, left)
 		if err := o.Close(); err != nil {
-			t.Errorf("%s: %v", inject, err)
+			t.Errorf("%s: got %v from Close, want no error", inject, err)
 		}
 
 		if shrunk := size(t, dir); shrunk > int64(len(file))/2 {

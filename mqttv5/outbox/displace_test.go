@@ -195,6 +195,6 @@ func TestLevelIsTheHighestWithin(t *testing.T) {
 		t.Errorf("got %v, want %v", got, format.LevelError)
 	}
 	if got := payload.LogLevel([]byte("junk")); got != format.LevelDebug {
-		t.Errorf("got %v of junk", got)
+		t.Errorf("got level %v of junk, want %v", got, format.LevelDebug)
 	}
 }

@@ -37,23 +37,23 @@ func TestF17DiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(accepted) < 20 {
-		t.Errorf("only %d were accepted", len(accepted))
+		t.Errorf("got %d records accepted before the disk was full, want at least 20", len(accepted))
 	}
 
 	o := openOutbox(t, dir)
 	defer o.Close()
 	for r, err := range o.Records() {
 		if err != nil || r.State != StateWaiting {
-			t.Errorf("%+v, %v", r, err)
+			t.Errorf("got record %+v, error %v, want it waiting and no error", r, err)
 		}
 		delete(accepted, r.ID)
 	}
 
 	if len(accepted) > 0 {
-		t.Errorf("%d accepted records are gone", len(accepted))
+		t.Errorf("got %d accepted records missing, want none", len(accepted))
 	}
 	if s := o.Stats(); s.Damaged != 0 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("got stats %+v, want none damaged", s)
 	}
 }
 
@@ -110,13 +110,13 @@ func surviving(t testing.TB, dir string, payloads map[string][]byte) (good, dama
 		}
 		b, err := o.Payload(r.ID)
 		if err != nil || !bytes.Equal(b, payloads[r.ID]) {
-			t.Errorf("%s was altered: %v", r.ID, err)
+			t.Errorf("%s: got payload %q, error %v, want %q", r.ID, b, err, payloads[r.ID])
 		}
 		good++
 	}
 
 	if s := o.Stats(); s.Waiting != good || s.Damaged != damaged {
-		t.Errorf("stats %+v, found %d and %d", s, good, damaged)
+		t.Errorf("got stats %+v, want %d waiting and %d damaged, as listed", s, good, damaged)
 	}
 
 	// It goes on working.
@@ -162,7 +162,8 @@ func TestF19BitFlips(t *testing.T) {
 		}
 		good, damaged := surviving(t, d, payloads)
 		if good < records-1 || good+damaged > records+1 {
-			t.Errorf("flip at %d: %d of %d records survived, %d set aside", at, good, records, damaged)
+			t.Errorf("flip at %d: got %d good records and %d set aside, want at least %d good and at most %d in all",
+				at, good, damaged, records-1, records+1)
 		}
 
 		aside, err := filepath.Glob(filepath.Join(d, "*.damaged-*"))
@@ -173,14 +174,14 @@ func TestF19BitFlips(t *testing.T) {
 		if damaged > 0 || len(aside) > 0 {
 			caught++
 		} else if good != records {
-			t.Errorf("flip at %d: a record vanished without a trace", at)
+			t.Errorf("flip at %d: got %d good records and nothing set aside, want all %d or a trace of what is missing", at, good, records)
 		}
 
 		os.RemoveAll(d)
 	}
 
 	if caught < flips/4 {
-		t.Errorf("%d of %d flips were noticed; the rest hit unused bytes?", caught, flips)
+		t.Errorf("got %d of %d flips noticed, want at least %d; the rest hit unused bytes?", caught, flips, flips/4)
 	}
 }
 
@@ -204,10 +205,11 @@ func TestF19Truncation(t *testing.T) {
 		good, _ := surviving(t, d, payloads)
 		// The file may hold older copies of a record, from before a page split.
 		if good > records || (whole > 0 && good == 0) {
-			t.Errorf("cut at %d of %d: %d records survived, %d were in it", n, len(file), good, whole)
+			t.Errorf("cut at %d of %d: got %d records though %d whole ones were in it, want at most %d, and some where there are whole ones",
+				n, len(file), good, whole, records)
 		}
 		if n >= len(file)-1 && good != records {
-			t.Errorf("cut by one byte: %d of %d survived", good, records)
+			t.Errorf("cut at %d of %d: got %d records, want %d", n, len(file), good, records)
 		}
 	}
 }
@@ -238,7 +240,7 @@ func TestF19DamageWhileOpen(t *testing.T) {
 
 	f.Close()
 	if at < 0 {
-		t.Fatal("record not found")
+		t.Fatal("got no text of the third record in the file, want it there to damage it")
 	}
 	delivered := 0
 	for o.Stats().Waiting > 0 {
@@ -255,7 +257,7 @@ func TestF19DamageWhileOpen(t *testing.T) {
 
 	for r := range o.Records() {
 		if r.State != StateDamaged {
-			t.Errorf("%+v", r)
+			t.Errorf("got record %+v, want the damaged one alone", r)
 		}
 		if err := o.Drop(r.ID); err != nil {
 			t.Error(err)
@@ -263,7 +265,7 @@ func TestF19DamageWhileOpen(t *testing.T) {
 	}
 
 	if s := o.Stats(); s.Damaged != 0 || s.Bytes != 0 {
-		t.Errorf("after Drop: %+v", s)
+		t.Errorf("after Drop: got stats %+v, want none damaged and 0 bytes", s)
 	}
 }
 
@@ -271,10 +273,10 @@ func TestF20SecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	c := childtest.Start(t, "hold", dir)
 	if line, _ := c.Line(); line != "open" {
-		t.Fatalf("child said %q", line)
+		t.Fatalf("got %q from the child, want \"open\"", line)
 	}
 	if _, err := Open(Config{Dir: dir}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("second process: %v", err)
+		t.Errorf("second process: got %v, want %v that says another process has it", err, fault.ErrStorage)
 	}
 	c.Stdin.Close()
 	if err := c.Wait(); err != nil {
@@ -299,14 +301,14 @@ func TestF21ClockJumps(t *testing.T) {
 				submitText(t, o, n%2, "x") // not refused for its age
 			}
 			if age := o.Stats().OldestAge; age > time.Minute {
-				t.Errorf("at %v the oldest is %v old", wall, age)
+				t.Errorf("at %v: got %v as the age of the oldest, want at most %v", wall, age, time.Minute)
 			}
 		}
 		last := map[string]uint64{}
 		for o.Stats().Waiting > 0 {
 			l := lease(t, o)
 			if l.e.seq < last[l.Record.Device.DeviceSerial] {
-				t.Errorf("record %d came after %d", l.e.seq, last[l.Record.Device.DeviceSerial])
+				t.Errorf("got record %d after %d of its device, want the order of acceptance", l.e.seq, last[l.Record.Device.DeviceSerial])
 			}
 			last[l.Record.Device.DeviceSerial] = l.e.seq
 			l.Done()

@@ -286,7 +286,7 @@ func TestSubmitReturnsAfterFsync(t *testing.T) {
 		return os.Mkdir(filepath.Join(dir, "accepted"), 0o700)
 	})
 	if failed {
-		t.Fatal("the step failed")
+		t.Fatal("got a step that failed, want the record submitted")
 	}
 
 	at := slices.Index(calls, "mkdir accepted")

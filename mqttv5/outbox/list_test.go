@@ -139,7 +139,7 @@ func TestListChangesNothing(t *testing.T) {
 			t.Errorf("flip at %d: got %d records, %v, want ErrStorage", at, len(got), err)
 		}
 		if now, err := os.ReadFile(name); err != nil || !slices.Equal(now, bad) {
-			t.Fatalf("flip at %d: the file was changed (%v)", at, err)
+			t.Fatalf("flip at %d: got a file of %d bytes, error %v, want the %d bytes unchanged", at, len(now), err, len(bad))
 		}
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {

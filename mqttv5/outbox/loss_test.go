@@ -24,7 +24,7 @@ func ruin(t *testing.T, dir, letters string) {
 	for _, letter := range []byte(letters) {
 		text := bytes.Repeat([]byte{letter}, 700)
 		if !bytes.Contains(b, text) {
-			t.Fatalf("no record of %c", letter)
+			t.Fatalf("got no record of %c in the file, want one to ruin", letter)
 		}
 		b = bytes.ReplaceAll(b, text, make([]byte, len(text)))
 	}
@@ -37,7 +37,7 @@ func oneLoss(t *testing.T, dir string) Loss {
 	t.Helper()
 	losses, err := Losses(dir)
 	if err != nil || len(losses) != 1 {
-		t.Fatalf("losses %+v, %v", losses, err)
+		t.Fatalf("got losses %+v, error %v, want one loss", losses, err)
 	}
 	return losses[0]
 }
@@ -47,11 +47,11 @@ func TestF44LossIsCounted(t *testing.T) {
 	ruin(t, dir, "bd")
 	o := openOutbox(t, dir)
 	if s := o.Stats(); s.Waiting != 3 || s.Accepted != 3 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("got stats %+v, want 3 waiting and 3 accepted", s)
 	}
 	l := oneLoss(t, dir)
 	if n, known := l.Lost(); n != 2 || !known || l.Held != 5 || l.Restored != 3 || l.Accepted {
-		t.Errorf("loss %+v, %d gone, known %v", l, n, known)
+		t.Errorf("got loss %+v, lost %d, known %v, want 5 held, 3 restored, 2 lost, known, and not accepted", l, n, known)
 	}
 
 	// It stays, and is accepted while the outbox is open.
@@ -61,13 +61,13 @@ func TestF44LossIsCounted(t *testing.T) {
 	o = openOutbox(t, dir)
 	defer o.Close()
 	if again := oneLoss(t, dir); again != l {
-		t.Errorf("at first %+v, then %+v", l, again)
+		t.Errorf("got loss %+v after reopening, want %+v", again, l)
 	}
 	if err := AcceptLosses(dir, []Loss{l}); err != nil {
 		t.Fatal(err)
 	}
 	if !oneLoss(t, dir).Accepted {
-		t.Error("it was not accepted")
+		t.Error("got a loss that is not accepted, want it accepted")
 	}
 }
 
@@ -89,10 +89,10 @@ func TestF44SecondLoss(t *testing.T) {
 
 	losses, err := Losses(dir)
 	if err != nil || len(losses) != 2 || !losses[0].Accepted || losses[1].Accepted {
-		t.Fatalf("losses %+v, %v", losses, err)
+		t.Fatalf("got losses %+v, error %v, want two, of which the first is accepted and the second is not", losses, err)
 	}
 	if l := losses[1]; l.Held != 4 || l.Restored != 3 {
-		t.Errorf("second loss %+v", l)
+		t.Errorf("got second loss %+v, want 4 held and 3 restored", l)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestF44NothingLost(t *testing.T) {
 	ruin(t, dir, "")
 	openOutbox(t, dir).Close()
 	if l := oneLoss(t, dir); !l.None() || l.Restored != 5 {
-		t.Errorf("loss %+v", l)
+		t.Errorf("got loss %+v, want nothing lost and 5 restored", l)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestF44UnknownAfterDeliveries(t *testing.T) {
 		{Counted: true, Held: 5, Restored: 6, Exact: true},
 	} {
 		if n, known := l.Lost(); known || n != 0 || l.None() {
-			t.Errorf("%+v: %d, known %v", l, n, known)
+			t.Errorf("%+v: got %d lost, known %v, None %v, want 0 lost, not known, None false", l, n, known, l.None())
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestF44Unknown(t *testing.T) {
 	}
 	openOutbox(t, dir).Close()
 	if l := oneLoss(t, dir); l.Counted || l.None() || l.Restored != 0 {
-		t.Errorf("loss %+v", l)
+		t.Errorf("got loss %+v, None %v, want no count, 0 restored and None false", l, l.None())
 	}
 
 	// Nor is it forgotten when what was noted is gone, as after a crash before that.
@@ -135,7 +135,7 @@ func TestF44Unknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l := oneLoss(t, dir); l.Counted || l.None() {
-		t.Errorf("loss %+v", l)
+		t.Errorf("got loss %+v, None %v, want no count and None false", l, l.None())
 	}
 }
 
@@ -188,7 +188,7 @@ func TestF44DamagedNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Losses(dir); err == nil {
-		t.Error("no error")
+		t.Error("got no error of damaged notes, want one")
 	}
 }
 
@@ -242,7 +242,7 @@ func FuzzOutboxFile(f *testing.F) {
 		}
 		o, err := Open(Config{Dir: dir})
 		if err != nil {
-			t.Fatalf("an outbox that cannot be opened: %v", err)
+			t.Fatalf("got %v from Open, want it to open whatever is in the file", err)
 		}
 		defer o.Close()
 		whole := map[string]bool{}
@@ -271,7 +271,7 @@ func FuzzOutboxFile(f *testing.F) {
 		}
 		for _, id := range bySeq {
 			if !whole[id] {
-				t.Errorf("record %s was in the file and is gone", id)
+				t.Errorf("got no record %s, want it, since it was whole in the file", id)
 			}
 		}
 	})

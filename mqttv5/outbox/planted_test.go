@@ -45,7 +45,7 @@ func TestPlantedLinks(t *testing.T) {
 			t.Errorf("%s: got %v, want %v about the link", name, err, fault.ErrStorage)
 		}
 		if _, err := os.Lstat(victim); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: a file was made through the link: %v", name, err)
+			t.Errorf("%s: got %v where the link leads, want %v: nothing is made through it", name, err, fs.ErrNotExist)
 		}
 	}
 }

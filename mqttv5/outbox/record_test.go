@@ -49,7 +49,7 @@ func TestRecordIsNeverAltered(t *testing.T) {
 		at := rapid.IntRange(0, len(b)*8-1).Draw(t, "bit")
 		b[at/8] ^= 1 << (at % 8)
 		if _, err := decodeRecord(b); !errors.Is(err, errRecord) {
-			t.Fatalf("flipped bit %d: %v", at, err)
+			t.Fatalf("flipped bit %d: got %v, want %v", at, err, errRecord)
 		}
 	})
 }
@@ -64,11 +64,11 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err == nil && !bytes.Equal(r.encode(), b) {
-			t.Fatal("not what it says")
+			t.Fatalf("got %x when encoded again, want %x", r.encode(), b)
 		}
 		n := 0
 		if err := carve(bytes.NewReader(b), func(v []byte) error { n += len(v); return nil }); err != nil || n > len(b) {
-			t.Fatalf("carved %d of %d bytes, %v", n, len(b), err)
+			t.Fatalf("got %d bytes carved, error %v, want at most the %d there are and no error", n, err, len(b))
 		}
 	})
 }
@@ -102,7 +102,7 @@ func TestCarveFindsEveryIntactRecord(t *testing.T) {
 			return nil
 		})
 		if err != nil || i != len(want) {
-			t.Fatalf("%d of %d records, %v", i, len(want), err)
+			t.Fatalf("got %d records, error %v, want %d in order and no error", i, err, len(want))
 		}
 	})
 }

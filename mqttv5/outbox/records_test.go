@@ -26,7 +26,7 @@ func concurrently(t testing.TB, f func() error) (succeeded int) {
 		if err := <-errs; err == nil {
 			succeeded++
 		} else if !errors.Is(err, fault.ErrConfig) {
-			t.Error(err)
+			t.Errorf("got %v, want no error or %v", err, fault.ErrConfig)
 		}
 	}
 	return succeeded
@@ -40,22 +40,22 @@ func TestOneOfManyRetriesOrDrops(t *testing.T) {
 	id := submitText(t, o, 1, "x")
 	parkAll(t, o)
 	if s := o.Stats(); s.Parked != 1 || s.Waiting != 0 {
-		t.Fatalf("stats %+v", s)
+		t.Fatalf("got stats %+v, want one parked and none waiting", s)
 	}
 
 	if n := concurrently(t, func() error { return o.Retry(id) }); n != 1 {
-		t.Errorf("%d calls of Retry succeeded", n)
+		t.Errorf("got %d calls of Retry that succeeded, want 1", n)
 	}
 	if s := o.Stats(); s.Parked != 0 || s.Waiting != 1 {
-		t.Errorf("after Retry: %+v", s)
+		t.Errorf("after Retry: got stats %+v, want none parked and one waiting", s)
 	}
 
 	if n := concurrently(t, func() error { return o.Drop(id) }); n != 1 {
-		t.Errorf("%d calls of Drop succeeded", n)
+		t.Errorf("got %d calls of Drop that succeeded, want 1", n)
 	}
 	for range 2 {
 		if s := o.Stats(); s.Waiting != 0 || s.Parked != 0 || s.Bytes != 0 || s.Dropped != 1 || s.Accepted != 1 {
-			t.Errorf("after Drop: %+v", s)
+			t.Errorf("after Drop: got stats %+v, want one accepted and dropped, none waiting or parked, and 0 bytes", s)
 		}
 		if err := o.Close(); err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func TestDropRefusesWhatIsLeased(t *testing.T) {
 		t.Errorf("got %v, want fault.ErrConfig: it is being delivered", err)
 	}
 	if err := o.Drop(second); err != nil {
-		t.Errorf("its neighbour: %v", err)
+		t.Errorf("its neighbour: got %v, want no error", err)
 	}
 	l.Again(0)
 	if err := o.Drop(first); err != nil {
@@ -125,12 +125,12 @@ func TestChangeThatCannotBeWrittenDidNotHappen(t *testing.T) {
 
 	for name, err := range map[string]error{"retry": o.Retry(parked), "drop parked": o.Drop(parked), "drop waiting": o.Drop(waiting)} {
 		if !errors.Is(err, fault.ErrStorage) || !errors.Is(err, errFull) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want %v because of %v", name, err, fault.ErrStorage, errFull)
 		}
 	}
 
 	if s := o.Stats(); s.Parked != 1 || s.Waiting != 1 || s.Bytes != before.Bytes || s.Dropped != 0 {
-		t.Errorf("stats %+v, before %+v", s, before)
+		t.Errorf("got stats %+v, want one parked, one waiting, none dropped and %d bytes", s, before.Bytes)
 	}
 	o.write.update = update
 	if err := errors.Join(o.Retry(parked), o.Drop(parked), o.Drop(waiting)); err != nil {
@@ -138,7 +138,7 @@ func TestChangeThatCannotBeWrittenDidNotHappen(t *testing.T) {
 	}
 
 	if s := o.Stats(); s.Bytes != 0 || s.Dropped != 2 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("got stats %+v, want 2 dropped and 0 bytes", s)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 			for n := range 50 {
 				id := submitText(t, o, 2, fmt.Sprint(n))
 				if given[id] {
-					t.Errorf("%s was given out twice", id)
+					t.Errorf("got %s given out twice, want a new id for each record", id)
 				}
 				given[id] = true
 			}
@@ -216,14 +216,14 @@ func TestIDsAreNeverGivenOutTwice(t *testing.T) {
 			found := map[string]bool{}
 			for r, err := range o.Records() {
 				if err != nil || !given[r.ID] {
-					t.Errorf("%s is not an id that was given out: %v", r.ID, err)
+					t.Errorf("got record %s, error %v, want only ids that were given out and no error", r.ID, err)
 				}
 				found[r.ID] = true
 			}
 
 			for _, id := range []string{kept, parked} {
 				if b, err := o.Payload(id); err != nil || !strings.Contains(string(b), `"m":"`) || !found[id] {
-					t.Errorf("%s: %q, %v", id, b, err)
+					t.Errorf("%s: got payload %q, error %v, listed %v, want a text, no error and the record listed", id, b, err, found[id])
 				}
 				if err := o.Drop(id); err != nil {
 					t.Error(err)

@@ -161,7 +161,7 @@ func TestRecordsTakeTheStepsOfTheTableAlone(t *testing.T) {
 			w.o = openOutbox(t, w.dir)
 			settle(t, w, from)
 			if got := stateOf(w.o); got != from {
-				t.Fatalf("a record that is to be %s is %s", from, got)
+				t.Fatalf("got a record that is %s, want %s", got, from)
 			}
 			do(t, w)
 			want := from
@@ -184,7 +184,7 @@ func TestRecordsTakeTheStepsOfTheTableAlone(t *testing.T) {
 	}
 	for _, s := range steps {
 		if !taken[s] {
-			t.Errorf("nothing takes the step %+v", s)
+			t.Errorf("got nothing that takes the step %+v, want each taken", s)
 		}
 	}
 }

@@ -34,10 +34,10 @@ func TestFullOutboxRefuses(t *testing.T) {
 	}
 
 	if !errors.Is(err, fault.ErrOutboxFull) || !strings.Contains(err.Error(), "2000") || accepted != 2 {
-		t.Errorf("after %d: %v", accepted, err)
+		t.Errorf("got %v after %d records, want %v that names the 2000 bytes after 2", err, accepted, fault.ErrOutboxFull)
 	}
 	if s := o.Stats(); s.Waiting != accepted || s.Accepted != uint64(accepted) {
-		t.Errorf("stats %+v", s)
+		t.Errorf("got stats %+v, want %d waiting and accepted", s, accepted)
 	}
 
 	// Room that is made can be used.
@@ -49,33 +49,33 @@ func TestFullOutboxRefuses(t *testing.T) {
 	}
 
 	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), entry); err != nil {
-		t.Errorf("with room: %v", err)
+		t.Errorf("with room: got %v, want no error", err)
 	}
 	bad := devicetest.Log(t, 1, 100)
 	bad[30] ^= 1
 	if _, err := o.SubmitLog(t.Context(), devicetest.Info(1), bad); !errors.Is(err, format.ErrChecksum) {
-		t.Errorf("bad log: %v", err)
+		t.Errorf("bad log: got %v, want %v", err, format.ErrChecksum)
 	}
 
 	if _, err := o.SubmitLog(t.Context(), device.Info{DeviceSerial: "+"}, devicetest.Log(t, 1, 100)); !errors.Is(err, fault.ErrBadData) {
-		t.Errorf("bad device: %v", err)
+		t.Errorf("bad device: got %v, want %v", err, fault.ErrBadData)
 	}
 	if _, err := o.SubmitCoreDump(t.Context(), []byte("x")); !errors.Is(err, fault.ErrBadData) {
-		t.Errorf("bad dump: %v", err)
+		t.Errorf("bad dump: got %v, want %v", err, fault.ErrBadData)
 	}
 
 	for _, id := range []string{"", "x", "0-1", "-", strings.Repeat("9", 100)} {
 		if err := errors.Join(o.Retry(id)); !errors.Is(err, fault.ErrConfig) {
-			t.Errorf("retry %q: %v", id, err)
+			t.Errorf("retry %q: got %v, want %v", id, err, fault.ErrConfig)
 		}
 		if err := o.Drop(id); !errors.Is(err, fault.ErrConfig) {
-			t.Errorf("drop %q: %v", id, err)
+			t.Errorf("drop %q: got %v, want %v", id, err, fault.ErrConfig)
 		}
 	}
 
 	for _, cfg := range []Config{{}, {Dir: "x", MaxBytes: -1}, {Dir: "/dev/null/x"}} {
 		if _, err := Open(cfg); err == nil {
-			t.Errorf("%+v was accepted", cfg)
+			t.Errorf("got %+v accepted, want an error", cfg)
 		}
 	}
 }
@@ -108,13 +108,13 @@ func TestClosedOutboxSaysSo(t *testing.T) {
 		"lease again": func() error {
 			l, err := o.TryLease()
 			if l != nil {
-				t.Error("got a lease")
+				t.Errorf("got a lease of %s, want none", l.ID)
 			}
 			return err
 		},
 	} {
 		if err := ask(); !errors.Is(err, fault.ErrClosed) || !strings.Contains(err.Error(), "outbox "+o.Dir()+": it is closed") {
-			t.Errorf("%s: got %v", what, err)
+			t.Errorf("%s: got %v, want %v that says the outbox is closed and names it", what, err, fault.ErrClosed)
 		}
 	}
 }
@@ -124,14 +124,14 @@ func TestSubmitReturnsAfterCommit(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
 	if !o.file.Syncs() {
-		t.Error("the outbox does not sync")
+		t.Error("got an outbox that does not sync, want one that does")
 	}
 	commits := countCommits(o)
 	if _, err := o.SubmitText(t.Context(), devicetest.Info(1), []payload.TextEntry{{Time: 1, Level: 1, Text: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	if commits.Load() != 1 {
-		t.Error("Submit returned before the commit")
+		t.Errorf("got %d commits when Submit returned, want 1", commits.Load())
 	}
 }
 
@@ -186,6 +186,6 @@ func TestCallersShareACommit(t *testing.T) {
 		t.Errorf("%d commits for %d records of %d callers, want 2", n, callers, callers)
 	}
 	if o.Stats().Accepted != callers {
-		t.Errorf("stats %+v", o.Stats())
+		t.Errorf("got stats %+v, want %d accepted", o.Stats(), callers)
 	}
 }

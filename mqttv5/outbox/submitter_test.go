@@ -92,7 +92,7 @@ func TestSubmittedRecordsKeepTheirOrder(t *testing.T) {
 		want = append(want, submitLog(t, []*Submitter{a, b}[n*7%5%2], 1))
 	}
 	if done, err := a.PickedUp(); done || err != nil {
-		t.Errorf("got %v, %v before anybody picked up", done, err)
+		t.Errorf("got picked up %v, error %v before anybody opened it, want false and no error", done, err)
 	}
 
 	o := openOutbox(t, dir)
@@ -135,7 +135,7 @@ func TestSubmittedRecordCanBeRetriedAndDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b, err := o.Payload(id); err != nil || len(b) == 0 {
-		t.Errorf("got %d bytes, %v", len(b), err)
+		t.Errorf("got %d bytes, error %v, want the payload and no error", len(b), err)
 	}
 	if err := o.Drop(id); err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestPickedUpRecordWaitsBeforeItCanBeLeased(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := o.WaitEmpty(ctx); err == nil {
-		t.Error("the outbox counts as empty")
+		t.Error("got an outbox that counts as empty, want an error while the record waits")
 	}
 	none(t, o)
 
@@ -301,7 +301,7 @@ func TestFullOutboxRefusesSubmittersAndLosesNothing(t *testing.T) {
 			accepted[id] = true
 		}
 		if len(accepted) > 50 {
-			t.Fatal("it is never full")
+			t.Fatalf("got %d records accepted, want the outbox full before that", len(accepted))
 		}
 	}
 
@@ -321,7 +321,7 @@ func TestFullOutboxRefusesSubmittersAndLosesNothing(t *testing.T) {
 	}
 
 	if len(accepted) > 0 {
-		t.Errorf("%d accepted records are gone", len(accepted))
+		t.Errorf("got %d accepted records missing, want none", len(accepted))
 	}
 }
 
@@ -470,7 +470,7 @@ func TestF42KillSubmittersAndPickUp(t *testing.T) {
 	for range cycles {
 		holder := childtest.Start(t, "hold", dir)
 		if line, _ := holder.Line(); line != "open" {
-			t.Fatalf("the child that has it open said %q", line)
+			t.Fatalf("got %q from the child that has it open, want \"open\"", line)
 		}
 		var wg sync.WaitGroup
 		for range 3 {
@@ -509,27 +509,27 @@ func TestF42KillSubmittersAndPickUp(t *testing.T) {
 	for o.Stats().Waiting > 0 {
 		l := lease(t, o)
 		if seen[l.ID] {
-			t.Errorf("%s is there twice", l.ID)
+			t.Errorf("got %s twice, want it once", l.ID)
 		}
 		seen[l.ID] = true
 		submitter, seq, _ := strings.Cut(l.ID, "-")
 		n := 0
 		if _, err := fmt.Sscan(seq, &n); err != nil || n <= last[submitter] {
-			t.Errorf("%s came after %d of its submitter (%v)", l.ID, last[submitter], err)
+			t.Errorf("got %s after number %d of its submitter, error %v, want a higher number and no error", l.ID, last[submitter], err)
 		}
 		last[submitter] = n
 		l.Done()
 	}
 	for id := range accepted {
 		if !seen[id] {
-			t.Errorf("%s was accepted and is gone", id)
+			t.Errorf("got no record %s, want it, since it was accepted", id)
 		}
 	}
 	if s := o.Stats(); s.Damaged != 0 || len(inTheIntake(t, dir)) > 0 {
 		t.Errorf("got stats %+v and %q left, want nothing damaged or left", s, inTheIntake(t, dir))
 	}
 	if len(accepted) < 3*cycles {
-		t.Errorf("only %d records were accepted in %d cycles", len(accepted), cycles)
+		t.Errorf("got %d records accepted in %d cycles, want at least %d", len(accepted), cycles, 3*cycles)
 	}
 	t.Logf("%d cycles, %d accepted, %d found", cycles, len(accepted), len(seen))
 }
