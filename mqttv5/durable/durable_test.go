@@ -117,7 +117,7 @@ func TestWritersDoNotDisturbEachOther(t *testing.T) {
 	wg.Wait()
 	got := read(t, name)
 	if len(got) != 1<<16 || got != strings.Repeat(got[:1], 1<<16) {
-		t.Errorf("got a mixture of %d bytes", len(got))
+		t.Errorf("got %d bytes of more than one writer, want %d of one", len(got), 1<<16)
 	}
 	if got := names(t, dir); got != "f" {
 		t.Errorf("got files %q, want f alone", got)
@@ -155,10 +155,10 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(aside, name+".damaged-") || read(t, aside) != "x" {
-		t.Errorf("got %s", aside)
+		t.Errorf("got the file at %s, want it at %s.damaged-..., as it was", aside, name)
 	}
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file is still there: %v", err)
+		t.Errorf("got %v for the file, want %v: it has another name", err, fs.ErrNotExist)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestSetAsideReplacesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := SetAside(name); (err == nil) != (n == 0) {
-				t.Errorf("%s: got %v", text, err)
+				t.Errorf("%s: got error %v, want one: %v", text, err, n > 0)
 			}
 		}
 		if got := read(t, name); got != "second" {
@@ -199,7 +199,7 @@ func TestMakeDirKeepsWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := MakeDir(filepath.Join(dir, "file", "x"), 0o700); err == nil {
-		t.Error("got no error below a file")
+		t.Error("got no error below a file, want one")
 	}
 }
 
@@ -254,7 +254,7 @@ func TestWhatFailsLeavesTheOldFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, failed := durabletest.Calls(t, dir, steps["replace"], "-e", option); !failed {
-				t.Error("got no error")
+				t.Error("got no error, want one of the call that fails")
 			}
 			if got := read(t, name); got != "old" {
 				t.Errorf("got content %q, want old", got)
@@ -292,7 +292,7 @@ func TestAppearReplacesAndStaysOpen(t *testing.T) {
 	}
 
 	if got := names(t, dir); got != "f" || mode(t, name) != 0o600 {
-		t.Errorf("the folder has %s, mode %o", got, mode(t, name))
+		t.Errorf("got %s in the folder, mode %o, want f of mode 600", got, mode(t, name))
 	}
 }
 

@@ -87,7 +87,7 @@ func TestStoreGivesWhatWasSetForTheSameKeyAlone(t *testing.T) {
 
 			expect(testKey(3), 0)
 			if err := s.DropToken(ctx, testKey(3)); err != nil {
-				t.Errorf("dropping nothing: %v", err)
+				t.Errorf("dropping nothing: got %v, want no error", err)
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestFileKeepsOrderOverProcesses(t *testing.T) {
 	}
 
 	if _, ok, _ := b.Token(t.Context(), testKey(0)); !ok { // used here: 1 is now the oldest
-		t.Error("another process's token is not seen")
+		t.Error("got no token that another process set, want it seen")
 	}
 	if err := b.SetToken(t.Context(), testKey(9), 9); err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestFileOpenToOthersBecomesPrivate(t *testing.T) {
 		t.Errorf("mode %v, log %q, want Perm 0o600 and \"0666\" in the log", fi.Mode(), log.String())
 	}
 	if token, ok, _ := s.Token(t.Context(), testKey(1)); !ok || token != 5 {
-		t.Errorf("token %d %v", token, ok)
+		t.Errorf("got token %d, known %v, want 5 and known", token, ok)
 	}
 }
 
@@ -338,7 +338,7 @@ func TestFileRemovesWhatAKilledWriterLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(f.Name()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("temporary file was left: %v", err)
+		t.Errorf("got %v for the temporary file of the killed writer, want %v", err, os.ErrNotExist)
 	}
 }
 
@@ -365,7 +365,7 @@ func TestSetTokenThatCannotBeSyncedKeepsTheOldFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, failed := durabletest.Calls(t, dir, setOne, "-e", "inject=fsync:error=EIO:when=1"); !failed {
-		t.Error("got no error")
+		t.Error("got no error of a sync that fails, want one")
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != goodFile {
 		t.Errorf("got %q, %v, want the old content", b, err)
@@ -380,7 +380,7 @@ func TestDefaultPathIsBelowHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasSuffix(s.Path(), "/.local/state/ulogkit/session_tokens.json") {
-		t.Errorf("path %s", s.Path())
+		t.Errorf("got path %s, want one that ends with /.local/state/ulogkit/session_tokens.json", s.Path())
 	}
 }
 
@@ -412,7 +412,7 @@ func TestFileRefusesALinkAsItsLock(t *testing.T) {
 		t.Errorf("got %v, want %v about the link", err, fault.ErrStorage)
 	}
 	if _, err := os.Lstat(victim); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file was made through the link: %v", err)
+		t.Errorf("got %v where the link leads, want %v: nothing is made through it", err, fs.ErrNotExist)
 	}
 }
 
@@ -448,7 +448,7 @@ func TestRecentIsLeastRecentlyUsed(t *testing.T) {
 				got, ok := r.get(key)
 				want := at >= 0 && model[at].key == key
 				if ok != want || (want && got != model[at].token) {
-					t.Fatalf("get %v: %d %v", key, got, ok)
+					t.Fatalf("get %v: got %d, %v, want what is in %v", key, got, ok, model)
 				}
 				if want {
 					e := model[at]
@@ -465,19 +465,19 @@ func TestRecentIsLeastRecentlyUsed(t *testing.T) {
 			i := 0
 			for e := range r.all() {
 				if i >= len(model) || e != model[i] {
-					t.Fatalf("entry %d is %v", i, e)
+					t.Fatalf("entry %d: got %v, want the order of %v", i, e, model)
 				}
 				i++
 			}
 
 			if i != len(model) || len(r.slots) != i {
-				t.Fatalf("%d entries, %d slots, want %d", i, len(r.slots), len(model))
+				t.Fatalf("got %d entries and %d slots, want %d of each", i, len(r.slots), len(model))
 			}
 		}
 
 		back, err := decode(encode(&r), limit)
 		if err != nil || back.order.Len() != len(model) {
-			t.Fatalf("over the file: %v", err)
+			t.Fatalf("over the file: got %+v, error %v, want %d entries and no error", back, err, len(model))
 		}
 	})
 }
@@ -502,7 +502,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		again, err := decode(encode(&r), 3)
 		if err != nil || again.order.Len() != r.order.Len() || r.order.Len() > 3 {
-			t.Fatalf("not stable: %v", err)
+			t.Fatalf("decoded again: got %+v, error %v, want the entries of the first time, %d of at most 3", again, err, r.order.Len())
 		}
 	})
 }

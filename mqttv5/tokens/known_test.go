@@ -11,7 +11,7 @@ import (
 func TestKnownDevices(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
 	if got := slices.Collect(Known(path)); len(got) != 0 {
-		t.Errorf("no file: got %v", got)
+		t.Errorf("no file: got %v, want none", got)
 	}
 	s, err := OpenFile(Config{Path: path})
 	if err != nil {
@@ -28,13 +28,13 @@ func TestKnownDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := serialsOf(path); !slices.Equal(got, []string{"SN-2", "SN-1"}) {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want SN-2 and then SN-1", got)
 	}
 	for range Known(path) {
 		break
 	}
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
-		t.Errorf("the file has changed, error %v", err)
+		t.Errorf("got file %s, error %v, want it unchanged: %s", after, err, before)
 	}
 
 	library := filepath.Join(t.TempDir(), "session_tokens.json")
@@ -42,7 +42,7 @@ func TestKnownDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := serialsOf(library); !slices.Equal(got, []string{"LIB-1", "LIB-2"}) {
-		t.Errorf("the library's: got %q", got)
+		t.Errorf("the library's: got %q, want LIB-1 and then LIB-2", got)
 	}
 	if err := os.WriteFile(path, []byte("{damaged"), 0o600); err != nil {
 		t.Fatal(err)

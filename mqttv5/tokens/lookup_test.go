@@ -20,10 +20,10 @@ func TestLookupFindsTheDeviceOfATokenOrNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := s.Lookup("7", "", 42, 5); ok {
-		t.Error("a device without a file")
+		t.Error("got a device without a file, want none")
 	}
 	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("looking made a directory: %v", err)
+		t.Errorf("got %v for the folder, want %v: looking makes none", err, os.ErrNotExist)
 	}
 
 	store, err := OpenFile(Config{Path: path, Limit: DefaultLimit + 10})
@@ -89,7 +89,7 @@ func TestLookupHasNoLimit(t *testing.T) {
 	}
 	for n := range DefaultLimit + 1 {
 		if key, ok := s.Lookup("7", "", 42, uint32(n+1)); !ok || key.DeviceSerial != fmt.Sprint("SN", n) {
-			t.Fatalf("token %d is of %+v", n+1, key)
+			t.Fatalf("token %d: got %+v, known %v, want device SN%d", n+1, key, ok, n)
 		}
 	}
 }
@@ -168,16 +168,16 @@ func TestLookupReadsTheLibrarysFile(t *testing.T) {
 		}
 		for _, token := range []uint32{6, 7} {
 			if key, ok := s.Lookup("7", "0", 42, token); ok {
-				t.Errorf("%s: token %d is nobody's, got %+v", name, token, key)
+				t.Errorf("%s: got %+v for token %d, want nobody", name, key, token)
 			}
 		}
 	}
 	after, err := os.Stat(path)
 	if b, read := os.ReadFile(path); err != nil || read != nil || string(b) != file || after.Mode() != before.Mode() || !after.ModTime().Equal(before.ModTime()) {
-		t.Errorf("the file was changed: %v, %s", after, b)
+		t.Errorf("got %v and %s, errors %v and %v, want it untouched: %v and %s", after, b, err, read, before, file)
 	}
 	if names, _ := os.ReadDir(filepath.Dir(path)); len(names) != 1 {
-		t.Errorf("got %v beside it", names)
+		t.Errorf("got %v in the folder, want the library's file alone", names)
 	}
 
 	// A newer registration is found when the library has written it.
@@ -189,10 +189,10 @@ func TestLookupReadsTheLibrarysFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if key, ok := s.Lookup("7", "0", 42, 99); !ok || key.GitHash != "def" {
-		t.Errorf("got %+v, %v", key, ok)
+		t.Errorf("got %+v, known %v, want the firmware def and known", key, ok)
 	}
 	if _, ok := s.Lookup("7", "0", 42, 5); ok {
-		t.Error("a token that was replaced is still known")
+		t.Error("got a device for the token that was replaced, want nobody")
 	}
 }
 
@@ -242,6 +242,6 @@ func TestLookupTellsTheFirmwareOfAToken(t *testing.T) {
 	expect(5, "abc")
 	expect(6, "")
 	if b, err := os.ReadFile(path); err != nil || string(b) != library {
-		t.Errorf("the file has changed to %q, error %v", b, err)
+		t.Errorf("got file %q, error %v, want it unchanged: %q", b, err, library)
 	}
 }

@@ -57,7 +57,7 @@ func TestF20TokenFile(t *testing.T) {
 		for i := range 10 {
 			key := Key{Broker: "b", CustomerID: "1", ApplicationID: uint32(n), DeviceSerial: fmt.Sprint(i), GitHash: "g"}
 			if token, ok, err := s.Token(t.Context(), key); !ok || err != nil || token != uint32(n*1000+i+1) {
-				t.Errorf("process %d token %d: %d %v %v", n, i, token, ok, err)
+				t.Errorf("process %d token %d: got %d, known %v, error %v, want %d and known", n, i, token, ok, err, n*1000+i+1)
 			}
 		}
 	}

@@ -38,13 +38,13 @@ func TestLibraryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, ok, err := s.Token(t.Context(), keyOf("SN-1", "h1")); token != 111 || !ok || err != nil {
-		t.Errorf("got %d, %v, %v", token, ok, err)
+		t.Errorf("got %d, known %v, error %v, want 111 and known", token, ok, err)
 	}
 	if _, ok, _ := s.Token(t.Context(), keyOf("SN-1", "h2")); ok {
-		t.Error("the token of another firmware was given out")
+		t.Error("got the token of another firmware, want none")
 	}
 	if b, _ := os.ReadFile(path); string(b) != libraryFile {
-		t.Errorf("reading changed the file: %s", b)
+		t.Errorf("got file %s after reading, want it unchanged: %s", b, libraryFile)
 	}
 	if err := s.SetToken(t.Context(), keyOf("SN-3", "h3"), 333); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestLibraryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, ok, _ := s.Token(t.Context(), keyOf("PY", "p")); token != 5 || !ok {
-		t.Errorf("got %d, %v", token, ok)
+		t.Errorf("got %d, known %v, want 5 and known", token, ok)
 	}
 	var all map[string]foreignToken
 	b, _ := os.ReadFile(path)
@@ -73,12 +73,12 @@ func TestLibraryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok, _ := s.Token(t.Context(), keyOf("SN-3", "h3")); ok {
-		t.Error("a token that was dropped came back")
+		t.Error("got a token that was dropped, want none")
 	}
 	names, _ := filepath.Glob(filepath.Join(dir, "*"))
 	for _, name := range names {
 		if name != path && name != path+".lock" {
-			t.Errorf("%s is left", name)
+			t.Errorf("got %s left, want only %s and its lock", name, path)
 		}
 	}
 }
@@ -96,12 +96,12 @@ func TestLibraryFileWithOddTokens(t *testing.T) {
 		}
 		s, err := OpenFile(Config{Path: path})
 		if err != nil {
-			t.Errorf("token %s: %v", odd, err)
+			t.Errorf("token %s: got %v, want no error", odd, err)
 			continue
 		}
 
 		if token, ok, err := s.Token(t.Context(), keyOf("SN-1", "h1")); ok || err != nil {
-			t.Errorf("token %s: got %d, %v", odd, token, err)
+			t.Errorf("token %s: got %d, known %v, error %v, want none and no error", odd, token, ok, err)
 		}
 		if err := s.SetToken(t.Context(), keyOf("SN-1", "h1"), 333); err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestLibraryFileWithOddTokens(t *testing.T) {
 
 	for _, other := range []string{`{"a": {"token": null, "git_hash": "h"}}`, `{"a": {"token": "x", "git_hash": "h"}}`, `{"a": {"token": 5}}`, `{"a": {"git_hash": "h"}}`} {
 		if _, ok := decodeForeign([]byte(other)); ok {
-			t.Errorf("%s was taken for the library's", other)
+			t.Errorf("got %s taken for the library's, want it refused", other)
 		}
 	}
 }
@@ -136,11 +136,11 @@ func TestLibraryFileBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Path() != filepath.Join(home, ".local", "state", "ulogkit", "session_tokens.json") {
-		t.Errorf("path %s", s.Path())
+		t.Errorf("got path %s, want .local/state/ulogkit/session_tokens.json below %s", s.Path(), home)
 	}
 
 	if token, ok, err := s.Token(t.Context(), keyOf("SN-1", "h1")); token != 111 || !ok || err != nil {
-		t.Errorf("got %d, %v, %v", token, ok, err)
+		t.Errorf("got %d, known %v, error %v, want 111 and known", token, ok, err)
 	}
 
 	// One that the cloud refused is not given out again.
@@ -148,7 +148,7 @@ func TestLibraryFileBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, ok, _ := s.Token(t.Context(), keyOf("SN-1", "h1")); ok {
-		t.Errorf("got %d, which was dropped", token)
+		t.Errorf("got %d, which was dropped, want none", token)
 	}
 
 	if err := s.SetToken(t.Context(), keyOf("SN-1", "h1"), 222); err != nil {
@@ -159,9 +159,9 @@ func TestLibraryFileBeside(t *testing.T) {
 	}
 
 	if b, _ := os.ReadFile(path); string(b) != libraryFile {
-		t.Errorf("the library's file was changed: %s", b)
+		t.Errorf("got the library's file as %s, want it unchanged: %s", b, libraryFile)
 	}
 	if names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(names) != 1 {
-		t.Errorf("beside the library's file: %v", names)
+		t.Errorf("got %v in the folder, want the library's file alone", names)
 	}
 }

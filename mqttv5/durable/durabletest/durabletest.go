@@ -36,7 +36,7 @@ func Calls(t *testing.T, dir string, step func(dir string) error, options ...str
 	}
 	if _, err := exec.LookPath("strace"); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("strace is not installed")
+			t.Fatal("got no strace in the path, want it installed where CI runs")
 		}
 		t.Skip("strace is not installed")
 	}
@@ -51,7 +51,7 @@ func Calls(t *testing.T, dir string, step func(dir string) error, options ...str
 	if status := (*exec.ExitError)(nil); errors.As(err, &status) && status.ExitCode() == 3 {
 		failed = true
 	} else if err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("got %v from strace, want it to run: %s", err, out)
 	}
 
 	trace, err := os.ReadFile(log)
