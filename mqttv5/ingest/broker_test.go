@@ -67,7 +67,7 @@ func (b *fakeBroker) next() *fakeConn {
 	case c := <-b.conns:
 		return c
 	case <-time.After(2 * time.Minute):
-		b.t.Fatal("nobody connects")
+		b.t.Fatal("got no connection in two minutes, want one")
 		return nil
 	}
 }
@@ -158,9 +158,9 @@ func (c *fakeConn) expectAcks(first, n int) {
 				c.t.Fatalf("acknowledgement %d is of packet %d with code 0x%02x, want packet %d with 0", i, a.PacketID, a.ReasonCode, first+i)
 			}
 		case <-c.Closed():
-			c.t.Fatalf("connection closed after %d of %d acknowledgements", i, n)
+			c.t.Fatalf("got the connection closed after %d acknowledgements, want %d", i, n)
 		case <-time.After(2 * time.Minute):
-			c.t.Fatalf("%d of %d acknowledgements after two minutes", i, n)
+			c.t.Fatalf("got %d acknowledgements in two minutes, want %d", i, n)
 		}
 	}
 }
@@ -170,7 +170,7 @@ func (c *fakeConn) expectNoAck() {
 	c.t.Helper()
 	select {
 	case a := <-c.acks:
-		c.t.Fatalf("packet %d is acknowledged too early", a.PacketID)
+		c.t.Fatalf("got packet %d acknowledged, want no acknowledgement yet", a.PacketID)
 	default:
 	}
 }
@@ -180,6 +180,6 @@ func (c *fakeConn) expectClosed() {
 	select {
 	case <-c.Closed():
 	case <-time.After(2 * time.Minute):
-		c.t.Fatal("the connection stays open")
+		c.t.Fatal("got a connection that stays open for two minutes, want it closed")
 	}
 }

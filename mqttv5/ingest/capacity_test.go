@@ -47,7 +47,7 @@ func TestCapacityIsMeasured(t *testing.T) {
 	page := string(b)
 	link := regexp.MustCompile(`\]\((\S+/results/\S+\.txt)\)`).FindStringSubmatch(page)
 	if link == nil {
-		t.Fatal("the page names no file of results")
+		t.Fatal("got a page that names no file of results, want one named")
 	}
 
 	measured := medians(t, filepath.FromSlash(link[1]))
@@ -56,7 +56,7 @@ func TestCapacityIsMeasured(t *testing.T) {
 		t.Helper()
 		got, err := strconv.ParseFloat(strings.ReplaceAll(shown, ",", ""), 64)
 		if want := measured[name]; err != nil || math.Abs(got-want) > 0.005*want {
-			t.Errorf("%s is %q on the page, and %.0f in the results", name, shown, want)
+			t.Errorf("%s: got %q on the page, error %v, want %.0f as in the results", name, shown, err, want)
 		}
 		checked[name] = true
 	}
@@ -78,12 +78,12 @@ func TestCapacityIsMeasured(t *testing.T) {
 
 	devices := regexp.MustCompile(`1,000 devices.*: ([\d,]+) messages a second`).FindStringSubmatch(page)
 	if devices == nil {
-		t.Fatal("nothing about 1,000 devices")
+		t.Fatal("got nothing about 1,000 devices, want a line on the page")
 	}
 	check(devices[1], "ingest-memory/size=1024/devices=1000")
 	for name := range measured {
 		if !checked[name] {
-			t.Errorf("%s is in the results and not on the page", name)
+			t.Errorf("got %s in the results alone, want it on the page too", name)
 		}
 	}
 }

@@ -131,11 +131,11 @@ func TestDiskFull(t *testing.T) {
 			waitHealth(t, url, http.StatusServiceUnavailable, syscall.EFBIG.Error())
 			u.burst(t, 20) // more than it has room for
 			if h := health(t, url); !h.Connected || h.Unacknowledged == 0 || h.LastStored.IsZero() {
-				t.Errorf("health %+v", h)
+				t.Errorf("got health %+v, want it connected, some unacknowledged, and the time of what was stored last", h)
 			}
 			before, _ := stored(t, dir)
 			if len(before) == 0 || len(before) >= u.next {
-				t.Errorf("%d of %d messages are stored on the full disk", len(before), u.next)
+				t.Errorf("got %d messages stored on the full disk, want some and fewer than %d", len(before), u.next)
 			}
 			if killed {
 				cmd.Process.Kill()
@@ -151,21 +151,21 @@ func TestDiskFull(t *testing.T) {
 					t.Error(err)
 				}
 				if !strings.Contains(log.String(), "stores again") {
-					t.Errorf("it does not say that it stores again:\n%s", &log)
+					t.Errorf("got no word that it stores again, want one:\n%s", &log)
 				}
 			}
 			byKey, copies := stored(t, dir)
 			u.check(t, byKey)
 			if copies > 0 {
-				t.Errorf("%d copies", copies)
+				t.Errorf("got %d copies, want none", copies)
 			}
 			for key := range before {
 				if _, ok := byKey[key]; !ok {
-					t.Errorf("message %v was stored before the disk was full, and is gone", key)
+					t.Errorf("got no message %v, want it, since it was stored before the disk was full", key)
 				}
 			}
 			if n := strings.Count(log.String(), "nothing is acknowledged"); n != 1 {
-				t.Errorf("it says %d times that it acknowledges nothing:\n%s", n, &log)
+				t.Errorf("got %d times that nothing is acknowledged, want it said once:\n%s", n, &log)
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func waitHealth(t *testing.T, url string, code int, sink string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("after two minutes its health is %d %+v", got, h)
+			t.Fatalf("got health %d %+v after two minutes, want %d and an error of the sink with %q", got, h, code, sink)
 		}
 	}
 }

@@ -142,11 +142,11 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 		}
 
 		if !p.collect(t.Context(), stop, queue) {
-			t.Fatal("nothing collected")
+			t.Fatal("got nothing collected, want a batch")
 		}
 		p.examine()
 		if len(p.batch) != 100 || len(p.good) < 99 || len(p.bad) != 0 || !p.store(t.Context()) {
-			t.Fatalf("batch of %d: %d good, %d bad", len(p.batch), len(p.good), len(p.bad))
+			t.Fatalf("got a batch of %d, %d good, %d bad, want 100, at least 99 good, none bad, and all stored", len(p.batch), len(p.good), len(p.bad))
 		}
 
 		p.status.stored()
@@ -155,7 +155,7 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 
 	round()
 	if a := testing.AllocsPerRun(50, round); a != 0 {
-		t.Errorf("%v allocations for 100 messages", a)
+		t.Errorf("got %v allocations for 100 messages, want none", a)
 	}
 }
 
@@ -175,18 +175,18 @@ func TestKeyIgnoresTheTokenOfALogWithAnID(t *testing.T) {
 	c := bytes.Clone(a)
 	c[len(c)-1] ^= 1
 	if k.key(KindLog, "t", "id", a) != k.key(KindLog, "t", "id", b) {
-		t.Error("the token counts")
+		t.Error("got another key with another token, want the same")
 	}
 	for _, other := range []Key{
 		k.key(KindLog, "t", "id", c), k.key(KindLog, "t", "i", a), k.key(KindLog, "ti", "d", a), k.key(KindLog, "t", "", a),
 		k.key(KindCoreDump, "t", "id", b),
 	} {
 		if other == k.key(KindLog, "t", "id", a) {
-			t.Error("different messages have one key")
+			t.Error("got one key for different messages, want a key for each")
 		}
 	}
 	if k.key(KindLog, "t", "", a) == k.key(KindLog, "t", "", b) {
-		t.Error("the token does not count without an id")
+		t.Error("got the same key with another token and no id, want another key")
 	}
 }
 

@@ -78,7 +78,7 @@ func runUntil(t *testing.T, cfg Config, want func(Health) bool) Health {
 			return h
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("got %+v", w.Health())
+			t.Fatalf("got health %+v after two minutes, want what the test waits for", w.Health())
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestRefusedLaterKindsAreLeftOutAndTold(t *testing.T) {
 	_, port := startPolicy(t, "metrics/v0", "events/v0")
 	h := runUntil(t, Config{Connection: onLoopback(port), Group: "g", Name: "w", Sink: nowhere{}}, func(h Health) bool { return h.Connected })
 	if len(h.Refused) != 2 || !strings.HasPrefix(h.Refused[0], "metrics/v0/") || !strings.HasPrefix(h.Refused[1], "events/v0/") {
-		t.Errorf("told of %q", h.Refused)
+		t.Errorf("got %q refused, want a filter of metrics/v0/ and one of events/v0/", h.Refused)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestRefusedKindsThatAreWantedAreNotLeftOut(t *testing.T) {
 		_, port := startPolicy(t, refused)
 		h := runUntil(t, Config{Connection: onLoopback(port), Group: "g", Name: "w", Sink: nowhere{}, Kinds: kinds}, func(h Health) bool { return h.Broker != "" })
 		if h.Connected || !strings.Contains(h.Broker, refused) {
-			t.Errorf("%s: %+v", name, h)
+			t.Errorf("%s: got health %+v, want not connected and a broker's error with %s", name, h, refused)
 		}
 	}
 }
@@ -126,15 +126,15 @@ func TestKindsNameWhatIsTaken(t *testing.T) {
 	}
 
 	if _, err := (Config{Connection: conn, Group: "g", Name: "w", Sink: nowhere{}, Kinds: AllKinds(), Filters: []string{"a"}}).withDefaults(); err == nil {
-		t.Error("took Kinds and Filters")
+		t.Error("got Kinds and Filters accepted together, want an error")
 	}
 	for _, k := range AllKinds() {
 		if got, err := ParseKind(k.String()); got != k || err != nil {
-			t.Errorf("%v: got %v, %v", k, got, err)
+			t.Errorf("got %v, error %v, want %v from its name and no error", got, err, k)
 		}
 	}
 
 	if _, err := ParseKind("unknown"); err == nil {
-		t.Error("unknown is no kind of uploads")
+		t.Error("got the name unknown accepted as a kind, want an error")
 	}
 }

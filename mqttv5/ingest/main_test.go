@@ -145,10 +145,10 @@ func startWorker(t testing.TB, cfg Config) (w *Worker, stop func()) {
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Errorf("worker: %v", err)
+				t.Errorf("got %v from the worker, want no error", err)
 			}
 		case <-time.After(2 * time.Minute):
-			t.Error("the worker does not stop")
+			t.Error("got a worker that runs on for two minutes, want it to stop")
 		}
 	})
 

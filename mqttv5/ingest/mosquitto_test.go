@@ -125,7 +125,7 @@ func stored(t *testing.T, dirs ...string) (byKey map[ingest.Key]ingest.Record, c
 			if first, ok := byKey[rec.Key]; ok {
 				copies++
 				if !bytes.Equal(first.Payload, rec.Payload) {
-					t.Fatal("two messages have one key")
+					t.Fatal("got two messages of one key, want a key for each")
 				}
 				continue
 			}
@@ -159,7 +159,8 @@ func (u *uploads) check(t *testing.T, byKey map[ingest.Key]ingest.Record) {
 		}
 	}
 	if missing > 0 || often > 0 || len(u.confirmed) == 0 {
-		t.Errorf("of %d confirmed uploads %d are not stored, %d more than once", len(u.confirmed), missing, often)
+		t.Errorf("got %d of %d confirmed uploads not stored and %d more than once, want some confirmed and each stored once",
+			missing, len(u.confirmed), often)
 	}
 }
 
@@ -180,7 +181,7 @@ func (u *uploads) waitStored(t *testing.T, dirs ...string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Errorf("%d of %d messages stored after five minutes", len(byKey), n)
+			t.Errorf("got %d messages stored after five minutes, want %d", len(byKey), n)
 			return
 		}
 	}
@@ -223,7 +224,7 @@ func configured(t *testing.T, cfg ingest.Config, dir string, wrap func(ingest.Si
 	t.Cleanup(stop)
 	for !w.Health().Connected {
 		if t.Context().Err() != nil || w.Health().Fatal != "" {
-			t.Fatal("the worker does not connect")
+			t.Fatalf("got health %+v, want the worker connected", w.Health())
 		}
 		time.Sleep(time.Millisecond) // polling; the test's own timeout bounds it
 	}
@@ -251,12 +252,12 @@ func TestThreeWorkersShareAGroup(t *testing.T) {
 	byKey, copies := stored(t, a, b, c)
 	u.check(t, byKey)
 	if copies > 0 {
-		t.Errorf("%d copies without any fault", copies)
+		t.Errorf("got %d copies without any fault, want none", copies)
 	}
 
 	for _, dir := range []string{a, b, c} {
 		if one, _ := stored(t, dir); len(one) < 100 {
-			t.Errorf("a worker got %d of 600 messages", len(one))
+			t.Errorf("got %d of 600 messages at one worker, want at least 100", len(one))
 		}
 	}
 }
@@ -268,7 +269,7 @@ func number(t *testing.T, name string, elsewhere, ci int) int {
 	if s := os.Getenv(name); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatalf("%s: got %v, want a number", name, err)
 		}
 		return n
 	}
@@ -304,7 +305,7 @@ func TestKilledBetweenWriteAndAcknowledgement(t *testing.T) {
 			select {
 			case err := <-ended:
 				if cmd.ProcessState.ExitCode() != -1 {
-					t.Fatalf("the victim ended by itself: %v: %s", err, &out)
+					t.Fatalf("got a victim that ended by itself with %v, want it to run until it is killed: %s", err, &out)
 				}
 				waiting = false
 			case <-time.After(250 * time.Millisecond): // the first one subscribes late
@@ -317,7 +318,7 @@ func TestKilledBetweenWriteAndAcknowledgement(t *testing.T) {
 	byKey, copies := stored(t, victim, a, b)
 	u.check(t, byKey)
 	if copies < cycles/2 {
-		t.Errorf("%d copies after %d kills; the kills do not come between write and acknowledgement", copies, cycles)
+		t.Errorf("got %d copies after %d kills, want at least %d: kills come between write and acknowledgement", copies, cycles, cycles/2)
 	}
 
 	t.Logf("%d kills, %d uploads, %d copies", cycles, len(u.confirmed), copies)
@@ -373,14 +374,14 @@ func TestSinkDownForAWhile(t *testing.T) {
 	}
 
 	if h := w.Health(); h.OK() || h.Sink == "" || !h.Connected {
-		t.Errorf("health %+v", h)
+		t.Errorf("got health %+v, want connected, an error of the sink, and not OK", h)
 	}
 	o.set(false)
 	u.waitStored(t, a, b, c)
 	byKey, copies := stored(t, a, b, c)
 	u.check(t, byKey)
 	if copies > 0 {
-		t.Errorf("%d copies", copies)
+		t.Errorf("got %d copies, want none", copies)
 	}
 }
 
@@ -406,10 +407,10 @@ func TestLeavingAndStopping(t *testing.T) {
 	byKey, copies := stored(t, a, b, c)
 	u.check(t, byKey)
 	if after, _ := stored(t, a); len(after) != len(before) {
-		t.Errorf("the worker that left got %d messages more", len(after)-len(before))
+		t.Errorf("got %d more messages at the worker that left, want none", len(after)-len(before))
 	}
 
 	if copies > 0 || len(waiting) >= 60 {
-		t.Errorf("%d copies; %d messages did not wait for the worker that stopped", copies, len(waiting))
+		t.Errorf("got %d copies and %d messages stored while one worker was stopped, want none and fewer than 60", copies, len(waiting))
 	}
 }

@@ -47,7 +47,7 @@ func TestTooLargeGoesIntoQuarantine(t *testing.T) {
 	p.minRetry = 0
 	p.good = payloads(1, 50, 2, 500, 3)
 	if !p.store(t.Context()) {
-		t.Fatal("the batch was not stored")
+		t.Fatal("got a batch that was not stored, want it stored")
 	}
 	if len(sink.got) != 3 || len(quarantine.got) != 1 || len(disk.got) != 1 {
 		t.Errorf("got %d in the sink, %d in quarantine, %d on disk; want 3, 1 and 1", len(sink.got), len(quarantine.got), len(disk.got))

@@ -64,9 +64,9 @@ func TestAcknowledgementsFollowTheWrites(t *testing.T) {
 			synctest.Wait()
 			select {
 			case n := <-appending:
-				t.Fatalf("during %s %d messages more are given to the sink", during, n)
+				t.Fatalf("got %d more messages given to the sink during %s, want none", n, during)
 			case p := <-conn.begun:
-				t.Fatalf("during %s %q is written", during, p)
+				t.Fatalf("got %q written during %s, want nothing", p, during)
 			default:
 			}
 		}

@@ -86,12 +86,12 @@ func TestSecretsNeverShown(t *testing.T) {
 	shownText := shown.String()
 	for _, must := range []string{"quarantine", "medium error", "not connected", "ulogkit_ingest_quarantined_total"} {
 		if !strings.Contains(shownText, must) {
-			t.Errorf("%q was not collected", must)
+			t.Errorf("got no %q in what a person sees, want it there", must)
 		}
 	}
 	for _, s := range []string{payload, fmt.Sprint(token), fmt.Sprintf("%x", token)} {
 		if i := strings.Index(shownText, s); i >= 0 {
-			t.Errorf("%s was shown: ...%s...", s, shownText[max(0, i-80):min(len(shownText), i+20)])
+			t.Errorf("got %s shown, want it nowhere: ...%s...", s, shownText[max(0, i-80):min(len(shownText), i+20)])
 		}
 	}
 }

@@ -19,13 +19,13 @@ func TestParseTextLog(t *testing.T) {
 	}
 	first, second := log.Lines[0], log.Lines[1]
 	if at, ok := first.Time(); !ok || !at.Equal(time.Unix(1795867200, 500_000_000)) || first.Level != format.LevelDebug {
-		t.Errorf("first line %+v at %v", first, at)
+		t.Errorf("got first line %+v at %v, known %v, want level debug at 1795867200.5", first, at, ok)
 	}
 	if up, ok := second.Uptime(); !ok || up != 12 || second.Level != format.LevelCritical {
-		t.Errorf("second line %+v", second)
+		t.Errorf("got second line %+v, uptime %v, known %v, want level critical and uptime 12", second, up, ok)
 	}
 	if _, ok := second.Time(); ok {
-		t.Error("a time of the day from a clock that does not know it")
+		t.Error("got a time of the day from a clock that does not know it, want none")
 	}
 }
 
@@ -38,7 +38,7 @@ func TestTextAndReports(t *testing.T) {
 	startWorker(t, Config{Connection: conn, Sink: sink, Quarantine: quarantine})
 	c := b.next()
 	if got := strings.Join(c.filters, " "); !strings.Contains(got, "$share/g/site/metrics/v0/7/#") || strings.Count(got, "site/") != 7 {
-		t.Errorf("filters %s", got)
+		t.Errorf("got filters %s, want 7 below site/, one of them $share/g/site/metrics/v0/7/#", got)
 	}
 
 	metrics := []byte(`{"device_serial":"S","metrics":[{"name":"x","value":1}]}`)

@@ -45,12 +45,13 @@ func TestLogin(t *testing.T) {
 		}
 		p := got.connect.Properties
 		if got.connect.CleanStart || got.connect.ClientID != "ingest-g-w" || *p.SessionExpiryInterval != 3600 || *p.ReceiveMaximum != 33 || *p.MaximumPacketSize != 5000+room {
-			t.Errorf("CONNECT %v", got.connect)
+			t.Errorf("got CONNECT %v, want no clean start, client id ingest-g-w, session expiry 3600, Receive Maximum 33, Maximum Packet Size %d",
+				got.connect, 5000+room)
 		}
 		waitFor(t, "the connection", func() bool { return w.Health().Connected })
 		stop()
 		if d := <-got.goodbye; d.Properties.SessionExpiryInterval != nil {
-			t.Error("the session ends with the connection")
+			t.Errorf("got session expiry %d at the end, want none, so that the session stays", *d.Properties.SessionExpiryInterval)
 		}
 	}
 }
@@ -79,7 +80,8 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 
 	for i, r := range sink.all() {
 		if !bytes.Equal(r.Payload, testLog(t, i, 100)) || r.Topic != logTopic(i%3) || r.Kind != KindLog || r.Reason != "" || time.Since(r.Time) > time.Minute {
-			t.Fatalf("record %d is %v of %s at %v", i, r.Kind, r.Topic, r.Time)
+			t.Fatalf("record %d: got %v of %s at %v, reason %q, payload %x, want log %d of %s of the last minute, no reason",
+				i, r.Kind, r.Topic, r.Time, r.Reason, r.Payload, i, logTopic(i%3))
 		}
 	}
 }
@@ -100,29 +102,29 @@ func TestSinkDown(t *testing.T) {
 	waitFor(t, "a second attempt", func() bool { return testutil.ToFloat64(w.count.failures) >= 2 })
 	c.expectNoAck()
 	if h := w.Health(); !h.Connected || h.OK() || h.Unacknowledged == 0 {
-		t.Errorf("health %+v", h)
+		t.Errorf("got health %+v, want connected, some unacknowledged, and not OK", h)
 	}
 
 	if got := get(t, w); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), "no disk in the drive") {
-		t.Errorf("health answer %d %s", got.Code, got.Body)
+		t.Errorf("got answer %d %s, want 503 with \"no disk in the drive\"", got.Code, got.Body)
 	}
 	if n := strings.Count(log.String(), "nothing is acknowledged"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, log.String())
+		t.Errorf("got %d times that nothing is acknowledged, want it said once:\n%s", n, log.String())
 	}
 
 	sink.fail(nil)
 	c.expectAcks(1, 10)
 	waitFor(t, "health", func() bool { return w.Health().OK() })
 	if got := get(t, w); got.Code != http.StatusOK || !json.Valid(got.Body.Bytes()) {
-		t.Errorf("health answer %d %s", got.Code, got.Body)
+		t.Errorf("got answer %d %s, want 200 and JSON", got.Code, got.Body)
 	}
 
 	if !strings.Contains(log.String(), "stores again") {
-		t.Error(log.String())
+		t.Errorf("got log %s, want it to say that it stores again", log.String())
 	}
 	n, err := testutil.GatherAndCount(reg)
 	if err != nil || n < 15 {
-		t.Errorf("%d metrics, error %v", n, err)
+		t.Errorf("got %d metrics, error %v, want at least 15 and no error", n, err)
 	}
 }
 
@@ -149,7 +151,7 @@ func TestLostConnectionBeforeStoring(t *testing.T) {
 	c.publish(1, logTopic(1), "id", testLog(t, 1, 100))
 	c.expectAcks(1, 1)
 	if n := len(sink.all()); n != 1 {
-		t.Errorf("%d records", n)
+		t.Errorf("got %d records, want 1", n)
 	}
 }
 
@@ -220,14 +222,14 @@ func TestCopies(t *testing.T) {
 	for _, r := range got {
 		i := slices.IndexFunc(want, func(b []byte) bool { return bytes.Equal(b, r.Payload) })
 		if i < 0 {
-			t.Errorf("stored too often: %q %q", r.Topic, r.ID)
+			t.Errorf("got %q of %q with id %q once more, want each fresh message once", r.Payload, r.Topic, r.ID)
 			continue
 		}
 		want = slices.Delete(want, i, i+1)
 	}
 
 	if len(want) > 0 {
-		t.Errorf("%d messages were taken for copies", len(want))
+		t.Errorf("got %d messages taken for copies, want none", len(want))
 	}
 	if n := testutil.ToFloat64(w.count.copies); n != 5 {
 		t.Errorf("%v copies counted, want 5", n)
@@ -319,7 +321,7 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("%d good messages stored, want %d", n, len(poison))
 	}
 	if n := testutil.ToFloat64(w.count.quarantined); int(n) != len(poison) {
-		t.Errorf("%v counted", n)
+		t.Errorf("got %v counted as quarantined, want %d", n, len(poison))
 	}
 }
 
@@ -351,7 +353,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 	})
 
 	if last > n/2 {
-		t.Errorf("%d messages of %d bytes were read with a Receive Maximum of 5", last, size)
+		t.Errorf("got %d messages of %d bytes read with a Receive Maximum of 5, want at most %d", last, size, n/2)
 	}
 	close(sink.gate)
 	c.expectAcks(1, n)
@@ -395,7 +397,7 @@ func TestQoSZeroIsStoredToo(t *testing.T) {
 		c.Send(&packets.Publish{Topic: logTopic(1), Payload: testLog(t, i, 50), Properties: &packets.Properties{User: []packets.User{{Key: link.PropertyID, Value: "q"}}}})
 	}
 	if got := sink.wait(t, 50); got[49].ID != "q" || !bytes.Equal(got[49].Payload, testLog(t, 49, 50)) {
-		t.Errorf("last record is %+v", got[49])
+		t.Errorf("got last record %+v, want log 49 with id q", got[49])
 	}
 	c.expectNoAck()
 }
@@ -443,7 +445,7 @@ func TestLeave(t *testing.T) {
 	waitFor(t, "the connection", func() bool { return w.Health().Connected })
 	cancel()
 	if got := <-c.unsub; len(got) != 7 || got[0] != "$share/g/binlog/v0/7/+" {
-		t.Errorf("unsubscribes %q", got)
+		t.Errorf("got %q unsubscribed, want 7 filters and $share/g/binlog/v0/7/+ first", got)
 	}
 
 	for i := range 5 { // what the broker still had
@@ -452,7 +454,7 @@ func TestLeave(t *testing.T) {
 	}
 
 	if d := <-c.goodbye; d.Properties.SessionExpiryInterval == nil || *d.Properties.SessionExpiryInterval != 0 {
-		t.Error("the session stays")
+		t.Errorf("got DISCONNECT %v, want session expiry 0, so that the session ends", d.Properties)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -476,7 +478,7 @@ func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 	waitFor(t, "the sink to fail", func() bool { return w.Health().Sink != "" && w.Health().Connected })
 	cancel()
 	if d := <-c.goodbye; d.Properties.SessionExpiryInterval != nil {
-		t.Error("the session ends, and with it what was not stored")
+		t.Errorf("got session expiry %d, want none, so that the session stays with what was not stored", *d.Properties.SessionExpiryInterval)
 	}
 
 	if err := <-done; err != nil {
@@ -496,7 +498,7 @@ func TestRunTwice(t *testing.T) {
 		t.Error(err)
 	}
 	if err := w.Run(ctx); err == nil {
-		t.Error("no error")
+		t.Error("got no error of a second Run, want one")
 	}
 }
 
@@ -553,7 +555,7 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited two minutes for %s", what)
+			t.Fatalf("got nothing in two minutes, want %s", what)
 		}
 	}
 }

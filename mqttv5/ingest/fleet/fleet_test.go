@@ -100,10 +100,10 @@ func TestDeviceAndFirmware(t *testing.T) {
 	}
 
 	if _, ok := f.Device(otlp.Device{CustomerID: "8", ApplicationID: 42, Token: 1}); ok {
-		t.Error("another customer's device has the name of this one's")
+		t.Error("got a name for another customer's device, want none")
 	}
 	if got := textOf(t, f, otlp.Device{}, 8192); got != "" {
-		t.Errorf("a log that fits none is decoded with %q", got)
+		t.Errorf("got text %q for a log that fits none, want none", got)
 	}
 }
 
@@ -114,14 +114,14 @@ func TestOneDictionaryAndNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := textOf(t, f, otlp.Device{Info: mqttv5.DeviceInfo{GitHash: hashA}}, 4096); got != "b is %d" {
-		t.Errorf("the only dictionary gives %q", got)
+		t.Errorf("got %q from the only dictionary, want %q", got, "b is %d")
 	}
 
 	if f, err = Open(Config{}); err != nil {
 		t.Fatal(err)
 	}
 	if f.Choose(otlp.Device{}, logAt(t, 4096)).Dictionary != nil {
-		t.Error("a dictionary out of none")
+		t.Error("got a dictionary out of none, want nil")
 	}
 
 	for _, cfg := range []Config{{Store: "no-such-file"}, {Dictionaries: "no-such-directory"}} {

@@ -79,6 +79,6 @@ func TestASinkOfFilesByItsName(t *testing.T) {
 	}
 
 	if got, n := sinks.Quarantine("nats://h", sinks.NATS{Stream: "S"}); got != "nats://h" || n.Stream != "S_QUARANTINE" {
-		t.Errorf("got %q, %+v", got, n)
+		t.Errorf("got %q, %+v, want nats://h and stream S_QUARANTINE", got, n)
 	}
 }
