@@ -92,7 +92,7 @@ func (c *cluster) wait(what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			c.t.Fatalf("waited two minutes for %s", what)
+			c.t.Fatalf("got nothing in two minutes, want %s", what)
 		}
 	}
 }

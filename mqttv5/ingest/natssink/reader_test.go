@@ -94,7 +94,7 @@ func TestUnansweredRequests(t *testing.T) {
 
 	for n := range uint64(3) {
 		if rec, err := r.Next(ctx); err != nil || rec.Sequence != n+1 {
-			t.Fatalf("record %d, error %v", rec.Sequence, err)
+			t.Fatalf("got record %d, error %v, want record %d and no error", rec.Sequence, err, n+1)
 		}
 	}
 
@@ -109,7 +109,7 @@ func TestUnansweredRequests(t *testing.T) {
 	defer l.mu.Unlock()
 	for name, left := range l.left {
 		if left > 0 {
-			t.Errorf("%d requests %s were not lost", left, name)
+			t.Errorf("got %d requests %s that were not lost, want all lost that should be", left, name)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func TestPatienceEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if _, err := OpenSource(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		t.Errorf("error %v, the caller's %v", err, ctx.Err())
+		t.Errorf("got %v, the caller's context %v, want %v while the caller's context goes on", err, ctx.Err(), context.DeadlineExceeded)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestTheLeaderTellsTheEnd(t *testing.T) {
 	}
 
 	if !stream.CachedInfo().Config.AllowDirect {
-		t.Error("the stream does not allow direct gets")
+		t.Error("got a stream without direct gets, want them allowed")
 	}
 	if err := stream.DeleteMsg(t.Context(), 3); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestTheLeaderTellsTheEnd(t *testing.T) {
 
 	got := readAll(t, s, 0)
 	if len(got) != 2 || got[0].Key != testRecord(0).Key || got[1].Topic != testRecord(1).Topic || !bytes.Equal(got[1].Payload, testRecord(1).Payload) {
-		t.Errorf("read %+v", got)
+		t.Errorf("got %+v, want the records 0 and 1", got)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestDeletedEnd(t *testing.T) {
 	}
 	defer r.Close()
 	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != 1 {
-		t.Fatalf("record %d, error %v", rec.Sequence, err)
+		t.Fatalf("got record %d, error %v, want record 1 and no error", rec.Sequence, err)
 	}
 
 	if _, err := r.Next(t.Context()); !errors.Is(err, ingest.ErrEnd) {
@@ -199,7 +199,7 @@ func TestDeletedEnd(t *testing.T) {
 		t.Errorf("error %v, want the loss of record 2", err)
 	}
 	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != 3 {
-		t.Errorf("record %d, error %v", rec.Sequence, err)
+		t.Errorf("got record %d, error %v, want record 3 and no error", rec.Sequence, err)
 	}
 }
 
@@ -220,7 +220,7 @@ func TestSourceMakesNothing(t *testing.T) {
 			break
 		}
 		if name != "S" {
-			t.Errorf("there is a stream %s", name)
+			t.Errorf("got a stream %s, want S alone", name)
 		}
 	}
 
@@ -230,7 +230,7 @@ func TestSourceMakesNothing(t *testing.T) {
 	}
 	defer source.Close()
 	if got := readAll(t, source, 0); len(got) != 2 {
-		t.Errorf("read %d records", len(got))
+		t.Errorf("got %d records, want 2", len(got))
 	}
 }
 
@@ -259,7 +259,7 @@ func FuzzMessage(f *testing.F) {
 		again, err := record(7, m.Header, m.Data)
 		again.Reason, r.Reason = again.Reason[:min(len(again.Reason), maxReason)], r.Reason[:min(len(r.Reason), maxReason)]
 		if err != nil || !reflect.DeepEqual(again, r) {
-			t.Fatalf("%+v was written and read as %+v, error %v", r, again, err)
+			t.Fatalf("got %+v, error %v, want what was written: %+v", again, err, r)
 		}
 	})
 }

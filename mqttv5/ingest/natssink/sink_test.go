@@ -108,7 +108,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 			want = append(want, r)
 		}
 		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("from %d: %d records differ from %d", from, len(got), len(want))
+			t.Fatalf("from %d: got %d records, want %d and the same", from, len(got), len(want))
 		}
 	}
 
@@ -126,7 +126,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rec, err := r.Next(t.Context()); err != nil || rec.Sequence != n+1 || !bytes.Equal(rec.Payload, testRecord(n).Payload) {
-		t.Fatalf("record %d, error %v", rec.Sequence, err)
+		t.Fatalf("got record %d, error %v, payload %q, want record %d with %q", rec.Sequence, err, rec.Payload, n+1, testRecord(n).Payload)
 	}
 
 	// Deleted records are reported, and so is what others put into the stream.
@@ -215,7 +215,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 	for i := range n {
 		want := testRecord(i)
 		if seen[want.Key] != 1 {
-			t.Fatalf("record %d is there %d times", i, seen[want.Key])
+			t.Fatalf("got record %d %d times, want it once", i, seen[want.Key])
 		}
 	}
 
@@ -226,7 +226,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 		var i int
 		fmt.Sscanf(r.Topic, "binlog/v0/7/%d", &i)
 		if !bytes.Equal(r.Payload, testRecord(i).Payload) {
-			t.Fatalf("record %d has other bytes", i)
+			t.Fatalf("record %d: got %q, want %q", i, r.Payload, testRecord(i).Payload)
 		}
 	}
 
@@ -254,7 +254,7 @@ func TestServersAway(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := s.Append(ctx, testRecords(10, 10)); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "append to stream ULOGKIT") {
-		t.Errorf("error %v, the caller's %v", err, ctx.Err())
+		t.Errorf("got %v, the caller's context %v, want one that names the stream while the caller's context goes on", err, ctx.Err())
 	}
 
 	c.start(0)
@@ -274,7 +274,7 @@ func TestServersAway(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	if _, err := Open(t.Context(), Config{}); err == nil {
-		t.Error("no error without a URL")
+		t.Error("got no error without a URL, want one")
 	}
 	if _, err := Open(t.Context(), Config{URL: "nats://127.0.0.1:1", Timeout: time.Second}); err == nil || !strings.HasPrefix(err.Error(), "open JetStream sink: connect: ") {
 		t.Errorf("error %v, want an error and \"open JetStream sink: connect: \" first", err)
@@ -313,7 +313,7 @@ func TestTooLargeIsNamed(t *testing.T) {
 			t.Fatalf("%s: error %v, want that record 1 is too large", name, err)
 		}
 		if err := s.Append(t.Context(), append(batch[:1:1], batch[2])); err != nil {
-			t.Errorf("%s: error %v without it", name, err)
+			t.Errorf("%s: got %v without it, want no error", name, err)
 		}
 	}
 }

@@ -125,10 +125,10 @@ func TestLeaderKilledBehindThreeWorkers(t *testing.T) {
 	})
 	for payload := range confirmed {
 		if times[payload] != 1 {
-			t.Errorf("a confirmed upload is in the stream %d times", times[payload])
+			t.Errorf("got a confirmed upload %d times in the stream, want it once", times[payload])
 		}
 	}
 	if len(confirmed) != n {
-		t.Errorf("%d of %d uploads confirmed", len(confirmed), n)
+		t.Errorf("got %d uploads confirmed, want %d", len(confirmed), n)
 	}
 }

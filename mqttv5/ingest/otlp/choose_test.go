@@ -19,7 +19,7 @@ import (
 
 // lastLine decodes a log as "ulogkit decode" does and returns its last line, or ""
 // if the log is of none of the builds.
-func lastLine(t interface{ Fatal(...any) }, dicts []Dictionary, log []byte) string {
+func lastLine(t rapid.TB, dicts []Dictionary, log []byte) string {
 	line, err := text.ParseLine("{text}", false)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func lastLine(t interface{ Fatal(...any) }, dicts []Dictionary, log []byte) stri
 	var out bytes.Buffer
 	if _, err = d.Decode(context.Background(), "log", bytes.NewReader(log), &out); err != nil {
 		if !errors.Is(err, text.ErrWrongDictionary) {
-			t.Fatal(err)
+			t.Fatalf("got %v, want no error or %v", err, text.ErrWrongDictionary)
 		}
 		return ""
 	}
@@ -122,7 +122,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 		}
 		chosen, decoded := BestOf(dicts)(Device{}, l), lastLine(rt, dicts, payload)
 		if (chosen == nil) != (decoded == "") {
-			rt.Fatalf("export chooses %v, decode writes %q", chosen, decoded)
+			rt.Fatalf("got %v chosen by export and %q written by decode, want both or neither", chosen, decoded)
 		}
 
 		last := records[len(records)-1]
@@ -134,7 +134,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 		}
 
 		if got := exported(dicts, l); got != decoded {
-			rt.Fatalf("export has %q, decode %q", got, decoded)
+			rt.Fatalf("got %q from export, want %q as from decode", got, decoded)
 		}
 	})
 }
@@ -180,7 +180,7 @@ func TestBuildsThatFitEquallyAreCountedAndNamed(t *testing.T) {
 	}
 
 	if got := exposed(t, e); !strings.Contains(got, "\nulogkit_export_ambiguous_total 3\n") {
-		t.Errorf("metrics do not tell 3 ambiguous records:\n%s", got)
+		t.Errorf("got metrics without 3 ambiguous records, want ulogkit_export_ambiguous_total 3:\n%s", got)
 	}
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `builds="[a.elf b.elf]"`) {
 		t.Errorf("got %q, want both builds named once", got)

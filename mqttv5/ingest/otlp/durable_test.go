@@ -67,7 +67,7 @@ func TestPositionFollowsTheLastBatch(t *testing.T) {
 	os.Remove(file)
 	r.refuse = func([]byte) int { return http.StatusForbidden }
 	if err := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: file}).Drain(t.Context()); err == nil {
-		t.Error("got no error")
+		t.Error("got no error of a refused batch, want one")
 	}
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got a position file, %v, want none", err)
@@ -105,7 +105,7 @@ func TestRefusedRecordsFollowNoLink(t *testing.T) {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	if b, err := os.ReadFile(victim); err != nil || string(b) != "precious" {
-		t.Errorf("the victim holds %q, %v", b, err)
+		t.Errorf("got %q behind the link, error %v, want it unchanged: precious", b, err)
 	}
 }
 
@@ -123,6 +123,6 @@ func TestReceiverRedirects(t *testing.T) {
 		}
 	}
 	if other.requests != 0 {
-		t.Errorf("the other host got %d requests", other.requests)
+		t.Errorf("got %d requests at the other host, want none", other.requests)
 	}
 }

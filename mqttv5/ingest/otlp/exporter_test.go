@@ -57,10 +57,10 @@ func TestWhatBecomesWhat(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.headers[0].Get("Authorization") != "Bearer x" {
-		t.Error("no authorization")
+		t.Errorf("got Authorization %q, want Bearer x", r.headers[0].Get("Authorization"))
 	}
 	if len(r.logs) != 2 || len(r.metrics) != 1 {
-		t.Fatalf("%d resources with logs, %d with metrics", len(r.logs), len(r.metrics))
+		t.Fatalf("got %d resources with logs and %d with metrics, want 2 and 1", len(r.logs), len(r.metrics))
 	}
 	res := attributes(r.logs[0].Resource.Attributes)
 	for key, want := range map[string]string{
@@ -75,7 +75,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 		t.Errorf("resource %v, want IntValue 42 and IntValue 77", res)
 	}
 	if got := instance(r.logs[1].Resource); got != "session 78" {
-		t.Errorf("unknown device is %q", got)
+		t.Errorf("got %q for the unknown device, want session 78", got)
 	}
 
 	first := r.logs[0].ScopeLogs[0].LogRecords[0]
@@ -85,7 +85,8 @@ func TestWhatBecomesWhat(t *testing.T) {
 	}
 	// 3.5 s of ticks follow it; the report was at 100 s of the device.
 	if first.ObservedTimeUnixNano != uint64(received.UnixNano()) || first.TimeUnixNano != uint64(received.Add(-3500*time.Millisecond).UnixNano()) || at["ulogger.uptime_seconds"].GetDoubleValue() != 96.5 {
-		t.Errorf("time %d, uptime %v", first.TimeUnixNano, at["ulogger.uptime_seconds"])
+		t.Errorf("got time %d, observed %d, uptime %v, want 3.5 s before %d, observed then, uptime 96.5",
+			first.TimeUnixNano, first.ObservedTimeUnixNano, at["ulogger.uptime_seconds"], received.UnixNano())
 	}
 	args := at["ulogger.args"].GetArrayValue().Values
 	if len(args) != 3 || args[0].GetIntValue() != -5 || args[1].GetStringValue() != "oven\uFFFD" || args[2].GetDoubleValue() != 1.25 {
@@ -93,7 +94,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 	}
 	if at["ulogger.template"].GetStringValue() != "temperature %d of %s is %.1f" || at["ulogger.module_name"].GetStringValue() != "sensor" || at["ulogger.module"].GetIntValue() != 3 ||
 		at["ulogger.fmt_addr"].GetIntValue() != 0x1000 || at["ulogger.frame"].GetIntValue() != 0 || !strings.HasPrefix(at["ulogger.key"].GetStringValue(), "0100") {
-		t.Errorf("attributes %v", at)
+		t.Errorf("got attributes %v, want the template, module 3 named sensor, address 0x1000, frame 0 and a key that begins with 0100", at)
 	}
 	second := r.logs[0].ScopeLogs[0].LogRecords[1]
 	at = attributes(second.Attributes)
@@ -103,7 +104,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 	}
 	old := r.logs[1].ScopeLogs[0].LogRecords
 	if len(old) != 2 || old[1].TimeUnixNano != 0 || attributes(old[1].Attributes)["ulogger.sequence"].GetIntValue() != 12 {
-		t.Errorf("records of version 1: %v", old)
+		t.Errorf("got records %v of version 1, want 2, the second without a time and of sequence 12", old)
 	}
 
 	points := map[string]any{}
@@ -111,15 +112,15 @@ func TestWhatBecomesWhat(t *testing.T) {
 		for _, p := range m.GetGauge().DataPoints {
 			points[m.Name] = p.Value
 			if p.TimeUnixNano != uint64(received.Add(-500*time.Millisecond).UnixNano()) {
-				t.Errorf("%s at %d", m.Name, p.TimeUnixNano)
+				t.Errorf("%s: got time %d, want 500 ms before %d", m.Name, p.TimeUnixNano, received.UnixNano())
 			}
 		}
 	}
 	if len(points) != 3 || instance(r.metrics[0].Resource) != "SN1" {
-		t.Errorf("metrics %v", points)
+		t.Errorf("got metrics %v of %q, want 3 of SN1", points, instance(r.metrics[0].Resource))
 	}
 	if m := r.metrics[0].ScopeMetrics[0].Metrics[0]; m.Name != "ulogger.volts" || m.GetGauge().DataPoints[0].GetAsDouble() != 3.5 {
-		t.Errorf("first metric is %v", m)
+		t.Errorf("got first metric %v, want ulogger.volts of 3.5", m)
 	}
 	if got := r.metrics[0].ScopeMetrics[0].Metrics[2].GetGauge().DataPoints[0].GetAsInt(); got != math.MaxUint32 {
 		t.Errorf("count is %v, want %v", got, math.MaxUint32)
@@ -176,7 +177,7 @@ func TestCrashDump(t *testing.T) {
 	rec := r.logs[0].ScopeLogs[0].LogRecords[0]
 	if instance(r.logs[0].Resource) != "SN9" || rec.SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_FATAL4 ||
 		!strings.Contains(rec.Body.GetStringValue(), "352 bytes") || attributes(rec.Attributes)["ulogger.crash.pc"].GetIntValue() != 0x34 {
-		t.Errorf("record %v of %v", rec, r.logs[0].Resource)
+		t.Errorf("got record %v of %v, want severity FATAL4, a body with 352 bytes, and pc 0x34, of SN9", rec, r.logs[0].Resource)
 	}
 }
 
@@ -199,7 +200,7 @@ func TestRetry(t *testing.T) {
 	got := r.bodies()
 	slices.Sort(got)
 	if !reflect.DeepEqual(got, bodiesOf(0, 10)) {
-		t.Errorf("exported %q", got)
+		t.Errorf("got %q exported, want %q", got, bodiesOf(0, 10))
 	}
 	if s := e.Stats(); s.Retries != 6 || s.Position != 11 || s.LogRecords != 10 {
 		t.Errorf("stats %+v, want Retries 6, Position 11 and LogRecords 10", s)
@@ -264,7 +265,7 @@ func TestRefused(t *testing.T) {
 		}
 
 		if got := r.bodies(); !reflect.DeepEqual(got, bodiesOf(0, 4)) {
-			t.Errorf("exported %q", got)
+			t.Errorf("got %q exported, want %q", got, bodiesOf(0, 4))
 		}
 	}
 }
@@ -322,7 +323,7 @@ func TestLargeLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := r.bodies(); len(got) != 35 || !reflect.DeepEqual(got[10:], bodiesOf(0, 25)) {
-		t.Errorf("exported %q", got)
+		t.Errorf("got %q exported, want the first 10 twice: %q", got, bodiesOf(0, 25))
 	}
 }
 
@@ -400,7 +401,7 @@ func TestConfig(t *testing.T) {
 		{URL: "http://x", Source: src, PositionFile: bad},
 	} {
 		if _, err := New(cfg); err == nil {
-			t.Errorf("no error for %+v", cfg)
+			t.Errorf("got no error for %+v, want one", cfg)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestDrainGivesUp(t *testing.T) {
 				err = e.Drain(ctx)
 				if err == nil || !strings.HasPrefix(err.Error(), "export to http://x/v1/logs: nothing was taken for 2m0s: ") ||
 					!strings.HasSuffix(err.Error(), "; nothing after record 0 counts as exported") {
-					t.Errorf("error %v", err)
+					t.Errorf("got %v, want one that says that nothing was taken for 2m0s and nothing after record 0 counts as exported", err)
 				}
 
 				if d := time.Since(begin); d != 2*time.Minute {
@@ -107,12 +107,12 @@ func TestRunWaitsForEver(t *testing.T) {
 			t.Error(err)
 		}
 		if d := time.Since(begin); d != time.Hour {
-			t.Errorf("it ended after %v", d)
+			t.Errorf("got the end after %v, want it after an hour", d)
 		}
 
 		// The longest wait between two attempts is 30 s.
 		if n := strings.Count(log.String(), "trying again"); n < 40 || n > 60 || e.Stats().Retries < 100 {
-			t.Errorf("it said so %d times in %d attempts:\n%s", n, e.Stats().Retries, &log)
+			t.Errorf("got it said %d times in %d attempts, want 40 to 60 times in at least 100:\n%s", n, e.Stats().Retries, &log)
 		}
 	})
 }

@@ -88,7 +88,7 @@ func (r *receiver) taken(t *testing.T, next uint64) int {
 	}
 	for _, b := range bodiesOf(0, int(max(next, 1))-1) {
 		if !have[b] {
-			t.Errorf("the position is %d, and the receiver never got %q", next, b)
+			t.Errorf("got position %d and no %q at the receiver, want it there before the position passes it", next, b)
 		}
 	}
 	return len(have)
@@ -121,7 +121,7 @@ func TestExportKilled(t *testing.T) {
 		t.Helper()
 		p, err := loadPosition(file)
 		if err != nil {
-			t.Fatalf("after a kill: %v", err)
+			t.Fatalf("after a kill: got %v, want a position", err)
 		}
 		return p.Next
 	}
@@ -133,7 +133,7 @@ func TestExportKilled(t *testing.T) {
 		select {
 		case <-begun:
 		case <-time.After(2 * time.Minute):
-			t.Fatal("nothing was exported")
+			t.Fatal("got nothing exported in two minutes, want a request")
 		}
 		time.Sleep(time.Duration(rnd.IntN(15_000)) * time.Microsecond)
 		c.Process.Kill()
@@ -147,7 +147,7 @@ func TestExportKilled(t *testing.T) {
 		t.Errorf("got %d records and position %d, want all %d", got, position(), records)
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(file), ".*")); err != nil || len(left) > 0 {
-		t.Errorf("got %q left by those that were killed, %v", left, err)
+		t.Errorf("got %q left by those that were killed, error %v, want nothing", left, err)
 	}
 }
 
@@ -165,14 +165,14 @@ func TestExportDiskFull(t *testing.T) {
 		})
 		file := filepath.Join(t.TempDir(), "position")
 		if err := childtest.Start(t, "export", dir, r.srv.URL, file, "full").Wait(); err == nil {
-			t.Errorf("poison %d: got success on a full disk", poison)
+			t.Errorf("poison %d: got success on a full disk, want an error", poison)
 		}
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("poison %d: got a position file, %v, want none", poison, err)
 		}
 
 		if err := childtest.Start(t, "export", dir, r.srv.URL, file, "").Wait(); err != nil {
-			t.Errorf("poison %d: with room again: %v", poison, err)
+			t.Errorf("poison %d: with room again: got %v, want no error", poison, err)
 		}
 		p, err := loadPosition(file)
 		if err != nil || p.Next != records+1 {
@@ -180,7 +180,7 @@ func TestExportDiskFull(t *testing.T) {
 		}
 		refused, _ := os.ReadFile(file + ".refused")
 		if n := strings.Count(string(refused), "poison"); (n > 0) != (poison >= 0) {
-			t.Errorf("poison %d: set aside is %q", poison, refused)
+			t.Errorf("poison %d: got %q set aside, want the poisoned record in it: %v", poison, refused, poison >= 0)
 		}
 		want := map[string]bool{}
 		for i, b := range bodiesOf(0, records) {
@@ -192,7 +192,7 @@ func TestExportDiskFull(t *testing.T) {
 			delete(want, b)
 		}
 		if len(want) > 0 {
-			t.Errorf("poison %d: the receiver never got %v", poison, want)
+			t.Errorf("poison %d: got all but %v at the receiver, want none missing", poison, want)
 		}
 	}
 }

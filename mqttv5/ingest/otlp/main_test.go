@@ -62,7 +62,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 
 	if req.Method != http.MethodPost || req.Header.Get("Content-Type") != "application/x-protobuf" {
-		r.t.Errorf("%s with content type %q", req.Method, req.Header.Get("Content-Type"))
+		r.t.Errorf("got %s with content type %q, want POST with application/x-protobuf", req.Method, req.Header.Get("Content-Type"))
 	}
 	if len(r.script) > 0 {
 		answer := r.script[0]
@@ -77,17 +77,17 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case "/v1/logs":
 		var m logs.LogsData
 		if err := proto.Unmarshal(body, &m); err != nil || len(m.ProtoReflect().GetUnknown()) > 0 {
-			r.t.Errorf("request for logs: %v", err)
+			r.t.Errorf("got a request for logs with error %v or unknown fields, want neither", err)
 		}
 		r.logs = append(r.logs, m.ResourceLogs...)
 	case "/v1/metrics":
 		var m metrics.MetricsData
 		if err := proto.Unmarshal(body, &m); err != nil || len(m.ProtoReflect().GetUnknown()) > 0 {
-			r.t.Errorf("request for metrics: %v", err)
+			r.t.Errorf("got a request for metrics with error %v or unknown fields, want neither", err)
 		}
 		r.metrics = append(r.metrics, m.ResourceMetrics...)
 	default:
-		r.t.Errorf("request to %s", req.URL.Path)
+		r.t.Errorf("got a request to %s, want /v1/logs or /v1/metrics", req.URL.Path)
 	}
 
 	w.Header().Set("Content-Type", "application/x-protobuf")

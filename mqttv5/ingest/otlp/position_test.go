@@ -62,7 +62,7 @@ func TestPositionThatDoesNotFit(t *testing.T) {
 		}
 
 		if b, _ := os.ReadFile(file); len(c.words) > 0 && string(b) != c.content {
-			t.Errorf("%s: the file now holds %q", name, b)
+			t.Errorf("%s: got file %q, want it unchanged: %q", name, b, c.content)
 		}
 	}
 }
@@ -135,13 +135,13 @@ func TestPlaceThatCannotBeAPositions(t *testing.T) {
 		}
 	}
 	if n := len(r.bodies()); n > 0 {
-		t.Errorf("%d requests were made", n)
+		t.Errorf("got %d records at the receiver, want none", n)
 	}
 	if b, err := os.ReadFile(at("target")); err != nil || string(b) != "1\n" {
-		t.Errorf("the target holds %q, %v", b, err)
+		t.Errorf("got %q behind the link, error %v, want it unchanged: \"1\\n\"", b, err)
 	}
 	if _, err := os.Lstat(at("nothing")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file was made through the link: %v", err)
+		t.Errorf("got %v where the link leads, want %v: nothing is made through it", err, fs.ErrNotExist)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestDefaultPosition(t *testing.T) {
 	dir := t.TempDir()
 	first := DefaultPosition(dir, "http://user:pw@a:1/")
 	if first != filepath.Join(dir, "otlp.position") {
-		t.Errorf("got %s for the first receiver", first)
+		t.Errorf("got %s for the first receiver, want otlp.position in %s", first, dir)
 	}
 	if err := (position{Version: 1, Receiver: "http://a:1", Next: 3}).store(first); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestDefaultPosition(t *testing.T) {
 		t.Errorf("got %s for the same receiver, want %s", got, first)
 	}
 	if got := DefaultPosition(dir, "http://b:1"); got == first || filepath.Dir(got) != dir {
-		t.Errorf("got %s for another receiver", got)
+		t.Errorf("got %s for another receiver, want another file than %s in %s", got, first, dir)
 	}
 }
 
@@ -190,7 +190,7 @@ func FuzzPosition(f *testing.F) {
 			return
 		}
 		if p.Next == 0 {
-			t.Fatal("a position without a number")
+			t.Fatal("got a position of number 0, want it refused")
 		}
 		p.Version = 1
 		file := filepath.Join(t.TempDir(), "p")

@@ -194,11 +194,11 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s := e.Stats(); s.SetAside != 1 || s.LogRecords != n-1 || s.Position != uint64(n+1) {
-				t.Errorf("record %d of %d: stats %+v", bad, n, s)
+				t.Errorf("record %d of %d: got stats %+v, want 1 set aside, %d exported and position %d", bad, n, s, n-1, n+1)
 			}
 
 			if got := r.bodies(); len(got) != n-1 {
-				t.Errorf("record %d of %d: got %q", bad, n, got)
+				t.Errorf("record %d of %d: got %q, want %d bodies", bad, n, got, n-1)
 			}
 			b, err := os.ReadFile(position + ".refused")
 			if err != nil {
@@ -211,7 +211,7 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 			}
 
 			if err := json.Unmarshal(b, &line); err != nil || !strings.Contains(line.Reason, "bad request") || !strings.Contains(string(line.Request), "poison") {
-				t.Errorf("set aside is %s, error %v", b, err)
+				t.Errorf("got %s set aside, error %v, want the reason bad request and a request with poison", b, err)
 			}
 			if info, err := os.Stat(position + ".refused"); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("mode %v, error %v, want 0600", info.Mode(), err)
@@ -262,10 +262,10 @@ func FuzzReceipt(f *testing.F) {
 	f.Add("text/html", "<html>", "-1")
 	f.Fuzz(func(t *testing.T, kind, body, after string) {
 		if _, err := parseReceipt(200, kind, []byte(body)); err == nil && kind == "" {
-			t.Error("an answer without a content type is a receipt")
+			t.Error("got a receipt out of an answer without a content type, want an error")
 		}
 		if s := explanation(kind, []byte(body)); strings.ContainsAny(s, "\x1b\n\u0085") {
-			t.Errorf("explanation %q", s)
+			t.Errorf("got explanation %q, want no control characters in it", s)
 		}
 		if d := retryAfter(after, time.Unix(1_800_000_000, 0)); d < 0 || d > maxRetryAfter {
 			t.Errorf("wait %v, want d at least 0 and d at most %v", d, maxRetryAfter)

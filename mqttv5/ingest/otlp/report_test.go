@@ -25,7 +25,7 @@ func TestExportTextAndReports(t *testing.T) {
 	}
 	packed, compressed := telemetry.Compress(metrics, telemetry.CompressAlways)
 	if !compressed {
-		t.Fatal("not compressed")
+		t.Fatal("got metrics that are not compressed, want them compressed")
 	}
 	src.add(ingest.Record{Time: received, Kind: ingest.KindMetrics, Topic: "site/metrics/v0/42/G/7", Payload: packed, Key: ingest.Key{1}})
 	src.add(ingest.Record{
@@ -45,15 +45,16 @@ func TestExportTextAndReports(t *testing.T) {
 	}
 
 	if got := rcv.bodies(); !slices.Equal(got, []string{"door-opened", "late", "a", "b", "c"}) {
-		t.Fatalf("log records %q", got)
+		t.Fatalf("got log records %q, want door-opened, late, a, b and c", got)
 	}
 	event := rcv.logs[0].ScopeLogs[0].LogRecords
 	if event[0].TimeUnixNano != uint64(at.UnixNano()) || event[1].TimeUnixNano != 0 || event[1].ObservedTimeUnixNano != uint64(received.UnixNano()) || event[0].SeverityText != "event" {
-		t.Errorf("events %v", event)
+		t.Errorf("got events %v, want the first at %d and of severity event, the second without a time and observed at %d",
+			event, at.UnixNano(), received.UnixNano())
 	}
 	text := rcv.logs[1].ScopeLogs[0].LogRecords
 	if text[0].TimeUnixNano != uint64(at.UnixNano()) || text[0].SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_DEBUG {
-		t.Errorf("first line %v", text[0])
+		t.Errorf("got first line %v, want severity DEBUG at %d", text[0], at.UnixNano())
 	}
 	if up := attributes(text[1].Attributes)["ulogger.uptime_seconds"]; text[1].TimeUnixNano != 0 || up.GetDoubleValue() != 12.25 || text[1].SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_FATAL {
 		t.Errorf("second line %v, want TimeUnixNano 0, DoubleValue 12.25 and SeverityNumber %v", text[1], logs.SeverityNumber_SEVERITY_NUMBER_FATAL)
@@ -77,7 +78,7 @@ func TestExportTextAndReports(t *testing.T) {
 	}
 	points := one.ScopeMetrics[0].Metrics[0].GetGauge().DataPoints
 	if len(points) != 2 || points[0].GetAsDouble() != 21.5 || points[0].TimeUnixNano != uint64(at.UnixNano()) || points[1].TimeUnixNano != uint64(received.UnixNano()) {
-		t.Errorf("points %v", points)
+		t.Errorf("got points %v, want 21.5 at %d and a second at %d", points, at.UnixNano(), received.UnixNano())
 	}
 	of = attributes(two.Resource.Attributes)
 	if of["device.id"].GetStringValue() != "SN-2" || of["ulogger.application_id"].GetIntValue() != 9 || of["ulogger.group_id"].GetStringValue() != "G" {

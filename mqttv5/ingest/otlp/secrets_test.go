@@ -59,16 +59,16 @@ func TestSecretsNeverShown(t *testing.T) {
 
 	h := r.headers[len(r.headers)-1]
 	if user, password, ok := (&http.Request{Header: h}).BasicAuth(); !ok || user != "canaryUSER" || password != "canaryPASSWORD" || h.Get("X-Key") != "canaryHEADER" {
-		t.Errorf("the receiver got %v", h)
+		t.Errorf("got %v at the receiver, want the user, the password and the header of the configuration", h)
 	}
 	text := shown.String()
 	if strings.Count(text, "\n") < 8 {
-		t.Errorf("too little was collected: %q", text)
+		t.Errorf("got %q collected, want at least 8 lines", text)
 	}
 
 	for _, s := range secrets {
 		if i := strings.Index(text, s); i >= 0 {
-			t.Errorf("%s was shown: ...%s...", s, text[max(0, i-80):min(len(text), i+20)])
+			t.Errorf("got %s shown, want it nowhere: ...%s...", s, text[max(0, i-80):min(len(text), i+20)])
 		}
 	}
 }

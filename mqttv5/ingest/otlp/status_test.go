@@ -52,9 +52,9 @@ func await(t testing.TB, done <-chan error, what string, ok func() bool) {
 	for !ok() {
 		select {
 		case err := <-done:
-			t.Fatalf("waiting for %s: it ended with %v", what, err)
+			t.Fatalf("got the end with %v, want %s before it", err, what)
 		case <-deadline:
-			t.Fatalf("waited two minutes for %s", what)
+			t.Fatalf("got nothing in two minutes, want %s", what)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -85,7 +85,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	src.records[1].Reason = "not intact"
 	e := newExporter(t, Config{URL: front.URL, Source: src, BatchRecords: 1})
 	if code, h := healthOf(t, e); code != http.StatusOK || !h.Oldest.IsZero() {
-		t.Errorf("before it begins: %d, %+v", code, h)
+		t.Errorf("before it begins: got %d, %+v, want 200 and no oldest record", code, h)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -93,16 +93,17 @@ func TestHealthAndMetrics(t *testing.T) {
 	await(t, done, "a failure", func() bool { return e.Stats().Retries > 1 })
 	code, h := healthOf(t, e)
 	if code != http.StatusServiceUnavailable || h.Position != 0 || !strings.Contains(h.Receiver, "503") || h.Since.IsZero() || !h.Taken.IsZero() || !h.Oldest.Equal(received) {
-		t.Errorf("while the receiver is down: %d, %+v", code, h)
+		t.Errorf("while the receiver is down: got %d, %+v, want 503, position 0, an error with 503 and since when, nothing taken, oldest %v",
+			code, h, received)
 	}
 
 	if text := exposed(t, e); !strings.Contains(text, "ulogkit_export_receiver_up 0") || strings.Contains(text, "ulogkit_export_failures_total 0") {
-		t.Errorf("metrics while the receiver is down:\n%s", text)
+		t.Errorf("while the receiver is down: got metrics\n%s\nwant ulogkit_export_receiver_up 0 and some failures", text)
 	}
 	down.Store(false)
 	await(t, done, "the end of the sink", func() bool { return e.Health().Position == 4 && e.Health().Oldest.IsZero() })
 	if code, h := healthOf(t, e); code != http.StatusOK || h.Receiver != "" || h.Taken.IsZero() {
-		t.Errorf("at the end: %d, %+v", code, h)
+		t.Errorf("at the end: got %d, %+v, want 200, no error and the time of the last taken", code, h)
 	}
 
 	text := exposed(t, e)
@@ -111,7 +112,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		"position 4", "lag_seconds 0", "receiver_up 1",
 	} {
 		if !strings.Contains(text, "\nulogkit_export_"+want+"\n") {
-			t.Errorf("no %s in\n%s", want, text)
+			t.Errorf("got metrics\n%s\nwant ulogkit_export_%s in them", text, want)
 		}
 	}
 
@@ -136,6 +137,6 @@ func TestLag(t *testing.T) {
 	e.report.behind(time.Now().Add(-time.Hour))
 	text := exposed(t, e)
 	if !strings.Contains(text, "ulogkit_export_lag_seconds 36") { // 3,600 s and what has passed since
-		t.Errorf("metrics\n%s", text)
+		t.Errorf("got metrics\n%s\nwant a lag of at least 3,600 seconds", text)
 	}
 }
