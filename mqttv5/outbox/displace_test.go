@@ -128,7 +128,7 @@ func TestDropLowestKeepsCrashDumps(t *testing.T) {
 }
 
 // What made room for a record that could not be written is there again.
-func TestDropLowestNeedsTheCommit(t *testing.T) {
+func TestDropLowestDropsNothingIfTheCommitFails(t *testing.T) {
 	var log bytes.Buffer
 	o := dropping(t, t.TempDir(), &log)
 	defer o.Close()

@@ -195,7 +195,7 @@ func TestLeaseEndsWithItsContextOrTheOutbox(t *testing.T) {
 }
 
 // Every waiting deliverer gets something, each record goes to one.
-func TestManyLessees(t *testing.T) {
+func TestEachRecordIsLeasedToOneOfMany(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	defer o.Close()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -65,7 +65,7 @@ func TestListIsWhatTheOutboxSays(t *testing.T) {
 }
 
 // However much is written meanwhile, a list is of one moment.
-func TestListWhileTheOutboxIsWritten(t *testing.T) {
+func TestListIsOfOneMomentWhileOthersWrite(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	defer o.Close()

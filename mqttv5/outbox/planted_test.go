@@ -13,7 +13,7 @@ import (
 )
 
 // F53: nothing is made through a link that stands where a file of the outbox will be.
-func TestPlantedLinks(t *testing.T) {
+func TestNothingIsMadeThroughPlantedLinks(t *testing.T) {
 	for name, open := range map[string]func(dir string) error{
 		"outbox.lock": func(dir string) error {
 			o, err := Open(Config{Dir: dir})

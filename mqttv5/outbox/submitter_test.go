@@ -147,7 +147,7 @@ func TestSubmittedRecordCanBeRetriedAndDropped(t *testing.T) {
 
 // Somebody sees to what was submitted: who has the outbox open, or, when he has gone,
 // who submitted.
-func TestHandoverToWhoHasItOpenOrToOneself(t *testing.T) {
+func TestHandoverGoesToTheOpenOutboxOrTheSubmitter(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	s := openSubmitter(t, dir)

@@ -385,7 +385,7 @@ func TestDefaultPathIsBelowHome(t *testing.T) {
 }
 
 // Where the state folder is said, a home folder is not needed.
-func TestDefaultPathWithoutHome(t *testing.T) {
+func TestDefaultPathNeedsNoHomeWithAStateFolder(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("HOME", "")
 	t.Setenv("XDG_STATE_HOME", state)
@@ -417,7 +417,7 @@ func TestFileRefusesALinkAsItsLock(t *testing.T) {
 }
 
 // The least-recently-used list against a slow model.
-func TestRecentIsLeastRecentlyUsed(t *testing.T) {
+func TestRecentForgetsTheLeastRecentlyUsed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 4).Draw(t, "limit")
 		r := newRecent(limit)

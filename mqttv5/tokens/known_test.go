@@ -8,7 +8,7 @@ import (
 )
 
 // Known names the devices of both kinds of file, the last one first, and changes nothing.
-func TestKnownDevices(t *testing.T) {
+func TestKnownNamesTheLastDeviceFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
 	if got := slices.Collect(Known(path)); len(got) != 0 {
 		t.Errorf("no file: got %v, want none", got)

@@ -26,7 +26,7 @@ func keyOf(serial, hash string) Key {
 
 // The library's file is read and written in its own format; its mode stays, nothing
 // in it is lost, and nothing is renamed.
-func TestLibraryFile(t *testing.T) {
+func TestLibraryFileKeepsItsFormatAndEntries(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "session_tokens.json")
 	if err := os.WriteFile(path, []byte(libraryFile), 0o644); err != nil {
@@ -87,7 +87,7 @@ func TestLibraryFile(t *testing.T) {
 // own: it is used, and they stay for it.
 //
 // Kind of seed/store-vendor-file.
-func TestLibraryFileWithOddTokens(t *testing.T) {
+func TestLibraryFileWithOddTokensIsStillUsed(t *testing.T) {
 	for _, odd := range []string{"-1", "0", "99999999999", "1e3", "1.5"} {
 		path := filepath.Join(t.TempDir(), "tokens.json")
 		old := `{"SN-1": {"token": ` + odd + `, "git_hash": "h1"}, "SN-2": {"token": ` + odd + `, "git_hash": null}}`
@@ -121,7 +121,7 @@ func TestLibraryFileWithOddTokens(t *testing.T) {
 }
 
 // At its default path the library's file is looked into, and nothing is written.
-func TestLibraryFileBeside(t *testing.T) {
+func TestLibraryFileAtItsDefaultPathIsNotWritten(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_STATE_HOME", "")
