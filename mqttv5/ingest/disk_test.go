@@ -89,7 +89,7 @@ func runStarved(dir, limit string) error {
 // The disk of a worker is full: it says so, acknowledges nothing any more, and
 // loses nothing that was confirmed, whether there is room again or it is killed
 // before.
-func TestDiskFull(t *testing.T) {
+func TestFullDiskLosesNothingConfirmed(t *testing.T) {
 	t.Parallel()
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprint("killed=", killed), func(t *testing.T) {

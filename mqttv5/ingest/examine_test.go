@@ -60,7 +60,7 @@ func TestTrailingBytesAreStored(t *testing.T) {
 	}
 }
 
-func TestMissingFrames(t *testing.T) {
+func TestMissingFramesAreCountedBySequence(t *testing.T) {
 	for _, c := range []struct {
 		sequences []uint16
 		want      int
@@ -97,7 +97,7 @@ func TestMissingFrames(t *testing.T) {
 	}
 }
 
-func TestTopicKind(t *testing.T) {
+func TestTopicTellsTheKind(t *testing.T) {
 	for topic, want := range map[string]Kind{
 		"binlog/v0/7/42": KindLog, "binlog/v0/7/G/42": KindLog, "binlog/v0/7": KindUnknown, "binlog/v0/7/G/42/x": KindUnknown,
 		"core-dump/v0/7": KindCoreDump, "core-dump/v0/7/G": KindCoreDump, "core-dump/v0/7/G/x": KindUnknown,
@@ -190,7 +190,7 @@ func TestKeyIgnoresTheTokenOfALogWithAnID(t *testing.T) {
 	}
 }
 
-func TestGapsBetweenLogs(t *testing.T) {
+func TestGapsAreCountedInAndBetweenLogs(t *testing.T) {
 	var g Gaps
 	for i, c := range []struct {
 		token          uint32

@@ -106,7 +106,7 @@ func TestRefusedKindsThatAreWantedAreNotLeftOut(t *testing.T) {
 }
 
 // Only what is named is subscribed to.
-func TestKindsNameWhatIsTaken(t *testing.T) {
+func TestOnlyKindsThatAreNamedAreSubscribedTo(t *testing.T) {
 	conn := onLoopback(1)
 	conn.CustomerID = "7"
 	for _, c := range []struct {

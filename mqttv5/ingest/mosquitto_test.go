@@ -281,7 +281,7 @@ func number(t *testing.T, name string, elsewhere, ci int) int {
 
 // A worker is killed between the durable write and the acknowledgement, again and
 // again; two others in its group work on.
-func TestKilledBetweenWriteAndAcknowledgement(t *testing.T) {
+func TestKillBetweenWriteAndAcknowledgementLosesNothing(t *testing.T) {
 	t.Parallel()
 	cycles := number(t, "ULOGKIT_KILL_CYCLES", 6, 200)
 	broker := startMosquitto(t)
@@ -350,7 +350,7 @@ func (o *outage) Append(ctx context.Context, records []ingest.Record) error {
 // The sink of one worker is down for a while (in CI, a minute). What the broker
 // gave to that worker is stored afterwards, though it has given it far more than a
 // Receive Maximum.
-func TestSinkDownForAWhile(t *testing.T) {
+func TestSinkDownForAWhileLosesNothing(t *testing.T) {
 	t.Parallel()
 	broker := startMosquitto(t)
 	a, b, c := dirs(t)
@@ -387,7 +387,7 @@ func TestSinkDownForAWhile(t *testing.T) {
 
 // What a worker that left for good would have got goes to the others; what one that
 // merely stopped would have got waits for it.
-func TestLeavingAndStopping(t *testing.T) {
+func TestMessagesWaitOnlyForAWorkerThatDidNotLeave(t *testing.T) {
 	t.Parallel()
 	broker := startMosquitto(t)
 	a, b, c := dirs(t)

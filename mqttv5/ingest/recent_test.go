@@ -9,7 +9,7 @@ import (
 )
 
 // The ring and its table do what a map and a list do.
-func TestRecentIsAWindow(t *testing.T) {
+func TestRecentForgetsOnlyWhatLeavesItsWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 9).Draw(t, "size")
 		age := time.Duration(rapid.IntRange(0, 5).Draw(t, "age")) * time.Second

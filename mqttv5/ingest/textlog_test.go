@@ -12,7 +12,7 @@ import (
 
 const textHeader = `{"sequence":4,"device_type":"board","version":"v1.2","git":"3f2c9a1","serial":"SN-1"}` + "\n"
 
-func TestParseTextLog(t *testing.T) {
+func TestParseTextLogTellsTimesFromUptimes(t *testing.T) {
 	log, err := ParseTextLog([]byte(textHeader + "{\"t\":1795867200.5,\"lv\":1,\"m\":\"a\"}\r\n\n{\"t\":12,\"lv\":5,\"m\":\"\"}"))
 	if err != nil || log.Serial != "SN-1" || log.Sequence != 4 || len(log.Lines) != 2 {
 		t.Fatalf("got %+v, %v, want Serial \"SN-1\", Sequence 4 and len(Lines) 2", log, err)
@@ -31,7 +31,7 @@ func TestParseTextLog(t *testing.T) {
 
 // All kinds are stored, behind any prefix and with a group, and what is not intact
 // goes into quarantine with the reason.
-func TestTextAndReports(t *testing.T) {
+func TestAllKindsAreStoredBehindAPrefix(t *testing.T) {
 	b, sink, quarantine := newFakeBroker(t), newMemorySink(), newMemorySink()
 	conn := onLoopback(b.port())
 	conn.TopicPrefix = "site/"

@@ -25,7 +25,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
-func TestLogin(t *testing.T) {
+func TestWorkerConnectsWithItsSessionAndFilters(t *testing.T) {
 	b := newFakeBroker(t)
 	for _, c := range []struct {
 		group   string // segment
@@ -58,7 +58,7 @@ func TestLogin(t *testing.T) {
 
 // Nothing is acknowledged before the sink has returned, everything after it, in
 // order.
-func TestAcknowledgedAfterStoring(t *testing.T) {
+func TestNothingIsAcknowledgedBeforeItIsStored(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.gate = make(chan struct{})
 	entered := make(chan struct{}, 100)
@@ -86,7 +86,7 @@ func TestAcknowledgedAfterStoring(t *testing.T) {
 	}
 }
 
-func TestSinkDown(t *testing.T) {
+func TestNothingIsAcknowledgedWhileTheSinkIsDown(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.fail(errors.New("no disk in the drive"))
 	var log syncBuffer
@@ -130,7 +130,7 @@ func TestSinkDown(t *testing.T) {
 
 // A batch that was not stored when the connection ended comes again from the
 // broker, and must not pass for a copy then.
-func TestLostConnectionBeforeStoring(t *testing.T) {
+func TestMessageOfALostConnectionIsNoCopy(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	entered := make(chan struct{}, 10)
 	sink.before = func(ctx context.Context) error {
@@ -157,7 +157,7 @@ func TestLostConnectionBeforeStoring(t *testing.T) {
 
 // A batch that was stored, and whose acknowledgement was lost, comes again and is
 // acknowledged without being stored again.
-func TestLostAcknowledgement(t *testing.T) {
+func TestLostAcknowledgementStoresNothingTwice(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	for round := range 5 {
@@ -177,7 +177,7 @@ func TestLostAcknowledgement(t *testing.T) {
 	}
 }
 
-func TestCopies(t *testing.T) {
+func TestCopiesAreStoredOnceAndCounted(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	c := b.next()
@@ -237,7 +237,7 @@ func TestCopies(t *testing.T) {
 }
 
 // 50 copies of each message, in any order and over several connections.
-func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
+func TestFiftyCopiesInAnyOrderAreStoredOnce(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink})
 	const messages, copies = 40, 50
@@ -270,7 +270,7 @@ func TestFiftyfoldCopiesInAnyOrder(t *testing.T) {
 	}
 }
 
-func TestQuarantine(t *testing.T) {
+func TestQuarantineGetsWhatIsNotIntactWithItsReason(t *testing.T) {
 	b, sink, quarantine := newFakeBroker(t), newMemorySink(), newMemorySink()
 	w, _ := startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink, Quarantine: quarantine})
 	good := testLog(t, 1, 200)
@@ -327,7 +327,7 @@ func TestQuarantine(t *testing.T) {
 
 // A broker that ignores the Receive Maximum does not fill the memory: it is not
 // read from any more, until the sink works again.
-func TestReceiveMaximumExceeded(t *testing.T) {
+func TestReadingStopsBeyondTheReceiveMaximum(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	sink.gate = make(chan struct{})
 	startWorker(t, Config{Connection: onLoopback(b.port()), Sink: sink, ReceiveMaximum: 5})
@@ -360,7 +360,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 	<-done
 }
 
-func TestHostileBytes(t *testing.T) {
+func TestHostileBytesEndTheConnectionNotTheWorker(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	// Nobody asked for enhanced authentication: not before the login, nor by it.
 	b.greets = []packets.Packet{
@@ -429,7 +429,7 @@ func (s *enteredSink) Append(ctx context.Context, records []Record) error {
 	return s.memorySink.Append(ctx, records)
 }
 
-func TestLeave(t *testing.T) {
+func TestLeaveUnsubscribesAndEndsTheSession(t *testing.T) {
 	b, sink := newFakeBroker(t), newMemorySink()
 	w, err := New(Config{Connection: onLoopback(b.port()), Group: "g", Name: "w", Sink: sink, Leave: true})
 	if err != nil {
@@ -487,7 +487,7 @@ func TestLeaveWithASinkThatFailsKeepsTheSession(t *testing.T) {
 	c.expectNoAck()
 }
 
-func TestRunTwice(t *testing.T) {
+func TestSecondRunIsRefused(t *testing.T) {
 	w, err := New(Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: newMemorySink()})
 	if err != nil {
 		t.Fatal(err)
@@ -502,7 +502,7 @@ func TestRunTwice(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestNewRefusesABadConfig(t *testing.T) {
 	sink := newMemorySink()
 	good := Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: sink}
 	for _, c := range []struct {
@@ -535,7 +535,7 @@ func TestConfig(t *testing.T) {
 }
 
 // What has not happened yet has no time.
-func TestHealthBeforeTheBeginning(t *testing.T) {
+func TestHealthHasNoTimesBeforeTheBeginning(t *testing.T) {
 	w, err := New(Config{Connection: onLoopback(1), Group: "g", Name: "w", Sink: newMemorySink()})
 	if err != nil {
 		t.Fatal(err)

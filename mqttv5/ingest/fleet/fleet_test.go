@@ -51,7 +51,7 @@ func textOf(t *testing.T, f *Fleet, d otlp.Device, addr uint32) string {
 	return text
 }
 
-func TestDeviceAndFirmware(t *testing.T) {
+func TestFleetTellsDeviceAndFirmwareOfAToken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
 	store, err := mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: path})
 	if err != nil {
@@ -107,7 +107,7 @@ func TestDeviceAndFirmware(t *testing.T) {
 	}
 }
 
-func TestOneDictionaryAndNone(t *testing.T) {
+func TestOnlyDictionaryIsUsedForEveryLog(t *testing.T) {
 	t.Setenv("HOME", t.TempDir()) // without tokens
 	f, err := Open(Config{Dictionaries: filepath.Join(twoBuilds(t), "2.json")})
 	if err != nil {
@@ -137,7 +137,7 @@ func TestOneDictionaryAndNone(t *testing.T) {
 
 // Without a home folder, and without a file that was named, devices are called by
 // their tokens, and the rest goes on.
-func TestNoHome(t *testing.T) {
+func TestFleetNeedsNoHomeFolder(t *testing.T) {
 	t.Setenv("HOME", "")
 	f, err := Open(Config{Dictionaries: twoBuilds(t)})
 	if err != nil {

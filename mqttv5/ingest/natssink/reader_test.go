@@ -72,7 +72,7 @@ func lose(t testing.TB, c *cluster, left map[string]int) (Config, *lossy) {
 
 // A request that is never answered is made again, also when the caller's context
 // has a deadline far away.
-func TestUnansweredRequests(t *testing.T) {
+func TestUnansweredRequestsAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 1)
 	cfg, l := lose(t, c, map[string]int{"STREAM.INFO": 2, "STREAM.CREATE": 2, "CONSUMER.CREATE": 2, "STREAM.MSG.GET": 2, "CONSUMER.DELETE": 1})
@@ -115,7 +115,7 @@ func TestUnansweredRequests(t *testing.T) {
 }
 
 // Servers that never answer end a request before the caller's context does.
-func TestPatienceEnds(t *testing.T) {
+func TestRequestEndsWhenServersNeverAnswer(t *testing.T) {
 	c := startCluster(t, 1)
 	open(t, Config{URL: c.url(), Replicas: 1})
 	cfg, _ := lose(t, c, map[string]int{"STREAM.INFO": 1 << 30})
@@ -164,7 +164,7 @@ func TestTheLeaderTellsTheEnd(t *testing.T) {
 }
 
 // What the stream has deleted at its end is told when something follows it.
-func TestDeletedEnd(t *testing.T) {
+func TestDeletedEndIsToldWhenSomethingFollows(t *testing.T) {
 	c := startCluster(t, 1)
 	s := open(t, Config{URL: c.url(), Replicas: 1})
 	if err := s.Append(t.Context(), testRecords(0, 2)); err != nil {

@@ -75,7 +75,7 @@ func readAll(t testing.TB, s ingest.Source, from uint64) (all []ingest.Record) {
 	}
 }
 
-func TestRoundTripAndCopies(t *testing.T) {
+func TestEachRecordIsReadBackOnceAsWritten(t *testing.T) {
 	c := startCluster(t, 3)
 	s := open(t, Config{URL: c.url()})
 	info, err := s.js.Stream(t.Context(), "ULOGKIT")
@@ -167,7 +167,7 @@ func TestRoundTripAndCopies(t *testing.T) {
 
 // The leader of the stream dies while records are appended, twice. The worker's
 // way of appending, again until it succeeds, loses nothing and leaves no copy.
-func TestLeaderKilledUnderLoad(t *testing.T) {
+func TestLeaderKilledUnderLoadLosesNothing(t *testing.T) {
 	c := startCluster(t, 3)
 	s := open(t, Config{URL: c.url()})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -235,7 +235,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 
 // Without servers Append fails in time, and works again when they are back. A
 // reader survives as well.
-func TestServersAway(t *testing.T) {
+func TestAppendFailsInTimeWhileServersAreAway(t *testing.T) {
 	c := startCluster(t, 1)
 	s := open(t, Config{URL: c.url(), Replicas: 1})
 	if err := s.Append(t.Context(), testRecords(0, 10)); err != nil {
@@ -272,7 +272,7 @@ func TestServersAway(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestOpenSaysWhatFailed(t *testing.T) {
 	if _, err := Open(t.Context(), Config{}); err == nil {
 		t.Error("got no error without a URL, want one")
 	}

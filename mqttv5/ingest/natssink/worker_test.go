@@ -31,7 +31,7 @@ func testLog(n int) ([]byte, error) {
 // The whole line: the uploader, mosquitto, three workers of one group and a stream
 // of three replicas, whose leader is killed while uploads go on. Each payload whose
 // upload was confirmed is in the stream exactly once, its bytes identical.
-func TestLeaderKilledBehindThreeWorkers(t *testing.T) {
+func TestLeaderKilledBehindThreeWorkersLosesNothing(t *testing.T) {
 	broker, err := mosquitto.Start(t.TempDir())
 	if errors.Is(err, mosquitto.ErrMissing) && os.Getenv("CI") != "true" {
 		t.Skip(err)

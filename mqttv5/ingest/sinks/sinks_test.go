@@ -45,7 +45,7 @@ func TestErrorsHaveAClass(t *testing.T) {
 	}
 }
 
-func TestASinkOfFilesByItsName(t *testing.T) {
+func TestSinkOfFilesIsWrittenAndReadByItsName(t *testing.T) {
 	name := "file:" + filepath.Join(t.TempDir(), "sink")
 	pair, err := sinks.Open(t.Context(), name, sinks.NATS{}, "", slog.New(slog.DiscardHandler))
 	if err != nil {

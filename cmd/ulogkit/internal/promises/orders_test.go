@@ -10,7 +10,7 @@ var orders = []mutation{
 	{
 		"what was not stored is no copy when it comes again", "mqttv5/ingest/pipeline.go",
 		"\t\t\tp.seen.forget(mark)\n", "\t\t\t_ = mark\n",
-		"TestLostConnectionBeforeStoring", "",
+		"TestMessageOfALostConnectionIsNoCopy", "",
 	},
 	{
 		"a record is in the queue after its commit", "mqttv5/outbox/submit.go",
