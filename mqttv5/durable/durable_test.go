@@ -336,7 +336,7 @@ func TestPlaceShowsTheWholeFileAtOnce(t *testing.T) {
 }
 
 // F53: a lock is never made, nor taken, through what somebody has put in its place.
-func TestCheckLock(t *testing.T) {
+func TestCheckLockRefusesLinksAndFolders(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	if err := errors.Join(os.WriteFile(at("file"), nil, 0o600), os.Mkdir(at("folder"), 0o700)); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // The time of a record is reckoned back from that of its report: the device's own where
 // it has one, and else when the log was received.
-func TestTimeOfARecord(t *testing.T) {
+func TestTimeOfARecordIsReckonedFromItsReport(t *testing.T) {
 	own := received.Add(-time.Hour)
 	for name, c := range map[string]struct {
 		version uint8

@@ -110,7 +110,7 @@ func TestRefusedRecordsFollowNoLink(t *testing.T) {
 }
 
 // A redirect carries neither records nor headers to another host, and is no success.
-func TestReceiverRedirects(t *testing.T) {
+func TestRedirectSendsNothingToAnotherHost(t *testing.T) {
 	other := newReceiver(t)
 	r := newReceiver(t)
 	for _, code := range []int{301, 302, 303, 307, 308} {

@@ -22,7 +22,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
-func TestWhatBecomesWhat(t *testing.T) {
+func TestRecordsBecomeLogRecordsAndMetrics(t *testing.T) {
 	r := newReceiver(t)
 	d, err := dict.FromStrings(map[uint32]string{
 		0x1000: "temperature %d of %s is %.1f", 0x2000: "metric_%s=%.15g", 0x3000: "metric_heartbeat=1", 0x4000: "metric_%s=%u",
@@ -131,7 +131,7 @@ func TestWhatBecomesWhat(t *testing.T) {
 	}
 }
 
-func TestMetricsWithoutADictionary(t *testing.T) {
+func TestMetricsAreExportedWithoutADictionary(t *testing.T) {
 	r := newReceiver(t)
 	src := &memorySource{}
 	src.add(logRecord(t, 1, 3, 1,
@@ -150,7 +150,7 @@ func TestMetricsWithoutADictionary(t *testing.T) {
 	}
 }
 
-func TestCrashDump(t *testing.T) {
+func TestCrashDumpBecomesAFatalLogRecord(t *testing.T) {
 	r := newReceiver(t)
 	src := &memorySource{}
 	h := &format.CoreDumpHeader{}
@@ -183,7 +183,7 @@ func TestCrashDump(t *testing.T) {
 
 // Outages and requests to wait leave nothing out, and the position follows only
 // what was taken.
-func TestRetry(t *testing.T) {
+func TestOutagesLeaveNothingOut(t *testing.T) {
 	r := newReceiver(t)
 	position := filepath.Join(t.TempDir(), "position")
 	src := &memorySource{}
@@ -242,7 +242,7 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 }
 
 // A refusal ends the export; nothing is skipped.
-func TestRefused(t *testing.T) {
+func TestRefusalEndsTheExportAndSkipsNothing(t *testing.T) {
 	for _, code := range []int{401, 404, 500, 307} {
 		r := newReceiver(t)
 		position := filepath.Join(t.TempDir(), "position")
@@ -270,7 +270,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestPartialSuccess(t *testing.T) {
+func TestPartialSuccessCountsWhatWasRejected(t *testing.T) {
 	r := newReceiver(t)
 	src := &memorySource{}
 	src.add(logRecord(t, 1, 3, 1, say(1), say(2), say(3)))
@@ -306,7 +306,7 @@ func TestLossAndQuarantineAreCounted(t *testing.T) {
 
 // A log with more frames than fit a request is split, and the position does not
 // move into it.
-func TestLargeLog(t *testing.T) {
+func TestLargeLogIsSplitAndThePositionWaits(t *testing.T) {
 	r := newReceiver(t)
 	src := &memorySource{}
 	var frames []*format.Record
@@ -327,7 +327,7 @@ func TestLargeLog(t *testing.T) {
 	}
 }
 
-func TestRunFollows(t *testing.T) {
+func TestRunFollowsTheSource(t *testing.T) {
 	r := newReceiver(t)
 	src := &lockedSource{}
 	src.add(logRecord(t, 1, 3, 1, say(1)))
@@ -352,7 +352,7 @@ func TestRunFollows(t *testing.T) {
 	}
 }
 
-func TestBestOf(t *testing.T) {
+func TestBestOfChoosesTheBuildThatFits(t *testing.T) {
 	var dicts []Dictionary
 	for _, texts := range []map[uint32]string{
 		{0x1000: "%s", 0x2000: "%s"}, {0x1000: "%d", 0x2000: "%s"}, {0x1000: "%d", 0x2000: "%u"}, {0x1000: "%i", 0x2000: "%x"},
@@ -385,7 +385,7 @@ func TestBestOf(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestNewRefusesABadConfig(t *testing.T) {
 	src := &memorySource{}
 	bad := filepath.Join(t.TempDir(), "position")
 	if err := os.WriteFile(bad, []byte("x"), 0o600); err != nil {

@@ -21,7 +21,7 @@ var errAway = errors.New("the receiver is away")
 
 // A receiver that is away ends Drain when it is time, whether it refuses, says
 // nothing, or asks for patience; nothing of what it was sent counts as exported.
-func TestDrainGivesUp(t *testing.T) {
+func TestDrainGivesUpOnAReceiverThatIsAway(t *testing.T) {
 	for name, answer := range map[string]transport{
 		"refuses": func(*http.Request) (*http.Response, error) { return nil, errAway },
 		"silent": func(req *http.Request) (*http.Response, error) {

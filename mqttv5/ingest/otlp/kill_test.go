@@ -96,7 +96,7 @@ func (r *receiver) taken(t *testing.T, next uint64) int {
 
 // An export may be killed at any point: what the position is behind has been taken, and
 // in the end all has been.
-func TestExportKilled(t *testing.T) {
+func TestKilledExportLosesNothing(t *testing.T) {
 	const records = 300
 	cycles := 10
 	if os.Getenv("CI") == "true" {
@@ -153,7 +153,7 @@ func TestExportKilled(t *testing.T) {
 
 // On a full disk an export ends and says so, with its position where it was; no record
 // is set aside in name alone. With room again it goes on (F45).
-func TestExportDiskFull(t *testing.T) {
+func TestExportOnAFullDiskLeavesThePosition(t *testing.T) {
 	for _, poison := range []int{-1, 0, 4} {
 		const records = 8
 		dir, r := stored(t, records, poison), newReceiver(t)

@@ -22,7 +22,7 @@ func writeFile(t *testing.T, name, content string) {
 
 // F32, F33, case position-beyond-sink: a position is used only in the sink and for the receiver that it is of,
 // and within the sink; otherwise nothing is sent and the file stays.
-func TestPositionThatDoesNotFit(t *testing.T) {
+func TestPositionThatDoesNotFitIsRefused(t *testing.T) {
 	r := newReceiver(t)
 	for name, c := range map[string]struct {
 		content string
@@ -68,7 +68,7 @@ func TestPositionThatDoesNotFit(t *testing.T) {
 }
 
 // What was removed from a sink before it was exported is a loss.
-func TestRemovedBeforeExported(t *testing.T) {
+func TestRemovedBeforeExportedCountsAsLost(t *testing.T) {
 	r := newReceiver(t)
 	src := &memorySource{id: "A", first: 2}
 	for i := range 4 {
@@ -117,7 +117,7 @@ func TestPositionIsUsedByOne(t *testing.T) {
 
 // What is no position's place is refused before anything is sent, and no fault of the
 // receiver.
-func TestPlaceThatCannotBeAPositions(t *testing.T) {
+func TestPositionInABadPlaceIsAStorageError(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	r := newReceiver(t)
@@ -146,7 +146,7 @@ func TestPlaceThatCannotBeAPositions(t *testing.T) {
 }
 
 // Each receiver has a position of its own (case export-second-receiver-empty).
-func TestDefaultPosition(t *testing.T) {
+func TestEachReceiverHasItsOwnDefaultPosition(t *testing.T) {
 	dir := t.TempDir()
 	first := DefaultPosition(dir, "http://user:pw@a:1/")
 	if first != filepath.Join(dir, "otlp.position") {
@@ -164,7 +164,7 @@ func TestDefaultPosition(t *testing.T) {
 }
 
 // A file that holds no position is refused and left alone.
-func TestFileThatHoldsNoPosition(t *testing.T) {
+func TestFileThatHoldsNoPositionIsRefused(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
 	file := filepath.Join(t.TempDir(), "position")

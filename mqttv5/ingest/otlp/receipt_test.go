@@ -19,7 +19,7 @@ import (
 
 // F38: only an answer that is what its content type says counts as a receipt; any
 // other leaves the position where it was.
-func TestReceipts(t *testing.T) {
+func TestOnlyAReceiptMovesThePosition(t *testing.T) {
 	for _, c := range []struct {
 		status     int
 		kind, body string
@@ -75,7 +75,7 @@ func TestReceipts(t *testing.T) {
 }
 
 // Receivers that answer without a word can be believed on request.
-func TestAcceptEmpty(t *testing.T) {
+func TestAcceptEmptyBelievesAnAnswerWithoutAWord(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer srv.Close()
 	src := &memorySource{}
@@ -87,7 +87,7 @@ func TestAcceptEmpty(t *testing.T) {
 }
 
 // F40: a wait is bounded, whatever the header says.
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfterIsBounded(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"": 0, "0": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "600": maxRetryAfter, "601": maxRetryAfter,
@@ -222,7 +222,7 @@ func TestPoisonedRecordIsSetAside(t *testing.T) {
 
 // A receiver that refuses everything has not refused a record: nothing is set aside,
 // and the position stays.
-func TestReceiverThatRefusesAll(t *testing.T) {
+func TestReceiverThatRefusesAllSetsNothingAside(t *testing.T) {
 	for _, code := range []int{400, 413} {
 		r := newReceiver(t)
 		r.refuse = func([]byte) int { return code }
@@ -239,7 +239,7 @@ func TestReceiverThatRefusesAll(t *testing.T) {
 }
 
 // A request is begun anew when its records have so many bytes.
-func TestBatchBytes(t *testing.T) {
+func TestBatchBytesLimitsARequest(t *testing.T) {
 	r := newReceiver(t)
 	largest := 0
 	r.refuse = func(body []byte) int { largest = max(largest, len(body)); return 0 }

@@ -13,7 +13,7 @@ import (
 
 // Text logs, metrics and events, also compressed and of several devices, become log
 // records and points of gauges.
-func TestExportTextAndReports(t *testing.T) {
+func TestTextAndReportsBecomeLogRecordsAndPoints(t *testing.T) {
 	rcv, src := newReceiver(t), &memorySource{}
 	at := time.Unix(1_795_867_200, 500_000_000)
 	metrics, err := telemetry.EncodeBatch([]telemetry.Device[telemetry.Metric]{

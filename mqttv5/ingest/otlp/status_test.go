@@ -62,7 +62,7 @@ func await(t testing.TB, done <-chan error, what string, ok func() bool) {
 
 // While the receiver takes nothing, health and metrics say so, and since when the
 // oldest record waits.
-func TestHealthAndMetrics(t *testing.T) {
+func TestHealthAndMetricsTellOfAnOutage(t *testing.T) {
 	var down atomic.Bool
 	down.Store(true)
 	r := newReceiver(t)
@@ -123,7 +123,7 @@ func TestHealthAndMetrics(t *testing.T) {
 }
 
 // What has not happened yet has no time.
-func TestHealthBeforeTheBeginning(t *testing.T) {
+func TestHealthHasNoTimesBeforeTheBeginning(t *testing.T) {
 	rec := httptest.NewRecorder()
 	newExporter(t, Config{URL: "http://127.0.0.1:1", Source: &memorySource{}}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	if got, want := rec.Body.String(), `{"position":0,"receiver_error":""}`+"\n"; got != want {
@@ -132,7 +132,7 @@ func TestHealthBeforeTheBeginning(t *testing.T) {
 }
 
 // The age of the oldest record is that of one that waits, not of the newest.
-func TestLag(t *testing.T) {
+func TestLagIsTheAgeOfTheOldestRecord(t *testing.T) {
 	e := newExporter(t, Config{URL: "http://127.0.0.1:1", Source: &memorySource{}})
 	e.report.behind(time.Now().Add(-time.Hour))
 	text := exposed(t, e)

@@ -95,22 +95,22 @@ var checks = []mutation{
 	{
 		"a position of another sink is refused", "mqttv5/ingest/otlp/position.go",
 		"case p.Sink != \"\" && p.Sink != sink.ID:", "case false:",
-		"TestPositionThatDoesNotFit", "",
+		"TestPositionThatDoesNotFitIsRefused", "",
 	},
 	{
 		"a position of another receiver is refused", "mqttv5/ingest/otlp/position.go",
 		"case p.Receiver != \"\" && p.Receiver != receiver:", "case false:",
-		"TestPositionThatDoesNotFit", "",
+		"TestPositionThatDoesNotFitIsRefused", "",
 	},
 	{
 		"a position beyond the end is refused", "mqttv5/ingest/otlp/position.go",
 		"case p.Next > sink.Next:", "case false:",
-		"TestPositionThatDoesNotFit", "",
+		"TestPositionThatDoesNotFitIsRefused", "",
 	},
 	{
 		"records removed before they were exported are counted", "mqttv5/ingest/otlp/exporter.go",
 		"\t\t\te.stats.Lost += sink.First - p.Next\n", "",
-		"TestRemovedBeforeExported", "",
+		"TestRemovedBeforeExportedCountsAsLost", "",
 	},
 	{
 		"two exports on one position are refused", "mqttv5/ingest/otlp/position.go",
@@ -120,12 +120,12 @@ var checks = []mutation{
 	{
 		"a page is no receipt", "mqttv5/ingest/otlp/receipt.go",
 		"\treturn receipt{}, fmt.Errorf(\"%w: it has the content type", "\tif len(body) > 0 {\n\t\treturn receipt{}, nil\n\t}\n\treturn receipt{}, fmt.Errorf(\"%w: it has the content type",
-		"TestReceipts", "",
+		"TestOnlyAReceiptMovesThePosition", "",
 	},
 	{
 		"a redirect of a receiver is not followed", "mqttv5/ingest/otlp/exporter.go",
 		"return http.ErrUseLastResponse }", "return nil }",
-		"TestReceiverRedirects", "",
+		"TestRedirectSendsNothingToAnotherHost", "",
 	},
 	{
 		"a request that is too large is split", "mqttv5/ingest/otlp/split.go",
@@ -140,7 +140,7 @@ var checks = []mutation{
 	{
 		"a receiver that refuses all sets nothing aside", "mqttv5/ingest/otlp/split.go",
 		"\tif !e.takes {\n", "\tif false {\n",
-		"TestReceiverThatRefusesAll", "",
+		"TestReceiverThatRefusesAllSetsNothingAside", "",
 	},
 	{
 		"a message nobody was subscribed to is lost", "mqttv5/refusal.go",
@@ -280,7 +280,7 @@ var checks = []mutation{
 	{
 		"a lock is not made through a link", "mqttv5/durable/durable.go",
 		"if err != nil || info.Mode().IsRegular() {\n\t\treturn nil // taking", "if err != nil || info != nil {\n\t\treturn nil // taking",
-		"TestCheckLock", "",
+		"TestCheckLockRefusesLinksAndFolders", "",
 	},
 	{
 		"numbers of a segment that storage lost are not given twice", "mqttv5/ingest/filesink/recover.go",

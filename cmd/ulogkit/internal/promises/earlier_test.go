@@ -151,17 +151,17 @@ var earlier = []mutation{
 	{
 		"Retry-After in seconds has a bound", "mqttv5/ingest/otlp/receipt.go",
 		"min(time.Duration(min(n, uint64(maxRetryAfter/time.Second)))*time.Second, maxRetryAfter)", "time.Duration(n) * time.Second",
-		"TestRetryAfter", "",
+		"TestRetryAfterIsBounded", "",
 	},
 	{
 		"Retry-After as a date has a bound", "mqttv5/ingest/otlp/receipt.go",
 		"min(max(at.Sub(now), 0), maxRetryAfter)", "max(at.Sub(now), 0)",
-		"TestRetryAfter", "",
+		"TestRetryAfterIsBounded", "",
 	},
 	{
 		"Retry-After in the past is no wait", "mqttv5/ingest/otlp/receipt.go",
 		"min(max(at.Sub(now), 0), maxRetryAfter)", "min(at.Sub(now), maxRetryAfter)",
-		"TestRetryAfter", "",
+		"TestRetryAfterIsBounded", "",
 	},
 	{
 		"an answer of OTLP has a bound", "mqttv5/ingest/otlp/send.go",
