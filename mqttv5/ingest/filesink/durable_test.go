@@ -154,7 +154,7 @@ func TestSegmentIsLeftAfterASyncThatFailed(t *testing.T) {
 	before, _ := newest(t, dir)
 	s.sync = func(*os.File) error { return errors.New("no") }
 	if err := s.Append(t.Context(), testRecords(3, 5)); err == nil {
-		t.Fatal("got no error")
+		t.Fatal("got no error of a sync that fails, want one")
 	}
 	if after, _ := newest(t, dir); len(after) != len(before) {
 		t.Errorf("the segment has %d bytes, want %d as before the batch", len(after), len(before))

@@ -174,11 +174,11 @@ func TestReadingChangesNothing(t *testing.T) {
 	after := snapshot(t, dir)
 	for name, content := range after {
 		if before[name] != content {
-			t.Errorf("%s was changed by reading", name)
+			t.Errorf("%s: got %q after reading, want it unchanged: %q", name, content, before[name])
 		}
 	}
 	if len(after) != len(before) {
-		t.Errorf("%d files after reading, %d before", len(after), len(before))
+		t.Errorf("got %d files after reading, want %d", len(after), len(before))
 	}
 }
 
@@ -199,7 +199,7 @@ func TestAcceptedLosses(t *testing.T) {
 	var log bytes.Buffer
 	s := open(t, Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if log.Len() > 0 {
-		t.Errorf("the worker said %q about what was accepted", log.String())
+		t.Errorf("got %q about what was accepted, want nothing", log.String())
 	}
 
 	appendAll(t, s, testRecords(6, 1))
@@ -276,7 +276,7 @@ func TestIdentity(t *testing.T) {
 	}
 	rewrite(t, identityName(dir), []byte("id 1\n"))
 	if _, err := Open(Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "not the identity") {
-		t.Errorf("error %v about an identity that was changed", err)
+		t.Errorf("got %v of an identity that was changed, want an error that says it is not the identity", err)
 	}
 }
 
@@ -314,11 +314,11 @@ func TestPlantedLinks(t *testing.T) {
 			err = errors.Join(err, AcceptLosses(dir, []ingest.LossError{{First: 1, Last: 1}}))
 			s.Close()
 			if err == nil {
-				t.Errorf("%s is a link, and nothing was refused", name)
+				t.Errorf("%s is a link: got nothing refused, want an error", name)
 			}
 		}
 		if b, err := os.ReadFile(victim); err != nil || string(b) != "precious" {
-			t.Errorf("%s is a link: its target holds %q, error %v", name, b, err)
+			t.Errorf("%s is a link: got %q in its target, error %v, want it unchanged: precious", name, b, err)
 		}
 	}
 }
@@ -384,7 +384,7 @@ func FuzzSegmentAndIndex(f *testing.F) {
 				return // a head that is none
 			}
 			if s.Next() < 1+uint64(len(index)/indexEntry) || next != 0 && s.Next() != next {
-				t.Fatalf("next is %d after %d entries, and was %d before", s.Next(), len(index)/indexEntry, next)
+				t.Fatalf("got next %d after %d entries, %d before, want it behind the entries and the same each time", s.Next(), len(index)/indexEntry, next)
 			}
 			next = s.Next()
 			s.Close()
@@ -402,19 +402,19 @@ func FuzzSegmentAndIndex(f *testing.F) {
 			switch {
 			case errors.Is(err, ingest.ErrEnd):
 				if told != next {
-					t.Fatalf("reading ended before record %d, next is %d", told, next)
+					t.Fatalf("got the end before record %d, want it before %d", told, next)
 				}
 				return
 			case errors.As(err, &loss):
 				if loss.First != told || loss.Last < loss.First || loss.Last >= next {
-					t.Fatalf("lost %d to %d where %d follows, next is %d", loss.First, loss.Last, told, next)
+					t.Fatalf("got %d to %d lost, want a loss from %d on, before %d", loss.First, loss.Last, told, next)
 				}
 				told = loss.Last + 1
 			case err != nil:
 				t.Fatal(err)
 			default:
 				if rec.Sequence != told {
-					t.Fatalf("record %d where %d follows", rec.Sequence, told)
+					t.Fatalf("got record %d, want %d", rec.Sequence, told)
 				}
 				told++
 			}

@@ -116,7 +116,7 @@ func TestKilled(t *testing.T) {
 		cmd, lines, _ := startChild(t, dir)
 		for range 3 + 2*(round%6) {
 			if !lines.Scan() {
-				t.Fatal("the child ended")
+				t.Fatalf("got the end of the child, error %v, want a line of what it stored", lines.Err())
 			}
 			n, err := strconv.ParseUint(lines.Text(), 10, 64)
 			if err != nil {
@@ -135,7 +135,7 @@ func TestKilled(t *testing.T) {
 		cmd.Wait()
 		s := open(t, Config{Dir: dir})
 		if s.Next() <= stored {
-			t.Fatalf("round %d: %d records said to be stored, next is %d", round, stored, s.Next())
+			t.Fatalf("round %d: got next %d, want more than the %d that were said to be stored", round, s.Next(), stored)
 		}
 		got, lost := readAll(t, dir, 1)
 		if len(lost) > 0 {
@@ -168,7 +168,7 @@ func TestDiskFull(t *testing.T) {
 					before, _ = strconv.ParseUint(lines.Text(), 10, 64)
 				}
 				if !strings.Contains(lines.Text(), "file too large") {
-					t.Errorf("the child said %q", lines.Text())
+					t.Errorf("got %q from the child, want that the file is too large", lines.Text())
 				}
 				got, lost := readAll(t, dir, 1)
 				if len(lost) > 0 {
@@ -196,7 +196,7 @@ func TestDiskFull(t *testing.T) {
 			open(t, Config{Dir: dir}).Close()
 			got, lost := readAll(t, dir, 1)
 			if len(lost) > 0 || uint64(len(got)) < after {
-				t.Fatalf("%d records, lost %v", len(got), lost)
+				t.Fatalf("got %d records, lost %v, want at least %d and none lost", len(got), lost, after)
 			}
 
 			same(t, got, want(1, uint64(len(got))))

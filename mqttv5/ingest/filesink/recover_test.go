@@ -139,7 +139,7 @@ func TestFlippedByte(t *testing.T) {
 					t.Fatalf("%s byte %d, reopened %v: lost %v, want record %d", what, at, reopened, lost, victim)
 				}
 			} else if len(lost) > 0 {
-				t.Fatalf("%s byte %d, reopened %v: lost %v", what, at, reopened, lost)
+				t.Fatalf("%s byte %d, reopened %v: got %v lost, want nothing", what, at, reopened, lost)
 			}
 
 			same(t, got, expected)
@@ -186,7 +186,7 @@ func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
 
 	open(t, Config{Dir: dir}).Close()
 	if info, err := os.Stat(name); err != nil || !info.ModTime().Equal(time.Unix(1, 0)) {
-		t.Errorf("a good index was written again: %v, error %v", info.ModTime(), err)
+		t.Errorf("got index %+v, error %v, want it as it was at %v", info, err, time.Unix(1, 0))
 	}
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -256,7 +256,8 @@ func FuzzScan(f *testing.F) {
 				continue
 			}
 			if e.offset < last || int64(e.offset)+int64(e.length) > found.end || found.end > int64(len(b)) {
-				t.Fatalf("record %d at %d has %d bytes of %d, the one before ends at %d", i+1, e.offset, e.length, len(b), last)
+				t.Fatalf("record %d: got %d bytes at %d, the end at %d of %d, want it behind %d and before the end",
+					i+1, e.length, e.offset, found.end, len(b), last)
 			}
 			last = e.offset + e.length
 			if _, err := parseRecord(b[e.offset:last], m, uint64(i+1)); err != nil {
@@ -269,7 +270,7 @@ func FuzzScan(f *testing.F) {
 		}
 		again, err := scan(bytes.NewReader(b[:found.end]), m, 1)
 		if err != nil || !reflect.DeepEqual(again, found) {
-			t.Fatalf("%+v, and after cutting the rest off %+v, error %v", found, again, err)
+			t.Fatalf("after cutting the rest off: got %+v, error %v, want %+v", again, err, found)
 		}
 	})
 }

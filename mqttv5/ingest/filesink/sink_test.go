@@ -53,7 +53,7 @@ func TestRoundTrip(t *testing.T) {
 			same(t, []ingest.Record{r}, want(next+i, next+i))
 		}
 		if _, err := follow.Next(t.Context()); !errors.Is(err, ingest.ErrEnd) {
-			t.Fatalf("error %v at the end", err)
+			t.Fatalf("got %v at the end, want %v", err, ingest.ErrEnd)
 		}
 		next += n
 	}
@@ -72,7 +72,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	if got, _ := readAll(t, dir, 102); len(got) > 0 {
-		t.Error("records behind the end")
+		t.Errorf("got %d records behind the end, want none", len(got))
 	}
 
 	// It goes on where it was, and old segments can go.
@@ -88,7 +88,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 	got, lost := readAll(t, dir, 1)
 	if len(got) == 0 || got[0].Sequence > 50 || got[0].Sequence == 1 || len(lost) > 0 {
-		t.Fatalf("after Remove(50): %d records, lost %v", len(got), lost)
+		t.Fatalf("after Remove(50): got %d records that begin with %+v, lost %v, want the first from 2 to 50 and none lost",
+			len(got), got[:min(len(got), 1)], lost)
 	}
 
 	same(t, got, want(got[0].Sequence, next))
@@ -147,7 +148,7 @@ func TestConfig(t *testing.T) {
 	for _, cfg := range []Config{{}, {Dir: file}, {Dir: t.TempDir(), SegmentBytes: -1}, {Dir: t.TempDir(), SegmentBytes: 2 << 30}, {Dir: strange}} {
 		if s, err := Open(cfg); err == nil {
 			s.Close()
-			t.Errorf("no error for %+v", cfg)
+			t.Errorf("got no error for %+v, want one", cfg)
 		} else if !strings.HasPrefix(err.Error(), "open file sink") {
 			t.Errorf("error %q, want \"open file sink\" first", err)
 		}
@@ -158,7 +159,7 @@ func TestOversizeRecordIsRefused(t *testing.T) {
 	s := open(t, Config{Dir: t.TempDir()})
 	for _, r := range []ingest.Record{{Topic: strings.Repeat("t", 1<<16)}, {ID: strings.Repeat("t", 1<<16)}, {Payload: make([]byte, maxRecord)}} {
 		if err := s.Append(t.Context(), []ingest.Record{r}); err == nil {
-			t.Error("no error")
+			t.Error("got no error of a record that is too large, want one")
 		}
 	}
 	appendAll(t, s, testRecords(1, 1))
@@ -177,7 +178,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	s.sync = func(f *os.File) error {
 		got, _ := readAll(t, dir, 1)
 		if n := len(synced); len(got) != 2*n && !fail {
-			t.Errorf("%d records visible before sync %d", len(got), n+1)
+			t.Errorf("got %d records visible before sync %d, want %d", len(got), n+1, 2*n)
 		}
 		if fail {
 			return broken
@@ -189,7 +190,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	appendAll(t, s, testRecords(1, 2))
 	appendAll(t, s, testRecords(3, 2))
 	if len(synced) != 2 {
-		t.Fatalf("%d syncs for 2 batches", len(synced))
+		t.Fatalf("got %d syncs for 2 batches, want 2", len(synced))
 	}
 	fail = true
 	before, err := os.Stat(synced[0])
@@ -203,7 +204,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 
 	// Nothing of the batch stays in the file, where it would take room.
 	if after, err := os.Stat(synced[0]); err != nil || after.Size() != before.Size() {
-		t.Errorf("the segment has %d bytes after a failure, %d before, error %v", after.Size(), before.Size(), err)
+		t.Errorf("got segment %+v after a failure, error %v, want %d bytes", after, err, before.Size())
 	}
 	got, lost := readAll(t, dir, 1)
 	if len(lost) > 0 {
@@ -214,7 +215,7 @@ func TestNothingCountsBeforeTheSync(t *testing.T) {
 	fail = false
 	appendAll(t, s, testRecords(5, 2))
 	if synced[0] != synced[1] || synced[2] == synced[1] {
-		t.Errorf("syncs of %q", synced)
+		t.Errorf("got syncs of %q, want the first two of one file and the third of another", synced)
 	}
 
 	got, lost = readAll(t, dir, 1)
