@@ -97,7 +97,7 @@ func TestLossIsNeverForgotten(t *testing.T) {
 
 // F35: storage may lose a whole file. The index beside it says which numbers were given
 // out: they stay lost, and are never given again.
-func TestSegmentThatStorageLost(t *testing.T) {
+func TestNumbersOfALostSegmentStayLost(t *testing.T) {
 	for name, segments := range map[string]int64{"the only one": 0, "the newest": 1} {
 		dir := t.TempDir()
 		s := open(t, Config{Dir: dir, SegmentBytes: segments})
@@ -133,7 +133,7 @@ func TestSegmentThatStorageLost(t *testing.T) {
 }
 
 // A damaged head loses nothing: each record bears the marker too.
-func TestFlippedHead(t *testing.T) {
+func TestFlippedHeadLosesNothing(t *testing.T) {
 	for at := range segmentHead {
 		dir := torn(t, 0)
 		content, _ := newest(t, dir)
@@ -183,7 +183,7 @@ func TestReadingChangesNothing(t *testing.T) {
 }
 
 // An accepted loss is told as such, and another one is not covered by it.
-func TestAcceptedLosses(t *testing.T) {
+func TestAcceptedLossCoversNoOther(t *testing.T) {
 	dir := torn(t, 1)
 	_, lost := readAll(t, dir, 1)
 	if len(lost) != 1 || lost[0].Accepted {
@@ -220,7 +220,7 @@ func TestAcceptedLosses(t *testing.T) {
 
 // What a worker had written when it was killed, and not yet entered into the index,
 // is read as soon as there is no worker, and not before.
-func TestTailOfACrash(t *testing.T) {
+func TestTailOfACrashIsReadWithoutAWorker(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	appendAll(t, s, testRecords(1, 5))
@@ -259,7 +259,7 @@ func TestTailOfACrash(t *testing.T) {
 }
 
 // A sink has one identity for ever, and another sink another.
-func TestIdentity(t *testing.T) {
+func TestIdentityIsKeptForEver(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	ids := map[string]bool{}
 	for _, dir := range []string{dir, dir, other} {
@@ -281,7 +281,7 @@ func TestIdentity(t *testing.T) {
 }
 
 // F37, case not-a-sink: a directory of other files is no sink, and gets nothing, not even a lock.
-func TestDirectoryThatIsNoSink(t *testing.T) {
+func TestDirectoryThatIsNoSinkGetsNothing(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := OpenSource(dir); !errors.Is(err, ErrNoSink) {
 		t.Errorf("error %v about an empty directory, want ErrNoSink", err)
@@ -299,7 +299,7 @@ func TestDirectoryThatIsNoSink(t *testing.T) {
 }
 
 // F53: where an index, a lock or an identity will be, a link is not followed.
-func TestPlantedLinks(t *testing.T) {
+func TestPlantedLinksAreNotFollowed(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	for _, name := range []string{"lock", "sink", "00000000000000000001.idx", "00000000000000000001.seg", "accepted-losses"} {
 		rewrite(t, victim, []byte("precious"))
@@ -324,7 +324,7 @@ func TestPlantedLinks(t *testing.T) {
 }
 
 // F56: a directory that others may write to is told.
-func TestDirectoryOpenToOthers(t *testing.T) {
+func TestDirectoryOpenToOthersIsTold(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)

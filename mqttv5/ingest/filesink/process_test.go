@@ -105,7 +105,7 @@ func startChild(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scan
 
 // Whatever the moment at which the process is killed, what it said was stored is
 // there, and what is there is whole.
-func TestKilled(t *testing.T) {
+func TestKillLosesNothingStored(t *testing.T) {
 	dir := t.TempDir()
 	stored := uint64(0)
 	rounds := 6
@@ -150,7 +150,7 @@ func TestKilled(t *testing.T) {
 // On a full disk Append fails and says why, what was stored before stays, and when
 // there is room again the same batch is stored. A reader that follows all the time
 // gets everything.
-func TestDiskFull(t *testing.T) {
+func TestFullDiskLosesNothingStored(t *testing.T) {
 	for _, limit := range []int{5, 5_000, 50_000, 123_456} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			dir := t.TempDir()

@@ -34,7 +34,7 @@ func rewrite(t testing.TB, name string, b []byte) {
 
 // A crash can leave any prefix of what was being written. The index never has an
 // entry for it.
-func TestTornTail(t *testing.T) {
+func TestTornTailLosesOnlyWhatWasHalfWritten(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	appendAll(t, s, testRecords(1, 6))
@@ -75,7 +75,7 @@ func TestTornTail(t *testing.T) {
 }
 
 // A crash at the very beginning of a segment leaves less than its head.
-func TestTornHead(t *testing.T) {
+func TestTornHeadIsWrittenAnew(t *testing.T) {
 	for size := range segmentHead {
 		dir := t.TempDir()
 		s := open(t, Config{Dir: dir, SegmentBytes: 1})
@@ -97,7 +97,7 @@ func TestTornHead(t *testing.T) {
 
 // Whatever byte of a segment or index is flipped, at most the record it belongs to
 // is lost, the reader says so, and what is appended afterwards is kept.
-func TestFlippedByte(t *testing.T) {
+func TestFlippedByteLosesAtMostItsRecord(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	appendAll(t, s, testRecords(1, 5))
@@ -205,7 +205,7 @@ func TestIndexIsMadeOnlyIfNeeded(t *testing.T) {
 }
 
 // What a payload holds is never taken for a record.
-func TestPayloadThatLooksLikeASegment(t *testing.T) {
+func TestPayloadIsNeverTakenForARecord(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	appendAll(t, s, testRecords(1, 3))

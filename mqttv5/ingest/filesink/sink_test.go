@@ -33,7 +33,7 @@ func same(t testing.TB, got, want []ingest.Record) {
 	}
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestEachRecordIsReadBackAsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	s := open(t, Config{Dir: dir, SegmentBytes: 20_000})
 	follow, err := s.Read(t.Context(), 0)
@@ -95,7 +95,7 @@ func TestRoundTrip(t *testing.T) {
 	same(t, got, want(got[0].Sequence, next))
 }
 
-func TestReaderWhoseSegmentWasRemoved(t *testing.T) {
+func TestRemovedSegmentIsALossToItsReader(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir, SegmentBytes: 1})
 	appendAll(t, s, testRecords(1, 1))
@@ -120,7 +120,7 @@ func TestReaderWhoseSegmentWasRemoved(t *testing.T) {
 	}
 }
 
-func TestLocked(t *testing.T) {
+func TestSecondWorkerIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	open(t, Config{Dir: dir})
 	if _, err := Open(Config{Dir: dir}); !errors.Is(err, ErrLocked) {
@@ -128,7 +128,7 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-func TestClosed(t *testing.T) {
+func TestAppendAfterCloseSaysSo(t *testing.T) {
 	s := open(t, Config{Dir: t.TempDir()})
 	s.Close()
 	if err := s.Append(t.Context(), testRecords(1, 1)); !errors.Is(err, ErrClosed) {
@@ -136,7 +136,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestOpenRefusesABadConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestReaderFollowsBehindDamage(t *testing.T) {
 
 // The index is not synced: a power cut can leave zeros in that of a segment which
 // is no longer the newest. The records are still there.
-func TestZeroedIndex(t *testing.T) {
+func TestZeroedIndexLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir, SegmentBytes: 1})
 	appendAll(t, s, testRecords(1, 4))

@@ -65,17 +65,17 @@ var checks = []mutation{
 	{
 		"a folder that is no sink is refused", "mqttv5/ingest/filesink/identity.go",
 		"if err == nil && len(all) == 0 {", "if err == nil && len(all) < 0 {",
-		"TestDirectoryThatIsNoSink", "",
+		"TestDirectoryThatIsNoSinkGetsNothing", "",
 	},
 	{
 		"a folder with files of others becomes no sink", "mqttv5/ingest/filesink/identity.go",
 		"\t\treturn vacant(dir)\n", "\t\treturn nil\n",
-		"TestDirectoryThatIsNoSink", "",
+		"TestDirectoryThatIsNoSinkGetsNothing", "",
 	},
 	{
 		"two writers of a sink are refused", "mqttv5/ingest/filesink/lock_unix.go",
 		"\t\t\terr = ErrLocked\n\t\t\tbreak\n", "\t\t\terr = nil\n\t\t\tbreak\n",
-		"TestLocked", "",
+		"TestSecondWorkerIsRefused", "",
 	},
 	{
 		"a loss in a sink keeps its numbers", "mqttv5/ingest/filesink/sink.go",
@@ -285,6 +285,6 @@ var checks = []mutation{
 	{
 		"numbers of a segment that storage lost are not given twice", "mqttv5/ingest/filesink/recover.go",
 		"\tif err := restoreSegments(s.cfg.Dir); err != nil {\n\t\treturn err\n\t}\n", "",
-		"TestSegmentThatStorageLost", "",
+		"TestNumbersOfALostSegmentStayLost", "",
 	},
 }

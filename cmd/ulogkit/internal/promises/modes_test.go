@@ -52,17 +52,17 @@ var modes = []mutation{
 	{
 		"a sink's folder that is open to others is told", "mqttv5/ingest/filesink/sink.go",
 		"err == nil && info.Mode().Perm()&0o022 != 0", "err == nil && info == nil",
-		"TestDirectoryOpenToOthers", "",
+		"TestDirectoryOpenToOthersIsTold", "",
 	},
 	{
 		"segments and indexes are opened through no link", "mqttv5/ingest/filesink/segment.go",
 		"os.OpenFile(name, flag|noFollow, 0o600)", "os.OpenFile(name, flag, 0o600)",
-		"TestPlantedLinks", "",
+		"TestPlantedLinksAreNotFollowed", "",
 	},
 	{
 		"the sink's lock is made through no link", "mqttv5/ingest/filesink/lock_unix.go",
 		"os.O_CREATE|os.O_RDWR|noFollow", "os.O_CREATE|os.O_RDWR",
-		"TestPlantedLinks", "",
+		"TestPlantedLinksAreNotFollowed", "",
 	},
 	{
 		"the sink's identity is its owner's alone", "mqttv5/ingest/filesink/identity.go",
