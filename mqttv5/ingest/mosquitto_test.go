@@ -148,6 +148,7 @@ func (u *uploads) check(t *testing.T, byKey map[ingest.Key]ingest.Record) {
 	for _, r := range byKey {
 		times[string(r.Payload)]++
 	}
+
 	missing, often := 0, 0
 	for payload := range u.confirmed {
 		switch times[payload] {
@@ -158,6 +159,7 @@ func (u *uploads) check(t *testing.T, byKey map[ingest.Key]ingest.Record) {
 			often++
 		}
 	}
+
 	if missing > 0 || often > 0 || len(u.confirmed) == 0 {
 		t.Errorf("got %d of %d confirmed uploads not stored and %d more than once, want some confirmed and each stored once",
 			missing, len(u.confirmed), often)
