@@ -54,7 +54,7 @@ func TestTooLargeGoesIntoQuarantine(t *testing.T) {
 	}
 
 	if opened != 2 {
-		t.Errorf("the disk was opened %d times, want again after its error and then never", opened)
+		t.Errorf("got the disk opened %d times, want 2: again after its error and then never", opened)
 	}
 	for _, r := range append(quarantine.got, disk.got...) {
 		if r.Reason != "record is too large for the sink: maximum payload exceeded" {

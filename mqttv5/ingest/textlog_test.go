@@ -15,7 +15,7 @@ const textHeader = `{"sequence":4,"device_type":"board","version":"v1.2","git":"
 func TestParseTextLogTellsTimesFromUptimes(t *testing.T) {
 	log, err := ParseTextLog([]byte(textHeader + "{\"t\":1795867200.5,\"lv\":1,\"m\":\"a\"}\r\n\n{\"t\":12,\"lv\":5,\"m\":\"\"}"))
 	if err != nil || log.Serial != "SN-1" || log.Sequence != 4 || len(log.Lines) != 2 {
-		t.Fatalf("got %+v, %v, want Serial \"SN-1\", Sequence 4 and len(Lines) 2", log, err)
+		t.Fatalf("got %+v, error %v, want serial SN-1, sequence 4 and 2 lines", log, err)
 	}
 	first, second := log.Lines[0], log.Lines[1]
 	if at, ok := first.Time(); !ok || !at.Equal(time.Unix(1795867200, 500_000_000)) || first.Level != format.LevelDebug {
@@ -74,7 +74,7 @@ func TestAllKindsAreStoredBehindAPrefix(t *testing.T) {
 	c.expectAcks(1, len(messages))
 	good, bad := sink.all(), quarantine.all()
 	if len(good) != 5 || len(bad) != len(messages)-5 {
-		t.Fatalf("%d stored and %d in quarantine, want 5 and %d", len(good), len(bad), len(messages)-5)
+		t.Fatalf("got %d stored and %d in quarantine, want 5 and %d", len(good), len(bad), len(messages)-5)
 	}
 	for i, r := range append(good, bad...) {
 		m := messages[i]

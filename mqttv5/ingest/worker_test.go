@@ -173,7 +173,7 @@ func TestLostAcknowledgementStoresNothingTwice(t *testing.T) {
 		c.Close()
 	}
 	if n := len(sink.all()); n != 20 {
-		t.Errorf("%d records, want 20", n)
+		t.Errorf("got %d records, want 20", n)
 	}
 }
 
@@ -232,7 +232,7 @@ func TestCopiesAreStoredOnceAndCounted(t *testing.T) {
 		t.Errorf("got %d messages taken for copies, want none", len(want))
 	}
 	if n := testutil.ToFloat64(w.count.copies); n != 5 {
-		t.Errorf("%v copies counted, want 5", n)
+		t.Errorf("got %v copies counted, want 5", n)
 	}
 }
 
@@ -266,7 +266,7 @@ func TestFiftyCopiesInAnyOrderAreStoredOnce(t *testing.T) {
 		seen[r.ID]++
 	}
 	if len(seen) != messages || len(sink.all()) != messages {
-		t.Errorf("%d records of %d messages, want %d", len(sink.all()), len(seen), messages)
+		t.Errorf("got %d records of %d messages, want %d of each", len(sink.all()), len(seen), messages)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestCommitterOnFullDiskRefusesRecordsAlone(t *testing.T) {
 				t.Errorf("got %v from close, want %v in it: %v", err, errFull, c.lost)
 			}
 			if !slices.Equal(d.written, c.written) || !slices.Equal(d.said, c.said) {
-				t.Errorf("written %q, want %q; said %q, want %q", d.written, c.written, d.said, c.said)
+				t.Errorf("got %q written and %q said, want %q and %q", d.written, d.said, c.written, c.said)
 			}
 		})
 	}

@@ -36,7 +36,7 @@ func TestRecordIsNeverAltered(t *testing.T) {
 		r := drawRecord(t)
 		b := r.encode()
 		if n, ok := recordSize(append(bytes.Clone(b), 1, 2, 3)); !ok || n != len(b) {
-			t.Fatalf("size %d %v, want %d", n, ok, len(b))
+			t.Fatalf("got size %d, known %v, want %d", n, ok, len(b))
 		}
 		got, err := decodeRecord(b)
 		if err != nil {

@@ -183,7 +183,7 @@ func TestCallersShareACommit(t *testing.T) {
 		}
 	}
 	if n := commits.Load(); n != 2 {
-		t.Errorf("%d commits for %d records of %d callers, want 2", n, callers, callers)
+		t.Errorf("got %d commits for the records of %d callers, want 2", n, callers)
 	}
 	if o.Stats().Accepted != callers {
 		t.Errorf("got stats %+v, want %d accepted", o.Stats(), callers)

@@ -120,12 +120,12 @@ func TestFileKeepsOrderOverProcesses(t *testing.T) {
 	c := open()
 	for n, want := range map[int]bool{0: true, 1: false, 2: true, 9: true} {
 		if _, ok, _ := c.Token(t.Context(), testKey(n)); ok != want {
-			t.Errorf("token %d: %v, want %v", n, ok, want)
+			t.Errorf("token %d: got known %v, want %v", n, ok, want)
 		}
 	}
 
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v, want Perm 0o600", fi.Mode(), err)
+		t.Errorf("got mode %v, error %v, want 0600", fi.Mode(), err)
 	}
 }
 
@@ -312,7 +312,7 @@ func TestFileOpenToOthersBecomesPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 || !strings.Contains(log.String(), "0666") {
-		t.Errorf("mode %v, log %q, want Perm 0o600 and \"0666\" in the log", fi.Mode(), log.String())
+		t.Errorf("got mode %v, log %q, want mode 0600 and 0666 in the log", fi.Mode(), log.String())
 	}
 	if token, ok, _ := s.Token(t.Context(), testKey(1)); !ok || token != 5 {
 		t.Errorf("got token %d, known %v, want 5 and known", token, ok)
@@ -497,7 +497,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		for e := range r.all() {
 			if e.token == 0 || e.key.DeviceSerial == "" {
-				t.Fatalf("entry %v, want some token and some DeviceSerial", e)
+				t.Fatalf("got entry %v, want a token and a serial number", e)
 			}
 		}
 		again, err := decode(encode(&r), 3)

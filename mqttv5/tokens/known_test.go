@@ -48,7 +48,7 @@ func TestKnownNamesTheLastDeviceFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := serialsOf(path); len(got) != 0 {
-		t.Errorf("damaged: got %q, want len(got) 0", got)
+		t.Errorf("damaged: got %q, want none", got)
 	}
 }
 

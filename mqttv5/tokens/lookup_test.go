@@ -40,7 +40,7 @@ func TestLookupFindsTheDeviceOfATokenOrNobody(t *testing.T) {
 		t.Helper()
 		key, ok := s.Lookup(customer, group, app, token)
 		if ok != (serial != "") || key.DeviceSerial != serial || key.GitHash != hash {
-			t.Errorf("token %d of %s/%s/%d: %+v %v, want serial %q with %q", token, customer, group, app, key, ok, serial, hash)
+			t.Errorf("token %d of %s/%s/%d: got %+v, known %v, want serial %q with %q", token, customer, group, app, key, ok, serial, hash)
 		}
 	}
 	set("b:1", "7", "", 42, "SN1", "abc", 5)
@@ -109,7 +109,7 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 		}
 	}
 	if _, err := OpenLookup(Config{Path: dir}); !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "directory") {
-		t.Errorf("a directory: %v, want %v that says \"directory\"", err, fault.ErrStorage)
+		t.Errorf("a directory: got %v, want %v that says it is a directory", err, fault.ErrStorage)
 	}
 
 	if err := errors.Join(os.WriteFile(path, []byte(good), 0o600), os.Chmod(path, 0o640)); err != nil {
@@ -129,13 +129,13 @@ func TestLookupKeepsWhatItKnewOfADamagedFile(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "cannot look up"); n != 1 || !strings.Contains(log.String(), path) {
-		t.Errorf("said %d times: %s, want n 1 and %q in the log", n, &log, path)
+		t.Errorf("got it said %d times, want once and with %q: %s", n, path, &log)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-		t.Errorf("directory holds %v, %v, want len(entries) 1", entries, err)
+		t.Errorf("got %v in the directory, error %v, want the file alone", entries, err)
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v, %v, want Perm 0o640", fi.Mode(), err)
+		t.Errorf("got mode %v, error %v, want 0640", fi.Mode(), err)
 	}
 }
 

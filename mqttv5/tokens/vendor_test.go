@@ -54,7 +54,7 @@ func TestLibraryFileKeepsItsFormatAndEntries(t *testing.T) {
 		t.Errorf("got %s, want %s", b, want)
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o644 {
-		t.Errorf("mode %v, %v, want Perm 0o644", fi.Mode(), err)
+		t.Errorf("got mode %v, error %v, want 0644", fi.Mode(), err)
 	}
 
 	// The library writes over it from its memory; what was set here is put back.
@@ -67,7 +67,7 @@ func TestLibraryFileKeepsItsFormatAndEntries(t *testing.T) {
 	var all map[string]foreignToken
 	b, _ := os.ReadFile(path)
 	if err := json.Unmarshal(b, &all); err != nil || len(all) != 2 || all["SN-3"].Token != "333" {
-		t.Errorf("got %s, %v, want len(all) 2 and Token \"333\"", b, err)
+		t.Errorf("got %s, error %v, want 2 entries, and token 333 of SN-3", b, err)
 	}
 	if err := s.DropToken(t.Context(), keyOf("SN-3", "h3")); err != nil {
 		t.Fatal(err)

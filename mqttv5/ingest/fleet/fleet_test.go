@@ -90,7 +90,7 @@ func TestFleetTellsDeviceAndFirmwareOfAToken(t *testing.T) {
 			d := otlp.Device{CustomerID: "7", ApplicationID: 42, Token: c.token}
 			info, ok := f.Device(d)
 			if info != c.want || ok != (c.want.DeviceSerial != "") {
-				t.Errorf("token %d: %+v %v, want %+v", c.token, info, ok, c.want)
+				t.Errorf("token %d: got %+v, known %v, want %+v, known if it has a serial number", c.token, info, ok, c.want)
 			}
 			d.Info = info
 			if got := textOf(t, f, d, 4096); got != c.text {
@@ -131,7 +131,7 @@ func TestOnlyDictionaryIsUsedForEveryLog(t *testing.T) {
 	}
 
 	if _, err := Open(Config{Dictionaries: t.TempDir()}); !errors.Is(err, dict.ErrNoDictionary) {
-		t.Errorf("empty directory: %v, want %v", err, dict.ErrNoDictionary)
+		t.Errorf("empty directory: got %v, want %v", err, dict.ErrNoDictionary)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestRecordsBecomeLogRecordsAndMetrics(t *testing.T) {
 		}
 	}
 	if res["ulogger.application_id"].GetIntValue() != 42 || res["ulogger.session_token"].GetIntValue() != 77 {
-		t.Errorf("resource %v, want IntValue 42 and IntValue 77", res)
+		t.Errorf("got resource %v, want application 42 and session token 77", res)
 	}
 	if got := instance(r.logs[1].Resource); got != "session 78" {
 		t.Errorf("got %q for the unknown device, want session 78", got)
@@ -81,7 +81,8 @@ func TestRecordsBecomeLogRecordsAndMetrics(t *testing.T) {
 	first := r.logs[0].ScopeLogs[0].LogRecords[0]
 	at := attributes(first.Attributes)
 	if first.Body.GetStringValue() != "temperature -5 of oven\uFFFD is 1.2" || first.SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_WARN || first.SeverityText != "warning" {
-		t.Errorf("record %v, want StringValue \"temperature -5 of oven� is 1.2\", SeverityNumber %v and SeverityText \"warning\"", first, logs.SeverityNumber_SEVERITY_NUMBER_WARN)
+		t.Errorf("got record %v, want body %q, severity %v and its text warning",
+			first, "temperature -5 of oven\uFFFD is 1.2", logs.SeverityNumber_SEVERITY_NUMBER_WARN)
 	}
 	// 3.5 s of ticks follow it; the report was at 100 s of the device.
 	if first.ObservedTimeUnixNano != uint64(received.UnixNano()) || first.TimeUnixNano != uint64(received.Add(-3500*time.Millisecond).UnixNano()) || at["ulogger.uptime_seconds"].GetDoubleValue() != 96.5 {
@@ -90,7 +91,7 @@ func TestRecordsBecomeLogRecordsAndMetrics(t *testing.T) {
 	}
 	args := at["ulogger.args"].GetArrayValue().Values
 	if len(args) != 3 || args[0].GetIntValue() != -5 || args[1].GetStringValue() != "oven\uFFFD" || args[2].GetDoubleValue() != 1.25 {
-		t.Errorf("arguments %v, want len(args) 3, IntValue -5, StringValue \"oven�\" and DoubleValue 1.25", args)
+		t.Errorf("got arguments %v, want -5, %q and 1.25", args, "oven\uFFFD")
 	}
 	if at["ulogger.template"].GetStringValue() != "temperature %d of %s is %.1f" || at["ulogger.module_name"].GetStringValue() != "sensor" || at["ulogger.module"].GetIntValue() != 3 ||
 		at["ulogger.fmt_addr"].GetIntValue() != 0x1000 || at["ulogger.frame"].GetIntValue() != 0 || !strings.HasPrefix(at["ulogger.key"].GetStringValue(), "0100") {
@@ -100,7 +101,8 @@ func TestRecordsBecomeLogRecordsAndMetrics(t *testing.T) {
 	at = attributes(second.Attributes)
 	args = at["ulogger.args"].GetArrayValue().Values
 	if second.Body.GetStringValue() != `0x00009999 18446744073709551615 ""` || args[0].GetStringValue() != "18446744073709551615" || args[1].Value != nil || at["ulogger.frame"].GetIntValue() != 4 {
-		t.Errorf("record %v, want StringValue \"0x00009999 18446744073709551615 \\\"\\\"\", StringValue \"18446744073709551615\", no Value and IntValue 4", second)
+		t.Errorf("got record %v, want body %q, arguments 18446744073709551615 and one without a value, frame 4",
+			second, `0x00009999 18446744073709551615 ""`)
 	}
 	old := r.logs[1].ScopeLogs[0].LogRecords
 	if len(old) != 2 || old[1].TimeUnixNano != 0 || attributes(old[1].Attributes)["ulogger.sequence"].GetIntValue() != 12 {
@@ -207,7 +209,7 @@ func TestOutagesLeaveNothingOut(t *testing.T) {
 	}
 
 	if b, err := os.ReadFile(position); err != nil || !strings.Contains(string(b), `"next":11}`) {
-		t.Errorf("position %q, error %v, want \"\\\"next\\\":11}\" in it", b, err)
+		t.Errorf("got position %q, error %v, want one that ends with %q", b, err, `"next":11}`)
 	}
 
 	// Another exporter goes on there, and knows the copies of what was before.
@@ -219,10 +221,10 @@ func TestOutagesLeaveNothingOut(t *testing.T) {
 	}
 
 	if got := r.bodies(); len(got) != 11 || got[10] != "0x00001000 10" {
-		t.Errorf("exported %q, want len(got) 11 and got[10] \"0x00001000 10\"", got)
+		t.Errorf("got %q exported, want 11 bodies, the last %q", got, "0x00001000 10")
 	}
 	if s := e.Stats(); s.Messages != 1 || s.Position != 13 {
-		t.Errorf("stats %+v, want Messages 1 and Position 13", s)
+		t.Errorf("got stats %+v, want Messages 1 and Position 13", s)
 	}
 }
 
@@ -254,11 +256,11 @@ func TestRefusalEndsTheExportAndSkipsNothing(t *testing.T) {
 		e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: position, BatchRecords: 2})
 		err := e.Drain(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "not today?") || !strings.Contains(err.Error(), "nothing after record 2") {
-			t.Errorf("error %v, want an error that says \"not today?\" and \"nothing after record 2\"", err)
+			t.Errorf("got %v, want an error that says %q and %q", err, "not today?", "nothing after record 2")
 		}
 
 		if b, _ := os.ReadFile(position); !strings.Contains(string(b), `"next":3}`) || e.Stats().Position != 3 {
-			t.Errorf("position %q, want \"\\\"next\\\":3}\" in it and Position 3", b)
+			t.Errorf("got position %q and %d, want one with %q and 3", b, e.Stats().Position, `"next":3}`)
 		}
 		if err := e.Drain(t.Context()); err != nil {
 			t.Fatal(err)
@@ -317,7 +319,7 @@ func TestLargeLogIsSplitAndThePositionWaits(t *testing.T) {
 	r.script = []func(http.ResponseWriter){nil, status(401)}
 	e := newExporter(t, Config{URL: r.srv.URL, Source: src, BatchRecords: 10})
 	if err := e.Drain(t.Context()); err == nil || e.Stats().Position != 0 {
-		t.Fatalf("error %v, position %d, want an error and Position 0", err, e.Stats().Position)
+		t.Fatalf("got %v, position %d, want an error and position 0", err, e.Stats().Position)
 	}
 	if err := e.Drain(t.Context()); err != nil {
 		t.Fatal(err)

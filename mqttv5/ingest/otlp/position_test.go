@@ -175,7 +175,7 @@ func TestFileThatHoldsNoPositionIsRefused(t *testing.T) {
 			t.Errorf("%.20q: error %v, want an error that says \"holds no position\"", content, err)
 		}
 		if b, _ := os.ReadFile(file); string(b) != content {
-			t.Errorf("%.20q was changed, want b %v", content, content)
+			t.Errorf("%.20q: got file %.20q, want it unchanged", content, b)
 		}
 	}
 }
@@ -198,7 +198,7 @@ func FuzzPosition(f *testing.F) {
 			t.Fatal(err)
 		}
 		if again, err := loadPosition(file); err != nil || again.Next != p.Next {
-			t.Fatalf("%+v became %+v, error %v, want Next %v", p, again, err, p.Next)
+			t.Fatalf("got %+v, error %v, want number %d as it was stored", again, err, p.Next)
 		}
 	})
 }

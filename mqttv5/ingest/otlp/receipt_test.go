@@ -151,7 +151,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 		for _, m := range rm.ScopeMetrics[0].Metrics {
 			for _, p := range m.GetGauge().DataPoints {
 				if want := "ulogger.m" + strconv.FormatInt(p.GetAsInt()%3, 10); m.Name != want {
-					t.Errorf("point %d is of %s, want %s", p.GetAsInt(), m.Name, want)
+					t.Errorf("point %d: got metric %s, want %s", p.GetAsInt(), m.Name, want)
 				}
 				points[p.GetAsInt()]++
 			}
@@ -268,7 +268,7 @@ func FuzzReceipt(f *testing.F) {
 			t.Errorf("got explanation %q, want no control characters in it", s)
 		}
 		if d := retryAfter(after, time.Unix(1_800_000_000, 0)); d < 0 || d > maxRetryAfter {
-			t.Errorf("wait %v, want d at least 0 and d at most %v", d, maxRetryAfter)
+			t.Errorf("got a wait of %v, want 0 to %v", d, maxRetryAfter)
 		}
 	})
 }

@@ -57,10 +57,10 @@ func TestTextAndReportsBecomeLogRecordsAndPoints(t *testing.T) {
 		t.Errorf("got first line %v, want severity DEBUG at %d", text[0], at.UnixNano())
 	}
 	if up := attributes(text[1].Attributes)["ulogger.uptime_seconds"]; text[1].TimeUnixNano != 0 || up.GetDoubleValue() != 12.25 || text[1].SeverityNumber != logs.SeverityNumber_SEVERITY_NUMBER_FATAL {
-		t.Errorf("second line %v, want TimeUnixNano 0, DoubleValue 12.25 and SeverityNumber %v", text[1], logs.SeverityNumber_SEVERITY_NUMBER_FATAL)
+		t.Errorf("got second line %v, want no time, uptime 12.25 and severity %v", text[1], logs.SeverityNumber_SEVERITY_NUMBER_FATAL)
 	}
 	if clock := attributes(text[2].Attributes)["ulogger.clock"]; text[2].TimeUnixNano != 0 || clock.GetDoubleValue() != 1795867200500 {
-		t.Errorf("third line %v, want TimeUnixNano 0 and DoubleValue 1795867200500", text[2])
+		t.Errorf("got third line %v, want no time and clock 1795867200500", text[2])
 	}
 	of := attributes(rcv.logs[1].Resource.Attributes)
 	for key, want := range map[string]string{"device.id": "SN-3", "device.model.identifier": "board", "service.version": "v1.2", "vcs.ref.head.revision": "3f2c9a1"} {
@@ -70,11 +70,11 @@ func TestTextAndReportsBecomeLogRecordsAndPoints(t *testing.T) {
 	}
 
 	if len(rcv.metrics) != 2 {
-		t.Fatalf("metrics of %d devices, want 2", len(rcv.metrics))
+		t.Fatalf("got metrics of %d devices, want 2", len(rcv.metrics))
 	}
 	one, two := rcv.metrics[0], rcv.metrics[1]
 	if got := one.ScopeMetrics[0].Metrics; len(got) != 1 || got[0].Name != "ulogger.temperature" {
-		t.Fatalf("metrics %v, want len(got) 1 and Name \"ulogger.temperature\"", got)
+		t.Fatalf("got metrics %v, want ulogger.temperature alone", got)
 	}
 	points := one.ScopeMetrics[0].Metrics[0].GetGauge().DataPoints
 	if len(points) != 2 || points[0].GetAsDouble() != 21.5 || points[0].TimeUnixNano != uint64(at.UnixNano()) || points[1].TimeUnixNano != uint64(received.UnixNano()) {
@@ -82,7 +82,7 @@ func TestTextAndReportsBecomeLogRecordsAndPoints(t *testing.T) {
 	}
 	of = attributes(two.Resource.Attributes)
 	if of["device.id"].GetStringValue() != "SN-2" || of["ulogger.application_id"].GetIntValue() != 9 || of["ulogger.group_id"].GetStringValue() != "G" {
-		t.Errorf("second device %v, want StringValue \"SN-2\", IntValue 9 and StringValue \"G\"", of)
+		t.Errorf("got second device %v, want SN-2 of application 9 and group G", of)
 	}
 }
 
