@@ -5,7 +5,7 @@ import "testing"
 func TestEveryEventHasAName(t *testing.T) {
 	for k := Connected; k <= Notice; k++ {
 		if k.String() == "unknown" {
-			t.Errorf("event %d: got no name", k)
+			t.Errorf("event %d: got the name %q, want one of its own", k, k)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestParseLogConfigReadsBothForms(t *testing.T) {
 			t.Errorf("%q: got %+v, %v, want %+v", in, got, err, *want)
 		}
 		if len(in) == 9 && string(got.Binary()) != in {
-			t.Errorf("% x back is % x", in, got.Binary())
+			t.Errorf("got % x, want % x", got.Binary(), in)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestModulesThatCannotBeReadCostTheirNamesAlone(t *testing.T) {
 
 	for _, in := range []string{"\x05\xff\xff\xff\xff\x00\x00\x00\x00", `{"log_level":5}`} {
 		if c, err := ParseLogConfig([]byte(in)); err != nil || c.Level != format.LevelInfo {
-			t.Errorf("%q: got %+v, %v; a level that no device has is info", in, c, err)
+			t.Errorf("%q: got %+v, %v, want %v for a level that no device has", in, c, err, format.LevelInfo)
 		}
 	}
 }

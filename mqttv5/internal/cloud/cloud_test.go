@@ -64,7 +64,7 @@ func FuzzBootReply(f *testing.F) {
 		}
 		var v map[string]json.RawMessage // names of fields would fit in any case
 		if err := json.Unmarshal(b, &v); err != nil {
-			t.Fatalf("%q: got token %d, and encoding/json says %v", b, token, err)
+			t.Fatalf("%q: got token %d, want an error as of encoding/json: %v", b, token, err)
 		}
 		var text string
 		if json.Unmarshal(v["token"], &text) != nil {
@@ -89,13 +89,13 @@ func FuzzAddress(f *testing.F) {
 		u, err := ParseFirmwareReply(b, 5)
 		switch {
 		case err != nil && u != nil:
-			t.Fatal("an address with an error")
+			t.Fatalf("%q: got address %v with error %v, want none", b, u, err)
 		case err == nil && (u.Scheme != "https" || u.Host == ""):
-			t.Fatalf("%q gave %v", b, u)
+			t.Fatalf("%q: got %v, want an https: address with a host", b, u)
 		}
 		quoted, _ := json.Marshal("ftp://h/?canary" + canary)
 		if _, err := ParseFirmwareReply([]byte(`{"presigned_url":`+string(quoted)+`}`), 5); err == nil || strings.Contains(err.Error(), "canary") {
-			t.Fatalf("%s: got %v", quoted, err)
+			t.Fatalf("%s: got %v, want an error that does not show it", quoted, err)
 		}
 	})
 }

@@ -79,7 +79,7 @@ func CoreDumps(t testing.TB) [][]byte {
 	}
 
 	if len(dumps) == 0 {
-		t.Fatal("no crash dumps in the vectors")
+		t.Fatal("got 0 crash dumps of the vectors, want some")
 	}
 	return dumps
 }
@@ -97,7 +97,7 @@ func root(t testing.TB) string {
 			return dir
 		}
 		if !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
-			t.Fatalf("no go.mod above: %v", err)
+			t.Fatalf("go.mod above the working directory: got %v, want the file", err)
 		}
 	}
 }

@@ -28,11 +28,11 @@ func TestErrorIsItsClassAndItsCause(t *testing.T) {
 	err := &Error{Op: "read", Class: ErrTooLargeData, Err: fs.ErrNotExist}
 	for _, class := range []error{ErrTooLarge, ErrBadData, fs.ErrNotExist} {
 		if !errors.Is(err, class) {
-			t.Errorf("errors.Is(err, %q) is false", class)
+			t.Errorf("errors.Is(%q, %q): got false, want true", err, class)
 		}
 	}
 	if errors.Is(err, ErrNetwork) {
-		t.Error("it is a network failure as well")
+		t.Errorf("errors.Is(%q, %q): got true, want false", err, ErrNetwork)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestCodeIsFoundInWrappedErrors(t *testing.T) {
 		t.Errorf("got %v, want %v", got, ReasonNotAuthorized)
 	}
 	if got := Code(errors.New("x")); got != 0 {
-		t.Errorf("got %v of an error without a code", got)
+		t.Errorf("without a code: got %v, want %v", got, ReasonCode(0))
 	}
 }
 
@@ -52,7 +52,7 @@ func TestPathCauseLeavesOutTheName(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := PathCause(ErrClosed); got != ErrClosed {
-		t.Errorf("got %v of an error without a path", got)
+		t.Errorf("without a path: got %v, want %v", got, ErrClosed)
 	}
 }
 

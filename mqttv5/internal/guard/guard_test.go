@@ -42,10 +42,10 @@ func TestReaderRefuses(t *testing.T) {
 		// The byte that completes a bad length is not passed on.
 		n, err := io.Copy(io.Discard, iotest.OneByteReader(New(bytes.NewReader(c.stream), 133)))
 		if int(n) >= len(c.stream) || !errors.Is(err, ErrHostile) {
-			t.Errorf("%s: %d of %d bytes were passed on, %v", c.name, n, len(c.stream), err)
+			t.Errorf("%s: got %d of %d bytes passed on, %v, want fewer and %v", c.name, n, len(c.stream), err, ErrHostile)
 		}
 		if _, again := g.Read(make([]byte, 1)); again == nil || again.Error() != err.Error() {
-			t.Errorf("%s: second read gave %v", c.name, again)
+			t.Errorf("%s: second read: got %v, want %v again", c.name, again, err)
 		}
 	}
 }
@@ -63,10 +63,10 @@ func TestReaderInspects(t *testing.T) {
 	})
 	got, err := io.ReadAll(g)
 	if !errors.Is(err, ErrHostile) || !bytes.HasPrefix(stream, got) {
-		t.Errorf("read % x, %v", got, err)
+		t.Errorf("got % x, %v, want a beginning of % x and %v", got, err, stream, ErrHostile)
 	}
 	if len(seen) != 2 || !bytes.Equal(seen[0], []byte{0x82, 1, 2, 3}) {
-		t.Errorf("inspected % x", seen)
+		t.Errorf("inspected: got % x, want two packets, the first 82 01 02 03", seen)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestReaderTakes(t *testing.T) {
 
 	// A packet that is cut off is passed on, as far as it goes.
 	g := New(bytes.NewReader([]byte{0x40, 2, 0}), 100)
-	g.Take(0x40, func([]byte) bool { t.Error("took half a packet"); return true })
+	g.Take(0x40, func(b []byte) bool { t.Errorf("took % x, want no half packet", b); return true })
 	if got, err := io.ReadAll(g); err != nil || len(got) != 3 {
 		t.Errorf("got % x, %v, want the three bytes", got, err)
 	}
@@ -121,7 +121,7 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 		if !bytes.HasPrefix(b, got) {
-			t.Fatalf("changed the stream: % x of % x", got, b)
+			t.Fatalf("got % x, want a beginning of % x", got, b)
 		}
 	})
 }

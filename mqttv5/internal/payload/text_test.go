@@ -33,12 +33,12 @@ func TestTextBatchesHoldEveryEntryInOrder(t *testing.T) {
 		last := uint64(0)
 		for i, b := range batches {
 			if len(b) > limit {
-				t.Fatalf("batch of %d bytes, limit %d", len(b), limit)
+				t.Fatalf("got a batch of %d bytes, want %d at most", len(b), limit)
 			}
 			head, rest, _ := strings.Cut(string(b), "\n")
 			var h textHeader
 			if err := json.Unmarshal([]byte(head), &h); err != nil || h.Serial != "SN00001" || (i > 0 && h.Sequence != last+1) {
-				t.Fatalf("header %s, %v", head, err)
+				t.Fatalf("got header %s, %v, want serial SN00001 and, behind the first, sequence %d", head, err, last+1)
 			}
 			last = h.Sequence
 			e, err := ReadText(strings.NewReader(rest), time.Now(), 0)
@@ -75,7 +75,7 @@ func TestReadTextTakesLinesAndEntries(t *testing.T) {
 		{Time: 100, Level: format.LevelWarning, Text: "last"},
 	}
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, %v", got, err)
+		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	long := "\n\none\n\n" + strings.Repeat("x", 200<<10) // empty lines count
 	if _, err := ReadText(strings.NewReader(long), now, 0); !errors.Is(err, fault.ErrBadData) || !strings.Contains(err.Error(), "line 5 ") {

@@ -160,7 +160,9 @@ func TestPutEndsWithItsContext(t *testing.T) {
 
 // A store is believed only if its certificate leads to what the connection trusts.
 func TestPutTrustsWhatTheConnectionTrusts(t *testing.T) {
-	address, _ := store(t, func(http.ResponseWriter, *http.Request) { t.Error("a file was sent to a server that nobody trusts") })
+	address, _ := store(t, func(http.ResponseWriter, *http.Request) {
+		t.Error("got a file at a server that nobody trusts, want none")
+	})
 	again, err := put(t, t.Context(), trusting(""), address, File{Body: strings.NewReader("ELF"), Size: 3})
 	if !again || !errors.Is(err, fault.ErrNetwork) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got again %v, error %v, want a network error about the certificate", again, err)
@@ -177,7 +179,7 @@ func TestPutTrustsWhatTheConnectionTrusts(t *testing.T) {
 
 // A proxy that the configuration names leads to the store too.
 func TestPutGoesThroughTheProxy(t *testing.T) {
-	address, ca := store(t, func(http.ResponseWriter, *http.Request) { t.Error("a file was sent past the proxy") })
+	address, ca := store(t, func(http.ResponseWriter, *http.Request) { t.Error("got a file past the proxy, want none") })
 	asked := make(chan string, 1)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Method + " " + r.Host
