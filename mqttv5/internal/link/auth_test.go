@@ -14,7 +14,7 @@ func TestEnhancedAuthenticationEndsTheConnection(t *testing.T) {
 	var failed error
 	var a paho.Auther = noAuth{fail: func(err error) { failed = err }}
 	if answer := a.Authenticate(&paho.Auth{}); answer == nil || answer.Packet() == nil {
-		t.Errorf("got answer %v, which paho cannot send", answer)
+		t.Errorf("got answer %v, want one that paho can send", answer)
 	}
 	if failed == nil || !strings.Contains(failed.Error(), "enhanced authentication") || errors.Is(failed, guard.ErrHostile) {
 		t.Errorf("got the connection ended by %v, want enhanced authentication named", failed)

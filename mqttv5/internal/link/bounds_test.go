@@ -19,7 +19,7 @@ func TestPacketSizeIsToTheByte(t *testing.T) {
 		m := &Message{Topic: "binlog/v0/7/42", Payload: make([]byte, n), ID: "0123456789abcdef-7", ContentType: "x"}
 		size := m.Size()
 		if wire := len(m.appendTo(nil, 1)); wire != size {
-			t.Errorf("payload of %d bytes: the packet has %d bytes, and Size says %d", n, wire, size)
+			t.Errorf("payload of %d bytes: got Size %d, want the %d bytes of the packet", n, size, wire)
 		}
 		for limit, want := range map[int]bool{size - 1: false, size: true, size + 1: true} {
 			if err := m.CheckSize(1<<20, uint32(limit)); (err == nil) != want || err != nil && !errors.Is(err, fault.ErrTooLarge) {

@@ -30,7 +30,8 @@ func TestALPNAndTLSVersion(t *testing.T) {
 			t.Errorf("port %d: ALPN %q, want %q", port, got, want)
 		}
 		if cfg.MinVersion != tls.VersionTLS12 || cfg.ServerName != "mqtt.ulogger.ai" || cfg.InsecureSkipVerify {
-			t.Errorf("port %d: %+v", port, cfg)
+			t.Errorf("port %d: got %s, server %q, InsecureSkipVerify %v, want %s, \"mqtt.ulogger.ai\" and false",
+				port, tls.VersionName(cfg.MinVersion), cfg.ServerName, cfg.InsecureSkipVerify, tls.VersionName(tls.VersionTLS12))
 		}
 		if _, err := cfg.Certificates[0].Leaf.Verify(x509.VerifyOptions{Roots: cfg.RootCAs, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
 			t.Error(err)

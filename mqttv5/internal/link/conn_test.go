@@ -47,12 +47,12 @@ func testPublish(n int) *packets.Publish {
 // paho hands over a PUBLISH in four pieces; one write leaves (MQTT facts row 9).
 func TestOneWritePerPacket(t *testing.T) {
 	c := &countingConn{}
-	w := newWireConn(c, maxIncoming, func(err error) { t.Error(err) })
+	w := newWireConn(c, maxIncoming, func(err error) { t.Errorf("got the link ended by %v, want it up", err) })
 	for range 3 {
 		testPublish(1000).WriteTo(w)
 	}
 	if c.writes != 3 {
-		t.Errorf("%d writes for 3 packets", c.writes)
+		t.Errorf("got %d writes for 3 packets, want 3", c.writes)
 	}
 
 	for range 3 {
@@ -68,7 +68,7 @@ func TestOneWritePerPacket(t *testing.T) {
 		testPublish(1000).WriteTo(w)
 	}
 	if c.writes != 0 {
-		t.Errorf("%d writes while corked", c.writes)
+		t.Errorf("got %d writes while corked, want 0", c.writes)
 	}
 
 	w.uncork()
@@ -93,7 +93,7 @@ func TestOneWritePerPacket(t *testing.T) {
 func TestConcurrentWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &countingConn{slow: make(chan struct{})}
-		w := newWireConn(c, maxIncoming, func(err error) { t.Error(err) })
+		w := newWireConn(c, maxIncoming, func(err error) { t.Errorf("got the link ended by %v, want it up", err) })
 		const n = 200
 		var wg sync.WaitGroup
 		for range n {
@@ -103,7 +103,7 @@ func TestConcurrentWrites(t *testing.T) {
 		close(c.slow)
 		wg.Wait()
 		if c.writes > 3 {
-			t.Errorf("%d writes for %d packets at one time", c.writes, n)
+			t.Errorf("got %d writes for %d packets at one time, want 3 at most", c.writes, n)
 		}
 		for i := range n {
 			if p, err := packets.ReadPacket(&c.buf); err != nil || len(p.Content.(*packets.Publish).Payload) != 100 {
@@ -191,14 +191,14 @@ func TestWindow(t *testing.T) {
 	// One message of any size, then what fits.
 	must(100 << 10)
 	if w.tryAcquire(1) {
-		t.Error("a second message fits beside one that fills the window")
+		t.Error("got a second message beside one that fills the window, want it to wait")
 	}
 	w.acked(100<<10, time.Millisecond)
 	must(10)
 	must(10)
 	must(10)
 	if w.tryAcquire(10) {
-		t.Error("a fourth message passed a limit of three")
+		t.Error("got a fourth message past a limit of three, want it to wait")
 	}
 
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
@@ -224,7 +224,7 @@ func TestWindow(t *testing.T) {
 
 	w.acked(10, time.Millisecond)
 	if first := <-got; first != 0 {
-		t.Errorf("%d was served first", first)
+		t.Errorf("got waiter %d served first, want 0", first)
 	}
 	w.acked(10, time.Millisecond)
 	<-got
@@ -246,7 +246,7 @@ func TestWindow(t *testing.T) {
 	}
 	w.close(fault.ErrClosed)
 	if err := w.acquire(ctx, 1); !errors.Is(err, fault.ErrClosed) {
-		t.Errorf("closed window gave %v", err)
+		t.Errorf("closed window: got %v, want %v", err, fault.ErrClosed)
 	}
 }
 
@@ -265,10 +265,10 @@ func TestThrottle(t *testing.T) {
 		}
 
 		if r := measure(2000, 10); r > 102 {
-			t.Errorf("%.1f messages/s, the limit is 100", r)
+			t.Errorf("got %.1f messages/s, want 102 at most for a limit of 100", r)
 		}
 		if r := measure(200, 64<<10); r > 8.2 {
-			t.Errorf("%.1f blobs/s of 64 KiB, the limit is 8", r)
+			t.Errorf("got %.1f blobs/s of 64 KiB, want 8.2 at most for a limit of 8", r)
 		}
 
 		for range 10 {
@@ -291,7 +291,7 @@ func TestThrottle(t *testing.T) {
 		th = newThrottle(-1, -1)
 		th.halve()
 		if r := measure(500, 10); r > 55 {
-			t.Errorf("%.1f messages/s after halving", r)
+			t.Errorf("got %.1f messages/s after halving, want 55 at most", r)
 		}
 	})
 }

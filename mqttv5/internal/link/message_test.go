@@ -36,7 +36,7 @@ func TestMessageIsWhatPahoWrites(t *testing.T) {
 		}
 
 		if b.Len() != m.Size() {
-			t.Fatalf("%d bytes on the wire, size says %d", b.Len(), m.Size())
+			t.Fatalf("got size %d, want the %d bytes on the wire", m.Size(), b.Len())
 		}
 		if got := m.appendTo([]byte("x"), 0x1234); !bytes.Equal(got[1:], b.Bytes()) {
 			t.Fatalf("got  % x\nwant % x", got[1:], b.Bytes())

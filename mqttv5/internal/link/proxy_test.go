@@ -205,7 +205,7 @@ func TestF49Proxy(t *testing.T) {
 				t.Errorf("got %v, want the proxy named and %q", err, c.want)
 			}
 			if strings.Contains(err.Error(), canary) {
-				t.Errorf("got a password shown: %v", err)
+				t.Errorf("got %v, want no password in it", err)
 			}
 
 			if len(b.Times()) != 0 {

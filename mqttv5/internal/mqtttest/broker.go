@@ -240,7 +240,7 @@ func (b *Broker) CheckCopies() {
 			}
 		}
 		if allowed += len(lost); len(list) > allowed {
-			b.t.Errorf("record %s: got %d copies, %d can be explained", id, len(list), allowed)
+			b.t.Errorf("record %s: got %d copies, want %d at most, which losses and refusals explain", id, len(list), allowed)
 		}
 	}
 }
