@@ -98,20 +98,20 @@ func (r *recorder) published(t *testing.T, n int) (list []string) {
 			if b, err := telemetry.Unpack(pk.payload); err == nil && bytes.HasPrefix(b, []byte("{")) {
 				var v any
 				if err := json.Unmarshal(b, &v); err != nil {
-					t.Fatalf("%s: %v", b, err)
+					t.Fatalf("%s: got %v, want JSON", b, err)
 				}
 				same, _ := json.Marshal(v) // keys in one order, numbers in one form
 				text = fmt.Sprintf("%s compressed %v", same, telemetry.Compressed(pk.payload))
 			}
 			list = append(list, fmt.Sprintf("%s qos %d retain %v %s", pk.topic, pk.qos, pk.retained, text))
 		case <-time.After(2 * time.Minute):
-			t.Fatalf("%d of %d messages came: %q", len(list), n, list)
+			t.Fatalf("got %d messages, want %d: %q", len(list), n, list)
 		}
 	}
 
 	select {
 	case pk := <-r.messages:
-		t.Fatalf("one more message: %s", pk.topic)
+		t.Fatalf("got one more message on %s, want none", pk.topic)
 	default:
 	}
 
@@ -198,13 +198,13 @@ func testMessages(t *testing.T, l *library, version string) {
 			}[:len(ours)] {
 				var ok bool
 				if l.call(t, call, &ok); !ok {
-					t.Errorf("%s failed", call.Call)
+					t.Errorf("%s: got %v of the library, want true", call.Call, ok)
 				}
 			}
 			want := r.published(t, len(ours)+1)
 			for i := range want {
 				if got[i] != want[i] {
-					t.Errorf("ours    %.300s\nlibrary %.300s", got[i], want[i])
+					t.Errorf("got  %.300s\nwant %.300s as the library", got[i], want[i])
 				}
 			}
 			if version == newest {
@@ -265,14 +265,14 @@ func testBatchSizes(t *testing.T, l *library) {
 		}
 		_, err := client.PublishEventsBatch(t.Context(), application, devices, how)
 		if ok != (err == nil) {
-			t.Errorf("%d bytes: ours %v, the library %v", size, err, ok)
+			t.Errorf("%d bytes: got error %v, want success as of the library: %v", size, err, ok)
 		}
 		if !ok {
 			continue
 		}
 		first, second := <-r.messages, <-r.messages
 		if a, b := telemetry.Compressed(first.payload), telemetry.Compressed(second.payload); a != b || a != (size == 1025) {
-			t.Errorf("%d bytes: compressed %v and %v", size, a, b)
+			t.Errorf("%d bytes: got compressed %v by the library and %v by ours, want both %v", size, a, b, size == 1025)
 		}
 	}
 	l.call(t, request{Call: "sizes.disconnect"}, nil)

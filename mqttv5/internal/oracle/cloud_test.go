@@ -36,7 +36,7 @@ func crashDump(t *testing.T) []byte {
 		Core octetsText `json:"core_hex"`
 	}
 	if err := json.Unmarshal(b, &list); err != nil || len(list) == 0 {
-		t.Fatalf("%d dumps, %v", len(list), err)
+		t.Fatalf("got %d dumps, %v, want some", len(list), err)
 	}
 	return list[0].Core
 }
@@ -137,7 +137,7 @@ func checkReceived(t *testing.T, c *localcloud.Cloud, serial string, want map[lo
 	for _, r := range all {
 		got[r.Kind]++
 		if r.Err != nil {
-			t.Errorf("%s on %s: %v", r.Kind, r.Topic, r.Err)
+			t.Errorf("%s on %s: got error %v, want none", r.Kind, r.Topic, r.Err)
 		}
 		if r.Kind != localcloud.KindLog {
 			continue
@@ -178,7 +178,7 @@ func testStandIn(t *testing.T, l *library, version string) {
 			if s.strict {
 				cfg.Strict = localcloud.AWS()
 			}
-			cfg.OnViolation = func(v localcloud.Violation) { t.Errorf("%s: %s", v.ClientID, v.Reason) }
+			cfg.OnViolation = func(v localcloud.Violation) { t.Errorf("%s: got the violation %q, want none", v.ClientID, v.Reason) }
 			c, err := localcloud.Start(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -210,7 +210,7 @@ func testBridge(t *testing.T, l *library) {
 			program = path
 		} else if name != "mosquitto" && program == "mosquitto" {
 			if os.Getenv("CI") == "true" {
-				t.Fatal("mosquitto is not installed; apt-get install mosquitto")
+				t.Fatal("got no mosquitto, want it installed; apt-get install mosquitto")
 			}
 			t.Skip("mosquitto is not installed")
 		}
@@ -250,7 +250,7 @@ topic # in 1 ulogger/ ""
 			} {
 				var ok bool
 				if l.call(t, r, &ok); !ok {
-					t.Errorf("%s failed", r.Call)
+					t.Errorf("%s: got %v of the library, want true", r.Call, ok)
 				}
 			}
 			checkReceived(t, c, "PY-1", map[localcloud.Kind]int{localcloud.KindLog: 1, localcloud.KindCoreDump: 1, localcloud.KindMetrics: 1})
@@ -313,7 +313,7 @@ func startMosquitto(t *testing.T, program, configuration string, port int) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("mosquitto does not listen, or its bridge does not: %v, %v", err, failed)
+			t.Fatalf("got %v, %v, want mosquitto to listen and its bridge to subscribe", err, failed)
 		}
 	}
 }

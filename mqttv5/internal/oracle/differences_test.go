@@ -92,12 +92,12 @@ func (l *ledger) compare(t *testing.T, input, ours, theirs string) {
 		}
 		l.met[input] = true
 		if ours != d.ours || theirs != d.theirs {
-			t.Errorf("%s, %s: ours %s, the library %s; the table of differences has %s and %s", l.check, input, ours, theirs, d.ours, d.theirs)
+			t.Errorf("%s, %s: got %s, and %s of the library, want %s and %s as in the table of differences", l.check, input, ours, theirs, d.ours, d.theirs)
 		}
 		return
 	}
 	if ours != theirs {
-		t.Errorf("%s, %s: ours %s, the library %s", l.check, input, ours, theirs)
+		t.Errorf("%s, %s: got %s, want %s as the library", l.check, input, ours, theirs)
 	}
 }
 
@@ -107,9 +107,9 @@ func (l *ledger) done(t *testing.T) {
 	for _, d := range differences {
 		switch {
 		case d.check == l.check && !l.met[d.input]:
-			t.Errorf("%s, %s: a row of the table of differences that no case met", d.check, d.input)
+			t.Errorf("%s, %s: got no case for this row of the table of differences, want one", d.check, d.input)
 		case d.ours == d.theirs || d.reason == "":
-			t.Errorf("%s, %s: no difference, or no reason for it", d.check, d.input)
+			t.Errorf("%s, %s: got %q, and %q of the library, for the reason %q; want a difference and a reason", d.check, d.input, d.ours, d.theirs, d.reason)
 		}
 	}
 }

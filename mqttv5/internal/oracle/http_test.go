@@ -137,7 +137,7 @@ func testHTTP(t *testing.T, l *library) {
 		err := api.Send(t.Context(), kind, application, message, how)
 		ours = s.story(who, err == nil)
 		if err != nil && strings.Contains(err.Error(), who) {
-			t.Errorf("the token is in %q", err)
+			t.Errorf("got %q, want no token in it", err)
 		}
 
 		url, who = base("theirs")
@@ -186,7 +186,7 @@ func testHTTP(t *testing.T, l *library) {
 		{"packed", telemetry.KindEvents, batch, telemetry.CompressAlways, request{Call: "publish_events_batch", Args: []any{jsonBatch, application}, With: map[string]any{"compress": true}}},
 	} {
 		if ours, theirs := post(t, c.name, c.kind, c.message, c.how, c.call); ours != "true after POST" || theirs != ours {
-			t.Errorf("%s: ours %s, the library %s", c.name, ours, theirs)
+			t.Errorf("%s: got %q, and %q of the library, want \"true after POST\" of both", c.name, ours, theirs)
 			continue
 		}
 		a, b := s.requests["ours/"+c.name][0], s.requests["theirs/"+c.name][0]
@@ -194,7 +194,7 @@ func testHTTP(t *testing.T, l *library) {
 			t.Errorf("%s: tokens %q and %q, want token %v and token %v", c.name, a.token, b.token, "Bearer ours/"+c.name, "Bearer theirs/"+c.name)
 		}
 		if a.token, b.token = "", ""; a != b || !bytes.Contains([]byte(a.body), []byte(`"group_id":"0"`)) {
-			t.Errorf("%s:\nours    %+v\nlibrary %+v", c.name, a, b)
+			t.Errorf("%s:\ngot  %+v\nwant %+v as the library, with \"group_id\":\"0\"", c.name, a, b)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func startLibrary(t *testing.T, version string) *library {
 
 	if _, err := os.Stat(python); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("the library is not installed: %v; run .ci/python/install", err)
+			t.Fatalf("got %v, want the library installed; run .ci/python/install", err)
 		}
 		t.Skip("the vendor's library is not installed; run .ci/python/install")
 	}
@@ -94,7 +94,7 @@ func startLibrary(t *testing.T, version string) *library {
 		hung := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
 		<-read
 		if err := cmd.Wait(); err != nil || !hung.Stop() {
-			t.Errorf("the library's process: %v", err)
+			t.Errorf("the library's process: got %v, want it to end by itself and without an error", err)
 		}
 		if t.Failed() {
 			said := l.stderr.Bytes()
@@ -173,13 +173,13 @@ func (l *library) call(t *testing.T, r request, result any) {
 		t.Fatal(err)
 	}
 	if a.Error != "" {
-		t.Fatalf("the library refuses %s: %s", r.Call, a.Error)
+		t.Fatalf("%s: got the exception %s of the library, want none", r.Call, a.Error)
 	}
 	if result == nil {
 		return
 	}
 	if err := json.Unmarshal(a.Result, result); err != nil {
-		t.Fatalf("%s: result %.80s: %v", r.Call, a.Result, err)
+		t.Fatalf("%s: got %.80s, %v, want a %T", r.Call, a.Result, err, result)
 	}
 }
 

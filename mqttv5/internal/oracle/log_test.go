@@ -91,10 +91,10 @@ func testChecksums(t *testing.T, l *library) {
 		v, _, err := format.ParseLog(logs[i])
 		ours := err == nil && v.Verify() == nil
 		if ours != theirs {
-			t.Fatalf("ours %v (%v), the library %v: %x", ours, err, theirs, logs[i])
+			t.Fatalf("%x: got %v (%v), want %v as the library", logs[i], ours, err, theirs)
 		}
 		if format.CheckLog(logs[i]) == nil && !theirs {
-			t.Fatalf("CheckLog accepts what the library refuses: %x", logs[i])
+			t.Fatalf("%x: CheckLog: got no error, want one as the library refuses it", logs[i])
 		}
 		if ours {
 			accepted++
@@ -102,7 +102,7 @@ func testChecksums(t *testing.T, l *library) {
 	}
 
 	if accepted < 1000 || accepted > 19_000 {
-		t.Errorf("%d of 20,000 logs are sound: the mutations tell nothing", accepted)
+		t.Errorf("got %d of 20,000 logs sound, want 1,000 to 19,000, else the mutations tell nothing", accepted)
 	}
 }
 
@@ -131,7 +131,7 @@ func testTokens(t *testing.T, l *library) {
 		}
 		v.SetSessionToken(uint32(tokens[i%len(tokens)]))
 		if !bytes.Equal(ours, theirs) {
-			t.Fatalf("token %d: ours %x, the library %x", tokens[i%len(tokens)], ours[:min(25, len(ours))], theirs[:min(25, len(theirs))])
+			t.Fatalf("token %d: got %x, want %x as the library", tokens[i%len(tokens)], ours[:min(25, len(ours))], theirs[:min(25, len(theirs))])
 		}
 	}
 }
@@ -160,7 +160,7 @@ func testEpochs(t *testing.T, l *library) {
 		done := v.SetEpoch(times[i%len(times)])
 		refused := string(result[1]) == "null"
 		if done == refused {
-			t.Fatalf("version %d: ours wrote %v, the library refused %v", v.Version(), done, refused)
+			t.Fatalf("version %d: got a time written: %v, want %v as the library", v.Version(), done, !refused)
 		}
 
 		if refused {
@@ -169,17 +169,17 @@ func testEpochs(t *testing.T, l *library) {
 		var theirs []json.RawMessage
 		var log octets
 		if err := json.Unmarshal(result[1], &theirs); err != nil || json.Unmarshal(theirs[0], &log) != nil {
-			t.Fatalf("%s: %v", result[1], err)
+			t.Fatalf("%s: got %v, want arguments, the first of them a log", result[1], err)
 		}
 
 		if !bytes.Equal(ours, log) {
-			t.Fatalf("time %d: ours %x, the library %x", times[i%len(times)], ours[:25], log[:25])
+			t.Fatalf("time %d: got %x, want %x as the library", times[i%len(times)], ours[:25], log[:25])
 		}
 		written++
 	}
 
 	if written == 0 || written == len(results) {
-		t.Errorf("%d of %d logs have a time", written, len(results))
+		t.Errorf("got %d of %d logs with a time, want some and not all", written, len(results))
 	}
 }
 
@@ -188,7 +188,7 @@ func testSamples(t *testing.T, l *library) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "ulogkit")
 	if out, err := exec.Command("go", "build", "-o", program, "../../../cmd/ulogkit").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("build: got %v, want a program\n%s", err, out)
 	}
 	var logs [][]byte
 	for _, version := range versions {
@@ -196,7 +196,7 @@ func testSamples(t *testing.T, l *library) {
 			name := filepath.Join(dir, fmt.Sprintf("%d-%d.bin", version, frames))
 			out, err := exec.Command(program, "sample", "--version", strconv.Itoa(int(version)), "--frames", strconv.Itoa(frames), "-o", name).CombinedOutput()
 			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
+				t.Fatalf("sample: got %v, want a log\n%s", err, out)
 			}
 			b, err := os.ReadFile(name)
 			if err != nil {
@@ -208,7 +208,7 @@ func testSamples(t *testing.T, l *library) {
 
 	for i, taken := range libraryTakes(t, l, logs) {
 		if !taken {
-			t.Errorf("the library refuses a sample of version %d, %d bytes", logs[i][0], len(logs[i]))
+			t.Errorf("version %d, %d bytes: got a sample refused by the library, want it taken", logs[i][0], len(logs[i]))
 		}
 	}
 }

@@ -29,7 +29,7 @@ func testNames(t *testing.T, l *library) {
 	table, _, _ = strings.Cut(table, "\n## ")
 	var names []string
 	if l.call(t, request{Call: "names"}, &names); len(names) < 20 {
-		t.Fatalf("the library offers %q", names)
+		t.Fatalf("got the names %q of the library, want 20 or more", names)
 	}
 
 	var theirs strings.Builder // the first column
@@ -48,7 +48,7 @@ func testNames(t *testing.T, l *library) {
 			want = option
 		}
 		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(want) + `\b`).MatchString(theirs.String()) {
-			t.Errorf("the table has no %s", name)
+			t.Errorf("got no %s in the table, want each call and option", name)
 		}
 	}
 
@@ -58,11 +58,11 @@ func testNames(t *testing.T, l *library) {
 	} {
 		found := regexp.MustCompile("`"+prefix+`\.([A-Z]\w+)`).FindAllStringSubmatch(table, -1)
 		if len(found) == 0 {
-			t.Errorf("the table names nothing of %s", prefix)
+			t.Errorf("got no method of %s in the table, want some", prefix)
 		}
 		for _, m := range found {
 			if _, ok := of.MethodByName(m[1]); !ok {
-				t.Errorf("there is no %s.%s", prefix, m[1])
+				t.Errorf("%s.%s: got no such method, want those that the table names", prefix, m[1])
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func testBootReplies(t *testing.T, l *library) {
 		wg.Go(func() {
 			token, err := client.GetSessionToken(context.Background(), info)
 			if err != nil {
-				t.Errorf("%q: %v", bootReplies[i], err)
+				t.Errorf("%q: got error %v, want a token", bootReplies[i], err)
 			}
 			ours[i] = strings.ReplaceAll(strconv.FormatUint(uint64(token), 10), behind, "none")
 		})

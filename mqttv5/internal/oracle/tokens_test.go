@@ -31,7 +31,7 @@ func testTokenFile(t *testing.T, l *library) {
 		t.Fatal(err)
 	}
 	if token, ok, err := ours.Token(t.Context(), key("PY-é")); token != 7 || !ok || err != nil {
-		t.Errorf("got %d, %v, %v", token, ok, err)
+		t.Errorf("got %d, %v, %v, want 7, true and no error", token, ok, err)
 	}
 
 	store("second")
@@ -56,7 +56,7 @@ func testTokenFile(t *testing.T, l *library) {
 	// The library has the last word without knowing ours; then ours looks once.
 	l.call(t, request{Call: "second.set_token", Args: []any{"PY-last", "h", 9}}, nil)
 	if token, ok, _ := ours.Token(t.Context(), key("PY-last")); token != 9 || !ok {
-		t.Errorf("got %d, %v", token, ok)
+		t.Errorf("got %d, %v, want 9 and true", token, ok)
 	}
 
 	store("third")
@@ -64,24 +64,24 @@ func testTokenFile(t *testing.T, l *library) {
 		for _, name := range []string{"PY-", "GO-"} {
 			serial := fmt.Sprint(name, i)
 			if token, ok, err := ours.Token(t.Context(), key(serial)); token != uint32(i+1) || !ok || err != nil {
-				t.Errorf("ours has %d, %v, %v for %s", token, ok, err, serial)
+				t.Errorf("%s: got %d, %v, %v, want %d, true and no error", serial, token, ok, err, i+1)
 			}
-			var token *int
+			var token int // 0 where the library has none
 			l.call(t, request{Call: "third.get_token", Args: []any{serial, "h"}}, &token)
-			if token == nil || *token != i+1 {
-				t.Errorf("the library has %v for %s", token, serial)
+			if token != i+1 {
+				t.Errorf("%s: got %d of the library, want %d", serial, token, i+1)
 			}
 		}
 	}
 	b, err := os.ReadFile(path)
 	var members map[string]json.RawMessage
 	if err != nil || json.Unmarshal(b, &members) != nil || len(members) != 2*each+2 {
-		t.Errorf("%d members, %v", len(members), err)
+		t.Errorf("got %d members, %v, want %d", len(members), err, 2*each+2)
 	}
 	names, _ := filepath.Glob(filepath.Join(dir, "*"))
 	for _, name := range names {
 		if name != path && name != path+".lock" {
-			t.Errorf("%s is left", name)
+			t.Errorf("got %s left, want only the file and its lock", name)
 		}
 	}
 }
