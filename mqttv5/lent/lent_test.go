@@ -54,7 +54,7 @@ func (f *farSide) wait(t *testing.T, n int) []message {
 			return list
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d messages came", len(list), n)
+			t.Fatalf("got %d messages, want %d", len(list), n)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestClientOnALentConnection(t *testing.T) {
 			var application uint32
 			v, _, err := format.ParseLog(m.payload)
 			if _, scan := fmt.Sscanf(m.topic, "binlog/v0/42/%d", &application); scan != nil || err != nil {
-				t.Fatalf("%s: %v %v", m.topic, scan, err)
+				t.Fatalf("%s: got %v of its topic and %v of its log, want no errors", m.topic, scan, err)
 			}
 			if got, want := v.SessionToken(), far.token(application, "SN-1"); got != want {
 				t.Errorf("application %d: token %d, want %d", application, got, want)
@@ -99,7 +99,7 @@ func TestClientOnALentConnection(t *testing.T) {
 			t.Error(err)
 		}
 		if token, err := client.GetSessionToken(ctx, deviceOf(7, "SN-2")); err != nil || token != far.token(7, "SN-2") {
-			t.Errorf("token %d, %v", token, err)
+			t.Errorf("got token %d, %v, want %d", token, err, far.token(7, "SN-2"))
 		}
 		if err := h.publish("events/v0/42/7", `{"device_serial":"GW","events":[{"type":"up"}]}`); err != nil {
 			t.Error(err)
@@ -108,14 +108,14 @@ func TestClientOnALentConnection(t *testing.T) {
 
 		client.Close()
 		if err := h.publish("events/v0/42/7", `{"device_serial":"GW","events":[{"type":"still up"}]}`); err != nil {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("after Close: got %v, want the host to go on", err)
 		}
 		far.wait(t, 7)
 		if n := link.connections(); n != 1 {
 			t.Errorf("%d connections, want the host's alone", n)
 		}
 		if _, err := client.UploadLog(ctx, deviceOf(7, "SN-1"), log); err == nil {
-			t.Error("a closed client uploads")
+			t.Error("got an upload of a closed client, want an error")
 		}
 	})
 }
@@ -137,7 +137,7 @@ func TestLentConnectionIsLostInTheMiddle(t *testing.T) {
 			t.Helper()
 			c, err, ok := next()
 			if err != nil || !ok || c.Level != format.LevelError {
-				t.Fatalf("got %v, %v, %v", c, err, ok)
+				t.Fatalf("got %+v, %v, %v, want Level %v, no error and true", c, err, ok, format.LevelError)
 			}
 		}
 		wantConfig()
@@ -175,11 +175,11 @@ func TestLentConnectionIsLostInTheMiddle(t *testing.T) {
 				delete(want, string(m.payload[5:]))
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%d of %d logs did not arrive", len(want), devices*each)
+				t.Fatalf("got %d of %d logs missing, want none", len(want), devices*each)
 			}
 		}
 		if n := link.connections(); n < 2 {
-			t.Errorf("%d connections: the link was not lost", n)
+			t.Errorf("got %d connections, want 2 or more as the link was cut", n)
 		}
 	})
 }

@@ -277,7 +277,7 @@ func standIn(t *testing.T) *farSide {
 		Plaintext: true, CustomerID: customer, LogConfig: []byte(configured), Strict: localcloud.Strict{CheckTokens: true},
 		OnReceive: func(r localcloud.Received) {
 			if r.Err != nil && r.Kind != localcloud.KindUnknown {
-				t.Errorf("%s: %v", r.Topic, r.Err)
+				t.Errorf("%s: got error %v, want none", r.Topic, r.Err)
 			}
 			f.take(r.Topic, r.Payload)
 		},

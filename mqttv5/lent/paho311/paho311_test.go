@@ -71,7 +71,7 @@ func TestPublishReturnsAfterPuback(t *testing.T) {
 	again := nextPublish(t, conn)
 	select {
 	case err := <-ended:
-		t.Fatalf("Publish returned %v without a PUBACK", err)
+		t.Fatalf("got %v of Publish without a PUBACK, want it to wait", err)
 	case <-time.After(300 * time.Millisecond): // it must not return
 	}
 	ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
@@ -115,10 +115,10 @@ func TestSubscribeRefused(t *testing.T) {
 	defer cancel()
 	err = c.Subscribe(ctx, "a", func(lent.Received) {})
 	if refused, ok := err.(*lent.Refusal); !ok || refused.Code != 0x80 {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want a refusal with code 0x80", err)
 	}
 	if c.topics.Has("a") {
-		t.Error("it counts as subscribed")
+		t.Error("got \"a\" counted as subscribed, want it not")
 	}
 }
 
@@ -128,10 +128,10 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := c.Publish(ctx, lent.Message{Topic: "a"}); err == nil {
-		t.Error("published")
+		t.Error("Publish: got no error without a connection, want one")
 	}
 	if err := c.Subscribe(ctx, "a", func(lent.Received) {}); err == nil || c.topics.Has("a") {
-		t.Errorf("subscribed, %v", err)
+		t.Errorf("Subscribe: got %v, subscribed %v, want an error and false", err, c.topics.Has("a"))
 	}
 	if err := c.Unsubscribe(ctx, "a"); err != nil {
 		t.Error(err)

@@ -74,10 +74,10 @@ func TestCodesAndPropertiesPass(t *testing.T) {
 	code.Store(0)
 	receipt, err := client.UploadLog(ctx, dev, log)
 	if err != nil || receipt.ID == "" {
-		t.Errorf("got %v, %v", receipt, err)
+		t.Errorf("got receipt %+v, %v, want one with an ID", receipt, err)
 	}
 	if ids := b.IDs(); ids[len(ids)-1] != receipt.ID {
-		t.Errorf("record %s arrived as %q", receipt.ID, ids)
+		t.Errorf("got records %q, want %s last", ids, receipt.ID)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestPacketsTooLargeAreNotSent(t *testing.T) {
 	defer cancel()
 	var refused *lent.Refusal
 	if err := c.Publish(ctx, lent.Message{Topic: "a", Payload: make([]byte, 4996)}); !errors.As(err, &refused) || refused.Code != byte(mqttv5.ReasonPacketTooLarge) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want a refusal for %v", err, mqttv5.ReasonPacketTooLarge)
 	}
 	if err := c.Publish(ctx, lent.Message{Topic: "a", Payload: make([]byte, 4900)}); err != nil {
 		t.Error(err)
