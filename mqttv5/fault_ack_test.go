@@ -89,7 +89,7 @@ func TestF03AckNeverSent(t *testing.T) {
 		}
 		for id, n := range copies {
 			if n > 2 {
-				t.Errorf("%s: %d copies for one lost connection", id, n)
+				t.Errorf("%s: got %d copies for one lost connection, want 2 at most", id, n)
 			}
 		}
 	})
@@ -107,7 +107,7 @@ func TestF04SessionNotPresent(t *testing.T) {
 		// One who waits for an acknowledgement is told.
 		_, err := f.c.PublishText(t.Context(), testDevice(9), []TextEntry{{Time: 1, Level: 1, Text: "x"}})
 		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "sending it again is safe") {
-			t.Errorf("waiter was told %v", err)
+			t.Errorf("waiter: got %v, want %v that says \"sending it again is safe\"", err, ErrNetwork)
 		}
 		f.b.Forget(-1)
 		f.or.submit(t, f.o, 2, 2, 100)
@@ -127,7 +127,7 @@ func TestF05QuotaExceeded(t *testing.T) {
 			defer mu.Unlock()
 			id := mqtttest.RecordID(p)
 			if at, ok := refused[id]; ok && time.Since(at) < time.Second {
-				t.Errorf("%s came again after %v", id, time.Since(at))
+				t.Errorf("%s: got it again after %v, want a second or more", id, time.Since(at))
 			}
 			if left == 0 {
 				return false
@@ -192,7 +192,8 @@ func TestF06RefusedForEver(t *testing.T) {
 						t.Fatal(err)
 					}
 					if r.State != StateParked || r.Code != code || r.Device.DeviceSerial != bad || !strings.Contains(r.Reason, code.String()) || r.Attempts < 1 {
-						t.Errorf("record %+v", r)
+						t.Errorf("got record %+v, want State %v, Code %v, DeviceSerial %s, a Reason that says %q and 1 or more Attempts",
+							r, StateParked, code, bad, code)
 					}
 					parked++
 					f.parked[r.ID] = true
@@ -207,7 +208,7 @@ func TestF06RefusedForEver(t *testing.T) {
 				}
 				for _, id := range ids {
 					if !f.parked[id] && copies[id] != 1 {
-						t.Errorf("%s of another device: %d copies", id, copies[id])
+						t.Errorf("%s of another device: got %d copies, want 1", id, copies[id])
 					}
 				}
 
@@ -256,7 +257,7 @@ func TestF07StrayAcks(t *testing.T) {
 		f.deliver()
 		synctest.Wait()
 		if s := f.o.Stats(); s.Waiting != 2 || s.InFlight != 1 {
-			t.Errorf("stray acknowledgements completed something: %+v", s)
+			t.Errorf("stray acknowledgements: got stats %+v, want Waiting 2 and InFlight 1", s)
 		}
 		close(release)
 		for id, n := range f.finish() {
@@ -265,7 +266,7 @@ func TestF07StrayAcks(t *testing.T) {
 			}
 		}
 		if s := f.o.Stats(); s.Parked != 0 {
-			t.Errorf("a late refusal parked something: %+v", s)
+			t.Errorf("late refusal: got stats %+v, want Parked 0", s)
 		}
 	})
 }
@@ -295,7 +296,7 @@ func TestF08Disconnect(t *testing.T) {
 				if n := f.b.Times(); len(n) == 2 {
 					gap = n[1].Sub(n[0])
 				} else {
-					t.Fatalf("%d connects", len(n))
+					t.Fatalf("got %d connects, want 2", len(n))
 				}
 
 				least := time.Second

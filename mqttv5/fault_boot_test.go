@@ -68,7 +68,7 @@ func TestF23BootReplies(t *testing.T) {
 				client := fakeClient(t, b, nil)
 				token, err := client.GetSessionToken(t.Context(), testDevice(1))
 				if err != nil || token != 4294967295 {
-					t.Errorf("token %d, %v", token, err)
+					t.Errorf("got token %d, %v, want 4294967295", token, err)
 				}
 				client.Close()
 				b.Stop()
@@ -103,8 +103,8 @@ func TestF23BootReplies(t *testing.T) {
 				if d := time.Since(start); d != client.cfg.TokenTimeout {
 					t.Errorf("took %v, want %v", d, client.cfg.TokenTimeout)
 				}
-				if _, ok, _ := client.cfg.Store.Token(t.Context(), client.sessionKey(testDevice(1))); ok {
-					t.Error("a token was kept")
+				if token, ok, _ := client.cfg.Store.Token(t.Context(), client.sessionKey(testDevice(1))); ok {
+					t.Errorf("got token %d kept, want none", token)
 				}
 				client.Close()
 				b.Stop()
@@ -132,19 +132,19 @@ func TestF23LateAndTwice(t *testing.T) {
 		for n := range 3 {
 			token, err := c.GetSessionToken(t.Context(), dev)
 			if err != nil || token != uint32(101+n) {
-				t.Errorf("token %d, %v", token, err)
+				t.Errorf("got token %d, %v, want %d", token, err, 101+n)
 			}
 		}
 
 		time.Sleep(time.Minute)
 		if token, err := c.GetOrFetchToken(t.Context(), dev); err != nil || token != 103 {
-			t.Errorf("kept %d, %v", token, err)
+			t.Errorf("kept: got token %d, %v, want 103", token, err)
 		}
 
 		// Other firmware needs another token.
 		dev.GitHash = "other"
 		if token, err := c.GetOrFetchToken(t.Context(), dev); err != nil || token != 104 {
-			t.Errorf("for other firmware %d, %v", token, err)
+			t.Errorf("for other firmware: got token %d, %v, want 104", token, err)
 		}
 		time.Sleep(time.Minute)
 		c.Close()
@@ -185,7 +185,7 @@ func TestBootMany(t *testing.T) {
 		for d := range maxWatches {
 			watchers.Go(func() {
 				for _, err := range c.WatchLogConfig(ctx, testDevice(d)) {
-					t.Error(err)
+					t.Errorf("got error %v of a watcher, want none", err)
 				}
 			})
 		}
@@ -201,7 +201,8 @@ func TestBootMany(t *testing.T) {
 		}
 
 		if err := refused(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), fmt.Sprintf("%d devices", maxWatches)) || len(subscribed) != maxWatches {
-			t.Errorf("one more watcher with %d subscriptions: %v", len(subscribed), err)
+			t.Errorf("one more watcher: got %v with %d subscriptions, want %v that says \"%d devices\" with %d",
+				err, len(subscribed), ErrConfig, maxWatches, maxWatches)
 		}
 		var wg sync.WaitGroup
 		const devices = 200
@@ -218,13 +219,13 @@ func TestBootMany(t *testing.T) {
 		wg.Wait()
 		synctest.Wait()
 		if b.Boots() != devices {
-			t.Errorf("%d boot requests for %d devices", b.Boots(), devices)
+			t.Errorf("got %d boot requests, want one for each of %d devices", b.Boots(), devices)
 		}
 
 		for range 50 { // firmware, which nobody answers
 			wg.Go(func() {
 				if _, err := c.presign(t.Context(), &Firmware{ApplicationID: 42, DeviceType: "board", GitHash: "0123"}); !errors.Is(err, ErrNetwork) {
-					t.Error(err)
+					t.Errorf("firmware that nobody answers: got %v, want %v", err, ErrNetwork)
 				}
 			})
 		}
@@ -232,22 +233,22 @@ func TestBootMany(t *testing.T) {
 		wg.Wait()
 		synctest.Wait()
 		if most != 50 || filters > 8 {
-			t.Errorf("%d subscriptions at one time, want %d; %d in one packet", most, 50, filters)
+			t.Errorf("got %d subscriptions at one time and %d in one packet, want 50 and at most 8", most, filters)
 		}
 
 		// Who leaves makes room.
 		cancel()
 		watchers.Wait()
 		if err := refused(); err != nil {
-			t.Errorf("with room: %v", err)
+			t.Errorf("with room: got %v, want no error", err)
 		}
 
 		synctest.Wait()
 		if len(subscribed) != 0 {
-			t.Errorf("%d subscriptions were left", len(subscribed))
+			t.Errorf("got %d subscriptions left, want 0", len(subscribed))
 		}
 		if n := len(b.Times()); n != 1 {
-			t.Errorf("%d connections", n)
+			t.Errorf("got %d connections, want 1", n)
 		}
 
 		c.Close()
@@ -295,12 +296,12 @@ func TestF24TokenRejected(t *testing.T) {
 	}
 	got := cloud.Received()
 	if s := o.Stats(); len(got) != 6 || s.Parked != 0 {
-		t.Errorf("%d received, %+v", len(got), s)
+		t.Errorf("got %d records and stats %+v, want 6 and Parked 0", len(got), s)
 	}
 
 	for _, g := range got {
 		if g.Err != nil {
-			t.Error(g.Err)
+			t.Errorf("%s: got error %v, want none", g.ID, g.Err)
 		}
 	}
 }
@@ -318,7 +319,7 @@ func TestF24UploadTokenRejected(t *testing.T) {
 	}
 	for _, r := range cloud.Received() {
 		if r.Err != nil {
-			t.Error(r.Err)
+			t.Errorf("%s: got error %v, want none", r.ID, r.Err)
 		}
 	}
 	if n := len(cloud.Received()); n != 2 {
@@ -351,7 +352,7 @@ func TestBootSubscriptionRefused(t *testing.T) {
 		c := fakeClient(t, b, nil)
 		_, err := c.GetSessionToken(t.Context(), testDevice(1))
 		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "Not authorized (0x87)") || strings.Contains(err.Error(), "\x1b") {
-			t.Errorf("%q", err)
+			t.Errorf("got %q, want %v that says \"Not authorized (0x87)\" and has no control characters", err, ErrRefused)
 		}
 		c.Close()
 		b.Stop()
@@ -377,7 +378,7 @@ func TestBootSubscriptionInUse(t *testing.T) {
 			c := fakeClient(t, b, nil)
 			_, err := c.GetSessionToken(t.Context(), testDevice(1))
 			if refusals < 16 && err != nil || refusals == 16 && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "(0x91)")) {
-				t.Errorf("after %d refusals: %v", refusals, err)
+				t.Errorf("after %d refusals: got %v, want no error below 16 and then %v that says (0x91)", refusals, err, ErrRefused)
 			}
 			if len(used) != refusals {
 				t.Errorf("%d packet identifiers were refused, want %d", len(used), refusals)
@@ -412,7 +413,7 @@ func TestF23SilentTopic(t *testing.T) {
 				client := fakeClient(t, b, func(cfg *Config) { cfg.TokenTimeout, cfg.Tuning.AckTimeout = 1900*time.Millisecond, time.Second })
 				_, err := client.GetSessionToken(t.Context(), testDevice(1))
 				if err == nil || !strings.Contains(err.Error(), "no answer to the boot request on boot/v0/7/42/SN00001 within 1.9s") {
-					t.Errorf("%v", err)
+					t.Errorf("got %v, want no answer to the boot request on boot/v0/7/42/SN00001 within 1.9s", err)
 				}
 				client.Close()
 				b.Stop()
@@ -429,7 +430,7 @@ func TestF23SilentTopic(t *testing.T) {
 			}
 			_, err := client.boot(overdue{t.Context()}, testDevice(1))
 			if err == nil || !strings.Contains(err.Error(), "no answer to the boot request on boot/v0/7/42/SN00001") {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want no answer to the boot request on boot/v0/7/42/SN00001", err)
 			}
 			client.Close()
 			b.Stop()

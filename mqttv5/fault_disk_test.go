@@ -36,7 +36,7 @@ func TestF17DeliverWhileFull(t *testing.T) {
 		if id, ok := strings.CutPrefix(line, "accepted "); ok {
 			accepted[id] = true
 		} else if _, err := fmt.Sscanf(line, "waiting %d", &waiting); err != nil {
-			t.Fatalf("child said %q", line)
+			t.Fatalf("got %q of the child, want \"accepted ID\" or \"waiting N\"", line)
 		}
 	}
 
@@ -47,7 +47,8 @@ func TestF17DeliverWhileFull(t *testing.T) {
 	defer o.Close()
 	acknowledged := cloud.Received()
 	if s := o.Stats(); s.Waiting != waiting || s.Waiting != len(accepted)-len(acknowledged) || s.Delivered != uint64(len(acknowledged)) || s.Accepted != uint64(len(accepted)) {
-		t.Errorf("%d accepted, %d acknowledged, %d waited; after reopening %+v", len(accepted), len(acknowledged), waiting, s)
+		t.Errorf("after reopening: got %+v, want Waiting %d as the child said and %d as accepted less acknowledged, Delivered %d and Accepted %d",
+			s, waiting, len(accepted)-len(acknowledged), len(acknowledged), len(accepted))
 	}
 
 	stop := deliverIn(t, newClient(t, cloudConfig(cloud)), o)
@@ -60,13 +61,13 @@ func TestF17DeliverWhileFull(t *testing.T) {
 
 	for _, r := range cloud.Received() {
 		if !accepted[r.ID] {
-			t.Errorf("%s was not accepted, or came twice", r.ID)
+			t.Errorf("got record %s, which was not accepted or came twice; want each accepted record once", r.ID)
 		}
 		delete(accepted, r.ID)
 	}
 
 	if len(accepted) > 0 {
-		t.Errorf("%d accepted records are gone", len(accepted))
+		t.Errorf("got %d accepted records missing, want none", len(accepted))
 	}
 }
 
@@ -77,7 +78,7 @@ func killCycles(t testing.TB) int {
 	if s := os.Getenv("ULOGKIT_KILL_CYCLES"); s != "" {
 		n := 0
 		if _, err := fmt.Sscan(s, &n); err != nil || n < 1 {
-			t.Fatalf("ULOGKIT_KILL_CYCLES is %q", s)
+			t.Fatalf("got ULOGKIT_KILL_CYCLES %q, want a number of 1 or more", s)
 		}
 		return n
 	}
@@ -121,7 +122,7 @@ func (l *lives) line(t testing.TB, cycle int, line string) {
 	}
 
 	if old, ok := l.accepted[id]; ok && old != f[3] {
-		t.Fatalf("id %s was given out twice", id)
+		t.Fatalf("id %s: got content %s after %s, want no id given out twice", id, f[3], old)
 	}
 	l.accepted[id] = f[3]
 	for id, waited := range l.queued {
@@ -142,14 +143,14 @@ func TestF18Kill(t *testing.T) {
 		cycle := cycles // without a child
 		if _, rest, ok := strings.Cut(r.Topic, "/cycle"); ok {
 			if _, err := fmt.Sscanf(rest, "%d/", &cycle); err != nil {
-				t.Errorf("topic %s: %v", r.Topic, err)
+				t.Errorf("topic %s: got %v, want the number of a cycle", r.Topic, err)
 			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		sum := sha256.Sum256(withoutTokenOf(r.Payload))
 		if old, ok := delivered[r.ID]; ok && old != sum {
-			t.Errorf("%s came with two contents", r.ID)
+			t.Errorf("%s: got content %x, want %x as before", r.ID, sum, old)
 		}
 		delivered[r.ID] = sum
 		copies[r.ID] = append(copies[r.ID], cycle)
@@ -181,7 +182,7 @@ func TestF18Kill(t *testing.T) {
 		c.Wait()
 		timer.Stop()
 		if !armed {
-			t.Fatalf("cycle %d: the child accepted nothing, or removed nothing", n)
+			t.Fatalf("cycle %d: got a child that accepted nothing, or removed nothing; want some of either before the kill", n)
 		}
 	}
 
@@ -197,19 +198,19 @@ func TestF18Kill(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := o.Stats(); s.Parked != 0 || s.Damaged != 0 {
-		t.Errorf("stats %+v", s)
+		t.Errorf("got stats %+v, want Parked 0 and Damaged 0", s)
 	}
 
 	if list, err := filepath.Glob(filepath.Join(dir, "*.damaged-*")); err != nil || len(list) > 0 {
-		t.Errorf("the outbox was found damaged: %v %v", list, err)
+		t.Errorf("got damaged files %v, %v, want none", list, err)
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	for id, sum := range l.accepted {
 		if got, ok := delivered[id]; !ok {
-			t.Errorf("%s was accepted and never delivered", id)
+			t.Errorf("got no copy of %s, want one of each accepted record", id)
 		} else if fmt.Sprintf("%x", got) != sum {
-			t.Errorf("%s was altered", id)
+			t.Errorf("%s: got content %x, want %s", id, got, sum)
 		}
 	}
 
@@ -219,14 +220,14 @@ func TestF18Kill(t *testing.T) {
 		seen := map[int]bool{}
 		for _, cycle := range sent {
 			if removed, ok := l.removed[id]; seen[cycle] || (ok && cycle > removed) {
-				t.Errorf("%s was sent in cycles %v; it was removed in %d (%v)", id, sent, removed, ok)
+				t.Errorf("%s: got it sent in cycles %v, want no cycle twice and none after its removal in %d (known: %v)", id, sent, removed, ok)
 			}
 			seen[cycle] = true
 		}
 	}
 
 	if len(l.removed) == 0 {
-		t.Error("no record was known to be removed")
+		t.Error("got 0 records known to be removed, want some")
 	}
 	t.Logf("%d cycles, %d accepted, %d delivered, %d known to be removed", cycles, len(l.accepted), len(delivered), len(l.removed))
 }
@@ -270,7 +271,7 @@ func TestF26Terminate(t *testing.T) {
 	case <-some:
 	case <-time.After(patience):
 		close(told)
-		t.Fatal("nothing was delivered")
+		t.Fatal("got fewer than 50 records delivered in time, want that many")
 	}
 
 	c.Process.Signal(syscall.SIGTERM)
@@ -288,7 +289,7 @@ func TestF26Terminate(t *testing.T) {
 	mu.Unlock()
 	s := o.Stats()
 	if before >= queued || s.Waiting != queued-before {
-		t.Errorf("%d delivered and %d wait of %d: an acknowledged record was kept, or one lost", before, s.Waiting, queued)
+		t.Errorf("got %d delivered and %d waiting, want fewer than %d delivered and all others waiting", before, s.Waiting, queued)
 	}
 
 	stop := deliverIn(t, newClient(t, cloudConfig(cloud)), o)
@@ -302,6 +303,6 @@ func TestF26Terminate(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(ids) != queued {
-		t.Errorf("%d of %d arrived", len(ids), queued)
+		t.Errorf("got %d records, want %d", len(ids), queued)
 	}
 }

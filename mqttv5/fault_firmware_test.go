@@ -48,7 +48,8 @@ func TestUploadFirmware(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got[0].Kind != localcloud.KindFirmware || got[0].Err != nil || !bytes.Equal(got[0].Payload, body) || got[0].ApplicationID != 42 {
-			t.Errorf("got %+v", got[0])
+			t.Errorf("got Kind %v, error %v, ApplicationID %d and %d bytes, want %v, none, 42 and the %d bytes of the file",
+				got[0].Kind, got[0].Err, got[0].ApplicationID, len(got[0].Payload), localcloud.KindFirmware, len(body))
 		}
 
 		if last != f.Size || total != f.Size {
@@ -104,12 +105,13 @@ func TestF27PresignedAddress(t *testing.T) {
 				n := tries
 				mu.Unlock()
 				if r.Method != "PUT" || r.Header.Get("Content-Type") != "application/octet-stream" || r.URL.RawQuery != secret || r.ContentLength != int64(len(body)) {
-					t.Errorf("%s %v %d %v", r.Method, r.URL, r.ContentLength, r.Header)
+					t.Errorf("got %s %v of %d bytes with %v, want PUT with the query %s of %d bytes, and Content-Type application/octet-stream",
+						r.Method, r.URL, r.ContentLength, r.Header, secret, len(body))
 				}
 				c.handler(n, w, r)
 				got, err := io.ReadAll(r.Body)
 				if c.class == nil && n == c.tries && (err != nil || !bytes.Equal(got, body)) {
-					t.Errorf("%d bytes arrived, %v", len(got), err)
+					t.Errorf("got %d bytes, %v, want the %d of the file", len(got), err, len(body))
 				}
 			}))
 
@@ -147,9 +149,9 @@ func TestF27PresignedAddress(t *testing.T) {
 			client.Close()
 			switch {
 			case c.class == nil && err != nil:
-				t.Error(err)
+				t.Errorf("got error %v, want none", err)
 			case c.class != nil && (!errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("%v; want %q", err, c.want)
+				t.Errorf("got %v, want %v that says %q", err, c.class, c.want)
 			}
 
 			mu.Lock()
@@ -162,7 +164,7 @@ func TestF27PresignedAddress(t *testing.T) {
 				all += err.Error()
 			}
 			if strings.Contains(all, "canary") {
-				t.Errorf("the address was shown: %s", all)
+				t.Errorf("got the address in %s, want it shown nowhere", all)
 			}
 		})
 	}
@@ -192,7 +194,7 @@ func TestFirmwareValidate(t *testing.T) {
 		f := good
 		edit(&f)
 		if err := f.validate(); !errors.Is(err, ErrBadData) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want %v", name, err, ErrBadData)
 		}
 	}
 	if err := good.validate(); err != nil {

@@ -56,7 +56,7 @@ func TestPingKeepsLink(t *testing.T) {
 		time.Sleep(24 * time.Hour) // fake
 		f.finish()
 		if n := len(f.b.Times()); n != 1 {
-			t.Errorf("%d connections in a day", n)
+			t.Errorf("got %d connections in a day, want 1", n)
 		}
 	})
 }
@@ -83,11 +83,11 @@ func TestF10SlowLinks(t *testing.T) {
 				f.deliver()
 				for id, n := range f.finish() {
 					if n != 1 {
-						t.Errorf("%s: %d copies", id, n)
+						t.Errorf("%s: got %d copies, want 1", id, n)
 					}
 				}
 				if n := len(f.b.Times()); n != 1 {
-					t.Errorf("%d connections; a slow link must not be given up", n)
+					t.Errorf("got %d connections, want 1: a slow link must not be given up", n)
 				}
 			})
 		})
@@ -111,10 +111,10 @@ func TestF11FickleLink(t *testing.T) {
 					most = max(most, n)
 				}
 				if most < 2 {
-					t.Error("no record was sent twice")
+					t.Errorf("got %d copies of a record at most, want 2 or more of some", most)
 				}
-				if len(f.b.Times()) < 2 {
-					t.Error("the link was never lost")
+				if n := len(f.b.Times()); n < 2 {
+					t.Errorf("got %d connections, want 2 or more", n)
 				}
 			})
 		})
@@ -144,10 +144,10 @@ func TestF12AcceptThenDrop(t *testing.T) {
 		for i := 1; i < len(times); i++ {
 			gap := times[i].Sub(times[i-1])
 			if gap < time.Second {
-				t.Errorf("connect %d came %v after the one before", i, gap)
+				t.Errorf("connect %d: got it %v after the one before, want a second or more", i, gap)
 			}
 			if gap > f.c.cfg.Tuning.MaxBackoff+time.Second {
-				t.Errorf("connect %d came %v after the one before, the cap is %v", i, gap, f.c.cfg.Tuning.MaxBackoff)
+				t.Errorf("connect %d: got it %v after the one before, want %v at most", i, gap, f.c.cfg.Tuning.MaxBackoff+time.Second)
 			}
 			if i > 100 {
 				late += gap
@@ -167,7 +167,8 @@ func TestF12AcceptThenDrop(t *testing.T) {
 		n := len(f.b.Times())
 		f.finish()
 		if times := f.b.Times(); len(times) != n+1 || times[n].Sub(times[n-1]) > time.Hour+5*time.Second {
-			t.Errorf("after a stable hour the next connect took %v", times[len(times)-1].Sub(times[n-1]))
+			t.Errorf("after a stable hour: got %d connects, the last %v after the connect of the lost one, want %d and %v at most",
+				len(times), times[len(times)-1].Sub(times[n-1]), n+1, time.Hour+5*time.Second)
 		}
 	})
 }
@@ -214,21 +215,21 @@ func TestF13OneIdentifierTwice(t *testing.T) {
 		}
 		stopped++
 		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), `"same"`) || !strings.Contains(err.Error(), "field Tuning.ClientID") {
-			t.Errorf("gateway %d: %v", i, err)
+			t.Errorf("gateway %d: got %v, want %v that names \"same\" and field Tuning.ClientID", i, err, ErrRefused)
 		}
 	}
 
 	if stopped == 0 {
-		t.Error("neither gateway stopped")
+		t.Error("got 0 gateways that stopped, want one or both")
 	}
 	for i, times := range dials {
 		for n := 1; n < len(times); n++ {
 			if gap := times[n].Sub(times[n-1]); gap < least {
-				t.Errorf("gateway %d: connect %d came %v after the one before", i, n, gap)
+				t.Errorf("gateway %d: got connect %d %v after the one before, want %v or more", i, n, gap, least)
 			}
 		}
 		if len(times) > 8 {
-			t.Errorf("gateway %d connected %d times", i, len(times))
+			t.Errorf("gateway %d: got %d connects, want 8 at most", i, len(times))
 		}
 	}
 }
@@ -250,7 +251,7 @@ func TestF14NameResolution(t *testing.T) {
 
 		_, err := f.c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100))
 		if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "resolved") {
-			t.Errorf("direct upload: %v", err)
+			t.Errorf("direct upload: got %v, want %v that says \"resolved\"", err, ErrNetwork)
 		}
 		f.deliver()
 		f.or.submit(t, f.o, 2, 3, 50) // keeps accepting
@@ -307,7 +308,7 @@ func TestF25HostileBytes(t *testing.T) {
 					f.finish()
 					runtime.ReadMemStats(&after)
 					if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
-						t.Errorf("%d bytes were allocated", grown)
+						t.Errorf("got %d bytes allocated, want %d at most", grown, 8<<20)
 					}
 				})
 			})
@@ -372,7 +373,7 @@ func TestF22Oversize(t *testing.T) {
 		}
 		_, err := f.c.PublishText(t.Context(), testDevice(0), entry(1000))
 		if !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), "1024") {
-			t.Errorf("direct: %v", err)
+			t.Errorf("direct: got %v, want %v and %v that says 1024", err, ErrTooLarge, ErrBadData)
 		}
 
 		// Before the limit is known the outbox accepts, and parks it later.
@@ -387,22 +388,22 @@ func TestF22Oversize(t *testing.T) {
 
 		for r, err := range f.o.Records() {
 			if err != nil || r.State != StateParked || !strings.Contains(r.Reason, "1024") || !f.parked[r.ID] {
-				t.Errorf("%+v, %v", r, err)
+				t.Errorf("got %+v, %v, want the oversize record alone, State %v for a Reason that says 1024", r, err, StateParked)
 			}
 		}
 
 		if s := f.o.Stats(); s.Parked != 1 {
-			t.Errorf("stats %+v", s)
+			t.Errorf("got stats %+v, want Parked 1", s)
 		}
 
 		// Then it refuses at once.
 		if _, err := f.o.SubmitText(t.Context(), testDevice(0), entry(1000)); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "1024") {
-			t.Errorf("submit: %v", err)
+			t.Errorf("submit: got %v, want %v that says 1024", err, ErrTooLarge)
 		}
 
 		for _, p := range f.b.Published() {
 			if len(p.Payload) > 1000 {
-				t.Error("an oversize message was sent")
+				t.Errorf("got a message of %d bytes, want 1000 at most", len(p.Payload))
 			}
 		}
 	})

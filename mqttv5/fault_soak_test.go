@@ -22,7 +22,7 @@ func soakHours(t testing.TB) int {
 	if s := os.Getenv("ULOGKIT_SOAK_HOURS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
-			t.Fatalf("ULOGKIT_SOAK_HOURS is %q", s)
+			t.Fatalf("got ULOGKIT_SOAK_HOURS %q, want a number of 1 or more", s)
 		}
 		return n
 	}
@@ -141,11 +141,12 @@ func TestF28Soak(t *testing.T) {
 		}
 		heap2, goroutines2, descriptors2 := usage()
 		if heap2 > heap+16<<20 || goroutines2 > goroutines+10 || descriptors2 > descriptors+5 {
-			t.Errorf("heap %d, then %d; goroutines %d, then %d; descriptors %d, then %d", heap, heap2, goroutines, goroutines2, descriptors, descriptors2)
+			t.Errorf("got heap %d, goroutines %d and descriptors %d, want %d, %d and %d at most",
+				heap2, goroutines2, descriptors2, heap+16<<20, goroutines+10, descriptors+5)
 		}
 
 		if s := f.o.Stats(); s.Parked != len(f.parked) || s.Waiting != 0 {
-			t.Errorf("stats %+v, %d refused for good", s, len(f.parked))
+			t.Errorf("got stats %+v, want Parked %d and Waiting 0", s, len(f.parked))
 		}
 		t.Logf("%d hours, %d records, %d sendings, %d connections, %d parked", hours, len(f.or.accepted), published, len(f.b.Times()), len(f.parked))
 	})

@@ -95,26 +95,26 @@ func TestF15TLS(t *testing.T) {
 			}
 
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%v; want %q", err, c.want)
+				t.Errorf("got %v, want %q in one line", err, c.want)
 			}
 			t.Log(err)
 			if !errors.Is(err, ErrNetwork) && !errors.Is(err, ErrCredentials) && !errors.Is(err, ErrRefused) {
-				t.Errorf("%v has no class", err)
+				t.Errorf("got %v, want it of class %v, %v or %v", err, ErrNetwork, ErrCredentials, ErrRefused)
 			}
 
 			if s := o.Stats(); s.Waiting != 1 {
-				t.Errorf("outbox %+v", s)
+				t.Errorf("got stats %+v, want Waiting 1", s)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			for _, x := range first {
 				if x != 0x16 { // a TLS handshake record
-					t.Errorf("connection began with 0x%02x", x)
+					t.Errorf("got a connection that begins with 0x%02x, want 0x16", x)
 				}
 			}
 
-			if len(b.Times()) != 0 {
-				t.Error("a CONNECT was sent")
+			if n := len(b.Times()); n != 0 {
+				t.Errorf("got %d CONNECTs, want none", n)
 			}
 			for len(hold) > 0 {
 				(<-hold).Close()

@@ -82,15 +82,15 @@ func (or *oracle) check(t testing.TB, published []*packets.Publish, skip map[str
 		id := mqtttest.RecordID(p)
 		sum, ok := or.accepted[id]
 		if !ok {
-			t.Errorf("record %q was delivered and never accepted", id)
-		} else if sum != sha256.Sum256(withoutTokenOf(p.Payload)) {
-			t.Errorf("record %s was altered", id)
+			t.Errorf("got record %q, want none that was not accepted", id)
+		} else if got := sha256.Sum256(withoutTokenOf(p.Payload)); got != sum {
+			t.Errorf("record %s: got content %x, want %x", id, got, sum)
 		}
 		copies[id]++
 	}
 	for id := range or.accepted {
 		if copies[id] == 0 && !skip[id] {
-			t.Errorf("record %s was accepted and never delivered", id)
+			t.Errorf("got no copy of record %s, want one of each that was accepted", id)
 		}
 	}
 	return copies
@@ -123,7 +123,7 @@ func withFaults(t *testing.T, script func(b *mqtttest.Broker), edit func(*Config
 		run(t, f)
 		if f.stop != nil {
 			if err := f.stop(); err != nil {
-				t.Errorf("Deliver: %v", err)
+				t.Errorf("Deliver: got %v, want no error", err)
 			}
 		}
 
