@@ -66,7 +66,8 @@ func TestCloseIsNoLoss(t *testing.T) {
 	c.Close()
 	b.Stop()
 	if len(events) != 1 || events[0].Kind != EventConnected || !errors.Is(l.Cause(), ErrClosed) || goodbyes != 1 {
-		t.Errorf("events %v; the link ended by %v; %d goodbyes", events, l.Cause(), goodbyes)
+		t.Errorf("got events %v, the link ended by %v and %d goodbyes, want %v alone, %v and 1 goodbye",
+			events, l.Cause(), goodbyes, EventConnected, ErrClosed)
 	}
 }
 
@@ -97,7 +98,7 @@ func TestCloseWaitsForAcks(t *testing.T) {
 				c.Close()
 				err := <-done
 				if d := time.Since(start); d != min(late, closeGrace) || (late < closeGrace) != (err == nil) {
-					t.Errorf("closed after %v: %v", d, err)
+					t.Errorf("got Close after %v and error %v, want %v and an error: %v", d, err, min(late, closeGrace), late >= closeGrace)
 				}
 
 				b.Stop()

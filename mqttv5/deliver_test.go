@@ -71,7 +71,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	}
 	o = openOutbox(t, dir)
 	if s := o.Stats(); s.Waiting != len(ids) || s.Accepted != uint64(len(ids)) {
-		t.Fatalf("after reopening: %+v", s)
+		t.Fatalf("after reopening: got %+v, want Waiting and Accepted %d", s, len(ids))
 	}
 
 	stop := deliverIn(t, c, o)
@@ -84,22 +84,22 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 
 	got := cloud.Received()
 	if len(got) != len(ids) {
-		t.Fatalf("%d received, %d accepted", len(got), len(ids))
+		t.Fatalf("got %d records, want the %d that were accepted", len(got), len(ids))
 	}
 	order := map[string]string{}
 	for _, g := range got {
 		if g.Err != nil || g.Duplicate {
-			t.Errorf("%s: %v, duplicate %v", g.ID, g.Err, g.Duplicate)
+			t.Errorf("%s: got error %v and duplicate %v, want none and false", g.ID, g.Err, g.Duplicate)
 		}
 		// Sequence numbers have the same length up to 9 and from 10 to 99.
 		if last := order[g.DeviceSerial]; len(last) > len(g.ID) || (len(last) == len(g.ID) && last > g.ID) {
-			t.Errorf("%s of %s came after %s", g.ID, g.DeviceSerial, last)
+			t.Errorf("%s: got %s after %s, want the order in which they were accepted", g.DeviceSerial, g.ID, last)
 		}
 		order[g.DeviceSerial] = g.ID
 	}
 
 	if s := o.Stats(); s.Waiting != 0 || s.Bytes != 0 || s.Delivered != uint64(len(ids)) {
-		t.Errorf("stats %+v", s)
+		t.Errorf("got stats %+v, want Waiting 0, Bytes 0 and Delivered %d", s, len(ids))
 	}
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	o = openOutbox(t, dir)
 	defer o.Close()
 	if s := o.Stats(); s.Waiting != 0 || s.Delivered != uint64(len(ids)) {
-		t.Errorf("after delivery and reopening: %+v", s)
+		t.Errorf("after delivery and reopening: got %+v, want Waiting 0 and Delivered %d", s, len(ids))
 	}
 }
 
@@ -155,13 +155,13 @@ func TestDeliverKeepsOrderWithinADevice(t *testing.T) {
 			}
 			d := i % 3
 			if i < last[d] {
-				t.Errorf("record %d of device %d came after %d", i, d, last[d])
+				t.Errorf("device %d: got record %d after %d, want them in order", d, i, last[d])
 			}
 			last[d] = i
 		}
 
 		if s := fmt.Sprint(len(refused)); s == "0" {
-			t.Error("nothing was refused")
+			t.Error("got 0 refusals, want some")
 		}
 	})
 }
@@ -215,12 +215,12 @@ func TestTwoClientsDeliverOneOutbox(t *testing.T) {
 	got := map[string]bool{}
 	for _, r := range cloud.Received() {
 		if r.Err != nil || got[r.ID] {
-			t.Errorf("%s: got %v, twice: %v", r.ID, r.Err, got[r.ID])
+			t.Errorf("%s: got error %v, twice: %v; want none, and once", r.ID, r.Err, got[r.ID])
 		}
 		got[r.ID] = true
 	}
 
 	if len(got) != len(ids) {
-		t.Errorf("got %d of %d records", len(got), len(ids))
+		t.Errorf("got %d records, want %d", len(got), len(ids))
 	}
 }

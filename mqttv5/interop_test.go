@@ -29,7 +29,7 @@ func findMosquitto(t testing.TB) string {
 		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatal("mosquitto is not installed; apt-get install mosquitto")
+		t.Fatal("got no mosquitto, want it installed; apt-get install mosquitto")
 	}
 	t.Skip("mosquitto is not installed")
 	return ""
@@ -53,7 +53,7 @@ func quietPort(t testing.TB) int {
 			return l.Addr().(*net.TCPAddr).Port
 		}
 	}
-	t.Fatal("no port is free")
+	t.Fatal("got no free port in 100 tries, want one")
 	return 0
 }
 
@@ -113,7 +113,7 @@ func (m *mosquitto) start() {
 		}
 		if time.Now().After(deadline) {
 			text, _ := os.ReadFile(log.Name())
-			m.t.Fatalf("mosquitto does not listen: %v\n%s", err, text)
+			m.t.Fatalf("mosquitto: got %v, want it to listen\n%s", err, text)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -185,7 +185,7 @@ func TestInteropMosquitto(t *testing.T) {
 			case p := <-got:
 				payloads[p.ID] = p.Payload
 			case <-time.After(patience):
-				t.Fatalf("%d of %d arrived", len(payloads), n)
+				t.Fatalf("got %d messages, want %d", len(payloads), n)
 			}
 		}
 		return payloads
@@ -199,14 +199,14 @@ func TestInteropMosquitto(t *testing.T) {
 		}
 		l := receive(1)
 		if b := l[r.ID]; b == nil || b[1] != 99 {
-			t.Errorf("token was not written: % x", b[:8])
+			t.Errorf("got header % x, want token 99 in it", b[:min(8, len(b))])
 		}
 		dump := devicetest.CoreDumps(t)[0]
 		if r, err = c.PublishCoreDump(within(t), dump); err != nil {
 			t.Fatal(err)
 		}
-		if string(receive(1)[r.ID]) != string(dump) {
-			t.Error("the dump was altered")
+		if b := receive(1)[r.ID]; string(b) != string(dump) {
+			t.Errorf("got a dump of %d bytes, want the %d that were published, unaltered", len(b), len(dump))
 		}
 	})
 	t.Run("limit", func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestInteropMosquitto(t *testing.T) {
 			t.Errorf("got limits of %d bytes and %d messages, want 131500 and 20", packet, inFlight)
 		}
 		if _, err := c.PublishBinaryLog(t.Context(), testDevice(1), make([]byte, 131480)); !errors.Is(err, ErrTooLarge) {
-			t.Errorf("over the broker's limit: %v", err)
+			t.Errorf("over the broker's limit: got %v, want %v", err, ErrTooLarge)
 		}
 	})
 	t.Run("nobody subscribed", func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestInteropMosquitto(t *testing.T) {
 		}
 		r, err := newClient(t, allowing).PublishText(within(t), testDevice(1), text)
 		if err != nil || r[0].Code != ReasonNoMatchingSubscribers {
-			t.Errorf("%+v, %v", r, err)
+			t.Errorf("got %+v, %v, want Code %v", r, err, ReasonNoMatchingSubscribers)
 		}
 	})
 	t.Run("evicted", func(t *testing.T) {
@@ -258,10 +258,10 @@ func TestInteropMosquitto(t *testing.T) {
 			// Version 2.0.11 closes over TLS without saying why; the backoff keeps
 			// two such gateways from calling without end.
 			if e.Code != ReasonSessionTakenOver && e.Code != 0 {
-				t.Errorf("%+v", e)
+				t.Errorf("got %+v, want Code %v or none", e, ReasonSessionTakenOver)
 			}
 		case <-time.After(patience):
-			t.Error("the eviction was not noticed")
+			t.Errorf("got no event within %v, want one of the eviction", patience)
 		}
 	})
 	t.Run("outbox over a restart of the broker", func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestInteropMosquitto(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s := o.Stats(); s.Delivered != 24 || s.Parked != 0 {
-			t.Errorf("stats %+v", s)
+			t.Errorf("got stats %+v, want Delivered 24 and Parked 0", s)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func startCloud(t testing.TB, cfg localcloud.Config) *localcloud.Cloud {
 	}
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Errorf("close cloud: %v", err)
+			t.Errorf("close cloud: got %v, want no error", err)
 		}
 	})
 	return c

@@ -68,7 +68,8 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 	}
 	if address(c) != "mqtt.ulogger.ai:8883" || c.TokenTimeout != 15*time.Second || c.Tuning.KeepAlive != time.Minute ||
 		!strings.HasPrefix(c.Tuning.ClientID, "cust-7-uploader-") || c.Store == nil || c.Tuning.MaxMessage != 131072 {
-		t.Errorf("%+v", c)
+		t.Errorf("got %s and %+v, want mqtt.ulogger.ai:8883, TokenTimeout 15s, KeepAlive 1m0s, ClientID cust-7-uploader-..., a Store and MaxMessage 131072",
+			address(c), c)
 	}
 
 	for want, edit := range map[string]func(*Config){
@@ -92,7 +93,7 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 		c := Config{CustomerID: "7", CertFile: "c", KeyFile: "k"}
 		edit(&c)
 		if _, err := New(c); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v; want %q", err, want)
+			t.Errorf("got %v, want %v that says %q", err, ErrConfig, want)
 		}
 	}
 }
@@ -105,7 +106,8 @@ func TestConnectPacket(t *testing.T) {
 				q := m.Properties
 				if !m.CleanStart || q.SessionExpiryInterval == nil || *q.SessionExpiryInterval != 0 || q.ReceiveMaximum == nil || *q.ReceiveMaximum > 64 ||
 					q.MaximumPacketSize == nil || *q.MaximumPacketSize != 132<<10 || m.KeepAlive != 60 || m.ClientID != "gateway" {
-					t.Errorf("CONNECT %+v %+v", m, q)
+					t.Errorf("got %v, want CleanStart, SessionExpiryInterval 0, ReceiveMaximum 64 at most, MaximumPacketSize %d, KeepAlive 60 and ClientID gateway",
+						m, 132<<10)
 				}
 			}
 			return false
@@ -118,7 +120,7 @@ func TestConnectPacket(t *testing.T) {
 		}
 		p := b.Published()[0]
 		if p.QoS != 1 || p.Retain || p.Duplicate || p.Properties.TopicAlias != nil || p.Properties.ContentType != contentText || mqtttest.RecordID(p) != r[0].ID {
-			t.Errorf("PUBLISH %+v", p)
+			t.Errorf("got %v, want QoS 1, Retain and Duplicate false, no TopicAlias, ContentType %s and the record id %s", p, contentText, r[0].ID)
 		}
 
 		c.Close()
@@ -147,7 +149,7 @@ func TestServerProperties(t *testing.T) {
 		}
 		start := time.Now()
 		if d := (<-pinged).Sub(start); d > 10*time.Second {
-			t.Errorf("first ping after %v", d)
+			t.Errorf("got the first ping after %v, want 10 s at most", d)
 		}
 
 		c.Close()
@@ -160,7 +162,7 @@ func TestServerProperties(t *testing.T) {
 		b.OnConnack = func(_ *mqtttest.Conn, ca *packets.Connack) { ca.Properties.MaximumQOS = &qos }
 		c := fakeClient(t, b, nil)
 		if err := c.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "QoS 1") {
-			t.Errorf("%v", err)
+			t.Errorf("got %v, want an error that says \"QoS 1\"", err)
 		}
 		c.Close()
 		b.Stop()
@@ -178,7 +180,7 @@ func TestLoginRefused(t *testing.T) {
 			err := c.Connect(t.Context())
 			var e *Error
 			if !errors.Is(err, ErrRefused) || !errors.As(err, &e) || e.Code != code || !strings.Contains(err.Error(), code.String()) || !strings.Contains(err.Error(), "because") {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want %v with Code %v that says %q and \"because\"", err, ErrRefused, code, code)
 			}
 			c.Close()
 			b.Stop()
@@ -204,7 +206,7 @@ func TestPublishTextAgain(t *testing.T) {
 		c.texts.StartAt(first)
 		receipts, err := c.PublishText(within(t), dev, entries)
 		if err != nil || len(receipts) < 2 {
-			t.Fatalf("%d receipts, %v", len(receipts), err)
+			t.Fatalf("got %d receipts, %v, want 2 or more", len(receipts), err)
 		}
 		for _, r := range receipts {
 			ids = append(ids, r.ID)
@@ -215,14 +217,14 @@ func TestPublishTextAgain(t *testing.T) {
 	// Sequence numbers of one digit and of nineteen.
 	ids := publish(1, testDevice(1), entries("a"))
 	if again := publish(1<<63, testDevice(1), entries("a")); !slices.Equal(ids, again) {
-		t.Errorf("%q, then %q", ids, again)
+		t.Errorf("got ids %q, want %q again", again, ids)
 	}
 
 	// A header longer by 18 bytes would move the end of a batch of lines of 25, here
 	// or there.
 	long := entries("a" + strings.Repeat("b", 12))
 	if first, again := publish(1, testDevice(1), long), publish(1<<63, testDevice(1), long); !slices.Equal(first, again) {
-		t.Errorf("%q, then %q", first, again)
+		t.Errorf("got ids %q, want %q again", again, first)
 	}
 
 	same := make([]TextEntry, 3000) // whole batches are alike
@@ -232,19 +234,19 @@ func TestPublishTextAgain(t *testing.T) {
 	seen := map[string]bool{}
 	for _, id := range slices.Concat(ids, publish(1, testDevice(2), entries("a"))) {
 		if seen[id] {
-			t.Errorf("%s came twice", id)
+			t.Errorf("got id %s twice, want once", id)
 		}
 		seen[id] = true
 	}
 
 	other := publish(1, testDevice(1), entries("b"))
 	if other[0] == ids[0] {
-		t.Error("other entries have the same id")
+		t.Errorf("got id %s for other entries, want another", other[0])
 	}
 	seen = map[string]bool{}
 	for _, id := range publish(1, testDevice(1), same) {
 		if seen[id] {
-			t.Errorf("two batches of one call have the id %s", id)
+			t.Errorf("got id %s for two batches of one call, want ids that differ", id)
 		}
 		seen[id] = true
 	}
@@ -259,12 +261,13 @@ func TestUploadText(t *testing.T) {
 	}
 	receipts, err := c.PublishText(within(t), testDevice(1), entries)
 	if err != nil || len(receipts) < 3 {
-		t.Fatalf("%d receipts, %v", len(receipts), err)
+		t.Fatalf("got %d receipts, %v, want 3 or more", len(receipts), err)
 	}
 	lines := 0
 	for _, g := range cloud.Received() {
 		if g.Err != nil || g.Kind != localcloud.KindText || g.Bytes >= 128<<10 || g.DeviceSerial != "SN00001" {
-			t.Errorf("%+v", g)
+			t.Errorf("got %v of %q, %d bytes, error %v; want %v of \"SN00001\", less than %d, none",
+				g.Kind, g.DeviceSerial, g.Bytes, g.Err, localcloud.KindText, 128<<10)
 		}
 		lines += bytes.Count(g.Payload, []byte("\n")) - 1
 	}
@@ -317,7 +320,7 @@ func TestWatchLogConfig(t *testing.T) {
 				}
 			case <-tick.C:
 			case <-ctx.Done():
-				t.Fatal("nothing arrived")
+				t.Fatalf("got no configuration of level %d in time, want one", level)
 			}
 		}
 	}
@@ -327,14 +330,14 @@ func TestWatchLogConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-notices; !errors.Is(err, ErrBadData) || !strings.Contains(err.Error(), topic) {
-		t.Errorf("notice %v", err)
+		t.Errorf("got notice %v, want %v that names %s", err, ErrBadData, topic)
 	}
 
 	cloud.Disconnect()
 	expect(2)
 	c.Close()
 	if err := <-ended; !errors.Is(err, ErrClosed) {
-		t.Errorf("ended with %v", err)
+		t.Errorf("got an end by %v, want %v", err, ErrClosed)
 	}
 }
 
@@ -394,12 +397,12 @@ ulogkit_outbox_waiting_records 0
 
 	for _, m := range list {
 		if m.GetName() == "ulogkit_mqtt_puback_seconds" && m.Metric[0].Histogram.GetSampleCount() != 4 {
-			t.Errorf("histogram %v", m)
+			t.Errorf("got histogram %v, want 4 samples", m)
 		}
 	}
 
 	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
-		t.Errorf("%v %v", problems, err)
+		t.Errorf("got problems %v, %v, want none", problems, err)
 	}
 }
 
@@ -416,7 +419,7 @@ func TestDiagnose(t *testing.T) {
 			} else {
 				bad = append(bad, f)
 				if f.Remedy == "" {
-					t.Errorf("%s: no remedy for %s", f.Check, f.Detail)
+					t.Errorf("%s: got no remedy for %q, want one", f.Check, f.Detail)
 				}
 			}
 		}
@@ -424,10 +427,10 @@ func TestDiagnose(t *testing.T) {
 	}
 
 	if good, bad := run(nil); good != 9 || len(bad) != 0 {
-		t.Errorf("healthy: %d good, bad %+v", good, bad)
+		t.Errorf("healthy: got %d good and bad %+v, want 9 and none", good, bad)
 	}
-	if len(cloud.Received()) != 0 {
-		t.Error("something was published")
+	if n := len(cloud.Received()); n != 0 {
+		t.Errorf("got %d messages, want none", n)
 	}
 
 	for want, edit := range map[string]func(*Config, *DeviceInfo){
@@ -437,7 +440,7 @@ func TestDiagnose(t *testing.T) {
 		"connection and login": func(c *Config, _ *DeviceInfo) { c.Port = 1 },
 	} {
 		if _, bad := run(edit); len(bad) != 1 || bad[0].Check != want {
-			t.Errorf("%s: %+v", want, bad)
+			t.Errorf("got bad %+v, want the check %q alone", bad, want)
 		}
 	}
 }

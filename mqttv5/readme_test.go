@@ -34,7 +34,7 @@ func TestEveryPromiseHasItsTests(t *testing.T) {
 	}
 	for _, name := range names {
 		if !strings.Contains(tests.String(), "func "+name[1]) {
-			t.Errorf("there is no test %s", name[1])
+			t.Errorf("got no test %s, want each that the README names", name[1])
 		}
 	}
 }

@@ -49,11 +49,11 @@ func TestPublishReports(t *testing.T) {
 	}
 	for i, r := range all {
 		if r.Err != nil || r.ID != receipts[i].ID || !strings.HasPrefix(r.Topic, "site/ulogger/") || !strings.Contains(r.Topic, "/v0/975773647/g1/") || r.Duplicate != (i == 3) {
-			t.Errorf("message %d: %+v", i, r)
+			t.Errorf("message %d: got %+v, want no Err, ID %s, a Topic site/ulogger/... with /v0/975773647/g1/, and Duplicate %v", i, r, receipts[i].ID, i == 3)
 		}
 	}
 	if r := all[6]; len(r.Devices) != 100 || !telemetry.Compressed(r.Payload) {
-		t.Errorf("batch of %d devices, compressed %v", len(r.Devices), telemetry.Compressed(r.Payload))
+		t.Errorf("got a batch of %d devices, compressed %v, want 100 and true", len(r.Devices), telemetry.Compressed(r.Payload))
 	}
 
 	// Nothing is sent of what the cloud could not use.
@@ -62,19 +62,19 @@ func TestPublishReports(t *testing.T) {
 		big[0].Samples[i].Name = "temperature"
 	}
 	if _, err := c.PublishMetricsBatch(ctx, 7, big, telemetry.CompressNever); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "split it") {
-		t.Errorf("got %v", err)
+		t.Errorf("too large: got %v, want %v that says \"split it\"", err, ErrTooLarge)
 	}
 	if _, err := c.PublishMetrics(ctx, dev, []telemetry.Metric{{Name: "t", Value: math.NaN()}}); !errors.Is(err, ErrBadData) {
-		t.Errorf("got %v", err)
+		t.Errorf("value that is no number: got %v, want %v", err, ErrBadData)
 	}
 	if _, err := c.PublishEvents(ctx, dev, nil); !errors.Is(err, ErrBadData) {
-		t.Errorf("got %v", err)
+		t.Errorf("no events: got %v, want %v", err, ErrBadData)
 	}
-	if len(cloud.Received()) != len(receipts) {
-		t.Error("something was sent")
+	if n := len(cloud.Received()); n != len(receipts) {
+		t.Errorf("got %d messages, want %d as before", n, len(receipts))
 	}
 	if _, err := New(Config{CustomerID: "7", InsecurePlaintext: true, Broker: "127.0.0.1", TopicPrefix: "a#/"}); !errors.Is(err, ErrConfig) {
-		t.Errorf("got %v", err)
+		t.Errorf("prefix with a wildcard: got %v, want %v", err, ErrConfig)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestDeliverReports(t *testing.T) {
 		ids = append(ids, id)
 	}
 	if _, err := outbox.SubmitReport(ctx, o, dev, []telemetry.Event{{}}); !errors.Is(err, ErrBadData) {
-		t.Errorf("got %v", err)
+		t.Errorf("event without a type: got %v, want %v", err, ErrBadData)
 	}
 	o.Close()
 
@@ -128,7 +128,7 @@ func TestDeliverReports(t *testing.T) {
 		kind := []telemetry.Kind{telemetry.KindMetrics, telemetry.KindEvents}[i%2]
 		report, err := telemetry.Parse(kind, r.Payload)
 		if !ok || err != nil || r.Err != nil || string(r.Kind) != string(kind) {
-			t.Fatalf("record %d: %+v, %v", i, r, err)
+			t.Fatalf("record %d: got %+v (found: %v), %v, want it found, of Kind %s and without errors", i, r, ok, err, kind)
 		}
 		var at time.Time
 		if kind == telemetry.KindMetrics {
@@ -137,7 +137,7 @@ func TestDeliverReports(t *testing.T) {
 			at = report.Events[0].Samples[0].Time
 		}
 		if at.Before(begin.Add(-time.Second)) || at.After(time.Now()) {
-			t.Errorf("record %d has the time %v", i, at)
+			t.Errorf("record %d: got the time %v, want a time from %v to now", i, at, begin.Add(-time.Second))
 		}
 	}
 }

@@ -75,10 +75,10 @@ func TestF27StorageServerIsVerified(t *testing.T) {
 		}
 	}
 	if n := taken.Load(); n != 0 {
-		t.Errorf("%d servers that were not verified got the file", n)
+		t.Errorf("got the file at %d servers that were not verified, want none", n)
 	}
 	if err := firmwareTo(t, srv.URL+"/x", certificateOf(srv)); err != nil || taken.Load() != 1 {
-		t.Errorf("the one that is trusted: %v, it was asked %d times", err, taken.Load())
+		t.Errorf("trusted server: got %v and %d requests, want no error and 1", err, taken.Load())
 	}
 }
 
@@ -101,7 +101,7 @@ func TestF27RedirectionsAreNotFollowed(t *testing.T) {
 				t.Errorf("got %v, want a refusal", err)
 			}
 			if n := elsewhere.Load(); n != 0 {
-				t.Errorf("it was followed %d times", n)
+				t.Errorf("got %d redirections followed, want none", n)
 			}
 		})
 	}

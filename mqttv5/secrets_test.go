@@ -79,7 +79,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	must(err)
 	_, err = c.PublishBinaryLog(ctx, dev, old)
 	if !errors.Is(err, ErrRefused) {
-		t.Errorf("forgotten session: %v", err)
+		t.Errorf("forgotten session: got %v, want %v", err, ErrRefused)
 	}
 	show(err)
 	second, _ := cloud.Token(dev.ApplicationID, dev.DeviceSerial)
@@ -132,11 +132,11 @@ func TestSecretsNeverShown(t *testing.T) {
 	defer mu.Unlock()
 	text := shown.String()
 	if !strings.Contains(text, "connected") || !strings.Contains(text, "ulogkit_mqtt_connects_total") || len(text) < 2000 {
-		t.Errorf("too little was collected: %q", text)
+		t.Errorf("got %d bytes collected, want 2000 or more with \"connected\" and \"ulogkit_mqtt_connects_total\": %q", len(text), text)
 	}
 	for name, s := range secrets {
 		if at := regexp.MustCompile(`\b` + regexp.QuoteMeta(s) + `\b`).FindStringIndex(text); at != nil {
-			t.Errorf("%s was shown: ...%s...", name, text[max(0, at[0]-80):min(len(text), at[1]+20)])
+			t.Errorf("%s: got it in ...%s..., want it shown nowhere", name, text[max(0, at[0]-80):min(len(text), at[1]+20)])
 		}
 	}
 }

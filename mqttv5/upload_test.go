@@ -33,7 +33,7 @@ func TestUploadLogOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(buf, before) {
-		t.Error("the caller's buffer was changed")
+		t.Error("got the caller's buffer changed, want it as it was")
 	}
 	got, err := cloud.WaitReceived(within(t), 1)
 	if err != nil {
@@ -42,7 +42,7 @@ func TestUploadLogOverTLS(t *testing.T) {
 	g := got[0]
 	token, ok := cloud.Token(dev.ApplicationID, dev.DeviceSerial)
 	if !ok || g.Err != nil || g.Token != token || g.DeviceSerial != dev.DeviceSerial || g.ID != r.ID || g.Bytes != len(buf) {
-		t.Fatalf("cloud got %+v; token %d %v", g, token, ok)
+		t.Fatalf("got %+v, want no Err, Token %d (given: %v), DeviceSerial %s, ID %s and Bytes %d", g, token, ok, dev.DeviceSerial, r.ID, len(buf))
 	}
 	want, _, _ := format.ParseLog(bytes.Clone(buf))
 	want.SetSessionToken(token)
@@ -51,15 +51,15 @@ func TestUploadLogOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(file, want.Bytes()) {
-		t.Error("file differs from the log with its token patched")
+		t.Errorf("got a file of %d bytes, want the log's %d with its token patched", len(file), len(want.Bytes()))
 	}
 	if r.Code != ReasonSuccess || r.Topic != "binlog/v0/975773647/42" || r.Bytes != len(buf) || r.Latency <= 0 {
-		t.Errorf("receipt %+v", r)
+		t.Errorf("got receipt %+v, want Code %v, Topic binlog/v0/975773647/42, Bytes %d and a Latency", r, ReasonSuccess, len(buf))
 	}
 	// The same content again is the same record.
 	r2, err := c.UploadLog(within(t), dev, buf)
 	if err != nil || r2.ID != r.ID {
-		t.Errorf("second upload: %+v, %v", r2, err)
+		t.Errorf("second upload: got %+v, %v, want ID %s again", r2, err, r.ID)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestUploadManyDevicesOneConnection(t *testing.T) {
 
 	for _, g := range got {
 		if g.Err != nil {
-			t.Errorf("%s: %v", g.DeviceSerial, g.Err)
+			t.Errorf("%s: got error %v, want none", g.DeviceSerial, g.Err)
 		}
 	}
 
@@ -122,26 +122,26 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 	buf[40] ^= 1
 	_, err := c.UploadLog(t.Context(), testDevice(1), buf)
 	if !errors.Is(err, ErrBadData) || !errors.Is(err, format.ErrChecksum) {
-		t.Fatalf("error is %v", err)
+		t.Fatalf("got %v, want %v and %v", err, ErrBadData, format.ErrChecksum)
 	}
 
 	for _, part := range []string{"checksum", "0x"} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q lacks %q", err, part)
+			t.Errorf("got %q, want %q in it", err, part)
 		}
 	}
 
 	dump := devicetest.CoreDumps(t)[0]
 	if _, err := c.PublishCoreDump(t.Context(), dump[:format.CoreDumpHeaderSize]); !errors.Is(err, ErrBadData) {
-		t.Errorf("a header without a dump: %v", err)
+		t.Errorf("a header without a dump: got %v, want %v", err, ErrBadData)
 	}
 	if _, err := c.UploadLog(t.Context(), DeviceInfo{DeviceSerial: "#"}, testLog(t, 1, 300)); !errors.Is(err, ErrBadData) {
-		t.Errorf("device named #: %v", err)
+		t.Errorf("device named #: got %v, want %v", err, ErrBadData)
 	}
 
 	big := make([]byte, DefaultMaxMessage+1)
 	if _, err := c.PublishBinaryLog(t.Context(), testDevice(1), big); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "131072") {
-		t.Errorf("oversize: %v", err)
+		t.Errorf("oversize: got %v, want %v that says 131072", err, ErrTooLarge)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestPublishCoreDump(t *testing.T) {
 	}
 	for i, g := range got {
 		if g.Kind != localcloud.KindCoreDump || g.Err != nil || !bytes.Equal(g.Payload, dumps[i]) || g.DeviceSerial == "" {
-			t.Errorf("dump %d: %+v", i, g)
+			t.Errorf("dump %d: got %+v, want Kind %v, no Err, a DeviceSerial and the %d bytes as they are", i, g, localcloud.KindCoreDump, len(dumps[i]))
 		}
 	}
 }
@@ -192,10 +192,10 @@ func TestGroupTopics(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Topic != "binlog/v0/975773647/g7/42" {
-		t.Errorf("topic %s", r.Topic)
+		t.Errorf("got topic %s, want binlog/v0/975773647/g7/42", r.Topic)
 	}
 	if got := cloud.Received(); len(got) != 1 || got[0].Err != nil {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want one message without Err", got)
 	}
 }
 
@@ -286,24 +286,24 @@ func TestClearErrors(t *testing.T) {
 				c.Close()
 			}
 			if err == nil {
-				t.Fatal("no error")
+				t.Fatalf("got no error, want %v", test.class)
 			}
 			t.Log(err)
 			if !errors.Is(err, test.class) {
-				t.Errorf("class of %q is not %q", err, test.class)
+				t.Errorf("got %q, want it of class %q", err, test.class)
 			}
 			if strings.ContainsAny(err.Error(), "\n") {
-				t.Errorf("%q is more than a line", err)
+				t.Errorf("got %q, want one line", err)
 			}
 			for _, w := range test.want {
 				if !strings.Contains(err.Error(), w) {
-					t.Errorf("%q lacks %q", err, w)
+					t.Errorf("got %q, want %q in it", err, w)
 				}
 			}
 		})
 	}
 	if n := len(cloud.Received()) + len(other.Received()); n != 0 {
-		t.Errorf("%d messages arrived", n)
+		t.Errorf("got %d messages, want none", n)
 	}
 }
 
@@ -317,10 +317,10 @@ func TestClosedClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.UploadLog(t.Context(), testDevice(1), testLog(t, 1, 100)); !errors.Is(err, ErrClosed) {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("after Close: got %v, want %v", err, ErrClosed)
 	}
 	if err := c.Close(); err != nil {
-		t.Errorf("second Close: %v", err)
+		t.Errorf("second Close: got %v, want no error", err)
 	}
 }
 
