@@ -22,7 +22,7 @@ func TestReaderPassesGoodPackets(t *testing.T) {
 	}
 }
 
-func TestReaderRefuses(t *testing.T) {
+func TestReaderRefusesHostilePackets(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		stream []byte
@@ -50,7 +50,7 @@ func TestReaderRefuses(t *testing.T) {
 	}
 }
 
-func TestReaderInspects(t *testing.T) {
+func TestReaderInspectsChosenPacketsUntilOneFails(t *testing.T) {
 	stream := []byte{0x82, 3, 1, 2, 3, 0x30, 1, 9, 0x82, 1, 7}
 	var seen [][]byte
 	g := New(bytes.NewReader(stream), 10)
@@ -70,7 +70,7 @@ func TestReaderInspects(t *testing.T) {
 	}
 }
 
-func TestReaderTakes(t *testing.T) {
+func TestReaderTakesChosenPacketsOutOfTheStream(t *testing.T) {
 	long := append([]byte{0x40, 6}, make([]byte, 6)...)
 	var stream []byte
 	for _, p := range [][]byte{{0x40, 2, 0, 1}, {0xD0, 0}, {0x40, 3, 0, 2, 0x97}, {0x40, 2, 0, 3}, long, {0x40, 2, 9, 9}, {0x30, 2, 0x40, 2}, {0x40, 2, 0, 4}} {

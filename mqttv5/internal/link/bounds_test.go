@@ -36,7 +36,7 @@ func TestPacketSizeIsToTheByte(t *testing.T) {
 
 // A service may get its key through a group, but only from root: whoever else owns the
 // file could give it to anybody.
-func TestKeyOfModeNeedsRoot(t *testing.T) {
+func TestKeyThatItsGroupMayReadNeedsRoot(t *testing.T) {
 	root := os.Getuid() == 0
 	for _, c := range []struct {
 		mode  os.FileMode

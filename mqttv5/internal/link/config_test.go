@@ -18,7 +18,7 @@ func TestPlaintextIsForLoopbackOnly(t *testing.T) {
 	}
 }
 
-func TestALPNAndTLSVersion(t *testing.T) {
+func TestALPNIsForPort443AndTLSIsAtLeast12(t *testing.T) {
 	ca := catest.New(t)
 	certFile, keyFile, caFile := ca.Write(t.TempDir(), 1, time.Now().Add(time.Hour))
 	for port, want := range map[int]string{443: "x-amzn-mqtt-ca", 8883: ""} {

@@ -90,7 +90,7 @@ func TestOneWritePerPacket(t *testing.T) {
 }
 
 // Concurrent writers share a write, and no packet is torn or forgotten.
-func TestConcurrentWrites(t *testing.T) {
+func TestConcurrentWritersTearNoPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &countingConn{slow: make(chan struct{})}
 		w := newWireConn(c, maxIncoming, func(err error) { t.Errorf("got the link ended by %v, want it up", err) })
@@ -178,7 +178,7 @@ func FuzzBroker(f *testing.F) {
 	})
 }
 
-func TestWindow(t *testing.T) {
+func TestWindowServesInOrderAndFollowsAcknowledgements(t *testing.T) {
 	w := newWindow(3)
 	ctx := t.Context()
 	must := func(n int) {
@@ -250,7 +250,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-func TestThrottle(t *testing.T) {
+func TestThrottleKeepsItsRateAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := newThrottle(100, 512<<10)
 		measure := func(n, size int) float64 {
@@ -304,7 +304,7 @@ func (overdue) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millis
 
 // The limiter sees a deadline before the context does; callers must not have to
 // tell its sentence from the context's.
-func TestThrottleDeadline(t *testing.T) {
+func TestThrottleSaysDeadlineExceeded(t *testing.T) {
 	th := newThrottle(100, 512<<10)
 	if err := th.wait(overdue{t.Context()}, 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)

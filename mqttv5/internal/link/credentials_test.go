@@ -89,7 +89,7 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 type signer struct{ crypto.Signer }
 
 // A certificate whose key is held elsewhere logs in as one of files does.
-func TestCertificateWithAKeyHeldElsewhere(t *testing.T) {
+func TestCertificateWithAKeyHeldElsewhereLogsIn(t *testing.T) {
 	ca := catest.New(t)
 	b := mqtttest.NewBroker(t)
 	port := b.Listen(t, &tls.Config{

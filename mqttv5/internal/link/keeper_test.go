@@ -40,7 +40,7 @@ func keeperOf(t *testing.T, b *mqtttest.Broker, edit func(*Config), run func(*Ke
 }
 
 // A link that comes up while the keeper is closed is closed with it.
-func TestCloseWhileConnecting(t *testing.T) {
+func TestLinkThatComesUpDuringCloseIsClosed(t *testing.T) {
 	b := mqtttest.NewBroker(t)
 	keeperOf(t, b, nil, func(k *Keeper) {
 		b.OnConnack = func(*mqtttest.Conn, *packets.Connack) {

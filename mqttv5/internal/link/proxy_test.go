@@ -215,7 +215,7 @@ func TestF49Proxy(t *testing.T) {
 	}
 }
 
-func TestProxyOfTheEnvironment(t *testing.T) {
+func TestConfiguredProxyPrecedesTheEnvironment(t *testing.T) {
 	for _, c := range []struct{ name, variable, broker, no, want string }{
 		{"", "", "broker.example", "", ""},
 		{"", "HTTPS_PROXY", "broker.example", "", "http://p:1"},

@@ -8,7 +8,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestOracle(t *testing.T) {
+func TestOursAgreesWithTheNewestLibrary(t *testing.T) {
 	l := startLibrary(t, newest)
 	for _, c := range []struct {
 		name  string
@@ -38,7 +38,7 @@ func TestOracle(t *testing.T) {
 
 // The version that the first gateways ran knows no group, no metrics and no log
 // configuration.
-func TestOldest(t *testing.T) {
+func TestOursAgreesWithTheOldestLibrary(t *testing.T) {
 	l := startLibrary(t, oldest)
 	t.Run("names", func(t *testing.T) { testNames(t, l) })
 	t.Run("stand-in", func(t *testing.T) { testStandIn(t, l, oldest) })

@@ -141,7 +141,7 @@ var earlier = []mutation{
 	{
 		"a key of mode 0640 is root's", "mqttv5/internal/link/mode_unix.go",
 		"ok && st.Uid == 0 && mode", "ok && st.Uid >= 0 && mode",
-		"TestKeyOfModeNeedsRoot", "",
+		"TestKeyThatItsGroupMayReadNeedsRoot", "",
 	},
 	{
 		"the sink's folder is its owner's alone", "mqttv5/ingest/filesink/sink.go",

@@ -142,6 +142,6 @@ var modes = []mutation{
 	{
 		"a private key that others can read is refused", "mqttv5/internal/link/mode_unix.go",
 		"if mode&0o077 == 0 {", "if mode&0o007 == 0 {",
-		"TestKeyOfModeNeedsRoot", "",
+		"TestKeyThatItsGroupMayReadNeedsRoot", "",
 	},
 }
