@@ -62,7 +62,7 @@ func (f *farSide) wait(t *testing.T, n int) []message {
 // All that a client does it does on a connection that is lent, while the host goes on
 // with it; answers for one serial number are told apart by the application, also when
 // the host has subscribed to all of them.
-func TestClientOnALentConnection(t *testing.T) {
+func TestClientWorksOnALentConnection(t *testing.T) {
 	everywhere(t, time.Minute, func(t *testing.T, far *farSide, link *shears, h *host) {
 		if err := h.listen("boot/v0/42/+/+"); err != nil {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func TestClientOnALentConnection(t *testing.T) {
 
 // Configurations go on after the link was lost, and nothing that was accepted is lost
 // with it.
-func TestLentConnectionIsLostInTheMiddle(t *testing.T) {
+func TestLostLentConnectionLosesNoRecord(t *testing.T) {
 	// Who lends with New tells of no loss: what was in flight ends with paho's patience,
 	// and is sent again.
 	everywhere(t, 3*time.Second, func(t *testing.T, far *farSide, link *shears, h *host) {

@@ -83,7 +83,7 @@ func TestPublishReturnsAfterPuback(t *testing.T) {
 }
 
 // A subscription that the broker refuses is a refusal, and nothing is subscribed.
-func TestSubscribeRefused(t *testing.T) {
+func TestRefusedSubscribeIsNoSubscription(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

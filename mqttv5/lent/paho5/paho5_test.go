@@ -43,7 +43,7 @@ func lend(t *testing.T, b *mqtttest.Broker) *paho5.Connection {
 
 // What the broker answers is what the client acts upon, as on a connection of its own:
 // the code, the record id, the correlation data.
-func TestCodesAndPropertiesPass(t *testing.T) {
+func TestCodesAndPropertiesReachTheClient(t *testing.T) {
 	b := mqtttest.NewBroker(t)
 	var code atomic.Uint32
 	code.Store(0x97)

@@ -13,7 +13,7 @@ import (
 
 // Topics are subscribed to again one after the other, each until it is granted; one
 // that nobody waits for any more is not waited for, and is left if it was granted.
-func TestRenew(t *testing.T) {
+func TestRenewTriesUntilGrantedOrUnwanted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		for _, topic := range []string{"a", "gone", "late", "z"} {
@@ -57,7 +57,7 @@ func TestRenew(t *testing.T) {
 }
 
 // Nothing is waited for on a connection that has ended.
-func TestRenewEnds(t *testing.T) {
+func TestRenewEndsWithItsContextOrConnection(t *testing.T) {
 	for name, cause := range map[string]func(stop context.CancelFunc, alive *bool){
 		"the context":    func(stop context.CancelFunc, _ *bool) { stop() },
 		"the connection": func(_ context.CancelFunc, alive *bool) { *alive = false },
