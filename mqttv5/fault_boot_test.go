@@ -155,7 +155,7 @@ func TestF23LateAndTwice(t *testing.T) {
 // Many callers for one device share one handshake; many devices share one
 // connection, without more subscriptions at a time than AWS allows, those for log
 // configurations included: one too many is refused, and leaves no trace.
-func TestBootMany(t *testing.T) {
+func TestManyBootsStayWithinTheSubscriptionLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
 		b.BootDelay = 100 * time.Millisecond // all callers come meanwhile
@@ -328,7 +328,7 @@ func TestF24UploadTokenRejected(t *testing.T) {
 }
 
 // The first reply is lost, as when a SUBACK comes before the subscription works.
-func TestBootAsksAgain(t *testing.T) {
+func TestBootAsksAgainWhenAReplyIsLost(t *testing.T) {
 	t.Parallel() // it waits
 	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{LoseFirstReply: true}})
 	cfg := cloudConfig(cloud)
@@ -339,7 +339,7 @@ func TestBootAsksAgain(t *testing.T) {
 	}
 }
 
-func TestBootSubscriptionRefused(t *testing.T) {
+func TestBootSubscriptionRefusalNamesItsCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
 		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
@@ -360,7 +360,7 @@ func TestBootSubscriptionRefused(t *testing.T) {
 }
 
 // A broker that confuses packet identifiers gets another one, and not for ever.
-func TestBootSubscriptionInUse(t *testing.T) {
+func TestPacketIdentifierInUseIsReplacedWithinALimit(t *testing.T) {
 	for _, refusals := range []int{1, 5, 16} {
 		synctest.Test(t, func(t *testing.T) {
 			b := mqtttest.NewBroker(t)

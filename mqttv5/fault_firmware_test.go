@@ -30,7 +30,7 @@ func testFirmware(n int) (Firmware, []byte) {
 	}, body
 }
 
-func TestUploadFirmware(t *testing.T) {
+func TestUploadFirmwareStoresTheWholeFile(t *testing.T) {
 	for _, group := range []string{"", "g1"} {
 		cloud := startCloud(t, localcloud.Config{Dir: t.TempDir()})
 		cfg := cloudConfig(cloud)
@@ -181,7 +181,7 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-func TestFirmwareValidate(t *testing.T) {
+func TestFirmwareWithBadFieldsIsRefused(t *testing.T) {
 	good, _ := testFirmware(10)
 	for name, edit := range map[string]func(*Firmware){
 		"empty":     func(f *Firmware) { f.Size = 0 },

@@ -326,7 +326,7 @@ func TestF25HostileBytes(t *testing.T) {
 }
 
 // A broker's own limit of messages in flight is respected.
-func TestReceiveMaximum(t *testing.T) {
+func TestReceiveMaximumOfTheBrokerIsRespected(t *testing.T) {
 	var mu sync.Mutex
 	open, most := 0, 0
 

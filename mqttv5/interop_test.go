@@ -165,7 +165,7 @@ func interopCloud(t testing.TB, cfg Config) (got chan *link.Received) {
 	return got
 }
 
-func TestInteropMosquitto(t *testing.T) {
+func TestUploadsAndDeliveryWorkWithMosquitto(t *testing.T) {
 	findMosquitto(t)
 	ca := catest.New(t)
 	certFile, keyFile, caFile := ca.Write(t.TempDir(), 2, time.Now().Add(time.Hour))

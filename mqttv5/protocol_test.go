@@ -61,7 +61,7 @@ func FuzzTopics(f *testing.F) {
 	})
 }
 
-func TestConfigDefaultsAndErrors(t *testing.T) {
+func TestConfigFillsDefaultsAndNamesBadFields(t *testing.T) {
 	c, err := withDefaults(Config{CustomerID: "7", CertFile: "c", KeyFile: "k"})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestConfigDefaultsAndErrors(t *testing.T) {
 	}
 }
 
-func TestConnectPacket(t *testing.T) {
+func TestConnectIsCleanAndPublishHasItsRecordID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
 		b.OnPacket = func(c *mqtttest.Conn, p *packets.ControlPacket) bool {
@@ -130,7 +130,7 @@ func TestConnectPacket(t *testing.T) {
 
 // The keep-alive that the server names is kept, and one that takes no QoS 1 is
 // refused.
-func TestServerProperties(t *testing.T) {
+func TestKeepAliveAndQoSOfTheServerAreHeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.NewBroker(t)
 		keepAlive := uint16(10)
@@ -169,7 +169,7 @@ func TestServerProperties(t *testing.T) {
 	})
 }
 
-func TestLoginRefused(t *testing.T) {
+func TestRefusedLoginSaysCodeAndReason(t *testing.T) {
 	for _, code := range []ReasonCode{ReasonBadClientID, ReasonNotAuthorized, ReasonUnsupportedVersion, ReasonServerBusy} {
 		synctest.Test(t, func(t *testing.T) {
 			b := mqtttest.NewBroker(t)
@@ -190,7 +190,7 @@ func TestLoginRefused(t *testing.T) {
 
 // Repeating the call repeats the record ids, in another process too; what differs in
 // any other way has others.
-func TestPublishTextAgain(t *testing.T) {
+func TestRepeatedTextsKeepTheirRecordIDs(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true})
 	entries := func(first string) []TextEntry {
 		e := []TextEntry{{Time: 1, Level: format.LevelInfo, Text: first}}
@@ -252,7 +252,7 @@ func TestPublishTextAgain(t *testing.T) {
 	}
 }
 
-func TestUploadText(t *testing.T) {
+func TestTextsArriveWholeInBatches(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
 	var entries []TextEntry
@@ -277,7 +277,7 @@ func TestUploadText(t *testing.T) {
 }
 
 // A watcher subscribes again after a loss, and what cannot be read is reported.
-func TestWatchLogConfig(t *testing.T) {
+func TestWatchLogConfigGoesOnAfterALoss(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	cfg := cloudConfig(cloud)
 	cfg.Tuning.MinBackoff = 10 * time.Millisecond
@@ -341,7 +341,7 @@ func TestWatchLogConfig(t *testing.T) {
 	}
 }
 
-func TestCollector(t *testing.T) {
+func TestCollectorCountsWhatHappened(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true, Strict: localcloud.Strict{NoSubscriber: true}})
 	cfg := cloudConfig(cloud)
 	cfg.AllowNoSubscriber = true
@@ -406,7 +406,7 @@ ulogkit_outbox_waiting_records 0
 	}
 }
 
-func TestDiagnose(t *testing.T) {
+func TestDiagnoseNamesTheFaultAndPublishesNothing(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	run := func(edit func(*Config, *DeviceInfo)) (good int, bad []Finding) {
 		cfg, dev := cloudConfig(cloud), testDevice(1)

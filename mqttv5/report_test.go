@@ -13,7 +13,7 @@ import (
 )
 
 // What is published arrives good, behind a prefix and with a group as well.
-func TestPublishReports(t *testing.T) {
+func TestPublishedReportsArriveGood(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Prefix: "site/ulogger/"})
 	cfg := cloudConfig(cloud)
 	cfg.TopicPrefix, cfg.GroupID = "site/ulogger/", "g1"
@@ -80,7 +80,7 @@ func TestPublishReports(t *testing.T) {
 
 // Reports that were accepted survive an outage and a restart, with the time at which
 // they were given.
-func TestDeliverReports(t *testing.T) {
+func TestDeliveredReportsKeepTheirTimes(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	begin := time.Now()

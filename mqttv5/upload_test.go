@@ -20,7 +20,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
-func TestUploadLogOverTLS(t *testing.T) {
+func TestUploadedLogArrivesWithItsTokenPatched(t *testing.T) {
 	dir := t.TempDir()
 	cloud := startCloud(t, localcloud.Config{Dir: dir})
 	c := newClient(t, cloudConfig(cloud))
@@ -63,7 +63,7 @@ func TestUploadLogOverTLS(t *testing.T) {
 	}
 }
 
-func TestUploadManyDevicesOneConnection(t *testing.T) {
+func TestManyDevicesShareOneConnection(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true})
 	cfg := cloudConfig(cloud)
 	var mu sync.Mutex
@@ -145,7 +145,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 	}
 }
 
-func TestPublishCoreDump(t *testing.T) {
+func TestPublishedCoreDumpsArriveUnaltered(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
 	dumps := devicetest.CoreDumps(t)
@@ -165,9 +165,9 @@ func TestPublishCoreDump(t *testing.T) {
 	}
 }
 
-// TestPublishDamagedDump sends a dump whose checksum is wrong, as no device writes it a
-// second time, and says so.
-func TestPublishDamagedDump(t *testing.T) {
+// A dump whose checksum is wrong is sent, as no device writes it a second time; the
+// receipt says so.
+func TestDamagedDumpIsPublishedAndNamedInItsReceipt(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
 	dump := devicetest.CoreDumps(t)[0]
@@ -182,7 +182,7 @@ func TestPublishDamagedDump(t *testing.T) {
 	}
 }
 
-func TestGroupTopics(t *testing.T) {
+func TestGroupIsPartOfTheTopics(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true})
 	cfg := cloudConfig(cloud)
 	cfg.GroupID = "g7"
@@ -201,7 +201,7 @@ func TestGroupTopics(t *testing.T) {
 
 // Each failure that a newcomer meets gives one sentence, and none keeps him waiting for
 // ever.
-func TestClearErrors(t *testing.T) {
+func TestEachFailureGivesOneClearSentence(t *testing.T) {
 	t.Parallel() // it waits
 	cloud := startCloud(t, localcloud.Config{Strict: localcloud.Strict{SilentBoot: true}})
 	other := startCloud(t, localcloud.Config{})
@@ -307,7 +307,7 @@ func TestClearErrors(t *testing.T) {
 	}
 }
 
-func TestClosedClient(t *testing.T) {
+func TestClosedClientRefusesUploads(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{Plaintext: true})
 	c := newClient(t, cloudConfig(cloud))
 	if err := c.Connect(within(t)); err != nil {
@@ -325,7 +325,7 @@ func TestClosedClient(t *testing.T) {
 }
 
 // Three packages know how long a message may be, and do not know each other.
-func TestTheLimitOfAMessageIsOne(t *testing.T) {
+func TestPackagesAgreeOnTheLimitOfAMessage(t *testing.T) {
 	if link.DefaultMaxMessage != payload.Max || DefaultMaxMessage != payload.Max {
 		t.Errorf("got limits %d, %d and %d, want the same", link.DefaultMaxMessage, payload.Max, DefaultMaxMessage)
 	}
