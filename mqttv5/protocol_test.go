@@ -263,6 +263,7 @@ func TestTextsArriveWholeInBatches(t *testing.T) {
 	if err != nil || len(receipts) < 3 {
 		t.Fatalf("got %d receipts, %v, want 3 or more", len(receipts), err)
 	}
+
 	lines := 0
 	for _, g := range cloud.Received() {
 		if g.Err != nil || g.Kind != localcloud.KindText || g.Bytes >= 128<<10 || g.DeviceSerial != "SN00001" {
