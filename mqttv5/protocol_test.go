@@ -273,7 +273,7 @@ func TestTextsArriveWholeInBatches(t *testing.T) {
 		lines += bytes.Count(g.Payload, []byte("\n")) - 1
 	}
 	if lines != len(entries) {
-		t.Errorf("%d lines, want %d", lines, len(entries))
+		t.Errorf("got %d lines, want %d", lines, len(entries))
 	}
 }
 
