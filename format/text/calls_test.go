@@ -40,7 +40,7 @@ func readCalls(t testing.TB, file string) []call {
 		t.Fatal(err)
 	}
 	if len(v.Calls) == 0 {
-		t.Fatalf("%s holds no calls", file)
+		t.Fatalf("%s: got no calls, want some", file)
 	}
 	return v.Calls
 }
@@ -53,7 +53,7 @@ func (c *call) payload(t testing.TB) format.Payload {
 	}
 	p, err := format.ParsePayload(b)
 	if err != nil {
-		t.Fatalf("payload of %q: %v", c.Fmt, err)
+		t.Fatalf("payload of %q: got error %v, want none", c.Fmt, err)
 	}
 	return p
 }
@@ -193,7 +193,7 @@ func TestCalls(t *testing.T) {
 func (c *call) check(t *testing.T) (whole bool) {
 	template, p := ParseTemplate(c.Fmt), c.payload(t)
 	if !template.Fits(p) {
-		t.Errorf("%q with (%s) does not fit its own record", c.Fmt, c.Args)
+		t.Errorf("%q with (%s): got a record that does not fit, want its own to fit", c.Fmt, c.Args)
 	}
 	got, out := template.append(nil, p)
 	unknown := 0
@@ -206,10 +206,10 @@ func (c *call) check(t *testing.T) (whole bool) {
 	switch {
 	case unknown == 0 && out.dropped+out.uncertain == 0:
 		if string(got) != c.Text {
-			t.Errorf("%q with (%s) gives %q, want %q", c.Fmt, c.Args, got, c.Text)
+			t.Errorf("%q with (%s): got %q, want %q", c.Fmt, c.Args, got, c.Text)
 		}
 	case out.dropped == 0 && out.notRecorded+out.uncertain != unknown:
-		t.Errorf("%q with (%s) gives %q, %d values are not known", c.Fmt, c.Args, got, unknown)
+		t.Errorf("%q with (%s): got %q, %d values not recorded and %d uncertain, want %d of both", c.Fmt, c.Args, got, out.notRecorded, out.uncertain, unknown)
 	case !shown(string(got)).MatchString(c.Text):
 		t.Errorf("%q with (%s) gives %q, want %q but for what is marked", c.Fmt, c.Args, got, c.Text)
 	}
@@ -268,7 +268,7 @@ func TestMisread(t *testing.T) {
 			for f := range frames.All() {
 				p, err := format.ParsePayload(f.Payload)
 				if err != nil || n == len(calls) {
-					t.Fatalf("%s: record %d: %v", file, n, err)
+					t.Fatalf("%s: record %d: got error %v, want none, and %d records in all", file, n, err, len(calls))
 				}
 				template := ParseTemplate(calls[n][0])
 				if got := string(template.Append(nil, p)); got != calls[n][1] || !template.Fits(p) {

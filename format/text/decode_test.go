@@ -105,7 +105,7 @@ func TestDecodeVectors(t *testing.T) {
 		t.Errorf("got another report than want (-got +want):\n%s", diff)
 	}
 	if !report.Lost() {
-		t.Error("nothing lost")
+		t.Error("got nothing lost, want what was dropped and not recorded to be")
 	}
 }
 
@@ -140,48 +140,48 @@ func TestDecodeJSON(t *testing.T) {
 				t.Fatalf("got error %v, want one JSON object: %s", err, line)
 			}
 			if *row.V != 1 || *row.Index != index || row.File != "log.bin" || row.Text == nil || row.Level == "" || row.Module == nil {
-				t.Fatalf("row is %s", line)
+				t.Fatalf("got row %s, want v 1, index %d, file log.bin, and a text, a level and a module", line, index)
 			}
 
 			if v1 := agent == "agent-1.0.2"; (row.Sequence != nil) != v1 || (row.Tick == nil) != v1 || (row.Seconds == nil) != v1 {
-				t.Errorf("times of %s", line)
+				t.Errorf("got row %s, want a sequence: %v; a tick and seconds: %v", line, v1, !v1)
 			}
 			if want, _ := d.Format(row.FmtAddr); want != row.Fmt {
 				t.Errorf("%#x is %q, want %q", row.FmtAddr, row.Fmt, want)
 			}
 
-			if row.ModuleName != map[int]string{0: "MAIN", 1: "SENSOR", 2: "BLE"}[*row.Module] {
-				t.Errorf("module of %s", line)
+			if want := map[int]string{0: "MAIN", 1: "SENSOR", 2: "BLE"}[*row.Module]; row.ModuleName != want {
+				t.Errorf("got module name %q of module %d, want %q: %s", row.ModuleName, *row.Module, want, line)
 			}
 			switch row.Fmt {
 			case "nan %f %f %f":
 				if a := row.Args; a[0].Value != "NaN" || a[0].Bits != "7ff8000000000000" || a[1].Value != "Infinity" || a[2].Value != "-Infinity" {
-					t.Errorf("doubles of %s, want Value \"NaN\", Bits \"7ff8000000000000\", Value \"Infinity\" and Value \"-Infinity\"", line)
+					t.Errorf("got row %s, want the doubles NaN of bits 7ff8000000000000, Infinity and -Infinity", line)
 				}
 
 			case "big %s end":
 				if a := row.Args; a[0].Type != "string" || a[0].Value != nil {
-					t.Errorf("string of %s, want Type \"string\" and Value none", line)
+					t.Errorf("got row %s, want a string of no value", line)
 				}
 
 			case "chars [%c][%c][%c]":
-				if !strings.Contains(line, `"text":"chars [A][\t][\ufffd]","text_hex":"6368617273205b415d5b095d5b805d"`) {
-					t.Errorf("text of %s, want it to say \"\\\"text\\\":\\\"chars [A][\\\\t][\\\\ufffd]\\\",\\\"text_hex\\\":\\\"6368617273205b415d5b095d5b805d\\\"\"", line)
+				if want := `"text":"chars [A][\t][\ufffd]","text_hex":"6368617273205b415d5b095d5b805d"`; !strings.Contains(line, want) {
+					t.Errorf("got row %s, want %s in it", line, want)
 				}
 
 			case "ll %lld %llu %llx":
-				if !strings.Contains(line, `{"type":"i64","value":-9223372036854775808,"certain":true},{"type":"u64","value":18446744073709551615,"certain":true}`) {
-					t.Errorf("integers of %s, want it to say \"{\\\"type\\\":\\\"i64\\\",\\\"value\\\":-9223372036854775808,\\\"certain\\\":true},{\\\"type\\\":\\\"u64\\\",\\\"value\\\":18446744073709551615,\\\"certain\\\":true}\"", line)
+				if want := `{"type":"i64","value":-9223372036854775808,"certain":true},{"type":"u64","value":18446744073709551615,"certain":true}`; !strings.Contains(line, want) {
+					t.Errorf("got row %s, want %s in it", line, want)
 				}
 
 			case "metric_%s=%.15g":
 				if m := row.Metric; m == nil || m.Name != "battery_mv" || m.Value != 3712.25 || row.Level != "metric" {
-					t.Errorf("metric of %s, want a m, Name \"battery_mv\", Value 3712.25 and Level \"metric\"", line)
+					t.Errorf("got row %s, want the metric battery_mv of 3712.25, and the level metric", line)
 				}
 
 			case "metric_heartbeat=1":
 				if m := row.Metric; m == nil || m.Name != "heartbeat" || m.Value != 1.0 {
-					t.Errorf("metric of %s, want a m, Name \"heartbeat\" and Value 1.0", line)
+					t.Errorf("got row %s, want the metric heartbeat of 1", line)
 				}
 			}
 
@@ -317,13 +317,13 @@ func TestParallel(t *testing.T) {
 			cfg.Parallel = 4
 			many, reportMany := decode(t, cfg, b)
 			if one != many {
-				t.Errorf("seed %d: outputs of %d and %d bytes differ", seed, len(one), len(many))
+				t.Errorf("seed %d, JSON %v: got %d bytes of output by 4 goroutines, want the same %d as by one", seed, asJSON, len(many), len(one))
 			}
 			if diff := cmp.Diff(report, reportMany, wholeReport); diff != "" {
-				t.Errorf("seed %d: reports differ: %s", seed, diff)
+				t.Errorf("seed %d: by 4 goroutines got another report than want, that of one (-want +got):\n%s", seed, diff)
 			}
 			if report.Records < int64(100*logs) || (report.DamagedCount > 0) != (seed%2 == 1) {
-				t.Errorf("seed %d: report is %+v", seed, report)
+				t.Errorf("seed %d: got report %+v, want at least %d records, and damage: %v", seed, report, 100*logs, seed%2 == 1)
 			}
 		}
 	}
@@ -357,15 +357,15 @@ func testChunks(t *testing.T, b []byte, dicts ...Dictionary) {
 		if name == "bytes" {
 			want, wantReport := decode(t, cfg, b[:20_000])
 			if got != want || !cmp.Equal(report, wantReport, wholeReport) {
-				t.Errorf("%s: output or report differ", name)
+				t.Errorf("%s: got %d bytes of output, report %+v; want the same %d bytes as in one piece, report %+v", name, len(got), report, len(want), wantReport)
 			}
 			continue
 		}
 		if got != want {
-			t.Errorf("%s: outputs of %d and %d bytes differ", name, len(got), len(want))
+			t.Errorf("%s: got %d bytes of output, want the same %d as in one piece", name, len(got), len(want))
 		}
 		if diff := cmp.Diff(report, wantReport, wholeReport); diff != "" {
-			t.Errorf("%s: reports differ: %s, want \"\"", name, diff)
+			t.Errorf("%s: got another report than want, that in one piece (-got +want):\n%s", name, diff)
 		}
 	}
 }
@@ -392,19 +392,20 @@ func TestReadAndWriteErrors(t *testing.T) {
 		cfg := Config{Dictionaries: []Dictionary{d}, Parallel: parallel}
 		out, report, err := tryDecode(t, cfg, io.MultiReader(bytes.NewReader(b), iotest.ErrReader(broken)))
 		if !errors.Is(err, broken) || report.Records == 0 || strings.Count(out, "\n") != int(report.Records) {
-			t.Errorf("parallel %d: error %v after %d records", parallel, err, report.Records)
+			t.Errorf("parallel %d: got error %v, %d records, %d lines; want %v, and a line for each of some records",
+				parallel, err, report.Records, strings.Count(out, "\n"), broken)
 		}
 		decoder, err := NewDecoder(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := decoder.Decode(context.Background(), "x", &endless{b: b, n: 1 << 40}, failingWriter{broken}); !errors.Is(err, broken) {
-			t.Errorf("parallel %d: error %v of a writer", parallel, err)
+			t.Errorf("parallel %d: got error %v of a writer that fails, want %v", parallel, err, broken)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if _, err := decoder.Decode(ctx, "x", &endless{b: b, n: 1 << 40}, io.Discard); !errors.Is(err, context.Canceled) {
-			t.Errorf("parallel %d: error %v when canceled", parallel, err)
+			t.Errorf("parallel %d: got error %v when canceled, want %v", parallel, err, context.Canceled)
 		}
 	}
 }
@@ -447,6 +448,6 @@ func TestTicks(t *testing.T) {
 		t.Errorf("output is\n%swant\n%sreport %+v", out, want, report)
 	}
 	if binary.LittleEndian.Uint32(b[5:]) != 0x7000_0000 {
-		t.Error("the test does not write what it means to")
+		t.Errorf("got tick %#x in the first log, want 0x70000000: the test does not write what it means to", binary.LittleEndian.Uint32(b[5:]))
 	}
 }

@@ -77,7 +77,7 @@ func TestFilter(t *testing.T) {
 				t.Errorf("shown are %s, want %s", got, tt.want)
 			}
 			if report.Records != 10 || report.Shown != int64(strings.Count(out, "\n")) || report.Lost() {
-				t.Errorf("report is %+v", report)
+				t.Errorf("got report %+v, want 10 records, Shown as the %d lines, nothing lost", report, strings.Count(out, "\n"))
 			}
 		})
 	}
@@ -91,7 +91,7 @@ func TestGrepSurplus(t *testing.T) {
 	cfg.Filter.Grep = regexp.MustCompile("i32 5")
 	b := logOf(t, 3, record1(0x1100, format.ArgI32(5)), record1(0x1100))
 	if out, _ := decode(t, cfg, b); out != "0\n" {
-		t.Errorf("shown are %q", out)
+		t.Errorf("got %q, want %q", out, "0\n")
 	}
 }
 
@@ -101,7 +101,7 @@ func TestTimeless(t *testing.T) {
 	cfg.Filter.Since = 1
 	out, report := decode(t, cfg, logOf(t, 1, record1(0x1100)))
 	if out != "" || report.NoTime != 1 {
-		t.Errorf("output %q, report %+v, want out \"\" and NoTime 1", out, report)
+		t.Errorf("got output %q, report %+v; want none and NoTime 1", out, report)
 	}
 }
 
@@ -115,12 +115,12 @@ func TestFilterUndecoded(t *testing.T) {
 	for _, f := range []Filter{{Levels: LevelsFrom(format.LevelError)}, {Modules: 1 << 5}, {Since: 99}} {
 		cfg.Filter = f
 		if out, report := decode(t, cfg, b); out != "" || report.Unreadable != 0 {
-			t.Errorf("output %q, report %+v, want out \"\" and Unreadable 0", out, report)
+			t.Errorf("%+v: got output %q, report %+v; want none and Unreadable 0", f, out, report)
 		}
 	}
 	cfg.Filter = Filter{}
 	if out, report := decode(t, cfg, b); report.Unreadable != 1 || !report.Lost() || strings.Count(out, "\n") != 2 {
-		t.Errorf("output %q, report %+v", out, report)
+		t.Errorf("got output %q, report %+v; want 2 lines, Unreadable 1, Lost", out, report)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestModulesOfBuilds(t *testing.T) {
 				cfg.Filter.Modules, cfg.Filter.ModuleNames = ParseModules(list)
 				out, report := decode(t, cfg, file)
 				if got := strings.Join(strings.Fields(out), " "); got != want || report.Records != 12 {
-					t.Errorf("%q with %s, parallel %d: shown are %q, want %q", list, name, parallel, got, want)
+					t.Errorf("%q with %s, parallel %d: got %q of %d records, want %q of 12", list, name, parallel, got, report.Records, want)
 				}
 			}
 		}
@@ -177,7 +177,7 @@ func TestModulesOfBuilds(t *testing.T) {
 	// Without a dictionary there are no names.
 	cfg := Config{Filter: Filter{ModuleNames: []string{"sensor"}}}
 	if out, report := decode(t, cfg, file); out != "" || report.Records != 12 {
-		t.Errorf("without dictionary: output %q, report %+v", out, report)
+		t.Errorf("without dictionary: got output %q, report %+v; want none, and 12 records", out, report)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestCheckModules(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	for _, cfg := range []Config{{Parallel: -1}, {Parallel: 65}, {Filter: Filter{Since: 2, Until: 1}}, {Filter: Filter{Since: -1}}} {
 		if _, err := NewDecoder(cfg); err == nil {
-			t.Errorf("%+v is accepted", cfg)
+			t.Errorf("%+v: got no error, want one", cfg)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func TestFollow(t *testing.T) {
 		expect(0, "half a log again")
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) || report.Lost() || report.Records != 5 {
-			t.Errorf("ended with %v, report %+v", err, report)
+			t.Errorf("got end %v, report %+v; want %v, nothing lost, 5 records", err, report, context.Canceled)
 		}
 
 		if err := r.Close(); err != nil {

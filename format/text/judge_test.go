@@ -44,7 +44,7 @@ func TestWrongDictionary(t *testing.T) {
 		right, b := build(t, n, "")
 		other, _ := build(t, n, " now")
 		if _, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{right}}, bytes.NewReader(b)); err != nil {
-			t.Errorf("%d statements: %v", n, err)
+			t.Errorf("%d statements: got error %v, want none", n, err)
 		}
 		if n < 5 {
 			continue // before the change all builds are the same
@@ -53,21 +53,21 @@ func TestWrongDictionary(t *testing.T) {
 		out, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{other}}, bytes.NewReader(b))
 		wrong := (*WrongDictionaryError)(nil)
 		if !errors.Is(err, ErrWrongDictionary) || !errors.As(err, &wrong) || out != "" || report.Shown != 0 {
-			t.Errorf("%d statements: error %v, %d records shown", n, err, report.Shown)
+			t.Errorf("%d statements: got error %v, output %q, %d records shown; want a WrongDictionaryError, no output, none shown", n, err, out, report.Shown)
 			continue
 		}
 
 		if wrong.Addresses != n || wrong.Bad+wrong.Inside < n/2 || len(wrong.Evidence) == 0 || len(wrong.Evidence) > maxEvidence {
-			t.Errorf("%d statements: %+v", n, wrong)
+			t.Errorf("%d statements: got %+v, want %d addresses, at least %d of them bad or inside, and 1 to %d pieces of evidence", n, wrong, n, n/2, maxEvidence)
 		}
 
 		// With both at hand the right one is taken, and on request any.
 		out, _ = decode(t, Config{Dictionaries: []Dictionary{other, right}}, b)
 		if want := fmt.Sprintf("statement number %d says %d and x\n", n-1, n-1); !strings.HasSuffix(out, want) {
-			t.Errorf("%d statements: output ends in %q", n, out[max(0, len(out)-60):])
+			t.Errorf("%d statements: got output that ends in %q, want %q", n, out[max(0, len(out)-60):], want)
 		}
 		if _, report := decode(t, Config{Dictionaries: []Dictionary{other}, Force: true}, b); report.Shown != int64(n) || report.Unknown+report.Misfits == 0 && n > 5 {
-			t.Errorf("%d statements: forced report %+v", n, report)
+			t.Errorf("%d statements, forced: got report %+v, want %d shown, and some of more than 5 unknown or misfits", n, report, n)
 		}
 	}
 }
@@ -124,11 +124,11 @@ func TestVectorsFit(t *testing.T) {
 	for i, agent := range agents {
 		b := vectorLog(t, agent)
 		if _, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, agent)}}, bytes.NewReader(b)); err != nil {
-			t.Errorf("%s with its own dictionary: got error %v", agent, err)
+			t.Errorf("%s with its own dictionary: got error %v, want none", agent, err)
 		}
 		_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, agents[1-i])}}, bytes.NewReader(b))
 		if !errors.Is(err, ErrWrongDictionary) {
-			t.Errorf("%s with the other firmware: %v", agent, err)
+			t.Errorf("%s with the other firmware: got error %v, want %v", agent, err, ErrWrongDictionary)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestJudgeNoise(t *testing.T) {
 	}{{record1(0x1234), 1, 0}, {record1(0x0800_1000, format.ArgI32(0), format.ArgString("x"), format.ArgI32(1)), 0, 1}} {
 		_, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{right}}, bytes.NewReader(slices.Concat(good, logOf(t, 3, tt.noise))))
 		if err != nil || report.Unknown != tt.unknown || report.Misfits != tt.misfits || !report.Lost() {
-			t.Errorf("error %v, report %+v", err, report)
+			t.Errorf("got error %v, report %+v; want no error, Unknown %d, Misfits %d, Lost", err, report, tt.unknown, tt.misfits)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func TestVerdictInPieces(t *testing.T) {
 						t.Errorf("in pieces of %d, parallel %d: error %v, want %q", size, parallel, err, tt.want)
 					}
 					if int64(strings.Count(out, "\n")) != report.Shown {
-						t.Errorf("in pieces of %d, parallel %d: report %+v of %d lines", size, parallel, report, strings.Count(out, "\n"))
+						t.Errorf("in pieces of %d, parallel %d: got %d lines, report %+v; want Shown to be that", size, parallel, strings.Count(out, "\n"), report)
 					}
 				}
 			}
@@ -200,11 +200,11 @@ func TestVerdictAtOnce(t *testing.T) {
 	overlong[15] ^= 0x40           // checksum
 	for name, b := range map[string][]byte{"wrong": wrong, "damage": slices.Concat(noise, overlong), "enough": bytes.Repeat(noise, lenJudged/len(noise)+1)} {
 		r := io.MultiReader(bytes.NewReader(b), readerFunc(func([]byte) (int, error) {
-			t.Errorf("%s: more is read", name)
+			t.Errorf("%s: got another read, want none after the verdict", name)
 			return 0, io.EOF
 		}))
 		if out, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{right}}, r); !errors.Is(err, ErrWrongDictionary) || out != "" {
-			t.Errorf("%s: error %v, output %q, want %v and out \"\"", name, err, out, ErrWrongDictionary)
+			t.Errorf("%s: got error %v, output %q; want %v and none", name, err, out, ErrWrongDictionary)
 		}
 	}
 }

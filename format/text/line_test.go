@@ -71,16 +71,16 @@ func TestPrintable(t *testing.T) {
 			slow = slow && c >= ' ' && c < 0x7f
 		}
 		if isPrintable(b) != slow {
-			t.Fatalf("%q: printable is %v", b, !slow)
+			t.Fatalf("%q: got printable %v, want %v", b, !slow, slow)
 		}
 		s := appendPrintable(nil, b)
 		for _, c := range s {
 			if c < ' ' || c == 0x7f {
-				t.Fatalf("%q became %q", b, s)
+				t.Fatalf("%q: got %q with byte %#x, want none below a space and no 0x7f", b, s, c)
 			}
 		}
 		if slow && string(s) != string(b) {
-			t.Fatalf("%q became %q", b, s)
+			t.Fatalf("%q: got %q, want it as it is", b, s)
 		}
 	})
 }
@@ -92,7 +92,7 @@ func TestPrintableEverywhere(t *testing.T) {
 			b := []byte("the quick brown fox!")
 			b[at] = byte(c)
 			if want := c >= ' ' && c < 0x7f; isPrintable(b) != want {
-				t.Errorf("%q: printable is %v", b, !want)
+				t.Errorf("%q: got printable %v, want %v", b, !want, want)
 			}
 		}
 	}
@@ -105,10 +105,10 @@ func TestJSONString(t *testing.T) {
 		quoted := appendJSONString(nil, s)
 		var got string
 		if err := json.Unmarshal(quoted, &got); err != nil {
-			t.Fatalf("%q became %q: %v", s, quoted, err)
+			t.Fatalf("%q: got %q and error %v, want JSON", s, quoted, err)
 		}
 		if want := strings.ToValidUTF8(s, "\ufffd"); utf8.ValidString(s) && got != s || len([]rune(got)) < len([]rune(want)) {
-			t.Fatalf("%q became %q", s, got)
+			t.Fatalf("%q: got %q of %d runes, want it as it is, or at least %d runes where it is no UTF-8", s, got, len([]rune(got)), len([]rune(want)))
 		}
 	})
 }

@@ -51,7 +51,8 @@ func TestGoodAfterDamage(t *testing.T) {
 		for size := 1; size <= len(file); size += 7 {
 			got, report, err := tryDecode(t, cfg, &slowReader{b: file, n: size})
 			if err != nil || got != want || report.DamagedBytes != int64(len(damaged)) || !report.Lost() {
-				t.Errorf("in pieces of %d: %q, error %v, report %+v", size, got, err, report)
+				t.Errorf("parallel %d, in pieces of %d: got %q, error %v, report %+v; want %q, no error, DamagedBytes %d, Lost",
+					parallel, size, got, err, report, want, len(damaged))
 			}
 		}
 
@@ -160,7 +161,7 @@ func followChanges(t *testing.T) {
 	look()
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) && err != nil {
-		t.Errorf("got error %v", err)
+		t.Errorf("got error %v, want none or %v", err, context.Canceled)
 	}
 	if report.DamagedBytes != int64(len(bad)) || !report.Lost() || len(report.Changes) < 3 {
 		t.Errorf("report is %+v, want the damage at the end and three changes of the file", report)

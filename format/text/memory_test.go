@@ -69,7 +69,7 @@ func TestFlat(t *testing.T) {
 				}
 				short, long := live(few), live(many)
 				if long > short+2<<20 {
-					t.Errorf("at the end of %d bytes %d are in use, at the end of %d bytes %d", many, long, few, short)
+					t.Errorf("got %d bytes in use at the end of %d, want at most 2 MiB more than the %d at the end of %d", long, many, short, few)
 				}
 			})
 		}
@@ -97,13 +97,14 @@ func TestAlternating(t *testing.T) {
 				t.Fatal(err)
 			}
 			if report.DamagedCount != pairs || report.DamagedBytes != int64(len(b)/2) || report.Records != pairs {
-				t.Errorf("parallel %d: %d damaged ranges of %d bytes, %d records", parallel, report.DamagedCount, report.DamagedBytes, report.Records)
+				t.Errorf("parallel %d: got %d damaged ranges of %d bytes, %d records; want %d of %d bytes, %d records",
+					parallel, report.DamagedCount, report.DamagedBytes, report.Records, pairs, len(b)/2, pairs)
 			}
 			return after.TotalAlloc - before.TotalAlloc
 		}
 
 		if short, long := allocated(5000), allocated(15_000); long > short+10_000*4096 {
-			t.Errorf("parallel %d: %d bytes were allocated for 15,000 damaged logs, %d for 5,000", parallel, long, short)
+			t.Errorf("parallel %d: got %d bytes allocated for 15,000 damaged logs, want at most 4096 more for each than the %d for 5,000", parallel, long, short)
 		}
 	}
 }
@@ -127,6 +128,6 @@ func TestAllocations(t *testing.T) {
 	}
 	short, long := allocs(1<<20), allocs(6<<20)
 	if long > short+20 {
-		t.Errorf("6 MiB took %v allocations, 1 MiB %v", long, short)
+		t.Errorf("got %v allocations for 6 MiB, want at most 20 more than the %v for 1 MiB", long, short)
 	}
 }

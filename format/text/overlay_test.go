@@ -45,7 +45,7 @@ func TestOverlays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 3 && (len(r.Others) != 1 || r.Others[0] != "second %i") || i < 3 && r.Others != nil {
-			t.Errorf("row %d has other formats %q: %s", i, r.Others, row)
+			t.Errorf("row %d: got other formats %q, want [\"second %%i\"] in row 3 and none before: %s", i, r.Others, row)
 		}
 	}
 	if again, _ := decode(t, Config{Dictionaries: []Dictionary{d}, Line: line}, []byte(rows)); again != want {
@@ -59,10 +59,10 @@ func TestOverlays(t *testing.T) {
 	}
 	var out strings.Builder
 	if _, err := decoder.Decode(t.Context(), "log", strings.NewReader(string(b)), &out); err != nil || out.String() != "state %s: state idle\n" {
-		t.Errorf("with a pattern: %q, %v", out.String(), err)
+		t.Errorf("with a pattern: got %q, error %v; want %q", out.String(), err, "state %s: state idle\n")
 	}
 	var table strings.Builder
 	if err := decoder.Stats().WriteTable(&table); err != nil || !strings.Contains(table.String(), "state %s") || strings.Contains(table.String(), "temp") {
-		t.Errorf("counted %q, %v", table.String(), err)
+		t.Errorf("got table %q, error %v; want \"state %%s\" and no \"temp\" in it", table.String(), err)
 	}
 }

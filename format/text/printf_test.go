@@ -124,7 +124,7 @@ func compare(t *testing.T, library, outPath string, cases []printfCase) {
 	wrong := 0
 	for i, c := range cases {
 		if len(out) < 2 {
-			t.Fatalf("%s wrote %d of %d texts", library, i, len(cases))
+			t.Fatalf("%s: got %d texts, want %d", library, i, len(cases))
 		}
 		n := int(out[0]) | int(out[1])<<8
 		want := out[2 : 2+n]
@@ -132,13 +132,13 @@ func compare(t *testing.T, library, outPath string, cases []printfCase) {
 		got := ParseTemplate(c.format).Append(nil, recordOf(t, c.args...))
 		if !bytes.Equal(got, want) {
 			if wrong++; wrong <= 20 {
-				t.Errorf("%q with %v gives %q, %s %q", c.format, describe(c.args), got, library, want)
+				t.Errorf("%q with %v: got %q, want %q as %s has it", c.format, describe(c.args), got, want, library)
 			}
 		}
 	}
 
 	if wrong > 0 {
-		t.Errorf("%d of %d texts differ", wrong, len(cases))
+		t.Errorf("got %d of %d texts that differ from those of %s, want none", wrong, len(cases), library)
 	}
 }
 
@@ -170,7 +170,7 @@ func needTool(t *testing.T, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", name)
+			t.Fatalf("got error %v, want %s to be installed in CI", err, name)
 		}
 		t.Skipf("%s is not installed", name)
 	}
@@ -179,7 +179,7 @@ func needTool(t *testing.T, name string) {
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
+		t.Fatalf("%s: got error %v, want none:\n%s", name, err, out)
 	}
 }
 

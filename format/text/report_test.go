@@ -81,14 +81,14 @@ func TestDamagedShown(t *testing.T) {
 	b[15] ^= 1 // the checksum
 	out, report := decode(t, Config{}, b)
 	if out != "" || report.DamagedCount != 1 || report.Damages[0].Records != 3 {
-		t.Errorf("output %q, report %+v, want out \"\", DamagedCount 1 and Records 3", out, report)
+		t.Errorf("got output %q, report %+v; want none, DamagedCount 1 and Records 3", out, report)
 	}
 	out, report = decode(t, Config{Damaged: true, JSON: true}, b)
 	if strings.Count(out, `"damaged":true`) != 3 || report.DamagedCount != 1 || report.Damages[0].Records != 0 || !report.Lost() {
-		t.Errorf("output %q, report %+v", out, report)
+		t.Errorf("got output %q, report %+v; want 3 damaged rows, DamagedCount 1, its Records 0, Lost", out, report)
 	}
 	if out, _ = decode(t, Config{Damaged: true}, b); strings.Count(out, " (damaged) 0x00001000\n") != 3 {
-		t.Errorf("output %q", out)
+		t.Errorf("got output %q, want 3 lines that end in %q", out, " (damaged) 0x00001000\n")
 	}
 }
 
@@ -114,7 +114,8 @@ func TestManyGaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	if report.LostFrames != 198 || len(report.Gaps) != maxListed || !strings.HasSuffix(b.String(), "\nx: frames lost in later gaps: 158\n") {
-		t.Errorf("%d frames lost:\n%s", report.LostFrames, b.String())
+		t.Errorf("got %d frames lost, %d gaps and the report below; want 198, %d, and 158 frames lost in later gaps at its end:\n%s",
+			report.LostFrames, len(report.Gaps), maxListed, b.String())
 	}
 }
 
@@ -139,7 +140,7 @@ func TestStats(t *testing.T) {
 			}
 		}
 		if out.Len() > 0 {
-			t.Errorf("records are written: %s", out.String())
+			t.Errorf("got records written, want none:\n%s", out.String())
 		}
 		if err := decoder.Stats().WriteTable(&out); err != nil {
 			t.Fatal(err)
@@ -194,7 +195,7 @@ func TestStatsOfBuilds(t *testing.T) {
 
 		for _, s := range want {
 			if strings.Count(out.String(), s) != 1 {
-				t.Errorf("parallel %d: no %s in\n%s", parallel, s, out.String())
+				t.Errorf("parallel %d: got %d times %s, want it once in:\n%s", parallel, strings.Count(out.String(), s), s, out.String())
 			}
 		}
 
@@ -203,7 +204,7 @@ func TestStatsOfBuilds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.Count(out.String(), "\n") != 10 || !strings.Contains(out.String(), "  module CORE\n") || !strings.Contains(out.String(), "  module MAIN\n") {
-			t.Errorf("parallel %d: table is\n%s", parallel, out.String())
+			t.Errorf("parallel %d: got the table below, want 10 lines, and the modules CORE and MAIN at the end of two:\n%s", parallel, out.String())
 		}
 	}
 }
@@ -228,6 +229,6 @@ func TestManyAddresses(t *testing.T) {
 	}
 	records, _, _ := decoder.Stats().sum()
 	if records < total || len(decoder.Stats().rows) > maxStatements {
-		t.Errorf("%d records in %d rows", records, len(decoder.Stats().rows))
+		t.Errorf("got %d records in %d rows, want at least %d in at most %d", records, len(decoder.Stats().rows), total, maxStatements)
 	}
 }

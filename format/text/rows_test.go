@@ -49,14 +49,14 @@ func TestRowsAgain(t *testing.T) {
 
 			got, report := decode(t, cfg, []byte(rows))
 			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
-				t.Errorf("%s, JSON %v: %.2000s", name, asJSON, diff)
+				t.Errorf("%s, JSON %v: got other lines of the rows than want, those of the log (-want +got):\n%.2000s", name, asJSON, diff)
 			}
 			if report.DamagedCount != 0 || report.Bytes != int64(len(rows)) {
-				t.Errorf("%s: report %+v", name, report)
+				t.Errorf("%s: got report %+v, want DamagedCount 0 and Bytes %d", name, report, len(rows))
 			}
 
 			if pieces, _, err := tryDecode(t, cfg, &slowReader{b: []byte(rows), n: 1000}); err != nil || pieces != got {
-				t.Errorf("%s: in pieces it differs: %v", name, err)
+				t.Errorf("%s, in pieces: got %d bytes, error %v; want the same %d bytes as at once, and no error", name, len(pieces), err, len(got))
 			}
 		}
 	}
@@ -98,12 +98,12 @@ func TestForeignRows(t *testing.T) {
 	l.Seal()
 	want, report := decode(t, Config{JSON: true}, b)
 	if n := strings.Count(want, `"payload_hex":`); report.Records != 6 || n != 5 {
-		t.Errorf("%d records, %d with payload:\n%s", report.Records, n, want)
+		t.Errorf("got %d records, %d with payload; want 6, 5 with payload:\n%s", report.Records, n, want)
 	}
 
 	got, report := decode(t, Config{JSON: true}, []byte(want))
 	if got != want || report.Lost() {
-		t.Errorf("%+v, got\n%swant\n%s", report, got, want)
+		t.Errorf("got report %+v and\n%swant nothing lost and\n%s", report, got, want)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestRowsWrongDictionary(t *testing.T) {
 	for _, in := range []string{rows, first} {
 		_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{vectorDictionary(t, "agent-1.0.2")}}, strings.NewReader(in))
 		if !errors.Is(err, ErrWrongDictionary) {
-			t.Errorf("the wrong dictionary is taken: %v", err)
+			t.Errorf("got error %v, want %v", err, ErrWrongDictionary)
 		}
 	}
 }
@@ -150,10 +150,10 @@ func TestBadRows(t *testing.T) {
 	for _, tt := range tests {
 		out, report := decode(t, Config{}, []byte(good+tt.row+"\n"+good))
 		if want := strings.Repeat("          #3 info     2        0x00001000 <i32 -5>\n", 2); out != want {
-			t.Errorf("%.60s: output %q", tt.row, out)
+			t.Errorf("%.60s: got output %q, want %q", tt.row, out, want)
 		}
 		if report.DamagedCount != 1 || !strings.Contains(report.Damages[0].Reason, tt.want) || report.Damages[0].Offset != int64(len(good)) {
-			t.Errorf("%.60s: report %+v, want %s", tt.row, report, tt.want)
+			t.Errorf("%.60s: got report %+v, want one damage, at %d, whose reason says %q", tt.row, report, len(good), tt.want)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func TestRowsOfFloats(t *testing.T) {
 		`{"type":"ptr","value":536870912},{"type":"char","value":120},{"type":"double","value":1700000000},{"type":"i32","value":0}]}`
 	shown, report := decode(t, Config{}, []byte(want))
 	if report.Lost() || shown == "" {
-		t.Fatalf("got %q, report %+v", shown, report)
+		t.Fatalf("got %q, report %+v; want a line and nothing lost", shown, report)
 	}
 
 	for name, float := range map[string]func(string) string{
@@ -205,10 +205,10 @@ func TestEndlessRow(t *testing.T) {
 	_, report, err := tryDecode(t, Config{}, r)
 	runtime.ReadMemStats(&after)
 	if err != nil || !report.Lost() || report.Bytes < size {
-		t.Errorf("error %v, report %+v", err, report)
+		t.Errorf("got error %v, report %+v; want no error, Lost, Bytes %d or more", err, report, size)
 	}
 	if used := after.TotalAlloc - before.TotalAlloc; used > size {
-		t.Errorf("%d bytes were allocated for %d", used, size)
+		t.Errorf("got %d bytes allocated for a row of %d, want no more than it has", used, size)
 	}
 }
 
@@ -234,14 +234,14 @@ func TestRowsWithOtherTimes(t *testing.T) {
 		}
 		got, report := decode(t, Config{Line: line}, []byte(row(in)))
 		if got != want+"\n" || report.Shown != 1 {
-			t.Errorf("time %q is shown as %q, want %q", in, got, want)
+			t.Errorf("time %q: got %q, %d records; want %q, 1", in, got, report.Shown, want+"\n")
 		}
 		var told strings.Builder
 		if err := report.Write(&told, "rows"); err != nil {
 			t.Fatal(err)
 		}
 		if (want == "") != strings.Contains(told.String(), in) || report.Lost() {
-			t.Errorf("time %q: told %q", in, told.String())
+			t.Errorf("time %q: got the report %q, lost: %v; want the time in it: %v, and nothing lost", in, told.String(), report.Lost(), want == "")
 		}
 	}
 }

@@ -57,16 +57,16 @@ func TestRowForms(t *testing.T) {
 			cfg := Config{Line: line, Dictionaries: []Dictionary{d}, Parallel: parallel}
 			got, report, err := tryDecode(t, cfg, bytes.NewReader(b))
 			if err != nil || got != "n 1\nn 2\n" || report.Lost() {
-				t.Errorf("%s: got %q, error %v, report %+v", name, got, err, report)
+				t.Errorf("%s, parallel %d: got %q, error %v, report %+v; want %q, no error, nothing lost", name, parallel, got, err, report, "n 1\nn 2\n")
 			}
 			if got, _, err := tryDecode(t, cfg, iotest.OneByteReader(bytes.NewReader(b))); name != "UTF-16, bare" && (err != nil || got != "n 1\nn 2\n") {
-				t.Errorf("%s, byte by byte: got %q, error %v", name, got, err)
+				t.Errorf("%s, parallel %d, byte by byte: got %q, error %v; want %q", name, parallel, got, err, "n 1\nn 2\n")
 			}
 		}
 	}
 
 	if _, _, err := tryDecode(t, Config{Line: line}, strings.NewReader("[{\"v\":1,}]")); err == nil {
-		t.Error("an array that is no JSON gives no error")
+		t.Error("got no error for an array that is no JSON, want one")
 	}
 }
 
@@ -169,7 +169,7 @@ func FuzzRowSource(f *testing.F) {
 		}
 		got, _ := io.ReadAll(&rowSource{r: bytes.NewReader(b)})
 		if len(got) > 4*len(b)+16 {
-			t.Fatalf("got %d bytes of %d", len(got), len(b))
+			t.Fatalf("got %d bytes of %d, want at most four times as many and 16", len(got), len(b))
 		}
 	})
 }

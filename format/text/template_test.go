@@ -142,13 +142,13 @@ func TestNothingHidden(t *testing.T) {
 		for _, s := range texts {
 			i := strings.Index(rest, s)
 			if i < 0 {
-				t.Fatalf("%q is not in %q, in order", s, got)
+				t.Fatalf("got %q, want %q in it, after the arguments before", got, s)
 			}
 			rest = rest[i+len(s):]
 		}
 
 		if n := strings.Count(got, missing); n != max(0, len(verbs)-len(texts)) {
-			t.Fatalf("%d conversions, %d arguments: %d missing in %q", len(verbs), len(texts), n, got)
+			t.Fatalf("%d conversions, %d arguments: got %d times %s in %q, want %d", len(verbs), len(texts), n, missing, got, max(0, len(verbs)-len(texts)))
 		}
 	})
 }
@@ -160,7 +160,7 @@ func TestLiteral(t *testing.T) {
 		s := rapid.String().Draw(t, "text")
 		text, ok := ParseTemplate(strings.ReplaceAll(s, "%", "%%")).Literal()
 		if !ok || text != s {
-			t.Fatalf("%q became %q", s, text)
+			t.Fatalf("got %q, literal: %v; want %q, literal", text, ok, s)
 		}
 	})
 }

@@ -57,13 +57,13 @@ func TestUpdate(t *testing.T) {
 	rows, report := decode(t, Config{Dictionaries: []Dictionary{a, b}, JSON: true}, file)
 	again, reportAgain := decode(t, Config{Dictionaries: []Dictionary{a, b}, JSON: true, Parallel: 4}, file)
 	if diff := cmp.Diff(report, reportAgain, wholeReport); rows != again || diff != "" {
-		t.Errorf("by one goroutine %d bytes of JSON, by four %d; reports differ: %s", len(rows), len(again), diff)
+		t.Errorf("got %d bytes of JSON by 4 goroutines, want the same %d as by one, and the same report (-one +four):\n%s", len(again), len(rows), diff)
 	}
 
 	// The build that is missing has records that are lost.
 	_, report = decode(t, Config{Dictionaries: []Dictionary{a}}, file)
 	if !report.Lost() || report.Unknown != 20 {
-		t.Errorf("with one of two builds: report %+v", report)
+		t.Errorf("with one of two builds: got report %+v, want Lost and Unknown 20", report)
 	}
 }
 
@@ -80,7 +80,7 @@ func TestUpdateRows(t *testing.T) {
 	for _, size := range []int{len(rows), 100, 1} {
 		got, report, err := tryDecode(t, Config{Dictionaries: []Dictionary{a, b}, Line: line}, &slowReader{b: []byte(rows), n: size})
 		if err != nil || report.Lost() || strings.Join(strings.Split(strings.TrimSpace(got), "\n"), " ") != want {
-			t.Errorf("in pieces of %d: error %v, report %+v, output %s", size, err, report, got)
+			t.Errorf("in pieces of %d: got %q, error %v, report %+v; want the lines %q, no error, nothing lost", size, got, err, report, want)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestUpdateUnclear(t *testing.T) {
 	for _, dicts := range [][]Dictionary{{a, b}, {b, a}} {
 		out, report := decode(t, Config{Dictionaries: dicts, Force: true}, slices.Concat(ofA, unclear, ofB, unclear))
 		if report.Unknown != 2 || strings.Count(out, "opened") != 1 || strings.Count(out, "battery") != 1 || strings.Index(out, "opened") > strings.Index(out, "battery") {
-			t.Errorf("report %+v, output\n%s", report, out)
+			t.Errorf("got report %+v, output %q; want Unknown 2, and a line with \"opened\" before one with \"battery\"", report, out)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestUndecidedForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := bytes.Count(out.Bytes(), []byte("opened\n")); n != len(tt.b)/len(log) {
-			t.Errorf("%s: %d lines of %d logs", name, n, len(tt.b)/len(log))
+			t.Errorf("%s: got %d lines, want %d, one for each log", name, n, len(tt.b)/len(log))
 		}
 	}
 }
@@ -205,7 +205,7 @@ func TestUndecidedInterrupted(t *testing.T) {
 	})
 	var out bytes.Buffer
 	if _, err := decoder.Decode(ctx, "x", r, &out); !errors.Is(err, context.Canceled) || !strings.HasSuffix(out.String(), "opened\n") {
-		t.Errorf("error %v, output %q", err, out.String())
+		t.Errorf("got error %v, output %q; want %v, and \"opened\\n\" at its end", err, out.String(), context.Canceled)
 	}
 }
 
@@ -225,7 +225,7 @@ func TestReload(t *testing.T) {
 		}}
 		out, report, err := tryDecode(t, cfg, &slowReader{b: b, n: len(old)})
 		if err != nil || report.Shown != 15 || report.Unknown+report.Misfits != 0 || strings.Count(out, " now") != 1 {
-			t.Errorf("parallel %d: error %v, report %+v, output %s", parallel, err, report, out)
+			t.Errorf("parallel %d: got error %v, report %+v, output %q; want no error, Shown 15, Unknown and Misfits 0, and \" now\" once", parallel, err, report, out)
 		}
 	}
 }
@@ -325,8 +325,9 @@ func TestAmbiguous(t *testing.T) {
 
 	var told strings.Builder
 	report := Report{Ambiguous: 2, Tied: []string{"a.elf", "b\x1b.elf"}}
-	if err := report.Write(&told, "x"); err != nil || told.String() != "x: 2 records read differently in another build that fits as well\nx: builds that fit equally: a.elf, "+Printable("b\x1b.elf")+"\n" {
-		t.Errorf("error %v, report %q", err, told.String())
+	want := "x: 2 records read differently in another build that fits as well\nx: builds that fit equally: a.elf, " + Printable("b\x1b.elf") + "\n"
+	if err := report.Write(&told, "x"); err != nil || told.String() != want {
+		t.Errorf("got %q, error %v; want %q", told.String(), err, want)
 	}
 }
 
@@ -352,7 +353,7 @@ func TestReloadForgets(t *testing.T) {
 		}
 
 		if _, report, err := tryDecode(t, cfg, &slowReader{b: bytes.Repeat(log, 50), n: len(log)}); err != nil || report.Records != 50 {
-			t.Errorf("parallel %d: error %v, report %+v", parallel, err, report)
+			t.Errorf("parallel %d: got error %v, report %+v; want no error and 50 records", parallel, err, report)
 		}
 
 		// The judge has two, and each goroutine and each part on its way one.

@@ -37,7 +37,7 @@ func TestTextIsThatOfTheDevicesPrintf(t *testing.T) {
 		for i, f := range v.Frames {
 			template := ParseTemplate(f.Fmt)
 			if !template.Fits(payloads[i]) {
-				t.Errorf("%s: %q does not fit its own record", v.Name, f.Fmt)
+				t.Errorf("%s: %q: got a record that does not fit, want its own to fit", v.Name, f.Fmt)
 			}
 			if f.Newlib == nil {
 				continue
@@ -88,6 +88,6 @@ func TestArgumentsNotRecordedAreNamedMissing(t *testing.T) {
 	}
 
 	if len(seen) != len(want) {
-		t.Errorf("found %d of %d formats in the vectors", len(seen), len(want))
+		t.Errorf("got %d of the formats in the vectors, want all %d", len(seen), len(want))
 	}
 }

@@ -55,10 +55,10 @@ func TestChooseOneLog(t *testing.T) {
 	} {
 		got, err := builds.Choose(choose.RecordsOf(logtest.Log(t, c.log...)), c.before)
 		if got.Dictionary != c.want || got.Ambiguous != c.ambiguous {
-			t.Errorf("%s: got %v, want %v", name, got, c.want)
+			t.Errorf("%s: got %v, want %v and %d ambiguous records", name, got, c.want, c.ambiguous)
 		}
 		if wrong := (*choose.WrongDictionaryError)(nil); (err != nil) != (c.want == nil) || err != nil && (!errors.Is(err, choose.ErrWrongDictionary) || !errors.As(err, &wrong) || len(wrong.Evidence) == 0) {
-			t.Errorf("%s: got error %v", name, err)
+			t.Errorf("%s: got error %v, want one: %v, which is a WrongDictionaryError with evidence", name, err, c.want == nil)
 		}
 	}
 }

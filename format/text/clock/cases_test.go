@@ -111,14 +111,16 @@ func TestWall(t *testing.T) {
 		p := &places[i]
 		us, bound, known := p.WallMicros(p.Base + []Buffer{b, after}[i].Sum)
 		if d := us - b.Epoch - want; !known || d < -bound || d > 0 || bound > 2_000_000 {
-			t.Errorf("buffer %d ends at %+d us with a bound of %d, want %d", i, us-b.Epoch, bound, want)
+			t.Errorf("buffer %d: got an end at %+d us, off by up to %d, known: %v; want one that allows %d, not after it, and off by 2 s at most",
+				i, us-b.Epoch, bound, known, want)
 		}
 	}
 
 	b.Epoch, b.Arrival = 0, 1_700_000_000_000_000
 	places, _, _ = Resolve([]Buffer{b})
 	if us, bound, known := places[0].WallMicros(9 * hz); !known || b.Arrival-us != 1_000_000 || bound < delivery {
-		t.Errorf("a frame one second before a report that came at %d is at %d, with a bound of %d", b.Arrival, us, bound)
+		t.Errorf("got a frame at %d us, off by up to %d, known: %v; want it at %d, a second before the report came, off by %d or more",
+			us, bound, known, b.Arrival-1_000_000, delivery)
 	}
 
 	// A clock that is set is told, and each buffer keeps what it said.
@@ -128,7 +130,7 @@ func TestWall(t *testing.T) {
 	set.Epoch = b.Epoch - 100_000_000
 	_, _, notes := Resolve([]Buffer{b, after, set})
 	if len(notes) == 0 {
-		t.Error("a clock that was set back is not told")
+		t.Error("got no note of a clock that was set back, want one")
 	}
 }
 
@@ -170,7 +172,8 @@ func TestVectors(t *testing.T) {
 		kinds = append(kinds, n.Kind)
 	}
 	if !slices.Equal(kinds, []NoteKind{Stepped, Restart}) || !slices.Equal(order, []int{0, 1, 2}) || places[1].Boot != 0 || places[2].Boot != 1 {
-		t.Errorf("order %v, told %+v, at %+v", order, notes, places)
+		t.Errorf("got order %v, notes %+v, places %+v; want order [0 1 2], notes of %v, the second log in boot 0 and the third in boot 1",
+			order, notes, places, []NoteKind{Stepped, Restart})
 	}
 	for i := range places {
 		inside(t, "together", &places[i], buffers[i], ticks[i])
@@ -183,7 +186,7 @@ func inside(t *testing.T, name string, p *Place, b Buffer, ticks []uint32) {
 	for shown, want := range map[uint64]uint32{p.Base + b.First: ticks[0], p.Base + b.Sum: ticks[len(ticks)-1]} {
 		early, late := int64(int32(uint32(shown)-want)), int64(int32(want-uint32(shown)))
 		if early > int64(p.Early) || late > int64(p.Late) {
-			t.Errorf("%s: a frame at tick %d is shown at %d, which may be %d early and %d late", name, want, shown, p.Late, p.Early)
+			t.Errorf("%s: got a frame at tick %d, or up to %d before and %d after; want that to allow tick %d", name, shown, p.Early, p.Late, want)
 		}
 	}
 }
@@ -204,15 +207,15 @@ func TestClockSetBack(t *testing.T) {
 
 			places, order, notes := Resolve(buffers)
 			if len(notes) != 1 || notes[0].Kind != Stepped || notes[0].Buffer != 3 || notes[0].Micros/1_000_000 != set/1_000_000 {
-				t.Errorf("told %+v", notes)
+				t.Errorf("got notes %+v, want one of kind %v at buffer 3 by %d us, give or take a second", notes, Stepped, set)
 			}
 			if !slices.Equal(order, []int{0, 1, 2, 3, 4, 5}) || places[5].Boot != 0 {
-				t.Errorf("order %v, last place %+v", order, places[5])
+				t.Errorf("got order %v, last place %+v; want order [0 1 2 3 4 5], and that in boot 0", order, places[5])
 			}
 
 			for i := range places {
 				if us, bound, ok := places[i].WallMicros(places[i].Base + buffers[i].Sum); !ok || us-buffers[i].Epoch > bound || buffers[i].Epoch-us > bound {
-					t.Errorf("buffer %d: its end at %d us is shown at %d, with a bound of %d", i, buffers[i].Epoch, us, bound)
+					t.Errorf("buffer %d: got an end at %d us, off by up to %d, known: %v; want one that allows %d", i, us, bound, ok, buffers[i].Epoch)
 				}
 			}
 		})
@@ -262,7 +265,7 @@ func TestNoTime(t *testing.T) {
 			}
 			us, bound, known := places[0].WallMicros(places[0].Base)
 			if known != c.known || !Believed(us) || bound < 0 {
-				t.Errorf("the time of the start is %d us with a bound of %d, known %v; want %v", us, bound, known, c.known)
+				t.Errorf("got a start at %d us, off by up to %d, known: %v; want known: %v, a time of the calendar and no negative bound", us, bound, known, c.known)
 			}
 		})
 	}
@@ -277,7 +280,7 @@ func TestLongestTimes(t *testing.T) {
 		b.Epoch = []int64{latest, 1}[i%2]
 		p, _ := c.Next(b)
 		if got := p.Micros(p.Base + b.Sum); got < 0 || p.Error() < 0 || got < end && p.Boot == 0 {
-			t.Fatalf("buffer %d: %d us after %d, with a bound of %d", i, got, end, p.Error())
+			t.Fatalf("buffer %d: got %d us, off by up to %d, in boot %d; want both at least 0, and in boot 0 not before %d us", i, got, p.Error(), p.Boot, end)
 		} else if end = got; p.Boot != 0 {
 			end = 0
 		}

@@ -218,15 +218,15 @@ func (s *sent) check(t *rapid.T, p Place, whole bool, how string) {
 
 		if !inside {
 			t.Logf("%+v", s)
-			t.Fatalf("%s: a frame of boot %d at tick %d is shown at %d, which may be %d early and %d late", how, s.boot, at, shown, p.Late, p.Early)
+			t.Fatalf("%s: got a frame of boot %d at tick %d, or up to %d before and %d after; want that to allow tick %d", how, s.boot, shown, p.Early, p.Late, at)
 		}
 
 		if off := p.Micros(uint64(shown)) - s.own[i]; whole && max(shown-at, at-shown) < wrap/2 && max(off, -off) > p.Error() {
-			t.Fatalf("%s: a frame of boot %d at %d us of the device is shown off by %d with a bound of %d", how, s.boot, s.own[i], off, p.Error())
+			t.Fatalf("%s: got a frame of boot %d, at %d us of the device, off by %d us, want at most %d", how, s.boot, s.own[i], off, p.Error())
 		}
 		if us, bound, known := p.WallMicros(uint64(shown)); known {
 			if us-s.wall[i] > bound || s.wall[i]-us > bound {
-				t.Fatalf("%s: a frame of boot %d at %d us is shown at %d, off by %d with a bound of %d", how, s.boot, s.wall[i], us, us-s.wall[i], bound)
+				t.Fatalf("%s: got a frame of boot %d at %d us, off by %d from %d, want off by at most %d", how, s.boot, us, us-s.wall[i], s.wall[i], bound)
 			}
 		}
 	}
@@ -301,7 +301,7 @@ func holds(t *rapid.T, got []sent) {
 	}
 	t.Logf("%+v", notes)
 	if len(order) != len(got) {
-		t.Fatalf("%d of %d buffers have a place", len(order), len(got))
+		t.Fatalf("got %d buffers in the order, want all %d", len(order), len(got))
 	}
 
 	var later, now rates
@@ -325,7 +325,7 @@ func holds(t *rapid.T, got []sent) {
 			continue
 		}
 		if p.Base < end[p.Boot] {
-			t.Fatalf("time runs backwards in boot %d: from %d to %d", p.Boot, end[p.Boot], p.Base)
+			t.Fatalf("boot %d: got a buffer that begins at tick %d, want none before %d, the end of the one before", p.Boot, p.Base, end[p.Boot])
 		}
 		end[p.Boot] = p.Base + got[i].Sum
 	}
@@ -342,6 +342,6 @@ func TestHeaderAtTheVeryWrap(t *testing.T) {
 		t.Errorf("got %+v in order %v, want the second at or after tick %d of boot %d", places, order, end, places[0].Boot)
 	}
 	if p := places[1]; p.Base > 1<<32-900 || p.Base+p.Late < 1<<32-900 {
-		t.Errorf("got %+v, which does not allow the truth, tick %d", p, int64(1<<32-900))
+		t.Errorf("got %+v, want a place that allows the truth, tick %d", p, int64(1<<32-900))
 	}
 }
