@@ -25,7 +25,7 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n, err := io.Copy(w, from); n != int64(len(in)) || err != nil {
-			t.Errorf("%s: %d bytes, error %v", name, n, err)
+			t.Errorf("%s: got %d bytes, error %v; want %d, none", name, n, err, len(in))
 		}
 		if out.String() != want {
 			t.Errorf("%s: wrote\n%swant\n%s", name, &out, want)

@@ -27,13 +27,15 @@ func TestAllArrives(t *testing.T) {
 	}
 
 	if cfg.Uploads() != 16 || result.Confirmed != 16 || len(result.Received) != 16 || uploaded.Load() != 16 {
-		t.Errorf("%d uploads, %d confirmed, %d received, %d reported", cfg.Uploads(), result.Confirmed, len(result.Received), uploaded.Load())
+		t.Errorf("got %d uploads, %d confirmed, %d received, %d reported; want 16 of each",
+			cfg.Uploads(), result.Confirmed, len(result.Received), uploaded.Load())
 	}
 	held, tokens := 0, map[uint32]bool{}
 	for i, h := range result.Holdings() {
 		held += len(h.Logs) + len(h.Dump)
 		if h.Device != result.Devices[i] || h.NumLogs != cfg.Logs || h.Forgotten != 0 || (h.Dump != nil) != (i == 0) {
-			t.Errorf("holding %d is of %s: %d logs, %d forgotten, dump %v", i, h.DeviceSerial, h.NumLogs, h.Forgotten, h.Dump != nil)
+			t.Errorf("holding %d: got device %+v, %d logs, %d forgotten, a dump: %v; want device %+v, %d logs, none forgotten, a dump: %v",
+				i, h.Device, h.NumLogs, h.Forgotten, h.Dump != nil, result.Devices[i], cfg.Logs, i == 0)
 		}
 		var out strings.Builder
 		if err := h.Decode(t.Context(), &out, false); err != nil {
@@ -43,23 +45,23 @@ func TestAllArrives(t *testing.T) {
 		// Modules have their names, and times and numbers go on from log to log.
 		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 		if len(lines) != cfg.Logs*cfg.Frames || !strings.Contains(lines[0], " MAIN     boot: firmware v1.4.0") {
-			t.Fatalf("%d lines, want %d:\n%s", len(lines), cfg.Logs*cfg.Frames, &out)
+			t.Fatalf("got %d lines, want %d, and the boot of the firmware in the first:\n%s", len(lines), cfg.Logs*cfg.Frames, &out)
 		}
 		before := ""
 		for n, line := range lines {
 			when := line[:12]
 			if h.Version == 1 && strings.TrimSpace(when) != fmt.Sprint("#", n) || h.Version == 3 && (when <= before || strings.Contains(when, "#")) {
-				t.Errorf("line %d of %s follows %q: %s", n, h.DeviceSerial, before, line)
+				t.Errorf("version %d: got line %d of %s, want number %d, or a time after %q: %s", h.Version, n, h.DeviceSerial, n, before, line)
 			}
 			before = when
 			if text := line[12:]; strings.ContainsAny(text, "%<") && !strings.Contains(text, "<missing>") && !strings.HasSuffix(text, "%") {
-				t.Errorf("record became %q", text)
+				t.Errorf("got record %q, want no conversion and no mark but <missing> in it", text)
 			}
 		}
 	}
 
 	if held != result.Bytes {
-		t.Errorf("%d bytes held of %d", held, result.Bytes)
+		t.Errorf("got %d bytes held, want %d", held, result.Bytes)
 	}
 	versions := map[uint8]int{}
 	for _, d := range result.Devices {
@@ -68,7 +70,7 @@ func TestAllArrives(t *testing.T) {
 	}
 
 	if len(tokens) != 5 || tokens[0] || versions[1] != 2 || versions[3] != 3 {
-		t.Errorf("tokens %v, header versions %v", tokens, versions)
+		t.Errorf("got tokens %v, header versions %v; want 5 tokens, none 0, and 2 devices of version 1 and 3 of 3", tokens, versions)
 	}
 }
 
@@ -129,7 +131,7 @@ func TestMissingBytesAreNoticed(t *testing.T) {
 		r := Result{Uploads: 3, Received: c.received}
 		err := r.compare(uploads)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || r.Bytes != 40 {
-			t.Errorf("%s: error %v, %d bytes", c.name, err, r.Bytes)
+			t.Errorf("%s: got error %v, %d bytes; want %q in the error, and 40 bytes", c.name, err, r.Bytes, c.want)
 		}
 	}
 }
@@ -138,6 +140,6 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := Config{Devices: 2, Logs: 100, Frames: 1, Uploaded: cancel}
 	if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v after the context was cancelled", err)
+		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
 }

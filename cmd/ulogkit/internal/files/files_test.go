@@ -32,11 +32,11 @@ func TestErrorsLeaveTheNameToTheCaller(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]error{filepath.Join(dir, "absent"): fs.ErrNotExist, dir: syscall.EISDIR} {
 		if _, err := Read(name, nil); !errors.Is(err, want) || strings.Contains(err.Error(), dir) {
-			t.Errorf("read %s: error %v", name, err)
+			t.Errorf("read %s: got error %v, want %v without the folder's name", name, err, want)
 		}
 	}
 	if err := Replace(filepath.Join(dir, "absent", "x"), nil, nil); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) {
-		t.Errorf("write: error %v", err)
+		t.Errorf("write: got error %v, want %v without the folder's name", err, fs.ErrNotExist)
 	}
 }
 
@@ -45,7 +45,7 @@ func TestWrite(t *testing.T) {
 	name := filepath.Join(dir, "x")
 	var stdout bytes.Buffer
 	if err := Replace("-", []byte("out"), &stdout); err != nil || stdout.String() != "out" {
-		t.Errorf("standard output has %q, error %v", &stdout, err)
+		t.Errorf("got %q on standard output, error %v; want %q", &stdout, err, "out")
 	}
 
 	if err := Replace(name, []byte("one"), nil); err != nil {
@@ -72,24 +72,24 @@ func TestWrite(t *testing.T) {
 
 	old, err := io.ReadAll(reader)
 	if err != nil || string(old) != "one" {
-		t.Errorf("the open file has %q, error %v", old, err)
+		t.Errorf("got %q in the open file, error %v; want %q", old, err, "one")
 	}
 	b, err := os.ReadFile(name)
 	if err != nil || string(b) != "two" {
-		t.Errorf("the file has %q, error %v", b, err)
+		t.Errorf("got %q in the file, error %v; want %q", b, err, "two")
 	}
 
 	info, err := os.Lstat(name)
 	if err != nil || info.Mode() != 0o666 {
-		t.Errorf("the file has mode %v, error %v", info.Mode(), err)
+		t.Errorf("got mode %v of the file, error %v; want %v", info.Mode(), err, fs.FileMode(0o666))
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != fs.ModeSymlink {
-		t.Errorf("the link has mode %v, error %v", info.Mode(), err)
+		t.Errorf("got mode %v of the link, error %v; want a symbolic link", info.Mode(), err)
 	}
 
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
-		t.Errorf("the folder has %v, error %v", entries, err)
+		t.Errorf("got %v in the folder, error %v; want the file and the link alone", entries, err)
 	}
 }
 
@@ -133,16 +133,16 @@ func TestWriteToAPipe(t *testing.T) {
 
 		b := make([]byte, 7)
 		if _, err := io.ReadFull(from, b); err != nil || string(b) != "through" {
-			t.Errorf("%s: read %q, error %v, want b \"through\"", name, b, err)
+			t.Errorf("%s: got %q, error %v; want %q", name, b, err, "through")
 		}
 		if after, err := os.Lstat(name); err != nil || !os.SameFile(before, after) {
-			t.Errorf("%s was replaced, error %v", name, err)
+			t.Errorf("%s: got another file, error %v; want the one that was there", name, err)
 		}
 	}
 
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
-		t.Errorf("the folder has %v, error %v", entries, err)
+		t.Errorf("got %v in the folder, error %v; want 2 entries", entries, err)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestCheckLeavesTheFolderAlone(t *testing.T) {
 
 	after, err := os.ReadDir(dir)
 	if err != nil || len(after) != len(before) {
-		t.Errorf("the folder has %v, %v, before %v", after, err, before)
+		t.Errorf("got %v in the folder, error %v; want %v as before", after, err, before)
 	}
 	holds(t, at("input"), "input")
 	holds(t, at("other"), "other")
@@ -126,7 +126,7 @@ func TestExtract(t *testing.T) {
 		err := Extract(at(c.name), []byte("payload"), c.force)
 		if c.want == "" {
 			if err != nil {
-				t.Errorf("%s: got %v", c.name, err)
+				t.Errorf("%s: got error %v, want none", c.name, err)
 			}
 			holds(t, at(c.name), "payload")
 			if info, err := os.Lstat(at(c.name)); err != nil || info.Mode() != fs.FileMode(0o600) {
@@ -155,7 +155,7 @@ func TestGrow(t *testing.T) {
 		holds(t, name, "old")
 		return errors.New("no")
 	}); err == nil {
-		t.Error("no error")
+		t.Error("got no error of a content that fails, want one")
 	}
 	holds(t, name, "old")
 

@@ -39,11 +39,11 @@ func TestFirmwareThatDoesNotFitIsNotUsed(t *testing.T) {
 		}
 		row, err := Explain("x", b, []*crash.Firmware{fw})
 		if err != nil || row.FirmwareFits == nil || *row.FirmwareFits != c.fits {
-			t.Fatalf("%s: %+v, error %v, want FirmwareFits %v", c.elf, row, err, c.fits)
+			t.Fatalf("%s: got %+v, error %v; want FirmwareFits %v", c.elf, row, err, c.fits)
 		}
 		row.FirmwareFits, row.ELF, row.Match, row.MatchReasons = nil, "", "", nil
 		if same := reflect.DeepEqual(row, without); same == c.fits {
-			t.Errorf("%s: what is said is the same as without firmware: %v", c.elf, same)
+			t.Errorf("%s: got the same as without firmware: %v, want %v", c.elf, same, !c.fits)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func TestCrashRow(t *testing.T) {
 		inlined := 0
 		for i, f := range got.Backtrace {
 			if f.PC == nil || f.Inlined == nil || f.Hex != fmt.Sprintf("0x%08x", *f.PC) || !hows[f.How] {
-				t.Fatalf("%s: frame %d is %+v in %s", name, i, f, text)
+				t.Fatalf("%s: got frame %d as %+v, want a pc, its hex, inlined and how it was found: %s", name, i, f, text)
 			}
 			if *f.Inlined {
 				inlined++

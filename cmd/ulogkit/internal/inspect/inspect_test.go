@@ -173,7 +173,7 @@ func TestDoublesKeepEveryBit(t *testing.T) {
 		row := object(t, oneFrame(t, format.ArgDouble(math.Float64frombits(bits))))
 		arg := row["args"].([]any)[0].(map[string]any)
 		if got := doubleBits(t, arg); got != padHex(bits) {
-			t.Errorf("%016x became %v, which is %s", bits, arg, got)
+			t.Errorf("got bits %s of %v, want %s", got, arg, padHex(bits))
 		}
 	}
 }
@@ -188,12 +188,12 @@ func TestStringsKeepEveryByte(t *testing.T) {
 			got = string(unhex(t, digits))
 		}
 		if got != s {
-			t.Errorf("%q became %v, want got %v", s, arg, s)
+			t.Errorf("got %q of %v, want %q", got, arg, s)
 		}
 	}
 	arg := object(t, oneFrame(t, format.ArgDropped()))["args"].([]any)[0].(map[string]any)
 	if value, ok := arg["value"]; !ok || value != nil {
-		t.Errorf("a dropped string is %v", arg)
+		t.Errorf("got %v of a dropped string, want a value of null", arg)
 	}
 }
 
@@ -229,14 +229,14 @@ func TestDamagedFilesStillHaveARow(t *testing.T) {
 				got := object(t, row)
 				reason, _ := got["error"].(string)
 				if (err == nil) != (reason == "") || err != nil && err.Error() != reason {
-					t.Fatalf("error %v, row %v", err, got)
+					t.Fatalf("got error %v, want that of the row %v", err, got)
 				}
 				frames := 0
 				for range Frames("x", b) {
 					frames++
 				}
 				if want, ok := got["frames"].(json.Number); ok && want.String() != strconv.Itoa(frames) {
-					t.Fatalf("%d frames, row %v", frames, got)
+					t.Fatalf("got %d frames, want %s as the row says: %v", frames, want, got)
 				}
 			}
 		}
@@ -289,7 +289,7 @@ func TestGoodLogIsNeverAnotherFile(t *testing.T) {
 		return
 	}
 
-	t.Error("no log looks like a crash dump")
+	t.Error("got no log that looks like a crash dump, want one")
 }
 
 // A frame whose payload is damaged still tells what stands before the damage.
@@ -319,7 +319,7 @@ func TestDamagedPayloadKeepsItsHead(t *testing.T) {
 			got := object(t, row)
 			same(t, got, map[string]any{"level": format.LevelError, "module": 5, "fmt_addr": 0x1234}, "level", "module", "fmt_addr")
 			if got["error"] == nil || len(got["args"].([]any)) != 0 {
-				t.Errorf("%s: row %v", name, got)
+				t.Errorf("%s: got row %v, want an error and no arguments", name, got)
 			}
 		}
 		if n != 1 {

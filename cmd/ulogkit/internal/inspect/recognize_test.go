@@ -12,7 +12,7 @@ func TestRecognizeKnowsNoOther(t *testing.T) {
 		"", "BZhello", "{", "{}", `{"t":1,"lv":2,"m":"x"}`, `{"version":1}`, `{"v":1,"x":2}`, `{"S":{"name":"token"}}`, "-----BEGIN NATS USER JWT-----", "ulog", "\x1f\x8b", "\xfd7z",
 	} {
 		if is, takes := Recognize([]byte(s)); is != "" || takes != "" {
-			t.Errorf("%q is %q: %q", s, is, takes)
+			t.Errorf("%q: got %q, for %q; want it not recognized", s, is, takes)
 		}
 	}
 }

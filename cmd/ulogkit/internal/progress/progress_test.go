@@ -19,7 +19,7 @@ func TestMeter(t *testing.T) {
 		time.Sleep(Quiet - time.Millisecond)
 		m.Add(500, 3)
 		if screen.Len() > 0 {
-			t.Errorf("within a second: %q, want Len none", &screen)
+			t.Errorf("within a second: got %q, want nothing drawn", &screen)
 		}
 
 		time.Sleep(time.Second)
@@ -28,7 +28,7 @@ func TestMeter(t *testing.T) {
 		m.Add(0, 0)
 		for _, want := range []string{"decoding, 10 records", "50%", "2.0/4.0 kB", "[2s:"} {
 			if !strings.Contains(screen.String(), want) {
-				t.Errorf("%q lacks %q", &screen, want)
+				t.Errorf("got %q, want %q in it", &screen, want)
 			}
 		}
 
@@ -36,7 +36,7 @@ func TestMeter(t *testing.T) {
 		m.Done()
 		m.Done()
 		if s := screen.String(); !strings.HasSuffix(s, "\r") {
-			t.Errorf("the line is not clean: %q", s[max(0, len(s)-40):])
+			t.Errorf("got %q at the end, want the line cleaned", s[max(0, len(s)-40):])
 		}
 	})
 }
@@ -53,7 +53,7 @@ func TestRecords(t *testing.T) {
 		m.Add(0, 0)
 		for _, want := range []string{"extracting, 2.5 MB", "25%", "10/40", "records/", "[3s:"} {
 			if !strings.Contains(screen.String(), want) {
-				t.Errorf("%q lacks %q", &screen, want)
+				t.Errorf("got %q, want %q in it", &screen, want)
 			}
 		}
 		m.Done()
@@ -70,11 +70,11 @@ func TestNothingIsDrawnBeside(t *testing.T) {
 		time.Sleep(3 * Quiet)
 		synctest.Wait()
 		if screen.Len() > 0 {
-			t.Errorf("got %q though nothing was done meanwhile", &screen)
+			t.Errorf("got %q though nothing was done meanwhile, want nothing drawn", &screen)
 		}
 		m.Add(500, 0)
 		if !strings.Contains(screen.String(), "reading") {
-			t.Errorf("got %q after a second", &screen)
+			t.Errorf("got %q after a second, want \"reading\" in it", &screen)
 		}
 		m.Done()
 	})
@@ -96,7 +96,7 @@ func TestWatch(t *testing.T) {
 		synctest.Wait()
 		io.WriteString(m.Above(&screen), "trouble\n")
 		if s := screen.String(); !strings.Contains(s, "/40") || !strings.HasSuffix(s, "\rtrouble\n") {
-			t.Errorf("drew %q", s)
+			t.Errorf("got %q, want \"/40\" in it, and the line cleaned before \"trouble\" at its end", s)
 		}
 
 		stop()
@@ -104,7 +104,7 @@ func TestWatch(t *testing.T) {
 		before := screen.Len()
 		time.Sleep(2 * time.Second)
 		if synctest.Wait(); screen.Len() > before {
-			t.Errorf("goes on: %q", screen.String()[before:])
+			t.Errorf("got %q after the end, want nothing", screen.String()[before:])
 		}
 	})
 }
@@ -117,11 +117,11 @@ func TestNobodyWatches(t *testing.T) {
 	m.Done()
 	m.Watch(func() (int64, int64) { return 0, 0 })()
 	if NewRecords(nil, "decoding", 1) != nil || m.Above(io.Discard) != io.Discard {
-		t.Error("a writer is wrapped for nobody")
+		t.Error("got a meter or a wrapped writer though nobody watches, want neither")
 	}
 	r := strings.NewReader("x")
 	if m != nil || m.Reader(r) != io.Reader(r) {
-		t.Error("a reader is wrapped for nobody")
+		t.Error("got a meter or a wrapped reader though nobody watches, want neither")
 	}
 }
 
@@ -129,7 +129,7 @@ func TestNobodyWatches(t *testing.T) {
 func TestReaders(t *testing.T) {
 	m := New(io.Discard, "reading", -1)
 	if b, err := io.ReadAll(m.Reader(strings.NewReader("four"))); string(b) != "four" || err != nil {
-		t.Errorf("got %q, %v, want b \"four\"", b, err)
+		t.Errorf("got %q, error %v; want %q", b, err, "four")
 	}
 	f := m.File(struct {
 		*strings.Reader

@@ -58,12 +58,12 @@ func TestEachFaultAndCaseIsNamed(t *testing.T) {
 	}
 	for n := range faults {
 		if f := fmt.Sprintf("F%02d", n+1); !named[f] {
-			t.Errorf("no test names the fault %s", f)
+			t.Errorf("got no test that names the fault %s, want one", f)
 		}
 	}
 	for _, c := range cases {
 		if !strings.Contains(tests.String(), c) {
-			t.Errorf("no test names the case %s", c)
+			t.Errorf("got no test that names the case %s, want one", c)
 		}
 	}
 }

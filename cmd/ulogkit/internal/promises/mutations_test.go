@@ -90,7 +90,7 @@ func (m *mutation) hasTest(t *testing.T) bool {
 func TestListIsOfThisCode(t *testing.T) {
 	list, stale := all(), 0
 	if len(list) < 100 {
-		t.Fatalf("got %d lines, want all", len(list))
+		t.Fatalf("got %d lines, want at least 100", len(list))
 	}
 	for _, m := range list {
 		if name, _ := m.find(t); name == "" {
@@ -102,7 +102,7 @@ func TestListIsOfThisCode(t *testing.T) {
 		}
 	}
 	if stale > len(list)/20 {
-		t.Errorf("%d of %d lines are not up to date", stale, len(list))
+		t.Errorf("got %d of %d lines that are not up to date, want at most %d", stale, len(list), len(list)/20)
 	}
 }
 
@@ -141,10 +141,10 @@ const attempts = 3
 func (m *mutation) try(t *testing.T) {
 	name, content := m.find(t)
 	if name == "" {
-		t.Fatalf("%s: %q does not stand there once: say anew which line keeps the promise", m.file, m.old)
+		t.Fatalf("%s: got %q not there or not once, want it once: say anew which line keeps the promise", m.file, m.old)
 	}
 	if !m.hasTest(t) {
-		t.Fatalf("there is no test %s in %s", m.test, m.pkg())
+		t.Fatalf("got no test %s in %s, want one", m.test, m.pkg())
 	}
 	dir := t.TempDir()
 	changed := filepath.Join(dir, "changed.go")
@@ -175,7 +175,7 @@ func (m *mutation) try(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("%s: %s passes without it, want it to fail", m.file, m.test)
+	t.Errorf("%s: got no failure of %s without the line, want one", m.file, m.test)
 }
 
 // anchored makes the pattern of one test and its parts.

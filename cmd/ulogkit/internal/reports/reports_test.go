@@ -50,7 +50,7 @@ func TestReadByteOrderMark(t *testing.T) {
 	for name, b := range map[string][]byte{"UTF-8": []byte(text), "UTF-16, little": little, "UTF-16, big": big} {
 		batches, partly, bad := Read[telemetry.Event](b)
 		if partly != nil || bad != nil || len(batches) != 1 || len(batches[0]) != 2 || batches[0][0].Serial != "Gerät 😀" || batches[0][1].Serial != "B" {
-			t.Errorf("%s: got %+v, %v, %v", name, batches, partly, bad)
+			t.Errorf("%s: got %+v, %v, %v; want one batch of \"Gerät 😀\" and B, and no errors", name, batches, partly, bad)
 		}
 	}
 	for _, s := range []string{"", "\ufeff", "\xff\xfe", "\xff\xfe\n", "\xfe\xff\x00\n", "\n \n"} {
@@ -75,7 +75,7 @@ func TestReadSplits(t *testing.T) {
 	for _, devices := range batches {
 		b, err := telemetry.EncodeBatch(devices)
 		if err != nil || telemetry.CheckSize(b) != nil {
-			t.Fatalf("%d bytes, %v", len(b), err)
+			t.Fatalf("got %d bytes, errors %v and %v; want a batch of a size that can be sent", len(b), err, telemetry.CheckSize(b))
 		}
 		for _, d := range devices {
 			n += len(d.Samples)
@@ -83,7 +83,7 @@ func TestReadSplits(t *testing.T) {
 	}
 
 	if n != 20_000 || len(batches) < 2 {
-		t.Errorf("got %d events in %d batches", n, len(batches))
+		t.Errorf("got %d events in %d batches, want 20000 in at least 2", n, len(batches))
 	}
 }
 
@@ -97,7 +97,7 @@ func TestReadTellsWhatIsNotSent(t *testing.T) {
 {"device_serial":"A","name":"t","value":1e300}
 `))
 	if len(batches) != 1 || bad != nil || partly == nil {
-		t.Fatalf("got %d batches, %v, %v", len(batches), partly, bad)
+		t.Fatalf("got %d batches, told %v, error %v; want one batch, what is not sent told, no error", len(batches), partly, bad)
 	}
 	want := `line 2: "unit" not sent: what is sent is device_serial, app_id, name, value, timestamp
 line 4: "room" not sent: what is sent is device_serial, app_id, metrics
@@ -108,7 +108,7 @@ the value 9007199254740993 was sent as 9007199254740992, the nearest number of 5
 
 	_, partly, bad = Read[telemetry.Event]([]byte(`{"device_serial":"A","type":"door","why":"wind"}`))
 	if bad != nil || partly == nil || !strings.HasPrefix(partly.Error(), `line 1: "why" not sent`) {
-		t.Errorf("got %v, %v", partly, bad)
+		t.Errorf("got told %v, error %v; want %q told, no error", partly, bad, `line 1: "why" not sent`)
 	}
 	for number, want := range map[string]bool{"0": true, "-9007199254740993": false, "18446744073709551615": false, "18446744073709551616": true, "1_000": true, "+5": true, "1.5": true, "007": true} {
 		if Exact(number) != want {

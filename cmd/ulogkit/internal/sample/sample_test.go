@@ -58,7 +58,7 @@ func TestLogIsTheSameForTheSameSeed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(a, b) || bytes.Equal(a, c) {
-				t.Fatalf("version %d: same seed equal: %v; other seed equal: %v", version, bytes.Equal(a, b), bytes.Equal(a, c))
+				t.Fatalf("version %d: got the same seed equal: %v, another seed equal: %v; want true and false", version, bytes.Equal(a, b), bytes.Equal(a, c))
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func TestLogHoldsWhatRealOnesHold(t *testing.T) {
 			levels[p.Level()]++
 			text, known := linked().formats[p.FmtAddr()]
 			if !known {
-				t.Errorf("no format string at 0x%08x", p.FmtAddr())
+				t.Errorf("got no format string at 0x%08x, want one", p.FmtAddr())
 			}
 			if want := strings.Count(strings.ReplaceAll(text, "%%", ""), "%"); p.NumArgs() != want {
 				t.Errorf("%q has %d arguments, want %d", text, p.NumArgs(), want)
@@ -91,7 +91,8 @@ func TestLogHoldsWhatRealOnesHold(t *testing.T) {
 			}
 		})
 		if n != 500 || len(levels) != 6 || len(types) != 8 || dropped == 0 {
-			t.Errorf("version %d: %d frames, levels %v, types %v, %d dropped strings", version, n, levels, types, dropped)
+			t.Errorf("version %d: got %d frames, levels %v, types %v, %d dropped strings; want 500, 6 levels, 8 types, some dropped",
+				version, n, levels, types, dropped)
 		}
 	}
 }
@@ -109,7 +110,7 @@ func TestBootBannerHasEveryArgumentType(t *testing.T) {
 		}
 	})
 	if len(types) != 8 {
-		t.Errorf("the banner has the types %v", types)
+		t.Errorf("got the types %v in the banner, want 8", types)
 	}
 }
 
@@ -121,15 +122,15 @@ func TestLevelIsALowestLevel(t *testing.T) {
 		}
 		n := records(t, log, func(_ format.Frame, p format.Payload) {
 			if p.Level() < lowest {
-				t.Errorf("level %v in a log from %v up", p.Level(), lowest)
+				t.Errorf("got level %v, want %v or above", p.Level(), lowest)
 			}
 		})
 		if n != 60 {
-			t.Errorf("from %v up: %d frames", lowest, n)
+			t.Errorf("from %v up: got %d frames, want 60", lowest, n)
 		}
 	}
 	if _, err := mustDevice(t, 3, 1).Log(1, format.LevelMetric+1); err == nil {
-		t.Error("a level above metric gives no error")
+		t.Error("got no error of a level above metric, want one")
 	}
 }
 
@@ -156,7 +157,7 @@ func TestFramesContinueFromLogToLog(t *testing.T) {
 		records(t, log, func(f format.Frame, _ format.Payload) { tick += f.TickDelta })
 		l, _, _ := format.ParseLog(log)
 		if report, _, _ := l.Clock(); tick > report || report-tick > TickRateHz {
-			t.Errorf("last frame at tick %d, report at tick %d", tick, report)
+			t.Errorf("got the last frame at tick %d, want it within a second before the report at tick %d", tick, report)
 		}
 	}
 }
@@ -198,10 +199,10 @@ func TestCoreDumpIsGood(t *testing.T) {
 	}
 
 	if string(d.Header.DeviceSerial()) != "S-1" || string(d.Header.GitHash()) != string(info.GitHash) {
-		t.Errorf("serial %q, git hash %q", d.Header.DeviceSerial(), d.Header.GitHash())
+		t.Errorf("got serial %q, git hash %q; want S-1, %q", d.Header.DeviceSerial(), d.Header.GitHash(), info.GitHash)
 	}
 	if faults := c.FaultRegisters(); faults == nil || faults.BFAR() != c.Registers.R0() {
-		t.Errorf("fault registers %v", faults)
+		t.Errorf("got fault registers %v, want some with BFAR 0x%08x", faults, c.Registers.R0())
 	}
 
 	info.DeviceSerial = bytes.Repeat([]byte("x"), 100)

@@ -64,17 +64,17 @@ func FuzzParseConfig(f *testing.F) {
 		values, err := parseConfig(b)
 		at := (*lineError)(nil)
 		if err != nil && (!errors.As(err, &at) || at.line < 1 || at.column < 0 || at.line > 1+strings.Count(string(b), "\n") || values != nil) {
-			t.Fatalf("%q: got %q, %v", b, values, err)
+			t.Fatalf("%q: got %q, error %v; want no values, and an error at a place of the file", b, values, err)
 		}
 		for key, value := range values {
 			if _, ok := settable[key]; !ok || strings.ContainsAny(value, "\n") {
-				t.Fatalf("%q: got %q = %q", b, key, value)
+				t.Fatalf("%q: got %q = %q, want a setting that there is, and one line", b, key, value)
 			}
 			// What a value says in quotes it says again.
 			if !strings.ContainsAny(value, "\"\r") && utf8.ValidString(value) {
 				again, err := parseConfig([]byte(key + " = \"" + value + "\""))
 				if err != nil || again[key] != value {
-					t.Fatalf("%q in quotes: got %q, %v", value, again, err)
+					t.Fatalf("%q in quotes: got %q, error %v; want it as it is", value, again, err)
 				}
 			}
 		}
@@ -99,10 +99,10 @@ func TestGitHashesAreHexadecimal(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := s.Device(flags); (err == nil) != good {
-			t.Errorf("%q: got %v", hash, err)
+			t.Errorf("%q: got error %v, want none: %v", hash, err, good)
 		}
 		if _, err := s.Firmware(flags); (err == nil) != good {
-			t.Errorf("%q of firmware: got %v", hash, err)
+			t.Errorf("%q of firmware: got error %v, want none: %v", hash, err, good)
 		}
 	}
 }
@@ -131,14 +131,14 @@ func TestHomeThatCannotBeRead(t *testing.T) {
 	}
 	_, notices, err := loadAt(t, home, "--customer", "1")
 	if err != nil || len(notices) != 1 || !strings.Contains(notices[0].Error(), "it is left out") {
-		t.Errorf("got %v, notices %v, want one that the file is left out", err, notices)
+		t.Errorf("got error %v, notices %v; want no error, and one notice that the file is left out", err, notices)
 	}
 
 	if _, _, err := loadAt(t, home, "--config", filepath.Join(dir, "config")); err == nil {
-		t.Error("a file that was named is left out")
+		t.Error("got no error of a file that was named and cannot be read, want one")
 	}
 	if _, notices, err := loadAt(t, "", "--customer", "1"); err != nil || notices != nil {
-		t.Errorf("without HOME: got %v, notices %v", err, notices)
+		t.Errorf("without HOME: got error %v, notices %v; want neither", err, notices)
 	}
 
 	if runtime.GOOS == "windows" || os.Getuid() == 0 {
@@ -187,7 +187,8 @@ func TestTokensInMemory(t *testing.T) {
 		s := &Settings{store: c.store}
 		store, err := s.Store(said.logger())
 		if (err != nil) != c.fail || (store == nil) != c.fail || strings.Contains(said.String(), "kept in memory") != c.told {
-			t.Errorf("%s: got %v, %v, said %q", name, store, err, said.String())
+			t.Errorf("%s: got store %v, error %v, said %q; want an error: %v, told that tokens are kept in memory: %v",
+				name, store, err, said.String(), c.fail, c.told)
 		}
 		if c.fail && !errors.Is(err, mqttv5.ErrConfig) {
 			t.Errorf("%s: got %v, want ErrConfig", name, err)
@@ -195,9 +196,9 @@ func TestTokensInMemory(t *testing.T) {
 	}
 
 	if _, err := os.Stat("none"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file called none: %v", err)
+		t.Errorf("got error %v of a file called none, want %v", err, fs.ErrNotExist)
 	}
 	if b, err := os.ReadFile(foreign); err != nil || string(b) != "\x7fELF" {
-		t.Errorf("the file of others holds %q, %v", b, err)
+		t.Errorf("got %q in the file of others, error %v; want %q", b, err, "\x7fELF")
 	}
 }

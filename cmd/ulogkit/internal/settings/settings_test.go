@@ -54,7 +54,7 @@ func TestFlagBeforeEnvironmentBeforeFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.customer != "flag" || s.group != "env" || s.device.ApplicationID != 16 {
-		t.Errorf("customer %q, group %q, application %d", s.customer, s.group, s.device.ApplicationID)
+		t.Errorf("got customer %q, group %q, application %d; want flag, env, 16", s.customer, s.group, s.device.ApplicationID)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		}
 		for _, flags := range []*pflag.FlagSet{fromEnv, fromFile} {
 			if got := flags.Lookup(name); got == nil || got.Value.String() != value || !got.Changed {
-				t.Errorf("%s (a file name: %v) is %v", name, isFile, got)
+				t.Errorf("%s (a file name: %v): got flag %+v, want it changed to %q", name, isFile, got, value)
 			}
 		}
 	}
@@ -88,13 +88,13 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	s.AddDeviceFlags(flags)
 	flags.VisitAll(func(f *pflag.Flag) {
 		if _, ok := settable[f.Name]; !ok && f.Name != "config" {
-			t.Errorf("--%s cannot be set in the environment and the file", f.Name)
+			t.Errorf("got no setting for --%s, want it in the environment and the file", f.Name)
 		}
 	})
 
 	for _, name := range []string{"--config", "ULOGKIT_CONFIG", "~/.config/ulogkit/config"} {
 		if !strings.Contains(Help, name) {
-			t.Errorf("the help does not say that %s names the configuration file", name)
+			t.Errorf("got no %s in the help, want it named as the configuration file", name)
 		}
 	}
 }
@@ -112,7 +112,7 @@ func TestConnectionIsTunedByFlags(t *testing.T) {
 
 	got := cfg.Tuning
 	if got.ClientID != "me" || got.KeepAlive != 5*time.Second || got.Proxy != "socks5://p:1" || got.PublishesPerSecond != -1 || got.BytesPerSecond != 1000 {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want ClientID me, KeepAlive 5s, Proxy socks5://p:1, PublishesPerSecond -1, BytesPerSecond 1000", got)
 	}
 	s, _, err = load(t, []string{"--customer", "1", "--insecure-plaintext"}, nil, "")
 	if err != nil {
@@ -141,7 +141,7 @@ func TestTimeoutIsTheConnections(t *testing.T) {
 	}
 	s, _, err := load(t, nil, map[string]string{"ULOGKIT_TIMEOUT": "3s"}, "timeout = 4s\n")
 	if err != nil || s.timeout != 3*time.Second {
-		t.Errorf("the connection's is %v, error %v", s.timeout, err)
+		t.Errorf("got timeout %v of the connection, error %v; want 3s", s.timeout, err)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestFileNamesAreRelativeToTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s.cert != filepath.Join(dir, "a.crt") || s.key != "/k.pem" || !strings.HasSuffix(s.ca, "/ca.pem") || strings.Contains(s.ca, "~") {
-			t.Errorf("cert %q, key %q, ca %q", s.cert, s.key, s.ca)
+			t.Errorf("got cert %q, key %q, ca %q; want %q, /k.pem, and a ca without ~ that ends in /ca.pem", s.cert, s.key, s.ca, filepath.Join(dir, "a.crt"))
 		}
 	}
 }
@@ -234,7 +234,7 @@ func TestClient(t *testing.T) {
 			continue
 		}
 		if err != nil || cfg.Broker != c.host || cfg.Port != c.port || cfg.TokenTimeout != 15*time.Second {
-			t.Errorf("%v: %+v, error %v, want Broker %v, Port %v and TokenTimeout %v", c.args, cfg, err, c.host, c.port, 15*time.Second)
+			t.Errorf("%v: got %+v, error %v; want Broker %v, Port %v and TokenTimeout %v", c.args, cfg, err, c.host, c.port, 15*time.Second)
 		}
 	}
 }
