@@ -35,7 +35,7 @@ func TestCaptureOfAnInterface(t *testing.T) {
 	const want = `connect, client "watched-here"`
 	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(out.String(), want); {
 		if time.Now().After(deadline) {
-			t.Fatalf("got\n%s\n%s", out, errs)
+			t.Fatalf("got no %s in two minutes, want one in:\n%s\n%s", want, out, errs)
 		}
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -54,9 +54,9 @@ func TestCaptureOfAnInterface(t *testing.T) {
 	select {
 	case <-done:
 		if !strings.Contains(errs.String(), "lo: interrupted: ") {
-			t.Errorf("got %q", errs.String())
+			t.Errorf("got %q on stderr, want %q in it", errs.String(), "lo: interrupted: ")
 		}
 	case <-time.After(2 * time.Minute):
-		t.Fatal("it goes on")
+		t.Fatal("got no end within two minutes of the interrupt, want one")
 	}
 }

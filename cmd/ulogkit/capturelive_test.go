@@ -77,7 +77,7 @@ func TestCaptureOfAPipe(t *testing.T) {
 		}
 		out.await(t, `connect, client "dev"`)
 		if strings.Contains(out.String(), "connack") {
-			t.Fatalf("got\n%s", out)
+			t.Fatalf("got a connack before it was fed, want none:\n%s", out)
 		}
 		if _, err := feed.Write(file[connected:]); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestCaptureOfAPipe(t *testing.T) {
 				t.Errorf("interrupt %v: got exit code %d, want 0; %s", interrupt, code, errs)
 			}
 		case <-time.After(2 * time.Minute):
-			t.Fatalf("interrupt %v: it goes on", interrupt)
+			t.Fatalf("interrupt %v: got no end in two minutes, want one", interrupt)
 		}
 		const summary = "-: interrupted: 12 packets, 1 connection, 4 packets of MQTT, lossless\n"
 		if got := errs.String(); interrupt && got != summary || !interrupt && got != "" {

@@ -44,6 +44,6 @@ func TestCloudConfigIsNotWrittenThroughALink(t *testing.T) {
 		t.Errorf("got %v of a link to nothing, want a refusal", err)
 	}
 	if _, err := os.Lstat(victim); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file was made through the link: %v", err)
+		t.Errorf("got error %v for the target of the link, want %v: nothing was to be made there", err, fs.ErrNotExist)
 	}
 }

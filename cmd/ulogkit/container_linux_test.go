@@ -31,7 +31,7 @@ func TestContainer(t *testing.T) {
 	build := regexp.MustCompile(`(?m)^RUN CGO_ENABLED=0 (go build .*) -o /ulogkit (\./cmd/ulogkit)`).FindStringSubmatch(file)
 	entry := regexp.MustCompile(`(?m)^ENTRYPOINT (\[.*\])$`).FindStringSubmatch(file)
 	if build == nil || entry == nil || !strings.Contains(file, "COPY --from=build --chown=65532:65532 /state /state") || !strings.Contains(file, "USER 65532:65532") {
-		t.Fatalf("the Containerfile is another than this test knows:\n%s", file)
+		t.Fatalf("got another Containerfile than this test knows, want a build, an entry point, /state and the user 65532:65532 in it:\n%s", file)
 	}
 	var args []string
 	if err := json.Unmarshal([]byte(entry[1]), &args); err != nil {
@@ -43,7 +43,7 @@ func TestContainer(t *testing.T) {
 	cmd := exec.Command("go", append(strings.Fields(build[1])[1:], "-o", filepath.Join(image, "ulogkit"), build[2])...)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("got error %v of the build, want none:\n%s", err, out)
 	}
 	program, err := elf.Open(filepath.Join(image, "ulogkit"))
 	if err != nil {
@@ -51,7 +51,7 @@ func TestContainer(t *testing.T) {
 	}
 	libraries, err := program.ImportedLibraries()
 	if err != nil || len(libraries) > 0 || program.Section(".interp") != nil {
-		t.Errorf("the program needs %q, error %v", libraries, err)
+		t.Errorf("got a program with the libraries %q and an interpreter: %v, error %v; want neither", libraries, program.Section(".interp") != nil, err)
 	}
 	program.Close()
 	for _, dir := range []string{"state", "state/spool"} {
@@ -68,7 +68,7 @@ func TestContainer(t *testing.T) {
 	// The address of the entry point is that of the machine; here it is loopback.
 	i := slices.Index(args, "0.0.0.0:9101")
 	if i < 0 {
-		t.Fatalf("the entry point does not listen: %q", args)
+		t.Fatalf("got the entry point %q, want it to listen on 0.0.0.0:9101", args)
 	}
 	args[i] = "127.0.0.1:0"
 	said := newWatched()
@@ -93,7 +93,7 @@ func TestContainer(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the file stays in the spool:\n%s", said)
+			t.Fatalf("got the file still in the spool after two minutes, want it taken:\n%s", said)
 		}
 	}
 	res, err := http.Get(health + "/healthz")
@@ -102,13 +102,13 @@ func TestContainer(t *testing.T) {
 	}
 	res.Body.Close()
 	if res.StatusCode != http.StatusServiceUnavailable { // a record waits, and there is no broker
-		t.Errorf("health is %s", res.Status)
+		t.Errorf("got health %s, want %d while a record waits", res.Status, http.StatusServiceUnavailable)
 	}
 	if err := gw.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := gw.Wait(); err != nil {
-		t.Errorf("the gateway ended with %v\n%s", err, said)
+		t.Errorf("got end %v of the gateway, want none but success:\n%s", err, said)
 	}
 	if _, err := os.Stat(filepath.Join(image, "state", "outbox", "outbox.db")); err != nil {
 		t.Error(err)

@@ -46,7 +46,7 @@ func TestCrashScreen(t *testing.T) {
 					}
 				}
 				if n := strings.Count(out.String(), "\n"); !s.all && width > 90 && n > lines {
-					t.Errorf("%s: %d lines:\n%s", path, n, out.String())
+					t.Errorf("%s, %d columns: got %d lines, want at most %d:\n%s", path, width, n, lines, out.String())
 				}
 			}
 		}
@@ -74,6 +74,6 @@ func TestRecursionWithoutEnd(t *testing.T) {
 	out.Reset()
 	s.all = true
 	if s.backtrace(&out, row); strings.Count(out.String(), "\n") != 103 || !strings.Contains(out.String(), "recurse+28\n  ... 5000 frames left out\n  #5100 ") {
-		t.Errorf("with --all:\n%s", out.String())
+		t.Errorf("with --all: got %d lines, want 103, and two calls around the frames left out:\n%s", strings.Count(out.String(), "\n"), out.String())
 	}
 }

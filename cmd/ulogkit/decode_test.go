@@ -22,7 +22,7 @@ func TestDecodeContract(t *testing.T) {
 	}
 	for _, name := range strings.Fields("elf json level module grep follow") {
 		if cmd.Flags().Lookup(name) == nil {
-			t.Errorf("decode has no flag --%s", name)
+			t.Errorf("got no flag --%s of decode, want it", name)
 		}
 	}
 }
@@ -73,15 +73,15 @@ func TestDecodeFollow(t *testing.T) {
 			grow() // the decoder waits at the end of the file
 		}
 		if !lines.Scan() {
-			t.Fatalf("ended after %d lines: %s", i, stderr.String())
+			t.Fatalf("got %d lines before the end, want 10: %s", i, stderr.String())
 		}
 	}
 
 	cancel()
 	for lines.Scan() {
-		t.Errorf("one line more: %s", lines.Text())
+		t.Errorf("got one line more, want 10: %s", lines.Text())
 	}
 	if c := <-code; c != 0 {
-		t.Errorf("exit code %d: %s, want 0", c, stderr.String())
+		t.Errorf("got exit code %d, want 0: %s", c, stderr.String())
 	}
 }

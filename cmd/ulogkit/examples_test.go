@@ -35,7 +35,7 @@ func TestNewcomersFindExamples(t *testing.T) {
 		stable = append(stable, strings.Split(m[1], ", ")...)
 	}
 	if len(stable) < 15 {
-		t.Fatalf("found %d stable packages", len(stable))
+		t.Fatalf("got %d stable packages, want at least 15", len(stable))
 	}
 
 	// What is shown elsewhere is shown: a package's example may use another's door.
@@ -44,7 +44,7 @@ func TestNewcomersFindExamples(t *testing.T) {
 	for _, dir := range stable {
 		for name, text := range examplesOf(t, dir, doors) {
 			if !strings.Contains(text, "Output:") && !strings.HasPrefix(name, "file ") {
-				t.Errorf("%s: %s is not run, since it does not say what it prints", dir, name)
+				t.Errorf("%s: got no output in %s, want what it prints, so that it is run", dir, name)
 			}
 			for _, call := range regexp.MustCompile(`\b[a-z0-9]+\.[A-Z]\w*|\b[A-Z]\w*\(`).FindAllString(text, -1) {
 				if !strings.Contains(call, ".") {
@@ -59,7 +59,7 @@ func TestNewcomersFindExamples(t *testing.T) {
 		for _, name := range doors[dir] {
 			call := filepath.Base(dir) + "." + name
 			if !shown[call] && withoutExample[call] == "" {
-				t.Errorf("no example walks through %s of %s", name, dir)
+				t.Errorf("got no example that walks through %s of %s, want one", name, dir)
 			}
 		}
 	}
@@ -111,7 +111,7 @@ func examplesOf(t *testing.T, dir string, doors map[string][]string) map[string]
 	}
 
 	if len(examples) == 0 && len(doors[dir]) > 0 {
-		t.Errorf("%s has no example", dir)
+		t.Errorf("got no example of %s, want one", dir)
 	}
 
 	return examples

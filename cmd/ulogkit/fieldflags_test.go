@@ -43,7 +43,7 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 	}
 	for field, flag := range fieldFlags {
 		if !flags[flag] {
-			t.Errorf("%s: there is no flag %s", field, flag)
+			t.Errorf("%s: got no flag %s of any command, want it", field, flag)
 		}
 	}
 
@@ -60,9 +60,9 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		for _, m := range camel.FindAllStringSubmatch(literal, -1) {
 			switch isField := strings.Contains(" "+known+" ", " "+m[3]+" "); {
 			case m[2] != "" && !isField:
-				t.Errorf("%q: which flag sets the field %s?", literal, m[3])
+				t.Errorf("%q: got no flag that sets the field %s, want one in the list", literal, m[3])
 			case m[2] == "" && isField && strings.Contains(literal, " ") && !strings.Contains(literal, ": value"):
-				t.Errorf("%q: name it \"field %s\", so that the command line can say its flag", literal, m[3])
+				t.Errorf("%q: got %s, want \"field %s\", so that the command line can say its flag", literal, m[3], m[3])
 			case m[2] != "":
 				said++
 			}

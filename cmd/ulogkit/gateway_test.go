@@ -33,7 +33,7 @@ func TestGatewayFilesNameFlags(t *testing.T) {
 				known = known || cmd.Flags().Lookup(m[1]) != nil && (cmd.Name() == "gateway" || name == "README.md")
 			}
 			if !known && m[1] != "from" && m[1] != "chown" { // of a Containerfile's own COPY
-				t.Errorf("%s: no flag --%s", name, m[1])
+				t.Errorf("%s: got --%s, want only flags that there are", name, m[1])
 			}
 		}
 	}
@@ -44,7 +44,7 @@ func TestGatewayUnit(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("systemd-analyze is missing")
+			t.Fatalf("got error %v, want systemd-analyze to be installed in CI", err)
 		}
 		t.Skip("systemd-analyze is missing")
 	}
@@ -63,11 +63,11 @@ func TestGatewayUnit(t *testing.T) {
 	}
 
 	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || strings.Contains(string(out), file) {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+		t.Errorf("got error %v of systemd-analyze verify, want none, and no word of the unit in:\n%s", err, out)
 	}
 	out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", file).CombinedOutput()
 	if err != nil {
-		t.Errorf("exposure above 2.0: %v\n%s", err, out)
+		t.Errorf("got error %v of systemd-analyze security, want an exposure of at most 2.0:\n%s", err, out)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestGatewayWalk(t *testing.T) {
 	}
 	for _, address := range []string{"127.0.0.1:8883", "127.0.0.1:9101"} {
 		if !strings.Contains(script, address) {
-			t.Fatalf("the walk does not name %s", address)
+			t.Fatalf("got a walk without %s, want that in:\n%s", address, script)
 		}
 		script = strings.ReplaceAll(script, address, freeAddress(t))
 	}
@@ -104,7 +104,7 @@ func TestGatewayWalk(t *testing.T) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends what it has started
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("got error %v of the walk, want none:\n%s", err, out)
 	}
 	arrived := map[string]bool{}
 	err = filepath.WalkDir(filepath.Join(dir, "cloud", "received"), func(path string, e fs.DirEntry, err error) error {

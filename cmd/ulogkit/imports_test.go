@@ -117,14 +117,14 @@ func TestImportTable(t *testing.T) {
 		dir := directory(p.ImportPath)
 		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
 			if within(directory(path), "cmd") && !within(dir, "cmd") {
-				t.Errorf("%s imports %s; nobody imports cmd", dir, path)
+				t.Errorf("got %s importing %s, want nobody to import cmd", dir, path)
 			}
 		}
 
 		i := slices.IndexFunc(importTable, func(r rule) bool { return within(dir, r.dir) })
 		if i < 0 {
 			if !within(dir, "cmd") {
-				t.Errorf("%s is not in the import table", dir)
+				t.Errorf("got no line for %s in the import table, want one", dir)
 			}
 			continue
 		}
@@ -132,7 +132,7 @@ func TestImportTable(t *testing.T) {
 		checked[importTable[i].dir] = true
 		for _, path := range p.Imports {
 			if !importTable[i].allows(path) {
-				t.Errorf("%s imports %s, which the table does not allow", dir, path)
+				t.Errorf("got %s importing %s, want only what the table allows", dir, path)
 			}
 		}
 
@@ -140,14 +140,14 @@ func TestImportTable(t *testing.T) {
 		// know each other even there.
 		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
 			if other := directory(path); within(dir, "wire") && within(other, "mqttv5") || within(dir, "mqttv5") && within(other, "wire") {
-				t.Errorf("a test of %s imports %s; the two do not know each other", dir, path)
+				t.Errorf("got a test of %s importing %s, want the two not to know each other", dir, path)
 			}
 		}
 	}
 
 	for _, dir := range []string{"spec", "format", "format/crash", "mqttv5", "mqttv5/internal/link", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/ingest/otlp", "wire"} {
 		if !checked[dir] {
-			t.Errorf("found no package in %s", dir)
+			t.Errorf("got no package in %s, want at least one", dir)
 		}
 	}
 }
@@ -167,7 +167,7 @@ func TestOutboxAndTokensKnowNoMQTT(t *testing.T) {
 		for _, path := range packages {
 			for _, unknown := range []string{paho, mochi, modulePath + "/mqttv5/internal/link"} {
 				if within(path, unknown) {
-					t.Errorf("%s or a test of it reaches %s", dir, path)
+					t.Errorf("got %s or a test of it reaching %s, want neither to", dir, path)
 				}
 			}
 		}
@@ -225,7 +225,7 @@ func listPackages(t *testing.T) []goPackage {
 	out, err := cmd.Output()
 	if err != nil {
 		if status := (*exec.ExitError)(nil); errors.As(err, &status) {
-			t.Fatalf("%v: %s", err, status.Stderr)
+			t.Fatalf("got error %v of go list, want none: %s", err, status.Stderr)
 		}
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestImportTableIsDocumented(t *testing.T) {
 
 	want.WriteString("| cmd | all |")
 	if table != want.String() {
-		t.Errorf("CONTRIBUTING.md has the table\n%s\nthe rules are\n%s", table, &want)
+		t.Errorf("got the table below in CONTRIBUTING.md\n%s\nwant that of the rules\n%s", table, &want)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestIngestContract(t *testing.T) {
 		}
 		for _, flag := range strings.Fields(flags) {
 			if cmd.Flags().Lookup(flag) == nil {
-				t.Errorf("%s has no --%s", name, flag)
+				t.Errorf("got no flag --%s of %s, want it", flag, name)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 		words := strings.Join(strings.Fields(page), " ")
 		for _, word := range strings.Fields(cmd.Long) {
 			if !strings.Contains(words, word) {
-				t.Errorf("%s: the page lacks %q of the help", cmd.CommandPath(), word)
+				t.Errorf("%s: got a page without %q, want every word of the help", cmd.CommandPath(), word)
 			}
 		}
 		for _, sub := range cmd.Commands() {
@@ -72,7 +72,7 @@ func TestManPagesKeepEveryWord(t *testing.T) {
 
 	lintPages(t, dir)
 	if b, err := os.ReadFile(filepath.Join(dir, "ulogkit-decode.1")); err != nil || !bytes.Contains(b, []byte("<missing>")) {
-		t.Errorf("the page of decode lacks <missing>, error %v", err)
+		t.Errorf("got a page of decode without <missing>, error %v; want the word in it", err)
 	}
 }
 
@@ -87,7 +87,7 @@ func lintPages(t *testing.T, dir string) {
 		path, err := exec.LookPath(reader[0])
 		if err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Errorf("no %s, which .ci/run installs", reader[0])
+				t.Errorf("got error %v, want %s, which .ci/run installs", err, reader[0])
 			}
 			t.Logf("no %s here to read the pages with", reader[0])
 			continue

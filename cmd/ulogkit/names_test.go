@@ -148,7 +148,7 @@ Everything that ends in ` + "`_seconds`" + ` is in seconds, in ` + "`_bytes`" + 
 		}
 		// The words of messages change more often than the table is written anew.
 		if !strings.HasPrefix(string(old), names) || lacks > 10 {
-			t.Error("mqttv5/NAMES.md is not that of the code; run \"go test ./cmd/ulogkit -run TestNames -args -update\"")
+			t.Errorf("got an mqttv5/NAMES.md that lacks %d lines, want that of the code but for 10 messages: run \"go test ./cmd/ulogkit -run TestNames -args -update\"", lacks)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func gathered(t *testing.T) (rows []string) {
 		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ", "), f.GetHelp()))
 	}
 	if len(rows) < 30 {
-		t.Errorf("found %d metrics", len(rows))
+		t.Errorf("got %d metrics, want at least 30", len(rows))
 	}
 	return rows
 }
@@ -212,7 +212,7 @@ func register(t *testing.T, registry *prometheus.Registry, cfg ingest.Config, na
 			}
 		}
 		if time.Since(begin) > 2*time.Minute {
-			t.Fatal("the worker has not registered its metrics")
+			t.Fatalf("got no %s of the worker in two minutes, want it registered", last)
 		}
 	}
 }
@@ -271,7 +271,7 @@ func logged(t *testing.T) (rows []string) {
 	}
 
 	if len(rows) < 20 {
-		t.Errorf("found %d messages", len(rows))
+		t.Errorf("got %d messages, want at least 20", len(rows))
 	}
 	slices.SortFunc(rows, cmp.Compare[string])
 	return slices.Compact(rows)
@@ -312,10 +312,10 @@ func TestTwoClientsInOneRegistry(t *testing.T) {
 	bare.MustRegister(mqttv5.NewCollector(one.client, nil))
 	err = bare.Register(mqttv5.NewCollector(two.client, nil))
 	if twice := (prometheus.AlreadyRegisteredError{}); !errors.As(err, &twice) || err.Error() != "duplicate metrics collector registration attempted" {
-		t.Errorf("without a label: got %v", err)
+		t.Errorf("without a label: got error %v, want %T", err, twice)
 	}
 	err = prometheus.WrapRegistererWith(prometheus.Labels{"client": "two"}, bare).Register(mqttv5.NewCollector(two.client, nil))
 	if err == nil || !strings.Contains(err.Error(), "different label names") {
-		t.Errorf("with a label on one only: got %v", err)
+		t.Errorf("with a label on one only: got error %v, want one that says \"different label names\"", err)
 	}
 }

@@ -96,11 +96,11 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 				target = name
 			}
 			if strings.HasPrefix(target, "..") {
-				t.Errorf("%s links to %s, outside the tree", name, link)
+				t.Errorf("%s: got a link to %s, outside the tree, want it inside", name, link)
 			} else if _, err := os.Stat(filepath.Join(root, target)); err != nil {
-				t.Errorf("%s links to %s, which is not there: %v", name, link, err)
+				t.Errorf("%s: got a link to %s, error %v; want it to be there", name, link, err)
 			} else if page, ok := documents[target]; fragment != "" && (!ok || !anchors(page)[fragment]) {
-				t.Errorf("%s links to %s, and there is no such heading", name, link)
+				t.Errorf("%s: got a link to %s, want a heading that is there", name, link)
 			}
 		}
 	}
@@ -114,13 +114,13 @@ func TestDocumentsLinkToPackagesThatExist(t *testing.T) {
 			if path, ok := strings.CutPrefix(link, "https://pkg.go.dev/"+modulePath+"/"); ok {
 				count++
 				if sources, err := filepath.Glob(filepath.Join(root, path, "*.go")); err != nil || len(sources) == 0 {
-					t.Errorf("%s links to package %s: no Go files", name, path)
+					t.Errorf("%s: got a link to package %s without Go files, want some", name, path)
 				}
 			}
 		}
 	}
 	if count < 8 {
-		t.Errorf("%d links to packages", count)
+		t.Errorf("got %d links to packages, want at least 8", count)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestReadmeLinksToEveryPage(t *testing.T) {
 			continue
 		}
 		if !slices.Contains(links(documents["README.md"]), name) {
-			t.Errorf("README.md does not link to %s", name)
+			t.Errorf("got no link to %s in README.md, want one", name)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestReadmeOrder(t *testing.T) {
 	}
 
 	if !regexp.MustCompile(`(?s)^# ulogkit\n\n[^.]*\.\n\n!\[[^]]+\]\(cmd/ulogkit/pictures/terminal.svg\)\n\n## Install`).MatchString(text) {
-		t.Error("it does not begin with one sentence and the picture")
+		t.Errorf("got another beginning of README.md, want one sentence and the picture: %.300q", text)
 	}
 	for _, path := range []string{"I have a .bin", "I run a gateway", "I ingest a fleet"} {
 		_, part, _ := strings.Cut(text, "## "+path+"\n")
@@ -180,7 +180,7 @@ func TestReadmeHasTheTableOfPython(t *testing.T) {
 	source := pages(t)["mqttv5/README.md"]
 	at := strings.Index(source, "| Python | here |")
 	if at < 0 {
-		t.Fatal("mqttv5/README.md has no table of Python's calls")
+		t.Fatal("got no table of Python's calls in mqttv5/README.md, want one")
 	}
 	table, _, _ := strings.Cut(source[at:], "\n\n")
 	table = relative.ReplaceAllString(table+"\n", "](mqttv5/$1")
@@ -188,7 +188,7 @@ func TestReadmeHasTheTableOfPython(t *testing.T) {
 	before, rest, begins := strings.Cut(text, pythonBegin)
 	old, after, ends := strings.Cut(rest, pythonEnd)
 	if !begins || !ends {
-		t.Fatal("README.md has no place for the table of Python's calls")
+		t.Fatal("got no place for the table of Python's calls in README.md, want the marks of one")
 	}
 
 	if *update && old != table {
@@ -200,7 +200,7 @@ func TestReadmeHasTheTableOfPython(t *testing.T) {
 	}
 
 	if old != table || bytes.Count([]byte(table), []byte("\n")) < 15 {
-		t.Error("README.md has another table of Python's calls than mqttv5/README.md: run \"make pictures\"")
+		t.Error("got another table of Python's calls in README.md, want that of mqttv5/README.md, with 15 lines or more: run \"make pictures\"")
 	}
 }
 
@@ -232,13 +232,13 @@ func TestTroubleshootingQuotesWhatIsSaid(t *testing.T) {
 
 	for _, m := range quotes {
 		if !strings.Contains(said.String(), m[1]) {
-			t.Errorf("nothing says %q", m[1])
+			t.Errorf("got no code that says %q, want one to", m[1])
 		}
 	}
 
 	for code, text := range map[int]string{0: "all is done", exitData: "data is bad", exitUsage: "wrong usage", exitNetwork: "the network"} {
 		if !strings.Contains(page, fmt.Sprintf("\n| %d | %s", code, text)) {
-			t.Errorf("exit code %d is not explained", code)
+			t.Errorf("got no line for exit code %d, want one that says %q", code, text)
 		}
 	}
 }
@@ -255,9 +255,9 @@ func TestGlossaryIsInOrder(t *testing.T) {
 		t.Fatalf("%d words, want at least 40", len(words))
 	}
 	if !slices.IsSorted(words) {
-		t.Errorf("not in order: %q", words)
+		t.Errorf("got words out of order, want them sorted: %q", words)
 	}
 	if n := len(slices.Compact(slices.Clone(words))); n != len(words) {
-		t.Errorf("%d of %d words are there twice", len(words)-n, len(words))
+		t.Errorf("got %d of %d words twice, want each once", len(words)-n, len(words))
 	}
 }

@@ -27,7 +27,7 @@ func picture(t *testing.T, name string, got []byte) {
 		return
 	}
 	if want, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the code draws (%v): run \"make pictures\" and look at it", name, err)
+		t.Errorf("%s: got another picture than the code draws, want the same (error %v): run \"make pictures\" and look at it", name, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestErrorsAreWrittenPrintable(t *testing.T) {
 		return errors.New("evil \x1b]0;PWNED\x07 text")
 	}})
 	if code := run(t.Context(), root, []string{"evil"}); code != exitData || strings.ContainsAny(stderr.String(), "\x1b\x07") || !strings.Contains(stderr.String(), "evil ?]0;PWNED? text") {
-		t.Errorf("exit code %d, printed %q", code, stderr.String())
+		t.Errorf("got exit code %d and %q, want %d and %q, nothing that steers a terminal", code, stderr.String(), exitData, "evil ?]0;PWNED? text")
 	}
 }
 
@@ -74,7 +74,8 @@ func TestWordsOfANATSServerAreWrittenPrintable(t *testing.T) {
 		root := newRoot()
 		root.SetErr(&stderr)
 		if code := run(t.Context(), root, args); code != exitNetwork || strings.ContainsAny(stderr.String(), "\x1b\x07") || !strings.Contains(stderr.String(), "evil ?]0;PWNED? ?[2J text") {
-			t.Errorf("%v: exit code %d, printed %q", args, code, stderr.String())
+			t.Errorf("%v: got exit code %d and %q, want %d and %q, nothing that steers a terminal",
+				args, code, stderr.String(), exitNetwork, "evil ?]0;PWNED? ?[2J text")
 		}
 	}
 }

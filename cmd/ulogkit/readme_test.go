@@ -29,7 +29,7 @@ func block(t *testing.T, text, language string, i int) string {
 	t.Helper()
 	blocks := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1)
 	if len(blocks) <= i {
-		t.Fatalf("README.md has %d blocks of %s", len(blocks), language)
+		t.Fatalf("got %d blocks of %s, want more than %d", len(blocks), language, i)
 	}
 	return blocks[i][1]
 }
@@ -67,7 +67,7 @@ func TestReadmeProgram(t *testing.T) {
 		`"gateway.key"`: fmt.Sprintf("%q, Broker: %q, Port: %d, CAFile: %q", cloud.KeyFile(), cloud.Host(), cloud.Port(), cloud.CAFile()),
 	} {
 		if strings.Count(program, name) != 1 {
-			t.Fatalf("the program does not name %s once", name)
+			t.Fatalf("got %s %d times in the program, want it once", name, strings.Count(program, name))
 		}
 		program = strings.Replace(program, name, replaced, 1)
 	}
@@ -78,7 +78,7 @@ func TestReadmeProgram(t *testing.T) {
 	build := exec.Command("go", "build", "-o", binary, source)
 	build.Dir = root // inside the module
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("got error %v of the build, want none:\n%s", err, out)
 	}
 	b, err := format.NewLogBuilder(3)
 	if err != nil {
@@ -104,10 +104,10 @@ func TestReadmeProgram(t *testing.T) {
 	run = exec.Command(binary)
 	run.Dir = dir
 	if out, err = run.CombinedOutput(); err == nil || !strings.Contains(string(out), "checksum") {
-		t.Errorf("with a damaged log the program ended with %v and printed %q", err, out)
+		t.Errorf("with a damaged log: got end %v and %q, want an error and \"checksum\"", err, out)
 	}
 	if got := cloud.Received(); len(got) != 1 || got[0].Err != nil || got[0].DeviceSerial != "SN-1" {
-		t.Errorf("the cloud received %+v", got)
+		t.Errorf("got %+v in the cloud, want one good log of SN-1", got)
 	}
 }
 
@@ -120,11 +120,11 @@ func TestReadmeListsTheCommands(t *testing.T) {
 	}
 	for _, cmd := range newRoot().Commands() {
 		if name := cmd.Name(); name != "help" && !cmd.Hidden && !listed[name] {
-			t.Errorf("cmd/ulogkit/README.md does not list %q", name)
+			t.Errorf("got no line for %q in cmd/ulogkit/README.md, want one", name)
 		}
 		delete(listed, cmd.Name())
 	}
 	for name := range listed {
-		t.Errorf("cmd/ulogkit/README.md lists %q, which does not exist", name)
+		t.Errorf("got a line for %q in cmd/ulogkit/README.md, want none: there is no such command", name)
 	}
 }

@@ -28,7 +28,7 @@ func visit(cmd *cobra.Command, f func(*cobra.Command)) {
 func TestEveryHelpHasAnExample(t *testing.T) {
 	visit(newRoot(), func(cmd *cobra.Command) {
 		if cmd.Short == "" || cmd.Example == "" {
-			t.Errorf("%q has short text %q and example %q", cmd.CommandPath(), cmd.Short, cmd.Example)
+			t.Errorf("%q: got short text %q and example %q, want both", cmd.CommandPath(), cmd.Short, cmd.Example)
 		}
 	})
 }
@@ -84,7 +84,7 @@ func TestContract(t *testing.T) {
 		}
 		for _, flag := range strings.Fields(flags) {
 			if cmd.Flags().Lookup(flag) == nil {
-				t.Errorf("%s has no --%s", name, flag)
+				t.Errorf("got no flag --%s of %s, want it", flag, name)
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%q: exit code %d, want %d\n%s", args, got, want, &errs)
 		}
 		if (want == 0) != (errs.Len() == 0) {
-			t.Errorf("%q: standard error %q", args, &errs)
+			t.Errorf("%q: got %q on stderr, want something there: %v", args, &errs, want != 0)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 		flat := strings.Join(strings.Fields(text), " ")
 		for _, words := range []string{"data is bad or something was lost", "wrong usage", "the network or the server refused", "or credentials cannot be used"} {
 			if !strings.Contains(flat, words) {
-				t.Errorf("%s does not say %q", where, words)
+				t.Errorf("got no %q in %s, want it", words, where)
 			}
 		}
 	}
@@ -153,7 +153,7 @@ func TestInterrupted(t *testing.T) {
 	root.SetErr(&errs)
 	got := run(ctx, root, strings.Fields(args))
 	if got != exitData || !strings.Contains(errs.String(), "interrupted: ") || strings.Contains(errs.String(), context.Canceled.Error()) {
-		t.Errorf("exit code %d, standard error %q", got, &errs)
+		t.Errorf("got exit code %d and %q, want %d and \"interrupted: \" without %q", got, &errs, exitData, context.Canceled)
 	}
 }
 

@@ -36,7 +36,7 @@ func soakTime(t *testing.T) time.Duration {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < time.Second {
-		t.Fatalf("ULOGKIT_SOAK is %q", s)
+		t.Fatalf("got %q in ULOGKIT_SOAK, error %v; want a duration of at least a second", s, err)
 	}
 	return d
 }
@@ -95,19 +95,19 @@ func TestSoakStaysFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := gw.Wait(); err != nil {
-		t.Errorf("the gateway ended with %v", err)
+		t.Errorf("got end %v of the gateway, want success", err)
 	}
 	left, err := os.ReadDir(drop)
 	if err != nil || len(left) > 0 {
-		t.Errorf("left in the spool: %v, error %v", left, err)
+		t.Errorf("got %v left in the spool, error %v; want nothing", left, err)
 	}
 	records, err := exec.Command("ulogkit", "outbox", "list", "--outbox", box).CombinedOutput()
 	if err != nil || len(records) > 0 {
-		t.Errorf("left in the outbox: %s, error %v", records, err)
+		t.Errorf("got records left in the outbox, error %v; want none: %s", err, records)
 	}
 	t.Logf("%v, %d accepted logs arrived, the network failed %d times", length, len(book.accepted), network.failures)
 	if network.failures == 0 {
-		t.Error("the network never failed")
+		t.Error("got no failure of the network, want some")
 	}
 	checkFlat(t, samples)
 }
@@ -120,7 +120,7 @@ type soakBook struct {
 
 func (b *soakBook) arrive(t *testing.T, r localcloud.Received) {
 	if r.Err != nil {
-		t.Errorf("the cloud got a bad message: %v", r.Err)
+		t.Errorf("got a bad message in the cloud, want good ones only: %v", r.Err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,7 +155,7 @@ func (b *soakBook) awaitAll(t *testing.T) {
 	accepted, arrived := len(b.accepted), len(b.arrived)
 	b.mu.Unlock()
 	if n := missing(); n > 0 || accepted == 0 || arrived != accepted {
-		t.Fatalf("%d of %d accepted logs did not arrive; %d arrived", n, accepted, arrived)
+		t.Fatalf("got %d of %d accepted logs missing, %d arrived; want none missing, and as many arrived as accepted, some", n, accepted, arrived)
 	}
 }
 
@@ -204,7 +204,7 @@ func (b *soakBook) submit(t *testing.T, over chan struct{}, box string, source u
 		}
 		log := soakLog(t, source, n)
 		if _, err := s.SubmitLog(t.Context(), dev, log); err != nil {
-			t.Errorf("submit: %v", err)
+			t.Errorf("got error %v of a submit, want none", err)
 			return
 		}
 		b.accept(log)
@@ -394,7 +394,7 @@ func takeSamples(t *testing.T, length time.Duration, pid int, health, dir string
 			res.Body.Close()
 			client.CloseIdleConnections()
 			if err != nil || len(body) == 0 || res.StatusCode != 200 && (res.StatusCode != 503 || page == "/metrics") {
-				t.Errorf("%s: %s, %d bytes, error %v", page, res.Status, len(body), err)
+				t.Errorf("%s: got %s, %d bytes, error %v; want 200, or 503 of /healthz, and a text", page, res.Status, len(body), err)
 			}
 		}
 	}
@@ -409,7 +409,7 @@ func residentMemory(t *testing.T, pid int) int64 {
 	}
 	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(b)
 	if m == nil {
-		t.Fatal("the gateway has ended")
+		t.Fatalf("got no memory of process %d, want that of the gateway: it has ended", pid)
 	}
 	kb, err := strconv.ParseInt(string(m[1]), 10, 64)
 	if err != nil {

@@ -109,7 +109,7 @@ func TestWrongKindNamesTheRightCommand(t *testing.T) {
 			code := run(ctx, root, args)
 			cancel()
 			if code == 0 || !strings.Contains(said.String(), want) {
-				t.Errorf("%s: exit code %d, and this lacks %s:\n%s", strings.Join(args, " "), code, want, &said)
+				t.Errorf("%s: got exit code %d, want an error and %s in:\n%s", strings.Join(args, " "), code, want, &said)
 			}
 		}
 	}
@@ -128,7 +128,7 @@ func makeKinds(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", dir)
 	for _, args := range []string{"sample -o log.bin", "dictionary -o dict.json fw.elf", "dictionary --csv -o dict.csv fw.elf"} {
 		if code := run(t.Context(), newRoot(), strings.Fields(args)); code != 0 {
-			t.Fatalf("%s: exit code %d", args, code)
+			t.Fatalf("%s: got exit code %d, want 0", args, code)
 		}
 	}
 
@@ -218,7 +218,7 @@ func captureFile(t *testing.T) string {
 	t.Helper()
 	found, err := filepath.Glob("../../wire/testdata/*.pcap*")
 	if err != nil || len(found) == 0 {
-		t.Fatalf("no capture files: %v", err)
+		t.Fatalf("got no capture files, error %v; want some", err)
 	}
 	return found[0]
 }
