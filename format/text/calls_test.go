@@ -162,10 +162,11 @@ func shown(text string) *regexp.Regexp {
 	return regexp.MustCompile("^" + s + "$")
 }
 
-// TestCalls renders calls that a real agent recorded, half of the first file with
-// conversions that it skips or misreads. Of those that had each word recorded some
-// have a value of which one byte was, under another one's %c: nobody can tell it.
-func TestCalls(t *testing.T) {
+// TestRecordedCallsReadAsPrinted renders calls that a real agent recorded, half of the
+// first file with conversions that it skips or misreads. Of those that had each word
+// recorded some have a value of which one byte was, under another one's %c: nobody can
+// tell it.
+func TestRecordedCallsReadAsPrinted(t *testing.T) {
 	for file, want := range map[string]struct{ calls, words, whole int }{
 		"calls.json.gz": {1800, 894, 891},
 		"kinds.json.gz": {1600, 212, 211},
@@ -217,10 +218,10 @@ func (c *call) check(t *testing.T) (whole bool) {
 	return unknown == 0
 }
 
-// TestMisread renders what a real agent recorded of calls with conversions that it
-// skips (skipped.bin) or for which it takes eight bytes (long.bin): cases
-// skipped-conversions and long-conversions.
-func TestMisread(t *testing.T) {
+// TestMisreadConversionsAreNamedMissing renders what a real agent recorded of calls
+// with conversions that it skips (skipped.bin) or for which it takes eight bytes
+// (long.bin): cases skipped-conversions and long-conversions.
+func TestMisreadConversionsAreNamedMissing(t *testing.T) {
 	for file, calls := range map[string][][2]string{
 		"skipped.bin": {
 			{"ch %hhu: %.2f V", "ch <missing>: 2.50 V"},

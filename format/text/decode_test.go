@@ -78,7 +78,7 @@ func tryDecode(t testing.TB, cfg Config, r io.Reader) (string, Report, error) {
 	return out.String(), report, err
 }
 
-func TestDecodeVectors(t *testing.T) {
+func TestVectorsDecodeToTheirLines(t *testing.T) {
 	cfg := Config{Dictionaries: []Dictionary{vectorDictionary(t, "agent-1.2.2")}}
 	out, report := decode(t, cfg, vectorLog(t, "agent-1.2.2"))
 	lines := strings.Split(out, "\n")
@@ -109,7 +109,7 @@ func TestDecodeVectors(t *testing.T) {
 	}
 }
 
-func TestDecodeJSON(t *testing.T) {
+func TestJSONRowsTellAllOfARecord(t *testing.T) {
 	for _, agent := range []string{"agent-1.0.2", "agent-1.2.2"} {
 		d := vectorDictionary(t, agent)
 		out, _ := decode(t, Config{Dictionaries: []Dictionary{d}, JSON: true}, vectorLog(t, agent))
@@ -194,8 +194,8 @@ func TestDecodeJSON(t *testing.T) {
 	}
 }
 
-// TestDecodeWithout keeps what is needed to render the records later.
-func TestDecodeWithout(t *testing.T) {
+// TestWithoutFirmwareAllIsKept keeps what is needed to render the records later.
+func TestWithoutFirmwareAllIsKept(t *testing.T) {
 	b := logOf(t, 3, record1(0x1000, format.ArgI32(-5), format.ArgString("a\nb"), format.ArgDropped()))
 	out, report := decode(t, Config{}, b)
 	if want := "    0.000000 info     0        0x00001000 <i32 -5> <string a\\nb> <missing>\n"; out != want {
@@ -302,8 +302,9 @@ func mixedFile(t testing.TB, seed uint64, logs int, damage bool) ([]byte, *dict.
 	return out, dictionaryOf(t, texts)
 }
 
-// TestParallel holds the output of several goroutines to that of one.
-func TestParallel(t *testing.T) {
+// TestParallelOutputIsThatOfOneGoroutine holds the output of several goroutines to that
+// of one.
+func TestParallelOutputIsThatOfOneGoroutine(t *testing.T) {
 	logs := 300
 	if raced {
 		logs = 75
@@ -329,8 +330,9 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestChunks holds the output to be the same however the bytes come.
-func TestChunks(t *testing.T) {
+// TestOutputIsTheSameHoweverBytesCome holds the output to be the same however the bytes
+// come.
+func TestOutputIsTheSameHoweverBytesCome(t *testing.T) {
 	b, d := mixedFile(t, 3, 60, true)
 	first, second, file, _ := builds(t)
 	file = file[len(file)-3000:] // in the midst of a log, where the builds alternate
@@ -384,7 +386,7 @@ func (s *slowReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestReadAndWriteErrors(t *testing.T) {
+func TestReadAndWriteErrorsAreReturned(t *testing.T) {
 	b, d := mixedFile(t, 4, 50, false)
 	broken := errors.New("broken")
 
@@ -414,8 +416,9 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// TestTicks goes across the wrap of the device's counter, and a restart.
-func TestTicks(t *testing.T) {
+// TestTicksGoOnAcrossTheCountersWrap goes across the wrap of the device's counter, and
+// a restart.
+func TestTicksGoOnAcrossTheCountersWrap(t *testing.T) {
 	var b []byte
 	log := func(tick uint32, deltas ...uint32) {
 		builder, err := format.NewLogBuilder(3)

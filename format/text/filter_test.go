@@ -32,7 +32,7 @@ func filterLog(t testing.TB) ([]byte, Config) {
 	return logOf(t, 3, records...), Config{Dictionaries: []Dictionary{d}, Line: line}
 }
 
-func TestFilter(t *testing.T) {
+func TestFilterShowsOnlyWhatMatches(t *testing.T) {
 	b, cfg := filterLog(t)
 	grep := func(s string) Filter { return Filter{Grep: regexp.MustCompile(s)} }
 	modules := func(list string) Filter {
@@ -83,9 +83,9 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestGrepSurplus has an argument that a plain format does not show by itself:
-// the pattern must not be decided by the format.
-func TestGrepSurplus(t *testing.T) {
+// TestGrepSeesArgumentsBehindPlainText has an argument that a plain format does not
+// show by itself: the pattern must not be decided by the format.
+func TestGrepSeesArgumentsBehindPlainText(t *testing.T) {
 	_, cfg := filterLog(t)
 	cfg.Force = true
 	cfg.Filter.Grep = regexp.MustCompile("i32 5")
@@ -95,8 +95,8 @@ func TestGrepSurplus(t *testing.T) {
 	}
 }
 
-// TestTimeless filters by time where there is none.
-func TestTimeless(t *testing.T) {
+// TestTimeFilterShowsNoRecordWithoutTime filters by time where there is none.
+func TestTimeFilterShowsNoRecordWithoutTime(t *testing.T) {
 	_, cfg := filterLog(t)
 	cfg.Filter.Since = 1
 	out, report := decode(t, cfg, logOf(t, 1, record1(0x1100)))
@@ -105,9 +105,9 @@ func TestTimeless(t *testing.T) {
 	}
 }
 
-// TestFilterUndecoded holds level, module, time and plain patterns to leave
+// TestFilterLeavesPayloadsUndecoded holds level, module, time and plain patterns to leave
 // payloads undecoded: what is wrong behind the address does not show.
-func TestFilterUndecoded(t *testing.T) {
+func TestFilterLeavesPayloadsUndecoded(t *testing.T) {
 	_, cfg := filterLog(t)
 	b := logOf(t, 3, record1(0x1100), record1(0x1100, format.ArgI32(1)))
 	b[len(b)-2] ^= 0xf0 // the type of the argument becomes 14
@@ -124,9 +124,9 @@ func TestFilterUndecoded(t *testing.T) {
 	}
 }
 
-// TestModulesOfBuilds has builds that number the same modules differently, or
+// TestModuleNamesAreOfTheLogsBuild has builds that number the same modules differently, or
 // lack some.
-func TestModulesOfBuilds(t *testing.T) {
+func TestModuleNamesAreOfTheLogsBuild(t *testing.T) {
 	a := dictionaryOf(t, map[uint32]string{0x1000: "a"})
 	a.SetModules(map[uint8]string{1: "SENSOR", 2: "RADIO"})
 	b := dictionaryOf(t, map[uint32]string{0x2000: "b"})
@@ -181,7 +181,7 @@ func TestModulesOfBuilds(t *testing.T) {
 	}
 }
 
-func TestCheckModules(t *testing.T) {
+func TestUnknownModuleNamesAreRefused(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "x"})
 	other := dictionaryOf(t, map[uint32]string{0x1000: "x"})
 	other.SetModules(map[uint8]string{0: "MAIN", 1: "WIFI"})
@@ -211,7 +211,7 @@ func TestCheckModules(t *testing.T) {
 	}
 }
 
-func TestBadConfig(t *testing.T) {
+func TestBadConfigIsRefused(t *testing.T) {
 	for _, cfg := range []Config{{Parallel: -1}, {Parallel: 65}, {Filter: Filter{Since: 2, Until: 1}}, {Filter: Filter{Since: -1}}} {
 		if _, err := NewDecoder(cfg); err == nil {
 			t.Errorf("%+v: got no error, want one", cfg)

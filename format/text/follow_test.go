@@ -13,9 +13,9 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// TestFollow follows a file that grows by pieces of logs, is cut, replaced and
-// gone for a while.
-func TestFollow(t *testing.T) {
+// TestFollowReadsWhatGrowsAndIsReplaced follows a file that grows by pieces of logs, is
+// cut, replaced and gone for a while.
+func TestFollowReadsWhatGrowsAndIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.bin")
 	write := func(flag int, b []byte) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flag, 0o600)
@@ -96,7 +96,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-func TestFollowMissing(t *testing.T) {
+func TestFollowRefusesAMissingFile(t *testing.T) {
 	if _, err := Follow(t.Context(), filepath.Join(t.TempDir(), "none"), time.Second); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error is %v, want %v", err, os.ErrNotExist)
 	}

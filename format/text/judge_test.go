@@ -39,7 +39,7 @@ func build(t testing.TB, statements int, changed string) (*dict.Dictionary, []by
 	return dictionaryOf(t, texts), logOf(t, 3, records...)
 }
 
-func TestWrongDictionary(t *testing.T) {
+func TestWrongDictionaryIsRefused(t *testing.T) {
 	for _, n := range []int{1, 2, 5, 40} {
 		right, b := build(t, n, "")
 		other, _ := build(t, n, " now")
@@ -72,8 +72,8 @@ func TestWrongDictionary(t *testing.T) {
 	}
 }
 
-// TestEvidence names what speaks against a dictionary.
-func TestEvidence(t *testing.T) {
+// TestRefusalListsTheEvidence names what speaks against a dictionary.
+func TestRefusalListsTheEvidence(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "takes %d", 0x1100: "prefix suffix"})
 	b := logOf(t, 3, record1(0x1000, format.ArgString("x")), record1(0x1000), record1(0x1107), record1(0x9000))
 	_, _, err := tryDecode(t, Config{Dictionaries: []Dictionary{d}}, bytes.NewReader(b))
@@ -94,9 +94,9 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfBuilds has each address once, with the build of its log, and the
+// TestEvidenceHasEachAddressOnce has each address once, with the build of its log, and the
 // same each time.
-func TestEvidenceOfBuilds(t *testing.T) {
+func TestEvidenceHasEachAddressOnce(t *testing.T) {
 	first := dictionaryOf(t, map[uint32]string{0x1000: "one %d", 0x1100: "takes %s"})
 	second := dictionaryOf(t, map[uint32]string{0x1040: "two %d", 0x1200: "z"})
 	one := format.ArgI32(1)
@@ -117,9 +117,9 @@ func TestEvidenceOfBuilds(t *testing.T) {
 	}
 }
 
-// TestVectorsFit holds the right dictionary to pass with everything that real
-// agents do, and the other agent's to fail.
-func TestVectorsFit(t *testing.T) {
+// TestVectorsFitOnlyTheirOwnFirmware holds the right dictionary to pass with everything
+// that real agents do, and the other agent's to fail.
+func TestVectorsFitOnlyTheirOwnFirmware(t *testing.T) {
 	agents := []string{"agent-1.0.2", "agent-1.2.2"}
 	for i, agent := range agents {
 		b := vectorLog(t, agent)
@@ -133,9 +133,9 @@ func TestVectorsFit(t *testing.T) {
 	}
 }
 
-// TestJudgeNoise holds one address that damage has left to not condemn a
+// TestNoiseCondemnsNoDictionary holds one address that damage has left to not condemn a
 // dictionary. The record is lost.
-func TestJudgeNoise(t *testing.T) {
+func TestNoiseCondemnsNoDictionary(t *testing.T) {
 	right, good := build(t, 40, "")
 	for _, tt := range []struct {
 		noise            format.Record
@@ -148,9 +148,9 @@ func TestJudgeNoise(t *testing.T) {
 	}
 }
 
-// TestVerdictInPieces refuses and accepts files however they are read: evidence
+// TestVerdictIsTheSameHoweverRead refuses and accepts files however they are read: evidence
 // is waited for as long as it may change the verdict.
-func TestVerdictInPieces(t *testing.T) {
+func TestVerdictIsTheSameHoweverRead(t *testing.T) {
 	right, good := build(t, 40, "")
 	other, _ := build(t, 40, " now")
 	noise := logOf(t, 3, record1(0x1234))
@@ -190,8 +190,8 @@ func TestVerdictInPieces(t *testing.T) {
 	}
 }
 
-// TestVerdictAtOnce refuses a file as soon as more of it cannot change that.
-func TestVerdictAtOnce(t *testing.T) {
+// TestVerdictComesAsSoonAsCertain refuses a file as soon as more of it cannot change that.
+func TestVerdictComesAsSoonAsCertain(t *testing.T) {
 	right, _ := build(t, 40, "")
 	_, wrong := build(t, 40, " now")
 	noise := logOf(t, 3, record1(0x1234))

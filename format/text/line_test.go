@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestLine(t *testing.T) {
+func TestLineShowsItsFields(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "caf\xc3\xa9 %s"})
 	cfg := Config{Dictionaries: []Dictionary{d}}
 	warn := format.Record{Level: format.LevelWarning, Module: 2, FmtAddr: 0x1000, TickDelta: 49152, Sequence: 7, Args: []format.Arg{format.ArgString("x\x1b[2J\u009b")}}
@@ -42,7 +42,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-func TestBadLine(t *testing.T) {
+func TestBadLineSaysWhatIsWrong(t *testing.T) {
 	for s, want := range map[string]string{
 		"{txt}":                       `no field "txt"; there are time, seconds, wall, boot, log, tick, sequence, index, file, level, module, module_number, addr, fmt, source, text`,
 		"{text":                       `a brace without its partner; write two for one`,
@@ -61,9 +61,9 @@ func TestBadLine(t *testing.T) {
 	}
 }
 
-// TestPrintable holds the quick test to the slow one, and what is escaped to be
-// one printable line.
-func TestPrintable(t *testing.T) {
+// TestEscapedTextIsOnePrintableLine holds the quick test to the slow one, and what is
+// escaped to be one printable line.
+func TestEscapedTextIsOnePrintableLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 0x1f, ' ', '!', 'a', 0x7e, 0x7f, 0x80, 0xff, '\n'}), 0, 40).Draw(t, "bytes")
 		slow := true
@@ -85,8 +85,8 @@ func TestPrintable(t *testing.T) {
 	})
 }
 
-// TestPrintableEverywhere has each byte at each place of a text.
-func TestPrintableEverywhere(t *testing.T) {
+// TestPrintableSeesEachByteAtEachPlace has each byte at each place of a text.
+func TestPrintableSeesEachByteAtEachPlace(t *testing.T) {
 	for at := range 20 {
 		for c := range 256 {
 			b := []byte("the quick brown fox!")
@@ -98,8 +98,8 @@ func TestPrintableEverywhere(t *testing.T) {
 	}
 }
 
-// TestJSONString holds the strings to encoding/json's reading of them.
-func TestJSONString(t *testing.T) {
+// TestJSONStringReadsBackAsItWas holds the strings to encoding/json's reading of them.
+func TestJSONStringReadsBackAsItWas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "s")
 		quoted := appendJSONString(nil, s)
@@ -113,8 +113,8 @@ func TestJSONString(t *testing.T) {
 	})
 }
 
-// TestSeconds holds the decimals to exact arithmetic.
-func TestSeconds(t *testing.T) {
+// TestSecondsAreExact holds the decimals to exact arithmetic.
+func TestSecondsAreExact(t *testing.T) {
 	for _, tt := range []struct {
 		tick uint64
 		rate uint32

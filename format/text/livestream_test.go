@@ -33,9 +33,10 @@ func (g *gate) String() string {
 	return g.b.String()
 }
 
-// TestGoodAfterDamage shows logs as soon as they are whole, also behind damage, and
-// the same ones however the bytes come (case follow-blind-after-damage).
-func TestGoodAfterDamage(t *testing.T) {
+// TestGoodLogsBehindDamageAreShownAtOnce shows logs as soon as they are whole, also
+// behind damage, and the same ones however the bytes come (case
+// follow-blind-after-damage).
+func TestGoodLogsBehindDamageAreShownAtOnce(t *testing.T) {
 	damaged := timedLog(t, 4010, 3, 2)
 	damaged[len(damaged)-1] ^= 1
 	file := slices.Concat(timedLog(t, 2010, 1, 2), damaged, timedLog(t, 6010, 5, 2))
@@ -83,9 +84,9 @@ func TestGoodAfterDamage(t *testing.T) {
 	}
 }
 
-// TestFollowChanges follows a file that is appended to, damaged, rotated, cut and
-// rewritten (case follow-rotation-race).
-func TestFollowChanges(t *testing.T) { synctest.Test(t, followChanges) }
+// TestFollowKeepsUpWithRotationAndDamage follows a file that is appended to, damaged,
+// rotated, cut and rewritten (case follow-rotation-race).
+func TestFollowKeepsUpWithRotationAndDamage(t *testing.T) { synctest.Test(t, followChanges) }
 
 func followChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")

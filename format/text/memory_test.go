@@ -38,9 +38,9 @@ func (e *endless) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// TestFlat holds the memory for a long file to that for a short one, whatever
-// the file holds and however many goroutines work on it.
-func TestFlat(t *testing.T) {
+// TestMemoryDoesNotGrowWithTheFile holds the memory for a long file to that for a short
+// one, whatever the file holds and however many goroutines work on it.
+func TestMemoryDoesNotGrowWithTheFile(t *testing.T) {
 	for _, damaged := range []bool{false, true} {
 		b, d := mixedFile(t, 2, 100, damaged)
 		for _, parallel := range []int{1, 2} {
@@ -76,9 +76,9 @@ func TestFlat(t *testing.T) {
 	}
 }
 
-// TestAlternating has a damaged log behind each good one: going on after the
+// TestEachDamagedLogCostsTheSame has a damaged log behind each good one: going on after the
 // damage must not cost what lies behind it, but for the end of the file.
-func TestAlternating(t *testing.T) {
+func TestEachDamagedLogCostsTheSame(t *testing.T) {
 	good := logOf(t, 3, record1(0x1000))
 	bad := bytes.Clone(good)
 	bad[15] ^= 1 // the checksum
@@ -109,9 +109,9 @@ func TestAlternating(t *testing.T) {
 	}
 }
 
-// TestAllocations holds the allocations for a long file of two builds that take
-// turns to those for a short one.
-func TestAllocations(t *testing.T) {
+// TestLongFilesTakeNoMoreAllocations holds the allocations for a long file of two
+// builds that take turns to those for a short one.
+func TestLongFilesTakeNoMoreAllocations(t *testing.T) {
 	first, second, _, _ := builds(t)
 	number := format.ArgI32(7)
 	file := slices.Concat(logOf(t, 3, record1(0x1000), record1(0x2000, number)), logOf(t, 3, record1(0x1000), record1(0x2800, number)))

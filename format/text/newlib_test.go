@@ -28,11 +28,11 @@ const armVectors = `extern void _start(void);
 __attribute__((section(".vectors"), used)) static const void *vectors[2] = {(void *)0x203ffff0, _start};
 `
 
-// TestPrintfNewlib compares the same calls with newlib itself, on an emulated
+// TestTextIsThatOfNewlib compares the same calls with newlib itself, on an emulated
 // Cortex-M. It is skipped without the tools, in CI too: the vectors hold what
-// newlib wrote, and TestPrintf covers the breadth. Debian's newlib is built
+// newlib wrote, and TestTextIsThatOfTheCLibrary covers the breadth. Debian's newlib is built
 // without %a, %F, hh and j.
-func TestPrintfNewlib(t *testing.T) {
+func TestTextIsThatOfNewlib(t *testing.T) {
 	for _, tool := range []string{"arm-none-eabi-gcc", "qemu-system-arm"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)

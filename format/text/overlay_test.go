@@ -10,9 +10,10 @@ import (
 	"github.com/ulogkit/ulogkit/format/dict"
 )
 
-// TestOverlays decodes records of sections that take turns in the same memory: each is
-// shown by the string that its arguments fit, and where several do, that is told.
-func TestOverlays(t *testing.T) {
+// TestOverlaysAreToldApartByArguments decodes records of sections that take turns in
+// the same memory: each is shown by the string that its arguments fit, and where
+// several do, that is told.
+func TestOverlaysAreToldApartByArguments(t *testing.T) {
 	d, err := dict.ReadCSV(strings.NewReader("addr,text\n0x1000,temp %d\n0x1000,state %s\n0x2000,first %d\n0x2000,second %i\n0x2000,third %s\n0x3000,plain\n"))
 	if err != nil {
 		t.Fatal(err)

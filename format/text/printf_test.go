@@ -183,8 +183,8 @@ func run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// TestPrintf compares random calls with the C library of this machine.
-func TestPrintf(t *testing.T) {
+// TestTextIsThatOfTheCLibrary compares random calls with the C library of this machine.
+func TestTextIsThatOfTheCLibrary(t *testing.T) {
 	needTool(t, "gcc")
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")

@@ -20,7 +20,7 @@ func numbered(t testing.TB, numbers ...uint16) []byte {
 	return logOf(t, 1, records...)
 }
 
-func TestLoss(t *testing.T) {
+func TestReportTellsWhatIsLost(t *testing.T) {
 	good := logOf(t, 3, record1(0x1000), record1(0x1000), record1(0x1000))
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-1] ^= 0xff // the number of arguments of the last record
@@ -74,9 +74,9 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// TestDamagedShown shows the records of a damaged log on request, marked in
-// JSON, and still reports the damage.
-func TestDamagedShown(t *testing.T) {
+// TestDamagedRecordsAreShownOnRequest shows the records of a damaged log on request,
+// marked in JSON, and still reports the damage.
+func TestDamagedRecordsAreShownOnRequest(t *testing.T) {
 	b := logOf(t, 3, record1(0x1000), record1(0x1000), record1(0x1000))
 	b[15] ^= 1 // the checksum
 	out, report := decode(t, Config{}, b)
@@ -92,8 +92,8 @@ func TestDamagedShown(t *testing.T) {
 	}
 }
 
-// TestMisfits has a record among good ones whose argument is another.
-func TestMisfits(t *testing.T) {
+// TestMisfitsAreCounted has a record among good ones whose argument is another.
+func TestMisfitsAreCounted(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "number %d of %d", 0x1100: "word %s"})
 	one, big, s := format.ArgI32(1), format.ArgI32(1<<20), format.ArgString("s")
 	b := logOf(t, 3, record1(0x1000, one, one), record1(0x1000, one, s), record1(0x1000, big, one), record1(0x1000, one), record1(0x1100, s), record1(0x1100, one), record1(0x1100, s))
@@ -102,8 +102,8 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
-// TestManyGaps lists the first ones and sums up the others.
-func TestManyGaps(t *testing.T) {
+// TestLaterGapsAreSummedUp lists the first ones and sums up the others.
+func TestLaterGapsAreSummedUp(t *testing.T) {
 	var numbers []uint16
 	for i := range 100 {
 		numbers = append(numbers, uint16(3*i))
@@ -119,7 +119,7 @@ func TestManyGaps(t *testing.T) {
 	}
 }
 
-func TestStats(t *testing.T) {
+func TestStatsSumUpStatementsAndModules(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "often %d", 0x1100: "once\t%s"})
 	var records []format.Record
 	for i := range 9 {
@@ -169,9 +169,9 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestStatsOfBuilds sums up two builds that use the same addresses and module
+// TestStatsKeepBuildsApart sums up two builds that use the same addresses and module
 // numbers for other things.
-func TestStatsOfBuilds(t *testing.T) {
+func TestStatsKeepBuildsApart(t *testing.T) {
 	a, b, file, _ := builds(t)
 	want := []string{
 		`"fmt":"of a: %d","records":6020,`, `"fmt":"opened","records":6022,`, `"fmt":"battery","records":40,`,
@@ -209,8 +209,8 @@ func TestStatsOfBuilds(t *testing.T) {
 	}
 }
 
-// TestManyAddresses has more format addresses than are remembered.
-func TestManyAddresses(t *testing.T) {
+// TestStatsOfManyAddressesStayBounded has more format addresses than are remembered.
+func TestStatsOfManyAddressesStayBounded(t *testing.T) {
 	decoder, err := NewDecoder(Config{Quiet: true})
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// TestRowsAgain renders records later: decoded without firmware to JSON, and
+// TestRowsReadLikeTheirLog renders records later: decoded without firmware to JSON, and
 // that with it, they are what they would have been at once.
-func TestRowsAgain(t *testing.T) {
+func TestRowsReadLikeTheirLog(t *testing.T) {
 	mixed, d := mixedFile(t, 5, 40, true)
 	files := map[string]struct {
 		b    []byte
@@ -62,9 +62,9 @@ func TestRowsAgain(t *testing.T) {
 	}
 }
 
-// TestForeignRows has records that can be read, but that no agent makes: their
-// values are too large for their types, or they have too many arguments.
-func TestForeignRows(t *testing.T) {
+// TestRowsOfOddRecordsComeBackUnchanged has records that can be read, but that no agent
+// makes: their values are too large for their types, or they have too many arguments.
+func TestRowsOfOddRecordsComeBackUnchanged(t *testing.T) {
 	payload := func(types []byte, values ...byte) []byte {
 		return slices.Concat([]byte{0x20, 0, 0x10, 0, 0, byte(len(types))}, types, values)
 	}
@@ -107,8 +107,8 @@ func TestForeignRows(t *testing.T) {
 	}
 }
 
-// TestRowsWrongDictionary judges rows as it does logs.
-func TestRowsWrongDictionary(t *testing.T) {
+// TestRowsOfAnotherFirmwareAreRefused judges rows as it does logs.
+func TestRowsOfAnotherFirmwareAreRefused(t *testing.T) {
 	rows, _ := decode(t, Config{JSON: true}, vectorLog(t, "agent-1.2.2"))
 	first, _, _ := strings.Cut(rows, "\n")
 	for _, in := range []string{rows, first} {
@@ -119,7 +119,7 @@ func TestRowsWrongDictionary(t *testing.T) {
 	}
 }
 
-func TestBadRows(t *testing.T) {
+func TestBadRowsAreToldAndOthersShown(t *testing.T) {
 	good := `{"v":1,"index":7,"sequence":3,"level":"info","module":2,"fmt_addr":4096,"args":[{"type":"i32","value":-5}]}` + "\n"
 	tests := []struct{ row, want string }{
 		{`{`, "unexpected end of JSON input"},
@@ -160,7 +160,7 @@ func TestBadRows(t *testing.T) {
 
 // Rows whose integers a program has written as floats, or as strings, are read as they
 // were (case rows-bom-blank-pretty, r_f.json).
-func TestRowsOfFloats(t *testing.T) {
+func TestRowsOfFloatsReadAsIntegers(t *testing.T) {
 	const want = `{"v":1,"index":7,"tick":4294967296,"level":"info","module":2,"fmt_addr":134218140,"args":[` +
 		`{"type":"i32","value":-1700000000},{"type":"u32","value":4000000000},{"type":"i64","value":-9007199254740992},{"type":"u64","value":9007199254740992},` +
 		`{"type":"ptr","value":536870912},{"type":"char","value":120},{"type":"double","value":1700000000},{"type":"i32","value":0}]}`
@@ -196,8 +196,9 @@ func TestRowsOfFloats(t *testing.T) {
 	}
 }
 
-// TestEndlessRow has a row without an end, which is given up, not collected.
-func TestEndlessRow(t *testing.T) {
+// TestEndlessRowIsGivenUpNotCollected has a row without an end, which is given up, not
+// collected.
+func TestEndlessRowIsGivenUpNotCollected(t *testing.T) {
 	const size = 32 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -212,9 +213,9 @@ func TestEndlessRow(t *testing.T) {
 	}
 }
 
-// TestRowsWithOtherTimes reads times that other programs have written, and tells
+// TestRowsReadTimesOfOtherPrograms reads times that other programs have written, and tells
 // those that are none.
-func TestRowsWithOtherTimes(t *testing.T) {
+func TestRowsReadTimesOfOtherPrograms(t *testing.T) {
 	row := func(time string) string {
 		return `{"v":1,"kind":"record","index":0,"tick":1,"time":"` + time + `","time_error_us":7,"level":"info","module":1,"fmt_addr":4096,"args":[]}` + "\n"
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// TestRowForms decodes rows however another program has written them (case
+// TestRowsAreReadInEveryForm decodes rows however another program has written them (case
 // rows-bom-blank-pretty).
-func TestRowForms(t *testing.T) {
+func TestRowsAreReadInEveryForm(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "n %d"})
 	rows, _ := decode(t, Config{JSON: true, Dictionaries: []Dictionary{d}}, timedLog(t, 2010, 1, 2))
 	lines := strings.Split(strings.TrimSpace(rows), "\n")
@@ -70,8 +70,8 @@ func TestRowForms(t *testing.T) {
 	}
 }
 
-// TestModuleLevels shows single modules from another level on.
-func TestModuleLevels(t *testing.T) {
+// TestModulesHaveLevelsOfTheirOwn shows single modules from another level on.
+func TestModulesHaveLevelsOfTheirOwn(t *testing.T) {
 	d := dictionaryOf(t, map[uint32]string{0x1000: "x"})
 	d.SetModules(map[uint8]string{1: "NET"})
 	var records []format.Record
@@ -94,9 +94,9 @@ func TestModuleLevels(t *testing.T) {
 	}
 }
 
-// TestSteersNoTerminal shows nothing that could steer a terminal (cases
+// TestPrintableTextSteersNoTerminal shows nothing that could steer a terminal (cases
 // terminal-injection and decode-bidi-and-module-names).
-func TestSteersNoTerminal(t *testing.T) {
+func TestPrintableTextSteersNoTerminal(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\tb":               "a\tb",
 		"a\nb\r":             `a\nb\r`,
@@ -117,8 +117,8 @@ func TestSteersNoTerminal(t *testing.T) {
 	}
 }
 
-// TestForTerminal leaves out what formats bring for a terminal.
-func TestForTerminal(t *testing.T) {
+// TestTerminalCodesOfFormatsAreLeftOut leaves out what formats bring for a terminal.
+func TestTerminalCodesOfFormatsAreLeftOut(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                         "plain",
 		"line\r\n":                      "line",
@@ -135,7 +135,7 @@ func TestForTerminal(t *testing.T) {
 
 // What only looks like rows is given as it is: every byte of damaged logs must be
 // accounted for.
-func TestWhatOnlyLooksLikeRows(t *testing.T) {
+func TestWhatOnlyLooksLikeRowsIsPassedOn(t *testing.T) {
 	for _, in := range []string{
 		"\xff\xfe\x01\x02\x03", "\xfe\xff", "{\x00\x01\x02", "\x00{\x05\x06\x07", "{\x03\n]\nabc", " \ufeff [1,\x00", "[\x01", "\ufeff{\x00 ]\nx",
 		"\xff\xfe" + strings.Repeat("\x01\x02", 50_000), "[" + strings.Repeat("\x03", 100_000),

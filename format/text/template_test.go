@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestAppend(t *testing.T) {
+func TestTemplateRendersLikePrintf(t *testing.T) {
 	i32, u32, str := format.ArgI32, format.ArgU32, format.ArgString
 	tests := []struct {
 		format string
@@ -59,8 +59,8 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// TestMaxWidth shows that a format cannot ask for more than it may.
-func TestMaxWidth(t *testing.T) {
+// TestWidthIsBounded shows that a format cannot ask for more than it may.
+func TestWidthIsBounded(t *testing.T) {
 	for _, f := range []string{"%999999999999999999999d", "%.999999999d", "%-4096d", "%04095d"} {
 		if got := ParseTemplate(f).Append(nil, recordOf(t, format.ArgI32(1))); len(got) != MaxWidth {
 			t.Errorf("%q gives %d bytes, want %d", f, len(got), MaxWidth)
@@ -72,7 +72,7 @@ func TestMaxWidth(t *testing.T) {
 	}
 }
 
-func TestFits(t *testing.T) {
+func TestTemplateFitsOnlyItsArguments(t *testing.T) {
 	i32, str := format.ArgI32(1), format.ArgString("s")
 	nine := make([]format.Arg, 9)
 	for i := range nine {
@@ -117,10 +117,10 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// TestNothingHidden holds for any format and arguments: each recorded argument
+// TestNoArgumentIsHidden holds for any format and arguments: each recorded argument
 // is shown once, by a conversion or behind the text, and each conversion
 // without one shows that.
-func TestNothingHidden(t *testing.T) {
+func TestNoArgumentIsHidden(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		verbs := rapid.SliceOfN(rapid.SampledFrom([]string{"d", "5u", "s", "x", "c", "f", "08.3e", "p", "-9s"}), 1, 10).Draw(t, "verbs")
 		texts := rapid.SliceOfN(rapid.StringMatching(`[A-Z]{3}`), 0, 8).Draw(t, "texts")
@@ -153,9 +153,9 @@ func TestNothingHidden(t *testing.T) {
 	})
 }
 
-// TestLiteral holds Parse to one definition of a literal text: what has no
-// percent sign stays as it is.
-func TestLiteral(t *testing.T) {
+// TestTextWithoutConversionsIsLiteral holds Parse to one definition of a literal text:
+// what has no percent sign stays as it is.
+func TestTextWithoutConversionsIsLiteral(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "text")
 		text, ok := ParseTemplate(strings.ReplaceAll(s, "%", "%%")).Literal()

@@ -68,8 +68,9 @@ func decodeFiles(t *testing.T, cfg Config, files ...[]byte) (string, []Outcome) 
 	return out.String(), outcomes
 }
 
-// TestTimeline decodes what came twice, in another order and in several files.
-func TestTimeline(t *testing.T) {
+// TestTimelineShowsRecordsOnceAndInOrder decodes what came twice, in another order and
+// in several files.
+func TestTimelineShowsRecordsOnceAndInOrder(t *testing.T) {
 	one, two, three := timedLog(t, 2010, 1, 2), timedLog(t, 4010, 3, 2), timedLog(t, 6010, 5, 2)
 	const first, second, third = "1.010000 0 0 0 n 1\n2.010000 0 0 1 n 2\n", "3.010000 0 1 2 n 3\n4.010000 0 1 3 n 4\n", "5.010000 0 2 4 n 5\n6.010000 0 2 5 n 6\n"
 	damaged := bytes.Clone(two)
@@ -140,8 +141,8 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// TestTimelineWall filters by wall time, which the time of arrival tells.
-func TestTimelineWall(t *testing.T) {
+// TestTimelineFiltersByWallTime filters by wall time, which the time of arrival tells.
+func TestTimelineFiltersByWallTime(t *testing.T) {
 	line, err := ParseLine("{wall} {text}", false)
 	if err != nil {
 		t.Fatal(err)
@@ -159,8 +160,9 @@ func TestTimelineWall(t *testing.T) {
 	}
 }
 
-// TestTimelineMissing tells which file cannot be opened, and decodes the others.
-func TestTimelineMissing(t *testing.T) {
+// TestTimelineGoesOnWithoutAMissingFile tells which file cannot be opened, and decodes
+// the others.
+func TestTimelineGoesOnWithoutAMissingFile(t *testing.T) {
 	d, err := NewDecoder(Config{})
 	if err != nil {
 		t.Fatal(err)

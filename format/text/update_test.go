@@ -34,8 +34,8 @@ func builds(t testing.TB) (a, b *dict.Dictionary, file []byte, text string) {
 	return a, b, file, text
 }
 
-// TestUpdate decodes a file that two builds have written.
-func TestUpdate(t *testing.T) {
+// TestFileOfTwoBuildsIsDecodedByBoth decodes a file that two builds have written.
+func TestFileOfTwoBuildsIsDecodedByBoth(t *testing.T) {
 	a, b, file, want := builds(t)
 	line, err := ParseLine("{module} {text}", false)
 	if err != nil {
@@ -67,8 +67,9 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateRows decodes rows of two builds, of which each is by itself.
-func TestUpdateRows(t *testing.T) {
+// TestRowsOfTwoBuildsAreDecodedByBoth decodes rows of two builds, of which each is by
+// itself.
+func TestRowsOfTwoBuildsAreDecodedByBoth(t *testing.T) {
 	a, b, _, _ := builds(t)
 	number := format.ArgI32(7)
 	rows, _ := decode(t, Config{JSON: true}, logOf(t, 3, record1(0x1000), record1(0x2800, number), record1(0x1000), record1(0x2000, number), record1(0x1000)))
@@ -85,9 +86,9 @@ func TestUpdateRows(t *testing.T) {
 	}
 }
 
-// TestUpdateUnclear has logs that speak equally against two builds: they are of
-// that of the log before.
-func TestUpdateUnclear(t *testing.T) {
+// TestUnclearLogIsOfTheBuildBefore has logs that speak equally against two builds: they
+// are of that of the log before.
+func TestUnclearLogIsOfTheBuildBefore(t *testing.T) {
 	a, b, _, _ := builds(t)
 	unclear := logOf(t, 3, record1(0x1000), record1(0x9000))
 	ofA, ofB := logOf(t, 3, record1(0x2000, format.ArgI32(7))), logOf(t, 3, record1(0x2800, format.ArgI32(7)))
@@ -99,8 +100,8 @@ func TestUpdateUnclear(t *testing.T) {
 	}
 }
 
-// TestUpdateDamaged finds the records of each build in damaged logs.
-func TestUpdateDamaged(t *testing.T) {
+// TestDamagedLogsAreFoundInEachBuild finds the records of each build in damaged logs.
+func TestDamagedLogsAreFoundInEachBuild(t *testing.T) {
 	a, b, _, _ := builds(t)
 	bad := logOf(t, 3, record1(0x1000), record1(0x2800, format.ArgI32(7)), record1(0x2800, format.ArgI32(7)))
 	bad[15] ^= 1 // the checksum
@@ -120,9 +121,9 @@ type sourced struct {
 
 func (s sourced) Source(uint32) (string, int, bool) { return "main.c", s.line, true }
 
-// TestUndecided has a device whose first logs do not tell which of two builds it
-// runs: they wait for those that do, where that shows.
-func TestUndecided(t *testing.T) {
+// TestUndecidedLogsWaitForTheirBuild has a device whose first logs do not tell which of
+// two builds it runs: they wait for those that do, where that shows.
+func TestUndecidedLogsWaitForTheirBuild(t *testing.T) {
 	a, b, _, _ := builds(t)
 	lineOf := func(s string) *Line {
 		line, err := ParseLine(s, false)
@@ -154,10 +155,10 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
-// TestUndecidedForLong has a device of which no record tells which build it
+// TestUndecidedLogsDoNotWaitForever has a device of which no record tells which build it
 // runs. The first is taken, when the input ends, after a while, and at once where
 // both show the same.
-func TestUndecidedForLong(t *testing.T) {
+func TestUndecidedLogsDoNotWaitForever(t *testing.T) {
 	a, b, _, _ := builds(t)
 	log := logOf(t, 3, record1(0x1000))
 	long := bytes.Repeat(log, lenUndecided/len(log)+1)
@@ -191,8 +192,8 @@ func TestUndecidedForLong(t *testing.T) {
 	}
 }
 
-// TestUndecidedInterrupted writes what waits when the reading is interrupted.
-func TestUndecidedInterrupted(t *testing.T) {
+// TestInterruptWritesWhatWaits writes what waits when the reading is interrupted.
+func TestInterruptWritesWhatWaits(t *testing.T) {
 	a, b, _, _ := builds(t)
 	decoder, err := NewDecoder(Config{Dictionaries: []Dictionary{a, b}})
 	if err != nil {
@@ -209,9 +210,9 @@ func TestUndecidedInterrupted(t *testing.T) {
 	}
 }
 
-// TestReload has a new build appear while the device still runs the old one,
+// TestReloadTakesANewBuild has a new build appear while the device still runs the old one,
 // which it then updates to.
-func TestReload(t *testing.T) {
+func TestReloadTakesANewBuild(t *testing.T) {
 	before, old := build(t, 5, "")
 	after, updated := build(t, 5, " now")
 	b := slices.Concat(old, old, updated)
@@ -230,9 +231,9 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadChoice has builds appear beside the old one or in its place, for a
-// device whose logs have waited, and then fit several or none.
-func TestReloadChoice(t *testing.T) {
+// TestReloadChoosesAmongOldAndNewBuilds has builds appear beside the old one or in its
+// place, for a device whose logs have waited, and then fit several or none.
+func TestReloadChoosesAmongOldAndNewBuilds(t *testing.T) {
 	a, b, _, _ := builds(t)
 	likeA := dictionaryOf(t, map[uint32]string{0x1000: "like a", 0x2000: "of like a: %d"})
 	likeB := dictionaryOf(t, map[uint32]string{0x1000: "battery", 0x2800: "of b: %d", 0x3000: "of both"})
@@ -289,9 +290,9 @@ func TestReloadChoice(t *testing.T) {
 	}
 }
 
-// TestAmbiguous counts the records that a build which fits their log as well
-// reads differently. Nothing of them is lost.
-func TestAmbiguous(t *testing.T) {
+// TestAmbiguousRecordsAreCountedNotLost counts the records that a build which fits
+// their log as well reads differently. Nothing of them is lost.
+func TestAmbiguousRecordsAreCountedNotLost(t *testing.T) {
 	a, b, _, _ := builds(t)
 	otherModules := dictionaryOf(t, map[uint32]string{0x1000: "opened", 0x3000: "of both"})
 	otherModules.SetModules(map[uint8]string{0: "CORE"})
@@ -331,8 +332,8 @@ func TestAmbiguous(t *testing.T) {
 	}
 }
 
-// TestReloadForgets has a new build at every read: those before are let go.
-func TestReloadForgets(t *testing.T) {
+// TestReloadLetsOldBuildsGo has a new build at every read: those before are let go.
+func TestReloadLetsOldBuildsGo(t *testing.T) {
 	log := logOf(t, 3, record1(0x1000))
 	for _, parallel := range []int{1, 2} {
 		var built []weak.Pointer[dict.Dictionary]

@@ -28,7 +28,7 @@ func at(addr uint32, args ...format.Arg) format.Record {
 
 // A log is of the build that its records say least against, of equals of that of the
 // log before, and of none when too much speaks against all.
-func TestChooseOneLog(t *testing.T) {
+func TestChoiceIsTheBuildThatFitsBest(t *testing.T) {
 	old := fromStrings(t, map[uint32]string{0x1000: "tick %d", 0x2000: "motor %s stopped"})
 	now := fromStrings(t, map[uint32]string{0x1000: "tick %d", 0x2000: "valve %d opened"})
 	builds := text.Builds([]text.Dictionary{old, now})
@@ -103,7 +103,7 @@ func TestChooseNamesEqualsThatReadDifferently(t *testing.T) {
 	}
 }
 
-func TestChooseAmongNone(t *testing.T) {
+func TestChooseAmongNoneGivesNone(t *testing.T) {
 	got, err := text.Builds(nil).Choose(choose.RecordsOf(logtest.Log(t, at(0x1000))), nil)
 	if got.Dictionary != nil || got.Ambiguous != 0 || got.Tied != nil || err != nil {
 		t.Errorf("got %v, %v, want nothing", got, err)
@@ -122,7 +122,7 @@ func TestRefusalNamesTheEvidence(t *testing.T) {
 
 // The build that a log's session token was issued for is its build, though another fits
 // as well; it is refused where the records contradict it. Without one the records tell.
-func TestChooseByTheSessionToken(t *testing.T) {
+func TestSessionTokenDecidesTheBuild(t *testing.T) {
 	a := fromStrings(t, map[uint32]string{0x1000: "a"})
 	b := fromStrings(t, map[uint32]string{0x1000: "b", 0x2000: "more"})
 	gone := fromStrings(t, map[uint32]string{0x1000: "gone"})

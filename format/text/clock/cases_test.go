@@ -20,9 +20,9 @@ func buffer(tick uint64, rate uint32, deltas ...uint64) Buffer {
 	return b
 }
 
-// TestCases resolves what devices have sent. ends are the device times of the last
-// frames in seconds, boots the number of each buffer's.
-func TestCases(t *testing.T) {
+// TestBuffersGetTheirTimeBootAndOrder resolves what devices have sent. ends are the
+// device times of the last frames in seconds, boots the number of each buffer's.
+func TestBuffersGetTheirTimeBootAndOrder(t *testing.T) {
 	seconds := func(n int) (deltas []uint64) { return slices.Repeat([]uint64{hz}, n) }
 	second := func(b Buffer) Buffer { b.ID++; return b }
 	day := uint64(86_400 * hz)
@@ -100,8 +100,9 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestWall ties ticks to the epoch of a header and to the time of arrival.
-func TestWall(t *testing.T) {
+// TestWallTimeFollowsEpochAndArrival ties ticks to the epoch of a header and to the
+// time of arrival.
+func TestWallTimeFollowsEpochAndArrival(t *testing.T) {
 	b := buffer(10*hz, hz, hz, 8*hz)
 	b.Epoch = 1_700_000_000_000_000
 	after := buffer(20*hz, hz, hz, 9*hz)
@@ -134,10 +135,11 @@ func TestWall(t *testing.T) {
 	}
 }
 
-// TestVectors places what real agents wrote, with the ticks at which their devices
-// logged each record: in one stream, and each log alone. Their clock of the day goes by
-// the counter, so that it is set back where that wraps; nothing else is wrong.
-func TestVectors(t *testing.T) {
+// TestVectorsLieAtTheirDevicesTicks places what real agents wrote, with the ticks at
+// which their devices logged each record: in one stream, and each log alone. Their
+// clock of the day goes by the counter, so that it is set back where that wraps;
+// nothing else is wrong.
+func TestVectorsLieAtTheirDevicesTicks(t *testing.T) {
 	var buffers []Buffer
 	var ticks [][]uint32
 	for _, v := range formattest.Logs(t) {
@@ -191,8 +193,9 @@ func inside(t *testing.T, name string, p *Place, b Buffer, ticks []uint32) {
 	}
 }
 
-// TestClockSetBack keeps a boot together whose wall clock is set: its ticks go on.
-func TestClockSetBack(t *testing.T) {
+// TestSetClockKeepsTheBootTogether keeps a boot together whose wall clock is set: its
+// ticks go on.
+func TestSetClockKeepsTheBootTogether(t *testing.T) {
 	for name, set := range map[string]int64{"back by a year": -365 * 86_400_000_000, "on by a year": 365 * 86_400_000_000} {
 		t.Run(name, func(t *testing.T) {
 			var buffers []Buffer
@@ -222,8 +225,9 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestNoTime takes epochs that no calendar has, and ticks that outlast it.
-func TestNoTime(t *testing.T) {
+// TestImpossibleEpochsAreNotBelieved takes epochs that no calendar has, and ticks that
+// outlast it.
+func TestImpossibleEpochsAreNotBelieved(t *testing.T) {
 	for name, c := range map[string]struct {
 		epoch uint64
 		rate  uint32
@@ -271,8 +275,8 @@ func TestNoTime(t *testing.T) {
 	}
 }
 
-// TestLongestTimes keeps sums within what a number holds.
-func TestLongestTimes(t *testing.T) {
+// TestLongestTimesDoNotOverflow keeps sums within what a number holds.
+func TestLongestTimesDoNotOverflow(t *testing.T) {
 	var c Clock
 	end := int64(0)
 	for i := range 40 {
@@ -289,7 +293,7 @@ func TestLongestTimes(t *testing.T) {
 
 // When a counter goes on at another rate, nothing tells at which tick between two headers
 // it began to. Times allow every one of them, also those that an arrival gives.
-func TestRateChangesBetweenHeaders(t *testing.T) {
+func TestTimesAllowAnyTickOfARateChange(t *testing.T) {
 	const seconds = 1_000_000
 	const arrived = 1_700_000_000 * seconds
 	buffers := []Buffer{

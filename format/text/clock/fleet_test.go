@@ -333,7 +333,7 @@ func holds(t *rapid.T, got []sent) {
 
 // A counter that wraps to 0 when the header is written is like none: what such a buffer
 // holds still comes after what its boot wrote before.
-func TestHeaderAtTheVeryWrap(t *testing.T) {
+func TestHeaderAtTheWrapComesAfterItsBoot(t *testing.T) {
 	places, order, _ := Resolve([]Buffer{
 		{Timed: true, Tick: 1<<32 - 1000, Rate: 100, First: 500, Sum: 500, Frames: 1, ID: 1},
 		{Timed: true, Tick: 0, Rate: 100, First: 900, Sum: 900, Frames: 1},

@@ -255,12 +255,12 @@ var checks = []mutation{
 	{
 		"times allow for the tick at which a rate changed", "format/text/clock/next.go",
 		"p.Doubt = min(p.Doubt+abs(micros(span, c.rate)-micros(span, e.Rate))+1, longest)", "_ = span",
-		"TestRateChangesBetweenHeaders", "",
+		"TestTimesAllowAnyTickOfARateChange", "",
 	},
 	{
 		"a float that may have been rounded is no integer", "format/text/rownumber.go",
 		"err != nil || n > maxExact", "err != nil || n == maxExact",
-		"TestBadRows", "",
+		"TestBadRowsAreToldAndOthersShown", "",
 	},
 	{
 		"a log configuration replaces no object of somebody else", "mqttv5/gateway/config.go",
