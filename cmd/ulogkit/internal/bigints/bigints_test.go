@@ -7,7 +7,7 @@ import (
 )
 
 // However the text is cut into writes, large integers alone get quotes.
-func TestWriter(t *testing.T) {
+func TestLargeIntegersAloneGetQuotes(t *testing.T) {
 	const text = `{"a":9007199254740992,"b":9007199254740993,"c":-9007199254740993,"d":[18446744073709551615,1,true,false,null],` +
 		`"e":12345678901234567.5,"f":12345678901234567e3,"g":"18446744073709551615 \" 18446744073709551615","h":{"18446744073709551615":0}}` + "\n"
 	const want = `{"a":9007199254740992,"b":"9007199254740993","c":"-9007199254740993","d":["18446744073709551615",1,true,false,null],` +
@@ -34,7 +34,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 var errFull = errors.New("full")
 
-func TestWriterFails(t *testing.T) {
+func TestWriteErrorsAreReturned(t *testing.T) {
 	if _, err := NewWriter(full{}).Write([]byte("{}")); !errors.Is(err, errFull) {
 		t.Errorf("got %v, want %v", err, errFull)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // However the objects come, each gets the keys once.
-func TestRecords(t *testing.T) {
+func TestEachRecordGetsItsKeysOnce(t *testing.T) {
 	const head = `{"time":"2026-11-24T08:00:00Z","source":"invalid AddrPort","destination":"invalid AddrPort","topic":"a<b","kind":"record","packet_id":7,`
 	const in, want = "{\"v\":1}\n{\"v\":2,\"text\":\"{\"}\n", head + "\"v\":1}\n" + head + "\"v\":2,\"text\":\"{\"}\n"
 	m := &wire.Message{Time: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Topic: "a<b", PacketID: 7}

@@ -76,7 +76,7 @@ func TestAllArrives(t *testing.T) {
 
 // What arrived is told device by device, each in its order, from the files of the
 // workers if there are any; what the cloud has forgotten is counted.
-func TestHoldings(t *testing.T) {
+func TestHoldingsAreToldByDevice(t *testing.T) {
 	device := func(serial string, token uint32) Device {
 		return Device{DeviceInfo: mqttv5.DeviceInfo{DeviceSerial: serial}, Token: token}
 	}
@@ -136,7 +136,7 @@ func TestMissingBytesAreNoticed(t *testing.T) {
 	}
 }
 
-func TestInterrupted(t *testing.T) {
+func TestInterruptEndsTheDemo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := Config{Devices: 2, Logs: 100, Frames: 1, Uploaded: cancel}
 	if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {

@@ -40,7 +40,7 @@ func TestErrorsLeaveTheNameToTheCaller(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestReplaceKeepsModeLinkAndReaders(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "x")
 	var stdout bytes.Buffer
@@ -95,7 +95,7 @@ func TestWrite(t *testing.T) {
 
 // What is not a regular file is written to and never replaced, under whatever
 // name it is reached.
-func TestWriteToAPipe(t *testing.T) {
+func TestPipesAreWrittenToNotReplaced(t *testing.T) {
 	dir := t.TempDir()
 	fifo, link := filepath.Join(dir, "fifo"), filepath.Join(dir, "link")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -146,7 +146,7 @@ func TestWriteToAPipe(t *testing.T) {
 	}
 }
 
-func TestWriteThroughALinkToNothing(t *testing.T) {
+func TestLinkToNothingIsNotWrittenThrough(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink("absent", link); err != nil {
 		t.Fatal(err)

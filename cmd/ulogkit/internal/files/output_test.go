@@ -79,7 +79,7 @@ func TestCheckLeavesTheFolderAlone(t *testing.T) {
 }
 
 // A file that comes after the check is not replaced either.
-func TestWriteLooksAgain(t *testing.T) {
+func TestFilesMadeAfterTheCheckAreKept(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "out")
 	o := Output{Name: name}
 	if err := o.Check(); err != nil {
@@ -97,7 +97,7 @@ func TestWriteLooksAgain(t *testing.T) {
 
 // What somebody else may have put into the folder is neither followed nor replaced
 // (cases delivery/extract-follows-symlink and delivery/extract-modes; F53, F55).
-func TestExtract(t *testing.T) {
+func TestExtractNeitherFollowsNorReplaces(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	write(t, at("victim"), "victim")
@@ -146,7 +146,7 @@ func TestExtract(t *testing.T) {
 }
 
 // What is there stays until the first bytes of a growing file are safe.
-func TestGrow(t *testing.T) {
+func TestGrowKeepsTheOldFileUntilSafe(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "out")
 	write(t, name, "old")
 	o := Output{Name: name, Force: true}

@@ -58,7 +58,7 @@ func readSet(t *testing.T, names ...string) map[string][]byte {
 // What programs read of a dump: addresses as numbers and as a person writes them, what
 // is inlined, whether something is left out, how far the build is that of the dump, the
 // task, and how each frame was found.
-func TestCrashRow(t *testing.T) {
+func TestCrashRowTellsWhatProgramsRead(t *testing.T) {
 	files := readSet(t, "m3-O2/fw.elf", "m3-O2/s20.core", "m3-O2/s10.stk.core", "m3-O2/s11.core")
 	elf := files["m3-O2/fw.elf"]
 	fw, err := crash.ReadELF(bytes.NewReader(elf), int64(len(elf)))

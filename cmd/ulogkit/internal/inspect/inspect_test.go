@@ -51,7 +51,7 @@ func unhex(t *testing.T, v any) []byte {
 	return b
 }
 
-func TestLogsOfRealAgents(t *testing.T) {
+func TestLogsOfRealAgentsHaveTheirRows(t *testing.T) {
 	for _, v := range formattest.LogFields(t) {
 		t.Run(v["name"].(string), func(t *testing.T) {
 			b := unhex(t, v["buffer_hex"])
@@ -138,7 +138,7 @@ func padHex(x uint64) string {
 	return strings.Repeat("0", 16-len(s)) + s
 }
 
-func TestCrashDumpsOfRealAgents(t *testing.T) {
+func TestDumpsOfRealAgentsHaveTheirRow(t *testing.T) {
 	for _, v := range formattest.DumpFields(t) {
 		t.Run(v["name"].(string), func(t *testing.T) {
 			row, err := File("x.bin", unhex(t, v["core_hex"]))
@@ -197,7 +197,7 @@ func TestStringsKeepEveryByte(t *testing.T) {
 	}
 }
 
-func TestTextOfArguments(t *testing.T) {
+func TestArgumentsReadAsText(t *testing.T) {
 	args := []format.Arg{
 		format.ArgString("a\"b"), format.ArgString("\xff"), format.ArgDropped(), format.ArgDouble(math.NaN()),
 		format.ArgPointer(0x20), format.ArgChar('A'), format.ArgChar(200), format.ArgI64(math.MinInt64),
@@ -243,7 +243,7 @@ func TestDamagedFilesStillHaveARow(t *testing.T) {
 	}
 }
 
-func TestKind(t *testing.T) {
+func TestKindTellsFilesApart(t *testing.T) {
 	dump := formattest.DumpBytes(t)[0]
 	for _, c := range []struct {
 		b    []byte

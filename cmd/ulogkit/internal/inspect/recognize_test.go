@@ -18,7 +18,7 @@ func TestRecognizeKnowsNoOther(t *testing.T) {
 }
 
 // What is compressed and damaged is still known to be compressed.
-func TestRecognizeDamagedFilesOfPackers(t *testing.T) {
+func TestDamagedPackedFilesAreRecognized(t *testing.T) {
 	for s, want := range map[string]string{
 		"\x1f\x8b\x08\xff":                 "a file compressed with gzip",
 		"\x28\xb5\x2f\xfd\xff\xff\xff\xff": "a file compressed with zstd",
@@ -35,7 +35,7 @@ func TestRecognizeDamagedFilesOfPackers(t *testing.T) {
 
 // A log is one, damaged or not, unless it begins like what lz4 has packed and is not
 // sound.
-func TestRecognizeLogBesideLZ4(t *testing.T) {
+func TestLogsAreToldFromLZ4(t *testing.T) {
 	for token, want := range map[uint32][2]string{
 		5:          {ALog, ALog},
 		0x64184d23: {ALog, ALog},

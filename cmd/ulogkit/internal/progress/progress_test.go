@@ -11,7 +11,7 @@ import (
 
 // A command that takes less than a second shows nothing, a longer one how far it is, and
 // when it is done the line is clean again.
-func TestMeter(t *testing.T) {
+func TestMeterShowsOnlyLongWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		m := New(&screen, "decoding", 4000)
@@ -42,7 +42,7 @@ func TestMeter(t *testing.T) {
 }
 
 // Where it is known how many records there are, they tell how far it is.
-func TestRecords(t *testing.T) {
+func TestKnownRecordsTellHowFarItIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		m := NewRecords(&screen, "extracting", 40)
@@ -62,7 +62,7 @@ func TestRecords(t *testing.T) {
 
 // A meter draws what it is told and nothing by itself: a bar whose end is not known would
 // turn in a goroutine of its own, which reads what Add writes.
-func TestNothingIsDrawnBeside(t *testing.T) {
+func TestMeterDrawsNothingByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		m := New(&screen, "reading", -1)
@@ -82,7 +82,7 @@ func TestNothingIsDrawnBeside(t *testing.T) {
 
 // What is asked for is drawn until it is stopped, and a line of something else stands
 // alone between.
-func TestWatch(t *testing.T) {
+func TestWatchDrawsUntilStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		m := NewRecords(&screen, "delivering", 40)
@@ -110,7 +110,7 @@ func TestWatch(t *testing.T) {
 }
 
 // Where nobody watches, all is passed on and nothing is counted.
-func TestNobodyWatches(t *testing.T) {
+func TestNothingIsWrappedIfNobodyWatches(t *testing.T) {
 	m := New(nil, "decoding", 1)
 	m.Add(1, 1)
 	m.Set(1, 1)
@@ -126,7 +126,7 @@ func TestNobodyWatches(t *testing.T) {
 }
 
 // What is read is counted, in order or not.
-func TestReaders(t *testing.T) {
+func TestReadersCountWhatIsRead(t *testing.T) {
 	m := New(io.Discard, "reading", -1)
 	if b, err := io.ReadAll(m.Reader(strings.NewReader("four"))); string(b) != "four" || err != nil {
 		t.Errorf("got %q, error %v; want %q", b, err, "four")

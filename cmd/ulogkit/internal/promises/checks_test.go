@@ -15,12 +15,12 @@ var checks = []mutation{
 	{
 		"nothing is extracted through a link", "cmd/ulogkit/internal/files/output.go",
 		"case !info.Mode().IsRegular():\n\t\treturn refusal{", "case info.IsDir():\n\t\treturn refusal{",
-		"TestExtract", "",
+		"TestExtractNeitherFollowsNorReplaces", "",
 	},
 	{
 		"an extraction replaces no file of another content", "cmd/ulogkit/internal/files/output.go",
 		"if err != nil || !bytes.Equal(old, b) {", "if err != nil || !bytes.Equal(old, old) {",
-		"TestExtract", "",
+		"TestExtractNeitherFollowsNorReplaces", "",
 	},
 	{
 		"no file is replaced through a link", "mqttv5/durable/durable.go",

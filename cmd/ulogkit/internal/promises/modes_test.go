@@ -107,17 +107,17 @@ var modes = []mutation{
 	{
 		"an extracted payload is its owner's alone", "cmd/ulogkit/internal/files/output.go",
 		"durable.ReplaceFile(name, b, 0o600)", "durable.ReplaceFile(name, b, 0o644)",
-		"TestExtract", "",
+		"TestExtractNeitherFollowsNorReplaces", "",
 	},
 	{
 		"an extracted payload that was open to others is closed", "cmd/ulogkit/internal/files/output.go",
 		"\t\tif info.Mode().Perm()&^0o600 == 0 {\n\t\t\treturn nil\n\t\t}\n", "\t\treturn nil\n",
-		"TestExtract", "",
+		"TestExtractNeitherFollowsNorReplaces", "",
 	},
 	{
 		"a tap is its owner's alone", "cmd/ulogkit/internal/files/output.go",
 		"f, err := durable.Create(target, 0o600)", "f, err := durable.Create(target, 0o644)",
-		"TestGrow", "",
+		"TestGrowKeepsTheOldFileUntilSafe", "",
 	},
 	{
 		"the folder of an extraction is its owner's alone", "cmd/ulogkit/internal/files/output.go",

@@ -86,7 +86,7 @@ func (m *mutation) hasTest(t *testing.T) bool {
 }
 
 // The list is of this code. A line or two may have been written anew since somebody
-// ran TestMutations, who must say then what keeps the promise.
+// ran TestMutationsFailTheirTests, who must say then what keeps the promise.
 func TestListIsOfThisCode(t *testing.T) {
 	list, stale := all(), 0
 	if len(list) < 100 {
@@ -106,10 +106,11 @@ func TestListIsOfThisCode(t *testing.T) {
 	}
 }
 
-// TestMutations takes out each line and runs its test, which must fail. It takes a
-// quarter of an hour: ULOGKIT_MUTATIONS is a regular expression of the promises or
-// files to try, or, as "3/10", a part of them: every tenth, from the third on.
-func TestMutations(t *testing.T) {
+// TestMutationsFailTheirTests takes out each line and runs its test, which must fail.
+// It takes a quarter of an hour: ULOGKIT_MUTATIONS is a regular expression of the
+// promises or files to try, or, as "3/10", a part of them: every tenth, from the third
+// on.
+func TestMutationsFailTheirTests(t *testing.T) {
 	which := os.Getenv("ULOGKIT_MUTATIONS")
 	if which == "" {
 		t.Skip("ULOGKIT_MUTATIONS=. runs it")

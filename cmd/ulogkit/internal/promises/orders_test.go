@@ -45,13 +45,13 @@ var orders = []mutation{
 	{
 		"an output is looked at again before it is replaced", "cmd/ulogkit/internal/files/output.go",
 		"\t\tif regular {\n\t\t\tif err := o.mayReplace(target); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n", "\t\t_, _ = target, regular\n",
-		"TestWriteLooksAgain", "",
+		"TestFilesMadeAfterTheCheckAreKept", "",
 	},
 	{
 		"a growing output replaces nothing before its first bytes are safe", "cmd/ulogkit/internal/files/output.go",
 		"\tif err := first(f); err != nil {\n\t\tf.Abort()\n\t\treturn nil, o.failure(err)\n\t}\n\tif err := f.Appear(); err != nil {\n\t\treturn nil, o.failure(err)\n\t}\n",
 		"\tif err := f.Appear(); err != nil {\n\t\treturn nil, o.failure(err)\n\t}\n\tif err := first(f); err != nil {\n\t\tf.Abort()\n\t\treturn nil, o.failure(err)\n\t}\n",
-		"TestGrow", "",
+		"TestGrowKeepsTheOldFileUntilSafe", "",
 	},
 	{
 		"a damaged record is kept aside before it is removed", "mqttv5/outbox/file.go",

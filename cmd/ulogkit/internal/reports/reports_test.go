@@ -10,7 +10,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
-func TestRead(t *testing.T) {
+func TestReadGathersDevicesAndNamesBadLines(t *testing.T) {
 	batches, _, err := Read[telemetry.Metric]([]byte(`
 {"device_serial":"A","name":"t","value":1,"timestamp":5}
 {"device_serial":"B","name":"t","value":2}
@@ -40,7 +40,7 @@ nonsense
 
 // A byte order mark is none of a line's characters: lines are read as they are without,
 // as UTF-8 and as UTF-16.
-func TestReadByteOrderMark(t *testing.T) {
+func TestReadLeavesOutAByteOrderMark(t *testing.T) {
 	const text = "\ufeff" + `{"device_serial":"Gerät 😀","type":"door"}` + "\r\n" + `{"device_serial":"B","type":"door"}` + "\r\n"
 	little, big := []byte{}, []byte{}
 	for _, unit := range utf16.Encode([]rune(text)) {
@@ -61,7 +61,7 @@ func TestReadByteOrderMark(t *testing.T) {
 }
 
 // However many lines there are, each batch fits one message and none is lost.
-func TestReadSplits(t *testing.T) {
+func TestReadSplitsWhatNoMessageHolds(t *testing.T) {
 	var text strings.Builder
 	for i := range 20_000 {
 		fmt.Fprintf(&text, `{"device_serial":"SN-%d","type":"x","timestamp":%d}`+"\n", i%100, i)

@@ -114,7 +114,7 @@ func TestBootBannerHasEveryArgumentType(t *testing.T) {
 	}
 }
 
-func TestLevelIsALowestLevel(t *testing.T) {
+func TestNoRecordIsBelowTheLevel(t *testing.T) {
 	for lowest := format.LevelDebug; lowest <= format.LevelMetric; lowest++ {
 		log, err := mustDevice(t, 3, 1).Log(60, lowest)
 		if err != nil {
@@ -162,14 +162,14 @@ func TestFramesContinueFromLogToLog(t *testing.T) {
 	}
 }
 
-func TestLogTooLong(t *testing.T) {
+func TestTooManyFramesAreRefused(t *testing.T) {
 	d := mustDevice(t, 3, 1)
 	if _, err := d.Log(100_000, format.LevelDebug); !errors.Is(err, format.ErrTooLong) {
 		t.Errorf("error %v, want %v", err, format.ErrTooLong)
 	}
 }
 
-func TestUnknownVersion(t *testing.T) {
+func TestUnknownVersionIsRefused(t *testing.T) {
 	if _, err := NewDevice(2, 1); !errors.Is(err, format.ErrVersion) {
 		t.Errorf("error %v, want %v", err, format.ErrVersion)
 	}

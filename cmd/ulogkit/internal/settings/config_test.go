@@ -19,7 +19,7 @@ import (
 
 // Quotes and comments mean what people think, or are refused with line and column
 // (case delivery/config-quotes).
-func TestParseConfig(t *testing.T) {
+func TestConfigIsReadOrRefusedAtItsPlace(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		"customer = \"42\"\nserial = 'SN-1'\ngit-hash = 3f2c9a1 # note\n": {"customer": "42", "serial": "SN-1", "git-hash": "3f2c9a1"},
 		"\ufeffbroker = b\r\n\tcustomer=1\t# c\r\n":                       {"broker": "b", "customer": "1"},
@@ -123,7 +123,7 @@ func loadAt(t *testing.T, home string, args ...string) (s *Settings, notices []e
 
 // A file that nobody named and that cannot be read is told and left out (case
 // delivery/home-not-readable).
-func TestHomeThatCannotBeRead(t *testing.T) {
+func TestUnreadableHomeIsToldAndLeftOut(t *testing.T) {
 	home := t.TempDir()
 	dir := filepath.Join(home, ".config", "ulogkit")
 	if err := os.MkdirAll(filepath.Join(dir, "config"), 0o755); err != nil { // a folder cannot be read as a file, even by root
@@ -160,7 +160,7 @@ func (r *recorder) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r
 
 // Where no token can be kept it is told, and the run goes on without (case
 // delivery/read-only-home, F52).
-func TestTokensInMemory(t *testing.T) {
+func TestTokensStayInMemoryWithoutAPlace(t *testing.T) {
 	dir := t.TempDir()
 	blocked := filepath.Join(dir, "file")
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {

@@ -166,7 +166,7 @@ func TestFileNamesAreRelativeToTheFile(t *testing.T) {
 	}
 }
 
-func TestXDGConfigHome(t *testing.T) {
+func TestConfigIsFoundInXDGConfigHome(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "ulogkit"), 0o755); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestXDGConfigHome(t *testing.T) {
 	}
 }
 
-func TestBadSettings(t *testing.T) {
+func TestBadSettingsSayWhereTheyStand(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		env  map[string]string
@@ -205,7 +205,7 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-func TestClient(t *testing.T) {
+func TestConnectionSettingsAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string // in the error, or empty
@@ -239,7 +239,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-func TestDevice(t *testing.T) {
+func TestFlagsCompleteTheDeviceFile(t *testing.T) {
 	info := filepath.Join(t.TempDir(), "info.bin")
 	if err := os.WriteFile(info, []byte("\x07\x00\x00\x00SN-1\x00lamp\x00v1\x00abc\x00"), 0o600); err != nil {
 		t.Fatal(err)
