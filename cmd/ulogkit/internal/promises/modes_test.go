@@ -21,7 +21,7 @@ var modes = []mutation{
 	},
 	{
 		"the outbox's lock is its owner's alone", "mqttv5/outbox/outbox.go",
-		"\"outbox.lock\"), flock.SetPermissions(0o600)", "\"outbox.lock\"), flock.SetPermissions(0o644)",
+		"flock.New(lock, flock.SetPermissions(0o600))", "flock.New(lock, flock.SetPermissions(0o644))",
 		"TestFilesAreTheOwnersAlone", "",
 	},
 	{

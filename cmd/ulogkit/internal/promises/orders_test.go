@@ -49,7 +49,7 @@ var orders = []mutation{
 	},
 	{
 		"a growing output replaces nothing before its first bytes are safe", "cmd/ulogkit/internal/files/output.go",
-		"\tif err := first(f); err != nil {\n\t\tf.Abort()\n\t\treturn nil, o.failure(err)\n\t}\n\tif err := f.Appear(); err != nil {\n\t\treturn nil, o.failure(err)\n\t}\n",
+		"\tif err := first(f); err != nil {\n\t\tf.Abort()\n\t\treturn nil, o.failure(err)\n\t}\n\n\tif err := f.Appear(); err != nil {\n\t\treturn nil, o.failure(err)\n\t}\n",
 		"\tif err := f.Appear(); err != nil {\n\t\treturn nil, o.failure(err)\n\t}\n\tif err := first(f); err != nil {\n\t\tf.Abort()\n\t\treturn nil, o.failure(err)\n\t}\n",
 		"TestGrowKeepsTheOldFileUntilSafe", "",
 	},
