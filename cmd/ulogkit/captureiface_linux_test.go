@@ -12,7 +12,7 @@ import (
 
 // An interface is watched like a pipe. The test is skipped where packets may not
 // be captured.
-func TestCaptureOfAnInterface(t *testing.T) {
+func TestCaptureWatchesAnInterface(t *testing.T) {
 	if h, err := pcapgo.NewEthernetHandle("lo"); err != nil {
 		t.Skipf("packets cannot be captured here: %v", err)
 	} else {

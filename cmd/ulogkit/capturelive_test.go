@@ -52,7 +52,7 @@ func (w *watched) await(t *testing.T, want string) {
 
 // What comes through a pipe is shown as it comes, and an interrupt ends it with a
 // summary and the verdict on what was read.
-func TestCaptureOfAPipe(t *testing.T) {
+func TestCaptureShowsAPipeAsItComes(t *testing.T) {
 	file, err := os.ReadFile(filepath.Join("..", "..", "wire", "testdata", "cases", "pcpp851-ack-before-data.pcap"))
 	if err != nil {
 		t.Fatal(err)

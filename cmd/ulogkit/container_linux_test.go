@@ -19,7 +19,7 @@ import (
 // The image of the Containerfile, as far as it can be had without one who makes
 // images: its build command makes a program that needs nothing else, which runs alone
 // in an empty root, as the user without rights, with the arguments of the entry point.
-func TestContainer(t *testing.T) {
+func TestContainerRunsAloneWithoutRights(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may change the root of a program")
 	}

@@ -15,7 +15,7 @@ import (
 // build: that is said above the backtrace, and the exit code is 1, also with --json.
 //
 // Case crash/wrong-firmware-silent.
-func TestDoubtfulFirmware(t *testing.T) {
+func TestDoubtAboutFirmwareIsToldFirst(t *testing.T) {
 	dumps := filepath.Join("..", "..", "format", "crash", "testdata", "dumps")
 	b, err := os.ReadFile(filepath.Join(dumps, "01.bin"))
 	if err != nil {

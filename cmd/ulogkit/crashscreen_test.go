@@ -12,9 +12,9 @@ import (
 	"github.com/ulogkit/ulogkit/format/crash"
 )
 
-// TestCrashScreen prints real dumps at every width of a terminal: no line is
+// TestCrashFitsOneScreen prints real dumps at every width of a terminal: no line is
 // longer, and without flags all of it is one screen.
-func TestCrashScreen(t *testing.T) {
+func TestCrashFitsOneScreen(t *testing.T) {
 	dumps := filepath.Join("..", "..", "format", "crash", "testdata", "dumps")
 	paths, err := filepath.Glob(filepath.Join(dumps, "*.bin"))
 	if err != nil || len(paths) < 13 {
@@ -53,9 +53,9 @@ func TestCrashScreen(t *testing.T) {
 	}
 }
 
-// TestRecursionWithoutEnd has more frames than are kept: what is left out stands between
-// them, though it is the same call before and behind it.
-func TestRecursionWithoutEnd(t *testing.T) {
+// TestRecursionTellsWhatIsLeftOut has more frames than are kept: what is left out
+// stands between them, though it is the same call before and behind it.
+func TestRecursionTellsWhatIsLeftOut(t *testing.T) {
 	name, offset := "recurse", uint32(28)
 	call := inspect.Call{PC: 0x250, Function: &name, Offset: &offset, Confidence: crash.Unwound, How: crash.FromCFI}
 	row := &inspect.Crash{Omitted: 5000, Outermost: 2}

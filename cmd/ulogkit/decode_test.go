@@ -14,8 +14,8 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 )
 
-// TestDecodeContract names the flags of CLI.md.
-func TestDecodeContract(t *testing.T) {
+// TestDecodeHasTheFlagsOfItsContract names the flags of CLI.md.
+func TestDecodeHasTheFlagsOfItsContract(t *testing.T) {
 	cmd, _, err := newRoot().Find([]string{"decode"})
 	if err != nil {
 		t.Fatal(err)
@@ -27,9 +27,9 @@ func TestDecodeContract(t *testing.T) {
 	}
 }
 
-// TestDecodeFollow follows a growing file until it is interrupted, which is not
-// an error.
-func TestDecodeFollow(t *testing.T) {
+// TestDecodeFollowsUntilInterrupted follows a growing file until it is interrupted,
+// which is not an error.
+func TestDecodeFollowsUntilInterrupted(t *testing.T) {
 	device, err := sample.NewDevice(3, 1)
 	if err != nil {
 		t.Fatal(err)

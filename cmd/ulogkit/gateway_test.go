@@ -17,7 +17,7 @@ import (
 const gatewayDir = root + "/mqttv5/gateway"
 
 // The files that run a gateway, and its page, name flags that there are.
-func TestGatewayFilesNameFlags(t *testing.T) {
+func TestGatewayFilesNameFlagsThatExist(t *testing.T) {
 	for _, name := range []string{"ulogkit-gateway.service", "Containerfile", "README.md"} {
 		b, err := os.ReadFile(filepath.Join(gatewayDir, name))
 		if err != nil {
@@ -40,7 +40,7 @@ func TestGatewayFilesNameFlags(t *testing.T) {
 }
 
 // systemd takes the unit, and finds it well locked up.
-func TestGatewayUnit(t *testing.T) {
+func TestGatewayUnitIsLockedUp(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -73,7 +73,7 @@ func TestGatewayUnit(t *testing.T) {
 
 // The walk of the gateway's page is run as it stands, except for its ports: through an
 // outage and a kill everything that was accepted arrives.
-func TestGatewayWalk(t *testing.T) {
+func TestGatewayWalkLosesNothing(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("there is no shell")

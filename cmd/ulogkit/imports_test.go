@@ -110,7 +110,7 @@ var importTable = []rule{
 
 // This test stands in cmd because cmd alone may know every package: anywhere
 // else the table would have to be told by a package that is in it.
-func TestImportTable(t *testing.T) {
+func TestImportTableIsKept(t *testing.T) {
 	packages := listPackages(t)
 	checked := map[string]bool{}
 	for _, p := range packages {
@@ -273,7 +273,7 @@ func TestImportTableIsDocumented(t *testing.T) {
 	}
 }
 
-func TestImportRules(t *testing.T) {
+func TestImportRulesAllowOnlyWhatTheySay(t *testing.T) {
 	byDir := map[string]rule{}
 	for _, r := range importTable {
 		byDir[r.dir] = r

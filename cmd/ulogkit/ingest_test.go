@@ -63,7 +63,7 @@ func TestIngestScript(t *testing.T) {
 }
 
 // The contract names these flags; scripts rely on them.
-func TestIngestContract(t *testing.T) {
+func TestIngestHasTheFlagsOfItsContract(t *testing.T) {
 	for name, flags := range map[string]string{
 		"ingest": "broker cert key ca customer group insecure-plaintext sink name listen leave receive-maximum replicas quarantine-dir nats-stream nats-creds nats-ca",
 		"export": "from otlp elf-dir store position header headers-file batch-records batch-bytes accept-empty follow timeout listen nats-stream nats-creds nats-ca",

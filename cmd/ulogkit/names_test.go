@@ -87,13 +87,14 @@ func sinkDir(t *testing.T) string {
 }
 
 // The names of metrics, events and log messages stand in one table. Those of metrics and
-// events are those of the code; of the messages a few may be missing until "go test ./cmd/ulogkit -run TestNames -args -update" writes the table anew.
-func TestNames(t *testing.T) {
+// events are those of the code; of the messages a few may be missing until
+// "go test ./cmd/ulogkit -run TestNamesPageIsCurrent -args -update" writes the table anew.
+func TestNamesPageIsCurrent(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Names
 
 What a gateway, a worker and an export say of themselves: metrics for Prometheus, events of a client's Hooks, messages of the
-Logger with their attributes. Written by ` + "`go test ./cmd/ulogkit -run TestNames -args -update`" + ` from the code, and compared with it by the same
+Logger with their attributes. Written by ` + "`go test ./cmd/ulogkit -run TestNamesPageIsCurrent -args -update`" + ` from the code, and compared with it by the same
 test. The names of metrics and events are stable, and so are the attributes; the words of messages are not, and the newest may be missing here.
 
 Two clients, outboxes, gateways or exporters in one registry need a label each:
@@ -148,7 +149,7 @@ Everything that ends in ` + "`_seconds`" + ` is in seconds, in ` + "`_bytes`" + 
 		}
 		// The words of messages change more often than the table is written anew.
 		if !strings.HasPrefix(string(old), names) || lacks > 10 {
-			t.Errorf("got an mqttv5/NAMES.md that lacks %d lines, want that of the code but for 10 messages: run \"go test ./cmd/ulogkit -run TestNames -args -update\"", lacks)
+			t.Errorf("got an mqttv5/NAMES.md that lacks %d lines, want that of the code but for 10 messages: run \"go test ./cmd/ulogkit -run TestNamesPageIsCurrent -args -update\"", lacks)
 		}
 	}
 }
@@ -287,7 +288,7 @@ func literal(e ast.Expr) (string, bool) {
 }
 
 // Two of each are in one registry if each has a label; without, the error says so.
-func TestTwoClientsInOneRegistry(t *testing.T) {
+func TestTwoClientsFitOneRegistry(t *testing.T) {
 	one, two, registry := operate(t), operate(t), prometheus.NewRegistry()
 	for name, made := range map[string]operated{"one": one, "two": two} {
 		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"client": name}, registry)

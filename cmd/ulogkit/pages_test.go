@@ -138,7 +138,7 @@ func TestReadmeLinksToEveryPage(t *testing.T) {
 }
 
 // README.md has its parts in the order in which somebody new asks for them.
-func TestReadmeOrder(t *testing.T) {
+func TestReadmeHasItsPartsInOrder(t *testing.T) {
 	text := readme(t)
 	want := []string{
 		"Install", "Two commands", "I have a .bin", "I run a gateway", "I ingest a fleet", "Coming from Python",

@@ -57,7 +57,7 @@ func colourful(t *testing.T, args ...string) string {
 }
 
 // The first picture of README.md is what decode and crash print.
-func TestPictureOfDecodeAndCrash(t *testing.T) {
+func TestPictureOfDecodeAndCrashIsWhatTheyPrint(t *testing.T) {
 	dumps, err := filepath.Abs("../../format/crash/testdata/dumps")
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ var library = regexp.MustCompile(`^.*/`)
 
 // The picture of the rooms has a box for each row of the import table, but for tests and
 // what is internal to a room, and an arrow for each import that no other way leads to.
-func TestPictureOfRooms(t *testing.T) {
+func TestPictureOfRoomsIsTheImportTable(t *testing.T) {
 	rooms := map[string]rule{"cmd/ulogkit": {}}
 	for _, r := range importTable {
 		inner := strings.Contains(r.dir, "internal/") && r.dir != "mqttv5/internal/link"
@@ -155,7 +155,7 @@ func TestPictureOfRooms(t *testing.T) {
 }
 
 // The picture of the way of a record has the steps of the outbox's own table.
-func TestPictureOfStates(t *testing.T) {
+func TestPictureOfStatesHasTheOutboxsSteps(t *testing.T) {
 	states := []drawing.State{
 		{Name: string(outbox.StateOffered)},
 		{Name: string(outbox.StateWaiting), Column: 1},

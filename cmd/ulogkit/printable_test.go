@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func TestPrintable(t *testing.T) {
+func TestPrintableSteersNoTerminal(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain\ttext\nof two lines": "plain\ttext\nof two lines",
 		"\x1b]0;PWN\x07\x1b[2J":     "?]0;PWN??[2J",

@@ -42,7 +42,7 @@ func TestReadmeHasTwoCommands(t *testing.T) {
 }
 
 // The program in mqttv5/README.md is run as it stands, except for where the cloud is.
-func TestReadmeProgram(t *testing.T) {
+func TestReadmeProgramRuns(t *testing.T) {
 	_, page, _ := strings.Cut(pages(t)["mqttv5/README.md"], "## A program\n")
 	program := block(t, page, "go", 0)
 	_, body, _ := strings.Cut(program, "func main() {\n")

@@ -57,7 +57,7 @@ func TestExamplesAreCurrent(t *testing.T) {
 }
 
 // The contract names these commands and flags; scripts rely on them.
-func TestContract(t *testing.T) {
+func TestCommandsHaveTheFlagsOfTheirContract(t *testing.T) {
 	const connection = "broker cert key ca customer group insecure-plaintext"
 	const device = " application serial device-type git-version git-hash store"
 	for name, flags := range map[string]string{
@@ -92,7 +92,7 @@ func TestContract(t *testing.T) {
 
 // An error that a command returns while it runs is about the data, one of
 // cobra's about usage.
-func TestExitCodes(t *testing.T) {
+func TestErrorsGiveTheirExitCode(t *testing.T) {
 	for args, want := range map[string]int{
 		"":                          0,
 		"help verify":               0,
@@ -144,7 +144,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 
 // An interruption ends a command with the words for it, and with the code that
 // says that something may be lost.
-func TestInterrupted(t *testing.T) {
+func TestInterruptIsToldAsPossibleLoss(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	const args = "register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash 1 --config /dev/null"
@@ -159,7 +159,7 @@ func TestInterrupted(t *testing.T) {
 
 // The exit code follows from the class of an error, wherever it comes from, and from
 // nothing that it says.
-func TestExitCodeOfEachClass(t *testing.T) {
+func TestExitCodeFollowsTheClass(t *testing.T) {
 	for _, c := range [...]struct {
 		err  error
 		want int

@@ -163,7 +163,7 @@ func leaks(transcript string, tokens, keys []string) (found []string) {
 	return found
 }
 
-func TestLeaks(t *testing.T) {
+func TestLeakedSecretsAreFound(t *testing.T) {
 	tokens, keys := []string{"3854526160", "e5bfa6d0"}, []string{"MIGHAgEAMBMG"}
 	for transcript, want := range map[string]int{
 		"stdout upload a.bin\nall well\n":                     0,
