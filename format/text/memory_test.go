@@ -104,7 +104,7 @@ func TestEachDamagedLogCostsTheSame(t *testing.T) {
 		}
 
 		if short, long := allocated(5000), allocated(15_000); long > short+10_000*4096 {
-			t.Errorf("parallel %d: got %d bytes allocated for 15,000 damaged logs, want at most 4096 more for each than the %d for 5,000", parallel, long, short)
+			t.Errorf("parallel %d: got %d bytes allocated for 15,000 damaged logs, want at most the %d for 5,000 and 4096 for each other", parallel, long, short)
 		}
 	}
 }
