@@ -116,10 +116,10 @@ func TestGatewayWalkLosesNothing(t *testing.T) {
 		return err
 	})
 	if err != nil || len(arrived) != 5 {
-		t.Errorf("%d logs arrived, want 5; error %v\n%s", len(arrived), err, out)
+		t.Errorf("got %d logs arrived, error %v; want 5 and none\n%s", len(arrived), err, out)
 	}
 	if n := strings.Count(string(out), "waiting"); n < 8 {
-		t.Errorf("the lists show %d records that wait, want four twice\n%s", n, out)
+		t.Errorf("got %d records that wait in the lists, want four twice or more\n%s", n, out)
 	}
 }
 

@@ -341,7 +341,7 @@ func TestImportRulesAllowOnlyWhatTheySay(t *testing.T) {
 		{"mqttv5", "github.com/eclipse/paho.golang2/paho", false},
 	} {
 		if got := byDir[c.dir].allows(c.path); got != c.want {
-			t.Errorf("%s imports %s: %v, want %v", c.dir, c.path, got, c.want)
+			t.Errorf("%s importing %s: got allowed: %v, want %v", c.dir, c.path, got, c.want)
 		}
 	}
 }

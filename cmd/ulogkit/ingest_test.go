@@ -125,7 +125,7 @@ func start(ts *testscript.TestScript, name, ready string, args []string) {
 		ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 		stopped = true
 		if err := d.end(ts); err != nil {
-			ts.Fatalf("the %s ended with %v", name, err)
+			ts.Fatalf("got end %v of the %s, want exit code 0", err, name)
 		}
 	})
 
@@ -133,7 +133,7 @@ func start(ts *testscript.TestScript, name, ready string, args []string) {
 	for found := false; !found; {
 		if !lines.Scan() {
 			close(d.drained)
-			ts.Fatalf("the %s did not start", name)
+			ts.Fatalf("got no start of the %s, want one", name)
 		}
 		fmt.Fprintln(&d.log, lines.Text())
 		if rest, ok := strings.CutPrefix(lines.Text(), "metrics and health at "); ok {
@@ -170,7 +170,7 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s holds %d records, want %d", args[0], got, want)
+			ts.Fatalf("got %d records in %s, want %d", got, args[0], want)
 		}
 	}
 }
@@ -280,7 +280,7 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	status, body, err := getURL(args[1])
 	ts.Check(err)
 	if strconv.Itoa(status) != args[0] {
-		ts.Fatalf("status %d, want %s\n%s", status, args[0], body)
+		ts.Fatalf("got status %d, want %s\n%s", status, args[0], body)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("fetched.txt"), body, 0o644))
 	// It is shown to people as well.
@@ -298,7 +298,7 @@ func becomes(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s does not hold %q:\n%s", args[0], args[1], body)
+			ts.Fatalf("%s: got the text below, want %q in it\n%s", args[0], args[1], body)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func natsServer(ts *testscript.TestScript, _ bool, _ []string) {
 		s.WaitForShutdown()
 	})
 	if !s.ReadyForConnections(2 * time.Minute) {
-		ts.Fatalf("the NATS server does not start")
+		ts.Fatalf("got no start of the NATS server, want one")
 	}
 	ts.Setenv("NATS", "nats://"+s.Addr().String())
 	ts.SetCmd("streams", func(ts *testscript.TestScript, _ bool, want []string) {
@@ -78,7 +78,7 @@ func natsServer(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(names.Err())
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			ts.Fatalf("there are the streams %q, want %q", got, want)
+			ts.Fatalf("got the streams %q, want %q", got, want)
 		}
 	})
 }

@@ -51,7 +51,7 @@ func colourful(t *testing.T, args ...string) string {
 	program.SetOut(&out)
 	program.SetErr(&told)
 	if code := run(t.Context(), program, args); code != 0 || told.Len() > 0 {
-		t.Fatalf("%v: exit code %d, %s, want code 0 and Len none", args, code, &told)
+		t.Fatalf("%v: got exit code %d and %q on stderr, want 0 and nothing", args, code, &told)
 	}
 	return out.String()
 }

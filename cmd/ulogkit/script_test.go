@@ -147,7 +147,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 		got = status.ExitCode()
 	}
 	if got != want {
-		ts.Fatalf("exit code %d, want %d\n%s%s", got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		ts.Fatalf("got exit code %d, want %d\n%s%s", got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 	}
 }
 
@@ -179,7 +179,7 @@ func holds(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	want := slices.Sorted(slices.Values(args[1:]))
 	if !slices.Equal(got, want) {
-		ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+		ts.Fatalf("%s: got %q in it, want %q", args[0], got, want)
 	}
 }
 
@@ -213,7 +213,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 	howTo := ""
 	for !strings.HasSuffix(howTo, " FILE\n") {
 		if !lines.Scan() {
-			ts.Fatalf("the cloud did not start:\n%s", ts.ReadFile("cloud.log"))
+			ts.Fatalf("got no start of the cloud, want one:\n%s", ts.ReadFile("cloud.log"))
 		}
 		if rest, ok := strings.CutPrefix(lines.Text(), "Listening on "); ok {
 			address, _, _ := strings.Cut(rest, ". ")
@@ -236,7 +236,7 @@ func cloud(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 		<-drained
 		if err := cmd.Wait(); err != nil {
-			ts.Fatalf("the cloud ended with %v:\n%s", err, ts.ReadFile("cloud.log"))
+			ts.Fatalf("got end %v of the cloud, want exit code 0:\n%s", err, ts.ReadFile("cloud.log"))
 		}
 	})
 }
@@ -255,7 +255,7 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%v", err)
 	}
 	if len(got) != want {
-		ts.Fatalf("the cloud received %q, want %d files", got, want)
+		ts.Fatalf("got %q in the cloud, want %d files", got, want)
 	}
 	if want > 0 {
 		ts.Setenv("RECEIVED", got[0])
@@ -300,7 +300,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s does not hold %q: %v\n%s", args[0], args[1], err, b)
+			ts.Fatalf("%s: got the text below, error %v; want %q in it\n%s", args[0], err, args[1], b)
 		}
 		time.Sleep(10 * time.Millisecond) // nobody tells
 	}

@@ -181,7 +181,7 @@ func TestLeakedSecretsAreFound(t *testing.T) {
 		"stderr upload\nhttps://h/f?X-Signature=1\nmore\n":    1,
 	} {
 		if found := leaks(transcript, tokens, keys); len(found) != want {
-			t.Errorf("%q: found %q, want %d", transcript, found, want)
+			t.Errorf("%q: got %q, want %d secrets", transcript, found, want)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func isTranscribed(ts *testscript.TestScript, _ bool, args []string) {
 		there = there || strings.Contains(text, args[0])
 	}))
 	if !there {
-		ts.Fatalf("no program has printed %q", args[0])
+		ts.Fatalf("got no program that printed %q, want one", args[0])
 	}
 }
 

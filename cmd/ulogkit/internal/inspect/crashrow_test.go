@@ -49,7 +49,7 @@ func readSet(t *testing.T, names ...string) map[string][]byte {
 	}
 
 	if len(files) != len(names) {
-		t.Fatalf("%d files, want %q", len(files), names)
+		t.Fatalf("got %d files, want one for each of %q", len(files), names)
 	}
 
 	return files

@@ -112,7 +112,7 @@ the value 9007199254740993 was sent as 9007199254740992, the nearest number of 5
 	}
 	for number, want := range map[string]bool{"0": true, "-9007199254740993": false, "18446744073709551615": false, "18446744073709551616": true, "1_000": true, "+5": true, "1.5": true, "007": true} {
 		if Exact(number) != want {
-			t.Errorf("%s: exact is %v, want %v", number, !want, want)
+			t.Errorf("%s: got exact: %v, want %v", number, !want, want)
 		}
 	}
 }
