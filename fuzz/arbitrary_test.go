@@ -194,7 +194,7 @@ func drawLog(t *rapid.T) (log []byte, version uint8, records []*format.Record) {
 		t.Fatal(err)
 	}
 	if builder.Len() != len(log) || builder.NumFrames() != len(records) {
-		t.Fatalf("builder says %d bytes and %d frames of %d and %d", builder.Len(), builder.NumFrames(), len(log), len(records))
+		t.Fatalf("got %d bytes and %d frames from the builder, want %d and %d", builder.Len(), builder.NumFrames(), len(log), len(records))
 	}
 	return log, version, records
 }

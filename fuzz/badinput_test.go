@@ -79,7 +79,7 @@ func TestBadInput(t *testing.T) {
 	for _, f := range badFiles(t) {
 		name := f.typ + "/" + f.name
 		if _, twice := files[name]; twice {
-			t.Fatalf("%s is made twice", name)
+			t.Fatalf("got %s made twice, want it once", name)
 		}
 		files[name] = f.bytes
 		class, message := verdict(f.typ, f.bytes)
@@ -93,7 +93,7 @@ func TestBadInput(t *testing.T) {
 		}
 		differ(t, f.typ, f.bytes)
 		if n := testing.AllocsPerRun(1, func() { parseAll(f.bytes) }); n != 0 {
-			t.Errorf("%s: format allocates %v times", name, n)
+			t.Errorf("%s: got %v allocations, want none", name, n)
 		}
 	}
 
@@ -121,7 +121,7 @@ func sameVerdicts(t *testing.T, got string) {
 	}
 	for line := range strings.Lines(got) {
 		if !want[line] {
-			t.Errorf("no such verdict in %s: %s", verdictsFile, line)
+			t.Errorf("got verdict %q, want one of those in %s", line, verdictsFile)
 		}
 	}
 }

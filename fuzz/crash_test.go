@@ -90,7 +90,7 @@ func FuzzCrash(f *testing.F) {
 		}
 		d, err := crash.Read(dump)
 		if (d == nil) != (err != nil) && !errors.Is(err, crash.ErrNoDump) {
-			t.Errorf("dump %v with error %v", d, err)
+			t.Errorf("got a dump: %v, error %v, want one of the two", d != nil, err)
 		}
 		if err != nil {
 			return
@@ -149,7 +149,7 @@ func explainAll(t *testing.T, dump, elf []byte) {
 	within(t, crashLimits, len(dump)+len(elf), func() {
 		fw, err := crash.ReadELF(bytes.NewReader(elf), int64(len(elf)))
 		if (fw == nil) != (err != nil) {
-			t.Errorf("firmware %v with error %v", fw, err)
+			t.Errorf("got a firmware: %v, error %v, want one of the two", fw != nil, err)
 		}
 		explain(t, d, nil)
 		explain(t, d, fw)
@@ -165,21 +165,22 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 	trace := fw.Backtrace(d)
 	frames := trace.Frames
 	if len(frames) > maxFrames || d.Known(15) && (len(frames) == 0 || frames[0].PC != d.Registers.PC()&^1) {
-		t.Errorf("%d calls, the first %+v", len(frames), frames[:min(len(frames), 1)])
+		t.Errorf("got %d calls, the first %+v, want at most %d, the first at the program counter where that is known",
+			len(frames), frames[:min(len(frames), 1)], maxFrames)
 	}
 
 	// What was found apart follows what is sure.
 	if i := slices.IndexFunc(frames, func(f crash.Frame) bool { return f.Confidence == crash.Scanned }); i >= 0 {
 		for _, f := range frames[i:] {
 			if f.Confidence != crash.Scanned {
-				t.Errorf("after one that was found: %+v", f)
+				t.Errorf("got %+v behind a call that was found, want only such", f)
 			}
 		}
 	}
 
 	fault := fw.Explain(d)
 	if d.Known(15) && len(fault.Reasons) == 0 || len(fault.Reasons) > 64 {
-		t.Errorf("fault is %+v", fault)
+		t.Errorf("got fault %+v, want at most 64 reasons, and one where the program counter is known", fault)
 	}
 	if summary := fw.Summary(d, trace); len(summary) == 0 || len(summary) > 100 {
 		t.Errorf("summary is %q, want some and at most 100", summary)

@@ -36,13 +36,13 @@ func decode(t testing.TB, d *format.Decoder, stream, cuts []byte) []event {
 	next := int64(0)
 	take := func(e format.Event) {
 		if e.Offset != next || len(e.Bytes) == 0 || int(next)+len(e.Bytes) > len(stream) {
-			t.Fatalf("%v of %d bytes at offset %d; the one before ended at %d, the stream has %d", e.Kind, len(e.Bytes), e.Offset, next, len(stream))
+			t.Fatalf("got %v of %d bytes at %d, want it at %d, not empty and within the %d of the stream", e.Kind, len(e.Bytes), e.Offset, next, len(stream))
 		}
 		sameBytes(t, "event", e.Bytes, stream[next:][:len(e.Bytes)])
 		next += int64(len(e.Bytes))
 		lost := e.Kind == format.EventSkipped || e.Kind == format.EventTail
 		if lost != (e.Reason != nil) || e.Kind == 0 || e.Kind > format.EventTail {
-			t.Fatalf("%v at %d has the reason %v", e.Kind, e.Offset, e.Reason)
+			t.Fatalf("got %v at %d with the reason %v, want a known kind, and a reason only of what is lost", e.Kind, e.Offset, e.Reason)
 		}
 
 		flat := event{kind: e.Kind, verified: e.Verified, version: e.Version, offset: e.Offset, bytes: string(e.Bytes)}
@@ -82,7 +82,7 @@ func decode(t testing.TB, d *format.Decoder, stream, cuts []byte) []event {
 		take(e)
 	}
 	if int(next) != len(stream) {
-		t.Fatalf("the events end at %d, the stream at %d", next, len(stream))
+		t.Fatalf("got events up to %d, want up to %d", next, len(stream))
 	}
 
 	return out
@@ -101,7 +101,7 @@ func checkEvents(t testing.TB, stream []byte, events []event) {
 		if e.offset == due {
 			tree, ok := goodLog(stream[due:])
 			if ok != (e.kind == format.EventLog && e.verified) {
-				t.Fatalf("%v at %d, verified: %v; a good log begins there: %v", e.kind, e.offset, e.verified, ok)
+				t.Fatalf("got %v at %d, verified %v, want a verified log: %v", e.kind, e.offset, e.verified, ok)
 			}
 			if ok {
 				frames, base = tree.at("body", "data", "frames").kids, due
@@ -117,7 +117,7 @@ func checkEvents(t testing.TB, stream []byte, events []event) {
 		if e.kind == format.EventLog { // found by a search
 			tree, ok := goodLog(stream[e.offset:])
 			if !ok {
-				t.Fatalf("log at %d is called verified and is not good", e.offset)
+				t.Fatalf("got a verified log at %d, want none where no good one begins", e.offset)
 			}
 			frames, base, due = tree.at("body", "data", "frames").kids, e.offset, e.offset+int64(tree.end)
 			continue
@@ -127,12 +127,12 @@ func checkEvents(t testing.TB, stream []byte, events []event) {
 			continue
 		}
 		if len(frames) == 0 || e.offset != base+int64(frames[0].start) || len(e.bytes) != frames[0].end-frames[0].start {
-			t.Fatalf("verified %v of %d bytes at %d is no frame of the log at %d", e.kind, len(e.bytes), e.offset, base)
+			t.Fatalf("got verified %v of %d bytes at %d, want the next frame of the log at %d", e.kind, len(e.bytes), e.offset, base)
 		}
 
 		_, failed := interpret(ulogger, "payload", nil, []byte(e.bytes)[len(e.bytes)-len(frames[0].kid("payload").raw):], false)
 		if (failed == nil) != (e.kind == format.EventFrame) {
-			t.Fatalf("verified %v at %d; the interpreter says %v of its payload", e.kind, e.offset, failed)
+			t.Fatalf("got verified %v at %d, want a frame: %v; the interpreter says %v of its payload", e.kind, e.offset, failed == nil, failed)
 		}
 		frames = frames[1:]
 	}
@@ -220,7 +220,7 @@ func TestDecoderLostHeader(t *testing.T) {
 		stream := bytes.Clone(good)
 		for at, b := range test.patches {
 			if stream[at] == b {
-				t.Fatalf("%s: nothing is damaged at %d", test.name, at)
+				t.Fatalf("%s: got the byte %#x at %d before the patch, want another", test.name, b, at)
 			}
 			stream[at] = b
 		}
@@ -235,7 +235,7 @@ func TestDecoderLostHeader(t *testing.T) {
 		}
 
 		if lost := frames(good) - frames(stream); lost > test.lost {
-			t.Errorf("%s: %d frames of %d are lost", test.name, lost, frames(good))
+			t.Errorf("%s: got %d of %d frames lost, want at most %d", test.name, lost, frames(good), test.lost)
 		}
 	}
 }
@@ -244,11 +244,11 @@ func sameEvents(t testing.TB, got, want []event) {
 	t.Helper()
 	for i := range min(len(got), len(want)) {
 		if got[i] != want[i] {
-			t.Fatalf("event %d is %+v in chunks, %+v in one", i, got[i], want[i])
+			t.Fatalf("event %d: got %+v in chunks, want %+v as in one", i, got[i], want[i])
 		}
 	}
 	if len(got) != len(want) {
-		t.Fatalf("%d events in chunks, %d in one", len(got), len(want))
+		t.Fatalf("got %d events in chunks, want %d as in one", len(got), len(want))
 	}
 }
 
@@ -299,7 +299,7 @@ func FuzzResync(f *testing.F) {
 	var starts []int64
 	for _, e := range decode(f, &format.Decoder{}, good, nil) {
 		if !e.verified {
-			f.Fatalf("%v at %d of the good stream is not verified", e.kind, e.offset)
+			f.Fatalf("got %v at %d of the good stream not verified, want all verified", e.kind, e.offset)
 		}
 		if e.kind == format.EventLog {
 			starts = append(starts, e.offset)
@@ -345,13 +345,13 @@ func FuzzResync(f *testing.F) {
 			}
 			for _, start := range starts {
 				if !harmed[start] && !verified[start] {
-					t.Errorf("the log at %d is as it was written, but was not found", start)
+					t.Errorf("got no verified log at %d, want the one there, which is as it was written", start)
 				}
 			}
 		}
 
 		if lost := len(written) - frames; count == 1 && lost > 2 || len(harmed) == 0 && lost > 0 {
-			t.Errorf("%d of %d frames are lost after %d patches", lost, len(written), count)
+			t.Errorf("got %d of %d frames lost after %d patches, want at most 2 by one patch and none without harm", lost, len(written), count)
 		}
 	})
 }

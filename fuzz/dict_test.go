@@ -76,7 +76,7 @@ func FuzzELF(f *testing.F) {
 		within(t, dictLimits, len(b), func() {
 			d, err := dict.ReadELF(bytes.NewReader(b), int64(len(b)))
 			if (d == nil) != (err != nil) {
-				t.Errorf("dictionary %v with error %v", d, err)
+				t.Errorf("got a dictionary: %v, error %v, want one of the two", d != nil, err)
 			}
 			if d == nil {
 				return
@@ -120,7 +120,7 @@ func FuzzDictionaryJSON(f *testing.F) {
 		}
 		again, err := dict.ReadJSON(&out)
 		if err != nil || !sameStrings(d, again) || fmt.Sprint(d.Modules()) != fmt.Sprint(again.Modules()) {
-			t.Errorf("written and read again it differs: %v", err)
+			t.Errorf("written and read again: got error %v, want none and the same strings and modules", err)
 		}
 	})
 }
@@ -142,7 +142,7 @@ func FuzzDictionaryCSV(f *testing.F) {
 		}
 		again, err := dict.ReadCSV(&out)
 		if err != nil || !sameStrings(d, again) {
-			t.Errorf("written and read again it differs: %v", err)
+			t.Errorf("written and read again: got error %v, want none and the same strings", err)
 		}
 	})
 }

@@ -160,14 +160,14 @@ func (m *transferModel) add(t testing.TB, transfer *format.Transfer, c format.Ch
 		t.Errorf("after %+v the next offset is %d, want %d", c, transfer.Next(), len(m.data))
 	}
 	if complete != (status == format.ChunkCompleted) || complete != (whole != nil) {
-		t.Errorf("after %+v the status is %v with %d bytes, complete: %v", c, status, len(whole), complete)
+		t.Errorf("after %+v: got status %v with %d bytes, want a complete transfer: %v", c, status, len(whole), complete)
 	}
 
 	if complete {
 		sameBytes(t, "transfer", whole, m.data)
 	}
 	if accepted := status <= format.ChunkCompleted; accepted != taken || status == 0 {
-		t.Errorf("chunk %+v is %v, taken: %v", c, status, taken)
+		t.Errorf("chunk %+v: got status %v, want it taken: %v", c, status, taken)
 	}
 }
 

@@ -107,6 +107,16 @@ func (n *node) text(w *strings.Builder) {
 	}
 }
 
+// String returns what text writes, for messages.
+func (n *node) String() string {
+	if n == nil {
+		return "nothing"
+	}
+	var w strings.Builder
+	n.text(&w)
+	return w.String()
+}
+
 // stream is a run of bytes under a cursor, within the whole input at base.
 type stream struct {
 	b         []byte

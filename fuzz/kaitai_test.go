@@ -108,7 +108,7 @@ func TestKaitai(t *testing.T) {
 	wrong := compareKaitai(t, parser, inputs)
 	t.Logf("%d inputs, %d of them good, %d disagreements", len(inputs), good, wrong)
 	if good < kaitaiLogs/2 || len(inputs)-good < kaitaiLogs/4 {
-		t.Errorf("%d of %d inputs are good; both kinds must be many", good, len(inputs))
+		t.Errorf("got %d good inputs of %d, want at least %d good and %d bad", good, len(inputs), kaitaiLogs/2, kaitaiLogs/4)
 	}
 }
 
@@ -155,7 +155,7 @@ func compareKaitai(t *testing.T, parser string, inputs []kaitaiInput) (wrong int
 	for i, in := range inputs {
 		if got[i] != in.want {
 			if wrong++; wrong <= 10 {
-				t.Errorf("%s % x: Kaitai says %s, the interpreter %s", in.typ, clip(in.bytes), got[i], in.want)
+				t.Errorf("%s % x: got %s from Kaitai, want %s as from the interpreter", in.typ, clip(in.bytes), got[i], in.want)
 			}
 		}
 	}
@@ -169,7 +169,7 @@ func compileKaitai(t *testing.T, file string) string {
 	missing := func(what string) {
 		t.Helper()
 		if os.Getenv("CI") == "true" {
-			t.Fatal(what)
+			t.Fatalf("%s; want it in CI", what)
 		}
 		t.Skip(what)
 	}
@@ -188,7 +188,7 @@ func compileKaitai(t *testing.T, file string) string {
 
 	made, err := filepath.Glob(filepath.Join(dir, "*.js"))
 	if err != nil || len(made) != 1 {
-		t.Fatalf("the compiler made %v, %v", made, err)
+		t.Fatalf("got parsers %v, %v from the compiler, want one", made, err)
 	}
 
 	return made[0]
@@ -225,7 +225,7 @@ func runKaitai(t *testing.T, parser string, inputs []kaitaiInput) []string {
 		lines = append(lines, scanner.Text())
 	}
 	if err := scanner.Err(); err != nil || len(lines) != len(inputs) {
-		t.Fatalf("%d lines for %d inputs, %v", len(lines), len(inputs), err)
+		t.Fatalf("got %d lines, %v, want one for each of %d inputs", len(lines), err, len(inputs))
 	}
 
 	return lines

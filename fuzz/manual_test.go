@@ -34,7 +34,7 @@ func differLog(t testing.TB, b []byte) {
 
 	if err != nil {
 		if l.Bytes() != nil || rest != nil {
-			t.Errorf("log: results beside the error are %x and %x", l.Bytes(), rest)
+			t.Errorf("log: got results %x and %x beside the error, want none", l.Bytes(), rest)
 		}
 		return
 	}
@@ -45,7 +45,7 @@ func differLog(t testing.TB, b []byte) {
 	sameBytes(t, "log: bytes", l.Bytes(), b[:tree.end])
 	sameBytes(t, "log: rest", rest, b[tree.end:])
 	if (l.Verify() == nil) != sealed(tree.kid("body")) {
-		t.Errorf("log: Verify says %v, the interpreter %v", l.Verify(), sealed(tree.kid("body")))
+		t.Errorf("log: got error %v of Verify, want one: %v", l.Verify(), !sealed(tree.kid("body")))
 	}
 }
 
@@ -68,7 +68,7 @@ func differFrames(t testing.TB, v headerVersion, b []byte) {
 	for i := 0; frames.Next(); i++ {
 		walked++
 		if i >= len(want) || i >= len(all) {
-			t.Fatalf("%s: frame %d is one too many: the interpreter has %d, the iterator %d", id, i, len(want), len(all))
+			t.Fatalf("%s: got a frame %d, want no more than %d by the interpreter and %d by the iterator", id, i, len(want), len(all))
 		}
 		f := frames.Frame()
 		sameFrame(t, f, want[i])
@@ -79,7 +79,7 @@ func differFrames(t testing.TB, v headerVersion, b []byte) {
 	}
 
 	if walked != len(want) || len(all) != len(want) {
-		t.Errorf("%s: %d frames by the loop, %d by the iterator; the interpreter says %d", id, walked, len(all), len(want))
+		t.Errorf("%s: got %d frames by the loop and %d by the iterator, want %d", id, walked, len(all), len(want))
 	}
 	agreeOnFailure(t, id, b, frames.Err(), failed)
 	agreeOnFailure(t, id, b, again.Err(), failed)
@@ -102,7 +102,7 @@ func differPayload(t testing.TB, b []byte) {
 		"level": uint64(p.Level()), "module": uint64(p.Module()), "fmt_addr": uint64(p.FmtAddr()), "num_args": uint64(p.NumArgs()),
 	} {
 		if want := head.kid(name).n.Uint64(); got != want {
-			t.Errorf("payload: %s is %d, the interpreter says %d", name, got, want)
+			t.Errorf("payload: got %s %d, want %d", name, got, want)
 		}
 	}
 
@@ -113,34 +113,34 @@ func differPayload(t testing.TB, b []byte) {
 	i := 0
 	for text := range p.Strings() {
 		if i >= len(texts) {
-			t.Fatalf("payload: string %d is one too many", i)
+			t.Fatalf("payload: got more than %d strings, want no more", i)
 		}
 		sameBytes(t, "payload: string", text, texts[i].kid("text").raw)
 		i++
 	}
 
 	if i != len(texts) {
-		t.Errorf("payload: %d strings, the interpreter says %d", i, len(texts))
+		t.Errorf("payload: got %d strings, want %d", i, len(texts))
 	}
 	args, again := p.Args(), p.Args()
 	all := slices.Collect(again.All())
 	values := tree.kid("values").kids
 	if len(all) != len(values) {
-		t.Fatalf("payload: %d arguments, the interpreter says %d", len(all), len(values))
+		t.Fatalf("payload: got %d arguments, want %d", len(all), len(values))
 	}
 
 	for i, n := range values {
 		if !args.Next() {
-			t.Fatalf("payload: argument %d of %d is missing", i, len(values))
+			t.Fatalf("payload: got %d arguments by the loop, want %d", i, len(values))
 		}
 		sameArg(t, args.Arg(), n, &texts)
 		if a, b := args.Arg(), all[i]; a.Type() != b.Type() || a.Uint() != b.Uint() || !bytes.Equal(a.Text(), b.Text()) {
-			t.Errorf("payload: argument %d is %v by the loop, %v by the iterator", i, a, b)
+			t.Errorf("payload: argument %d: got %v by the iterator, want %v as by the loop", i, b, a)
 		}
 	}
 
 	if args.Next() {
-		t.Errorf("payload: more than %d arguments", len(values))
+		t.Errorf("payload: got more than %d arguments, want no more", len(values))
 	}
 }
 
@@ -150,7 +150,7 @@ func sameArg(t testing.TB, a format.Arg, n *node, texts *[]*node) {
 	t.Helper()
 	typ := n.kid("packed").n.Uint64() >> 4
 	if uint64(a.Type()) != typ {
-		t.Errorf("argument type is %v, the interpreter says %d", a.Type(), typ)
+		t.Errorf("argument: got type %v, want %d", a.Type(), typ)
 	}
 
 	if a.Type() == format.ArgTypeString {
@@ -160,7 +160,7 @@ func sameArg(t testing.TB, a format.Arg, n *node, texts *[]*node) {
 			want, *texts = (*texts)[0].kid("text").raw, (*texts)[1:]
 		}
 		if a.Stored() != stored || (a.Text() != nil) != stored {
-			t.Errorf("string stored: %v, text %q; the interpreter says %v", a.Stored(), a.Text(), stored)
+			t.Errorf("string argument: got stored %v with text %q, want stored %v, and text only then", a.Stored(), a.Text(), stored)
 		}
 		sameBytes(t, "argument: text", a.Text(), want)
 		return
@@ -178,7 +178,8 @@ func sameArg(t testing.TB, a format.Arg, n *node, texts *[]*node) {
 	}
 
 	if !ok {
-		t.Errorf("%v argument is %#x, the interpreter says %v %#x", a.Type(), a.Uint(), value.n, value.f)
+		t.Errorf("%v argument: got %#x, stored %v, text %q, want %v (as a float %#x), stored and without text",
+			a.Type(), a.Uint(), a.Stored(), a.Text(), value.n, value.f)
 	}
 }
 
@@ -204,7 +205,7 @@ func differArgument(t testing.TB, b []byte) {
 	}
 
 	if (err == nil) != (known && failed == nil) {
-		t.Errorf("argument: format says %v on % x, the interpreter %v", err, clip(b), failed)
+		t.Errorf("argument: got error %v on % x, want one: %v; the interpreter says %v", err, clip(b), !known || failed != nil, failed)
 		return
 	}
 
@@ -213,7 +214,7 @@ func differArgument(t testing.TB, b []byte) {
 	}
 	args := p.Args()
 	if !args.Next() {
-		t.Fatal("argument: the record has none")
+		t.Fatal("argument: got none from the record, want one")
 	}
 
 	sameArg(t, args.Arg(), tree, new([]*node))
@@ -242,7 +243,7 @@ func differStrings(t testing.TB, b []byte) {
 	texts := slices.Collect(p.Strings())
 	want := tree.kid("strings").kids
 	if len(texts) != len(want) {
-		t.Fatalf("strings: %d, the interpreter says %d", len(texts), len(want))
+		t.Fatalf("strings: got %d, want %d", len(texts), len(want))
 	}
 	for i, text := range texts {
 		sameBytes(t, "strings", text, want[i].kid("text").raw)
@@ -261,13 +262,13 @@ func differCrashCatcher(t testing.TB, b []byte) {
 	sameView(t, c.Header, tree.kid("header"))
 	sameView(t, c.Registers, tree.kid("registers"))
 	if (c.FPRegisters != nil) != (tree.kid("fp_registers") != nil) {
-		t.Fatalf("crash_catcher: floating-point registers %v, the interpreter says %v", c.FPRegisters, tree.kid("fp_registers"))
+		t.Fatalf("crash_catcher: got floating-point registers %v, want some: %v", c.FPRegisters, tree.kid("fp_registers") != nil)
 	}
 	if c.FPRegisters != nil {
 		sameView(t, c.FPRegisters, tree.kid("fp_registers"))
 	}
 	if c.StackOverflow != (tree.kid("stack_overflow") != nil) {
-		t.Errorf("crash_catcher: stack overflow %v, the interpreter says otherwise", c.StackOverflow)
+		t.Errorf("crash_catcher: got stack overflow %v, want %v", c.StackOverflow, tree.kid("stack_overflow") != nil)
 	}
 
 	var want []*node
@@ -278,7 +279,7 @@ func differCrashCatcher(t testing.TB, b []byte) {
 	var faults *node
 	for region := range c.Regions() {
 		if i == len(want) {
-			t.Fatalf("crash_catcher: region %d is one too many", i)
+			t.Fatalf("crash_catcher: got more than %d regions, want no more", i)
 		}
 		sameView(t, region, want[i])
 		if n, bad := interpret(ulogger, "fault_registers", nil, region.Data, true); bad == nil && region.Start == 0xe000ed28 && faults == nil {
@@ -288,10 +289,10 @@ func differCrashCatcher(t testing.TB, b []byte) {
 	}
 
 	if i != len(want) {
-		t.Errorf("crash_catcher: %d regions, the interpreter says %d", i, len(want))
+		t.Errorf("crash_catcher: got %d regions, want %d", i, len(want))
 	}
 	if (c.FaultRegisters() != nil) != (faults != nil) {
-		t.Errorf("crash_catcher: fault registers %v, the interpreter says %v", c.FaultRegisters(), faults)
+		t.Errorf("crash_catcher: got fault registers %v, want some: %v", c.FaultRegisters(), faults != nil)
 	} else if faults != nil {
 		sameView(t, c.FaultRegisters(), faults)
 	}

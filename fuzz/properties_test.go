@@ -3,7 +3,6 @@ package fuzz
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -52,17 +51,17 @@ func TestViewsRoundTrip(t *testing.T) {
 		}
 		v, rest, err := parse(b)
 		if err != nil || len(rest) != len(b)-n {
-			t.Fatalf("% x: %d bytes left over of %d, %v", b, len(rest), len(b)-n, err)
+			t.Fatalf("% x: got %d bytes left over, %v, want %d", b, len(rest), err, len(b)-n)
 		}
 
 		prefix := []byte("prefix")
 		out, err := v.AppendTo(prefix)
 		if err != nil || !bytes.Equal(out, append(prefix, b[:n]...)) {
-			t.Fatalf("% x is written as % x, %v", b[:n], out, err)
+			t.Fatalf("got % x written, %v, want % x after %q", out, err, b[:n], prefix)
 		}
 		again, _, err := parse(out[len(prefix):])
 		if err != nil || !reflect.DeepEqual(again, v) {
-			t.Fatalf("% x is read back as %v, was %v, %v", out, again, v, err)
+			t.Fatalf("% x: got %v read back, %v, want %v", out, again, err, v)
 		}
 	})
 }
@@ -96,19 +95,19 @@ func TestViewsSetters(t *testing.T) {
 		}
 		again, failed := interpret(ulogger, id, nil, out, true)
 		if failed != nil {
-			t.Fatalf("the interpreter does not take what the view wrote: %v", failed)
+			t.Fatalf("got %v from the interpreter on what the view wrote, want no failure", failed)
 		}
 
 		var got, want strings.Builder
 		again.text(&got)
 		tree.text(&want)
 		if got.String() != want.String() {
-			t.Fatalf("filled with %s, written as %s", &want, &got)
+			t.Fatalf("got %s written, want %s as it was filled", &got, &want)
 		}
 	})
 
 	if set == 0 {
-		t.Error("no setter was found")
+		t.Error("got no setter in all views, want some")
 	}
 }
 
@@ -136,7 +135,7 @@ func setField(t *rapid.T, v reflect.Value, id string, n *node) bool {
 		err, _ := setter.Call([]reflect.Value{reflect.ValueOf(string(n.raw))})[0].Interface().(error)
 		fits := n.end-n.start > len(n.raw)
 		if (err == nil) != fits || err != nil && !errors.Is(err, format.ErrTooLong) {
-			t.Fatalf("setting %d bytes of %s: %v", len(n.raw), id, err)
+			t.Fatalf("setting %d bytes of %s: got error %v, want %q: %v", len(n.raw), id, err, format.ErrTooLong, !fits)
 		}
 
 		return fits
@@ -176,7 +175,7 @@ func TestTruncations(t *testing.T) {
 					continue
 				}
 				if _, _, err := parse(b[:n]); !errors.Is(err, format.ErrShort) {
-					t.Errorf("%d of %d bytes of %s: %v", n, len(b), typ.ID, err)
+					t.Errorf("%d of %d bytes of %s: got error %v, want %v", n, len(b), typ.ID, err, format.ErrShort)
 				}
 			}
 		}
@@ -194,7 +193,7 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 		differ(tb{r: t}, "log", log)
 		l, _, err := format.ParseLog(log)
 		if err != nil || l.Version() != version {
-			t.Fatalf("version %d of %d, %v, want %d", l.Version(), version, err, version)
+			t.Fatalf("got version %d, %v, want %d", l.Version(), err, version)
 		}
 
 		frames := l.Frames()
@@ -208,7 +207,7 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 
 		for i, r := range records {
 			if !frames.Next() {
-				t.Fatalf("%d frames of %d", i, len(records))
+				t.Fatalf("got %d frames, want %d", i, len(records))
 			}
 			back := readRecord(t, frames.Frame())
 			sameRecord(t, l.Header, back, r)
@@ -218,11 +217,11 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 		}
 
 		if frames.Next() || frames.Err() != nil {
-			t.Fatalf("more than %d frames, or %v", len(records), frames.Err())
+			t.Fatalf("got more than %d frames, or error %v, want neither", len(records), frames.Err())
 		}
 		out, err := again.AppendTo(nil)
 		if err != nil || !bytes.Equal(out, log) {
-			t.Fatalf("% x is written again as % x, %v", log, out, err)
+			t.Fatalf("got % x written again, %v, want % x", out, err, log)
 		}
 	})
 }
@@ -270,7 +269,7 @@ func TestChecksumSingleFlip(t *testing.T) {
 			for bit := range 8 {
 				data[i] ^= 1 << bit
 				if err := l.Verify(); !errors.Is(err, format.ErrChecksum) {
-					t.Fatalf("bit %d of data byte %d flipped: %v", bit, i, err)
+					t.Fatalf("bit %d of data byte %d flipped: got error %v, want %v", bit, i, err, format.ErrChecksum)
 				}
 				data[i] ^= 1 << bit
 			}
@@ -282,7 +281,7 @@ func TestChecksumSingleFlip(t *testing.T) {
 			for bit := range 8 {
 				dump.Crash[i] ^= 1 << bit
 				if err := dump.Verify(); !errors.Is(err, format.ErrChecksum) {
-					t.Fatalf("bit %d of crash byte %d flipped: %v", bit, i, err)
+					t.Fatalf("bit %d of crash byte %d flipped: got error %v, want %v", bit, i, err, format.ErrChecksum)
 				}
 				dump.Crash[i] ^= 1 << bit
 			}
@@ -311,12 +310,12 @@ func TestChecksumTwoFlips(t *testing.T) {
 			data[b/8] ^= 1 << (b % 8)
 			sameBit := a%8 == b%8
 			if passes := log.Verify() == nil; passes != sameBit {
-				t.Errorf("bits %d and %d flipped: XOR-8 passes: %v", a, b, passes)
+				t.Errorf("bits %d and %d flipped: got them past XOR-8: %v, want %v", a, b, passes, sameBit)
 			} else if passes {
 				missed["xor8"]++
 			}
 			if passes := dump.Verify() == nil; passes != (sameBit && bitA != bitB) {
-				t.Errorf("bits %d and %d flipped: the sum passes: %v", a, b, passes)
+				t.Errorf("bits %d and %d flipped: got them past the sum: %v, want %v", a, b, passes, sameBit && bitA != bitB)
 			} else if passes {
 				missed["sum32"]++
 			}
@@ -394,7 +393,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 			return false
 		}
 		if !bytes.Equal(whole, data) {
-			t.Fatalf("received % x, sent % x, want % x", whole, data, data)
+			t.Fatalf("got % x, want % x", whole, data)
 		}
 		return true
 	}
@@ -440,7 +439,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 		}
 	}
 
-	t.Fatalf("%d bytes did not come through in steps of %d; the gateway asks for %d", len(data), mtu, offset)
+	t.Fatalf("%d bytes in steps of %d: got to where the gateway asks for %d, want all of it through", len(data), mtu, offset)
 }
 
 // The longest transfer, 65,535 bytes, goes through in chunks of 16 bytes.
@@ -455,6 +454,6 @@ func TestTransferLongest(t *testing.T) {
 		model.add(t, &transfer, format.Chunk{Offset: uint16(at), LenTotal: math.MaxUint16, Data: data[at:min(at+16, len(data))]})
 	}
 	if !bytes.Equal(model.data, data) {
-		t.Error(fmt.Sprint("the transfer has ", len(model.data), " bytes"))
+		t.Errorf("got a transfer of %d bytes, want the %d that were sent", len(model.data), len(data))
 	}
 }

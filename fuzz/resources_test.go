@@ -46,10 +46,10 @@ func within(t testing.TB, l limits, size int, f func()) {
 		used = min(used, allocated()-before)
 	}
 	if used > mostBytes {
-		t.Errorf("%d bytes of input made it allocate %d bytes; at most %d are allowed", size, used, mostBytes)
+		t.Errorf("%d bytes of input: got %d bytes allocated, want at most %d", size, used, mostBytes)
 	}
 	if took > mostTime {
-		t.Errorf("%d bytes of input took %v; at most %v are allowed", size, took, mostTime)
+		t.Errorf("%d bytes of input: got %v, want at most %v", size, took, mostTime)
 	}
 }
 
@@ -76,17 +76,17 @@ func TestWithinNotices(t *testing.T) {
 	r := &recorder{TB: t}
 	within(r, limits{perByte: 8, base: 64 << 10, time: time.Hour}, 10, func() { sink = make([]byte, 1<<20) })
 	if !r.failed {
-		t.Errorf("an allocation of %d bytes for 10 passes", len(sink))
+		t.Errorf("got no failure for %d bytes allocated by 10 of input, want one", len(sink))
 	}
 	r = &recorder{TB: t}
 	within(r, limits{base: 1 << 30, time: 0}, 10, func() { time.Sleep(time.Millisecond) })
 	if !r.failed {
-		t.Error("too much time passes")
+		t.Error("got no failure for too much time, want one")
 	}
 	r = &recorder{TB: t}
 	within(r, parserLimits, 10, func() {})
 	if r.failed {
-		t.Error("nothing is too much")
+		t.Error("got a failure for nothing used, want none")
 	}
 }
 

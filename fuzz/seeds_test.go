@@ -64,7 +64,7 @@ func readFolder(t testing.TB, dir string) [][]byte {
 		out = append(out, b)
 	}
 	if len(out) == 0 {
-		t.Fatalf("%s holds no seeds", dir)
+		t.Fatalf("got no seeds in %s, want some", dir)
 	}
 	return out
 }
@@ -101,7 +101,7 @@ func TestSeeds(t *testing.T) {
 		for i, b := range seeds {
 			tree, failed, skip := readType(ulogger, typ.ID, b, false)
 			if failed != nil || tree.end != len(b)-skip {
-				t.Errorf("seed %d of %s is no good sample: %v", i, typ.ID, failed)
+				t.Errorf("seed %d of %s: got failure %v, want a good sample of %d bytes", i, typ.ID, failed, len(b)-skip)
 			}
 			differ(t, typ.ID, b)
 		}
@@ -140,13 +140,13 @@ func sameFiles(t testing.TB, dir string, files map[string][]byte) {
 		}
 		want, ok := files[filepath.ToSlash(name)]
 		if !ok {
-			t.Errorf("%s is not made by this test; write the files anew with -update", path)
+			t.Errorf("got %s, want only what this test makes; write the files anew with -update", path)
 			return nil
 		}
 		found++
 		got, err := os.ReadFile(path)
 		if err == nil && !bytes.Equal(got, want) {
-			t.Errorf("%s is not what this test makes; write the files anew with -update", path)
+			t.Errorf("%s: got other bytes, want those that this test makes; write the files anew with -update", path)
 		}
 		return err
 	})
@@ -155,7 +155,7 @@ func sameFiles(t testing.TB, dir string, files map[string][]byte) {
 	}
 
 	if found != len(files) || found == 0 {
-		t.Errorf("%s holds %d files of %d; write them anew with -update", dir, found, len(files))
+		t.Errorf("%s: got %d files, want %d and at least one; write them anew with -update", dir, found, len(files))
 	}
 }
 
@@ -339,6 +339,6 @@ func TestSeedsAreNotForAnyType(t *testing.T) {
 		}
 	}
 	if refused == 0 {
-		t.Error("every type takes the seeds of every other")
+		t.Error("got every type to take the seeds of every other, want some refused")
 	}
 }

@@ -19,30 +19,30 @@ func parseSpec(t testing.TB, src []byte) *spec.Spec {
 	s, err := spec.Parse("fuzz/small.ksy", src)
 	if err == nil {
 		if s == nil {
-			t.Fatal("neither a spec nor an error")
+			t.Fatal("got neither a spec nor an error, want one of the two")
 		}
 		return s
 	}
 
 	if s != nil {
-		t.Error("a spec beside an error")
+		t.Error("got a spec beside an error, want the error alone")
 	}
 	var list spec.Errors
 	if !errors.As(err, &list) || len(list) == 0 || len(list) > 21 {
-		t.Fatalf("error of type %T with %d entries: %v", err, len(list), err)
+		t.Fatalf("got error of type %T with %d entries, want spec.Errors with 1 to 21: %v", err, len(list), err)
 	}
 
 	lines := strings.Split(string(src), "\n")
 	last := spec.Pos{}
 	for _, e := range list {
 		if e.File != "fuzz/small.ksy" || e.Path == "" || e.Reason == "" || strings.ContainsAny(e.Reason+e.Path, "\n\r") {
-			t.Errorf("error does not say what is wrong, or on several lines: %q", e)
+			t.Errorf("got error %q, want one line that names fuzz/small.ksy, a path and a reason", e)
 		}
 		if e.Pos.Line < 1 || e.Pos.Col < 1 || e.Pos.Line > len(lines) || e.Pos.Col > utf8.RuneCountInString(lines[e.Pos.Line-1])+1 {
-			t.Errorf("error lies outside the file of %d lines: %v", len(lines), e)
+			t.Errorf("got error %v, want its place within the %d lines of the file", e, len(lines))
 		}
 		if e.Pos.Compare(last) < 0 {
-			t.Errorf("error is out of order: %v", e)
+			t.Errorf("got error %v after one at %v, want them in the order of their places", e, last)
 		}
 		last = e.Pos
 	}
@@ -234,7 +234,7 @@ func TestInterpreterLimit(t *testing.T) {
 	var failed *failure
 	within(t, parserLimits, 1<<20, func() { _, failed = interpret(s, "rows", nil, bytes.Repeat([]byte{255}, 4), false) })
 	if failed == nil || failed.class != classLimit {
-		t.Errorf("255^2 empty values of 4 bytes give %v", failed)
+		t.Errorf("255^2 empty values of 4 bytes: got failure %v, want one of class %s", failed, classLimit)
 	}
 }
 

@@ -180,14 +180,14 @@ func FuzzTemplate(f *testing.F) {
 			got := template.Append([]byte("> "), p)
 			// A conversion without an argument, as in "%9 %", has a width too.
 			if most := len(b)*10 + p.NumArgs()*400 + (p.NumArgs()+bytes.Count(printf, []byte("%")))*text.MaxWidth + 64; len(got) > most || !bytes.HasPrefix(got, []byte("> ")) {
-				t.Errorf("%q: %d bytes of text, at most %d are allowed", printf, len(got), most)
+				t.Errorf("%q: got %d bytes of text, want at most %d, after what stood there", printf, len(got), most)
 			}
 			if n := bytes.Count(got, []byte("<missing>")); n > template.NumArgs()+p.NumArgs()+len(b)/9 {
-				t.Errorf("%q: %d arguments are missing", printf, n)
+				t.Errorf("%q: got %d arguments missing, want at most %d", printf, n, template.NumArgs()+p.NumArgs()+len(b)/9)
 			}
 			template.Fits(p)
 			if again := template.Append(nil, p); !bytes.Equal(again, got[2:]) {
-				t.Errorf("%q gives %q, then %q", printf, got[2:], again)
+				t.Errorf("%q: got %q the second time, want %q", printf, again, got[2:])
 			}
 		})
 	})
@@ -294,17 +294,17 @@ func FuzzDecode(f *testing.F) {
 		within(t, textLimits, len(b), func() {
 			want, report := decode(1, len(b)+1)
 			if int(report.Bytes) != len(b) {
-				t.Errorf("%d of %d bytes are accounted for", report.Bytes, len(b))
+				t.Errorf("got %d bytes accounted for, want %d", report.Bytes, len(b))
 			}
 			rows := int64(0)
 			for row := range strings.Lines(want) {
 				if rows++; !json.Valid([]byte(row)) {
-					t.Errorf("not JSON: %s", row)
+					t.Errorf("got row %s, want JSON", row)
 				}
 			}
 
 			if rows != report.Shown+report.Unreadable {
-				t.Errorf("%d rows for %d records", rows, report.Shown)
+				t.Errorf("got %d rows, want %d", rows, report.Shown+report.Unreadable)
 			}
 			for name, how := range map[string][2]int{"two goroutines": {2, len(b) + 1}, "pieces": {1, 7}} {
 				got, other := decode(how[0], how[1])

@@ -64,7 +64,7 @@ func TestEveryVersion(t *testing.T) {
 	}
 	for n := range 256 {
 		if _, err := format.NewLogBuilder(uint8(n)); (err == nil) != known[uint8(n)] {
-			t.Errorf("version %d: got error %v, the spec has it: %v", n, err, known[uint8(n)])
+			t.Errorf("version %d: got error %v, want one: %v", n, err, !known[uint8(n)])
 		}
 	}
 	if len(known) < 3 {
@@ -127,7 +127,7 @@ func differLogOf(t testing.TB, v headerVersion, b []byte) {
 	sameBytes(t, v.log.ID+": data", l.Data(), tree.kid("data").raw)
 	sameBytes(t, v.log.ID+": rest", rest, b[tree.end:])
 	if (l.Verify() == nil) != sealed(tree) {
-		t.Errorf("%s: Verify says %v, the interpreter %v", v.log.ID, l.Verify(), sealed(tree))
+		t.Errorf("%s: got error %v of Verify, want one: %v", v.log.ID, l.Verify(), !sealed(tree))
 	}
 }
 
@@ -139,7 +139,7 @@ func (v headerVersion) is(t testing.TB, b []byte, failed *failure) bool {
 		return true
 	}
 	if len(b) >= v.header.Size && (failed == nil || failed.typ != v.header.ID || failed.field != "version") {
-		t.Errorf("%s: the interpreter says %v on version %d", v.header.ID, failed, b[0])
+		t.Errorf("%s: got %v from the interpreter on version %d, want a failure of the field version", v.header.ID, failed, b[0])
 	}
 	return false
 }

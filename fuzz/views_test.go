@@ -85,13 +85,14 @@ func TestEveryType(t *testing.T) {
 		_, manual := manuals[typ.ID]
 		versioned := manualOf(typ.ID) != nil
 		if count(generated || versioned, manual) != 1 || generated && typ.Manual != "" || manual && typ.Manual == "" {
-			t.Errorf("type %s is in the list of views: %v, of manual types: %v, part of a version: %v", typ.ID, generated, manual, versioned)
+			t.Errorf("type %s: got it in the list of views: %v, of manual types: %v, part of a version: %v, want one of them, manual as the spec says: %q",
+				typ.ID, generated, manual, versioned, typ.Manual)
 		}
 	}
 	for _, list := range [][]string{slices.Collect(maps.Keys(views)), slices.Collect(maps.Keys(manuals))} {
 		for _, id := range list {
 			if ulogger.Type(id) == nil {
-				t.Errorf("type %s is compared, and not in the spec", id)
+				t.Errorf("got type %s in the lists, want only types of the spec", id)
 			}
 		}
 	}
@@ -133,7 +134,7 @@ func differView(t testing.TB, id string, parse view, b []byte) {
 	v, rest, err := parse(b)
 	if agreeOnFailure(t, id, b, err, failed) {
 		if err != nil && (!reflect.ValueOf(v).IsZero() || rest != nil) {
-			t.Errorf("%s: results beside the error are %v and %x", id, v, rest)
+			t.Errorf("%s: got results %v and %x beside the error, want none", id, v, rest)
 		}
 		if err == nil {
 			sameView(t, v, tree)
@@ -156,7 +157,7 @@ func differView(t testing.TB, id string, parse view, b []byte) {
 func agreeOnFailure(t testing.TB, id string, b []byte, err error, f *failure) bool {
 	t.Helper()
 	if (err != nil) != (f != nil) {
-		t.Errorf("%s: format says %v, the interpreter %v on % x", id, err, f, clip(b))
+		t.Errorf("%s: got error %v on % x, want one: %v; the interpreter says %v", id, err, clip(b), f != nil, f)
 		return false
 	}
 
@@ -164,19 +165,19 @@ func agreeOnFailure(t testing.TB, id string, b []byte, err error, f *failure) bo
 		return true
 	}
 	if f.class == classLimit {
-		t.Errorf("%s: %v on % x", id, f, clip(b))
+		t.Errorf("%s: got %v on % x, want a failure below the interpreter's limit", id, f, clip(b))
 	}
 
 	if errors.Is(err, format.ErrVersion) {
 		if f.typ != "log" || f.field != "version" || f.class != classValue {
-			t.Errorf("%s: format says %v, the interpreter %v", id, err, f)
+			t.Errorf("%s: got error %v, want it only for a value of log.version; the interpreter says %v", id, err, f)
 		}
 		return true
 	}
 
 	var e *format.Error
 	if !errors.As(err, &e) {
-		t.Errorf("%s: error %v does not say where", id, err)
+		t.Errorf("%s: got error %v, want one that says where", id, err)
 		return true
 	}
 
@@ -190,7 +191,7 @@ func agreeOnFailure(t testing.TB, id string, b []byte, err error, f *failure) bo
 	}
 
 	if !ok {
-		t.Errorf("%s: format says %v, the interpreter %v on % x", id, err, f, clip(b))
+		t.Errorf("%s: got error %v on % x, want %v as the interpreter says", id, err, clip(b), f)
 	}
 
 	return true
@@ -217,7 +218,7 @@ func sameView(t testing.TB, v any, n *node) {
 		Seal()
 	}); ok {
 		if err := v.Verify(); (err == nil) != sealed(n) || err != nil && !errors.Is(err, format.ErrChecksum) {
-			t.Errorf("%s: Verify says %v, the interpreter %v", n.typ.ID, err, sealed(n))
+			t.Errorf("%s: got error %v of Verify, want %q: %v", n.typ.ID, err, format.ErrChecksum, !sealed(n))
 		}
 	}
 }
@@ -228,30 +229,30 @@ func sameField(t testing.TB, name string, got reflect.Value, n *node) {
 	switch got.Kind() {
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		if n == nil || n.kind != intNode || !n.n.IsUint64() || n.n.Uint64() != got.Uint() {
-			t.Errorf("%s is %d, the interpreter says %v", name, got.Uint(), n)
+			t.Errorf("%s: got %d, want %v", name, got.Uint(), n)
 		}
 
 	case reflect.Slice:
 		if n == nil {
 			if !got.IsNil() {
-				t.Errorf("%s is % x, the interpreter says that it is not there", name, got.Bytes())
+				t.Errorf("%s: got % x, want nothing", name, got.Bytes())
 			}
 			return
 		}
 		if got.IsNil() || cap(got.Bytes()) != got.Len() {
-			t.Errorf("%s is nil: %v, and has room for %d bytes more", name, got.IsNil(), cap(got.Bytes())-got.Len())
+			t.Errorf("%s: got nil: %v, room for %d bytes more, want neither", name, got.IsNil(), cap(got.Bytes())-got.Len())
 		}
 		sameBytes(t, name, got.Bytes(), n.raw)
 
 	case reflect.Pointer, reflect.Struct:
 		if n == nil || n.kind != structNode {
-			t.Errorf("%s: the interpreter says %v", name, n)
+			t.Errorf("%s: got a view of type %v, want %v", name, got.Type(), n)
 			return
 		}
 		sameView(t, got.Interface(), n)
 
 	default:
-		t.Errorf("%s: a view has a field of type %v, which this test does not know", name, got.Type())
+		t.Errorf("%s: got a field of type %v, want one that this test knows", name, got.Type())
 	}
 }
 
@@ -322,15 +323,15 @@ func differCheck(t testing.TB, id string, b []byte, err error) {
 	switch {
 	case outside == nil && !right:
 		if !errors.Is(err, format.ErrChecksum) {
-			t.Errorf("check of %s says %v, but the checksum is wrong", id, err)
+			t.Errorf("check of %s: got error %v, want %v", id, err, format.ErrChecksum)
 		}
 	case failed == nil && tree.end < len(b):
 		if !errors.Is(err, format.ErrTrailing) {
-			t.Errorf("check of %s says %v, but %d bytes follow", id, err, len(b)-tree.end)
+			t.Errorf("check of %s: got error %v, want %v of the %d bytes that follow", id, err, format.ErrTrailing, len(b)-tree.end)
 		}
 	case id == "log" && outside == nil && trailing(b) && errors.Is(err, format.ErrTrailing):
 		if failed == nil {
-			t.Errorf("check of log says %v, but frames fill the data", err)
+			t.Errorf("check of log: got error %v, want none: frames fill the data", err)
 		}
 	default:
 		agreeOnFailure(t, "check of "+id, b, err, failed)
@@ -342,7 +343,7 @@ func differCheck(t testing.TB, id string, b []byte, err error) {
 func sameBytes(t testing.TB, name string, got, want []byte) {
 	t.Helper()
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is % x, the interpreter says % x", name, clip(got), clip(want))
+		t.Errorf("%s: got % x, want % x", name, clip(got), clip(want))
 	}
 }
 

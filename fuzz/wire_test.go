@@ -98,14 +98,14 @@ func TestWireSeeds(t *testing.T) {
 	for i, b := range readFolder(t, wireSeedDir) {
 		m := wire.MQTT{Version: b[0]}
 		if err := m.DecodeFromBytes(b[1:], gopacket.NilDecodeFeedback); err != nil || len(m.Rest) > 0 {
-			t.Errorf("seed %d is no good sample: %v, %d bytes left", i, err, len(m.Rest))
+			t.Errorf("seed %d: got error %v, %d bytes left, want a good sample", i, err, len(m.Rest))
 		}
 		count[[2]uint8{b[0], uint8(m.Type)}]++
 	}
 	for typ := wire.PacketConnect; typ <= wire.PacketAuth; typ++ {
 		for _, version := range []uint8{wire.Version31, wire.Version311, wire.Version5} {
 			if n := count[[2]uint8{version, uint8(typ)}]; n == 0 && !(typ == wire.PacketAuth && version != wire.Version5) {
-				t.Errorf("%v of version %d has no seed", typ, version)
+				t.Errorf("%v of version %d: got no seed, want one", typ, version)
 			}
 		}
 	}
@@ -135,13 +135,13 @@ func FuzzMQTT(f *testing.F) {
 
 		if err != nil {
 			if e := (*format.Error)(nil); !errors.As(err, &e) {
-				t.Errorf("error of type %T", err)
+				t.Errorf("got error of type %T, want a *format.Error", err)
 			}
 			return
 		}
 
 		if !bytes.Equal(slices.Concat(m.Contents, m.Payload, m.Rest), b) {
-			t.Errorf("contents %x, payload %x, rest %x", m.Contents, m.Payload, m.Rest)
+			t.Errorf("got contents %x, payload %x, rest %x, want %x in all", m.Contents, m.Payload, m.Rest, b)
 		}
 		if n, err := wire.PacketLen(b); err != nil || n != len(b)-len(m.Rest) {
 			t.Errorf("PacketLen %d, %v, want %d", n, err, len(b)-len(m.Rest))
@@ -156,26 +156,26 @@ func FuzzMQTT(f *testing.F) {
 		if m.Remarks != 0 {
 			// Read as brokers do, but written by the specification alone.
 			if m.Remarks.String() == "" {
-				t.Errorf("remarks %x without a word", m.Remarks)
+				t.Errorf("got no word for the remarks %x, want some", m.Remarks)
 			}
 			return
 		}
 
 		if err != nil {
-			t.Fatalf("cannot be written back: %v", err)
+			t.Fatalf("got error %v, want what was read to be written back", err)
 		}
 		again := wire.MQTT{Version: m.Version}
 		if err := again.DecodeFromBytes(once, gopacket.NilDecodeFeedback); err != nil {
-			t.Fatalf("wrote %x: %v", once, err)
+			t.Fatalf("got error %v on %x, want what was written to be read", err, once)
 		}
 
 		twice, err := again.AppendTo(nil)
 		if err != nil || !bytes.Equal(once, twice) {
-			t.Errorf("wrote %x, then %x, %v, want %x", once, twice, err, twice)
+			t.Errorf("got %x written the second time, %v, want %x", twice, err, once)
 		}
 		if again.Type != m.Type || again.PacketID != m.PacketID || again.ReasonCode != m.ReasonCode || !bytes.Equal(again.Topic, m.Topic) ||
 			!bytes.Equal(again.Properties, m.Properties) || !bytes.Equal(again.Filters, m.Filters) || !bytes.Equal(again.Payload, m.Payload) {
-			t.Errorf("read %+v, then %+v", m, again)
+			t.Errorf("got %+v the second time, want %+v", again, m)
 		}
 	})
 }
@@ -213,14 +213,14 @@ func FuzzWireLayers(f *testing.F) {
 				m.Version = version
 				within(t, captureLimits, len(b), func() { _ = p.DecodeLayers(b, &decoded) })
 				if len(decoded) > 2+len(b) {
-					t.Errorf("%d layers in %d bytes", len(decoded), len(b))
+					t.Errorf("got %d layers of %d bytes, want at most %d", len(decoded), len(b), 2+len(b))
 				}
 			}
 		}
 		for _, first := range []gopacket.LayerType{wire.LayerTypeMQTT, wire.LayerTypeLog, wire.LayerTypeCoreDump} {
 			p := gopacket.NewPacket(b, first, gopacket.DecodeOptions{SkipDecodeRecovery: true, NoCopy: true})
 			if p.ErrorLayer() == nil && len(b) > 0 && len(p.Layers()) == 0 {
-				t.Error("neither a layer nor an error")
+				t.Error("got neither a layer nor an error, want one of the two")
 			}
 		}
 	})
@@ -248,7 +248,7 @@ func FuzzCapture(f *testing.F) {
 			c, err := wire.NewCapture(bytes.NewReader(b), wire.CaptureConfig{})
 			if err != nil {
 				if !errors.Is(err, wire.ErrCapture) {
-					t.Errorf("%v is not about the file", err)
+					t.Errorf("got error %v, want %v", err, wire.ErrCapture)
 				}
 				return
 			}
@@ -256,18 +256,18 @@ func FuzzCapture(f *testing.F) {
 			for m := range c.All() {
 				_ = m.Trouble()
 				if m.Token != 0 || m.Username != "" || m.Password != nil || m.Kind == wire.KindBootReply && m.Payload != nil {
-					t.Errorf("%v shows a secret", m.Kind)
+					t.Errorf("%v: got a secret shown, want none", m.Kind)
 				}
 				if m.Kind == wire.KindLog && len(m.Payload) > 1 && !bytes.Equal(m.Payload[1:min(5, len(m.Payload))], make([]byte, min(4, len(m.Payload)-1))) {
-					t.Error("a log shows its token")
+					t.Errorf("got a log that begins with % x, want zeros for its token", m.Payload[:min(5, len(m.Payload))])
 				}
 			}
 
 			if err := c.Err(); err != nil && !errors.Is(err, wire.ErrCapture) {
-				t.Errorf("%v is not about the file", err)
+				t.Errorf("got error %v, want none or %v", err, wire.ErrCapture)
 			}
 			if s := c.Stats(); s.Segments+s.Other+s.Fragments+s.Joined+s.Damaged+s.UnknownLink+s.Tunnels != s.Packets {
-				t.Errorf("not every packet is accounted for: %+v", s)
+				t.Errorf("got %+v, want every packet accounted for", s)
 			}
 		})
 	})
@@ -324,7 +324,7 @@ func FuzzStream(f *testing.F) {
 		}
 
 		if s := c.Stats(); c.Err() != nil || int(s.Messages) != want || !s.Lossless() {
-			t.Errorf("%d packets of %d read: %+v, %v", s.Messages, want, s, c.Err())
+			t.Errorf("got %d packets, %+v, %v, want %d and no loss", s.Messages, s, c.Err(), want)
 		}
 	})
 }
@@ -391,7 +391,7 @@ func FuzzReassembler(f *testing.F) {
 
 			r.Close()
 			if given > sent || ended != 2*opened {
-				t.Errorf("%d bytes given out of %d, %d ends of %d connections", given, sent, ended, opened)
+				t.Errorf("got %d bytes given out and %d ends, want at most %d and %d", given, ended, sent, 2*opened)
 			}
 		})
 	})
