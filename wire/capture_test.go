@@ -36,26 +36,26 @@ func TestCapture(t *testing.T) {
 		}
 		connect, up, ack := messages[0], messages[2], messages[3]
 		if connect.ClientID != "cust-C" || connect.Version != version || connect.KeepAlive != 60 || !connect.CleanStart || connect.Username != "" || connect.Password != nil {
-			t.Errorf("connect %+v", connect)
+			t.Errorf("got connect %+v, want cust-C, version %d, keep-alive 60, a clean start, no username and no password", connect, version)
 		}
 
 		if up.Topic != "binlog/v0/C/A" || up.PacketID != 7 || up.QoS != 1 || up.Err != nil || up.PayloadSize != len(log) ||
 			up.Source.String() != "192.0.2.1:40000" || up.Destination.String() != "192.0.2.2:1883" {
-			t.Errorf("log %+v", up)
+			t.Errorf("got log %+v, want packet 7 on binlog/v0/C/A at QoS 1 with %d bytes, from 192.0.2.1:40000 to 192.0.2.2:1883, without error", up, len(log))
 		}
 
 		if !bytes.Equal(up.Payload[5:], log[5:]) || !bytes.Equal(up.Payload[1:5], make([]byte, 4)) {
 			t.Errorf("payload %x, want %x without its token", up.Payload, log)
 		}
 		if format.CheckLog(up.Payload) != nil {
-			t.Error("a log without its token does not verify")
+			t.Errorf("got error %v of a log without its token, want none", format.CheckLog(up.Payload))
 		}
 
 		if ack.Topic != "binlog/v0/C/A" || ack.PacketID != 7 || ack.Latency != time.Millisecond || ack.Source != up.Destination {
 			t.Errorf("ack %+v, want Topic \"binlog/v0/C/A\", PacketID 7, Latency %v and Source %v", ack, time.Millisecond, up.Destination)
 		}
 		if !stats.Lossless() || stats.Connections != 1 || stats.Messages != 4 || stats.Packets != stats.Segments {
-			t.Errorf("stats %+v", stats)
+			t.Errorf("got stats %+v, want 1 connection, 4 messages, every packet a segment and no loss", stats)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func TestCaptureLinks(t *testing.T) {
 			}
 			messages, stats, err := read(t, bytes.NewReader(pcap(t, link, packets)), CaptureConfig{})
 			if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
-				t.Errorf("link %v: %v, %+v, %v", link, kinds(messages), stats, err)
+				t.Errorf("link %v: got %v, %+v, %v, want %v without a loss", link, kinds(messages), stats, err, wholeTalk)
 			}
 		}
 		// Two links that gopacket has no number or no layer for.
@@ -113,7 +113,7 @@ func TestCaptureLinks(t *testing.T) {
 				}
 				messages, stats, err := read(t, bytes.NewReader(pcapng(t, binary.LittleEndian, link, framed)), CaptureConfig{})
 				if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
-					t.Errorf("link %d, % x: %v, %+v, %v", link, head, kinds(messages), stats, err)
+					t.Errorf("link %d, % x: got %v, %+v, %v, want %v without a loss", link, head, kinds(messages), stats, err, wholeTalk)
 				}
 			}
 		}
@@ -187,7 +187,7 @@ func TestCaptureOrder(t *testing.T) {
 
 		for i, m := range messages[2:] {
 			if m.PacketID != uint16(i+1) || !bytes.Equal(m.Payload[5:], logs[i][5:]) || m.Err != nil {
-				t.Fatalf("seed %d: message %d: %+v", seed, i, m)
+				t.Fatalf("seed %d: message %d: got %+v, want packet %d with the log that was sent and no error", seed, i, m, i+1)
 			}
 		}
 	}
@@ -219,20 +219,20 @@ func TestCaptureGap(t *testing.T) {
 			case m.Kind == KindGap:
 				gaps++
 				if m.Lost <= 0 || m.Lost > 100 || !strings.HasPrefix(m.Trouble(), fmt.Sprint(m.Lost, " bytes were not captured")) {
-					t.Errorf("dropped %d: %+v, %s", drop, m, m.Trouble())
+					t.Errorf("dropped %d: got %+v, %q, want 1 to 100 bytes lost, and told first", drop, m, m.Trouble())
 				}
 			case m.Kind == KindMalformed:
-				t.Errorf("dropped %d: %s", drop, m.Trouble())
+				t.Errorf("dropped %d: got a malformed packet, want none: %s", drop, m.Trouble())
 			}
 		}
 
 		if gaps != 1 || stats.Gaps != 1 || stats.Lossless() {
-			t.Errorf("dropped %d: %d gaps, %+v", drop, gaps, stats)
+			t.Errorf("dropped %d: got %d gaps, %+v, want 1 of each and a loss", drop, gaps, stats)
 		}
 
 		// A lost acknowledgement costs none.
 		if len(got)+len(lost) != 3 || len(lost) > 1 {
-			t.Errorf("dropped %d: read %v, lost %v: %v", drop, got, lost, kinds(messages))
+			t.Errorf("dropped %d: got %v read and %v lost, want 3 in all and at most 1 lost: %v", drop, got, lost, kinds(messages))
 		}
 	}
 }
@@ -257,7 +257,7 @@ func TestCaptureGapInside(t *testing.T) {
 			}
 			for _, m := range messages {
 				if m.Kind == KindResync {
-					t.Errorf("size %d, dropped %d: lost the place: %s", size, drop-first, m.Trouble())
+					t.Errorf("size %d, dropped %d: got the place lost, want it kept: %s", size, drop-first, m.Trouble())
 				}
 			}
 		}
@@ -419,7 +419,7 @@ func TestCaptureEncrypted(t *testing.T) {
 		}
 		for _, m := range messages {
 			if !strings.Contains(m.Trouble(), "--tap") {
-				t.Errorf("%s: no remedy in %q", test.name, m.Trouble())
+				t.Errorf("%s: got trouble %q, want --tap in it", test.name, m.Trouble())
 			}
 		}
 	}
@@ -484,24 +484,24 @@ func TestCaptureSecrets(t *testing.T) {
 		text := fmt.Sprintf("%+v %s %v %s", m, m.Payload, m.Err, m.Trouble())
 		for _, canary := range []string{"canary", "2712847317", "\xd5\xc3\xb2\xa1"} {
 			if strings.Contains(text, canary) {
-				t.Errorf("%v shows %q: %q", m.Kind, canary, text)
+				t.Errorf("%v: got %q shown, want it hidden: %q", m.Kind, canary, text)
 			}
 		}
 	}
 	bad := []bool{false, false, false, false, true, true, false, false, true, false, true, false}
 	for i, m := range hidden {
 		if (m.Err != nil) != bad[i] {
-			t.Errorf("message %d, %v: %v", i, m.Kind, m.Err)
+			t.Errorf("message %d, %v: got error %v, want one: %v", i, m.Kind, m.Err, bad[i])
 		}
 	}
 	if stats.Bad != 4 {
 		t.Errorf("%d bad, want 4", stats.Bad)
 	}
 	if m := hidden[2]; m.Boot != (BootRequest{"Sensor", "abc", "SN-1", "1.0"}) {
-		t.Errorf("boot request %+v", m.Boot)
+		t.Errorf("got boot request %+v, want Sensor, abc, SN-1 and 1.0", m.Boot)
 	}
 	if m := hidden[3]; m.Latency != time.Millisecond {
-		t.Errorf("boot reply after %v", m.Latency)
+		t.Errorf("got a boot reply after %v, want %v", m.Latency, time.Millisecond)
 	}
 
 	shown, _, err := read(t, bytes.NewReader(file), CaptureConfig{ShowSecrets: true})
@@ -510,7 +510,8 @@ func TestCaptureSecrets(t *testing.T) {
 	}
 	if shown[0].Username != "canary-user" || string(shown[0].Password) != "canary-password" || shown[3].Token != token ||
 		!bytes.Contains(shown[6].Payload, []byte("canary-url")) || !bytes.Equal(shown[9].Payload, log) {
-		t.Error("secrets are hidden although they were asked for")
+		t.Errorf("got username %q, password %q, token %d, payloads %q and %x, want the secrets, which were asked for",
+			shown[0].Username, shown[0].Password, shown[3].Token, shown[6].Payload, shown[9].Payload)
 	}
 }
 
@@ -603,7 +604,7 @@ func TestCaptureStops(t *testing.T) {
 		t.Errorf("got error %v after a break, want none", c.Err())
 	}
 	for m := range c.All() {
-		t.Errorf("read again: %v", m.Kind)
+		t.Errorf("got %v on a second reading, want nothing", m.Kind)
 	}
 	if !errors.Is(c.Err(), errCaptureUsed) {
 		t.Errorf("got error %v, want %v", c.Err(), errCaptureUsed)
@@ -615,7 +616,7 @@ func TestCaptureCut(t *testing.T) {
 	whole := pcap(t, layers.LinkTypeEthernet, wholeScript(t, Version5, logVectors(t)[0]).packets)
 	messages, _, err := read(t, bytes.NewReader(whole[:len(whole)-3]), CaptureConfig{})
 	if !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), "cut off") {
-		t.Error(err)
+		t.Errorf("got error %v, want %v that says \"cut off\"", err, ErrCapture)
 	}
 	if got := kinds(messages); !slices.Equal(got, wholeTalk[:3]) {
 		t.Errorf("%v, want %v", got, wholeTalk[:3])

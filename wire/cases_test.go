@@ -100,12 +100,13 @@ func TestCaptureVersions(t *testing.T) {
 			messages, stats := readScript(t, s.packets)
 			c, last := messages[0], messages[len(messages)-2]
 			if c.Kind != KindConnect || c.Version != version || c.Bridge != bridge || last.Kind != KindLog || last.Err != nil || !stats.Lossless() {
-				t.Errorf("version %d, bridge %v: got %v, version %d, %+v", version, bridge, kinds(messages), c.Version, stats)
+				t.Errorf("version %d, bridge %v: got %v, connect %+v, log error %v, %+v, want a connect of that kind, a good log and no loss",
+					version, bridge, kinds(messages), c, last.Err, stats)
 			}
 
 			for _, m := range messages {
 				if m.Remark != "" {
-					t.Errorf("version %d: %v has the remark %q", version, m.Kind, m.Remark)
+					t.Errorf("version %d: %v: got the remark %q, want none", version, m.Kind, m.Remark)
 				}
 			}
 		}
@@ -132,7 +133,8 @@ func TestCaptureMidConnectionVersion(t *testing.T) {
 			log[1], log[2], log[3], log[4] = byte(token), 0, 0, 0
 			messages, stats := middle(version, MQTT{Type: PacketPublish, Topic: []byte("p/binlog/v0/C/A"), Payload: log})
 			if len(messages) != 1 || messages[0].Err != nil || messages[0].PayloadSize != len(log) || !stats.Lossless() {
-				t.Fatalf("version %d, token %d: got %v, %+v", version, token, kinds(messages), messages)
+				t.Fatalf("version %d, token %d: got %v, %+v, %+v, want one message of %d bytes without error or loss",
+					version, token, kinds(messages), messages, stats, len(log))
 			}
 		}
 	}
@@ -151,17 +153,18 @@ func TestCaptureMidConnectionVersion(t *testing.T) {
 		messages, stats := middle(test.version, doubtful, MQTT{Type: PacketPingreq}, doubtful, test.proof)
 		if len(messages) != 3 || !bytes.Equal(messages[0].Payload, doubtful.Payload) || !bytes.Equal(messages[1].Payload, doubtful.Payload) ||
 			!bytes.Equal(messages[2].Payload, test.proof.Payload) || !stats.Lossless() || stats.Messages != 4 {
-			t.Errorf("%s: got %+v, %+v", name, messages, stats)
+			t.Errorf("%s: got %+v, %+v, want the payloads %q, %q and %q, 4 packets and no loss",
+				name, messages, stats, doubtful.Payload, doubtful.Payload, test.proof.Payload)
 		}
 	}
 
 	messages, stats := middle(Version311, doubtful, doubtful)
 	if len(messages) != 2 || stats.Undecided != 2 || stats.Lossless() {
-		t.Fatalf("without proof: got %v, %+v", kinds(messages), stats)
+		t.Fatalf("without proof: got %v, %+v, want 2 messages, both undecided, and a loss", kinds(messages), stats)
 	}
 	for _, m := range messages {
 		if m.Topic != "plant/a" || m.Payload != nil || !m.Undecided || !strings.Contains(m.Remark, "7 or 6 bytes") {
-			t.Errorf("without proof: got %+v", m)
+			t.Errorf("without proof: got %+v, want it undecided, on plant/a, without a payload and with a remark about 7 or 6 bytes", m)
 		}
 	}
 
@@ -180,7 +183,8 @@ func TestCaptureMidConnectionVersion(t *testing.T) {
 		most = max(most, c.kept)
 	}
 	if most > maxHeld+20000 || c.kept != 0 || c.remembered != 0 || c.Stats().Undecided != 200 {
-		t.Errorf("%d bytes held, %d left, %d remembered, %d undecided", most, c.kept, c.remembered, c.Stats().Undecided)
+		t.Errorf("got %d bytes held, %d left, %d remembered, %d undecided, want at most %d, 0, 0 and 200",
+			most, c.kept, c.remembered, c.Stats().Undecided, maxHeld+20000)
 	}
 }
 
@@ -342,17 +346,17 @@ func TestWordsWithProxyInPart(t *testing.T) {
 		"\x04\x02", "\x04\x01\x01\xbb\xc0\x00\x02\x01\x00", "\x04\x01\x07\x5b\xc0\x00\x02\x01" + strings.Repeat("m", 300), "\x16\x03", "\x10",
 	} {
 		if n, g := parseSOCKS([]byte(s)); n != 0 || g != no {
-			t.Errorf("client %q: got %d, %v", s, n, g)
+			t.Errorf("client %q: got %d, %v, want 0, %v", s, n, g, no)
 		}
 	}
 	for _, s := range []string{"\x05\xff", "\x05\x02\x01\x01", "\x05\x00\x05\x05", "\x00\x5b", " \x00"} {
 		if n, g := parseSOCKSAnswer([]byte(s)); n != 0 || g != no {
-			t.Errorf("proxy %q: got %d, %v", s, n, g)
+			t.Errorf("proxy %q: got %d, %v, want 0, %v", s, n, g, no)
 		}
 	}
 	for _, s := range []string{"HTTP/2", "HTTP/1.1\r\n\r\n", "HTTP/1.1 407 No\r\nContent-Length: many\r\n\r\n", "HTTP/1.1 407 No\r\nContent-Length: 99999\r\n\r\n", "HTTP/1.1 " + strings.Repeat("x", maxTunnelHead)} {
 		if n, g := httpAnswer([]byte(s)); n != 0 || g != no {
-			t.Errorf("HTTP proxy %q: got %d, %v", s, n, g)
+			t.Errorf("HTTP proxy %q: got %d, %v, want 0, %v", s, n, g, no)
 		}
 	}
 }
@@ -367,14 +371,14 @@ func FuzzProxy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, client, g := parseProxy(b)
 		if n < 0 || n > len(b) || (g != yes) != (n == 0) || g != yes && client.IsValid() {
-			t.Fatalf("%q: got %d bytes, %v, %v", b, n, client, g)
+			t.Fatalf("%q: got %d bytes, %v, client %v, want bytes exactly with %v and at most all, and a client only then", b, n, g, client, yes)
 		}
 		if g != yes {
 			return
 		}
 		for i := range n {
 			if _, _, part := parseProxy(b[:i]); part != unsure {
-				t.Errorf("%q: %d bytes of %d are %v", b, i, n, part)
+				t.Errorf("%q: got %v of %d bytes of %d, want %v", b, part, i, n, unsure)
 			}
 		}
 	})

@@ -52,7 +52,7 @@ func TestCasesBesideTshark(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			want, known := besideTshark[filepath.Base(file)]
 			if !known {
-				t.Fatal("a case that is not in the table")
+				t.Fatal("got a case that is not in the table, want a row for each")
 			}
 			b, err := os.ReadFile(file)
 			if err != nil {
@@ -82,7 +82,7 @@ func TestCasesBesideTshark(t *testing.T) {
 				if !slices.ContainsFunc(ours, func(m Message) bool {
 					return m.Topic == p.Topic && bytes.Equal(m.Payload, p.Payload)
 				}) {
-					t.Errorf("tshark alone sees %q with %d bytes", p.Topic, len(p.Payload))
+					t.Errorf("got no %q with %d bytes, want it as tshark sees it", p.Topic, len(p.Payload))
 				}
 			}
 

@@ -63,7 +63,8 @@ func TestFilePcap(t *testing.T) {
 		} {
 			messages, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
 			if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() || !messages[0].Time.Equal(packets[3].time) {
-				t.Errorf("%v, %s: got %v, %v, %v", order, name, kinds(messages), stats, err)
+				t.Errorf("%v, %s: got %v, %+v, %v, want %v without a loss, the first at %v",
+					order, name, kinds(messages), stats, err, wholeTalk, packets[3].time)
 			}
 		}
 	}
@@ -182,27 +183,27 @@ func TestFilePacked(t *testing.T) {
 		for _, r := range []io.Reader{bytes.NewReader(file), iotest.OneByteReader(bytes.NewReader(file))} {
 			messages, stats, err := read(t, r, CaptureConfig{})
 			if err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
-				t.Errorf("%s: got %v, %v, %v", name, kinds(messages), stats, err)
+				t.Errorf("%s: got %v, %+v, %v, want %v without a loss", name, kinds(messages), stats, err, wholeTalk)
 			}
 		}
 		// Cut off or damaged, it is read as far as it goes.
 		for _, n := range []int{1, 3, 17, len(file) / 2, len(file) - 1} {
 			if _, _, err := read(t, bytes.NewReader(file[:n]), CaptureConfig{}); err == nil || !errors.Is(err, ErrCapture) {
-				t.Errorf("%s, cut to %d bytes: got %v", name, n, err)
+				t.Errorf("%s, cut to %d bytes: got error %v, want %v", name, n, err, ErrCapture)
 			}
 		}
 	}
 
 	if _, err := NewCapture(bytes.NewReader(zst[:len(zst)-9]), CaptureConfig{}); !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), "cut off") {
-		t.Errorf("zstd, cut in its first block: got %v", err)
+		t.Errorf("zstd, cut in its first block: got error %v, want %v that says \"cut off\"", err, ErrCapture)
 	}
 	padded := slices.Concat(gz(9, plain[:half]), make([]byte, 600), gz(9, nil), gz(9, plain[half:]), make([]byte, 512))
 	if messages, stats, err := read(t, bytes.NewReader(padded), CaptureConfig{}); err != nil || !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
-		t.Errorf("gzip with zeros behind its members: got %v, %v, %v", kinds(messages), stats, err)
+		t.Errorf("gzip with zeros behind its members: got %v, %+v, %v, want %v without a loss", kinds(messages), stats, err, wholeTalk)
 	}
 
 	if _, _, err := read(t, bytes.NewReader(append(padded, "more"...)), CaptureConfig{}); !errors.Is(err, ErrCapture) {
-		t.Errorf("gzip with something else behind it: got %v", err)
+		t.Errorf("gzip with something else behind it: got error %v, want %v", err, ErrCapture)
 	}
 	messages, _, err := read(t, bytes.NewReader(gz(0, plain)[:len(plain)-400]), CaptureConfig{})
 	if len(messages) < 2 || err == nil || !strings.Contains(err.Error(), "(unpacked)") {
@@ -232,7 +233,7 @@ func TestFileReaderFails(t *testing.T) {
 		for _, n := range []int{0, 2, 30, 200} {
 			_, _, err := read(t, io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(failure)), CaptureConfig{})
 			if !errors.Is(err, failure) || errors.Is(err, ErrCapture) {
-				t.Errorf("after %d bytes: got %v", n, err)
+				t.Errorf("after %d bytes: got error %v, want %v, and not %v", n, err, failure, ErrCapture)
 			}
 		}
 	}
@@ -296,7 +297,7 @@ func TestFilesSeveral(t *testing.T) {
 		opened, most = 0, 0
 		c, err := NewCaptureFiles(test.files, CaptureConfig{})
 		if err != nil {
-			t.Fatalf("%s: got error %v before anything was read", name, err)
+			t.Fatalf("%s: got error %v before anything was read, want none", name, err)
 		}
 		var got []Kind
 		for m := range c.All() {

@@ -95,7 +95,7 @@ func TestFragmentsAreJoined(t *testing.T) {
 			}
 			for i := range want {
 				if !bytes.Equal(got[i].Payload, want[i].Payload) {
-					t.Errorf("%s: message %d has another payload", name, i)
+					t.Errorf("%s: message %d: got payload %x, want %x", name, i, got[i].Payload, want[i].Payload)
 				}
 			}
 		}
@@ -127,14 +127,14 @@ func TestFragmentsThatNeverAreWhole(t *testing.T) {
 	} {
 		got, stats := readScript(t, cutPackets(s.packets, 256, change))
 		if stats.Lossless() || stats.Fragments+stats.Damaged == 0 {
-			t.Errorf("%s: got %v, %+v", name, kinds(got), stats)
+			t.Errorf("%s: got %v, %+v, want a loss, and pieces counted", name, kinds(got), stats)
 		}
 		if sum := stats.Segments + stats.Joined + stats.Fragments + stats.Damaged + stats.Other; sum != stats.Packets {
-			t.Errorf("%s: %d of %d packets are accounted for", name, sum, stats.Packets)
+			t.Errorf("%s: got %d packets accounted for, want %d", name, sum, stats.Packets)
 		}
 		for _, m := range got {
 			if m.Kind == KindLog && m.Err == nil && !slices.ContainsFunc(want, func(w Message) bool { return bytes.Equal(w.Payload, m.Payload) }) {
-				t.Errorf("%s: a payload that nobody sent", name)
+				t.Errorf("%s: got payload %x, want one that was sent", name, m.Payload)
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func TestFragmentsThatNeverAreWhole(t *testing.T) {
 	}
 	got, stats := readScript(t, append(early, cut...))
 	if !slices.Equal(kinds(got), kinds(want)) || stats.Fragments != int64(len(early)) || len(early) == 0 {
-		t.Errorf("old pieces: got %v, %+v", kinds(got), stats)
+		t.Errorf("old pieces: got %v, %+v, want %v, and %d pieces counted, at least 1", kinds(got), stats, kinds(want), len(early))
 	}
 }
 
@@ -177,7 +177,7 @@ func TestPiecesThatCannotBe(t *testing.T) {
 		v := isHeld
 		for _, p := range pieces {
 			if v != isHeld {
-				t.Errorf("%s: got verdict %d too early", name, v)
+				t.Errorf("%s: got verdict %d before the last piece, want %d", name, v, isHeld)
 			}
 			_, v = f.add(fragmentKey{a, a, 1, ipTCP}, epoch, p.at, p.more, make([]byte, p.size))
 		}
@@ -200,11 +200,12 @@ func TestFragmentsAreBounded(t *testing.T) {
 		}
 	}
 	if held := int64(len(f.waiting)); held == 0 || lost+held != 50_000 || len(f.oldest) > 3*len(f.waiting)+16 {
-		t.Errorf("%d lost, %d held, %d in order", lost, held, len(f.oldest))
+		t.Errorf("got %d lost, %d held, %d in order, want 50000 lost or held, some held, and at most %d in order",
+			lost, held, len(f.oldest), 3*len(f.waiting)+16)
 	}
 	f.close()
 	if f.bytes != 0 || lost != 50_000 {
-		t.Errorf("%d bytes and %d lost at the end", f.bytes, lost)
+		t.Errorf("got %d bytes held and %d pieces lost at the end, want 0 and 50000", f.bytes, lost)
 	}
 }
 
@@ -230,20 +231,20 @@ func FuzzFragments(f *testing.F) {
 			switch v {
 			case isTCP:
 				if !bytes.HasPrefix(content, whole) || len(whole) == 0 {
-					t.Fatalf("a packet of %d bytes that nobody sent", len(whole))
+					t.Fatalf("got a packet of %d bytes, want one that was sent", len(whole))
 				}
 				told++
 			case isFragment, isOther, isRepeated:
 				told++
 			case isHeld:
 			default:
-				t.Fatalf("verdict %d", v)
+				t.Fatalf("got verdict %d, want one that pieces can have", v)
 			}
 		}
 
 		x.close()
 		if x.bytes != 0 || len(x.waiting) != 0 || told != int64(given) {
-			t.Fatalf("%d bytes left, %d of %d pieces accounted for", x.bytes, told, given)
+			t.Fatalf("got %d bytes and %d packets left, %d pieces accounted for, want 0, 0 and %d", x.bytes, len(x.waiting), told, given)
 		}
 	})
 }

@@ -229,7 +229,7 @@ func TestHostileFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(b, made[name]) {
-			t.Errorf("%s: the committed file is not the one made here: run with -update", name)
+			t.Errorf("%s: got %d bytes that are not those made here, want them equal: run with -update", name, len(b))
 		}
 	}
 
@@ -249,7 +249,7 @@ func TestHostileFiles(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", gotLines[i], wantLines[i])
 			}
 		}
-		t.Error("verdicts differ")
+		t.Errorf("got %d lines of verdicts, want the %d of verdicts.txt as they are", len(gotLines), len(wantLines))
 	}
 }
 
@@ -272,10 +272,10 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 	}
 
 	if used > most {
-		t.Errorf("%s: %d bytes in the file, %d allocated, the most is %d", name, len(file), used, most)
+		t.Errorf("%s: got %d bytes allocated for a file of %d, want at most %d", name, used, len(file), most)
 	}
 	if elapsed > time.Minute {
-		t.Errorf("%s: %d bytes took %v", name, len(file), elapsed)
+		t.Errorf("%s: got %v for a file of %d bytes, want at most %v", name, elapsed, len(file), time.Minute)
 	}
 
 	var parts []string
@@ -305,7 +305,7 @@ func hostileVerdict(t *testing.T, name string, file []byte) string {
 
 	for _, m := range messages {
 		if _, err := m.Time.MarshalJSON(); err != nil {
-			t.Errorf("%s: got a time that JSON cannot hold: %v", name, err)
+			t.Errorf("%s: got time %v, want one that JSON can hold: %v", name, m.Time, err)
 		}
 		part := m.Kind.String()
 		if m.Err != nil {

@@ -210,12 +210,13 @@ func TestCaptureDisplaced(t *testing.T) {
 			for _, m := range messages {
 				count[m.Kind]++
 				if m.Kind == KindAck && m.Topic == "" || m.Err != nil {
-					t.Errorf("by %v places: %+v", places, m)
+					t.Errorf("by %v places: got %+v, want no error, and an acknowledgement with its topic", places, m)
 				}
 			}
 
 			if count[KindLog] != conns*each || count[KindAck] != conns*each || len(messages) != conns*(2+2*each) || stats.Gaps != 0 || stats.Connections != conns {
-				t.Errorf("by %v places, twice %v: got %v, %+v", places, twice, count, stats)
+				t.Errorf("by %v places, twice %v: got %v, %+v, want %d logs, as many acks, %d messages, %d connections and no gaps",
+					places, twice, count, stats, conns*each, conns*(2+2*each), conns)
 			}
 		}
 	}
@@ -265,7 +266,7 @@ func TestCaptureBigTCP(t *testing.T) {
 				topics = append(topics, m.Topic)
 			}
 			if !slices.Equal(topics, []string{"t/big", "t/after", "t/last"}) || !stats.Lossless() {
-				t.Errorf("%s, option %v: got %q, %+v", end, option, topics, stats)
+				t.Errorf("%s, option %v: got %q, %+v, want t/big, t/after and t/last without a loss", end, option, topics, stats)
 			}
 		}
 	}
@@ -361,10 +362,10 @@ func TestCaptureTunnels(t *testing.T) {
 
 		if slices.Contains([]string{"l2tp", "vxlan of an unknown kind", "pptp, encrypted", "macsec"}, name) {
 			if len(messages) != 0 || int(stats.Tunnels) != len(inner) || stats.Lossless() {
-				t.Errorf("%s: got %v, %+v", name, kinds(messages), stats)
+				t.Errorf("%s: got %v, %+v, want no messages, %d tunnels and a loss", name, kinds(messages), stats, len(inner))
 			}
 		} else if !slices.Equal(kinds(messages), wholeTalk) || !stats.Lossless() {
-			t.Errorf("%s: got %v, %+v", name, kinds(messages), stats)
+			t.Errorf("%s: got %v, %+v, want %v without a loss", name, kinds(messages), stats, wholeTalk)
 		}
 	}
 }
@@ -418,7 +419,7 @@ func TestCaptureMemoryIsFlat(t *testing.T) {
 	}
 
 	if stats := c.Stats(); c.Err() != nil || int64(publishes) != source.made || stats.Connections != source.made || !stats.Lossless() {
-		t.Errorf("got %d publishes of %d, %+v, %v", publishes, source.made, stats, c.Err())
+		t.Errorf("got %d publishes, %+v, %v, want %d publishes, as many connections and no loss", publishes, stats, c.Err(), source.made)
 	}
 	if most > 32<<20 {
 		t.Errorf("%d bytes in use after %d of traffic, want at most 32 MiB", most, total)

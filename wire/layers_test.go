@@ -79,12 +79,12 @@ func TestLayersOnVectors(t *testing.T) {
 			t.Fatalf("core dump %d: %v", i, err)
 		}
 		if !slices.Equal(decoded, []gopacket.LayerType{LayerTypeMQTT, LayerTypeCoreDump}) {
-			t.Errorf("core dump %d: decoded %v", i, decoded)
+			t.Errorf("core dump %d: got %v decoded, want %v", i, decoded, []gopacket.LayerType{LayerTypeMQTT, LayerTypeCoreDump})
 		}
 		buf := gopacket.NewSerializeBuffer()
 		opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
 		if err := gopacket.SerializeLayers(buf, opts, &m, &dump, gopacket.Payload(dump.Payload)); err != nil || !bytes.Equal(buf.Bytes(), packet) {
-			t.Errorf("core dump %d: wrote %x, %v", i, buf.Bytes(), err)
+			t.Errorf("core dump %d: got %x written, %v, want %x", i, buf.Bytes(), err, packet)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestLogFixes(t *testing.T) {
 		before := slices.Clone(b)
 		buf := gopacket.NewSerializeBuffer()
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &l, gopacket.Payload(data)); err == nil {
-			t.Error("a wrong length was written")
+			t.Error("got a wrong length written, want an error")
 		}
 
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, &l, gopacket.Payload(data)); err != nil {
@@ -113,19 +113,19 @@ func TestLogFixes(t *testing.T) {
 		}
 
 		if !bytes.Equal(b, before) {
-			t.Error("the layer's own header was changed")
+			t.Errorf("got the layer's own header changed to %x, want it left %x", b, before)
 		}
 	}
 
 	buf := gopacket.NewSerializeBuffer()
 	for _, bad := range []gopacket.SerializableLayer{&Log{}, &CoreDump{}, &Chunk{}, &Frame{}, &Frame{Log: logOfVersion(t, 1), Record: make([]byte, 65536)}, &Frame{Log: logOfVersion(t, 3), Record: make([]byte, 65536)}} {
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, bad); err == nil {
-			t.Errorf("%T was written", bad)
+			t.Errorf("%T: got it written, want an error", bad)
 		}
 	}
 
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, logOfVersion(t, 3), gopacket.Payload(make([]byte, 65536))); err == nil {
-		t.Error("a log of 65,536 bytes was written")
+		t.Error("got a log of 65,536 bytes written, want an error")
 	}
 }
 

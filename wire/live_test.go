@@ -101,7 +101,7 @@ func talkPaho(t *testing.T, conn net.Conn, payloads map[string][]byte) {
 
 	ack, err := c.Connect(ctx, &paho.Connect{ClientID: "cust-C", CleanStart: true, KeepAlive: 60, WillMessage: &paho.WillMessage{Topic: "will", Payload: []byte("gone")}})
 	if err != nil || ack.ReasonCode != 0 {
-		t.Fatalf("%v, %v", ack, err)
+		t.Fatalf("got %v, %v, want a CONNACK of success", ack, err)
 	}
 	if _, err := c.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "binlog/v0/#", QoS: 1}, {Topic: "+/v0/C", QoS: 2}, {Topic: "logs/v0/C/A"}}}); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func talkPaho(t *testing.T, conn net.Conn, payloads map[string][]byte) {
 		select {
 		case <-received:
 		case <-ctx.Done():
-			t.Fatal("not all came back")
+			t.Fatalf("got fewer publishes back, want all %d: %v", len(payloads), ctx.Err())
 		}
 	}
 
@@ -222,11 +222,11 @@ func TestOracleLiveTap(t *testing.T) {
 		checkConversation(t, seen, payloads)
 		messages, stats, err := read(t, bytes.NewReader(files[i].Bytes()), CaptureConfig{})
 		if err != nil || !stats.Lossless() || int(stats.Messages) != len(seen) || stats.Bad != 0 {
-			t.Errorf("side %d: %+v, %v", i, stats, err)
+			t.Errorf("side %d: got %+v, %v, want %d messages, none of them bad, and no loss", i, stats, err, len(seen))
 		}
 		for _, m := range messages {
 			if m.Kind == KindAck && (m.Latency < 0 || m.Topic == "") {
-				t.Errorf("side %d: %+v", i, m)
+				t.Errorf("side %d: got %+v, want a latency and a topic", i, m)
 			}
 		}
 	}
@@ -250,7 +250,7 @@ func checkConversation(t *testing.T, seen []seenPacket, payloads map[string][]by
 	}
 	for typ := PacketConnect; typ <= PacketDisconnect; typ++ {
 		if types[typ] == 0 {
-			t.Errorf("no %v", typ)
+			t.Errorf("got no %v, want some", typ)
 		}
 	}
 }
@@ -298,10 +298,10 @@ func startMosquitto(t *testing.T) (address string) {
 	case ok := <-running:
 		if !ok {
 			running <- false
-			t.Fatal("mosquitto did not start")
+			t.Fatal("got the end of mosquitto, want it running")
 		}
 	case <-time.After(patience):
-		t.Fatal("mosquitto said nothing")
+		t.Fatalf("got no word of mosquitto in %v, want it running", patience)
 	}
 
 	return address
@@ -354,7 +354,7 @@ func TestOracleSniffer(t *testing.T) {
 			checkConversation(t, seen, payloads)
 			_, stats, err := read(t, bytes.NewReader(file), CaptureConfig{})
 			if err != nil || !stats.Lossless() || int(stats.Messages) != len(seen) {
-				t.Errorf("%+v, %v", stats, err)
+				t.Errorf("got %+v, %v, want %d messages and no loss", stats, err, len(seen))
 			}
 		})
 	}

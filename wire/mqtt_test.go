@@ -139,14 +139,14 @@ func TestMQTTPackets(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", m, test.want)
 			}
 			if string(m.Rest) != "next" || !bytes.Equal(append(slices.Clone(m.Contents), m.Payload...), b) {
-				t.Errorf("contents %x, payload %x, rest %q", m.Contents, m.Payload, m.Rest)
+				t.Errorf("got contents %x, payload %x, rest %q, want %x in the first two and rest \"next\"", m.Contents, m.Payload, m.Rest, b)
 			}
 			if n, err := PacketLen(b); n != len(b) || err != nil {
 				t.Errorf("PacketLen = %d, %v, want %d", n, err, len(b))
 			}
 			got, err := test.want.AppendTo([]byte("before"))
 			if err != nil || !bytes.Equal(got, append([]byte("before"), b...)) {
-				t.Errorf("AppendTo = %x, %v", got, err)
+				t.Errorf("AppendTo = %x, %v, want %x", got, err, append([]byte("before"), b...))
 			}
 			buf := gopacket.NewSerializeBuffer()
 			if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &test.want, gopacket.Payload(test.want.Payload)); err != nil || !bytes.Equal(buf.Bytes(), b) {
@@ -159,13 +159,13 @@ func TestMQTTPackets(t *testing.T) {
 				m := MQTT{Version: test.version}
 				var truncated truncation
 				if err := m.DecodeFromBytes(b[:n:n], &truncated); !errors.Is(err, format.ErrShort) || !bool(truncated) {
-					t.Errorf("first %d bytes: %v, truncated %v", n, err, truncated)
+					t.Errorf("first %d bytes: got error %v, truncated %v, want %v and true", n, err, truncated, format.ErrShort)
 				}
 			}
 		})
 	}
 	if len(seen) != 15+14 {
-		t.Errorf("examples cover %d of 29 types and versions: %v", len(seen), seen)
+		t.Errorf("got examples of %d types and versions, want 29: %v", len(seen), seen)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestMQTTRefuses(t *testing.T) {
 	}
 
 	for name := range remarks {
-		t.Errorf("no test is called %q", name)
+		t.Errorf("got a remark of %q, want one only of a test", name)
 	}
 }
 

@@ -160,7 +160,7 @@ func TestMQTTRoundTrip(t *testing.T) {
 			t.Fatalf("cannot read %x, written of %+v: %v", b, want, err)
 		}
 		if !sameMQTT(&reused, want) || !bytes.Equal(reused.Rest, rest) {
-			t.Fatalf("wrote %+v\nread  %+v\nfrom  %x", want, &reused, b)
+			t.Fatalf("got  %+v, rest %x\nwant %+v, rest %x\nfrom %x", &reused, reused.Rest, want, rest, b)
 		}
 		again, err := reused.AppendTo(nil)
 		if err != nil || !bytes.Equal(again, b) {
@@ -236,7 +236,7 @@ func TestProperties(t *testing.T) {
 	for id := range numProperties {
 		info := propertyTable[id]
 		if (info.typ != 0) != (info.in != 0) || (info.typ != 0) != (propertyNames[id] != "") {
-			t.Errorf("row %d is half filled: %+v, %q", id, info, propertyNames[id])
+			t.Errorf("property %d: got %+v with the name %q, want all of the row or nothing", id, info, propertyNames[id])
 		}
 	}
 
@@ -249,10 +249,10 @@ func TestProperties(t *testing.T) {
 	}
 
 	if got, ok := p.Lookup(PropertyUser); !ok || string(got.Key) != "k" || string(got.Value) != "v" {
-		t.Errorf("user property %+v, %v", got, ok)
+		t.Errorf("got user property %+v, %v, want k with v", got, ok)
 	}
 	if _, ok := p.Lookup(propertyTopicAlias); ok {
-		t.Error("found a property that is not there")
+		t.Error("got a topic alias, want none")
 	}
 
 	if n := len(slices.Collect(p.All())); n != 2 {
@@ -266,7 +266,7 @@ func TestProperties(t *testing.T) {
 
 	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: propertyReceiveMaximum, Int: 65536}, {ID: propertyPayloadFormat, Int: 2}, {ID: propertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {
 		if got, err := AppendProperty(nil, bad); err == nil {
-			t.Errorf("%+v was written as %x", bad, got)
+			t.Errorf("got %+v written as %x, want an error", bad, got)
 		}
 	}
 }

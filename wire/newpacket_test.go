@@ -58,7 +58,7 @@ func TestNewPacketDecodesAll(t *testing.T) {
 					if l.Remarks&remarkVersion != 0 {
 						undecided++
 					} else if string(l.Topic) == "plant/a" && string(l.Payload) != "\x00\x01hello" {
-						t.Errorf("version %d, %s: payload %q", version, name, l.Payload)
+						t.Errorf("version %d, %s: got payload %q, want %q", version, name, l.Payload, "\x00\x01hello")
 					}
 				case *Log:
 					logs++
@@ -68,7 +68,8 @@ func TestNewPacketDecodesAll(t *testing.T) {
 			}
 
 			if failed != 0 || count[PacketPublish] != 2*uploads || count[PacketPuback] != uploads || count[PacketPingreq] != uploads || logs != uploads || frames < logs || undecided != 0 {
-				t.Errorf("version %d, %s: %d failed, %v, %d logs, %d frames, %d undecided", version, name, failed, count, logs, frames, undecided)
+				t.Errorf("version %d, %s: got %d failed, %v, %d logs, %d frames, %d undecided, want 0 failed and undecided, %d PUBLISH, %d of all else, and as many frames at least",
+					version, name, failed, count, logs, frames, undecided, 2*uploads, uploads)
 			}
 		}
 	}

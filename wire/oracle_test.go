@@ -116,7 +116,7 @@ func needTool(t *testing.T, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: install it", name)
+			t.Fatalf("got no %s in CI, want it: install it", name)
 		}
 		t.Skipf("%s is missing", name)
 	}
@@ -251,11 +251,11 @@ func agree(t *testing.T, file []byte, args ...string) []seenPacket {
 	for i := range max(len(ours), len(theirs)) {
 		switch {
 		case i >= len(ours):
-			t.Errorf("tshark alone sees %v", theirs[i])
+			t.Errorf("got no packet, want %v as tshark sees it", theirs[i])
 		case i >= len(theirs):
-			t.Errorf("tshark does not see %v", ours[i])
+			t.Errorf("got %v, want none as tshark sees", ours[i])
 		case ours[i].String() != theirs[i].String() || !bytes.Equal(ours[i].Payload, theirs[i].Payload):
-			t.Errorf("packet %d:\nwe see     %v\ntshark has %v", i, ours[i], theirs[i])
+			t.Errorf("packet %d:\ngot  %v\nwant %v as tshark has it", i, ours[i], theirs[i])
 		}
 		if t.Failed() {
 			t.FailNow()
@@ -263,7 +263,7 @@ func agree(t *testing.T, file []byte, args ...string) []seenPacket {
 	}
 
 	if len(ours) == 0 {
-		t.Fatal("no MQTT in the file")
+		t.Fatal("got no MQTT in the file, want some")
 	}
 
 	return ours

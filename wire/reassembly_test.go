@@ -94,10 +94,10 @@ func TestReassemblyAgainstGopacket(t *testing.T) {
 		}
 		r.Close()
 		if !bytes.Equal(ours.bytes[0].Bytes(), text) || len(ours.gaps[0]) > 0 {
-			t.Fatalf("seed %d: %d bytes of %d, gaps %v", seed, ours.bytes[0].Len(), len(text), ours.gaps)
+			t.Fatalf("seed %d: got %d bytes, gaps %v, want the %d that were sent and no gaps", seed, ours.bytes[0].Len(), ours.gaps[0], len(text))
 		}
 		if r.queued != 0 || len(r.conns) != 0 || r.alive.n != 0 {
-			t.Fatalf("seed %d: %d bytes and %d connections left", seed, r.queued, len(r.conns))
+			t.Fatalf("seed %d: got %d bytes, %d connections and %d in their order left, want none", seed, r.queued, len(r.conns), r.alive.n)
 		}
 
 		theirs := &gopacketStream{}
@@ -113,7 +113,7 @@ func TestReassemblyAgainstGopacket(t *testing.T) {
 		}
 	}
 	if wrong == 0 {
-		t.Error("gopacket's assembler gets the wrap right: use it")
+		t.Error("got every stream that wraps right from gopacket's assembler, want some wrong: else use it")
 	}
 	t.Logf("gopacket's assembler is wrong on %d of 100 streams that wrap", wrong)
 }
@@ -148,7 +148,7 @@ func TestReassemblyOverlaps(t *testing.T) {
 		}
 		r.Add(&Segment{Source: src, Destination: dst, Sequence: isn + 1, Payload: text})
 		if got.bytes[0].String() != string(text) || len(got.gaps[0]) > 0 || r.queued != 0 {
-			t.Fatalf("seed %d: %q, gaps %v, %d queued", seed, got.bytes[0].String(), got.gaps, r.queued)
+			t.Fatalf("seed %d: got %q, gaps %v, %d bytes queued, want %q, no gaps and none queued", seed, got.bytes[0].String(), got.gaps[0], r.queued, text)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func TestReassemblyBounds(t *testing.T) {
 		}
 		r.Close()
 		if r.queued != 0 || got.bytes[0].Len() != 100*15*len(b) {
-			t.Errorf("%d bytes queued, %d given out", r.queued, got.bytes[0].Len())
+			t.Errorf("got %d bytes queued and %d given out, want 0 and %d", r.queued, got.bytes[0].Len(), 100*15*len(b))
 		}
 	})
 
@@ -211,7 +211,7 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105, Payload: []byte("late")})
 		r.Add(&Segment{Time: epoch.Add(maxQueuedTime), Source: src, Destination: dst, Sequence: 109, Payload: []byte("r")})
 		if got.bytes[0].Len() != 0 {
-			t.Errorf("gave up too early: %q", got.bytes[0].String())
+			t.Errorf("got %q after %v, want nothing yet", got.bytes[0].String(), maxQueuedTime)
 		}
 		r.Add(&Segment{Time: epoch.Add(maxQueuedTime + 1), Source: src, Destination: dst, Sequence: 110, Payload: []byte("!")})
 		if got.bytes[0].String() != "later!" {
@@ -225,7 +225,8 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105, Payload: []byte("second")})
 		r.Add(&Segment{Time: later, Source: src, Destination: dst, Sequence: 100, Payload: []byte("first")})
 		if got.bytes[0].String() != "firstsecond" || len(got.times) != 2 || !got.times[1].Equal(later) {
-			t.Errorf("%q at %v; what waits is complete when the first byte comes", got.bytes[0].String(), got.times)
+			t.Errorf("got %q at %v, want \"firstsecond\" in two pieces, the second at %v: what waits is complete when the first byte comes",
+				got.bytes[0].String(), got.times, later)
 		}
 	})
 
@@ -253,7 +254,8 @@ func TestReassemblyBounds(t *testing.T) {
 				r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 13, ACK: true, AckNumber: 113})
 			}
 			if got.bytes[0].String() != "question" || got.bytes[1].String() != "answer" || !slices.Equal(got.gaps[0], []int64{5}) || got.gaps[1] != nil {
-				t.Errorf("got %q, %q, gaps %v", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
+				t.Errorf("got %q, %q, gaps %v, want \"question\", \"answer\" and gaps of 5 bytes before the question alone",
+					got.bytes[0].String(), got.bytes[1].String(), got.gaps)
 			}
 		}
 	})
@@ -273,7 +275,7 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 129})
 		r.Close()
 		if len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
-			t.Errorf("before a FIN: gaps %v", got.gaps)
+			t.Errorf("before a FIN: got gaps %v, want one of 20 bytes", got.gaps[0])
 		}
 
 		// One byte more was a FIN, captured or not.
@@ -283,7 +285,7 @@ func TestReassemblyBounds(t *testing.T) {
 			r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 109})
 			r.Close()
 			if len(got.gaps[0]) != 0 {
-				t.Errorf("FIN captured: %v, gaps %v", fin, got.gaps)
+				t.Errorf("FIN captured %v: got gaps %v, want none", fin, got.gaps[0])
 			}
 		}
 	})
@@ -303,7 +305,8 @@ func TestReassemblyBounds(t *testing.T) {
 		second := r.alive.oldest
 		r.Add(&Segment{Time: epoch, Source: netip.MustParseAddrPort("192.0.2.9:9"), Destination: dst, SYN: true})
 		if r.conns[old.key] == nil || r.conns[second.key] != nil || second == old {
-			t.Error("the wrong connection was forgotten")
+			t.Errorf("got the connection that was heard of kept: %v, the next one kept: %v, the two different: %v, want true, false and true",
+				r.conns[old.key] != nil, r.conns[second.key] != nil, second != old)
 		}
 	})
 
@@ -331,13 +334,13 @@ func TestReassemblyBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100 + 1<<30, Payload: []byte("forged")})
 		r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 101, Payload: []byte("b")})
 		if got.bytes[0].String() != "ab" || got.gaps[0] != nil || r.Void() != 1 {
-			t.Errorf("got %q, gaps %v, %d void", got.bytes[0].String(), got.gaps, r.Void())
+			t.Errorf("got %q, gaps %v, %d void, want \"ab\", no gaps and 1 void", got.bytes[0].String(), got.gaps[0], r.Void())
 		}
 		for i := range uint32(4) {
 			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100 + 1<<30 + i, Payload: []byte{'c' + byte(i)}})
 		}
 		if got.bytes[0].String() != "abcdef" || !slices.Equal(got.gaps[0], []int64{-1}) {
-			t.Errorf("got %q, gaps %v", got.bytes[0].String(), got.gaps)
+			t.Errorf("got %q, gaps %v, want \"abcdef\" and gaps [-1]", got.bytes[0].String(), got.gaps[0])
 		}
 	})
 

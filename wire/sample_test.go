@@ -61,7 +61,7 @@ func TestSampleCapture(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(b, made) {
-		t.Errorf("%s is not what this test makes: run with -update", name)
+		t.Errorf("%s: got other bytes, want those that this test makes: run with -update", name)
 	}
 
 	messages, _, err := read(t, bytes.NewReader(b), CaptureConfig{})

@@ -104,7 +104,7 @@ func TestCaptureSecretsAnywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !slices.ContainsFunc(shown[2:], func(m Message) bool { return shows(&m) != nil }) {
-				t.Errorf("%s: nothing is shown to who asks", name)
+				t.Errorf("%s: got no secret shown to who asks, want one", name)
 			}
 		}
 	}
@@ -160,13 +160,13 @@ func TestCaptureCanaries(t *testing.T) {
 			text := []byte(fmt.Sprintf("%+v\n%s\n%v\n%s", m, m.Payload, m.Err, m.Trouble()))
 			for _, s := range secret {
 				if bytes.Contains(text, s) {
-					t.Errorf("%s: %v %q shows %q", name, m.Kind, m.Topic, s)
+					t.Errorf("%s: %v %q: got %q shown, want it hidden", name, m.Kind, m.Topic, s)
 				}
 			}
 		}
 	}
 
 	if found < 3 {
-		t.Errorf("%d secrets in all captures: this test shows nothing", found)
+		t.Errorf("got %d secrets in all captures, want at least 3: else this test shows nothing", found)
 	}
 }

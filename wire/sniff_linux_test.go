@@ -111,7 +111,7 @@ func sniff(t *testing.T, port uint16, connections int) func() []byte {
 			t.Skipf("the machine is too busy: the kernel dropped %d packets", stats.Drops)
 		}
 		if !whole {
-			t.Fatal("the end of the connections was not captured")
+			t.Fatalf("got no end of the connections in %v, want it captured", patience)
 		}
 
 		return file.Bytes()

@@ -99,24 +99,24 @@ func checkSums(t *testing.T, file []byte) {
 		switch ip := p.NetworkLayer().(type) {
 		case *layers.IPv4:
 			if sum16(ip.Contents) != 0xffff {
-				t.Errorf("packet %d: bad IP checksum", n)
+				t.Errorf("packet %d: got the sum %#x over the IP header, want 0xffff", n, sum16(ip.Contents))
 			}
 			addresses = slices.Concat(ip.SrcIP.To4(), ip.DstIP.To4())
 		case *layers.IPv6:
 			addresses = slices.Concat(ip.SrcIP, ip.DstIP)
 		default:
-			t.Fatalf("packet %d: %v", n, p)
+			t.Fatalf("packet %d: got %v, want IPv4 or IPv6", n, p)
 		}
 
 		tcp := slices.Concat(p.TransportLayer().LayerContents(), p.TransportLayer().LayerPayload())
 		pseudo := slices.Concat(addresses, []byte{0, 6, byte(len(tcp) >> 8), byte(len(tcp))}, tcp)
 		if sum16(pseudo) != 0xffff {
-			t.Errorf("packet %d: bad TCP checksum", n)
+			t.Errorf("packet %d: got the sum %#x over the TCP segment, want 0xffff", n, sum16(pseudo))
 		}
 	}
 
 	if n == 0 {
-		t.Error("no packets")
+		t.Error("got 0 packets, want some")
 	}
 }
 
@@ -194,7 +194,7 @@ func TestTapAddresses(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := kinds(messages); !slices.Equal(got, []Kind{KindTextLog, KindAck}) {
-				t.Errorf("%s: got %v", address, got)
+				t.Errorf("%s: got %v, want %v", address, got, []Kind{KindTextLog, KindAck})
 			}
 
 			checkSums(t, files[i].Bytes())
@@ -260,7 +260,7 @@ func TestTapCausality(t *testing.T) {
 
 	asked, answered := bytes.Index(file.Bytes(), []byte("question")), bytes.Index(file.Bytes(), []byte("answer"))
 	if asked < 0 || answered < asked {
-		t.Errorf("question at %d, answer at %d", asked, answered)
+		t.Errorf("got the question at %d and the answer at %d, want both, the question first", asked, answered)
 	}
 }
 
@@ -272,7 +272,7 @@ func TestTapLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := tap.Client(quick{}).(sync.Locker); !ok {
-		t.Error("cannot be locked")
+		t.Error("got a connection that cannot be locked, want one that can")
 	}
 	own := &struct {
 		quick
@@ -281,11 +281,11 @@ func TestTapLock(t *testing.T) {
 	c := tap.Client(own).(sync.Locker)
 	c.Lock()
 	if own.TryLock() {
-		t.Error("the connection's own lock is free")
+		t.Error("got the connection's own lock free, want it held")
 	}
 	c.Unlock()
 	if !own.TryLock() {
-		t.Error("the connection's own lock is held")
+		t.Error("got the connection's own lock held, want it free")
 	}
 }
 
@@ -304,7 +304,7 @@ func (l *limited) Write(p []byte) (int, error) {
 // A file that cannot be written does not disturb the connection.
 func TestTapDiskFull(t *testing.T) {
 	if _, err := NewTap(&limited{}); !errors.Is(err, errDiskFull) {
-		t.Error(err)
+		t.Errorf("got error %v, want %v", err, errDiskFull)
 	}
 	tap, err := NewTap(&limited{1000})
 	if err != nil {
@@ -330,11 +330,11 @@ func TestTapEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Write([]byte("lost")); err == nil {
-		t.Fatal("wrote to a closed connection")
+		t.Fatal("got no error of a write to a closed connection, want one")
 	}
 
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Fatal(err)
+		t.Fatalf("got error %v, want %v", err, io.EOF)
 	}
 	f, err := openCapture(bytes.NewReader(file.Bytes()))
 	if err != nil {
@@ -359,9 +359,9 @@ func TestTapEnds(t *testing.T) {
 	}
 
 	if c.(interface{ NetConn() net.Conn }).NetConn() == nil {
-		t.Error("no connection below")
+		t.Error("got no connection below, want the one that is tapped")
 	}
 	if err := c.Close(); err != nil || file.Len() != n {
-		t.Errorf("%v, %d bytes more, want Len %v", err, file.Len()-n, n)
+		t.Errorf("got error %v of Close and %d bytes more, want none", err, file.Len()-n)
 	}
 }
