@@ -104,13 +104,13 @@ func TestTakesMQTT311(t *testing.T) {
 
 	reply := make([]byte, head[1])
 	if _, err := io.ReadFull(p, reply); err != nil || !strings.Contains(string(reply), `{"token":`) {
-		t.Fatalf("got %q, %v", reply, err)
+		t.Fatalf("got reply %q, %v, want a token", reply, err)
 	}
 	token, _ := c.Token(42, "SN")
 	p.send(publish311(3, "binlog/v0/7/42", sample(t, token)))
 	p.expect("40020003")
 	if all := c.Received(); len(all) != 1 || all[0].Err != nil || all[0].DeviceSerial != "SN" {
-		t.Errorf("received %+v", all)
+		t.Errorf("got %+v received, want one good log of SN", all)
 	}
 
 	// A refused filter is 0x80, the only failure that this version has.
@@ -248,7 +248,7 @@ func TestSaysWhyAClientIsSentAway(t *testing.T) {
 				t.Errorf("log %q, want %q", got, s.want)
 			}
 			if n := strings.Count(got, "client sent away"); s.want != "" && n != 1 {
-				t.Errorf("%d lines of clients sent away: %s", n, got)
+				t.Errorf("got %d lines of clients sent away, want 1: %s", n, got)
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func TestCloseWhileClientsLeave(t *testing.T) {
 				t.Error(err)
 			}
 		case <-time.After(patience):
-			t.Fatal("the cloud does not close")
+			t.Fatalf("got the cloud still open after %v, want it closed", patience)
 		}
 
 		leaving.Wait()

@@ -79,7 +79,7 @@ func receive[T packets.Packet](p *peer) T {
 	}
 	v, ok := m.Content.(T)
 	if !ok {
-		p.t.Fatalf("got %s", m.PacketType())
+		p.t.Fatalf("got %s, want %T", m.PacketType(), v)
 	}
 	return v
 }
@@ -102,11 +102,11 @@ func (p *peer) register(c *Cloud, serial string) uint32 {
 	p.publish("boot/v0/7/42", []byte(`{"device_type":"d","git":"g","serial":"`+serial+`","version":"1"}`), "")
 	m := receive[*packets.Publish](p)
 	if !strings.HasPrefix(string(m.Payload), `{"token":`) || m.Topic != "boot/v0/7/42/"+serial {
-		p.t.Fatalf("reply %s on %s", m.Payload, m.Topic)
+		p.t.Fatalf("got reply %s on %s, want a token on boot/v0/7/42/%s", m.Payload, m.Topic, serial)
 	}
 	token, ok := c.Token(42, serial)
 	if !ok {
-		p.t.Fatal("no token is known")
+		p.t.Fatalf("got no token of %s, want the one that was given", serial)
 	}
 	return token
 }
@@ -134,7 +134,7 @@ func TestVerifies(t *testing.T) {
 	p := dial(t, c)
 	ca := receive[*packets.Connack](p)
 	if ca.ReasonCode != 0 || ca.Properties.MaximumPacketSize == nil || *ca.Properties.MaximumPacketSize != defaultMaxPacket {
-		t.Errorf("CONNACK %+v", ca)
+		t.Errorf("got CONNACK %+v, want success and Maximum Packet Size %d", ca, defaultMaxPacket)
 	}
 
 	token := p.register(c, "..")
@@ -171,7 +171,7 @@ func TestVerifies(t *testing.T) {
 		all := c.Received()
 		if s.err == "-" {
 			if len(all) != before {
-				t.Errorf("%s: received", s.topic)
+				t.Errorf("%s: got it received, want it refused", s.topic)
 			}
 			continue
 		}
@@ -184,12 +184,12 @@ func TestVerifies(t *testing.T) {
 		// Whatever the device calls itself, the file lies in the directory.
 		b, err := os.ReadFile(r.File)
 		if err != nil || string(b) != string(s.payload) || filepath.Dir(r.File) != filepath.Join(dir, "received") {
-			t.Errorf("file %s: %v", r.File, err)
+			t.Errorf("file %s: got %q, %v, want %q, in %s", r.File, b, err, s.payload, filepath.Join(dir, "received"))
 		}
 	}
 
 	if all := c.Received(); all[0].Duplicate || !all[1].Duplicate || all[0].DeviceSerial != ".." {
-		t.Errorf("%+v", all[:2])
+		t.Errorf("got %+v, want the second alone a duplicate, and the first of \"..\"", all[:2])
 	}
 	if _, err := c.WaitReceived(t.Context(), 11); err != nil {
 		t.Error(err)
@@ -198,7 +198,7 @@ func TestVerifies(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if got, err := c.WaitReceived(ctx, 12); !errors.Is(err, context.DeadlineExceeded) || len(got) != 12 {
-		t.Errorf("%d received, %v", len(got), err)
+		t.Errorf("got %d received, %v, want 12, %v", len(got), err, context.DeadlineExceeded)
 	}
 }
 
@@ -213,22 +213,22 @@ func TestBrokerTraps(t *testing.T) {
 	}
 
 	if m, err := packets.ReadPacket(p.r); err == nil && m.Type != packets.DISCONNECT {
-		t.Errorf("answered %s", m.PacketType())
+		t.Errorf("got %s, want DISCONNECT or the end", m.PacketType())
 	}
 
 	// It is still there; the limit is named and enforced, and success is 0x00.
 	p = dial(t, c)
 	if ca := receive[*packets.Connack](p); *ca.Properties.MaximumPacketSize != 1000 {
-		t.Errorf("Maximum Packet Size %d", *ca.Properties.MaximumPacketSize)
+		t.Errorf("got Maximum Packet Size %d, want 1000", *ca.Properties.MaximumPacketSize)
 	}
 	if code := p.publish("core-dump/v0/7", []byte("x"), "id"); code != 0 {
-		t.Errorf("PUBACK 0x%02x", code)
+		t.Errorf("got PUBACK 0x%02x, want 0x00", code)
 	}
 
 	m := &packets.Publish{Topic: "core-dump/v0/7", Payload: make([]byte, 2000), QoS: 1, PacketID: 6, Properties: &packets.Properties{}}
 	m.WriteTo(p)
 	if got, err := packets.ReadPacket(p.r); err == nil && got.Type != packets.DISCONNECT {
-		t.Errorf("oversize was answered with %s", got.PacketType())
+		t.Errorf("oversize: got %s, want DISCONNECT or the end", got.PacketType())
 	}
 }
 
@@ -236,17 +236,17 @@ func TestStrict(t *testing.T) {
 	c := start(t, Config{Plaintext: true, Strict: Strict{PublishesPerSecond: 3, CheckTokens: true, ReceiveMaximum: 9}})
 	p := dial(t, c)
 	if ca := receive[*packets.Connack](p); ca.Properties.ReceiveMaximum == nil || *ca.Properties.ReceiveMaximum != 9 {
-		t.Errorf("CONNACK %+v", ca.Properties)
+		t.Errorf("got CONNACK properties %+v, want Receive Maximum 9", ca.Properties)
 	}
 	if code := p.publish("binlog/v0/7/42", sample(t, 5), ""); code != 0x87 {
-		t.Errorf("unknown token: PUBACK 0x%02x", code)
+		t.Errorf("unknown token: got PUBACK 0x%02x, want 0x87", code)
 	}
 	codes, n := map[byte]int{}, 0
 	for ; n < 1000 && (n < 20 || codes[0x97] == 0); n++ { // more on a slow machine
 		codes[p.publish("core-dump/v0/7", []byte("x"), "")]++
 	}
 	if codes[0x97] == 0 || codes[0] == 0 || codes[0]+codes[0x97] != n {
-		t.Errorf("codes %v", codes)
+		t.Errorf("got codes %v of %d messages, want 0x00 and 0x97, some of each and no other", codes, n)
 	}
 }
 
@@ -254,8 +254,11 @@ func TestCertificates(t *testing.T) {
 	dir := t.TempDir()
 	c := start(t, Config{Dir: dir})
 	fi, err := os.Stat(c.KeyFile())
-	if err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("key has mode %v, %v", fi.Mode(), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fi.Mode().Perm() != 0o600 {
+		t.Errorf("got mode %v of the key, want 0600", fi.Mode())
 	}
 
 	pem, err := os.ReadFile(c.CAFile())
@@ -281,7 +284,7 @@ func TestCertificates(t *testing.T) {
 	}
 
 	if err := try(); err == nil {
-		t.Error("a client without a certificate was let in")
+		t.Error("got a client without a certificate let in, want it refused")
 	}
 	pair, err := tls.LoadX509KeyPair(c.CertFile(), c.KeyFile())
 	if err != nil {
@@ -298,7 +301,7 @@ func TestStartRefuses(t *testing.T) {
 	for _, listen := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "nonsense"} {
 		if c, err := Start(t.Context(), Config{Listen: listen}); err == nil {
 			c.Close()
-			t.Errorf("%s was accepted", listen)
+			t.Errorf("%s: got it accepted, want an error", listen)
 		}
 	}
 }
@@ -312,13 +315,13 @@ func TestEnds(t *testing.T) {
 	}
 	cancel()
 	if _, err := c.WaitReceived(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "closed") {
-		t.Errorf("%v", err)
+		t.Errorf("got error %v, want one that says \"closed\"", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(c.CAFile()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("certificates were left: %v", err)
+		t.Errorf("got error %v of the certificates, want %v", err, os.ErrNotExist)
 	}
 }
 
@@ -341,13 +344,13 @@ func TestLogConfig(t *testing.T) {
 		}
 		if pub, ok := m.Content.(*packets.Publish); ok {
 			if pub.Topic != "config/v0/1/2/S" || string(pub.Payload) != string(want) {
-				t.Errorf("%s, % x", pub.Topic, pub.Payload)
+				t.Errorf("got % x on %s, want % x on config/v0/1/2/S", pub.Payload, pub.Topic, want)
 			}
 			return
 		}
 	}
 
-	t.Error("no log configuration came")
+	t.Error("got no log configuration, want one")
 }
 
 func TestKeepBytes(t *testing.T) {
@@ -362,12 +365,12 @@ func TestKeepBytes(t *testing.T) {
 		if r.Payload != nil {
 			kept++
 			if i < 3 {
-				t.Errorf("payload %d was kept", i)
+				t.Errorf("got payload %d kept, want the last two alone", i)
 			}
 		}
 	}
 	if kept != 2 || b.kept != 200 {
-		t.Errorf("%d payloads of %d bytes were kept", kept, b.kept)
+		t.Errorf("got %d payloads and %d bytes kept, want 2 and 200", kept, b.kept)
 	}
 }
 

@@ -59,10 +59,10 @@ func TestCertificatesOfOthersStay(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrForeign", name, err)
 		}
 		if b, err := os.ReadFile(own); err != nil || string(b) != "mine" {
-			t.Errorf("%s holds %q, %v", name, b, err)
+			t.Errorf("%s: got %q, %v, want it as it was", name, b, err)
 		}
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-			t.Errorf("the folder has %v, %v", entries, err)
+			t.Errorf("%s: got %v, %v in its folder, want it alone", name, entries, err)
 		}
 	}
 

@@ -47,7 +47,7 @@ func TestPacketIdentifiersOfBothSides(t *testing.T) {
 		}
 	}
 	if id == 0 {
-		t.Fatal("no configuration came")
+		t.Fatal("got no configuration, want one")
 	}
 
 	subscribe(id, "boot/v0/42/7/SN-1")

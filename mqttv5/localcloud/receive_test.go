@@ -31,7 +31,7 @@ func TestUnknownTopic(t *testing.T) {
 		p := dial(t, c)
 		receive[*packets.Connack](p)
 		if code := p.publish(s.topic, []byte("x"), ""); code != 0 {
-			t.Errorf("%s: PUBACK 0x%02x", s.topic, code)
+			t.Errorf("%s: got PUBACK 0x%02x, want 0x00", s.topic, code)
 		}
 		all := c.Received()
 		if len(all) != 1 || all[0].Kind != KindUnknown || all[0].Err == nil || !strings.Contains(all[0].Err.Error(), s.want) {
@@ -39,10 +39,10 @@ func TestUnknownTopic(t *testing.T) {
 			continue
 		}
 		if b, err := os.ReadFile(all[0].File); err != nil || string(b) != "x" {
-			t.Errorf("%s: file %q, %v", s.topic, b, err)
+			t.Errorf("%s: got %q, %v in the file, want \"x\"", s.topic, b, err)
 		}
 		if got := strings.ReplaceAll(log.String(), `\"`, `"`); !strings.Contains(got, "not understood") || !strings.Contains(got, s.want) {
-			t.Errorf("%s: log %s", s.topic, got)
+			t.Errorf("%s: got log %s, want \"not understood\" and %q in it", s.topic, got, s.want)
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestStrictTopics(t *testing.T) {
 		receive[*packets.Connack](p)
 		for _, topic := range []string{"metrics/v0/42/0/7", "events/v0/42/7"} {
 			if code := p.publish(topic, []byte("{}"), ""); code != 0 {
-				t.Errorf("%s: PUBACK 0x%02x", topic, code)
+				t.Errorf("%s: got PUBACK 0x%02x, want 0x00", topic, code)
 			}
 		}
 
@@ -68,10 +68,10 @@ func TestStrictTopics(t *testing.T) {
 			receive[*packets.Connack](p)
 			p.send(&packets.Publish{Topic: topic, Payload: []byte("x"), QoS: 1, PacketID: 1, Properties: &packets.Properties{}})
 			if d := receive[*packets.Disconnect](p); d.ReasonCode != 0x87 {
-				t.Errorf("%s: DISCONNECT 0x%02x", topic, d.ReasonCode)
+				t.Errorf("%s: got DISCONNECT 0x%02x, want 0x87", topic, d.ReasonCode)
 			}
 			if v := <-told; v.ClientID != topic || !strings.Contains(v.Reason, "no right to publish") {
-				t.Errorf("told of %+v", v)
+				t.Errorf("got violation %+v, want one of %q, for no right to publish", v, topic)
 			}
 		}
 	}
@@ -87,10 +87,10 @@ func TestPrefix(t *testing.T) {
 	p.expect("40020002")
 	p.expect("32")
 	if _, ok := c.Token(42, "SN"); !ok {
-		t.Error("no token was given")
+		t.Error("got no token of SN, want one")
 	}
 	if _, err := Start(t.Context(), Config{Plaintext: true, Prefix: "a+/"}); err == nil {
-		t.Error("a prefix with a wildcard was taken")
+		t.Error("got a prefix with a wildcard taken, want an error")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestReports(t *testing.T) {
 	for i, ext := range []string{".json", ".json.gz"} {
 		r := all[i]
 		if r.Err != nil || r.Kind != KindEvents || strings.Join(r.Devices, " ") != "A B" || r.DeviceSerial != "" || !strings.HasSuffix(r.File, "events-42-unknown"+ext) {
-			t.Errorf("received %+v", r)
+			t.Errorf("got %+v, want good events of A and B, of no single device, in a file events-42-unknown%s", r, ext)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func TestDuplicates(t *testing.T) {
 		{"else", "x", "", false},
 	} {
 		if code := p.publish(s.topic, []byte(s.payload), s.id); code != 0 {
-			t.Errorf("%s: PUBACK 0x%02x", s.topic, code)
+			t.Errorf("%s: got PUBACK 0x%02x, want 0x00", s.topic, code)
 		}
 		all := c.Received()
 		if r := all[len(all)-1]; r.Duplicate != s.want {
@@ -178,6 +178,6 @@ func TestDuplicates(t *testing.T) {
 		t.Errorf("%d received, %v, want %d different of 22", len(all), err, unique)
 	}
 	if _, err := c.WaitReceived(now, unique+1); err == nil {
-		t.Errorf("more than %d are different", unique)
+		t.Errorf("got more than %d different messages, want no more", unique)
 	}
 }

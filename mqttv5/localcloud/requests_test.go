@@ -55,10 +55,10 @@ func FuzzRequests(f *testing.F) {
 		}
 		r := all[len(all)-1]
 		if name := fileName(1, &r); name != filepath.Base(name) || strings.ContainsAny(name, "/\\\x00\n") || len(name) > 200 {
-			t.Fatalf("%q of %s is to be the file %q", r.DeviceSerial, topic, name)
+			t.Fatalf("%q of %s: got file %q, want a plain name of at most 200 bytes", r.DeviceSerial, topic, name)
 		}
 		if _, known := c.issued.owner(r.Token); r.Kind == KindLog && r.Err == nil && !known {
-			t.Fatalf("a log of token %d, which nobody got, is good", r.Token)
+			t.Fatalf("got a log of token %d taken as good, want an error: nobody got that token", r.Token)
 		}
 	})
 }

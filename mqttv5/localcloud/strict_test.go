@@ -65,7 +65,7 @@ func TestStrictEndsConnection(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			p := dialAs(t, c, s.name, 60)
 			if ca := receive[*packets.Connack](p); *ca.Properties.ReceiveMaximum != 100 || ca.Properties.SubIDAvailable == nil || *ca.Properties.SubIDAvailable != 0 {
-				t.Errorf("CONNACK %+v", ca.Properties)
+				t.Errorf("got CONNACK properties %+v, want Receive Maximum 100 and no subscription identifiers", ca.Properties)
 			}
 			for i := range s.first {
 				p.send(subscribe(numbered(8*i, 8)...))
@@ -74,7 +74,7 @@ func TestStrictEndsConnection(t *testing.T) {
 
 			p.send(s.good)
 			if answer, err := packets.ReadPacket(p.r); err != nil || answer.Type != packets.PUBACK && answer.Type != packets.SUBACK {
-				t.Fatalf("the good one is answered with %v, %v", answer, err)
+				t.Fatalf("got %v, %v as the answer to the good one, want PUBACK or SUBACK", answer, err)
 			}
 			p.send(s.bad)
 			if d := receive[*packets.Disconnect](p); d.ReasonCode != s.code {
@@ -91,7 +91,7 @@ func TestStrictEndsConnection(t *testing.T) {
 		t.Error(err)
 	}
 	if len(told) > 0 || len(c.Received()) != 1 {
-		t.Errorf("%d more violations, %d received", len(told), len(c.Received()))
+		t.Errorf("got %d more violations and %d messages received, want 0 and 1", len(told), len(c.Received()))
 	}
 }
 
@@ -110,10 +110,10 @@ func TestStrictConnect(t *testing.T) {
 		}
 	}
 	if ca := receive[*packets.Connack](dialAs(t, c, "good", 30)); ca.ReasonCode != 0x9F {
-		t.Errorf("second CONNECT: 0x%02x", ca.ReasonCode)
+		t.Errorf("second CONNECT: got CONNACK 0x%02x, want 0x9f", ca.ReasonCode)
 	}
 	if v := <-told; v.ClientID != "good" || v.Reason != "a second CONNECT within 1h0m0s" || len(told) > 0 {
-		t.Errorf("told of %+v", v)
+		t.Errorf("got violation %+v and %d more, want one, of \"good\", for a second CONNECT within 1h0m0s", v, len(told))
 	}
 }
 
@@ -135,24 +135,24 @@ func TestStrictRates(t *testing.T) {
 	}
 
 	if n := taken(a, 200, 1); n != 100 {
-		t.Errorf("%d messages were taken at once", n)
+		t.Errorf("got %d messages taken at once, want 100", n)
 	}
 	if n := taken(b, 10, 128<<10); n != 4 {
-		t.Errorf("%d messages of 128 KiB were taken at once", n)
+		t.Errorf("got %d messages of 128 KiB taken at once, want 4", n)
 	}
 
 	now = now.Add(500 * time.Millisecond)
 	if n := taken(a, 200, 1); n != 50 {
-		t.Errorf("%d messages were taken after half a second", n)
+		t.Errorf("got %d messages taken after half a second, want 50", n)
 	}
 	if n := taken(b, 10, 128<<10); n != 2 {
-		t.Errorf("%d messages of 128 KiB were taken after half a second", n)
+		t.Errorf("got %d messages of 128 KiB taken after half a second, want 2", n)
 	}
 
 	l.end(a)
 	l.end(b)
 	if len(l.rates) > 0 {
-		t.Error("an ended connection is remembered")
+		t.Errorf("got %d connections remembered after their end, want none", len(l.rates))
 	}
 }
 
@@ -180,9 +180,10 @@ func TestStrictSilentOverRate(t *testing.T) {
 	}
 
 	if acks == 0 || len(told) == 0 || acks+len(told) != 20 || len(c.Received()) != acks {
-		t.Errorf("%d acknowledged, %d received, %d told", acks, len(c.Received()), len(told))
+		t.Errorf("got %d acknowledged, %d received, %d told, want some acknowledged, as many received, and the others of 20 told",
+			acks, len(c.Received()), len(told))
 	}
 	if v := <-told; v.ClientID != "peer" || v.Reason != "more than 1 messages a second" {
-		t.Errorf("told of %+v", v)
+		t.Errorf("got violation %+v, want one of \"peer\", for more than 1 messages a second", v)
 	}
 }

@@ -58,7 +58,7 @@ func TestClientThatIsBackAtOnceIsHeard(t *testing.T) {
 		<-closed
 		for deadline := time.Now().Add(20 * time.Second); atomic.LoadInt64(&c.broker.Info.ClientsConnected) > 1; time.Sleep(100 * time.Microsecond) {
 			if time.Now().After(deadline) {
-				t.Fatal("the old connection does not end")
+				t.Fatal("got the old connection still there, want it ended")
 			}
 		}
 		if err := c.broker.Publish(topic, []byte("x"), false, 0); err != nil {

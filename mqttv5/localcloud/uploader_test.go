@@ -21,15 +21,15 @@ func TestUploaderAgainstAWS(t *testing.T) {
 				t.Error(err)
 			}
 			if n := len(run.cloud.Received()); n != run.records {
-				t.Errorf("%d of %d received", n, run.records)
+				t.Errorf("got %d received, want %d", n, run.records)
 			}
 			for _, r := range run.cloud.Received() {
 				if r.Err != nil || r.Duplicate {
-					t.Errorf("received %s: %v, duplicate %v", r.ID, r.Err, r.Duplicate)
+					t.Errorf("%s: got error %v, duplicate %v, want neither", r.ID, r.Err, r.Duplicate)
 				}
 			}
 			if len(run.told) > 0 {
-				t.Errorf("%d violations, first %+v", len(run.told), <-run.told)
+				t.Errorf("got %d violations, the first %+v, want none", len(run.told), <-run.told)
 			}
 		})
 	})
@@ -42,7 +42,7 @@ func TestUploaderAgainstAWS(t *testing.T) {
 			select {
 			case <-run.told:
 			case <-run.ctx.Done():
-				t.Error("was not caught")
+				t.Errorf("got no violation, want one: %v", run.ctx.Err())
 			}
 		})
 	})
