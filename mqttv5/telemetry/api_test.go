@@ -51,15 +51,16 @@ func TestSendPosts(t *testing.T) {
 		a, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
 			text, err := Unpack(b)
-			if err != nil || string(text) != `{"app_id":"7","group_id":"0","device_serial":"S","metrics":[{"name":"t","value":1}]}` {
-				t.Errorf("body %s, %v", text, err)
+			want := `{"app_id":"7","group_id":"0","device_serial":"S","metrics":[{"name":"t","value":1}]}`
+			if err != nil || string(text) != want {
+				t.Errorf("got body %s, %v, want %s", text, err, want)
 			}
 			h := r.Header
 			if r.Method != "POST" || r.URL.Path != "/publish/metrics" || h.Get("Authorization") != "Bearer "+token || h.Get("Content-Type") != "application/json" {
-				t.Errorf("%s %s %v", r.Method, r.URL, h)
+				t.Errorf("got %s %s, %v, want POST /publish/metrics with the token, as JSON", r.Method, r.URL, h)
 			}
 			if (h.Get("Content-Encoding") == "gzip") != (how == CompressAlways) {
-				t.Errorf("Content-Encoding %q", h.Get("Content-Encoding"))
+				t.Errorf("got Content-Encoding %q, want gzip: %v", h.Get("Content-Encoding"), how == CompressAlways)
 			}
 			success(w, r)
 		})
@@ -102,7 +103,7 @@ func TestSendAnswers(t *testing.T) {
 				t.Errorf("sent %d times, want %d", count(), c.sent)
 			}
 			if err != nil && strings.Contains(err.Error(), token) {
-				t.Errorf("the error holds the token: %v", err)
+				t.Errorf("got the token in the error, want it left out: %v", err)
 			}
 		})
 	}
@@ -113,11 +114,11 @@ func TestSendAnswers(t *testing.T) {
 func TestSendUnanswered(t *testing.T) {
 	a, count := server(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if err := a.Send(t.Context(), KindMetrics, 7, message, CompressNever); !errors.Is(err, ErrUnanswered) || count() != 1 {
-		t.Errorf("sent %d times: %v", count(), err)
+		t.Errorf("got it sent %d times, %v, want once and %v", count(), err, ErrUnanswered)
 	}
 	a.BaseURL, a.Attempts = "https://127.0.0.1:1", 3
 	if err := a.Send(t.Context(), KindMetrics, 7, message, CompressNever); errors.Is(err, ErrUnanswered) || err == nil || !strings.Contains(err.Error(), "3 attempts") {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v, want one that says \"3 attempts\" and is not %v", err, ErrUnanswered)
 	}
 }
 
@@ -127,7 +128,7 @@ func TestSendHeedsRetryAfter(t *testing.T) {
 	a, count := server(t, answer(429, "", "Retry-After", "1"), success)
 	begin := time.Now()
 	if err := a.Send(t.Context(), KindMetrics, 7, message, CompressNever); err != nil || count() != 2 || time.Since(begin) < time.Second {
-		t.Errorf("sent %d times in %v: %v", count(), time.Since(begin), err)
+		t.Errorf("got it sent %d times in %v, %v, want twice, in %v at least, without error", count(), time.Since(begin), err, time.Second)
 	}
 	a, count = server(t, answer(429, "", "Retry-After", "3600"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -159,10 +160,10 @@ func TestSendRefusesToBegin(t *testing.T) {
 	} {
 		err := a.Send(t.Context(), KindMetrics, 7, message, CompressNever)
 		if err == nil || strings.Contains(err.Error(), token) {
-			t.Errorf("%s: got %v", name, err)
+			t.Errorf("%s: got error %v, want one without the token", name, err)
 		}
 	}
 	if err := (&API{Token: token}).Send(t.Context(), KindMetrics, 7, []byte("\x1f\x8b"), CompressNever); !errors.Is(err, ErrInvalid) {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v, want %v", err, ErrInvalid)
 	}
 }

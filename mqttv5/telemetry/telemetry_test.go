@@ -88,7 +88,7 @@ func TestParseReadsWhatEncodeWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !json.Valid(b) {
-			t.Fatalf("not JSON: %s", b)
+			t.Fatalf("got %s, want JSON", b)
 		}
 
 		sent, _ := Compress(b, Compression(rapid.IntRange(0, 2).Draw(t, "compression")))
@@ -153,10 +153,10 @@ func TestCompress(t *testing.T) {
 		}
 	}
 	if b, did := Compress([]byte("{}"), CompressAlways); !did || b[0] != 0x1f || b[1] != 0x8b {
-		t.Errorf("got % x", b)
+		t.Errorf("got % x, compressed %v, want true and gzip, which begins with 1f 8b", b, did)
 	}
 	if _, did := Compress(make([]byte, 5000), CompressNever); did {
-		t.Error("compressed")
+		t.Error("got 5000 bytes compressed, want them left as they are")
 	}
 	if err := CheckSize(make([]byte, 131072)); err != nil {
 		t.Error(err)
@@ -175,10 +175,10 @@ func FuzzParse(f *testing.F) {
 		for _, kind := range []Kind{KindMetrics, KindEvents} {
 			r, err := Parse(kind, b)
 			if (err == nil) != (r != nil) {
-				t.Fatalf("got %v and %v", r, err)
+				t.Fatalf("got report %v, error %v, want one of the two", r, err)
 			}
 			if err == nil && len(r.Devices()) == 0 {
-				t.Fatal("a report of nobody")
+				t.Fatal("got a report of no device, want one at least")
 			}
 		}
 	})
