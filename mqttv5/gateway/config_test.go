@@ -33,7 +33,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 	for serial, want := range map[string]bool{"new": true, "mine": true, "empty": true, "other": false, "object": false, "text": false, "link": false} {
 		before, err := os.ReadFile(at(serial))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
+			t.Fatalf("%s: got error %v, want none or %v", serial, err, fs.ErrNotExist)
 		}
 		err = g.handOn(t.Context(), logConfig{Serial: serial, Level: "debug"})
 		if (err == nil) != want {
@@ -46,7 +46,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 	}
 
 	if b, err := os.ReadFile(at("victim")); err != nil || string(b) != "victim" {
-		t.Errorf("the victim holds %q, %v", b, err)
+		t.Errorf("got %q, %v in the victim, want it as it was", b, err)
 	}
 }
 

@@ -150,7 +150,7 @@ func TestKillsLoseNothing(t *testing.T) {
 		Plaintext: true, KeepBytes: 1,
 		OnReceive: func(r localcloud.Received) {
 			if r.Err != nil {
-				t.Errorf("the cloud got a bad message: %v", r.Err)
+				t.Errorf("got a bad message in the cloud, want none: %v", r.Err)
 			}
 			book.mu.Lock()
 			defer book.mu.Unlock()
@@ -196,7 +196,7 @@ func TestKillsLoseNothing(t *testing.T) {
 			select {
 			case <-accepted:
 			case <-time.After(patience):
-				t.Error("nothing was accepted")
+				t.Errorf("got nothing accepted in %v, want something", patience)
 			}
 		}
 		time.Sleep(time.Duration(rnd.IntN(120)) * time.Millisecond) // the moment of the kill
@@ -234,14 +234,14 @@ func TestKillsLoseNothing(t *testing.T) {
 	}
 	last.Stdin.Close()
 	if err := last.Wait(); err != nil {
-		t.Errorf("the gateway ended with %v", err)
+		t.Errorf("got error %v of the gateway, want none", err)
 	}
 	if n := missing(); n > 0 || len(book.accepted) < cycles {
-		t.Fatalf("%d of %d accepted logs did not arrive", n, len(book.accepted))
+		t.Fatalf("got %d of %d accepted logs missing, want none, and at least %d accepted", n, len(book.accepted), cycles)
 	}
 	for h := range book.delivered {
 		if !book.tried[h] {
-			t.Fatal("a log arrived that nobody submitted")
+			t.Fatalf("got log %s, want only what was submitted", h)
 		}
 	}
 	o, err := outbox.Open(outbox.Config{Dir: dir})
@@ -250,10 +250,10 @@ func TestKillsLoseNothing(t *testing.T) {
 	}
 	defer o.Close()
 	if s := o.Stats(); s.Waiting+s.Parked+s.Damaged > 0 {
-		t.Errorf("left in the outbox: %+v", s)
+		t.Errorf("got %+v in the outbox, want nothing left", s)
 	}
 	if left, err := os.ReadDir(files); err != nil || len(left) > 0 {
-		t.Errorf("left in the spool: %v, error %v", left, err)
+		t.Errorf("got %v, %v in the spool, want nothing left", left, err)
 	}
 	t.Logf("%d cycles, %d logs accepted", cycles, len(book.accepted))
 }

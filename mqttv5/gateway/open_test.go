@@ -44,7 +44,7 @@ func TestOpenOutboxWaits(t *testing.T) {
 		t.Error(err)
 	}
 	if n := strings.Count(log.String(), "another process has the outbox open"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, log.String())
+		t.Errorf("got %d lines about the open outbox, want 1:\n%s", n, log.String())
 	}
 }
 
@@ -58,6 +58,6 @@ func TestOpenOutboxEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), openAgain)
 	defer cancel()
 	if _, err := OpenOutbox(ctx, mqttv5.OutboxConfig{Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)
 	}
 }

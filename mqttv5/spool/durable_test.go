@@ -76,10 +76,10 @@ func TestReadFollowsNoLink(t *testing.T) {
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Errorf("%s: %v", filepath.Base(name), err)
+				t.Errorf("%s: got %v, want it refused", filepath.Base(name), err)
 			}
 		case <-time.After(2 * time.Minute):
-			t.Errorf("%s holds its reader up", filepath.Base(name))
+			t.Errorf("%s: got no answer in two minutes, want it refused at once", filepath.Base(name))
 			if f, err := os.OpenFile(pipe, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 				f.Close() // lets it go
 			}

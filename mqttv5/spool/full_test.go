@@ -98,7 +98,7 @@ func childFull(args []string) error {
 		return fmt.Errorf("%d entries while the disk is full, want 6; error %v", len(entries), err)
 	}
 	if st := s.Stats(); st.Accepted != 0 || st.Bad != 1 || st.Skipped != 5 {
-		return fmt.Errorf("stats %+v while the disk is full", st)
+		return fmt.Errorf("stats %+v while the disk is full, want 0 accepted, 1 bad and 5 skipped", st)
 	}
 	for _, words := range []string{"cannot write why a file is bad", "nothing was accepted"} {
 		if n := strings.Count(log.String(), words); n != 1 {
@@ -111,7 +111,7 @@ func childFull(args []string) error {
 	}
 	s.Scan(context.Background())
 	if st := s.Stats(); st.Accepted != 5 || st.Skipped != 0 {
-		return fmt.Errorf("stats %+v with room again\n%s", st, &log)
+		return fmt.Errorf("stats %+v with room again, want 5 accepted and none skipped\n%s", st, &log)
 	}
 	return errors.Join(out.Close())
 }

@@ -198,7 +198,7 @@ func TestFilesBecomeRecords(t *testing.T) {
 
 		f.Scan(t.Context())
 		if s := f.Stats(); s != (Stats{Accepted: 4}) || len(found) != 1 {
-			t.Errorf("stats %+v after a second look, found %d", s, len(found))
+			t.Errorf("after a second look: got stats %+v and %d devices found, want Accepted 4 alone and 1", s, len(found))
 		}
 	}
 }
@@ -277,7 +277,7 @@ func TestOddThingsHoldNothingUp(t *testing.T) {
 		t.Errorf("the link was told of %d times, want once", n)
 	}
 	if b, err := os.ReadFile(outside); err != nil || len(b) == 0 {
-		t.Errorf("the link's target: %v", err)
+		t.Errorf("got %d bytes, %v at the link's target, want them left there", len(b), err)
 	}
 
 	// When it has been written to its end it is taken.
@@ -323,7 +323,7 @@ func TestFoldersTakeTurns(t *testing.T) {
 		}
 	}
 	if err := f.Run(ctx); err != nil || left != 0 {
-		t.Errorf("%d files left, error %v", left, err)
+		t.Errorf("got %d files left, error %v, want none", left, err)
 	}
 }
 
@@ -384,7 +384,7 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := New(Config{Dir: filepath.Join(f.dir, "none")}, f.out); err == nil {
-		t.Error("no error about a folder that does not exist")
+		t.Error("got no error about a folder that does not exist, want one")
 	}
 }
 
@@ -394,7 +394,7 @@ func FuzzDeviceFile(f *testing.F) {
 	f.Add([]byte(`{`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if d, err := parseDevice(b); err == nil && d.Validate() != nil {
-			t.Fatalf("%+v is no device", d)
+			t.Fatalf("got device %+v, want it refused: %v", d, d.Validate())
 		}
 	})
 }
