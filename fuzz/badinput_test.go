@@ -70,10 +70,10 @@ func verdict(typ string, b []byte) (class, message string) {
 
 const verdictsFile = "testdata/bad/verdicts.txt"
 
-// TestBadInput makes sure that each file of the corpus has a verdict, each
+// TestBadInputHasItsVerdict makes sure that each file of the corpus has a verdict, each
 // verdict a file, that the verdict is that class and message, and that format
 // allocates nothing to find it out.
-func TestBadInput(t *testing.T) {
+func TestBadInputHasItsVerdict(t *testing.T) {
 	files := map[string][]byte{}
 	var table strings.Builder
 	for _, f := range badFiles(t) {

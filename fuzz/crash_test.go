@@ -192,8 +192,9 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 	}
 }
 
-// TestDamagedFirmware inverts each byte of the firmware in turn, and cuts it.
-func TestDamagedFirmware(t *testing.T) {
+// TestDamagedFirmwareIsExplainedWithinLimits inverts each byte of the firmware in
+// turn, and cuts it.
+func TestDamagedFirmwareIsExplainedWithinLimits(t *testing.T) {
 	dumps, elf := crashSeeds(t)
 	for i := range elf {
 		b := bytes.Clone(elf)

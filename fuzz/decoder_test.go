@@ -207,7 +207,7 @@ func FuzzDecoder(f *testing.F) {
 
 // Where the header of a log is lost and the log before it, of the other version,
 // is damaged too, the frames after the lost header still come back.
-func TestDecoderLostHeader(t *testing.T) {
+func TestFramesComeBackAfterALostHeader(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		patches map[int]byte // offset in the good stream, value

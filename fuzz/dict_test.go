@@ -50,8 +50,8 @@ func makeDictSeeds(t testing.TB) map[string][]byte {
 	return files
 }
 
-// TestDictSeeds holds the seeds of the targets to be there and current.
-func TestDictSeeds(t *testing.T) {
+// TestDictSeedsAreThereAndCurrent holds the seeds of the targets to be there and current.
+func TestDictSeedsAreThereAndCurrent(t *testing.T) {
 	files := makeDictSeeds(t)
 	if *update {
 		rewrite(t, dictSeedDir, files)

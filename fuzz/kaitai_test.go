@@ -14,7 +14,8 @@ import (
 	"github.com/ulogkit/ulogkit/spec"
 )
 
-// The inputs of TestKaitai beside the vectors, the seeds and the bad input.
+// The inputs of TestInterpreterAgreesWithKaitai beside the vectors, the seeds and the
+// bad input.
 const (
 	kaitaiLogs    = 10000 // half of them damaged
 	kaitaiOthers  = 200   // of each type, most of them damaged
@@ -54,14 +55,15 @@ func expect(list []kaitaiInput, s *spec.Spec, typ string, b []byte) (_ []kaitaiI
 	return append(list, in), failed == nil
 }
 
-// TestKaitai has the official compiler make a parser of the spec, in JavaScript,
-// runs it on vectors, seeds, bad input and generated values, good and damaged,
-// and compares verdict, place of the failure, every field and the end with the
-// interpreter; the interpreter is compared with package format on the same bytes.
+// TestInterpreterAgreesWithKaitai has the official compiler make a parser of the
+// spec, in JavaScript, runs it on vectors, seeds, bad input and generated values,
+// good and damaged, and compares verdict, place of the failure, every field and the
+// end with the interpreter; the interpreter is compared with package format on the
+// same bytes.
 //
 // Where a value is refused, its place in the spec is compared. Where bytes end
 // too early, Kaitai's runtime does not say where.
-func TestKaitai(t *testing.T) {
+func TestInterpreterAgreesWithKaitai(t *testing.T) {
 	parser := compileKaitai(t, "../spec/ulogger.ksy")
 	var inputs []kaitaiInput
 	good := 0
@@ -112,10 +114,11 @@ func TestKaitai(t *testing.T) {
 	}
 }
 
-// TestKaitaiSmall compares the interpreter with the official compiler on the
-// constructs that ulogger.ksy does without: each type of smallSpec on the bytes
-// of TestInterpreter, cut, and on random ones.
-func TestKaitaiSmall(t *testing.T) {
+// TestInterpreterAgreesWithKaitaiOnSmallSpec compares the interpreter with the
+// official compiler on the constructs that ulogger.ksy does without: each type of
+// smallSpec on the bytes of TestInterpreterReadsAsTheSpecSays, cut, and on random
+// ones.
+func TestInterpreterAgreesWithKaitaiOnSmallSpec(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "small.ksy")
 	if err := os.WriteFile(file, []byte(smallSpec), 0o600); err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func TestViewsRoundTrip(t *testing.T) {
 
 // A view of fixed size that is filled field by field is written as one that was
 // read.
-func TestViewsSetters(t *testing.T) {
+func TestFilledViewIsWrittenAsOneRead(t *testing.T) {
 	set := 0
 	eachView(t, func(t *rapid.T, id string, parse view) {
 		b := drawType(t, ulogger.Type(id))
@@ -146,7 +146,7 @@ func setField(t *rapid.T, v reflect.Value, id string, n *node) bool {
 }
 
 // Bytes near a good value are where a view and the interpreter would part.
-func TestDifferNearGood(t *testing.T) {
+func TestDamagedValuesReadAsTheSpecSays(t *testing.T) {
 	for _, typ := range ulogger.Types {
 		t.Run(typ.ID, func(t *testing.T) {
 			seeds := readSeeds(t, typ.ID)
@@ -165,7 +165,7 @@ func TestDifferNearGood(t *testing.T) {
 
 // Every beginning of a good value is refused, unless the spec lets what is
 // missing be missing; then all is as the interpreter says.
-func TestTruncations(t *testing.T) {
+func TestTruncatedValuesReadAsTheSpecSays(t *testing.T) {
 	for _, typ := range ulogger.Types {
 		for _, b := range readSeeds(t, typ.ID) {
 			for n := range b {
@@ -257,7 +257,7 @@ func sameRecord(t *rapid.T, h format.Header, got, want *format.Record) {
 }
 
 // Any flipped bit of the data fails the checksum.
-func TestChecksumSingleFlip(t *testing.T) {
+func TestChecksumCatchesEveryFlippedBit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log, _, _ := drawLog(t)
 		l, _, err := format.ParseLog(log)
@@ -293,7 +293,7 @@ func TestChecksumSingleFlip(t *testing.T) {
 // different bytes: each bit of XOR-8 is the parity of that bit over all bytes.
 // Two flipped bits of a crash dump pass exactly when they are the same bit of two
 // bytes and were different: what one adds to the sum, the other takes away.
-func TestChecksumTwoFlips(t *testing.T) {
+func TestChecksumMissesOnlyFlipsThatCancel(t *testing.T) {
 	data := []byte{0x00, 0xff, 0x5a, 0xa5, 0x0f, 0x80, 0x01, 0x7e, 0x00, 0xff, 0x33}
 	log, _, err := format.ParseLog(versions[0].withData(t, data))
 	if err != nil {
@@ -331,7 +331,7 @@ func TestChecksumTwoFlips(t *testing.T) {
 
 // Patching the token changes the four bytes from offset 1 and nothing else, and
 // the checksum stays right.
-func TestTokenPatch(t *testing.T) {
+func TestTokenPatchChangesNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log, _, _ := drawLog(t)
 		before := bytes.Clone(log)
@@ -352,7 +352,7 @@ func TestTokenPatch(t *testing.T) {
 }
 
 // However a stream is cut, a decoder yields the same events.
-func TestDecoderSplit(t *testing.T) {
+func TestDecoderYieldsTheSameHoweverCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stream []byte
 		for range rapid.IntRange(0, 5).Draw(t, "logs") {
@@ -371,7 +371,7 @@ func TestDecoderSplit(t *testing.T) {
 // answers, repeats chunks, and delivers old ones late: the transfer comes out
 // exactly. A device that gives up and sends something else gets that through
 // too, and the two never mix.
-func TestTransfer(t *testing.T) {
+func TestTransferComesThroughABadLink(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var transfer format.Transfer
 		mtu := rapid.IntRange(1, 40).Draw(t, "mtu")
@@ -443,7 +443,7 @@ func send(t *rapid.T, transfer *format.Transfer, data []byte, mtu, steps int, fi
 }
 
 // The longest transfer, 65,535 bytes, goes through in chunks of 16 bytes.
-func TestTransferLongest(t *testing.T) {
+func TestLongestTransferComesThrough(t *testing.T) {
 	data := make([]byte, math.MaxUint16)
 	for i := range data {
 		data[i] = byte(i * 7)

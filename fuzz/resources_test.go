@@ -71,7 +71,7 @@ func (r *recorder) Helper()               {}
 func (r *recorder) Errorf(string, ...any) { r.failed = true }
 func (r *recorder) Failed() bool          { return r.failed }
 
-func TestWithinNotices(t *testing.T) {
+func TestTooMuchMemoryOrTimeFails(t *testing.T) {
 	var sink []byte
 	r := &recorder{TB: t}
 	within(r, limits{perByte: 8, base: 64 << 10, time: time.Hour}, 10, func() { sink = make([]byte, 1<<20) })
@@ -91,7 +91,7 @@ func TestWithinNotices(t *testing.T) {
 }
 
 // Large hostile inputs cost no more for each byte than small ones.
-func TestLargeInputs(t *testing.T) {
+func TestLargeInputsCostNoMorePerByte(t *testing.T) {
 	const size = 1 << 18
 	rng := rand.New(rand.NewPCG(7, 7))
 	random := make([]byte, size)

@@ -86,9 +86,9 @@ func readType(s *spec.Spec, id string, b []byte, shallow bool) (tree *node, fail
 	return tree, failed, skip
 }
 
-// TestSeeds counts the seeds of every type, makes sure that each is a good
-// sample of it, and that the files are those that seeds makes.
-func TestSeeds(t *testing.T) {
+// TestSeedsAreGoodAndCurrent counts the seeds of every type, makes sure that each is
+// a good sample of it, and that the files are those that seeds makes.
+func TestSeedsAreGoodAndCurrent(t *testing.T) {
 	made := makeSeeds(t)
 	if *update {
 		rewrite(t, filepath.Join("testdata", "seeds"), made)

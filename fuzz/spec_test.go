@@ -149,9 +149,9 @@ enums:
     1: some
 `
 
-// TestInterpreter says by hand what the interpreter must make of bytes, so that
-// it does not merely agree with the code that it is to check.
-func TestInterpreter(t *testing.T) {
+// TestInterpreterReadsAsTheSpecSays says by hand what the interpreter must make of
+// bytes, so that it does not merely agree with the code that it is to check.
+func TestInterpreterReadsAsTheSpecSays(t *testing.T) {
 	s, err := spec.Parse("small.ksy", []byte(smallSpec))
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func interpreterCases(t testing.TB) []interpreterCase {
 
 // A spec may allow more values than its input has bytes; the interpreter gives
 // up before they fill the memory.
-func TestInterpreterLimit(t *testing.T) {
+func TestInterpreterStopsAtItsLimit(t *testing.T) {
 	s, err := spec.Parse("many.ksy", []byte(strings.ReplaceAll(manySpec, "\t", "  ")))
 	if err != nil {
 		t.Fatal(err)

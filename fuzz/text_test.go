@@ -143,8 +143,8 @@ func recordBytes(t testing.TB, args ...format.Arg) []byte {
 	return b
 }
 
-// TestTextSeeds holds the seeds of the targets to be there and current.
-func TestTextSeeds(t *testing.T) {
+// TestTextSeedsAreThereAndCurrent holds the seeds of the targets to be there and current.
+func TestTextSeedsAreThereAndCurrent(t *testing.T) {
 	files := makeTextSeeds(t)
 	if *update {
 		rewrite(t, textSeedDir, files)

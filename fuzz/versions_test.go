@@ -55,9 +55,9 @@ func (v headerVersion) withData(t interface{ Fatal(...any) }, data []byte) []byt
 	return append(b, data...)
 }
 
-// TestEveryVersion makes sure that a builder knows every version of the spec and
-// no other.
-func TestEveryVersion(t *testing.T) {
+// TestBuilderKnowsTheVersionsOfTheSpec makes sure that a builder knows every version
+// of the spec and no other.
+func TestBuilderKnowsTheVersionsOfTheSpec(t *testing.T) {
 	known := map[uint8]bool{}
 	for _, v := range versions {
 		known[v.number] = true

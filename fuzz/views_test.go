@@ -54,8 +54,8 @@ func headerOf[T appender](id string, at func([]byte) T, size int) view {
 	}
 }
 
-// views are the generated types, by their names in the spec. TestEveryType holds
-// the list complete.
+// views are the generated types, by their names in the spec. TestEveryTypeIsCompared
+// holds the list complete.
 var views = map[string]view{
 	"header_v1":             headerOf("header_v1", func(b []byte) *format.HeaderV1 { return (*format.HeaderV1)(b) }, format.HeaderV1Size),
 	"header_v3":             headerOf("header_v3", func(b []byte) *format.HeaderV3 { return (*format.HeaderV3)(b) }, format.HeaderV3Size),
@@ -78,8 +78,8 @@ var views = map[string]view{
 	"log_config":            viewOf(format.ParseLogConfig),
 }
 
-// TestEveryType makes sure that no type of the spec goes without a comparison.
-func TestEveryType(t *testing.T) {
+// TestEveryTypeIsCompared makes sure that no type of the spec goes without a comparison.
+func TestEveryTypeIsCompared(t *testing.T) {
 	for _, typ := range ulogger.Types {
 		_, generated := views[typ.ID]
 		_, manual := manuals[typ.ID]

@@ -87,9 +87,9 @@ func makeWireSeeds(t testing.TB) map[string][]byte {
 	return files
 }
 
-// TestWireSeeds counts the seeds of every packet type and version and makes
-// sure that each is a good sample.
-func TestWireSeeds(t *testing.T) {
+// TestWireSeedsAreGoodAndCurrent counts the seeds of every packet type and version
+// and makes sure that each is a good sample.
+func TestWireSeedsAreGoodAndCurrent(t *testing.T) {
 	made := makeWireSeeds(t)
 	if *update {
 		rewrite(t, wireSeedDir, made)
