@@ -27,7 +27,7 @@ func wholeScript(t testing.TB, version uint8, log []byte) *script {
 	return s
 }
 
-func TestCapture(t *testing.T) {
+func TestConversationIsReadInBothVersions(t *testing.T) {
 	log := logVectors(t)[0]
 	for _, version := range []uint8{Version5, Version311} {
 		messages, stats := readScript(t, wholeScript(t, version, log).packets)
@@ -61,7 +61,7 @@ func TestCapture(t *testing.T) {
 }
 
 // Every link, both versions of IP, both kinds of files.
-func TestCaptureLinks(t *testing.T) {
+func TestEveryLinkIsRead(t *testing.T) {
 	log := logVectors(t)[0]
 	v6 := newScript(t, "[2001:db8::1]:40000", "[2001:db8::2]:1883").handshake()
 	v6.connect(Version5)
@@ -152,7 +152,7 @@ func pcapng(t testing.TB, order binary.AppendByteOrder, link uint16, packets []s
 }
 
 // However segments are cut, repeated and put out of order, the same is read.
-func TestCaptureOrder(t *testing.T) {
+func TestOrderOfSegmentsDoesNotMatter(t *testing.T) {
 	logs := logVectors(t)
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -194,7 +194,7 @@ func TestCaptureOrder(t *testing.T) {
 }
 
 // A segment that was not captured costs the messages it touches, and no other.
-func TestCaptureGap(t *testing.T) {
+func TestGapCostsOnlyWhatItTouches(t *testing.T) {
 	log := logVectors(t)[0]
 	for drop := 5; drop < 5+18; drop++ {
 		s := talk4(t)
@@ -239,7 +239,7 @@ func TestCaptureGap(t *testing.T) {
 
 // Inside a packet of known length a gap does not lose the place: what follows
 // is read although nothing about it is proof.
-func TestCaptureGapInside(t *testing.T) {
+func TestGapInsideAPacketKeepsThePlace(t *testing.T) {
 	for _, size := range []int{900, maxMessage} {
 		s := talk4(t)
 		s.connect(Version5)
@@ -265,7 +265,7 @@ func TestCaptureGapInside(t *testing.T) {
 }
 
 // A segment that is nearly MQTT everywhere does not take quadratic time.
-func TestCaptureBoundedTime(t *testing.T) {
+func TestNearlyMQTTTakesNoQuadraticTime(t *testing.T) {
 	s := talk4(t)
 	s.connect(Version5)
 	pings := bytes.Repeat([]byte("\xc0\x00"), 30000)
@@ -280,7 +280,7 @@ func TestCaptureBoundedTime(t *testing.T) {
 }
 
 // A long packet in the smallest segments does not take quadratic time either.
-func TestCaptureSmallSegments(t *testing.T) {
+func TestSmallSegmentsTakeNoQuadraticTime(t *testing.T) {
 	got := 0
 	c := &Capture{yield: func(m Message) bool { got += m.PayloadSize; return true }}
 	s := c.open(netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:1883"))
@@ -298,7 +298,7 @@ func TestCaptureSmallSegments(t *testing.T) {
 }
 
 // A capture that begins at any packet finds the next message.
-func TestCaptureMidStream(t *testing.T) {
+func TestNextMessageIsFoundMidStream(t *testing.T) {
 	log := logVectors(t)[0]
 	for _, version := range []uint8{Version5, Version311} {
 		for _, size := range []int{100, 1400} {
@@ -332,7 +332,7 @@ func TestCaptureMidStream(t *testing.T) {
 }
 
 // One side of a connection is enough.
-func TestCaptureOneSide(t *testing.T) {
+func TestOneSideOfAConnectionIsEnough(t *testing.T) {
 	s := wholeScript(t, Version5, logVectors(t)[0])
 	for side, want := range [][]Kind{{KindConnect, KindLog}, {KindConnack, KindAck}} {
 		var packets []scripted
@@ -348,7 +348,7 @@ func TestCaptureOneSide(t *testing.T) {
 	}
 }
 
-func TestCaptureSeveralConnections(t *testing.T) {
+func TestConnectionsAreKeptApart(t *testing.T) {
 	log := logVectors(t)[0]
 	var packets []scripted
 	const n = 20
@@ -390,7 +390,7 @@ func TestCaptureSeveralConnections(t *testing.T) {
 	}
 }
 
-func TestCaptureEncrypted(t *testing.T) {
+func TestEncryptedConnectionsAreTold(t *testing.T) {
 	hello := append([]byte{0x16, 3, 1, 0, 100}, bytes.Repeat([]byte{1}, 100)...)
 	records := append([]byte{0x17, 3, 3, 1, 0}, bytes.Repeat([]byte{2}, 256)...)
 	named := append(slices.Clone(hello), "x-amzn-mqtt-ca"...)
@@ -426,7 +426,7 @@ func TestCaptureEncrypted(t *testing.T) {
 }
 
 // What is not MQTT is passed over in silence.
-func TestCaptureForeign(t *testing.T) {
+func TestForeignProtocolsArePassedOver(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 1<<20)
 	for i := range noise {
@@ -447,7 +447,7 @@ func TestCaptureForeign(t *testing.T) {
 	}
 }
 
-func TestCaptureSecrets(t *testing.T) {
+func TestSecretsAreHiddenUnlessAskedFor(t *testing.T) {
 	const token = 0xa1b2c3d5
 	log := slices.Clone(logVectors(t)[0])
 	l, _, err := format.ParseLog(log)
@@ -516,7 +516,7 @@ func TestCaptureSecrets(t *testing.T) {
 }
 
 // A malformed packet is told and does not hide the next one.
-func TestCaptureMalformed(t *testing.T) {
+func TestMalformedPacketHidesNoOther(t *testing.T) {
 	s := talk4(t)
 	s.connect(Version5)
 	s.say(client, 1400, []byte("\x30\x05\x00\x09t#\x00")) // a topic that is longer
@@ -534,7 +534,7 @@ func TestCaptureMalformed(t *testing.T) {
 }
 
 // A packet too long to keep is passed over without losing the place.
-func TestCaptureOversize(t *testing.T) {
+func TestOversizePacketKeepsThePlace(t *testing.T) {
 	s := talk4(t)
 	s.connect(Version5)
 	s.say(client, 60000, publish(t, "binlog/v0/C/A", 0, make([]byte, maxMessage)))
@@ -546,7 +546,7 @@ func TestCaptureOversize(t *testing.T) {
 	}
 }
 
-func TestCaptureSubscribe(t *testing.T) {
+func TestSubscriptionsHaveTheirAnswers(t *testing.T) {
 	s := talk4(t)
 	s.connect(Version5)
 	s.say(client, 1400, s.packet(MQTT{Type: PacketSubscribe, PacketID: 3, Filters: Filters("\x00\x0econfig/v0/C/A/\x01")}))
@@ -566,7 +566,7 @@ func TestCaptureSubscribe(t *testing.T) {
 }
 
 // A clock that steps back makes no answer precede its question.
-func TestCaptureClock(t *testing.T) {
+func TestClockThatStepsBackGivesNoLatency(t *testing.T) {
 	s := talk4(t)
 	s.say(client, 1400, s.packet(MQTT{Type: PacketConnect}))
 	s.now = s.now.Add(-time.Hour)
@@ -578,7 +578,7 @@ func TestCaptureClock(t *testing.T) {
 }
 
 // An alias stands for its topic.
-func TestCaptureAlias(t *testing.T) {
+func TestAliasStandsForItsTopic(t *testing.T) {
 	s := talk4(t)
 	s.connect(Version5)
 	m := MQTT{Type: PacketPublish, Topic: []byte("logs/v0/C/A"), Properties: Properties("\x23\x00\x05")}
@@ -592,7 +592,7 @@ func TestCaptureAlias(t *testing.T) {
 }
 
 // The loop over the messages can be left, and a capture is read once.
-func TestCaptureStops(t *testing.T) {
+func TestCaptureCanBeLeftAndIsReadOnce(t *testing.T) {
 	c, err := NewCapture(bytes.NewReader(pcap(t, layers.LinkTypeEthernet, wholeScript(t, Version5, logVectors(t)[0]).packets)), CaptureConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -612,7 +612,7 @@ func TestCaptureStops(t *testing.T) {
 }
 
 // A file that was cut off is read to where it was cut.
-func TestCaptureCut(t *testing.T) {
+func TestCutFileIsReadToTheCut(t *testing.T) {
 	whole := pcap(t, layers.LinkTypeEthernet, wholeScript(t, Version5, logVectors(t)[0]).packets)
 	messages, _, err := read(t, bytes.NewReader(whole[:len(whole)-3]), CaptureConfig{})
 	if !errors.Is(err, ErrCapture) || !strings.Contains(err.Error(), "cut off") {

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// TestCases reads the captures that once were read wrongly, each named after
-// what was wrong, and compares what comes of them. With -update it writes the
-// verdicts again: look at them.
-func TestCases(t *testing.T) {
+// TestCasesReadAsTheirVerdictsSay reads the captures that once were read wrongly,
+// each named after what was wrong, and compares what comes of them. With -update it
+// writes the verdicts again: look at them.
+func TestCasesReadAsTheirVerdictsSay(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) < 24 {
 		t.Fatalf("%d cases, %v, want at least 24", len(files), err)
@@ -84,7 +84,7 @@ func TestCases(t *testing.T) {
 // A conversation with MQTT 3.1 and its bridges reads as it was written.
 //
 // Cases capture/mqtt31-silent and bridge-0x84.
-func TestCaptureVersions(t *testing.T) {
+func TestOldVersionsAndBridgesAreRead(t *testing.T) {
 	for _, version := range []uint8{Version31, Version311, Version5} {
 		for _, bridge := range []bool{false, true} {
 			s := talk4(t)
@@ -118,7 +118,7 @@ func TestCaptureVersions(t *testing.T) {
 // for what came before the proof, or it is said not to be known.
 //
 // Cases capture/midconn-311-token3 and midconn-311-zero.
-func TestCaptureMidConnectionVersion(t *testing.T) {
+func TestVersionIsProvedOrSaidUnknown(t *testing.T) {
 	middle := func(version uint8, packets ...MQTT) ([]Message, Stats) {
 		s := newScript(t, "192.0.2.1:40000", "192.0.2.2:1883")
 		for _, m := range packets {
@@ -191,7 +191,7 @@ func TestCaptureMidConnectionVersion(t *testing.T) {
 // A proxy's introduction stands before the client's first byte, in any cut.
 //
 // Case capture/proxy1-beside-good.
-func TestCaptureProxy(t *testing.T) {
+func TestProxyIntroductionIsRead(t *testing.T) {
 	v2 := func(command, family byte, body string) string {
 		return proxyV2 + string([]byte{command, family, 0, byte(len(body))}) + body
 	}
@@ -221,7 +221,7 @@ func TestCaptureProxy(t *testing.T) {
 // is encrypted; websites are none of ours.
 //
 // Kind of capture/proxy1-beside-good.
-func TestCaptureThroughHTTPProxy(t *testing.T) {
+func TestHTTPProxyIsReadThrough(t *testing.T) {
 	for _, test := range []struct {
 		ask, answer string
 		tls         bool
@@ -255,7 +255,7 @@ func TestCaptureThroughHTTPProxy(t *testing.T) {
 // each version, and an HTTP proxy that wants a password before it connects.
 //
 // Kind of capture/proxy1-beside-good.
-func TestCaptureThroughProxyThatTalks(t *testing.T) {
+func TestTalkWithAProxyIsPassedOver(t *testing.T) {
 	const (
 		mqttFollows = iota
 		tlsFollows
@@ -315,7 +315,7 @@ func TestCaptureThroughProxyThatTalks(t *testing.T) {
 
 // What client and proxy say is unsure in every part and known when it is whole, without
 // what follows.
-func TestWordsWithProxyInPart(t *testing.T) {
+func TestTalkWithAProxyIsUnsureInPart(t *testing.T) {
 	httpAnswer := func(b []byte) (int, guess) { n, _, g := parseTunnelAnswer(b); return n, g }
 	for _, test := range []struct {
 		parse       func([]byte) (int, guess)

@@ -41,7 +41,7 @@ var besideTshark = map[string]struct {
 }
 
 // Each case beside tshark: the same topics and payloads, and those that it misses.
-func TestCasesBesideTshark(t *testing.T) {
+func TestCasesMissNothingThatTsharkSees(t *testing.T) {
 	needTool(t, "tshark")
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) != len(besideTshark) {

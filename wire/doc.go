@@ -46,15 +46,15 @@
 // other gopacket.PacketDataSource, goes to [NewCaptureSource]. [Reassembler] puts
 // the segments of gopacket's packets in order.
 //
-// This package stands on google/gopacket, which no longer moves, and not on its
-// fork gopacket/gopacket: LayerType, SerializeBuffer and others of gopacket's types
-// are in the signatures here, as a DecodingLayer's must be, so that with the fork
-// no layer of this package could be given to a program's google/gopacket parser.
-// The import path can therefore not stay in one file. TestGopacketImports lists the
-// files that would change. Of gopacket's packages, reassembly is not used: it takes
-// sequence numbers to wrap at 2^32-1, which spoils some streams that arrive out
-// of order around the wrap, it never frees all pages of a closed stream, and it
-// adds flags to the program's command line. TestReassemblyAgainstGopacket runs
-// both side by side. Neither is pcapgo used to read files, since it believes what
-// they say: 80 bytes can make it allocate 256 MB.
+// This package stands on google/gopacket, which no longer moves, and not on its fork
+// gopacket/gopacket: LayerType, SerializeBuffer and others of gopacket's types are in
+// the signatures here, as a DecodingLayer's must be, so that with the fork no layer
+// of this package could be given to a program's google/gopacket parser. The import
+// path can therefore not stay in one file. TestOnlyListedFilesImportGopacket lists
+// the files that would change. Of gopacket's packages, reassembly is not used: it
+// takes sequence numbers to wrap at 2^32-1, which spoils some streams that arrive out
+// of order around the wrap, it never frees all pages of a closed stream, and it adds
+// flags to the program's command line. TestReassemblyEqualsGopacketUntilNumbersWrap
+// runs both side by side. Neither is pcapgo used to read files, since it believes
+// what they say: 80 bytes can make it allocate 256 MB.
 package wire

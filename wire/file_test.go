@@ -36,7 +36,7 @@ func pcapWith(order binary.AppendByteOrder, magic uint32, minor uint16, record f
 // Every kind of pcap file that libpcap reads is read, with its times.
 //
 // Cases capture/pcap-cap-gt-len and pcap-len0.
-func TestFilePcap(t *testing.T) {
+func TestEveryKindOfPcapIsRead(t *testing.T) {
 	packets := wholeScript(t, Version5, logVectors(t)[0]).packets
 	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
 		head := func(unit time.Duration, values ...uint32) func(p scripted) []byte {
@@ -71,7 +71,7 @@ func TestFilePcap(t *testing.T) {
 }
 
 // Every unit of time that a pcapng file can have.
-func TestFileTimeUnits(t *testing.T) {
+func TestEveryTimeUnitIsRead(t *testing.T) {
 	at := time.Date(2026, 11, 29, 1, 2, 3, 456789012, time.UTC)
 	seconds, nanos := uint64(at.Unix()), uint64(at.Nanosecond())
 
@@ -122,7 +122,7 @@ func TestFileTimeUnits(t *testing.T) {
 
 // A unit or an offset of times that has not its length is taken as not given, which is
 // told; the one that is good counts, and the packets of other interfaces are no guess.
-func TestFileTimesOfBadOptions(t *testing.T) {
+func TestBadTimeOptionsAreTold(t *testing.T) {
 	ip := tcp4(t, []byte("\xc0\x00"))
 	packet := func(iface, time uint32) []byte {
 		return block(blockEnhanced, append(le32(nil, iface, 0, time, uint32(len(ip)), uint32(len(ip))), ip...))
@@ -150,7 +150,7 @@ func TestFileTimesOfBadOptions(t *testing.T) {
 }
 
 // What is packed is read as what is in it, whatever it is called.
-func TestFilePacked(t *testing.T) {
+func TestPackedFilesAreReadAsWhatIsInThem(t *testing.T) {
 	packets := wholeScript(t, Version5, logVectors(t)[0]).packets
 	plain := pcap(t, layers.LinkTypeEthernet, packets)
 	gz := func(level int, b []byte) []byte {
@@ -218,7 +218,7 @@ func TestFilePacked(t *testing.T) {
 }
 
 // An error of the reader is told as it is, and says nothing about the file.
-func TestFileReaderFails(t *testing.T) {
+func TestErrorOfTheReaderIsToldAsItIs(t *testing.T) {
 	failure := errors.New("no cable")
 	plain := pcap(t, layers.LinkTypeEthernet, wholeScript(t, Version5, logVectors(t)[0]).packets)
 	var packed bytes.Buffer
@@ -241,7 +241,7 @@ func TestFileReaderFails(t *testing.T) {
 
 // Several files are one capture, by time, in whatever order they are named, and a
 // bad one does not stop the others.
-func TestFilesSeveral(t *testing.T) {
+func TestSeveralFilesAreOneCapture(t *testing.T) {
 	s := wholeScript(t, Version5, logVectors(t)[0])
 	for id := range uint16(6) {
 		s.upload(Version5, 20+id, 200, logVectors(t)[0])
@@ -328,7 +328,7 @@ func (c *countedCloser) Close() error {
 }
 
 // What gopacket reads packets from is a capture too.
-func TestCaptureSource(t *testing.T) {
+func TestGopacketSourceIsACapture(t *testing.T) {
 	file := pcap(t, layers.LinkTypeEthernet, wholeScript(t, Version5, logVectors(t)[0]).packets)
 	r, err := pcapgo.NewReader(bytes.NewReader(file))
 	if err != nil {

@@ -102,7 +102,7 @@ func TestFragmentsAreJoined(t *testing.T) {
 	}
 }
 
-func TestOracleFragments(t *testing.T) {
+func TestOracleTsharkJoinsTheSameFragments(t *testing.T) {
 	needTool(t, "tshark")
 	for _, ends := range fragmentEnds {
 		cut := cutPackets(uploadOf(t, ends...).packets, 128, func(b [][]byte) [][]byte { slices.Reverse(b); return b })
@@ -111,7 +111,7 @@ func TestOracleFragments(t *testing.T) {
 }
 
 // What is missing, overlaps, or is too old is counted, and is never a wrong payload.
-func TestFragmentsThatNeverAreWhole(t *testing.T) {
+func TestIncompleteFragmentsAreCounted(t *testing.T) {
 	s := uploadOf(t, fragmentEnds[0]...)
 	want, _ := readScript(t, s.packets)
 	for name, change := range map[string]func([][]byte) [][]byte{
@@ -155,7 +155,7 @@ func TestFragmentsThatNeverAreWhole(t *testing.T) {
 
 // A piece that no sender can have cut is counted as one that is not read, and what it
 // contradicts is given up: nothing of it is held.
-func TestPiecesThatCannotBe(t *testing.T) {
+func TestImpossiblePiecesAreGivenUp(t *testing.T) {
 	type piece struct {
 		at, size int
 		more     bool

@@ -190,9 +190,9 @@ func nested(ip []byte, n int) [][]byte {
 
 const hostileDir = "testdata/hostile"
 
-// TestHostileFiles reads the committed corpus and compares each verdict. With
-// -update it writes both again.
-func TestHostileFiles(t *testing.T) {
+// TestHostileFilesHaveTheirVerdicts reads the committed corpus and compares each
+// verdict. With -update it writes both again.
+func TestHostileFilesHaveTheirVerdicts(t *testing.T) {
 	made := hostileFiles(t)
 	var names []string
 	for name := range made {

@@ -40,7 +40,7 @@ func only(side int, packets []scripted) []scripted {
 // whichever side was captured, whether or not it had said goodbye.
 //
 // Case capture/reboot-both-lower-longer, and its kind.
-func TestCapturePortReused(t *testing.T) {
+func TestReusedPortIsANewConnection(t *testing.T) {
 	const isn, serverISN = 6509, 990000
 	for name, second := range map[string][2]uint32{
 		"same":             {isn, 980000},
@@ -96,7 +96,7 @@ func TestCapturePortReused(t *testing.T) {
 // A SYN and a reset that an attacker sends into a stream change nothing.
 //
 // Source: RFC 5961 sections 3 and 4. Case capture/rst-out-of-window.
-func TestCaptureForged(t *testing.T) {
+func TestForgedSegmentsChangeNothing(t *testing.T) {
 	want := kinds(mustRead(t, talkFrom(t, 1000, 5000, "binlog/v0/C/A", 3).packets))
 	for name, forge := range map[string]func(s *script){
 		"client SYN":           func(s *script) { s.seq[client] = 77; s.send(client, tcpFlags{syn: true}, nil) },
@@ -142,7 +142,7 @@ func mustRead(t *testing.T, packets []scripted) []Message {
 // What was sent before a reset is read, though the reset is first in the file.
 //
 // Case capture/rst-before-data.
-func TestCaptureResetFirst(t *testing.T) {
+func TestResetCapturedFirstLosesNothing(t *testing.T) {
 	s := talkFrom(t, 1, 2, "binlog/v0/C/A", 1)
 	begin := len(s.packets)
 	s.say(client, 100, publish(t, "binlog/v0/C/A", 2, logVectors(t)[0]))
@@ -160,7 +160,7 @@ func TestCaptureResetFirst(t *testing.T) {
 // what they answer.
 //
 // Case capture/reorder-script, which moves them by at most 3 and 10 places.
-func TestCaptureDisplaced(t *testing.T) {
+func TestDisplacedSegmentsLoseNothing(t *testing.T) {
 	var packets []scripted
 	const conns, each = 6, 12
 	for i := range conns {
@@ -227,7 +227,7 @@ func TestCaptureDisplaced(t *testing.T) {
 //
 // Case capture/bigtcp-v4, and the same with IPv6, with and without the option
 // for long packets.
-func TestCaptureBigTCP(t *testing.T) {
+func TestBigTCPIsReadWhole(t *testing.T) {
 	big := bytes.Repeat([]byte("x"), 150_000)
 	for _, end := range []string{"192.0.2.", "2001:db8::"} {
 		for _, option := range []bool{false, true} {
@@ -275,7 +275,7 @@ func TestCaptureBigTCP(t *testing.T) {
 // What is in a tunnel is read like anything else, or counted.
 //
 // Case capture/vxlan-beside-good.
-func TestCaptureTunnels(t *testing.T) {
+func TestTunnelsAreReadOrCounted(t *testing.T) {
 	inner := wholeScript(t, Version5, logVectors(t)[0]).packets
 	ethernet := func(typ uint16, b []byte) []byte {
 		return slices.Concat([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, byte(typ >> 8), byte(typ)}, b)

@@ -33,7 +33,7 @@ func publish(t testing.TB, topic string, id uint16, payload []byte) []byte {
 
 // A parser goes from PUBLISH down to the last frame of what real devices sent,
 // and the layers give back the same bytes when they are written again.
-func TestLayersOnVectors(t *testing.T) {
+func TestLayersReadAndWriteWhatDevicesSent(t *testing.T) {
 	var m MQTT
 	var l Log
 	frame := Frame{Log: &l}
@@ -91,7 +91,7 @@ func TestLayersOnVectors(t *testing.T) {
 
 // Lengths and checksums are made where they are asked for, and only in what is
 // written.
-func TestLogFixes(t *testing.T) {
+func TestLengthsAndChecksumsAreMadeOnRequest(t *testing.T) {
 	for _, b := range logVectors(t) {
 		var l Log
 		if err := l.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil {
@@ -200,9 +200,9 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestGopacketImports holds the list of files in which the import path must be
-// replaced to swap gopacket for its fork.
-func TestGopacketImports(t *testing.T) {
+// TestOnlyListedFilesImportGopacket holds the list of files in which the import path
+// must be replaced to swap gopacket for its fork.
+func TestOnlyListedFilesImportGopacket(t *testing.T) {
 	want := []string{"gopacket.go", "mqtt.go", "mqttserialize.go", "newpacket.go", "reassembly.go", "several.go", "tapfile.go", "ulogger.go"}
 	out, err := exec.Command("grep", "-l", "google/gopacket\"\\|google/gopacket/", "--include=*.go", "-r", ".").Output()
 	if err != nil {

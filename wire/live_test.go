@@ -199,7 +199,7 @@ func livePayloads(t *testing.T) map[string][]byte {
 
 // Taps at both ends of real conversations: tshark agrees on both files, and
 // all that was sent is in them.
-func TestOracleLiveTap(t *testing.T) {
+func TestOracleTsharkAgreesWithLiveTaps(t *testing.T) {
 	needTool(t, "tshark")
 	var files [2]bytes.Buffer
 	var taps [2]*Tap
@@ -317,7 +317,7 @@ func port(t *testing.T, address string) uint16 {
 }
 
 // The same over mosquitto.
-func TestOracleMosquitto(t *testing.T) {
+func TestOracleTsharkAgreesThroughMosquitto(t *testing.T) {
 	needTool(t, "tshark")
 	address := startMosquitto(t)
 	var file bytes.Buffer
@@ -335,7 +335,7 @@ func TestOracleMosquitto(t *testing.T) {
 }
 
 // Loopback itself, captured as a sniffer does, where rights allow.
-func TestOracleSniffer(t *testing.T) {
+func TestOracleTsharkAgreesWithASniffer(t *testing.T) {
 	needTool(t, "tshark")
 	for name, start := range map[string]func(*testing.T) string{
 		"mochi":     func(t *testing.T) string { return startBroker(t, func(c net.Conn) net.Conn { return c }) },

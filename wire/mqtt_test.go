@@ -126,7 +126,7 @@ func sameMQTT(a, b *MQTT) bool {
 		x.HasPassword == y.HasPassword && bytes.Equal(x.Password, y.Password)
 }
 
-func TestMQTTPackets(t *testing.T) {
+func TestExamplesAreReadAndWrittenExactly(t *testing.T) {
 	seen := map[[2]uint8]bool{}
 	for _, test := range packetExamples {
 		t.Run(test.name, func(t *testing.T) {
@@ -173,7 +173,7 @@ type truncation bool
 
 func (t *truncation) SetTruncated() { *t = true }
 
-func TestMQTTRefuses(t *testing.T) {
+func TestForbiddenPacketsAreRefusedOrRemarked(t *testing.T) {
 	tests := []struct {
 		name    string
 		version uint8
@@ -273,14 +273,14 @@ func TestMQTTRefuses(t *testing.T) {
 }
 
 // Version 3.1.1 does not ask for the shortest form of the remaining length.
-func TestMQTTLongLength311(t *testing.T) {
+func TestLongFormOfLengthIsFineIn311(t *testing.T) {
 	m := MQTT{Version: Version311}
 	if err := m.DecodeFromBytes(unhex(t, "c0 80 00"), gopacket.NilDecodeFeedback); err != nil || m.Type != PacketPingreq {
 		t.Errorf("got %v, %v, want %v", m.Type, err, PacketPingreq)
 	}
 }
 
-func TestMQTTSerializeRefuses(t *testing.T) {
+func TestBadPacketsAreNotWritten(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 65536)
 	tests := []struct {
 		name string

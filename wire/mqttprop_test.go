@@ -170,7 +170,7 @@ func TestMQTTRoundTrip(t *testing.T) {
 }
 
 // Another implementation reads what we write, field by field.
-func TestMQTTAgainstPaho(t *testing.T) {
+func TestPahoReadsWhatIsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMQTT(t)
 		if !m.v5() {
@@ -232,7 +232,7 @@ func TestMQTTAgainstPaho(t *testing.T) {
 	})
 }
 
-func TestProperties(t *testing.T) {
+func TestPropertiesAreFoundAndBadOnesRefused(t *testing.T) {
 	for id := range numProperties {
 		info := propertyTable[id]
 		if (info.typ != 0) != (info.in != 0) || (info.typ != 0) != (propertyNames[id] != "") {
@@ -271,7 +271,7 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestKindsAndCodesHaveNames(t *testing.T) {
 	for got, want := range map[string]string{
 		PacketPublish.String():                                      "PUBLISH",
 		ReasonCode(0).String():                                      "Success",
@@ -291,7 +291,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestParseTopic(t *testing.T) {
+func TestTopicsHaveTheirKinds(t *testing.T) {
 	for topic, want := range map[string]Topic{
 		"binlog/v0/C/A":               {KindLog, []byte("C/A")},
 		"binlog/v0/C/G/A":             {KindLog, []byte("C/G/A")},

@@ -77,7 +77,7 @@ func TestNewPacketDecodesAll(t *testing.T) {
 
 // Alone, a PUBLISH that both versions can mean has no payload; after its
 // connection's CONNECT it has.
-func TestNewPacketUndecided(t *testing.T) {
+func TestNewPacketLeavesUndecidedPayloadsOut(t *testing.T) {
 	var versions Versions
 	remembering := gopacket.RegisterLayerType(1997, gopacket.LayerTypeMetadata{Name: "MQTT", Decoder: &versions})
 	s := newScript(t, "192.0.2.1:40000", "192.0.2.2:20884")
@@ -110,7 +110,7 @@ func TestNewPacketUndecided(t *testing.T) {
 
 // A control packet that goes on in the next segment is an error, and what stood
 // before it is there.
-func TestNewPacketCut(t *testing.T) {
+func TestNewPacketKeepsWhatIsBeforeACut(t *testing.T) {
 	s := newScript(t, "192.0.2.1:40000", "192.0.2.2:20885")
 	up := s.packet(MQTT{Type: PacketPublish, Topic: []byte("binlog/v0/C/A"), Payload: logVectors(t)[0]})
 	s.send(client, tcpFlags{ack: true}, append([]byte("\xc0\x00"), up[:100]...))

@@ -271,7 +271,7 @@ func agree(t *testing.T, file []byte, args ...string) []seenPacket {
 
 // Random packets of every type, in both versions, written by our own tap: an
 // independent decoder sees the same.
-func TestOracleTshark(t *testing.T) {
+func TestOracleTsharkAgreesOnEveryType(t *testing.T) {
 	needTool(t, "tshark")
 	var file bytes.Buffer
 	tap, err := NewTap(&file)

@@ -72,7 +72,7 @@ func shuffled(text []byte, isn uint32, rng *rand.Rand) []Segment {
 
 // Both assemblers give the same bytes, until sequence numbers wrap: then
 // gopacket's does not, which is why it is not used.
-func TestReassemblyAgainstGopacket(t *testing.T) {
+func TestReassemblyEqualsGopacketUntilNumbersWrap(t *testing.T) {
 	wrong := 0
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 7))
@@ -132,7 +132,7 @@ type assemblerContext struct{}
 func (assemblerContext) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo{} }
 
 // Overlapping segments of any cut give each byte once.
-func TestReassemblyOverlaps(t *testing.T) {
+func TestOverlapsGiveEachByteOnce(t *testing.T) {
 	text := []byte("the quick brown fox jumps over the lazy dog")
 	src, dst := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
 	for seed := range uint64(500) {
@@ -154,7 +154,7 @@ func TestReassemblyOverlaps(t *testing.T) {
 }
 
 // What waits is bounded in bytes, pieces and time, and gaps are measured.
-func TestReassemblyBounds(t *testing.T) {
+func TestReassemblyWaitsWithinBounds(t *testing.T) {
 	src, dst := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
 	start := func() (*Reassembler, *recorder) {
 		got := &recorder{}

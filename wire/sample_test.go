@@ -45,9 +45,9 @@ func changedByte(b []byte, at int) []byte {
 	return b
 }
 
-// TestSampleCapture holds the committed sample, which the command line's tests
+// TestSampleCaptureIsCurrent holds the committed sample, which the command line's tests
 // read, to what it is made of.
-func TestSampleCapture(t *testing.T) {
+func TestSampleCaptureIsCurrent(t *testing.T) {
 	const name = "testdata/sample.pcap"
 	made := sampleCapture(t)
 	if *update {

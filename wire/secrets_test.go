@@ -39,7 +39,7 @@ func shows(m *Message) (out []string) {
 // part, and by its value once it was seen.
 //
 // Case capture/topic-prefix-secret.
-func TestCaptureSecretsAnywhere(t *testing.T) {
+func TestSecretsAreHiddenWhereverTheyAre(t *testing.T) {
 	log := slices.Clone(logVectors(t)[0])
 	l, _, err := format.ParseLog(log)
 	if err != nil {
@@ -111,7 +111,7 @@ func TestCaptureSecretsAnywhere(t *testing.T) {
 }
 
 // What is no secret is shown whole.
-func TestCaptureNoSecrets(t *testing.T) {
+func TestWhatIsNoSecretIsShown(t *testing.T) {
 	s := talk4(t)
 	s.connect(Version5)
 	payloads := []string{"2712847318", `{"tokens":3}`, `{"t":21.5,"token_count":4}`, "a:b", `"token"`, `{"config":"\"token\""}`, "\x1f\x8bjunk", ""}
@@ -129,7 +129,7 @@ func TestCaptureNoSecrets(t *testing.T) {
 
 // In all captures of the tests, what is a secret to who may see it is hidden
 // from who may not.
-func TestCaptureCanaries(t *testing.T) {
+func TestNoCaseShowsASecret(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) < 24 {
 		t.Fatalf("%d cases, %v, want at least 24", len(files), err)

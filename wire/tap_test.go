@@ -45,7 +45,7 @@ func exchange(t *testing.T, from, to net.Conn, b []byte) {
 	}
 }
 
-func TestTap(t *testing.T) {
+func TestTapRecordsTheConversation(t *testing.T) {
 	c, s, file, tap := pipe(t)
 	log := logVectors(t)[0]
 	script := &script{t: t}
@@ -165,7 +165,7 @@ func tcpPair(t *testing.T, address ...string) (client, server net.Conn) {
 }
 
 // Real connections keep their addresses, of either family and at either end.
-func TestTapAddresses(t *testing.T) {
+func TestTapKeepsAddresses(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		c, s := tcpPair(t, address)
 		if c == nil {
@@ -236,7 +236,7 @@ func (quick) LocalAddr() net.Addr  { return nil }
 func (quick) RemoteAddr() net.Addr { return nil }
 
 // What is asked stands before what is answered.
-func TestTapCausality(t *testing.T) {
+func TestTapWritesQuestionsBeforeAnswers(t *testing.T) {
 	var file bytes.Buffer
 	tap, err := NewTap(&file)
 	if err != nil {
@@ -266,7 +266,7 @@ func TestTapCausality(t *testing.T) {
 
 // A tapped connection can be locked by who writes in pieces, and the lock is
 // the connection's own if it has one.
-func TestTapLock(t *testing.T) {
+func TestTappedConnectionCanBeLocked(t *testing.T) {
 	tap, err := NewTap(io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 // A file that cannot be written does not disturb the connection.
-func TestTapDiskFull(t *testing.T) {
+func TestTapOnAFullDiskDisturbsNothing(t *testing.T) {
 	if _, err := NewTap(&limited{}); !errors.Is(err, errDiskFull) {
 		t.Errorf("got error %v, want %v", err, errDiskFull)
 	}
@@ -324,7 +324,7 @@ func TestTapDiskFull(t *testing.T) {
 }
 
 // A write that fails is followed by a reset; nothing is written after Close.
-func TestTapEnds(t *testing.T) {
+func TestTapWritesAResetAfterAFailure(t *testing.T) {
 	c, s, file, tap := pipe(t)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

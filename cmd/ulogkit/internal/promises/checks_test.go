@@ -225,22 +225,22 @@ var checks = []mutation{
 	{
 		"a piece of a packet that is not of eights is not held", "wire/fragments.go",
 		"more && len(b)%8 != 0 || ", "",
-		"TestPiecesThatCannotBe", "",
+		"TestImpossiblePiecesAreGivenUp", "",
 	},
 	{
 		"a piece behind the longest packet is not held", "wire/fragments.go",
 		"at+len(b) > maxIP", "false",
-		"TestPiecesThatCannotBe", "",
+		"TestImpossiblePiecesAreGivenUp", "",
 	},
 	{
 		"a packet with a piece behind its end is given up", "wire/fragments.go",
 		"!more && len(p.pieces) > 0 && p.end() > end || ", "",
-		"TestPiecesThatCannotBe", "",
+		"TestImpossiblePiecesAreGivenUp", "",
 	},
 	{
 		"the number of a packet is used again after a minute", "wire/fragments.go",
 		"(p.whole || now.Sub(p.first) > fragmentTime)", "p.whole",
-		"TestFragmentsThatNeverAreWhole", "",
+		"TestIncompleteFragmentsAreCounted", "",
 	},
 	{
 		"a lent message of MQTT 3.1.1 is published at its PUBACK", "mqttv5/lent/paho311/paho311.go",
