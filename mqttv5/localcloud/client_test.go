@@ -120,7 +120,7 @@ func TestTakesMQTT311(t *testing.T) {
 
 // What cannot be refused in 3.1.1 ends the connection: no PUBACK, which would say
 // that it was taken, and no DISCONNECT, which only clients send.
-func TestEndsConnection311(t *testing.T) {
+func TestRefusalIn311EndsTheConnection(t *testing.T) {
 	strict := AWS()
 	strict.ConnectInterval = 0
 	c := start(t, Config{Plaintext: true, CustomerID: "7", Strict: strict})
@@ -148,7 +148,7 @@ func TestEndsConnection311(t *testing.T) {
 
 // A mosquitto that bridges is let in as it asks, and does not get its own messages
 // back: it would send them on to its own clients.
-func TestBridge(t *testing.T) {
+func TestBridgeGetsNotItsOwnMessages(t *testing.T) {
 	c := start(t, Config{Plaintext: true, CustomerID: "7"})
 	p := dialRaw(t, c)
 	p.send(connect("MQTT", version311|bridgeBit, "bridge"))

@@ -10,7 +10,7 @@ import (
 )
 
 // Clients that leave while the cloud is closed do not hold it up.
-func TestCloseWhileClientsLeave(t *testing.T) {
+func TestLeavingClientsDoNotHoldCloseUp(t *testing.T) {
 	for range 40 {
 		cloud, err := Start(t.Context(), Config{Plaintext: true})
 		if err != nil {

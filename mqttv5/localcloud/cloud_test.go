@@ -128,7 +128,7 @@ func sample(t *testing.T, token uint32) []byte {
 	return buf
 }
 
-func TestVerifies(t *testing.T) {
+func TestCloudVerifiesWhatItReceives(t *testing.T) {
 	dir := t.TempDir()
 	c := start(t, Config{Plaintext: true, Dir: dir, CustomerID: "7"})
 	p := dial(t, c)
@@ -203,7 +203,7 @@ func TestVerifies(t *testing.T) {
 }
 
 // The traps of the embedded broker (MQTT facts, "Brokers to test against").
-func TestBrokerTraps(t *testing.T) {
+func TestBrokerSurvivesItsTraps(t *testing.T) {
 	c := start(t, Config{Plaintext: true, Strict: Strict{MaxPacket: 1000}})
 	// Eight bytes of SUBSCRIBE crash it.
 	p := dial(t, c)
@@ -232,7 +232,7 @@ func TestBrokerTraps(t *testing.T) {
 	}
 }
 
-func TestStrict(t *testing.T) {
+func TestStrictLimitsAreEnforced(t *testing.T) {
 	c := start(t, Config{Plaintext: true, Strict: Strict{PublishesPerSecond: 3, CheckTokens: true, ReceiveMaximum: 9}})
 	p := dial(t, c)
 	if ca := receive[*packets.Connack](p); ca.Properties.ReceiveMaximum == nil || *ca.Properties.ReceiveMaximum != 9 {
@@ -250,7 +250,7 @@ func TestStrict(t *testing.T) {
 	}
 }
 
-func TestCertificates(t *testing.T) {
+func TestClientNeedsItsCertificate(t *testing.T) {
 	dir := t.TempDir()
 	c := start(t, Config{Dir: dir})
 	fi, err := os.Stat(c.KeyFile())
@@ -297,7 +297,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-func TestStartRefuses(t *testing.T) {
+func TestStartRefusesAllButLoopback(t *testing.T) {
 	for _, listen := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "nonsense"} {
 		if c, err := Start(t.Context(), Config{Listen: listen}); err == nil {
 			c.Close()
@@ -307,7 +307,7 @@ func TestStartRefuses(t *testing.T) {
 }
 
 // It ends with its context, and leaves nothing behind.
-func TestEnds(t *testing.T) {
+func TestCloudEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c, err := Start(ctx, Config{})
 	if err != nil {
@@ -326,7 +326,7 @@ func TestEnds(t *testing.T) {
 }
 
 // A log configuration goes to each subscription to one device's, and to no other.
-func TestLogConfig(t *testing.T) {
+func TestLogConfigGoesToItsDeviceAlone(t *testing.T) {
 	want := []byte{1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 	p := dial(t, start(t, Config{Plaintext: true, LogConfig: want}))
 	receive[*packets.Connack](p)
@@ -353,7 +353,7 @@ func TestLogConfig(t *testing.T) {
 	t.Error("got no log configuration, want one")
 }
 
-func TestKeepBytes(t *testing.T) {
+func TestOnlyTheLastPayloadsAreKept(t *testing.T) {
 	b := newInbox("", 250)
 	for n := range 5 {
 		if err := b.add(&Received{ID: string(rune('a' + n)), Payload: make([]byte, 100)}); err != nil {

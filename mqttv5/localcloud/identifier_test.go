@@ -10,7 +10,7 @@ import (
 
 // A client may subscribe and unsubscribe with a packet identifier that the broker uses
 // for a message to it: each side counts its own.
-func TestPacketIdentifiersOfBothSides(t *testing.T) {
+func TestBothSidesMayUseOnePacketIdentifier(t *testing.T) {
 	c, err := Start(t.Context(), Config{Plaintext: true, LogConfig: []byte("\x03\x05\x00\x00\x00\x0a\x00\x00\x00")})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 
 // A topic typed wrong is what one runs a stand-in for: each such message is kept and
 // its line says what is wrong (case seed/cloud-unknown-topic).
-func TestUnknownTopic(t *testing.T) {
+func TestUnknownTopicIsKeptAndExplained(t *testing.T) {
 	for _, s := range []struct{ prefix, topic, want string }{
 		{"", "ulogger/binlog/v0/42/9/7", `the prefix "ulogger/" is not expected`},
 		{"", "binlog/v1/42/9/7", `the version is "v1" and not "v0"`},
@@ -50,7 +50,7 @@ func TestUnknownTopic(t *testing.T) {
 // The real cloud takes metrics and events, and no topic that it does not have: with
 // its limits that ends the connection, whatever the customer (case
 // seed/cloud-strict-metrics).
-func TestStrictTopics(t *testing.T) {
+func TestStrictCloudTakesOnlyItsTopics(t *testing.T) {
 	for _, customer := range []string{"", "42"} {
 		cfg := Config{Plaintext: true, CustomerID: customer, Strict: AWS()}
 		told := violations(&cfg)
@@ -78,7 +78,7 @@ func TestStrictTopics(t *testing.T) {
 }
 
 // With a prefix the handshake and all messages have it.
-func TestPrefix(t *testing.T) {
+func TestPrefixStandsBeforeEveryTopic(t *testing.T) {
 	c := start(t, Config{Plaintext: true, CustomerID: "7", Prefix: "site/ulogger/", LogConfig: []byte{1, 0, 0, 0, 0, 0, 0, 0, 0}})
 	p := dial311(t, c, "gateway")
 	p.send(packet(0x82, []byte{0, 1}, text("site/ulogger/boot/v0/7/0/42/SN"), []byte{1}))
@@ -95,7 +95,7 @@ func TestPrefix(t *testing.T) {
 }
 
 // A batch is of all its devices, compressed or not, and its file says what it is.
-func TestReports(t *testing.T) {
+func TestReportIsOfAllItsDevices(t *testing.T) {
 	c := start(t, Config{Plaintext: true, Dir: t.TempDir()})
 	p := dial(t, c)
 	receive[*packets.Connack](p)
@@ -121,7 +121,7 @@ func TestReports(t *testing.T) {
 // A duplicate is what was sent once and came twice. Equal bytes on another topic are of
 // another application, and a heartbeat without a time is another each time; with one,
 // or with a record id, it is the same.
-func TestDuplicates(t *testing.T) {
+func TestDuplicateIsWhatCameTwice(t *testing.T) {
 	c := start(t, Config{Plaintext: true})
 	p := dial(t, c)
 	receive[*packets.Connack](p)

@@ -18,7 +18,7 @@ func violations(cfg *Config) <-chan Violation {
 
 // What ends a connection does so with its reason code, is told, and its
 // neighbour just below the limit is let through.
-func TestStrictEndsConnection(t *testing.T) {
+func TestStrictCloudEndsConnectionsWithTheirReason(t *testing.T) {
 	cfg := Config{Plaintext: true, CustomerID: "7", Strict: AWS()}
 	told := violations(&cfg)
 	c := start(t, cfg)
@@ -95,7 +95,7 @@ func TestStrictEndsConnection(t *testing.T) {
 	}
 }
 
-func TestStrictConnect(t *testing.T) {
+func TestStrictCloudLimitsConnects(t *testing.T) {
 	cfg := Config{Plaintext: true, Strict: Strict{ConnectInterval: time.Hour, MinKeepAlive: 30, MaxKeepAlive: 1200}}
 	told := violations(&cfg)
 	c := start(t, cfg)
@@ -119,7 +119,7 @@ func TestStrictConnect(t *testing.T) {
 
 // Each connection may use its rates, those of a second at once and then as time
 // passes, and no more.
-func TestStrictRates(t *testing.T) {
+func TestRatesAreEachConnectionsOwn(t *testing.T) {
 	l := newLimits(AWS())
 	a, b := new(mochi.Client), new(mochi.Client)
 	l.begin(a)
@@ -157,7 +157,7 @@ func TestStrictRates(t *testing.T) {
 }
 
 // What is beyond the rate gets no answer and is not received; the connection stays.
-func TestStrictSilentOverRate(t *testing.T) {
+func TestWhatIsOverTheRateGetsNoAnswer(t *testing.T) {
 	cfg := Config{Plaintext: true, Strict: Strict{PublishesPerSecond: 1, SilentOverRate: true}}
 	told := violations(&cfg)
 	c := start(t, cfg)

@@ -13,7 +13,7 @@ import (
 
 // The uploader's outbox keeps by default to every limit of the real cloud: nothing
 // is out of order and all arrives. Without its own limits it is caught.
-func TestUploaderAgainstAWS(t *testing.T) {
+func TestUploaderKeepsToTheLimitsOfAWS(t *testing.T) {
 	t.Run("with its limits", func(t *testing.T) {
 		t.Parallel()
 		deliver(t, localcloud.AWS(), mqttv5.Tuning{PublishesPerSecond: 100, BytesPerSecond: 512 << 10}, func(t *testing.T, run *delivery) {
