@@ -46,7 +46,7 @@ var success = answer(200, `{"success":true}`)
 
 var message = []byte(`{"device_serial":"S","metrics":[{"name":"t","value":1}]}`)
 
-func TestSendPosts(t *testing.T) {
+func TestSendPostsJSONWithTheToken(t *testing.T) {
 	for _, how := range []Compression{CompressAuto, CompressAlways} {
 		a, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
@@ -71,7 +71,7 @@ func TestSendPosts(t *testing.T) {
 }
 
 // Each answer, how often the report was sent then, and what the error says.
-func TestSendAnswers(t *testing.T) {
+func TestSendRepeatsOnlyTemporaryFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		steps []http.HandlerFunc
 		sent  int
@@ -111,7 +111,7 @@ func TestSendAnswers(t *testing.T) {
 
 // A request that went out and was not answered may have arrived: it is not sent
 // again, and the error says so. One that could not go out is.
-func TestSendUnanswered(t *testing.T) {
+func TestUnansweredRequestIsNotSentAgain(t *testing.T) {
 	a, count := server(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if err := a.Send(t.Context(), KindMetrics, 7, message, CompressNever); !errors.Is(err, ErrUnanswered) || count() != 1 {
 		t.Errorf("got it sent %d times, %v, want once and %v", count(), err, ErrUnanswered)
@@ -149,7 +149,7 @@ func TestSendHeedsRetryAfter(t *testing.T) {
 	}
 }
 
-func TestSendRefusesToBegin(t *testing.T) {
+func TestSendRefusesBadAddressesAndTokens(t *testing.T) {
 	for name, a := range map[string]API{
 		"plain http":      {Token: token, BaseURL: "http://127.0.0.1:" + strconv.Itoa(1)},
 		"no URL":          {Token: token, BaseURL: "api.ulogger.ai"},

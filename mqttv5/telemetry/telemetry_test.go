@@ -14,7 +14,7 @@ import (
 )
 
 // The bytes are those of LIBRARY section 6: the keys, their order, and seconds.
-func TestEncode(t *testing.T) {
+func TestEncodeWritesTheCloudsKeysInOrder(t *testing.T) {
 	at := time.Unix(1732829000, 0)
 	metrics, err := Encode("SN-1", []Metric{{"t", 21.5, at.Add(250 * time.Millisecond)}, Heartbeat(at), {`q"\é`, -3e-7, time.Time{}}})
 	if err != nil {
@@ -34,7 +34,7 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-func TestEncodeRefuses(t *testing.T) {
+func TestEncodeRefusesBadSamples(t *testing.T) {
 	one := func(m Metric) error { _, err := Encode("SN", []Metric{m}); return err }
 	batch := func(d ...Device[Event]) error { _, err := EncodeBatch(d); return err }
 	good := Device[Event]{Serial: "A", Samples: []Event{{Type: "x"}}}
@@ -103,7 +103,7 @@ func TestParseReadsWhatEncodeWrites(t *testing.T) {
 	})
 }
 
-func TestParse(t *testing.T) {
+func TestParseSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"device_serial":"S","metrics":[{"name":"t","value":1}]}`:                                    "",
 		`{"device_serial":"S","metrics":[{"name":"t","value":1,"timestamp":null,"unit":"C"}],"x":[]}`: "",
@@ -146,7 +146,7 @@ func TestParseBoundsWhatItUnpacks(t *testing.T) {
 }
 
 // The border is where the vendor's library has it.
-func TestCompress(t *testing.T) {
+func TestCompressBeginsAbove1024Bytes(t *testing.T) {
 	for size, want := range map[int]bool{1024: false, 1025: true} {
 		if _, got := Compress(make([]byte, size), CompressAuto); got != want {
 			t.Errorf("%d bytes: compressed %v, want %v", size, got, want)
