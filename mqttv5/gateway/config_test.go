@@ -52,7 +52,7 @@ func TestConfigReplacesOnlyConfigs(t *testing.T) {
 
 // A child that the command leaves behind, with its output open, keeps no other
 // configuration waiting: what the command said until then counts.
-func TestCommandThatLeavesAChild(t *testing.T) {
+func TestChildOfACommandHoldsNothingUp(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	t.Setenv("PID", pid)
 	g := &Gateway{cfg: Config{OnConfig: `sleep 20 & echo $! >"$PID"`}}

@@ -26,7 +26,7 @@ func (s *said) Write(p []byte) (int, error) {
 }
 
 // An upload that has the outbox open is waited for, and said once.
-func TestOpenOutboxWaits(t *testing.T) {
+func TestOpenOutboxWaitsForItsHolder(t *testing.T) {
 	dir := t.TempDir()
 	held, err := mqttv5.OpenOutbox(mqttv5.OutboxConfig{Dir: dir})
 	if err != nil {

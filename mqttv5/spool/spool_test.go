@@ -152,7 +152,7 @@ func want[T ~[]string](t *testing.T, what string, got, want T) {
 
 // What is no text is not sent as text because of its name, and what is lost of text is
 // told: the file is gone afterwards.
-func TestTextByItsNameAlone(t *testing.T) {
+func TestNameAloneMakesNoText(t *testing.T) {
 	f := newFixture(t, nil)
 	log := testLog(t, 1)
 	f.write("1.txt", log)
@@ -204,7 +204,7 @@ func TestFilesBecomeRecords(t *testing.T) {
 }
 
 // Files of one device are accepted in the order of their times.
-func TestOrderOfTimes(t *testing.T) {
+func TestFilesAreTakenInOrderOfTime(t *testing.T) {
 	f := newFixture(t, nil)
 	var accepted []string
 	f.cfg.Accepted = func(name string, _ []string) { accepted = append(accepted, name) }
@@ -289,7 +289,7 @@ func TestOddThingsHoldNothingUp(t *testing.T) {
 }
 
 // F46: as many files as nobody has counted.
-func TestManyFiles(t *testing.T) {
+func TestAnyNumberOfFilesIsTaken(t *testing.T) {
 	const n = 500
 	f := newFixture(t, nil)
 	log := testLog(t, 1)
@@ -329,7 +329,7 @@ func TestFoldersTakeTurns(t *testing.T) {
 
 // A full outbox leaves every file where it is, says so once, and takes them when there
 // is room.
-func TestFullOutbox(t *testing.T) {
+func TestFullOutboxLeavesFilesInPlace(t *testing.T) {
 	f := newFixture(t, nil)
 	if _, err := f.out.SubmitLog(t.Context(), lamp, testLog(t, 1)); err != nil {
 		t.Fatal(err)
@@ -365,7 +365,7 @@ func TestFullOutbox(t *testing.T) {
 }
 
 // Run takes what comes, and ends with its context.
-func TestRun(t *testing.T) {
+func TestRunTakesWhatComes(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.Poll = time.Millisecond })
 	ctx, cancel := context.WithCancel(t.Context())
 	taken := make(chan string, 1)

@@ -11,7 +11,7 @@ import (
 
 // F46: a file that may not be read, and one that vanishes while others are taken, hold
 // nothing up.
-func TestUnreadableAndVanished(t *testing.T) {
+func TestUnreadableFilesHoldNothingUp(t *testing.T) {
 	f := newFixture(t, nil)
 	for i, name := range []string{"0-secret", "1-first", "2-vanishes", "3-last"} {
 		f.write(name, testLog(t, i))

@@ -205,7 +205,7 @@ var checks = []mutation{
 	{
 		"a spool's file stays while the outbox is full", "mqttv5/spool/spool.go",
 		"\tcase errors.Is(err, fault.ErrOutboxFull), errors.Is(err, fault.ErrStorage):\n\t\ts.tell(\"\", err.Error())\n\t\treturn errStop\n", "",
-		"TestFullOutbox", "",
+		"TestFullOutboxLeavesFilesInPlace", "",
 	},
 	{
 		"a file that the spool moves replaces none", "mqttv5/spool/spool.go",
@@ -270,7 +270,7 @@ var checks = []mutation{
 	{
 		"a child of a command keeps no configuration waiting", "mqttv5/gateway/config.go",
 		"\tcmd.WaitDelay = time.Second //", "\t//",
-		"TestCommandThatLeavesAChild", "",
+		"TestChildOfACommandHoldsNothingUp", "",
 	},
 	{
 		"a device is watched once", "mqttv5/gateway/gateway.go",
