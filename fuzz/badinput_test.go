@@ -84,7 +84,7 @@ func TestBadInputHasItsVerdict(t *testing.T) {
 		files[name] = f.bytes
 		class, message := verdict(f.typ, f.bytes)
 		if class != f.want {
-			t.Errorf("%s is %s (%s), want %s", name, class, message, f.want)
+			t.Errorf("%s: got %s (%s), want %s", name, class, message, f.want)
 		}
 		fmt.Fprintf(&table, "%s\t%s\t%s\n", name, class, message)
 		if f.typ == "spec" {
@@ -117,7 +117,7 @@ func sameVerdicts(t *testing.T, got string) {
 		want[line] = true
 	}
 	if len(want) == 0 {
-		t.Fatalf("%s is empty, want some words in it", verdictsFile)
+		t.Fatalf("got an empty %s, want some verdicts in it", verdictsFile)
 	}
 	for line := range strings.Lines(got) {
 		if !want[line] {

@@ -28,7 +28,7 @@ func crashSeeds(t testing.TB) (dumps [][]byte, elf []byte) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(crashDir, "*.bin"))
 	if err != nil || len(paths) < 13 {
-		t.Fatalf("%s has %d dumps, want 13: %v", crashDir, len(paths), err)
+		t.Fatalf("got %d dumps in %s, %v, want at least 13", len(paths), crashDir, err)
 	}
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
@@ -127,7 +127,7 @@ func debugSeeds(t testing.TB) (files [][]byte) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(crashDir, "..", "debug", "*.elf"))
 	if err != nil || len(paths) < 2 {
-		t.Fatalf("%d files with debug information, want 2: %v", len(paths), err)
+		t.Fatalf("got %d files with debug information, %v, want at least 2", len(paths), err)
 	}
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
@@ -183,7 +183,7 @@ func explain(t *testing.T, d *crash.Dump, fw *crash.Firmware) {
 		t.Errorf("got fault %+v, want at most 64 reasons, and one where the program counter is known", fault)
 	}
 	if summary := fw.Summary(d, trace); len(summary) == 0 || len(summary) > 100 {
-		t.Errorf("summary is %q, want some and at most 100", summary)
+		t.Errorf("got summary %q, want 1 to 100 bytes", summary)
 	}
 
 	crash.Running(d, trace)

@@ -59,7 +59,7 @@ func TestDictSeedsAreThereAndCurrent(t *testing.T) {
 	sameFiles(t, dictSeedDir, files)
 	for dir, least := range map[string]int{elfGoodDir: 2, elfBadDir: 20, filepath.Join(dictSeedDir, "json"): 3, filepath.Join(dictSeedDir, "csv"): 3} {
 		if n := len(readFolder(t, dir)); n < least {
-			t.Errorf("%s has %d seeds, want %d", dir, n, least)
+			t.Errorf("%s: got %d seeds, want at least %d", dir, n, least)
 		}
 	}
 }

@@ -157,7 +157,7 @@ func (m *transferModel) add(t testing.TB, transfer *format.Transfer, c format.Ch
 
 	complete := taken && len(m.data) == m.total
 	if int(transfer.Next()) != len(m.data) {
-		t.Errorf("after %+v the next offset is %d, want %d", c, transfer.Next(), len(m.data))
+		t.Errorf("after %+v: got the next offset %d, want %d", c, transfer.Next(), len(m.data))
 	}
 	if complete != (status == format.ChunkCompleted) || complete != (whole != nil) {
 		t.Errorf("after %+v: got status %v with %d bytes, want a complete transfer: %v", c, status, len(whole), complete)

@@ -172,7 +172,7 @@ func compileKaitai(t *testing.T, file string) string {
 	missing := func(what string) {
 		t.Helper()
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s; want it in CI", what)
+			t.Fatalf("got none in CI, want it there: %s", what)
 		}
 		t.Skip(what)
 	}

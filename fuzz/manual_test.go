@@ -68,7 +68,7 @@ func differFrames(t testing.TB, v headerVersion, b []byte) {
 	for i := 0; frames.Next(); i++ {
 		walked++
 		if i >= len(want) || i >= len(all) {
-			t.Fatalf("%s: got a frame %d, want no more than %d by the interpreter and %d by the iterator", id, i, len(want), len(all))
+			t.Fatalf("%s: got more than %d frames by the loop, want %d by the interpreter and %d by the iterator", id, i, len(want), len(all))
 		}
 		f := frames.Frame()
 		sameFrame(t, f, want[i])
@@ -84,7 +84,7 @@ func differFrames(t testing.TB, v headerVersion, b []byte) {
 	agreeOnFailure(t, id, b, frames.Err(), failed)
 	agreeOnFailure(t, id, b, again.Err(), failed)
 	if frames.Offset() != tree.kid("frames").end {
-		t.Errorf("%s: the walk ended at %d, want %d", id, frames.Offset(), tree.kid("frames").end)
+		t.Errorf("%s: got the walk to end at %d, want %d", id, frames.Offset(), tree.kid("frames").end)
 	}
 }
 

@@ -192,8 +192,11 @@ func TestLogBuilderRoundTrip(t *testing.T) {
 		}
 		differ(tb{r: t}, "log", log)
 		l, _, err := format.ParseLog(log)
-		if err != nil || l.Version() != version {
-			t.Fatalf("got version %d, %v, want %d", l.Version(), err, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Version() != version {
+			t.Fatalf("got version %d, want %d", l.Version(), version)
 		}
 
 		frames := l.Frames()
@@ -242,16 +245,16 @@ func readRecord(t *rapid.T, f format.Frame) *format.Record {
 func sameRecord(t *rapid.T, h format.Header, got, want *format.Record) {
 	if got.Level != want.Level || got.Module != want.Module || got.FmtAddr != want.FmtAddr ||
 		h.FramesNumbered() && got.Sequence != want.Sequence || h.FramesTimed() && got.TickDelta != want.TickDelta {
-		t.Fatalf("record is %+v, want %+v", got, want)
+		t.Fatalf("got record %+v, want %+v", got, want)
 	}
 	args := want.Args[:min(len(want.Args), 8)]
 	if len(got.Args) != len(args) {
-		t.Fatalf("%d arguments, want %d", len(got.Args), len(args))
+		t.Fatalf("got %d arguments, want %d", len(got.Args), len(args))
 	}
 	for i, w := range args {
 		if g := got.Args[i]; g.Type() != w.Type() || g.Int() != w.Int() && w.Type() != format.ArgTypeString ||
 			g.Stored() != w.Stored() || !bytes.Equal(g.Text(), w.Text()) {
-			t.Fatalf("argument %d is %v %#x %q, want %v %#x %q", i, g.Type(), g.Uint(), g.Text(), w.Type(), w.Uint(), w.Text())
+			t.Fatalf("argument %d: got %v %#x %q, want %v %#x %q", i, g.Type(), g.Uint(), g.Text(), w.Type(), w.Uint(), w.Text())
 		}
 	}
 }
@@ -261,8 +264,11 @@ func TestChecksumCatchesEveryFlippedBit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log, _, _ := drawLog(t)
 		l, _, err := format.ParseLog(log)
-		if err != nil || l.Verify() != nil {
-			t.Fatalf("got errors %v, %v, want a sound log", err, l.Verify())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Verify(); err != nil {
+			t.Fatalf("got error %v, want a sound log", err)
 		}
 		data := l.Data()
 		for i := range data {
@@ -325,7 +331,7 @@ func TestChecksumMissesOnlyFlipsThatCancel(t *testing.T) {
 	}
 
 	if pairs := 8 * len(data) * (len(data) - 1) / 2; missed["xor8"] != pairs || missed["sum32"] == 0 {
-		t.Errorf("missed pairs are %v, want %d for xor8", missed, pairs)
+		t.Errorf("got missed pairs %v, want %d for xor8 and some for sum32", missed, pairs)
 	}
 }
 
@@ -342,11 +348,11 @@ func TestTokenPatchChangesNothingElse(t *testing.T) {
 		}
 		l.SetSessionToken(token)
 		if l.SessionToken() != token || l.Verify() != nil || format.CheckLog(log) != nil {
-			t.Fatalf("token %d, want %d; %v, %v", l.SessionToken(), token, l.Verify(), format.CheckLog(log))
+			t.Fatalf("got token %d, errors %v and %v, want %d and none", l.SessionToken(), l.Verify(), format.CheckLog(log), token)
 		}
 		want := set(before, 1, 4, uint64(token))
 		if !bytes.Equal(log, want) {
-			t.Fatalf("% x became % x, want % x", before, log, want)
+			t.Fatalf("got % x of % x, want % x", log, before, want)
 		}
 	})
 }

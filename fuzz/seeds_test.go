@@ -96,7 +96,7 @@ func TestSeedsAreGoodAndCurrent(t *testing.T) {
 	for _, typ := range ulogger.Types {
 		seeds := readSeeds(t, typ.ID)
 		if len(seeds) < minSeeds {
-			t.Errorf("type %s has %d seeds, want %d", typ.ID, len(seeds), minSeeds)
+			t.Errorf("type %s: got %d seeds, want at least %d", typ.ID, len(seeds), minSeeds)
 		}
 		for i, b := range seeds {
 			tree, failed, skip := readType(ulogger, typ.ID, b, false)

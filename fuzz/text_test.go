@@ -152,7 +152,7 @@ func TestTextSeedsAreThereAndCurrent(t *testing.T) {
 	sameFiles(t, textSeedDir, files)
 	for _, target := range []string{"template", "render", "decode", "line"} {
 		if n := len(readFolder(t, filepath.Join(textSeedDir, target))); n < 6 {
-			t.Errorf("%s has %d seeds, want at least 6", target, n)
+			t.Errorf("%s: got %d seeds, want at least 6", target, n)
 		}
 	}
 }
@@ -317,7 +317,7 @@ func FuzzDecode(f *testing.F) {
 			b = []byte(want)
 			again, other := decode(1, len(b)+1)
 			if b = original; again != want {
-				t.Errorf("rows decoded again are\n%s\nwant\n%s\n%+v", again, want, other.Damages)
+				t.Errorf("rows decoded again: got\n%s\nwant\n%s\n%+v", again, want, other.Damages)
 			}
 		})
 	})

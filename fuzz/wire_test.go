@@ -130,7 +130,7 @@ func FuzzMQTT(f *testing.F) {
 			again := wire.MQTT{Version: version}
 			_ = again.DecodeFromBytes(b, gopacket.NilDecodeFeedback)
 		}); n > 1 { // the layer itself, if it is moved to the heap
-			t.Errorf("%v allocations, want at most 1", n)
+			t.Errorf("got %v allocations, want at most 1", n)
 		}
 
 		if err != nil {
@@ -144,7 +144,7 @@ func FuzzMQTT(f *testing.F) {
 			t.Errorf("got contents %x, payload %x, rest %x, want %x in all", m.Contents, m.Payload, m.Rest, b)
 		}
 		if n, err := wire.PacketLen(b); err != nil || n != len(b)-len(m.Rest) {
-			t.Errorf("PacketLen %d, %v, want %d", n, err, len(b)-len(m.Rest))
+			t.Errorf("PacketLen: got %d, %v, want %d", n, err, len(b)-len(m.Rest))
 		}
 
 		for range m.Properties.All() {
