@@ -16,7 +16,7 @@ import (
 func TestCasesReadAsTheirVerdictsSay(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) < 24 {
-		t.Fatalf("%d cases, %v, want at least 24", len(files), err)
+		t.Fatalf("got %d cases, %v, want at least 24", len(files), err)
 	}
 	var got strings.Builder
 	for _, name := range files {

@@ -45,7 +45,7 @@ func TestCasesMissNothingThatTsharkSees(t *testing.T) {
 	needTool(t, "tshark")
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) != len(besideTshark) {
-		t.Fatalf("%d cases of %d, %v, want %d", len(files), len(besideTshark), err, len(besideTshark))
+		t.Fatalf("got %d cases, %v, want %d", len(files), err, len(besideTshark))
 	}
 
 	for _, file := range files {
@@ -87,7 +87,7 @@ func TestCasesMissNothingThatTsharkSees(t *testing.T) {
 			}
 
 			if len(ours)-len(theirs) != want.fewer {
-				t.Errorf("we see %d publishes and tshark %d, want a difference of %d: %s", len(ours), len(theirs), want.fewer, want.why)
+				t.Errorf("got %d publishes, tshark %d, want a difference of %d: %s", len(ours), len(theirs), want.fewer, want.why)
 			}
 		})
 	}

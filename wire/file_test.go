@@ -207,7 +207,7 @@ func TestPackedFilesAreReadAsWhatIsInThem(t *testing.T) {
 	}
 	messages, _, err := read(t, bytes.NewReader(gz(0, plain)[:len(plain)-400]), CaptureConfig{})
 	if len(messages) < 2 || err == nil || !strings.Contains(err.Error(), "(unpacked)") {
-		t.Errorf("cut: got %v, %v, want len(messages) at least 2 and an error that says \"(unpacked)\"", kinds(messages), err)
+		t.Errorf("cut: got %v, error %v, want at least 2 messages and one that says \"(unpacked)\"", kinds(messages), err)
 	}
 
 	for magic, want := range map[string]string{"\x04\x22\x4d\x18": "lz4 -d", "\xfd7zXZ": "unxz"} {
@@ -341,6 +341,6 @@ func TestGopacketSourceIsACapture(t *testing.T) {
 		got = append(got, m.Kind)
 	}
 	if !slices.Equal(got, wholeTalk) || c.Err() != nil {
-		t.Errorf("got %v, %v, want got %v and Err none", got, c.Err(), wholeTalk)
+		t.Errorf("got %v, error %v, want %v and none", got, c.Err(), wholeTalk)
 	}
 }

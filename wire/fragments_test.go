@@ -196,7 +196,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 	for id := range uint32(50_000) {
 		f.add(fragmentKey{a, a, id, ipTCP}, epoch, 0, true, b)
 		if f.bytes > maxFragmentBytes {
-			t.Fatalf("holds %d bytes, want at most %v", f.bytes, maxFragmentBytes)
+			t.Fatalf("got %d bytes held, want at most %v", f.bytes, maxFragmentBytes)
 		}
 	}
 	if held := int64(len(f.waiting)); held == 0 || lost+held != 50_000 || len(f.oldest) > 3*len(f.waiting)+16 {

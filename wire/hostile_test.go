@@ -235,7 +235,7 @@ func TestHostileFilesHaveTheirVerdicts(t *testing.T) {
 
 	entries, err := os.ReadDir(hostileDir)
 	if err != nil || len(entries) != len(names)+1 {
-		t.Errorf("%d files in the corpus, want %d and the verdicts; %v", len(entries), len(names), err)
+		t.Errorf("got %d files in the corpus, %v, want %d and the verdicts", len(entries), err, len(names))
 	}
 	want, err := os.ReadFile(filepath.Join(hostileDir, "verdicts.txt"))
 	if err != nil {

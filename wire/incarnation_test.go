@@ -422,7 +422,7 @@ func TestCaptureMemoryIsFlat(t *testing.T) {
 		t.Errorf("got %d publishes, %+v, %v, want %d publishes, as many connections and no loss", publishes, stats, c.Err(), source.made)
 	}
 	if most > 32<<20 {
-		t.Errorf("%d bytes in use after %d of traffic, want at most 32 MiB", most, total)
+		t.Errorf("got %d bytes in use after %d of traffic, want at most 32 MiB", most, total)
 	}
 
 	t.Logf("%d connections, %d bytes of traffic, at most %d bytes in use", source.made, total, most)

@@ -57,20 +57,20 @@ func TestLayersReadAndWriteWhatDevicesSent(t *testing.T) {
 			want = append(want, LayerTypeFrame)
 		}
 		if !slices.Equal(decoded, want) {
-			t.Errorf("log %d: decoded %v, want %v", i, decoded, want)
+			t.Errorf("log %d: got %v decoded, want %v", i, decoded, want)
 		}
 
 		// The same through NewPacket, which keeps every layer, and back.
 		p := gopacket.NewPacket(packet, LayerTypeMQTT, gopacket.DecodeOptions{SkipDecodeRecovery: true})
 		if p.ErrorLayer() != nil || len(p.Layers()) != len(want) {
-			t.Fatalf("log %d: %v, %d layers, want %d", i, p.ErrorLayer(), len(p.Layers()), len(want))
+			t.Fatalf("log %d: got error layer %v, %d layers, want none and %d", i, p.ErrorLayer(), len(p.Layers()), len(want))
 		}
 		buf := gopacket.NewSerializeBuffer()
 		if err := gopacket.SerializePacket(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, p); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(buf.Bytes(), packet) {
-			t.Errorf("log %d: wrote\n%x, want\n%x", i, buf.Bytes(), packet)
+			t.Errorf("log %d: got\n%x written, want\n%x", i, buf.Bytes(), packet)
 		}
 	}
 	for i, b := range coreVectors(t) {
@@ -108,8 +108,11 @@ func TestLengthsAndChecksumsAreMadeOnRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		log, rest, err := format.ParseLog(buf.Bytes())
-		if err != nil || len(rest) > 0 || log.Verify() != nil || !bytes.Equal(log.Data(), data) {
-			t.Errorf("wrote %x: %v, rest %x, %v, want nothing left, no error of Verify and Data %q", buf.Bytes(), err, rest, log.Verify(), data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rest) > 0 || log.Verify() != nil || !bytes.Equal(log.Data(), data) {
+			t.Errorf("got %x written, error %v, rest %x, want a sound log of the data %x alone", buf.Bytes(), log.Verify(), rest, data)
 		}
 
 		if !bytes.Equal(b, before) {
@@ -169,13 +172,13 @@ func TestFramesRoundTrip(t *testing.T) {
 		got := Frame{Log: frame.Log}
 		if err := got.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || got.Sequence != frame.Sequence || got.TickDelta != frame.TickDelta ||
 			!bytes.Equal(got.Record, record) || !bytes.Equal(got.Payload, rest) {
-			t.Fatalf("wrote %+v, read %+v, %v, want Sequence %v, TickDelta %v, Record %q and Payload %q", frame, got, err, frame.Sequence, frame.TickDelta, record, rest)
+			t.Fatalf("got %+v, %v, want %+v and payload %x", got, err, frame, rest)
 		}
 
 		b = write(&chunk)
 		var c Chunk
 		if err := c.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil || c.Offset != chunk.Offset || c.LenTotal != chunk.LenTotal || !bytes.Equal(c.Payload, rest) {
-			t.Fatalf("wrote %+v, read %+v, %v, want Offset %v, LenTotal %v and Payload %q", chunk, c, err, chunk.Offset, chunk.LenTotal, rest)
+			t.Fatalf("got %+v, %v, want %+v and payload %x", c, err, chunk, rest)
 		}
 	})
 }
@@ -194,7 +197,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	for name, b := range inputs {
 		for _, l := range layers {
 			if n := testing.AllocsPerRun(10, func() { _ = l.DecodeFromBytes(b, gopacket.NilDecodeFeedback) }); n != 0 {
-				t.Errorf("%v of %s: %v allocations, want 0", l.LayerType(), name, n)
+				t.Errorf("%v of %s: got %v allocations, want 0", l.LayerType(), name, n)
 			}
 		}
 	}

@@ -245,7 +245,7 @@ func checkConversation(t *testing.T, seen []seenPacket, payloads map[string][]by
 	}
 	for topic := range payloads {
 		if count[topic] < 2 {
-			t.Errorf("%s is there %d times, want 2", topic, count[topic])
+			t.Errorf("got %s %d times, want at least 2", topic, count[topic])
 		}
 	}
 	for typ := PacketConnect; typ <= PacketDisconnect; typ++ {

@@ -142,15 +142,15 @@ func TestExamplesAreReadAndWrittenExactly(t *testing.T) {
 				t.Errorf("got contents %x, payload %x, rest %q, want %x in the first two and rest \"next\"", m.Contents, m.Payload, m.Rest, b)
 			}
 			if n, err := PacketLen(b); n != len(b) || err != nil {
-				t.Errorf("PacketLen = %d, %v, want %d", n, err, len(b))
+				t.Errorf("PacketLen: got %d, %v, want %d", n, err, len(b))
 			}
 			got, err := test.want.AppendTo([]byte("before"))
 			if err != nil || !bytes.Equal(got, append([]byte("before"), b...)) {
-				t.Errorf("AppendTo = %x, %v, want %x", got, err, append([]byte("before"), b...))
+				t.Errorf("AppendTo: got %x, %v, want %x", got, err, append([]byte("before"), b...))
 			}
 			buf := gopacket.NewSerializeBuffer()
 			if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &test.want, gopacket.Payload(test.want.Payload)); err != nil || !bytes.Equal(buf.Bytes(), b) {
-				t.Errorf("SerializeTo = %x, %v, want %x", buf.Bytes(), err, b)
+				t.Errorf("SerializeTo: got %x, %v, want %x", buf.Bytes(), err, b)
 			}
 			seen[[2]uint8{m.Version, uint8(m.Type)}] = true
 
@@ -302,11 +302,11 @@ func TestBadPacketsAreNotWritten(t *testing.T) {
 
 	for _, test := range tests {
 		if got, err := test.m.AppendTo(nil); !errors.Is(err, test.want) || got != nil {
-			t.Errorf("%s: %x, %v, want %v", test.name, got, err, test.want)
+			t.Errorf("%s: got %x, %v, want nothing and %v", test.name, got, err, test.want)
 		}
 		buf := gopacket.NewSerializeBuffer()
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, &test.m, gopacket.Payload(test.m.Payload)); !errors.Is(err, test.want) {
-			t.Errorf("%s: %x, %v, want %v", test.name, buf.Bytes(), err, test.want)
+			t.Errorf("%s: got %x, %v, want %v", test.name, buf.Bytes(), err, test.want)
 		}
 	}
 }

@@ -152,19 +152,19 @@ func TestMQTTRoundTrip(t *testing.T) {
 		want := drawMQTT(t)
 		b, err := want.AppendTo(nil)
 		if err != nil {
-			t.Fatalf("cannot write %+v: %v", want, err)
+			t.Fatalf("got error %v, want %+v to be written", err, want)
 		}
 		rest := drawBytes(t, "rest")
 		reused.Version = want.Version
 		if err := reused.DecodeFromBytes(append(slices.Clone(b), rest...), gopacket.NilDecodeFeedback); err != nil {
-			t.Fatalf("cannot read %x, written of %+v: %v", b, want, err)
+			t.Fatalf("got error %v on %x, want %+v to be read", err, b, want)
 		}
 		if !sameMQTT(&reused, want) || !bytes.Equal(reused.Rest, rest) {
 			t.Fatalf("got  %+v, rest %x\nwant %+v, rest %x\nfrom %x", &reused, reused.Rest, want, rest, b)
 		}
 		again, err := reused.AppendTo(nil)
 		if err != nil || !bytes.Equal(again, b) {
-			t.Fatalf("wrote %x, then %x, %v, want %x", b, again, err, b)
+			t.Fatalf("got %x written again, %v, want %x", again, err, b)
 		}
 	})
 }
@@ -183,27 +183,27 @@ func TestPahoReadsWhatIsWritten(t *testing.T) {
 
 		p, err := paho.ReadPacket(bytes.NewReader(b))
 		if err != nil {
-			t.Fatalf("paho cannot read %x: %v", b, err)
+			t.Fatalf("got error %v of paho on %x, want it to be read", err, b)
 		}
 		if PacketType(p.Type) != m.Type || m.PacketID != 0 && p.PacketID() != m.PacketID {
-			t.Fatalf("type %v, id %d, want %+v", p.PacketType(), p.PacketID(), m)
+			t.Fatalf("got type %v, id %d, want those of %+v", p.PacketType(), p.PacketID(), m)
 		}
 
 		switch c := p.Content.(type) {
 		case *paho.Connect:
 			if c.ClientID != string(m.Connect.ClientID) || c.KeepAlive != m.Connect.KeepAlive || c.WillTopic != string(m.Connect.WillTopic) ||
 				!bytes.Equal(c.WillMessage, m.Connect.WillPayload) || c.Username != string(m.Connect.Username) || !bytes.Equal(c.Password, m.Connect.Password) {
-				t.Fatalf("%+v, want %+v", c, m.Connect)
+				t.Fatalf("got %+v, want %+v", c, m.Connect)
 			}
 
 		case *paho.Publish:
 			if c.Topic != string(m.Topic) || c.QoS != m.QoS || c.Retain != m.Retain || c.Duplicate != m.Dup || !bytes.Equal(c.Payload, m.Payload) {
-				t.Fatalf("%+v, want %+v", c, m)
+				t.Fatalf("got %+v, want %+v", c, m)
 			}
 
 		case *paho.Puback:
 			if c.ReasonCode != byte(m.ReasonCode) {
-				t.Fatalf("%+v, want %+v", c, m)
+				t.Fatalf("got %+v, want reason code %v", c, m.ReasonCode)
 			}
 
 		case *paho.Subscribe:
@@ -211,22 +211,22 @@ func TestPahoReadsWhatIsWritten(t *testing.T) {
 			for s := range m.Subscriptions() {
 				got := c.Subscriptions[i]
 				if got.Topic != string(s.Filter) || got.QoS != s.QoS || got.NoLocal != s.NoLocal || got.RetainAsPublished != s.RetainAsPublished || got.RetainHandling != s.RetainHandling {
-					t.Fatalf("%+v, want %+v", got, s)
+					t.Fatalf("got %+v, want %+v", got, s)
 				}
 				i++
 			}
 			if i != len(c.Subscriptions) {
-				t.Fatalf("%d filters, want %d", i, len(c.Subscriptions))
+				t.Fatalf("got %d filters, want %d", len(c.Subscriptions), i)
 			}
 
 		case *paho.Suback:
 			if !bytes.Equal(c.Reasons, m.ReasonCodes) {
-				t.Fatalf("%x, want %x", c.Reasons, m.ReasonCodes)
+				t.Fatalf("got %x, want %x", c.Reasons, m.ReasonCodes)
 			}
 
 		case *paho.Disconnect:
 			if c.ReasonCode != byte(m.ReasonCode) {
-				t.Fatalf("%+v, want %+v", c, m)
+				t.Fatalf("got %+v, want reason code %v", c, m.ReasonCode)
 			}
 		}
 	})
@@ -256,12 +256,12 @@ func TestPropertiesAreFoundAndBadOnesRefused(t *testing.T) {
 	}
 
 	if n := len(slices.Collect(p.All())); n != 2 {
-		t.Errorf("%d properties, want 2", n)
+		t.Errorf("got %d properties, want 2", n)
 	}
 
 	// Bytes that never were properties end the walk.
 	if n := len(slices.Collect(Properties("\x21\x00\x01\xff").All())); n != 1 {
-		t.Errorf("%d properties, want 1", n)
+		t.Errorf("got %d properties, want 1", n)
 	}
 
 	for _, bad := range []Property{{ID: 0}, {ID: 99}, {ID: propertyReceiveMaximum, Int: 65536}, {ID: propertyPayloadFormat, Int: 2}, {ID: propertySubscriptionIdentifier, Int: maxVarint + 1}, {ID: PropertyUser, Key: make([]byte, 65536)}} {

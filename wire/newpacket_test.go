@@ -104,7 +104,7 @@ func TestNewPacketLeavesUndecidedPayloadsOut(t *testing.T) {
 	}
 	packetsOf(20884, remembering, s.packets)
 	if n := len(versions.byFlow); n != 1 {
-		t.Errorf("%d connections remembered, want to begin anew", n)
+		t.Errorf("got %d connections remembered, want 1: all of the others are forgotten", n)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestNewPacketKeepsWhatIsBeforeACut(t *testing.T) {
 	for _, mqtt := range []gopacket.LayerType{LayerTypeMQTT, LayerTypeMQTT5} {
 		found, failed := packetsOf(20885, mqtt, s.packets)
 		if failed != 1 || len(found) != 1 || found[0].(*MQTT).Type != PacketPingreq {
-			t.Errorf("%v: got %v, %d failed, want failed 1, len(found) 1 and Type %v", mqtt, found, failed, PacketPingreq)
+			t.Errorf("%v: got %v, %d failed, want one %v and 1 failed", mqtt, found, failed, PacketPingreq)
 		}
 	}
 }

@@ -308,7 +308,7 @@ func TestOracleTsharkAgreesOnEveryType(t *testing.T) {
 	}
 
 	if len(types) != 14+13 {
-		t.Errorf("%d types and versions drawn, want 27", len(types))
+		t.Errorf("got %d types and versions drawn, want 27", len(types))
 	}
 	t.Logf("%d packets agree", len(agree(t, file.Bytes())))
 }

@@ -107,7 +107,7 @@ func TestReassemblyEqualsGopacketUntilNumbersWrap(t *testing.T) {
 		}
 		a.FlushAll()
 		if same := bytes.Equal(theirs.bytes.Bytes(), text); !same && !wraps {
-			t.Fatalf("seed %d: gopacket gives %d bytes, want %d", seed, theirs.bytes.Len(), len(text))
+			t.Fatalf("seed %d: got %d bytes from gopacket, want %d", seed, theirs.bytes.Len(), len(text))
 		} else if !same {
 			wrong++
 		}
@@ -169,11 +169,11 @@ func TestReassemblyWaitsWithinBounds(t *testing.T) {
 		for i := range 1000 {
 			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105 + uint32(i*60001), Payload: b})
 			if r.queued > maxQueuedBytes+len(b) {
-				t.Fatalf("%d bytes queued, want at most %v", r.queued, maxQueuedBytes+len(b))
+				t.Fatalf("got %d bytes queued, want at most %v", r.queued, maxQueuedBytes+len(b))
 			}
 		}
 		if got.gaps[0][0] != 5 || got.gaps[0][1] != 1 {
-			t.Errorf("gaps %v, want gaps[0][0] 5 and gaps[0][1] 1", got.gaps[0][:2])
+			t.Errorf("got gaps %v, want the first 5 bytes and the next 1", got.gaps[0][:2])
 		}
 	})
 
@@ -187,7 +187,7 @@ func TestReassemblyWaitsWithinBounds(t *testing.T) {
 				r.Add(&Segment{Time: epoch, Source: from, Destination: dst, Sequence: 105 + uint32(j*60001), Payload: b})
 			}
 			if r.queued > maxQueuedTotal {
-				t.Fatalf("%d bytes queued, want at most %v", r.queued, maxQueuedTotal)
+				t.Fatalf("got %d bytes queued, want at most %v", r.queued, maxQueuedTotal)
 			}
 		}
 		r.Close()
@@ -202,7 +202,7 @@ func TestReassemblyWaitsWithinBounds(t *testing.T) {
 			r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 105 + uint32(i*2), Payload: []byte{1}})
 		}
 		if n := len(r.alive.newest.halves[0].queue); n > maxQueuedPieces || len(got.gaps[0]) == 0 {
-			t.Errorf("%d pieces queued, want n at most %v and some gaps[0]", n, maxQueuedPieces)
+			t.Errorf("got %d pieces queued and %d gaps, want at most %d and some", n, len(got.gaps[0]), maxQueuedPieces)
 		}
 	})
 
@@ -245,7 +245,7 @@ func TestReassemblyWaitsWithinBounds(t *testing.T) {
 			if late {
 				r.Add(&Segment{Time: epoch, Source: src, Destination: dst, Sequence: 100, Payload: []byte("first")})
 				if got.bytes[0].String() != "firstquestion" || got.bytes[1].String() != "answer" || got.gaps[0] != nil {
-					t.Errorf("got %q, %q, gaps %v, want bytes[0] \"firstquestion\", bytes[1] \"answer\" and gaps[0] none", got.bytes[0].String(), got.bytes[1].String(), got.gaps)
+					t.Errorf("got %q, %q, gaps %v, want \"firstquestion\", \"answer\" and no gaps", got.bytes[0].String(), got.bytes[1].String(), got.gaps[0])
 				}
 				continue
 			}
@@ -266,7 +266,7 @@ func TestReassemblyWaitsWithinBounds(t *testing.T) {
 		r.Add(&Segment{Time: epoch, Source: dst, Destination: src, Sequence: 7, ACK: true, AckNumber: 108 + 20})
 		r.Close()
 		if got.bytes[0].String() != "question" || len(got.gaps[0]) != 1 || got.gaps[0][0] != 20 {
-			t.Errorf("%q, gaps %v, want bytes[0] \"question\", len(gaps[0]) 1 and gaps[0][0] 20", got.bytes[0].String(), got.gaps)
+			t.Errorf("got %q, gaps %v, want \"question\" and one gap of 20 bytes", got.bytes[0].String(), got.gaps[0])
 		}
 
 		r, got = start()
@@ -297,7 +297,7 @@ func TestReassemblyWaitsWithinBounds(t *testing.T) {
 			r.Add(&Segment{Time: epoch, Source: from, Destination: dst, SYN: true})
 		}
 		if len(r.conns) != maxConnections {
-			t.Errorf("%d connections remembered, want %d", len(r.conns), maxConnections)
+			t.Errorf("got %d connections remembered, want %d", len(r.conns), maxConnections)
 		}
 		// The one that is heard of again stays, the others go in order.
 		old := r.alive.oldest

@@ -89,12 +89,12 @@ func TestSecretsAreHiddenWhereverTheyAre(t *testing.T) {
 			}
 			messages, stats := readScript(t, s.packets)
 			if int(stats.Messages) != 2+len(packets) {
-				t.Errorf("%s: %d packets read, want %d", name, stats.Messages, 2+len(packets))
+				t.Errorf("%s: got %d packets read, want %d", name, stats.Messages, 2+len(packets))
 			}
 
 			for i := range messages {
 				if found := shows(&messages[i]); found != nil {
-					t.Errorf("%s: %v %q shows %v, want none", name, messages[i].Kind, messages[i].Topic, found)
+					t.Errorf("%s: %v %q: got %v shown, want none", name, messages[i].Kind, messages[i].Topic, found)
 				}
 			}
 
@@ -122,7 +122,7 @@ func TestWhatIsNoSecretIsShown(t *testing.T) {
 	messages, _ := readScript(t, s.packets)
 	for i, p := range payloads {
 		if m := messages[3+i]; string(m.Payload) != p || m.Topic != "plant/a" {
-			t.Errorf("got %q on %q, want %q", m.Payload, m.Topic, p)
+			t.Errorf("got %q on %q, want %q on \"plant/a\"", m.Payload, m.Topic, p)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func TestWhatIsNoSecretIsShown(t *testing.T) {
 func TestNoCaseShowsASecret(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.pcap*")
 	if err != nil || len(files) < 24 {
-		t.Fatalf("%d cases, %v, want at least 24", len(files), err)
+		t.Fatalf("got %d cases, %v, want at least 24", len(files), err)
 	}
 	found := 0
 	for _, name := range append(files, "testdata/sample.pcap") {

@@ -209,7 +209,7 @@ func TestTapKeepsAddresses(t *testing.T) {
 
 			seg, v := dissect(p)
 			if v != isTCP || !seg.SYN || seg.Source.String() != from || seg.Destination.Port() != 1883 {
-				t.Errorf("side %d: the first packet is %+v, want a SYN from %s", i, seg, from)
+				t.Errorf("side %d: got %+v first, want a SYN from %s to port 1883", i, seg, from)
 			}
 		}
 	}
@@ -351,7 +351,7 @@ func TestTapWritesAResetAfterAFailure(t *testing.T) {
 	}
 
 	if !last.RST {
-		t.Errorf("the last packet is %+v, want a reset", last)
+		t.Errorf("got %+v last, want a reset", last)
 	}
 	n := file.Len()
 	if err := tap.Close(); err != nil {
