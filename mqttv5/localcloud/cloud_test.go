@@ -166,7 +166,7 @@ func TestCloudVerifiesWhatItReceives(t *testing.T) {
 	} {
 		before := len(c.Received())
 		if code := p.publish(s.topic, s.payload, s.id); code != s.code {
-			t.Errorf("%s: PUBACK 0x%02x, want 0x%02x", s.topic, code, s.code)
+			t.Errorf("%s: got PUBACK 0x%02x, want 0x%02x", s.topic, code, s.code)
 		}
 		all := c.Received()
 		if s.err == "-" {
@@ -178,7 +178,7 @@ func TestCloudVerifiesWhatItReceives(t *testing.T) {
 
 		r := all[len(all)-1]
 		if r.ID != s.id || r.Topic != s.topic || (r.Err == nil) != (s.err == "") || (r.Err != nil && !strings.Contains(r.Err.Error(), s.err)) {
-			t.Errorf("%s: %+v, want error %q", s.topic, r, s.err)
+			t.Errorf("%s: got %+v, want id %q and error %q", s.topic, r, s.id, s.err)
 		}
 
 		// Whatever the device calls itself, the file lies in the directory.

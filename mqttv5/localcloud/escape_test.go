@@ -21,7 +21,7 @@ func TestReceivedFilesStayInTheirFolder(t *testing.T) {
 		for _, serial := range serials {
 			r := &Received{Kind: kind, DeviceSerial: serial, Payload: []byte("x")}
 			if err := b.add(r); err != nil {
-				t.Errorf("%q: %v", serial, err)
+				t.Errorf("%q: got error %v, want none", serial, err)
 			}
 			if filepath.Dir(r.File) != dir || strings.ContainsAny(filepath.Base(r.File), "\\\n\x00") {
 				t.Errorf("%q: got the file %q, want one in the folder", serial, r.File)
@@ -31,7 +31,7 @@ func TestReceivedFilesStayInTheirFolder(t *testing.T) {
 
 	for _, folder := range []string{outer, filepath.Dir(dir)} {
 		if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
-			t.Errorf("%s has %v, %v, want one folder", folder, files, err)
+			t.Errorf("%s: got %v, %v, want one folder", folder, files, err)
 		}
 	}
 

@@ -35,7 +35,7 @@ func TestUnknownTopicIsKeptAndExplained(t *testing.T) {
 		}
 		all := c.Received()
 		if len(all) != 1 || all[0].Kind != KindUnknown || all[0].Err == nil || !strings.Contains(all[0].Err.Error(), s.want) {
-			t.Errorf("%s: received %+v, want %q", s.topic, all, s.want)
+			t.Errorf("%s: got %+v received, want one of an unknown kind with error %q", s.topic, all, s.want)
 			continue
 		}
 		if b, err := os.ReadFile(all[0].File); err != nil || string(b) != "x" {
@@ -166,7 +166,7 @@ func TestDuplicateIsWhatCameTwice(t *testing.T) {
 		}
 		all := c.Received()
 		if r := all[len(all)-1]; r.Duplicate != s.want {
-			t.Errorf("%d: %s %q with id %q: duplicate is %v, want %v", len(all), s.topic, s.payload, s.id, r.Duplicate, s.want)
+			t.Errorf("%d: %s %q with id %q: got duplicate %v, want %v", len(all), s.topic, s.payload, s.id, r.Duplicate, s.want)
 		}
 		if !s.want {
 			unique++
@@ -175,7 +175,7 @@ func TestDuplicateIsWhatCameTwice(t *testing.T) {
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
 	if all, err := c.WaitReceived(now, unique); err != nil || len(all) != 22 {
-		t.Errorf("%d received, %v, want %d different of 22", len(all), err, unique)
+		t.Errorf("got %d received, %v, want 22 with %d different", len(all), err, unique)
 	}
 	if _, err := c.WaitReceived(now, unique+1); err == nil {
 		t.Errorf("got more than %d different messages, want no more", unique)

@@ -78,11 +78,11 @@ func TestStrictCloudEndsConnectionsWithTheirReason(t *testing.T) {
 			}
 			p.send(s.bad)
 			if d := receive[*packets.Disconnect](p); d.ReasonCode != s.code {
-				t.Errorf("DISCONNECT 0x%02x, want 0x%02x", d.ReasonCode, s.code)
+				t.Errorf("got DISCONNECT 0x%02x, want 0x%02x", d.ReasonCode, s.code)
 			}
 
 			if v := <-told; v.ClientID != s.name || !strings.Contains(v.Reason, s.reason) {
-				t.Errorf("told of %+v, want %q", v, s.reason)
+				t.Errorf("got violation %+v, want one of %q, for %q", v, s.name, s.reason)
 			}
 		})
 	}

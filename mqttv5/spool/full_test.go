@@ -31,7 +31,7 @@ func TestF45FullDisk(t *testing.T) {
 	}
 	defer out.Close()
 	if s := out.Stats(); s.Waiting != 5 || s.Damaged != 0 {
-		t.Errorf("stats %+v, want five waiting", s)
+		t.Errorf("got stats %+v, want Waiting 5 and Damaged 0", s)
 	}
 
 	var left []string

@@ -193,7 +193,7 @@ func TestFilesBecomeRecords(t *testing.T) {
 		}
 		want(t, "files", f.names(), left)
 		if len(found) != 1 || found[0].DeviceSerial != "SN-2" || found[0].ApplicationID != 7 {
-			t.Errorf("found %+v, want SN-2 once", found)
+			t.Errorf("got %+v found, want SN-2 of application 7 once", found)
 		}
 
 		f.Scan(t.Context())
@@ -234,10 +234,10 @@ func TestBadFileIsSetAside(t *testing.T) {
 	want(t, "files", f.names(), []string{"bad/a", "bad/a.1", "bad/a.1.reason", "bad/empty", "bad/empty.reason"})
 	reason, err := os.ReadFile(filepath.Join(f.dir, "bad/a.1.reason"))
 	if err != nil || !strings.Contains(string(reason), "checksum") {
-		t.Errorf("reason %q, error %v, want \"checksum\" in the reason", reason, err)
+		t.Errorf("got reason %q, %v, want \"checksum\" in it", reason, err)
 	}
 	if s := f.Stats(); s.Bad != 2 || s.Accepted != 1 {
-		t.Errorf("stats %+v, want Bad 2 and Accepted 1", s)
+		t.Errorf("got stats %+v, want Bad 2 and Accepted 1", s)
 	}
 }
 
@@ -266,15 +266,15 @@ func TestOddThingsHoldNothingUp(t *testing.T) {
 	}
 	want(t, "records", f.records(), []string{"SN-1 log"})
 	if s := f.Stats(); s.Bad != 0 || s.Accepted != 1 || s.Skipped != 5 {
-		t.Errorf("stats %+v, want one accepted and five skipped", s)
+		t.Errorf("got stats %+v, want Accepted 1, Skipped 5 and Bad 0", s)
 	}
 	for _, words := range []string{"5-link", "symbolic link", "6-pipe", "3-folder", "neither device.json", "4-folder"} {
 		if !strings.Contains(f.log.String(), words) {
-			t.Errorf("log %s\nwant %q in it", f.log, words)
+			t.Errorf("got log %s\nwant %q in it", f.log, words)
 		}
 	}
 	if n := strings.Count(f.log.String(), "5-link"); n != 1 {
-		t.Errorf("the link was told of %d times, want once", n)
+		t.Errorf("got the link told of %d times, want once", n)
 	}
 	if b, err := os.ReadFile(outside); err != nil || len(b) == 0 {
 		t.Errorf("got %d bytes, %v at the link's target, want them left there", len(b), err)
@@ -284,7 +284,7 @@ func TestOddThingsHoldNothingUp(t *testing.T) {
 	f.write("0-half", testLog(t, 1))
 	f.Scan(t.Context())
 	if n := len(f.records()); n != 2 {
-		t.Errorf("%d records, want 2", n)
+		t.Errorf("got %d records, want 2", n)
 	}
 }
 
@@ -298,7 +298,7 @@ func TestAnyNumberOfFilesIsTaken(t *testing.T) {
 	}
 	f.Scan(t.Context())
 	if got := len(f.records()); got != n || len(f.names()) != 0 {
-		t.Errorf("%d records, %d files left, want %d and none", got, len(f.names()), n)
+		t.Errorf("got %d records and %d files left, want %d and none", got, len(f.names()), n)
 	}
 }
 
@@ -348,7 +348,7 @@ func TestFullOutboxLeavesFilesInPlace(t *testing.T) {
 	}
 	want(t, "files", f.names(), []string{"1", "2"})
 	if n := strings.Count(f.log.String(), "nothing was accepted"); n != 1 {
-		t.Errorf("log %s\nwant one line about it", f.log)
+		t.Errorf("got log %s\nwant one line that nothing was accepted", f.log)
 	}
 
 	lease, err := small.Lease(t.Context())

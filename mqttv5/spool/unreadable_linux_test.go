@@ -40,10 +40,10 @@ func TestUnreadableFilesHoldNothingUp(t *testing.T) {
 	want(t, "records", f.records(), []string{"SN-1 log", "SN-1 log"})
 	want(t, "files", f.names(), []string{"0-secret"})
 	if s := f.Stats(); s.Accepted != 2 || s.Bad != 0 || s.Skipped != 1 {
-		t.Errorf("stats %+v, want two accepted and one skipped", s)
+		t.Errorf("got stats %+v, want Accepted 2, Skipped 1 and Bad 0", s)
 	}
 	if log := f.log.String(); strings.Count(log, "0-secret") != 2 || !strings.Contains(log, "permission denied") || strings.Contains(log, "2-vanishes") {
-		t.Errorf("log %s\nwant one line, of 0-secret", log)
+		t.Errorf("got log %s\nwant one line, of 0-secret and \"permission denied\"", log)
 	}
 }
 

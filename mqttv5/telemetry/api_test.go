@@ -100,7 +100,7 @@ func TestSendRepeatsOnlyTemporaryFailures(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if count() != c.sent {
-				t.Errorf("sent %d times, want %d", count(), c.sent)
+				t.Errorf("got it sent %d times, want %d", count(), c.sent)
 			}
 			if err != nil && strings.Contains(err.Error(), token) {
 				t.Errorf("got the token in the error, want it left out: %v", err)
@@ -134,7 +134,7 @@ func TestSendHeedsRetryAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := a.Send(ctx, KindMetrics, 7, message, CompressNever); err == nil || count() != 1 || ctx.Err() != nil {
-		t.Errorf("sent %d times: %v, want an error while the caller still waits", count(), err)
+		t.Errorf("got it sent %d times, %v, want once, and an error while the caller still waits", count(), err)
 	}
 
 	now := time.Unix(1_000_000, 0)
