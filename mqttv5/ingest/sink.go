@@ -68,10 +68,14 @@ type LossError struct {
 	First, Last uint64 // sequence numbers of what is missing
 	Err         error  // why
 	Accepted    bool   // a person has said that it was seen
+	Uncounted   bool   // how many of these numbers were given to records is not known
 }
 
 // Error implements error.
 func (e *LossError) Error() string {
+	if e.Uncounted {
+		return "records from " + itoa(e.First) + " on are lost, how many is not known (their numbers are below " + itoa(e.Last+1) + "): " + e.Err.Error()
+	}
 	return "records " + itoa(e.First) + " to " + itoa(e.Last) + " are lost: " + e.Err.Error()
 }
 

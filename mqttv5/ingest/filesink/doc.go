@@ -13,6 +13,7 @@
 //	sink
 //	00000000000000000001.seg
 //	00000000000000000001.idx
+//	newest
 //	lock
 //	accepted-losses
 //
@@ -38,8 +39,16 @@
 // number another would then get. It is also the memory of what was there: a record
 // that has an entry and cannot be found is a loss, and keeps its number.
 //
+// The file newest outlives both: it has, twice, a line of the first sequence number of
+// the newest segment, 20 digits, a space, and the CRC-32C of the digits, 8 hexadecimal
+// ones. It is written when the segment's name is durable, and before a record is in the
+// segment, so that one that it names and that is not there, or shorter than its head, was
+// lost. A sink without segments has 0 in it.
+//
 // The file sink holds the sink's identity, made with it and never changed, by which a
-// position in one sink is told from a position in another. In accepted-losses are
+// position in one sink is told from a position in another. Sinks of the first version,
+// whose file begins with "ulogkit file sink 1", have no file newest; Open makes it and
+// then the identity one of version 2. In accepted-losses are
 // the sequence numbers of the losses that a person has seen, a line "FIRST LAST"
 // for each run; [AcceptLosses] adds to it.
 //
@@ -55,10 +64,26 @@
 //
 // Open cuts off what a crash left half written. It tells that from damage: where
 // a good record follows a bad one, nothing is cut off, readers are told of the
-// loss with an *ingest.LossError, and the good records are returned. Where storage has
-// lost the newest segment's file, and the index beside it is there, Open makes the
-// segment anew, empty, so that its numbers stay lost. A damaged head loses nothing,
-// since each record has the marker.
+// loss with an *ingest.LossError, and the good records are returned. A damaged head loses
+// nothing, since each record has the marker.
+//
+// No sequence number is given twice, also where storage loses whole files:
+//
+//   - Where a segment's file is gone or cut, and its index is there, the index tells which
+//     numbers were given. Numbers go on behind them.
+//   - Where both are gone or cut and it was the newest, the file newest tells that it was
+//     begun. How many records it had is not known: the loss is Uncounted. A segment has
+//     less than 2^27 records, since it has less than 4 GiB and a record's head 56 bytes, so
+//     that numbers go on 2^27 behind its first. Between two other segments the next one's
+//     name tells the numbers.
+//   - Where the file newest is gone or damaged too, a newer segment may have been there or
+//     not. That is an Uncounted loss as well, and numbers go on 2^40 behind the newest that
+//     is left.
+//
+// A segment that is gone from the old end, with its index, was removed and is no loss.
+// What none of these files tells is not known: of a segment that is cut behind its head and
+// whose index is cut as well, and of a directory that was put back as it was earlier, in
+// which numbers are given again.
 //
 // Reading changes nothing. What a worker that was killed has written and not yet
 // entered into the index, a Reader finds by itself once no worker runs, and has

@@ -29,9 +29,10 @@ func TestAppendReturnsAfterEachSync(t *testing.T) {
 	})
 	const first, second = "a/b/00000000000000000001.seg", "a/b/00000000000000000002.seg"
 	want := "mkdir a, mkdir a/b, fsync a, fsync ., " +
+		"fsync a/b/temp, rename a/b/newest, fsync a/b, " +
 		"fsync a/b/temp, rename a/b/sink, fsync a/b, " + // its identity
-		"fsync " + first + ", fsync a/b, fsync " + first + ", " +
-		"fsync " + second + ", fsync a/b, fsync " + second
+		"fsync " + first + ", fsync a/b, fsync a/b/temp, rename a/b/newest, fsync a/b, fsync " + first + ", " +
+		"fsync " + second + ", fsync a/b, fsync a/b/temp, rename a/b/newest, fsync a/b, fsync " + second
 	if got := strings.Join(calls, ", "); got != want || failed {
 		t.Errorf("got %s (failed: %v), want %s", got, failed, want)
 	}
@@ -126,8 +127,8 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 	}
 
 	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 5 {
-		t.Fatalf("got %v, %v, want five files", files, err)
+	if err != nil || len(files) != 6 {
+		t.Fatalf("got %v, %v, want six files", files, err)
 	}
 
 	for _, f := range files {

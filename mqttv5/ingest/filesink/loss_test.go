@@ -301,7 +301,7 @@ func TestDirectoryThatIsNoSinkGetsNothing(t *testing.T) {
 // F53: where an index, a lock or an identity will be, a link is not followed.
 func TestPlantedLinksAreNotFollowed(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
-	for _, name := range []string{"lock", "sink", "00000000000000000001.idx", "00000000000000000001.seg", "accepted-losses"} {
+	for _, name := range []string{"lock", "sink", "00000000000000000001.idx", "00000000000000000001.seg", "accepted-losses", "newest"} {
 		rewrite(t, victim, []byte("precious"))
 		dir := t.TempDir()
 		open(t, Config{Dir: dir}).Close()

@@ -17,12 +17,15 @@ import (
 // and is not safe for concurrent use.
 type Reader struct {
 	dir  string
+	id   identity
 	next uint64 // sequence number of the record to return next
 
 	seg     *os.File
 	marker  marker
 	first   uint64  // of the open segment
 	end     uint64  // first of the segment after it; 0 for the newest
+	guess   bool    // end is where a worker goes on that finds what is lost
+	past    bool    // next is, and the segment after first is the one to read
 	entries []entry // of the open segment, as far as known
 	whole   bool    // entries are all there are, found by scanning
 
@@ -33,10 +36,11 @@ type Reader struct {
 // OpenReader returns a Reader that starts at a sequence number; 0 and 1 mean the
 // first record that there is.
 func OpenReader(dir string, from uint64) (*Reader, error) {
-	if _, err := readIdentity(dir); err != nil {
+	id, err := readIdentity(dir)
+	if err != nil {
 		return nil, fmt.Errorf("read file sink %s: %w", dir, err)
 	}
-	all, err := listSegments(dir)
+	l, err := survey(dir, id)
 	if err != nil {
 		return nil, fmt.Errorf("read file sink %s: %w", dir, err)
 	}
@@ -45,10 +49,10 @@ func OpenReader(dir string, from uint64) (*Reader, error) {
 		return nil, fmt.Errorf("read file sink %s: %w", dir, err)
 	}
 
-	if len(all) > 0 {
-		from = max(from, all[0])
+	if len(l.all) > 0 {
+		from = max(from, l.all[0])
 	}
-	return &Reader{dir: dir, next: max(from, 1), accepted: accepted}, nil
+	return &Reader{dir: dir, id: id, next: max(from, 1), accepted: accepted}, nil
 }
 
 // Next implements ingest.Reader.
@@ -85,7 +89,11 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 				}
 				continue
 			}
-			return ingest.Record{}, r.lost(r.end-1, fmt.Errorf("%w: the segment ends too early", errDamaged))
+			why := fmt.Errorf("%w: the segment ends too early", errDamaged)
+			if r.guess {
+				why = errUnnoted
+			}
+			return ingest.Record{}, r.lost(r.end-1, why)
 		}
 
 		if err := r.newer(); err != nil {
@@ -94,31 +102,48 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 	}
 }
 
+// errUnnoted and errGone say why records are lost.
+var (
+	errUnnoted = fmt.Errorf("%w: the file newest is lost, and with it whether there was a newer segment", errDamaged)
+	errGone    = errors.New("their segment's file is gone")
+)
+
 // open opens the segment that the next record is in.
 func (r *Reader) open() error {
-	all, err := listSegments(r.dir)
+	l, err := survey(r.dir, r.id)
 	if err != nil {
 		return fmt.Errorf("read file sink: %w", err)
 	}
-	i, exact := slices.BinarySearch(all, r.next)
+	if r.past {
+		i, _ := slices.BinarySearch(l.all, r.first+1)
+		if i == len(l.all) {
+			return ingest.ErrEnd
+		}
+		r.next, r.past = l.all[i], false
+	}
+
+	i, exact := slices.BinarySearch(l.all, r.next)
 	if !exact {
 		i--
 	}
-
 	switch {
-	case len(all) == 0:
-		return ingest.ErrEnd
+	case len(l.all) == 0:
+		r.first, r.end = 0, 0
+		return r.finish(&l, errUnnoted)
 	case i < 0:
-		return r.lost(all[0]-1, errors.New("their segments were removed"))
+		return r.lost(l.all[0]-1, errors.New("their segments were removed"))
 	}
 
-	seg, err := os.Open(segmentName(r.dir, all[i]))
+	r.first, r.end, r.entries, r.whole, r.tailSize = l.all[i], 0, r.entries[:0], false, 0
+	if i+1 < len(l.all) {
+		r.end = l.all[i+1]
+	}
+	seg, err := os.Open(segmentName(r.dir, r.first))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r.without(&l, errGone)
+	}
 	if err != nil {
 		return fmt.Errorf("read file sink: %w", err)
-	}
-	r.first, r.end, r.entries, r.whole, r.tailSize = all[i], 0, r.entries[:0], false, 0
-	if i+1 < len(all) {
-		r.end = all[i+1]
 	}
 	if r.marker, err = readMarker(seg); err != nil {
 		seg.Close()
@@ -126,26 +151,74 @@ func (r *Reader) open() error {
 		case r.end != 0:
 			return r.lost(r.end-1, err)
 		case errors.Is(err, io.EOF):
-			return r.headless()
+			return r.without(&l, fmt.Errorf("%w: the segment ends before its first record", errDamaged))
 		}
-		return fmt.Errorf("read file sink: %s: %w", segmentName(r.dir, all[i]), err)
+		return fmt.Errorf("read file sink: %s: %w", segmentName(r.dir, r.first), err)
 	}
 
 	r.seg = seg
 	return nil
 }
 
-// headless is about a newest segment that is too short for its own head: it is being
-// made, or what was in it is gone.
-func (r *Reader) headless() error {
-	entries, err := readIndex(indexName(r.dir, r.first), 0)
-	if err != nil {
-		return fmt.Errorf("read file sink: %w", err)
+// without is about a segment whose file is gone, or too short for its own head: it is
+// being made, or what was in it is lost.
+func (r *Reader) without(l *listing, err error) error {
+	if r.end != 0 {
+		return r.lost(r.end-1, err)
+	}
+	entries, other := readIndex(indexName(r.dir, r.first), 0)
+	if other != nil {
+		return fmt.Errorf("read file sink: %w", other)
 	}
 	if end := r.first + uint64(len(entries)); r.next < end {
-		return r.lost(end-1, fmt.Errorf("%w: the segment ends before its first record", errDamaged))
+		return r.lost(end-1, err)
 	}
-	return ingest.ErrEnd
+	return r.finish(l, err)
+}
+
+// finish is about the end of the newest segment that there is, of which nothing can be
+// read: what follows is lost too, or does not exist yet.
+func (r *Reader) finish(l *listing, err error) error {
+	end, other := r.beyond(l)
+	if other != nil {
+		return other
+	}
+	if r.end, r.past = end, true; r.next >= end {
+		return ingest.ErrEnd
+	}
+	return r.lost(end-1, err)
+}
+
+// beyond returns where a worker goes on that finds what is lost behind the newest
+// segment, or ingest.ErrEnd if nothing is. A worker that is at work knows what was
+// there, whatever has become of the file newest.
+func (r *Reader) beyond(l *listing) (uint64, error) {
+	if l.beyond == 0 {
+		return 0, ingest.ErrEnd
+	}
+	if l.blind {
+		leave, free, err := r.keepWorkersAway()
+		if err != nil {
+			return 0, fmt.Errorf("read file sink: %w", err)
+		}
+		if leave(); !free {
+			return 0, ingest.ErrEnd
+		}
+	}
+	return l.beyond, nil
+}
+
+// keepWorkersAway reports whether no worker is at work; then none is until leave is
+// called.
+func (r *Reader) keepWorkersAway() (leave func(), free bool, err error) {
+	l, free, err := lockShared(lockName(r.dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		free, err = true, nil // a copy of a sink, in which nobody has written
+	}
+	if l == nil {
+		return func() {}, free, err
+	}
+	return func() { l.Close() }, free, err
 }
 
 // find reports whether the next record's place is known. It reads the index again
@@ -172,16 +245,11 @@ func (r *Reader) tail() error {
 		return err
 	}
 
-	l, free, err := lockShared(lockName(r.dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		free, err = true, nil // a copy of a sink, in which nobody has written
-	}
+	leave, free, err := r.keepWorkersAway()
 	if err != nil || !free {
 		return err
 	}
-	if l != nil {
-		defer l.Close()
-	}
+	defer leave()
 
 	found, err := scan(r.seg, r.marker, r.first)
 	if err != nil {
@@ -251,32 +319,39 @@ func (r *Reader) at(seq uint64) (ingest.Record, error) {
 	return parseRecord(b, r.marker, seq)
 }
 
-// newer looks whether the open segment has a successor by now.
+// newer looks whether the open segment has a successor by now, or had one that is lost.
 func (r *Reader) newer() error {
-	all, err := listSegments(r.dir)
+	l, err := survey(r.dir, r.id)
 	if err != nil {
 		return fmt.Errorf("read file sink: %w", err)
 	}
-	i, _ := slices.BinarySearch(all, r.first+1)
-	if i == len(all) {
-		return ingest.ErrEnd
+	if i, _ := slices.BinarySearch(l.all, r.first+1); i < len(l.all) {
+		r.end = l.all[i]
+		return nil
 	}
-	r.end = all[i]
-	return nil
+	end, err := r.beyond(&l)
+	if err == nil {
+		r.end, r.guess = end, true
+	}
+	return err
 }
 
 // lost skips the records up to last.
 func (r *Reader) lost(last uint64, err error) error {
-	e := &ingest.LossError{First: r.next, Last: last, Err: err, Accepted: r.accepted.covers(span{r.next, last})}
+	e := &ingest.LossError{
+		First: r.next, Last: last, Err: err, Accepted: r.accepted.covers(span{r.next, last}),
+		Uncounted: last+1 == r.end && r.end-r.first >= mostRecords,
+	}
 	r.next = last + 1
 	return e
 }
 
+// leave closes the open segment, behind its end or for good.
 func (r *Reader) leave() {
 	if r.seg != nil {
 		r.seg.Close()
 	}
-	r.seg = nil
+	r.seg, r.past, r.guess = nil, r.past || r.guess, false
 }
 
 // Close implements ingest.Reader.

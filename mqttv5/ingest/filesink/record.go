@@ -33,15 +33,17 @@ var errDamaged = errors.New("damaged")
 
 type marker [lenMarker]byte
 
-// checkSize refuses what the layout cannot hold; MQTT cannot deliver it either.
-func checkSize(r *ingest.Record) error {
+// checkSize returns the most bytes that a record takes, and refuses what the layout
+// cannot hold; MQTT cannot deliver it either.
+func checkSize(r *ingest.Record) (int64, error) {
 	if len(r.Topic) > math.MaxUint16 || len(r.ID) > math.MaxUint16 {
-		return errors.New("topic or record id is longer than 65,535 bytes")
+		return 0, errors.New("topic or record id is longer than 65,535 bytes")
 	}
-	if n := recordHead + len(r.Topic) + len(r.ID) + maxReason + len(r.Payload); n > maxRecord {
-		return fmt.Errorf("record of %d bytes, the limit is %d", n, maxRecord)
+	n := recordHead + len(r.Topic) + len(r.ID) + maxReason + len(r.Payload)
+	if n > maxRecord {
+		return 0, fmt.Errorf("record of %d bytes, the limit is %d", n, maxRecord)
 	}
-	return nil
+	return int64(n), nil
 }
 
 // appendRecord appends a record that checkSize has passed to dst.

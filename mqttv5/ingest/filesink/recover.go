@@ -5,29 +5,49 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
-// recover reads the newest segment, cuts off what was half written and makes its
-// index anew. It comes to the same end however often it is done: what the index says
-// was there once, and is not found, keeps its numbers.
+// recover finds the number of the next record, and makes the newest segment ready. It
+// comes to the same end however often it is done: a number that may have been given is
+// not given again.
 func (s *Sink) recover() error {
-	if err := restoreSegments(s.cfg.Dir); err != nil {
+	l, err := survey(s.cfg.Dir, s.id)
+	if err != nil {
 		return err
 	}
-	all, err := listSegments(s.cfg.Dir)
-	if err != nil || len(all) == 0 {
-		return err
+	if first := l.last(); first > 0 {
+		if err := s.recoverSegment(first); err != nil {
+			return err
+		}
 	}
-	first := all[len(all)-1]
+
+	switch {
+	case l.beyond != 0:
+		s.leave()
+		s.next, s.lost = l.beyond, max(l.last(), 1)
+	case s.noted < l.last():
+		s.leave() // the next one is noted, or nothing is stored
+	}
+	return nil
+}
+
+// recoverSegment reads the newest segment, cuts off what was half written and makes its
+// index anew. What the index says was there once, and is not found, keeps its numbers.
+func (s *Sink) recoverSegment(first uint64) error {
 	old, err := readIndex(indexName(s.cfg.Dir, first), 0)
 	if err != nil {
 		return err
 	}
 
 	seg, err := openFile(segmentName(s.cfg.Dir, first), os.O_RDWR)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.next = first + uint64(len(old))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -41,13 +61,19 @@ func (s *Sink) recover() error {
 	}
 	if err != nil {
 		seg.Close()
-		return fmt.Errorf("%s: %w; move it and its index away to go on without its records", segmentName(s.cfg.Dir, first), err)
+		return fmt.Errorf("%s: %w; move it away to go on without its records; its index, if it is there, must stay and tells their numbers", segmentName(s.cfg.Dir, first), err)
 	}
 
 	found, err := scan(seg, m, first)
 	if err != nil {
 		seg.Close()
 		return err
+	}
+
+	// It must not be taken for one without records, and be written anew.
+	if found.other != 0 && (found.end == int64(segmentHead) || found.other >= first+uint64(len(found.entries))) {
+		seg.Close()
+		return fmt.Errorf("%s: %w: it holds record %d, which does not fit its name; give it back the name it had, or move it away", segmentName(s.cfg.Dir, first), errDamaged, found.other)
 	}
 
 	// An index entry says that its record was durable once, or that it was lost. If
@@ -95,7 +121,7 @@ func (s *Sink) tell() error {
 	if err != nil {
 		return err
 	}
-	lost, err := losses(s.cfg.Dir, s.next)
+	lost, uncounted, err := losses(s.cfg.Dir, s.id, s.next)
 	if err != nil {
 		return err
 	}
@@ -105,37 +131,83 @@ func (s *Sink) tell() error {
 				"sink", s.cfg.Dir, "first", x.first, "last", x.last)
 		}
 	}
+	for _, x := range uncounted {
+		if !accepted.covers(x) {
+			s.cfg.Logger.Error("records of the sink are lost, and how many is not known; \"ulogkit stored --accept-loss\" ends this message",
+				"sink", s.cfg.Dir, "first", x.first, "last", x.last)
+		}
+	}
 	return nil
 }
 
-// losses returns the records before next that the indexes say are lost.
-func losses(dir string, next uint64) (spans, error) {
-	all, err := listSegments(dir)
+// losses returns the records before next that indexes and sizes of segments say are lost,
+// and the runs of which nobody knows how many records they had.
+func losses(dir string, id identity, next uint64) (lost, uncounted spans, err error) {
+	l, err := survey(dir, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if len(l.all) == 0 && l.beyond != 0 {
+		return nil, spans{{1, l.beyond - 1}}, nil
 	}
 
-	var lost spans
-	for i, first := range all {
-		entries, err := readIndex(indexName(dir, first), 0)
-		if err != nil {
-			return nil, err
+	for i, first := range l.all {
+		end := next
+		if i+1 < len(l.all) {
+			end = l.all[i+1]
 		}
 
+		entries, err := entriesOf(dir, first, end)
+		if err != nil {
+			return nil, nil, err
+		}
+		size := int64(0)
+		if seg, err := os.Stat(segmentName(dir, first)); err == nil {
+			size = seg.Size()
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
 		for j, e := range entries {
-			if e.length == 0 {
+			if e.length == 0 || int64(e.offset)+int64(e.length) > size {
 				lost = append(lost, span{first + uint64(j), first + uint64(j)})
 			}
 		}
 
-		// A segment may lack its index, which readers then make by scanning.
-		end := next
-		if i+1 < len(all) {
-			end = all[i+1]
-		}
-		if known := first + uint64(len(entries)); len(entries) > 0 && known < end {
+		known := first + uint64(len(entries))
+		switch {
+		case known >= end:
+		case end-first >= mostRecords:
+			uncounted = append(uncounted, span{known, end - 1})
+		case len(entries) > 0 || first == l.noted:
 			lost = append(lost, span{known, end - 1})
 		}
 	}
-	return lost.with(), nil
+	return lost.with(), uncounted, nil
+}
+
+// entriesOf returns the entries in the index of a segment, all of whose numbers are
+// below end. A segment may lack its index, which readers then make by scanning; here
+// that is done only where it tells where a loss begins.
+func entriesOf(dir string, first, end uint64) ([]entry, error) {
+	entries, err := readIndex(indexName(dir, first), 0)
+	if err != nil || len(entries) > 0 || end-first < mostRecords {
+		return entries, err
+	}
+	seg, err := openFile(segmentName(dir, first), os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer seg.Close()
+	m, err := readMarker(seg)
+	if errors.Is(err, errDamaged) || errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := scan(seg, m, first)
+	return found.entries, err
 }

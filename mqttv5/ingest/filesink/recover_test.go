@@ -113,6 +113,9 @@ func TestFlippedByteLosesAtMostItsRecord(t *testing.T) {
 		rewrite(t, indexName(dir, 1), index)
 		os.Remove(segmentName(dir, 6))
 		os.Remove(indexName(dir, 6))
+		if err := writeNewest(dir, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	check := func(what string, at int, victim uint64) {
@@ -265,8 +268,8 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 
-		if len(found.entries) == 0 {
-			return
+		if len(found.entries) == 0 || found.other != 0 {
+			return // no worker cuts where a number does not fit
 		}
 		again, err := scan(bytes.NewReader(b[:found.end]), m, 1)
 		if err != nil || !reflect.DeepEqual(again, found) {

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/ulogkit/ulogkit/mqttv5/durable"
 )
 
 // entry is one record's place in a segment; its length is 0 if it is lost.
@@ -36,70 +34,46 @@ func indexName(dir string, first uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%020d.idx", first))
 }
 
-// listSegments returns the first sequence numbers of the segments in order.
+// listSegments returns the first sequence numbers, in order, of the segments that there
+// are and of those of which storage has lost the file, and the index knows records.
 func listSegments(dir string) ([]uint64, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
+
 	var all []uint64
-	for _, e := range entries {
-		stem, ok := strings.CutSuffix(e.Name(), ".seg")
-		if !ok {
+	for i, e := range entries {
+		stem, isSegment := strings.CutSuffix(e.Name(), ".seg")
+		if isSegment {
+			first, ok := parseStem(stem)
+			if !ok {
+				return nil, fmt.Errorf("%s is not a segment's name; nothing else may lie in this directory", filepath.Join(dir, e.Name()))
+			}
+			all = append(all, first)
 			continue
 		}
+
+		stem, isIndex := strings.CutSuffix(e.Name(), ".idx")
 		first, ok := parseStem(stem)
-		if !ok {
-			return nil, fmt.Errorf("%s is not a segment's name; nothing else may lie in this directory", filepath.Join(dir, e.Name()))
+		beside := i+1 < len(entries) && entries[i+1].Name() == stem+".seg" // they are in order
+		if !isIndex || !ok || beside || !e.Type().IsRegular() {
+			continue
 		}
-		all = append(all, first)
+		// Remove takes away the index first: what has one yet was not removed.
+		if info, err := e.Info(); err == nil && info.Size() >= indexEntry {
+			all = append(all, first)
+		}
 	}
 	slices.Sort(all)
-	return all, nil
+	return slices.Compact(all), nil
 }
 
 // parseStem returns the sequence number that the name of a segment or an index begins
 // with.
 func parseStem(stem string) (first uint64, ok bool) {
 	first, err := strconv.ParseUint(stem, 10, 64)
-	return first, err == nil && len(stem) == 20 && first > 0
-}
-
-// restoreSegments makes anew, empty, each segment behind the newest of which there is
-// but the index, and records in that: storage that has lost the file must not make
-// their numbers free again.
-func restoreSegments(dir string) error {
-	all, err := listSegments(dir)
-	if err != nil {
-		return err
-	}
-	newest := uint64(0)
-	if len(all) > 0 {
-		newest = all[len(all)-1]
-	}
-
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		stem, ok := strings.CutSuffix(f.Name(), ".idx")
-		if !ok {
-			continue
-		}
-		first, ok := parseStem(stem)
-		if !ok || first <= newest || !f.Type().IsRegular() {
-			continue
-		}
-		entries, err := readIndex(indexName(dir, first), 0)
-		if err == nil && len(entries) > 0 {
-			err = durable.ReplaceFile(segmentName(dir, first), nil, 0o600)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return first, err == nil && len(stem) == 20 && first > 0 && first < endOfNumbers
 }
 
 // readMarker reads the marker of a segment: that of its head or, where this is
@@ -135,8 +109,12 @@ func readMarker(f io.ReaderAt) (m marker, err error) {
 type scanned struct {
 	entries []entry // of the records from first on
 	end     int64   // after the last good record
-	damaged bool    // a good record follows bytes that are none
+	damaged bool    // a good record follows bytes that are none, or has a number that does not fit
+	other   uint64  // the highest number that does not fit, or 0
 }
+
+// mostMissing bounds how many records a segment is believed to miss.
+const mostMissing = 1 << 16
 
 // scan reads a whole segment. Behind bytes that are no record it looks for the
 // next one by the segment's marker, which no payload can contain.
@@ -161,8 +139,14 @@ func scan(f io.ReaderAt, m marker, first uint64) (scanned, error) {
 			s.end = off
 			s.damaged = s.damaged || bad
 		default:
-			bad = true
+			if bad = true; size > 0 {
+				s.other, s.damaged = max(s.other, seq), true
+			}
 			if off, err = findMarker(f, m, off+1); errors.Is(err, io.EOF) {
+				// What has its number keeps it, though it cannot be believed.
+				for s.other >= next() && s.other-next() < mostMissing {
+					s.entries = append(s.entries, entry{})
+				}
 				return s, nil
 			} else if err != nil {
 				return s, err

@@ -24,6 +24,9 @@ var ErrClosed = errors.New("file sink is closed")
 // A batch is written in pieces of about this many bytes.
 const pieceSize = 1 << 20
 
+// Longest batch, in bytes: an offset in a segment has 32 bits.
+const maxBatch = 2 << 30
+
 // Config says where the files are.
 type Config struct {
 	// Dir is the directory; it is made when it does not exist. Default: none,
@@ -43,12 +46,15 @@ type Config struct {
 type Sink struct {
 	cfg  Config
 	lock *os.File
+	id   identity
 
 	mu      sync.Mutex
 	next    uint64 // sequence number of the next record
 	seg     *os.File
 	idx     *os.File // nil when it could not be opened; readers then scan
 	first   uint64   // of the newest segment
+	noted   uint64   // what the file newest says of it
+	lost    uint64   // first of a lost segment that this file will no longer tell of, or 0
 	marker  marker
 	size    int64   // durable bytes of the newest segment
 	pending []entry // durable, and not yet in the index
@@ -78,7 +84,8 @@ func Open(cfg Config) (*Sink, error) {
 	}
 
 	// Before the lock, which a directory that is no sink must not get.
-	if err := usable(cfg.Dir); err != nil {
+	id, err := usable(cfg.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
 	}
 
@@ -87,7 +94,7 @@ func Open(cfg Config) (*Sink, error) {
 		return nil, fmt.Errorf("open file sink %s: %w", cfg.Dir, err)
 	}
 
-	s := &Sink{cfg: cfg, lock: l, next: 1, sync: (*os.File).Sync}
+	s := &Sink{cfg: cfg, lock: l, id: id, next: 1, sync: (*os.File).Sync}
 	for _, step := range [...]func() error{s.identify, s.recover, s.tell} {
 		if err := step(); err != nil {
 			s.Close()
@@ -101,15 +108,23 @@ func Open(cfg Config) (*Sink, error) {
 	return s, nil
 }
 
-// identify gives the directory its identity. A full disk keeps that from a sink that
-// an earlier version made; it goes on without one.
+// identify gives the directory the file newest and its identity, in this order: with an
+// identity of this version the file must be there. A full disk keeps them from a sink that
+// an earlier version made, or whose newest segment is not noted; it goes on without.
 func (s *Sink) identify() error {
-	err := identify(s.cfg.Dir)
-	if all, other := listSegments(s.cfg.Dir); err != nil && other == nil && len(all) > 0 {
-		s.cfg.Logger.Warn("the sink gets no identity yet, by which an export tells it from others", "sink", s.cfg.Dir, "error", err)
+	err := s.note()
+	if err == nil {
+		s.id, err = identify(s.cfg.Dir, s.id)
+	}
+	if err == nil {
 		return nil
 	}
-	return err
+	l, other := survey(s.cfg.Dir, s.id)
+	if other != nil || len(l.all) == 0 {
+		return err
+	}
+	s.cfg.Logger.Warn("the sink gets no identity yet, by which an export tells it from others", "sink", s.cfg.Dir, "error", err)
+	return nil
 }
 
 func lockName(dir string) string { return filepath.Join(dir, "lock") }
@@ -126,8 +141,13 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 		return nil
 	}
 
+	total := int64(0)
 	for i := range records {
-		if err := checkSize(&records[i]); err != nil {
+		size, err := checkSize(&records[i])
+		if total += size; err == nil && total > maxBatch {
+			err = fmt.Errorf("batch of more than %d bytes; append fewer records at once", maxBatch)
+		}
+		if err != nil {
 			return fmt.Errorf("append to file sink %s: %w", s.cfg.Dir, err)
 		}
 	}
@@ -219,21 +239,34 @@ func (s *Sink) begin() error {
 		seg.Close()
 		return err
 	}
+	if err := s.remember(); err != nil {
+		seg.Close()
+		idx.Close()
+		return err
+	}
 	if s.marker, err = readMarker(seg); err != nil {
 		rand.Read(s.marker[:]) // never fails, by its documentation
 	}
 
 	// All is written anew: the kernel may have dropped what a sync that failed was
-	// to write.
+	// to write. The file does not get shorter than its head, by which one that storage
+	// has cut off is known.
 	head := append([]byte(segmentMagic), s.marker[:]...)
-	if err = seg.Truncate(0); err == nil {
-		_, err = seg.WriteAt(head, 0)
+	if _, err = seg.WriteAt(head, 0); err == nil {
+		err = seg.Truncate(int64(segmentHead))
 	}
 	if err == nil {
 		err = seg.Sync()
 	}
 	if err == nil {
 		err = durable.SyncDir(s.cfg.Dir)
+	}
+
+	// Only now, and before a record is in it: what is noted and not there is lost.
+	if err == nil && s.noted != s.next {
+		if err = writeNewest(s.cfg.Dir, s.next); err == nil {
+			s.noted = s.next
+		}
 	}
 	if err != nil {
 		seg.Close()
@@ -281,7 +314,8 @@ func (s *Sink) Remove(before uint64) error {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if err := os.Remove(segmentName(s.cfg.Dir, all[i])); err != nil {
+		err = os.Remove(segmentName(s.cfg.Dir, all[i]))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

@@ -51,15 +51,17 @@ func (s Source) Extent(context.Context) (ingest.Extent, error) {
 // of the newest segment.
 func extent(dir string) (e ingest.Extent, err error) {
 	e = ingest.Extent{Name: "file sink " + dir, First: 1, Next: 1}
-	if e.ID, err = readIdentity(dir); err != nil {
-		return e, fmt.Errorf("read file sink %s: %w", dir, err)
-	}
-	all, err := listSegments(dir)
+	id, err := readIdentity(dir)
 	if err != nil {
 		return e, fmt.Errorf("read file sink %s: %w", dir, err)
 	}
-	if len(all) > 0 {
-		e.First, e.Next = all[0], all[len(all)-1]
+	e.ID = id.id
+	l, err := survey(dir, id)
+	if err != nil {
+		return e, fmt.Errorf("read file sink %s: %w", dir, err)
+	}
+	if len(l.all) > 0 {
+		e.First, e.Next = l.all[0], l.last()
 	}
 	return e, nil
 }
