@@ -176,13 +176,14 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		{uint64(st.Rejected), "records rejected by the receiver"},
 		{uint64(st.SetAside), "records refused by the receiver, set aside in " + cfg.PositionFile + ".refused"},
 		{st.Lost, "records lost in the sink"},
+		{uint64(st.Uncounted), "losses in the sink of which it is not known how many records they were"},
 	} {
 		if c.n > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d %s\n", c.n, c.what)
 		}
 	}
 
-	if st.Lost > 0 || st.Rejected > 0 || st.SetAside > 0 || st.Quarantined > 0 {
+	if st.Lost > 0 || st.Uncounted > 0 || st.Rejected > 0 || st.SetAside > 0 || st.Quarantined > 0 {
 		return errors.New("not everything was exported")
 	}
 	return nil

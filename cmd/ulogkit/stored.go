@@ -47,7 +47,8 @@ can read them. A file that is there and holds something else is left alone, and 
 All that is stored is listed, also copies of one message; with --json they have the
 same key. Workers may be writing to SINK, in which nothing is changed. Exit code 1 means
 that SINK has lost records; each command says so until --accept-loss has been given
-once, which lists them and takes them as seen.`,
+once, which lists them and takes them as seen. Where a whole file of SINK is lost, and
+with it how many records it had, the number from which on they are lost is told.`,
 		Example: `  ulogkit stored --from file:/var/lib/ulogkit --extract payloads
   ulogkit stored --from file:/var/lib/ulogkit --json | jq 'select(.reason)'
   ulogkit stored --from nats://10.0.0.1 --nats-stream FLEET`,
@@ -78,41 +79,64 @@ func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
 		return usage(fmt.Errorf("--extract %s is the quarantine of the sink that is read; name another folder", flags.extract))
 	}
 
-	lost, err := flags.list(cmd, out, flags.from, flags.nats, "")
-	if err != nil {
+	var lost lostRecords
+	if err := flags.list(cmd, out, flags.from, flags.nats, "", &lost); err != nil {
 		return err
 	}
-	more, err := flags.list(cmd, out, name, nats, "quarantine-")
+	err = flags.list(cmd, out, name, nats, "quarantine-", &lost)
 	if err != nil && !sinks.Missing(err) { // nothing but a worker makes one
 		return err
 	}
-	if lost += more; lost > 0 {
-		return fmt.Errorf("%d records lost in the sink", lost)
+	return lost.err()
+}
+
+// lostRecords are those that a sink has lost and nobody has accepted.
+type lostRecords struct {
+	counted   uint64
+	uncounted int // losses of which nobody knows how many records they were
+}
+
+func (l *lostRecords) add(loss *ingest.LossError) {
+	if loss.Uncounted {
+		l.uncounted++
+		return
+	}
+	l.counted += loss.Last - loss.First + 1
+}
+
+func (l *lostRecords) err() error {
+	switch {
+	case l.uncounted > 0 && l.counted > 0:
+		return fmt.Errorf("%d records lost in the sink, and more, how many is not known", l.counted)
+	case l.uncounted > 0:
+		return errors.New("records lost in the sink, how many is not known")
+	case l.counted > 0:
+		return fmt.Errorf("%d records lost in the sink", l.counted)
 	}
 	return nil
 }
 
 // list prints what a sink holds, and writes it to files that are called prefix and
-// so on. It returns the number of records that the sink has lost.
-func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, nats sinks.NATS, prefix string) (lost uint64, err error) {
+// so on. It adds to lost what the sink has lost.
+func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, nats sinks.NATS, prefix string, lost *lostRecords) (err error) {
 	source, err := sinks.Read(cmd.Context(), name, nats)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 
 	r, err := source.Read(cmd.Context(), 0)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 
 	if f.extract != "" {
 		if sinks.Holds(name, f.extract) {
-			return 0, usage(fmt.Errorf("--extract %s is the sink that is read; name another folder", f.extract))
+			return usage(fmt.Errorf("--extract %s is the sink that is read; name another folder", f.extract))
 		}
 		if err := files.MakeDir(f.extract); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	meter := f.meter(cmd.Context(), source)
@@ -126,9 +150,9 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 		switch {
 		case errors.Is(err, ingest.ErrEnd):
 			if len(seen) > 0 {
-				return lost, sinks.AcceptLosses(name, seen)
+				return sinks.AcceptLosses(name, seen)
 			}
-			return lost, nil
+			return nil
 		case errors.As(err, &loss):
 			out.Flush() // an error stays in it
 			note := ""
@@ -138,18 +162,18 @@ func (f *storedFlags) list(cmd *cobra.Command, out *bufio.Writer, name string, n
 			case f.accept:
 				seen = append(seen, *loss)
 			default:
-				lost += loss.Last - loss.First + 1
+				lost.add(loss)
 			}
 			fmt.Fprintf(stderr, "%v%s\n", err, note)
 			continue
 		case err != nil:
-			return lost, err
+			return err
 		}
 
 		row := newStoredRow(&record)
 		if f.extract != "" {
 			if row.File, err = f.write(&record, prefix); err != nil {
-				return lost, err
+				return err
 			}
 		}
 		bytes.Add(int64(len(record.Payload)))

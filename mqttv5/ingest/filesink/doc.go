@@ -81,9 +81,9 @@
 //     is left.
 //
 // A segment that is gone from the old end, with its index, was removed and is no loss.
-// What none of these files tells is not known: of a segment that is cut behind its head and
-// whose index is cut as well, and of a directory that was put back as it was earlier, in
-// which numbers are given again.
+// What none of these files tells is not known: that a segment is cut behind its head where
+// its index, which is not synced, ends as early, and that a directory was put back as it was
+// earlier.
 //
 // Reading changes nothing. What a worker that was killed has written and not yet
 // entered into the index, a Reader finds by itself once no worker runs, and has

@@ -97,7 +97,8 @@ type Stats struct {
 	Ambiguous   int    // records that another build, which fits their log as well, reads differently
 	Missing     int    // frames that the source does not have, by the sequence numbers of version 1 logs; with a sink for each worker, another may have them
 	Quarantined int    // messages left out, since they are not intact
-	Lost        uint64 // records that the sink could not return, but for accepted losses
+	Lost        uint64 // records that the sink could not return, but for accepted losses and those of Uncounted
+	Uncounted   int    // losses that nobody has accepted, and of which nobody knows how many records they were
 	Retries     int
 	Position    uint64 // of the next record
 }
@@ -229,7 +230,11 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 			}
 		case errors.As(err, &loss):
 			if loss.Last >= start && !loss.Accepted {
-				e.stats.Lost += loss.Last - max(loss.First, start) + 1
+				if loss.Uncounted {
+					e.stats.Uncounted++
+				} else {
+					e.stats.Lost += loss.Last - max(loss.First, start) + 1
+				}
 				e.cfg.Logger.Error("records of the sink are lost", "error", err)
 			}
 		case errors.Is(err, ingest.ErrEnd):

@@ -111,6 +111,7 @@ var counts = [...]struct {
 	{metric("missing_frames_total", "Frames missing, by the sequence numbers of version 1 logs."), func(s *Stats) uint64 { return uint64(s.Missing) }},
 	{metric("quarantined_total", "Messages left out, since they are not intact."), func(s *Stats) uint64 { return uint64(s.Quarantined) }},
 	{metric("lost_records_total", "Records that the sink could not return."), func(s *Stats) uint64 { return s.Lost }},
+	{metric("uncounted_losses_total", "Losses of the sink of which it is not known how many records they were."), func(s *Stats) uint64 { return uint64(s.Uncounted) }},
 	{metric("failures_total", "Requests that failed and were made again."), func(s *Stats) uint64 { return uint64(s.Retries) }},
 }
 
