@@ -2,6 +2,7 @@ package filesink
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -438,16 +439,23 @@ func TestDamagedNoteBesideAWorker(t *testing.T) {
 	}
 }
 
+// earlier makes a sink one of an earlier version and returns what its identity was.
+func earlier(t *testing.T, dir string) identity {
+	t.Helper()
+	id, err := readIdentity(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, identityName(dir), []byte(identityHead1+id.id+"\n"))
+	remove(t, newestName(dir))
+	return id
+}
+
 // A sink of an earlier version keeps its identity and gains the note.
 func TestSinkOfAnEarlierVersion(t *testing.T) {
 	for _, segments := range []uint64{0, 2} {
 		dir := segmented(t, segments)
-		id, err := readIdentity(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rewrite(t, identityName(dir), []byte(identityHead1+id.id+"\n"))
-		remove(t, newestName(dir))
+		id := earlier(t, dir)
 		before := snapshot(t, dir)
 		if got, lost := readAll(t, dir, 1); uint64(len(got)) != 2*segments || len(lost) > 0 {
 			t.Errorf("%d records, lost %v, want len(got) %d and nothing lost", len(got), lost, 2*segments)
@@ -464,6 +472,29 @@ func TestSinkOfAnEarlierVersion(t *testing.T) {
 		if noted, err := readNewest(dir); err != nil || noted != max(2*segments, 1)-1 {
 			t.Errorf("noted %d, error %v, want the newest segment of %d", noted, err, segments)
 		}
+	}
+}
+
+// A full disk keeps a worker from noting the newest segment: what comes then goes into
+// another, which is noted.
+func TestSegmentThatCannotBeNotedIsLeft(t *testing.T) {
+	dir := ""
+	if os.Getenv("ULOGKIT_DURABLE_TEST") == "" { // the child's first sync is the one that fails
+		dir = segmented(t, 1)
+		earlier(t, dir)
+	}
+	calls, failed := durabletest.Calls(t, dir, func(dir string) error {
+		s, err := Open(Config{Dir: dir})
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Append(context.Background(), testRecords(3, 1)), s.Close())
+	}, "-e", "inject=fsync:error=ENOSPC:when=1")
+	if all, err := listSegments(dir); failed || err != nil || !slices.Equal(all, []uint64{1, 3}) {
+		t.Errorf("got segments %v, error %v, after %v (failed: %v), want 1 and 3", all, err, calls, failed)
+	}
+	if noted, err := readNewest(dir); err != nil || noted != 3 {
+		t.Errorf("noted %d, error %v, want 3", noted, err)
 	}
 }
 

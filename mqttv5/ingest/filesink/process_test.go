@@ -149,12 +149,18 @@ func TestKillLosesNothingStored(t *testing.T) {
 
 // On a full disk Append fails and says why, what was stored before stays, and when
 // there is room again the same batch is stored. A reader that follows all the time
-// gets everything.
+// gets everything. So it is with a sink of an earlier version, which gets the file newest
+// when there is room.
 func TestFullDiskLosesNothingStored(t *testing.T) {
-	for _, limit := range []int{5, 5_000, 50_000, 123_456} {
+	for _, limit := range []int{5, 20, 5_000, 50_000, 123_456, -5, -20} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			dir := t.TempDir()
 			open(t, Config{Dir: dir}).Close()
+			if limit < 0 {
+				limit = -limit
+				earlier(t, dir)
+				rewrite(t, segmentName(dir, 1), nil) // that a crash left
+			}
 			cmd, lines, in := startChild(t, dir, "FILESINK_LIMIT="+strconv.Itoa(limit))
 			follow, err := OpenReader(dir, 1)
 			if err != nil {

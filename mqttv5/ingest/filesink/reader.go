@@ -198,10 +198,11 @@ func (r *Reader) beyond(l *listing) (uint64, error) {
 	}
 	if l.blind {
 		leave, free, err := r.keepWorkersAway()
+		leave()
 		if err != nil {
 			return 0, fmt.Errorf("read file sink: %w", err)
 		}
-		if leave(); !free {
+		if !free {
 			return 0, ingest.ErrEnd
 		}
 	}

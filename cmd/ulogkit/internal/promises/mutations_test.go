@@ -33,7 +33,7 @@ func (m *mutation) pkg() string {
 
 // all returns the whole list.
 func all() (list []mutation) {
-	for _, part := range [][]mutation{earlier, syncs, orders, modes, checks} {
+	for _, part := range [][]mutation{earlier, syncs, orders, modes, checks, numbers} {
 		list = append(list, part...)
 	}
 	return list

@@ -104,7 +104,7 @@ var syncs = []mutation{
 	},
 	{
 		"an index made anew is durable", "mqttv5/ingest/filesink/sink.go",
-		"return durable.ReplaceFile(name, b, 0o600)", "return os.WriteFile(name, b, 0o600)",
+		"return durable.ReplaceFile(name, b, 0o600)", "return os.WriteFile(name, b, 0o600|durable.KeepMode)",
 		"TestRepairIsDurable", "",
 	},
 	{
@@ -114,7 +114,7 @@ var syncs = []mutation{
 	},
 	{
 		"the sink's identity is durable", "mqttv5/ingest/filesink/identity.go",
-		"return durable.ReplaceFile(identityName(dir), []byte(identityHead+hex.EncodeToString(id)+\"\\n\"), 0o600)", "return os.WriteFile(identityName(dir), []byte(identityHead+hex.EncodeToString(id)+\"\\n\"), 0o600|durable.KeepMode)",
+		"durable.ReplaceFile(identityName(dir), []byte(identityHead+made.id+\"\\n\"), 0o600)", "os.WriteFile(identityName(dir), []byte(identityHead+made.id+\"\\n\"), 0o600|durable.KeepMode)",
 		"TestAppendReturnsAfterEachSync", "",
 	},
 	{
