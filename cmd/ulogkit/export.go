@@ -48,8 +48,8 @@ counted. A log of which there is none is sent with addresses and arguments.
 
 What was sent is remembered in the file of --position, so that the next export
 goes on there; without an entry in it, all is sent. The file names the sink and the
-receiver: with another one, or when SINK ends before it, nothing is sent and the exit
-code is 1. After a crash some records may be sent twice, and none is left out.
+receiver: with another one, when SINK ends before it, or when SINK was put back as it
+was earlier, nothing is sent and the exit code is 1. After a crash some records may be sent twice, and none is left out.
 
 A receiver that is away is tried again, with
 --follow for ever, else for as long as --timeout says. A refusal ends the export at

@@ -29,6 +29,7 @@ type batch struct {
 	texts texts
 
 	next    uint64 // sequence number behind what was added
+	last    string // key of what was added last
 	size    int    // records and points
 	bytes   int    // of them, about
 	devices map[Device]*output

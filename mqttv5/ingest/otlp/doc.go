@@ -58,7 +58,9 @@
 // a crash or an outage exports some records again and leaves none out. It names the
 // sink and the receiver besides the number: one of another sink or receiver, or behind
 // the end of the sink, is refused ([ErrPosition]), and so is a second export with the
-// same one. Copies that workers left in the sink are dropped.
+// same one. It knows the record before it, too: where the sink now has another under that
+// number, since it was put back as it was earlier or this is a copy that went its own way,
+// it is refused. Copies that workers left in the sink are dropped.
 //
 // A request was taken when it is answered with a status from 200 to 299 and a body
 // that is what its content type says: protobuf or JSON of the protocol's response, or

@@ -114,7 +114,7 @@ type Exporter struct {
 
 	report report
 	takes  bool     // the receiver has taken something
-	place  position // that is stored next, but for its number
+	place  position // that was stored last, or is stored next
 
 	minWait, maxWait time.Duration // between attempts
 	poll             time.Duration // between looks for more at the end of the source
@@ -214,7 +214,7 @@ func (e *Exporter) export(ctx context.Context, follow bool) error {
 	if err != nil {
 		return local(err)
 	}
-	unique := ingest.Deduplicate(r, e.cfg.Window)
+	unique := ingest.Deduplicate(&witness{r, e.place, e.cfg.PositionFile}, e.cfg.Window)
 	defer unique.Close()
 
 	for {
@@ -303,7 +303,7 @@ func (e *Exporter) begin(ctx context.Context) error {
 		}
 
 		e.stats.Position = p.Next
-		e.place = position{Version: 1, Sink: sink.ID, SinkName: sink.Name, Receiver: e.cfg.URL}
+		e.place = position{Version: 1, Sink: sink.ID, SinkName: sink.Name, Receiver: e.cfg.URL, Last: p.Last, Next: p.Next}
 		return nil
 	}
 }
@@ -343,7 +343,7 @@ func (e *Exporter) add(ctx context.Context, r *ingest.Record) error {
 		}
 	}
 
-	e.batch.next = r.Sequence + 1
+	e.batch.next, e.batch.last = r.Sequence+1, r.Key.String()
 	if split || e.batch.full() {
 		return e.flush(ctx)
 	}
@@ -358,7 +358,7 @@ func (e *Exporter) flush(ctx context.Context) error {
 	if e.batch.next <= e.stats.Position {
 		return nil
 	}
-	e.place.Next = e.batch.next
+	e.place.Next, e.place.Last = e.batch.next, e.batch.last
 	if err := e.place.store(e.cfg.PositionFile); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,7 +31,8 @@ type position struct {
 	Sink     string `json:"sink,omitempty"`
 	SinkName string `json:"sink_name,omitempty"` // for people
 	Receiver string `json:"receiver,omitempty"`
-	Next     uint64 `json:"next"` // sequence number of the next record
+	Last     string `json:"last,omitempty"` // key of the record before the next one
+	Next     uint64 `json:"next"`           // sequence number of the next record
 }
 
 // maxPosition is the longest position file that is read, in bytes.
@@ -106,6 +108,25 @@ func (p position) check(name string, sink ingest.Extent, receiver string) error 
 			ErrPosition, name, p.Next, sink.Name, sink.Next)
 	}
 	return nil
+}
+
+// witness is a Reader that sees whether the record before a position is the one that was
+// exported: where a sink was put back as it was earlier, or goes on in a copy, numbers
+// are given again.
+type witness struct {
+	ingest.Reader
+	position
+	file string
+}
+
+// Next implements ingest.Reader.
+func (w *witness) Next(ctx context.Context) (ingest.Record, error) {
+	r, err := w.Reader.Next(ctx)
+	if err == nil && w.Last != "" && r.Sequence+1 == w.position.Next && r.Key.String() != w.Last {
+		return ingest.Record{}, fmt.Errorf("%w: %s says that record %d of %s was exported, and this is another record %d; the sink was put back as it was earlier, or this is a copy of it: name another file to export all of it",
+			ErrPosition, w.file, r.Sequence, w.SinkName, r.Sequence)
+	}
+	return r, err
 }
 
 func identity(id string) string {

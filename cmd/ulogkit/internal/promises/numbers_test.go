@@ -103,4 +103,14 @@ var numbers = []mutation{
 		"\tif made.id == \"\" {\n", "\tif true {\n",
 		"TestSinkOfAnEarlierVersion", "",
 	},
+	{
+		"a position of a sink that was put back is refused", "mqttv5/ingest/otlp/position.go",
+		"&& r.Key.String() != w.Last {", "&& r.Key.String() == \"\" {",
+		"TestPositionOfASinkThatWasPutBack", "",
+	},
+	{
+		"a loss that nobody can count is told by an export", "mqttv5/ingest/otlp/exporter.go",
+		"\t\t\t\t\te.stats.Uncounted++\n", "",
+		"TestPositionAtALostSegment", "",
+	},
 }
