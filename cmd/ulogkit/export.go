@@ -196,7 +196,7 @@ func watchExport(ctx context.Context, e *exporting.Exporter, source ingest.Sourc
 		return func() {}
 	}
 	total := int64(-1)
-	if extent, err := source.Extent(ctx); err == nil {
+	if extent, err := source.Extent(ctx); err == nil && !extent.Uncounted {
 		total = int64(extent.Next - min(extent.Next, max(extent.First, e.Stats().Position)))
 	}
 	return progress.NewRecords(to, "exporting", total).Watch(func() (bytes, records int64) { return 0, int64(e.Stats().Messages) })

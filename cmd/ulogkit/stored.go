@@ -196,7 +196,7 @@ func (f *storedFlags) meter(ctx context.Context, source ingest.Source) *progress
 	if f.extract != "" {
 		what = "extracting"
 	}
-	if extent, err := source.Extent(ctx); err == nil {
+	if extent, err := source.Extent(ctx); err == nil && !extent.Uncounted {
 		total = int64(extent.Next - min(extent.Next, max(extent.First, 1)))
 	}
 	return progress.NewRecords(to, what, total)

@@ -58,6 +58,10 @@ type Extent struct {
 	Name  string // of the sink, for people
 	First uint64 // sequence number of the first record that still exists, or Next
 	Next  uint64 // sequence number that the next record will get
+
+	// Uncounted says that records are lost between them and how many is not known: there
+	// may be far less than the numbers.
+	Uncounted bool
 }
 
 // ErrEnd means that a Reader has returned all records there are so far.

@@ -80,7 +80,9 @@
 //     not. That is an Uncounted loss as well, and numbers go on 2^40 behind the newest that
 //     is left.
 //
-// A segment that is gone from the old end, with its index, was removed and is no loss.
+// A segment that is gone from the old end, with its index, was removed and is no loss. The
+// newest one is a loss even so, to be accepted by whoever has removed it. Of two segments
+// that have the same numbers the newer one is read, and the other's records are a loss.
 // What none of these files tells is not known: that a segment is cut behind its head where
 // its index, which is not synced, ends as early, and that a directory was put back as it was
 // earlier.

@@ -56,7 +56,7 @@ func readIdentity(dir string) (identity, error) {
 	}
 	id = strings.TrimSuffix(id, "\n")
 	if raw, err := hex.DecodeString(id); !ok || err != nil || len(raw) != 16 {
-		return identity{}, fmt.Errorf("%s is not the identity of a file sink; it was changed, or belongs to something else", name)
+		return identity{}, fmt.Errorf("%s is not the identity of a file sink; it was changed, or belongs to something else. If this was a sink, delete the file: the sink then gets another identity, which no position fits", name)
 	}
 	return identity{id, noted}, nil
 }

@@ -99,7 +99,7 @@ func TestLostFileIsToldFromItsIndex(t *testing.T) {
 					}
 				}
 				check("reading")
-				if e, err := (Source{dir}).Extent(t.Context()); err != nil || e.First != 1 || e.Next != 2*segments+1 {
+				if e, err := (Source{dir}).Extent(t.Context()); err != nil || e.First != 1 || e.Next != 2*segments+1 || e.Uncounted {
 					t.Errorf("extent %+v, error %v, want 1 to %d", e, err, 2*segments+1)
 				}
 				if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
@@ -178,8 +178,8 @@ func TestLostSegmentIsToldFromTheNote(t *testing.T) {
 				}
 				before := snapshot(t, dir)
 				check("reading")
-				if e, err := (Source{dir}).Extent(t.Context()); err != nil || e.Next != next {
-					t.Errorf("extent %+v, error %v, want next %d", e, err, next)
+				if e, err := (Source{dir}).Extent(t.Context()); err != nil || e.Next != next || !e.Uncounted {
+					t.Errorf("extent %+v, error %v, want next %d and Uncounted", e, err, next)
 				}
 				if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
 					t.Error("reading has changed the sink")
@@ -526,6 +526,78 @@ func TestRenamedSegment(t *testing.T) {
 		if after, err := os.ReadFile(segmentName(dir, name)); err != nil || !bytes.Equal(after, before) {
 			t.Errorf("renamed to %d: the segment was changed, error %v", name, err)
 		}
+	}
+}
+
+// Where somebody has put a segment among others that has their numbers, what is not
+// returned is told, and no number of it is given again.
+func TestSegmentsWithTheSameNumbers(t *testing.T) {
+	dir, other := t.TempDir(), segmented(t, 2)
+	s := open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(1, 5))
+	s.Close()
+	for _, name := range []func(string, uint64) string{segmentName, indexName} {
+		b, err := os.ReadFile(name(other, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, name(dir, 3), b)
+	}
+
+	check := func(more ...ingest.Record) {
+		t.Helper()
+		got, lost := readAll(t, dir, 1)
+		same(t, got, append(want(1, 4), more...))
+		if numbers, _ := unaccepted(lost); !slices.Equal(numbers, spans{{3, 5}}) {
+			t.Errorf("lost %v, want 3 to 5", lost)
+		}
+	}
+	check()
+	for range 2 {
+		if next, log := reopened(t, dir); next != 6 || !strings.Contains(log, "first=3 last=5") {
+			t.Errorf("next is %d and the worker said %q, want 6 and the loss of 3 to 5", next, log)
+		}
+	}
+	s = open(t, Config{Dir: dir})
+	appendAll(t, s, testRecords(6, 1))
+	s.Close()
+	check(want(6, 6)...)
+}
+
+// A worker goes on where the accepted losses cannot be read, and tells all.
+func TestDamagedAcceptedLosses(t *testing.T) {
+	dir := torn(t, 1)
+	_, lost := readAll(t, dir, 1)
+	if err := AcceptLosses(dir, []ingest.LossError{*lost[0]}); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, acceptedName(dir), []byte("5 \x00"))
+	if next, log := reopened(t, dir); next != 6 || !strings.Contains(log, "first=5 last=5") || !strings.Contains(log, "cannot be read") {
+		t.Errorf("next is %d and the worker said %q, want 6 and the loss", next, log)
+	}
+	remove(t, acceptedName(dir))
+	if _, lost = readAll(t, dir, 1); len(lost) != 1 || lost[0].Accepted {
+		t.Errorf("lost %v, want one that is not accepted", lost)
+	}
+}
+
+// A sink without its identity is one still, by its segments, an index or the note, and gets
+// another identity; its losses and numbers stay.
+func TestLostIdentity(t *testing.T) {
+	dir := segmented(t, 1)
+	id, err := readIdentity(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, identityName(dir), segmentName(dir, 1), indexName(dir, 1))
+	if _, lost := readAll(t, dir, 1); len(lost) != 1 || !lost[0].Uncounted {
+		t.Errorf("lost %v, want what follows 1", lost)
+	}
+	if next, _ := reopened(t, dir); next != 1+mostRecords {
+		t.Errorf("next is %d, want %d", next, 1+mostRecords)
+	}
+	if again, err := readIdentity(dir); err != nil || again == id || !again.noted {
+		t.Errorf("identity %v, error %v, want another than %v", again, err, id)
 	}
 }
 

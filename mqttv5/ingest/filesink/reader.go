@@ -69,7 +69,11 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 		}
 
 		if r.end != 0 && r.next >= r.end {
+			hidden := r.hidden()
 			r.leave()
+			if hidden != nil {
+				return ingest.Record{}, hidden
+			}
 			continue
 		}
 
@@ -318,6 +322,17 @@ func (r *Reader) at(seq uint64) (ingest.Record, error) {
 		return ingest.Record{}, err
 	}
 	return parseRecord(b, r.marker, seq)
+}
+
+// hidden tells the records of a segment that have the numbers of another one's, which
+// somebody has put there.
+func (r *Reader) hidden() error {
+	end := r.first + uint64(len(r.entries))
+	if r.whole || r.guess || end <= r.end {
+		return nil
+	}
+	why := fmt.Errorf("they are in two segments, and %s is not read so far", segmentName(r.dir, r.first))
+	return &ingest.LossError{First: r.end, Last: end - 1, Err: why, Accepted: r.accepted.covers(span{r.end, end - 1})}
 }
 
 // newer looks whether the open segment has a successor by now, or had one that is lost.

@@ -25,14 +25,37 @@ func (s *Sink) recover() error {
 		}
 	}
 
+	given, err := s.given(l.all)
+	if err != nil {
+		return err
+	}
 	switch {
 	case l.beyond != 0:
 		s.leave()
-		s.next, s.lost = l.beyond, max(l.last(), 1)
+		s.next, s.lost = max(l.beyond, given), max(l.last(), 1)
+	case s.next < given:
+		s.leave()
+		s.next = given
 	case s.noted < l.last():
 		s.leave() // the next one is noted, or nothing is stored
 	}
 	return nil
+}
+
+// given returns a number behind all that the indexes of segments have. It is behind the
+// newest segment where somebody has put one among them that reaches as far.
+func (s *Sink) given(all []uint64) (next uint64, err error) {
+	for _, first := range all {
+		info, err := os.Stat(indexName(s.cfg.Dir, first))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		next = max(next, first+uint64(info.Size()/indexEntry))
+	}
+	return next, nil
 }
 
 // recoverSegment reads the newest segment, cuts off what was half written and makes its
@@ -119,7 +142,7 @@ func makeIndex(name string, entries []entry) error {
 func (s *Sink) tell() error {
 	accepted, err := readAccepted(s.cfg.Dir)
 	if err != nil {
-		return err
+		s.cfg.Logger.Error("which losses of the sink were accepted cannot be read; all are told", "sink", s.cfg.Dir, "error", err)
 	}
 	lost, uncounted, err := losses(s.cfg.Dir, s.id, s.next)
 	if err != nil {
@@ -175,6 +198,8 @@ func losses(dir string, id identity, next uint64) (lost, uncounted spans, err er
 
 		known := first + uint64(len(entries))
 		switch {
+		case known > end && i+1 < len(l.all):
+			lost = append(lost, span{end, known - 1}) // another segment hides them
 		case known >= end:
 		case end-first >= mostRecords:
 			uncounted = append(uncounted, span{known, end - 1})

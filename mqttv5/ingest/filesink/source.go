@@ -43,6 +43,7 @@ func (s Source) Extent(context.Context) (ingest.Extent, error) {
 	if err := r.toEnd(); err != nil {
 		return ingest.Extent{}, err
 	}
+	e.Uncounted = e.Uncounted || r.next-e.Next >= mostRecords
 	e.Next = r.next
 	return e, nil
 }
@@ -62,6 +63,10 @@ func extent(dir string) (e ingest.Extent, err error) {
 	}
 	if len(l.all) > 0 {
 		e.First, e.Next = l.all[0], l.last()
+	}
+	e.Uncounted = l.beyond != 0 && !l.blind
+	for i := 1; i < len(l.all); i++ {
+		e.Uncounted = e.Uncounted || l.all[i]-l.all[i-1] >= mostRecords
 	}
 	return e, nil
 }
