@@ -84,8 +84,8 @@ var earlier = []mutation{
 	},
 	{
 		"a position is written after its batch was taken", "mqttv5/ingest/otlp/exporter.go",
-		"\tif err := e.send(ctx); err != nil {\n\t\treturn err\n\t}\n\tif e.batch.next <= e.stats.Position {\n\t\treturn nil\n\t}\n\te.place.Next = e.batch.next\n\tif err := e.place.store(e.cfg.PositionFile); err != nil {\n\t\treturn fmt.Errorf(\"export: %w\", err)\n\t}\n",
-		"\te.place.Next = e.batch.next\n\tif err := e.place.store(e.cfg.PositionFile); err != nil {\n\t\treturn fmt.Errorf(\"export: %w\", err)\n\t}\n\tif err := e.send(ctx); err != nil {\n\t\treturn err\n\t}\n\tif e.batch.next <= e.stats.Position {\n\t\treturn nil\n\t}\n",
+		"\tif err := e.send(ctx); err != nil {\n\t\treturn err\n\t}\n\tif e.batch.next <= e.stats.Position {\n\t\treturn nil\n\t}\n\te.place.Next, e.place.Last = e.batch.next, e.batch.last\n\tif err := e.place.store(e.cfg.PositionFile); err != nil {\n\t\treturn fmt.Errorf(\"export: %w\", err)\n\t}\n",
+		"\te.place.Next, e.place.Last = e.batch.next, e.batch.last\n\tif err := e.place.store(e.cfg.PositionFile); err != nil {\n\t\treturn fmt.Errorf(\"export: %w\", err)\n\t}\n\tif err := e.send(ctx); err != nil {\n\t\treturn err\n\t}\n\tif e.batch.next <= e.stats.Position {\n\t\treturn nil\n\t}\n",
 		"TestPositionFollowsTheLastBatch", "",
 	},
 	{

@@ -6,7 +6,7 @@ var numbers = []mutation{
 	{
 		"numbers of a segment whose file is lost are not given twice", "mqttv5/ingest/filesink/recover.go",
 		"if errors.Is(err, fs.ErrNotExist) {\n\t\ts.next = first + uint64(len(old))\n", "if errors.Is(err, fs.ErrNotExist) {\n\t\ts.next = first\n",
-		"TestSegmentThatStorageLost", "",
+		"TestNumbersOfALostSegmentStayLost", "",
 	},
 	{
 		"a segment whose file is lost is known from its index", "mqttv5/ingest/filesink/segment.go",
