@@ -63,7 +63,7 @@ var importTable = []rule{
 	// Sinks and exporters are the only ones to know their servers, and a worker
 	// knows none of them.
 	{dir: "mqttv5/ingest/natssink", allowed: []string{"mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/internal/wait", nats}},
-	{dir: "mqttv5/ingest/sinks", allowed: []string{"mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/internal/fault", "mqttv5/internal/link", nats}},
+	{dir: "mqttv5/ingest/sinks", allowed: []string{"mqttv5/durable", "mqttv5/ingest", "mqttv5/ingest/natssink", "mqttv5/internal/fault", "mqttv5/internal/link", nats}},
 	{dir: "mqttv5/ingest/fleet", allowed: []string{"format", "format/dict", "mqttv5/device", "mqttv5/ingest/otlp", "mqttv5/tokens"}},
 	{dir: "mqttv5/ingest/otlp", allowed: []string{"format", "format/text", "format/topic", "mqttv5/device", "mqttv5/ingest", "mqttv5/internal/fault", "mqttv5/internal/wait", "mqttv5/durable", "mqttv5/telemetry", otlp, protobuf, metrics, flock, xnet}},
 	{dir: "mqttv5/ingest", allowed: []string{"format", "format/topic", "mqttv5/connection", "mqttv5/durable", "mqttv5/internal/fault", "mqttv5/internal/link", "mqttv5/internal/wait", "mqttv5/telemetry", metrics}},

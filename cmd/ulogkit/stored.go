@@ -73,6 +73,9 @@ with it how many records it had, the number from which on they are lost is told.
 func runStored(cmd *cobra.Command, flags *storedFlags) (err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()
+	if err := sinks.CheckQuarantine(flags.from); err != nil {
+		return err
+	}
 	name, nats := sinks.Quarantine(flags.from, flags.nats)
 	if flags.extract != "" && sinks.Holds(name, flags.extract) {
 		// No worker could make its quarantine in a folder of other files.

@@ -1,6 +1,7 @@
 // Package durable writes files that must survive a crash. It is the one way in
 // which this repository replaces a file: ReplaceFile for bytes, Create for a
-// stream, MakeDir for the folders above and SetAside for what cannot be used.
+// stream, MakeDir for the folders above, Subfolder for those within and SetAside for
+// what cannot be used.
 //
 // A name holds the old file or the new one and nothing between, whenever the
 // process is killed or the power fails, and when a call has returned nil the new
@@ -241,6 +242,44 @@ func MakeDir(dir string, mode fs.FileMode) error {
 		}
 	}
 	return nil
+}
+
+// Subfolder returns the folder of that name in dir, and makes it, durably, unless it
+// is there. See CheckSubfolder.
+func Subfolder(dir, name string, mode fs.FileMode) (path string, err error) {
+	path = filepath.Join(dir, name)
+	if err := CheckSubfolder(dir, name); !errors.Is(err, fs.ErrNotExist) {
+		return path, err
+	}
+	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return path, err
+	}
+	if err := CheckSubfolder(dir, name); err != nil { // another process may have made it
+		return path, err
+	}
+	return path, SyncDir(dir)
+}
+
+// CheckSubfolder reports what keeps a name in dir, which anybody can predict, from being
+// that of a folder: through a link that somebody has put there, what is kept in it would
+// go elsewhere, and what lies elsewhere would be taken away. A folder that a person
+// names may be a link.
+func CheckSubfolder(dir, name string) error {
+	path := filepath.Join(dir, name)
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return nil
+	case info.Mode()&fs.ModeSymlink == 0:
+		return &fs.PathError{Op: "use folder", Path: path, Err: fmt.Errorf("%s is a %s, not a folder; move it away", name, Kind(info))}
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return err
+	}
+	return &fs.PathError{Op: "use folder", Path: path, Err: fmt.Errorf("%s is a symbolic link to %s, which is not followed; remove the link, or mount what it leads to there", name, target)}
 }
 
 // regular reports what keeps a file from being replaced.

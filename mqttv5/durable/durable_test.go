@@ -203,9 +203,43 @@ func TestMakeDirKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
+// A folder whose name anybody can predict is used only if it is one itself, and what is
+// refused stays as it is (F53).
+func TestSubfolderIsNoLink(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	if got, err := Subfolder(dir, "new", 0o700); err != nil || got != filepath.Join(dir, "new") {
+		t.Errorf("got %s, %v, want the folder", got, err)
+	}
+	if _, err := Subfolder(dir, "new", 0o700); err != nil {
+		t.Errorf("got %v for one that is there", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink(elsewhere, filepath.Join(dir, "link")), os.Symlink("absent", filepath.Join(dir, "dangling"))); err != nil {
+		t.Skip(err)
+	}
+
+	for name, want := range map[string]string{
+		"link": "link is a symbolic link to " + elsewhere + ", which is not followed; remove the link", "dangling": "a symbolic link to absent", "file": "file is a regular file, not a folder",
+	} {
+		for _, f := range []func() error{
+			func() error { _, err := Subfolder(dir, name, 0o700); return err }, func() error { return CheckSubfolder(dir, name) },
+		} {
+			if err := f(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", name, err, want)
+			}
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "absent")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder was made through the link: %v", err)
+	}
+}
+
 var steps = map[string]func(dir string) error{
 	"replace":   func(dir string) error { return ReplaceFile(filepath.Join(dir, "f"), []byte("new"), 0o600) },
 	"make":      func(dir string) error { return MakeDir(filepath.Join(dir, "a", "b", "c"), 0o700) },
+	"subfolder": func(dir string) error { _, err := Subfolder(dir, "a", 0o700); return err },
 	"set-aside": func(dir string) error { _, err := SetAside(filepath.Join(dir, "f")); return err },
 	"appear": func(dir string) error {
 		f, err := Create(filepath.Join(dir, "f"), 0o600)

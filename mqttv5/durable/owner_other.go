@@ -9,3 +9,6 @@ import (
 
 // keepOwner knows no owners here.
 func keepOwner(*os.File, fs.FileInfo) {}
+
+// Names does not know here whether a file has other names.
+func Names(fs.FileInfo) int { return 1 }

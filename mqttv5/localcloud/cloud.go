@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"sync"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 
 	"github.com/ulogkit/ulogkit/format/topic"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
@@ -149,8 +149,10 @@ func (c *Cloud) open() (err error) {
 		}
 		c.temp = dir
 	} else {
-		received = filepath.Join(dir, "received")
-		if err := os.MkdirAll(received, 0o755); err != nil {
+		if err := durable.MakeDir(dir, 0o755); err != nil {
+			return err
+		}
+		if received, err = durable.Subfolder(dir, "received", 0o755); err != nil {
 			return err
 		}
 	}
@@ -160,8 +162,8 @@ func (c *Cloud) open() (err error) {
 	if err != nil {
 		return err
 	}
-	certs := filepath.Join(dir, "certs")
-	if err := os.MkdirAll(certs, 0o755); err != nil {
+	certs, err := durable.Subfolder(dir, "certs", 0o755)
+	if err != nil {
 		return err
 	}
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 )
 
 // What somebody put into the folder is neither followed nor replaced (case
@@ -43,6 +45,26 @@ func TestReceivedFilesFollowNoLink(t *testing.T) {
 	}
 	if info.Mode() != 0o600 {
 		t.Errorf("got mode %v, want 0600", info.Mode())
+	}
+}
+
+// The stand-in's own folders are no links to others (F53).
+func TestFoldersAreNoLinks(t *testing.T) {
+	for _, name := range []string{"received", "certs"} {
+		dir, elsewhere := t.TempDir(), t.TempDir()
+		if err := os.Symlink(elsewhere, filepath.Join(dir, name)); err != nil {
+			t.Skip(err)
+		}
+		c, err := Start(t.Context(), Config{Dir: dir})
+		if err == nil {
+			c.Close()
+		}
+		if !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), name+" is a symbolic link to "+elsewhere) {
+			t.Errorf("%s: got %v, want %v about the link", name, err, fault.ErrStorage)
+		}
+		if entries, err := os.ReadDir(elsewhere); err != nil || len(entries) > 0 {
+			t.Errorf("%s: got %v, %v behind the link, want nothing", name, entries, err)
+		}
 	}
 }
 

@@ -304,7 +304,7 @@ func readIntake(path string) ([]byte, error) {
 
 // sweep removes what Submitters that were killed have left, if none is at work.
 func (in *intake) sweep() {
-	if _, err := os.Stat(intakeDir(in.o.cfg.Dir)); err != nil {
+	if durable.CheckSubfolder(in.o.cfg.Dir, intakeFolder) != nil {
 		return
 	}
 	name := intakeLock(in.o.cfg.Dir)

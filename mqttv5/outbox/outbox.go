@@ -19,6 +19,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -138,6 +139,9 @@ func Open(cfg Config) (*Outbox, error) {
 
 	if err := durable.MakeDir(cfg.Dir, 0o700); err != nil {
 		return nil, o.failed("make", err)
+	}
+	if err := durable.CheckSubfolder(cfg.Dir, intakeFolder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, o.failed("open", err)
 	}
 	lock := filepath.Join(cfg.Dir, "outbox.lock")
 	if err := durable.CheckLock(lock); err != nil {

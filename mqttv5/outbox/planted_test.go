@@ -49,3 +49,38 @@ func TestNothingIsMadeThroughPlantedLinks(t *testing.T) {
 		}
 	}
 }
+
+// The folder of what other processes submit is no link either: the records in it are
+// taken away, and it is told which link it is (F53).
+func TestPlantedFolder(t *testing.T) {
+	elsewhere := t.TempDir()
+	submitLog(t, openSubmitter(t, elsewhere), 1)
+	dir := t.TempDir()
+	if err := os.Symlink(intakeDir(elsewhere), intakeDir(dir)); err != nil {
+		t.Skip(err)
+	}
+
+	_, opened := Open(Config{Dir: dir})
+	_, submits := OpenSubmitter(Config{Dir: dir})
+	_, listed := List(dir)
+	for what, err := range map[string]error{"open": opened, "submit": submits, "list": listed} {
+		if !errors.Is(err, fault.ErrStorage) || !strings.Contains(err.Error(), "in is a symbolic link to "+intakeDir(elsewhere)) {
+			t.Errorf("%s: got %v, want %v about the link", what, err, fault.ErrStorage)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("got %v, %v in the outbox, want the link alone", entries, err)
+	}
+
+	// One that is put there later is not followed either.
+	os.Remove(intakeDir(dir))
+	o := openOutbox(t, dir)
+	defer o.Close()
+	if err := os.Symlink(intakeDir(elsewhere), intakeDir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	o.intake.sweep()
+	if err := o.intake.pickUp(); err == nil || len(inTheIntake(t, elsewhere)) != 1 {
+		t.Errorf("got %v, and %v elsewhere, want it left alone", err, inTheIntake(t, elsewhere))
+	}
+}

@@ -47,7 +47,10 @@ func OpenSubmitter(cfg Config) (*Submitter, error) {
 		return nil, err
 	}
 	s := &Submitter{cfg: cfg, dir: cfg.Dir, max: cfg.MaxBytes, identity: randomUint64() | 1}
-	if err := durable.MakeDir(intakeDir(cfg.Dir), 0o700); err != nil {
+	if err := durable.MakeDir(s.dir, 0o700); err != nil {
+		return nil, s.failed("make", err)
+	}
+	if _, err := durable.Subfolder(s.dir, intakeFolder, 0o700); err != nil {
 		return nil, s.failed("make", err)
 	}
 	tellOpen(cfg.Dir, cfg.Logger)
@@ -179,7 +182,9 @@ type Acceptor interface {
 	SubmitText(ctx context.Context, dev device.Info, entries []payload.TextEntry) (ids []string, err error)
 }
 
-func intakeDir(dir string) string { return filepath.Join(dir, "in") }
+const intakeFolder = "in"
+
+func intakeDir(dir string) string { return filepath.Join(dir, intakeFolder) }
 
 // intakeLock is held by whoever puts a file there.
 func intakeLock(dir string) string { return filepath.Join(dir, "in.lock") }
@@ -201,10 +206,12 @@ type intakeFile struct {
 // intakeFiles returns the records that wait to be picked up, in order. What is not
 // one of ours, or no regular file, is left alone.
 func intakeFiles(dir string) (files []intakeFile, err error) {
-	entries, err := os.ReadDir(intakeDir(dir)) // sorted by name, which begins with the number
-	if errors.Is(err, fs.ErrNotExist) {
+	if err := durable.CheckSubfolder(dir, intakeFolder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
+	entries, err := os.ReadDir(intakeDir(dir)) // sorted by name, which begins with the number
 	if err != nil {
 		return nil, err
 	}

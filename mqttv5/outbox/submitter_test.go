@@ -396,7 +396,7 @@ func TestSubmitterReturnsAfterFsync(t *testing.T) {
 		got = append(got, c)
 	}
 
-	want := "mkdir ob, mkdir ob/in, fsync ob, fsync ., fsync ob/in/temp, rename, fsync ob/in, mkdir accepted"
+	want := "mkdir ob, fsync ., mkdir ob/in, fsync ob, fsync ob/in/temp, rename, fsync ob/in, mkdir accepted"
 	if strings.Join(got, ", ") != want || failed {
 		t.Errorf("got %s (failed: %v), want %s", strings.Join(got, ", "), failed, want)
 	}

@@ -47,9 +47,14 @@ func (s *Spool) setAside(name string, reason error) error {
 // and returns that name.
 func (s *Spool) move(name, to string) (path string, err error) {
 	from := filepath.Join(s.cfg.Dir, name)
-	dir := filepath.Join(s.cfg.Dir, to, filepath.Dir(name))
-	if err := durable.MakeDir(dir, 0o700); err != nil {
+	dir, err := durable.Subfolder(s.cfg.Dir, to, 0o700)
+	if err != nil {
 		return "", err
+	}
+	if sub := filepath.Dir(name); sub != "." { // of a device
+		if dir, err = durable.Subfolder(dir, sub, 0o700); err != nil {
+			return "", err
+		}
 	}
 
 	base := filepath.Base(name)

@@ -96,6 +96,11 @@ func New(cfg Config, out Outbox) (*Spool, error) {
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("it is a %s, not a folder", durable.Kind(info))
 	}
+	for _, own := range [...]string{dirDone, dirBad} {
+		if e := durable.CheckSubfolder(cfg.Dir, own); err == nil && !errors.Is(e, fs.ErrNotExist) {
+			err = e
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("watch spool %s: %w", cfg.Dir, err)
 	}

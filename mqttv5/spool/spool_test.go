@@ -241,6 +241,40 @@ func TestBadFileIsSetAside(t *testing.T) {
 	}
 }
 
+// The folders of the spool's own, and those in them, are no links to others (F53).
+func TestOwnFoldersAreNoLinks(t *testing.T) {
+	for _, own := range []string{dirBad, dirDone} {
+		dir, elsewhere := t.TempDir(), t.TempDir()
+		if err := os.Symlink(elsewhere, filepath.Join(dir, own)); err != nil {
+			t.Skip(err)
+		}
+		if _, err := New(Config{Dir: dir}, nil); err == nil || !strings.Contains(err.Error(), own+" is a symbolic link to "+elsewhere) {
+			t.Errorf("%s: got %v, want an error about the link", own, err)
+		}
+	}
+
+	// One that comes later: the file stays where it is, and that is told.
+	for _, link := range []string{dirBad, filepath.Join(dirBad, "kitchen")} {
+		f, elsewhere := newFixture(t, nil), t.TempDir()
+		f.write("kitchen/device.json", []byte(`{"application":7,"serial":"SN-2"}`))
+		f.write("kitchen/empty", nil)
+		path := filepath.Join(f.dir, link)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.Symlink(elsewhere, path)); err != nil {
+			t.Fatal(err)
+		}
+		f.Scan(t.Context())
+		if names := f.names(); !slices.Contains(names, "kitchen/empty") {
+			t.Errorf("%s: got %q, want the file where it was", link, names)
+		}
+		if entries, err := os.ReadDir(elsewhere); err != nil || len(entries) > 0 {
+			t.Errorf("%s: got %v, %v behind the link, want nothing", link, entries, err)
+		}
+		if !strings.Contains(f.log.String(), filepath.Base(link)+" is a symbolic link to "+elsewhere) {
+			t.Errorf("%s: got %q told, want the link", link, f.log)
+		}
+	}
+}
+
 // F46: what is being written, vanished, not readable, a folder, a link or a pipe holds
 // nothing up; it is told once.
 func TestOddThingsHoldNothingUp(t *testing.T) {

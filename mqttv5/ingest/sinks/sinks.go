@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -19,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/natssink"
@@ -129,15 +131,33 @@ func isNATS(name string) bool {
 // are not intact: DIR/quarantine, or the stream NAME_QUARANTINE.
 func Quarantine(name string, n NATS) (string, NATS) {
 	if dir, ok := directory(name); ok {
-		return "file:" + filepath.Join(dir, "quarantine"), n
+		return "file:" + filepath.Join(dir, quarantineFolder), n
 	}
 	n.Stream += "_QUARANTINE"
 	return name, n
 }
 
+const quarantineFolder = "quarantine"
+
+// CheckQuarantine refuses a quarantine in files that is no folder, but a link to one.
+// Open does so by itself, and who reads one should.
+func CheckQuarantine(name string) error {
+	dir, ok := directory(name)
+	if !ok {
+		return nil
+	}
+	if err := durable.CheckSubfolder(dir, quarantineFolder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fault.InClass(fault.ErrStorage, fmt.Errorf("quarantine of %s: %w", name, fault.PathCause(err)))
+	}
+	return nil
+}
+
 // Open opens a sink to write to, and its quarantine. What is too large even for that
 // goes to files in the directory large. The log gets what was lost in a sink.
 func Open(ctx context.Context, name string, n NATS, large string, log *slog.Logger) (*Pair, error) {
+	if err := CheckQuarantine(name); err != nil {
+		return nil, err
+	}
 	p := &Pair{log: log}
 	if err := p.open(ctx, name, n, &p.Good); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,5 +81,27 @@ func TestSinkOfFilesIsWrittenAndReadByItsName(t *testing.T) {
 
 	if got, n := sinks.Quarantine("nats://h", sinks.NATS{Stream: "S"}); got != "nats://h" || n.Stream != "S_QUARANTINE" {
 		t.Errorf("got %q, %+v, want nats://h and stream S_QUARANTINE", got, n)
+	}
+}
+
+// A quarantine is a folder of the sink's own, and no link to another (F53).
+func TestQuarantineIsNoLink(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "quarantine")); err != nil {
+		t.Skip(err)
+	}
+	_, opened := sinks.Open(t.Context(), "file:"+dir, sinks.NATS{}, "", slog.New(slog.DiscardHandler))
+	for what, err := range map[string]error{"open": opened, "check": sinks.CheckQuarantine("file:" + dir)} {
+		if !errors.Is(err, mqttv5.ErrStorage) || !strings.Contains(err.Error(), "quarantine is a symbolic link to "+elsewhere) {
+			t.Errorf("%s: got %v, want %v about the link", what, err, mqttv5.ErrStorage)
+		}
+	}
+	if entries, err := os.ReadDir(elsewhere); err != nil || len(entries) > 0 {
+		t.Errorf("got %v, %v behind the link, want nothing", entries, err)
+	}
+	for _, name := range []string{"file:" + elsewhere, "file:" + filepath.Join(dir, "absent"), "nats://127.0.0.1:1"} {
+		if err := sinks.CheckQuarantine(name); err != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -278,6 +278,46 @@ var checks = []mutation{
 		"TestDeviceIsWatchedOnce", "",
 	},
 	{
+		"a folder of a predictable name is no link", "mqttv5/durable/durable.go",
+		"\tinfo, err := os.Lstat(path)\n\tswitch {\n\tcase err != nil:\n\t\treturn err\n\tcase info.IsDir():", "\tinfo, err := os.Stat(path)\n\tswitch {\n\tcase err != nil:\n\t\treturn err\n\tcase info.IsDir():",
+		"TestSubfolderIsNoLink", "",
+	},
+	{
+		"the outbox's intake is no link when it is opened", "mqttv5/outbox/outbox.go",
+		"\tif err := durable.CheckSubfolder(cfg.Dir, intakeFolder); err != nil && !errors.Is(err, fs.ErrNotExist) {\n\t\treturn nil, o.failed(\"open\", err)\n\t}\n", "",
+		"TestPlantedFolder", "",
+	},
+	{
+		"the outbox's intake is no link when it is read", "mqttv5/outbox/submitter.go",
+		"durable.CheckSubfolder(dir, intakeFolder); errors.Is(err, fs.ErrNotExist)", "error(nil); errors.Is(err, fs.ErrNotExist)",
+		"TestPlantedFolder", "",
+	},
+	{
+		"the stand-in's folder of what it received is no link", "mqttv5/localcloud/cloud.go",
+		"if received, err = durable.Subfolder(dir, \"received\", 0o755); err != nil", "received = filepath.Join(dir, \"received\")\n\t\tif err := durable.MakeDir(received, 0o755); err != nil",
+		"TestFoldersAreNoLinks", "",
+	},
+	{
+		"folders of the spool's own are no links when it starts", "mqttv5/spool/spool.go",
+		"err == nil && !errors.Is(e, fs.ErrNotExist)", "false",
+		"TestOwnFoldersAreNoLinks", "",
+	},
+	{
+		"folders of the spool's own are no links when a file goes there", "mqttv5/spool/away.go",
+		"if dir, err = durable.Subfolder(dir, sub, 0o700); err != nil {", "dir = filepath.Join(dir, sub)\n\t\tif err = durable.MakeDir(dir, 0o700); err != nil {",
+		"TestOwnFoldersAreNoLinks", "",
+	},
+	{
+		"a quarantine of files is no link", "mqttv5/ingest/sinks/sinks.go",
+		"if err := durable.CheckSubfolder(dir, quarantineFolder); err != nil && ", "if err := error(nil); err != nil && ",
+		"TestQuarantineIsNoLink", "",
+	},
+	{
+		"a position has one name", "mqttv5/ingest/otlp/position.go",
+		"case durable.Names(info) > 1:", "case false:",
+		"TestPlaceThatCannotBeAPositions", "",
+	},
+	{
 		"a lock is not made through a link", "mqttv5/durable/durable.go",
 		"if err != nil || info.Mode().IsRegular() {\n\t\treturn nil // taking", "if err != nil || info != nil {\n\t\treturn nil // taking",
 		"TestCheckLockRefusesLinksAndFolders", "",

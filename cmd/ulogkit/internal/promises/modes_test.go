@@ -26,7 +26,7 @@ var modes = []mutation{
 	},
 	{
 		"the folder of submitted records is its owner's alone", "mqttv5/outbox/submitter.go",
-		"durable.MakeDir(intakeDir(cfg.Dir), 0o700)", "durable.MakeDir(intakeDir(cfg.Dir), 0o755)",
+		"durable.Subfolder(s.dir, intakeFolder, 0o700)", "durable.Subfolder(s.dir, intakeFolder, 0o755)",
 		"TestSubmittedFilesAreTheOwnersAlone", "",
 	},
 	{

@@ -69,8 +69,18 @@ var syncs = []mutation{
 	},
 	{
 		"the folder of submitted records is durable", "mqttv5/outbox/submitter.go",
-		"durable.MakeDir(intakeDir(cfg.Dir), 0o700)", "os.MkdirAll(intakeDir(cfg.Dir), 0o700)",
+		"if _, err := durable.Subfolder(s.dir, intakeFolder, 0o700)", "if err := os.Mkdir(intakeDir(s.dir), 0o700)",
 		"TestSubmitterReturnsAfterFsync", "",
+	},
+	{
+		"the outbox's folder is durable for a submitter, too", "mqttv5/outbox/submitter.go",
+		"durable.MakeDir(s.dir, 0o700)", "os.MkdirAll(s.dir, 0o700)",
+		"TestSubmitterReturnsAfterFsync", "",
+	},
+	{
+		"a new subfolder is durable", "mqttv5/durable/durable.go",
+		"\t\treturn path, err\n\t}\n\treturn path, SyncDir(dir)\n", "\t\treturn path, err\n\t}\n\treturn path, nil\n",
+		"TestEachStepIsSyncedInOrder/subfolder", "",
 	},
 	{
 		"a submitted record is durable", "mqttv5/outbox/submitter.go",
@@ -154,7 +164,7 @@ var syncs = []mutation{
 	},
 	{
 		"a folder of the spool's own is durable", "mqttv5/spool/spool.go",
-		"durable.MakeDir(dir, 0o700)", "os.MkdirAll(dir, 0o700)",
+		"dir, err := durable.Subfolder(s.cfg.Dir, to, 0o700)", "dir := filepath.Join(s.cfg.Dir, to)\n\terr = os.MkdirAll(dir, 0o700)",
 		"TestSpoolMovesAreDurable", "",
 	},
 	{
