@@ -148,8 +148,14 @@ func lockPosition(name string) (release func(), err error) {
 
 	// The file is replaced, which a link is not: that must not come to light when
 	// records have been sent.
-	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+	switch info, err := os.Lstat(name); {
+	case err != nil: // there is none, or it cannot be read, which was told
+	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%w: %s is a %s; name the file itself", ErrPosition, name, durable.Kind(info))
+	case durable.Names(info) > 1:
+		// Each name would get a position of its own, and nobody would notice.
+		return nil, fmt.Errorf("%w: %s is one of %d names of a file (hard links), and another export may go on by another of them; "+
+			"make it a file of its own, by a copy that is renamed to it, or name another", ErrPosition, name, durable.Names(info))
 	}
 	l := flock.New(lock, flock.SetPermissions(0o600))
 	switch ok, err := l.TryLock(); {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -128,7 +129,12 @@ func TestPositionInABadPlaceIsAStorageError(t *testing.T) {
 		t.Skip(err)
 	}
 
-	for _, name := range []string{"link", "dangling", "absent/position"} {
+	places := []string{"link", "dangling", "absent/position"}
+	writeFile(t, at("one"), "1\n")
+	if err := os.Link(at("one"), at("other")); err == nil && runtime.GOOS != "windows" {
+		places = append(places, "one", "other")
+	}
+	for _, name := range places {
 		err := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: at(name)}).Drain(t.Context())
 		if !errors.Is(err, fault.ErrStorage) || errors.Is(err, fault.ErrNetwork) {
 			t.Errorf("%s: got %v, want %v", name, err, fault.ErrStorage)
@@ -136,6 +142,9 @@ func TestPositionInABadPlaceIsAStorageError(t *testing.T) {
 	}
 	if n := len(r.bodies()); n > 0 {
 		t.Errorf("got %d records at the receiver, want none", n)
+	}
+	if b, err := os.ReadFile(at("one")); err != nil || string(b) != "1\n" {
+		t.Errorf("the file of two names holds %q, %v", b, err)
 	}
 	if b, err := os.ReadFile(at("target")); err != nil || string(b) != "1\n" {
 		t.Errorf("got %q behind the link, error %v, want it unchanged: \"1\\n\"", b, err)
