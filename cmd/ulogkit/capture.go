@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/capture"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/format/text"
 	"github.com/ulogkit/ulogkit/wire"
@@ -84,7 +85,7 @@ func runCapture(cmd *cobra.Command, flags *captureFlags, names []string) (err er
 
 	var extractor *capture.Extractor
 	if flags.extract != "" {
-		if extractor, err = capture.NewExtractor(flags.extract, flags.force); err != nil {
+		if extractor, err = capture.NewExtractor(flags.extract, flags.force, files.Inputs(slices.Concat(names, flags.elf)...)...); err != nil {
 			return err
 		}
 	}

@@ -79,7 +79,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 			}
 
 			cfg.Strict.CheckTokens, cfg.Strict.SilentBoot = true, silentBoot
-			if err := tap.check(); err != nil {
+			if err := tap.check(cloudFiles(cfg.Dir)...); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, tap.close()) }()

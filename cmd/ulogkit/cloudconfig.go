@@ -9,14 +9,26 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
 
 const (
 	cloudConfigName = "ulogkit.conf"
+	cloudTokensName = "tokens.json"
 	cloudConfigHead = "# Written by \"ulogkit cloud\": what reaches it, and a device to try it with.\n"
 )
+
+// cloudFiles returns what the stand-in keeps in its folder, and what the configuration
+// that it writes there names.
+func cloudFiles(dir string) []files.Input {
+	own := func(name string, folder bool) files.Input {
+		return files.Input{Flag: "the stand-in's own", Name: filepath.Join(dir, name), Folder: folder}
+	}
+	return append(settings.TokenFiles(filepath.Join(dir, cloudTokensName)), own(cloudConfigName, false), own("certs", true), own("received", true))
+}
 
 // writeCloudConfig writes a configuration file with which every command reaches the
 // cloud, into the cloud's folder, and returns its name. A file of that name that
@@ -54,7 +66,7 @@ func writeCloudConfig(cloud *localcloud.Cloud, cfg localcloud.Config) (string, e
 		}
 	}
 
-	set("store", "tokens.json")
+	set("store", cloudTokensName)
 	set("application", "7")
 	set("serial", "SN-1")
 	set("device-type", "lamp")

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/text"
 )
@@ -80,7 +81,7 @@ a record, with --stats a table of what talks most in place of the records.`,
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.elf, "elf", nil, "firmware `FW`: ELF file, dictionary, or a directory of them; may be repeated")
 	flags.StringVar(&f.hash, "git-hash", "", "of several FW take the one of the commit with this `hash`")
-	flags.StringVar(&f.store, "store", "", "of several FW take for each log the one of its session token, which this `file` tells, of ulogkit or of the vendor's library")
+	flags.StringVar(&f.store, "store", "", "of several FW take for each log the one of its session token, which this `file` tells, of ulogkit or of the vendor's library (default none)")
 	flags.StringVar(&f.level, "level", "debug", "lowest `level` to show: debug, info, warning, error or critical; metric for metrics alone; for single modules after a comma, as in warn,net=debug")
 	flags.StringVar(&f.module, "module", "", "`modules` to show, by number or by their name in the build of each log, separated by commas")
 	flags.StringVar(&f.grep, "grep", "", "show records whose text matches the regular expression `RE`")
@@ -116,6 +117,9 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		return usage(errors.New("--format is for lines of records, --stats writes none: give one of them"))
 	}
 
+	if f.store == settings.NoStore {
+		f.store = ""
+	}
 	builds, err := openBuilds(f.elf, f.hash, f.store, cmd.ErrOrStderr())
 	if err != nil {
 		return err

@@ -58,6 +58,9 @@ that "ulogkit sample" simulates.`,
 				}
 			}
 
+			if err := out.Apart(files.Inputs(d.Beside()...)...); err != nil {
+				return err
+			}
 			write := d.WriteJSON
 			if asCSV {
 				write = d.WriteCSV

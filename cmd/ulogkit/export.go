@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
@@ -39,7 +40,9 @@ A log tells no more of its device than a session token. Those in the file of
 --store, which "ulogkit upload" and "ulogkit register" keep, name the device by its
 serial number and git hash; the device type and version are those that the firmware's
 dictionary tells. A device whose token is not there, or no longer its current one,
-is called "session TOKEN". The file is only read, and read again when it changes.
+is called "session TOKEN". The file is only read, and read again when it changes; one
+that is not there yet is told. ULOGKIT_STORE and a line of the configuration file name
+it as well as --store does.
 
 The firmware of a log is that of the git hash, if it is in DIR, and else the one in
 DIR, of its ELF files and dictionaries, whose format strings fit the log's records.
@@ -98,13 +101,15 @@ while the receiver takes nothing.`,
 				return err
 			}
 			cfg.Device, cfg.Choose = devices.Device, devices.Choose
-			return runExport(cmd, cfg, from, listen, nats, follow)
+			used := append(append(s.Files(), settings.TokenFiles(where.Store)...), natsFiles(&nats)...)
+			used = append(used, files.Input{Flag: "--headers-file", Name: headersFile}, files.Input{Flag: "--elf-dir", Name: where.Dictionaries})
+			return runExport(cmd, cfg, from, listen, nats, follow, used)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "`SINK` to read: file:DIR or nats://HOST")
 	cmd.Flags().StringVar(&cfg.URL, "otlp", "", "`URL` of the receiver, without /v1/logs")
 	cmd.Flags().StringVar(&where.Dictionaries, "elf-dir", "", "`DIR`ectory of ELF files and dictionaries")
-	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by, of ulogkit or of the vendor's library (default ~/.local/state/ulogkit/session_tokens.json, if there is one)")
+	cmd.Flags().StringVar(&where.Store, "store", "", "`file` of session tokens, to name devices by, of ulogkit or of the vendor's library, or none (default ulogkit/session_tokens.json in $XDG_STATE_HOME or ~/.local/state, then ~/.ulogger/session_tokens.json)")
 	cmd.Flags().StringVar(&cfg.PositionFile, "position", "", "`file` that keeps the position (default: one for each receiver in DIR for file:DIR)")
 	cmd.Flags().IntVar(&cfg.BatchRecords, "batch-records", 1000, "send a request when it has so many records or data points")
 	cmd.Flags().IntVar(&cfg.BatchBytes, "batch-bytes", 4<<20, "send a request when its records have so many bytes")
@@ -119,7 +124,7 @@ while the receiver takes nothing.`,
 }
 
 // runExport exports and prints what was done.
-func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, nats sinks.NATS, follow bool) (err error) {
+func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, nats sinks.NATS, follow bool, used []files.Input) (err error) {
 	source, err := sinks.Read(cmd.Context(), from, nats)
 	if err != nil {
 		return err
@@ -134,6 +139,9 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 		return usage(errors.New("--position is missing; it names the file that remembers what was sent"))
 	}
 
+	if err := positionApart(cfg.PositionFile, from, used); err != nil {
+		return err
+	}
 	exporter, err := exporting.New(cfg)
 	if err != nil {
 		return err
@@ -185,6 +193,22 @@ func runExport(cmd *cobra.Command, cfg exporting.Config, from, listen string, na
 
 	if st.Lost > 0 || st.Uncounted > 0 || st.Rejected > 0 || st.SetAside > 0 || st.Quarantined > 0 {
 		return errors.New("not everything was exported")
+	}
+	return nil
+}
+
+// positionApart reports whether what an export writes beside its position, and the
+// position itself, are none of the files that it reads.
+func positionApart(name, from string, used []files.Input) error {
+	for _, out := range [...]files.Output{
+		{Flag: "--position", Name: name}, {Flag: "the position's lock", Name: name + ".lock"}, {Flag: "the position's refused records", Name: name + ".refused"},
+	} {
+		if err := out.Apart(used...); err != nil {
+			return err
+		}
+		if sinks.Own(from, out.Name) {
+			return usage(fmt.Errorf("%s has a name that the sink uses itself; name another file", &out))
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5"
@@ -106,11 +107,17 @@ func (g *gatewayFlags) checkSpool() error {
 	}
 
 	for _, in := range g.Files() {
-		if in.Name == "" || in.Name == settings.NoStore {
-			continue
+		if base := filepath.Base(in.Name); base == "device.bin" || base == "device.json" {
+			continue // of a device's folder, which is read and stays
 		}
-		if dir, err := os.Stat(filepath.Dir(in.Name)); err == nil && os.SameFile(spool, dir) {
-			return fmt.Errorf("%s is in --spool %s, which would take it away; move one of them", in, g.spool)
+		names := []string{in.Name}
+		if target, err := filepath.EvalSymlinks(in.Name); err == nil {
+			names = append(names, target)
+		}
+		for _, name := range names {
+			if (&files.Output{Name: name}).Apart(files.Input{Name: g.spool, Folder: true}) != nil {
+				return fmt.Errorf("%s is in --spool %s, which would take it away; move one of them", in, g.spool)
+			}
 		}
 	}
 	return nil
@@ -135,7 +142,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 		}
 	}
 
-	if err := g.checkSpool(); err != nil {
+	if err := errors.Join(g.checkSpool(), outboxApart(g.outbox, g.Files())); err != nil {
 		return usage(err)
 	}
 

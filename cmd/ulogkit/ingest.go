@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
@@ -100,6 +101,11 @@ func natsFlags(cmd *cobra.Command, n *sinks.NATS) {
 	cmd.Flags().StringVar(&n.Stream, "nats-stream", "ULOGKIT", "`name` of the stream")
 	cmd.Flags().StringVar(&n.Credentials, "nats-creds", "", "`file` of credentials for the NATS servers (default: none)")
 	cmd.Flags().StringVar(&n.CA, "nats-ca", "", "`file` of the certificate authorities that the NATS servers must have a certificate of (default: the system's)")
+}
+
+// natsFiles are the files that these flags name.
+func natsFiles(n *sinks.NATS) []files.Input {
+	return []files.Input{{Flag: "--nats-creds", Name: n.Credentials}, {Flag: "--nats-ca", Name: n.CA}}
 }
 
 // runIngest runs a worker until the context ends.

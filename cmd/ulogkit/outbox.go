@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
@@ -40,6 +41,23 @@ a record whose bytes changed on disk, until that is dropped.`,
 func outboxFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "outbox", "", "`DIR`ectory of the outbox")
 	cmd.MarkFlagRequired("outbox")
+}
+
+// outboxApart reports whether none of the files that a command reads is one that an
+// outbox in a folder has, or will have: it would be set aside as damaged.
+func outboxApart(dir string, inputs []files.Input) error {
+	if dir == "" {
+		return nil
+	}
+	for _, name := range boxes.Files(dir) {
+		own := files.Input{Flag: "the outbox's own", Name: name, Folder: true}
+		for _, in := range inputs {
+			if err := (&files.Output{Flag: in.Flag, Name: in.Name}).Apart(own); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // outboxLimits are the flags that say how much may wait in an outbox.

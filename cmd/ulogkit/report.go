@@ -105,7 +105,12 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 		if err := load(cmd, &r.Settings); err != nil {
 			return err
 		}
-		if err := r.tap.check(r.inputs()...); err != nil {
+		var stdin []string
+		given := single || len(args) > 0 && args[0] != "-"
+		if !given {
+			stdin = []string{"-"}
+		}
+		if err := r.apart(stdin...); err != nil {
 			return err
 		}
 
@@ -113,7 +118,7 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 		if err != nil {
 			return usage(err)
 		}
-		if single || len(args) > 0 && args[0] != "-" {
+		if given {
 			return r.one(cmd, kind, args, read)
 		}
 		return r.many(cmd, kind, args, how)

@@ -219,7 +219,7 @@ func (f *storedFlags) write(r *ingest.Record, prefix string) (name string, err e
 		}
 	}
 	name = filepath.Join(f.extract, fmt.Sprintf("%s%06d-%s%s", prefix, r.Sequence, storedKind(r.Kind), extension))
-	return name, files.Extract(name, r.Payload, f.force)
+	return name, files.Extract(name, r.Payload, f.force, natsFiles(&f.nats)...)
 }
 
 // storedRow is one message in a sink.

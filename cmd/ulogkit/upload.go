@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ the reason.` + settings.Help,
 			if err := load(cmd, &u.Settings); err != nil {
 				return err
 			}
-			if err := u.tap.check(u.inputs(append(args, u.core, u.text, u.elf)...)...); err != nil {
+			if err := u.apart(append(args, u.core, u.text, u.elf)...); err != nil {
 				return err
 			}
 			if u.elf != "" {
@@ -135,13 +134,18 @@ the reason.` + settings.Help,
 	return cmd
 }
 
-// inputs are the files that the command reads.
+// inputs are the files that the command uses.
 func (u *uploader) inputs(names ...string) []files.Input {
-	all := append(u.Files(), files.Inputs(names...)...)
-	if u.outbox != "" {
-		all = append(all, files.Input{Flag: "--outbox", Name: filepath.Join(u.outbox, "outbox.db")})
+	return append(append(u.Files(), files.Inputs(names...)...), files.Input{Flag: "--outbox", Name: u.outbox, Folder: true})
+}
+
+// apart reports whether --tap is none of the files that the command uses, and whether
+// none of those has a name of the outbox's own.
+func (u *uploader) apart(names ...string) error {
+	if err := outboxApart(u.outbox, u.Files()); err != nil {
+		return err
 	}
-	return all
+	return u.tap.check(u.inputs(names...)...)
 }
 
 // check reports whether the flags and arguments say one thing to upload.

@@ -395,6 +395,9 @@ func TestDebugFileBesideAStrippedOneIsUsed(t *testing.T) {
 			if d.NoSources() != "" {
 				t.Errorf("told %q, want \"\"", d.NoSources())
 			}
+			if got := d.Beside(); len(got) != 1 || got[0] != debug {
+				t.Errorf("got %q read beside it, want %s", got, debug)
+			}
 			if of.debug == "fw.debug" {
 				checkFirmware(t, load(debug), true)
 			}

@@ -37,7 +37,8 @@ type Dictionary struct {
 	// hold it; a firmware file does not tell.
 	ID ID
 
-	noLines  string  // why there are none
+	noLines  string // why there are none
+	beside   []string
 	path     string  // of the file that it was loaded from, or empty
 	blocks   []block // by address
 	overlays []block // that lie on these
@@ -85,6 +86,10 @@ func (d *Dictionary) String() string { return d.path }
 // NoSources says why there are no lines of code, of a firmware that should have some:
 // its debug information cannot be read, or is in a file that is not beside it.
 func (d *Dictionary) NoSources() string { return d.noLines }
+
+// Beside returns the names of the files beside a firmware's own that were read, too:
+// that of its debug information, or of its code.
+func (d *Dictionary) Beside() []string { return d.beside }
 
 func read(f *os.File, size int64, ext string) (*Dictionary, error) {
 	var start [4]byte

@@ -48,10 +48,11 @@ func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 	}
 	blocks, err := f.Blocks()
 	debug := f
+	var beside []string
 	if err != nil && path != "" {
 		if code, end := f.CodeBeside(path); code != nil {
 			defer end()
-			f = code
+			f, beside = code, append(beside, code.Path)
 			blocks, err = f.Blocks()
 		}
 	}
@@ -59,7 +60,7 @@ func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 		return nil, err
 	}
 
-	d := &Dictionary{thumb: f.Thumb(), blocks: make([]block, len(blocks))}
+	d := &Dictionary{beside: beside, thumb: f.Thumb(), blocks: make([]block, len(blocks))}
 	for i, b := range blocks {
 		d.blocks[i] = block{addr: b.Addr, data: b.Data, code: b.Code}
 	}
@@ -72,12 +73,13 @@ func readELF(r io.ReaderAt, size int64, path string) (*Dictionary, error) {
 	}
 
 	if d.lines.Empty() && debug == f && path != "" {
-		beside, end, missing := f.DebugBeside(path)
+		other, end, missing := f.DebugBeside(path)
 		switch {
-		case beside != nil:
+		case other != nil:
 			defer end()
-			if lines, err := beside.Lines(); err == nil {
-				d.lines, debug = lines, beside
+			d.beside = append(d.beside, other.Path)
+			if lines, err := other.Lines(); err == nil {
+				d.lines, debug = lines, other
 			}
 		case missing != "":
 			d.noLines = fmt.Sprintf("its debug information is in %q, which is not beside it or of another build", missing)

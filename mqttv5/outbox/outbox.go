@@ -143,7 +143,7 @@ func Open(cfg Config) (*Outbox, error) {
 	if err := durable.CheckSubfolder(cfg.Dir, intakeFolder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, o.failed("open", err)
 	}
-	lock := filepath.Join(cfg.Dir, "outbox.lock")
+	lock := lockName(cfg.Dir)
 	if err := durable.CheckLock(lock); err != nil {
 		return nil, o.failed("open", err)
 	}
@@ -185,6 +185,14 @@ func (o *Outbox) errClosed(op string) error {
 
 // fileName returns the name of the file in an outbox's folder.
 func fileName(dir string) string { return filepath.Join(dir, "outbox.db") }
+
+func lockName(dir string) string { return filepath.Join(dir, "outbox.lock") }
+
+// Files returns the names of what an outbox in a folder has or may have there: files,
+// and the folder of what other processes submit.
+func Files(dir string) []string {
+	return []string{fileName(dir), lockName(dir), markName(dir), lossName(dir), seenName(dir), intakeDir(dir), intakeLock(dir)}
+}
 
 // Dir returns the directory of the outbox.
 func (o *Outbox) Dir() string { return o.cfg.Dir }

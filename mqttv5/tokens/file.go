@@ -103,6 +103,22 @@ func OpenFile(cfg Config) (*File, error) {
 // Path returns the file's name.
 func (s *File) Path() string { return s.path }
 
+// Files returns the files that a File or a Lookup of a path uses: that one, or without
+// a path those at the default places, of ulogkit and of the vendor's library.
+func Files(path string) (names []string) {
+	name, err := defaultPath(path)
+	if err == nil {
+		names = append(names, name)
+	}
+	if beside := libraryPath(); path == "" && beside != "" {
+		names = append(names, beside)
+	}
+	return names
+}
+
+// LockName returns the name of the lock of a token file.
+func LockName(path string) string { return path + ".lock" }
+
 func failed(op, path string, err error) error {
 	e := &fault.Error{Op: op + " token file " + path, Class: fault.ErrStorage, Err: fault.PathCause(err)}
 	if errors.Is(err, errForeign) {
@@ -239,10 +255,10 @@ const lockTime = time.Minute
 // locked runs f while this process holds the lock on the side file. The token file
 // itself cannot be locked: it is replaced by each change.
 func (s *File) locked(ctx context.Context, f func() error) error {
-	if err := durable.CheckLock(s.path + ".lock"); err != nil {
+	if err := durable.CheckLock(LockName(s.path)); err != nil {
 		return failed("lock", s.path, err)
 	}
-	lock := flock.New(s.path+".lock", flock.SetPermissions(0o600))
+	lock := flock.New(LockName(s.path), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
 	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {

@@ -42,6 +42,7 @@ func (f *File) DebugBeside(path string) (debug *File, end func() error, missing 
 				same = err == nil && hash.Sum32() == sum
 			}
 			if same {
+				other.Path = name
 				return other, file.Close, ""
 			}
 		}
@@ -66,6 +67,7 @@ func (f *File) CodeBeside(path string) (code *File, end func() error) {
 		}
 		other, err := Open(file, size)
 		if err == nil && len(id) > 0 && bytes.Equal(id, other.BuildID()) {
+			other.Path = name
 			return other, file.Close
 		}
 		file.Close()

@@ -95,6 +95,8 @@ type Section struct {
 
 // File is a firmware file while it is read.
 type File struct {
+	Path string // of a file beside another; else empty
+
 	r        io.ReaderAt
 	size     int64
 	machine  uint16

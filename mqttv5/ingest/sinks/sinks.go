@@ -96,6 +96,21 @@ func directory(name string) (dir string, ok bool) {
 	return dir, ok && dir != ""
 }
 
+// Own reports whether a file has a name that a sink of files uses, or will use, in its
+// folder, and in that of its quarantine.
+func Own(name, file string) bool {
+	dir, base := filepath.Dir(file), filepath.Base(file)
+	quarantine, _ := Quarantine(name, NATS{})
+	if !Holds(name, dir) && !Holds(quarantine, dir) {
+		return false
+	}
+	switch base {
+	case "sink", "lock", "accepted-losses", quarantineFolder:
+		return true
+	}
+	return filepath.Ext(base) == ".seg" || filepath.Ext(base) == ".idx"
+}
+
 // Holds reports whether a directory is that of a sink, or would be if it were made.
 func Holds(name, dir string) bool {
 	own, ok := directory(name)

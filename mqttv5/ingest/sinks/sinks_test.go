@@ -58,6 +58,23 @@ func TestSinkOfFilesIsWrittenAndReadByItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// All that is there has a name of the sink's own, and what others keep there has not.
+	dir := strings.TrimPrefix(name, "file:")
+	for _, dir := range []string{dir, filepath.Join(dir, "quarantine")} {
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) < 4 {
+			t.Fatalf("got %v, %v, want a sink", entries, err)
+		}
+		for _, e := range entries {
+			if !sinks.Own(name, filepath.Join(dir, e.Name())) {
+				t.Errorf("%s is not known as the sink's own", e.Name())
+			}
+		}
+		if sinks.Own(name, filepath.Join(dir, "otlp.position")) || sinks.Own(name, filepath.Join(t.TempDir(), "lock")) {
+			t.Error("another file counts as the sink's own")
+		}
+	}
+
 	quarantine, _ := sinks.Quarantine(name, sinks.NATS{})
 	for name, want := range map[string]string{name: "good", quarantine: "bad"} {
 		source, err := sinks.Read(t.Context(), name, sinks.NATS{})

@@ -12,16 +12,18 @@ import (
 type Extractor struct {
 	dir      string
 	force    bool // replace files that hold something else
-	count    int  // publishes so far
-	Withheld int  // payloads not written, since they hold secrets
+	inputs   []files.Input
+	count    int // publishes so far
+	Withheld int // payloads not written, since they hold secrets
 }
 
 // NewExtractor makes the directory, for its owner alone, unless it is there.
-func NewExtractor(dir string, force bool) (*Extractor, error) {
+// None of the inputs is replaced.
+func NewExtractor(dir string, force bool, inputs ...files.Input) (*Extractor, error) {
 	if err := files.MakeDir(dir); err != nil {
 		return nil, err
 	}
-	return &Extractor{dir: dir, force: force}, nil
+	return &Extractor{dir: dir, force: force, inputs: inputs}, nil
 }
 
 var extensions = map[wire.Kind]string{
@@ -49,5 +51,5 @@ func (e *Extractor) Write(m *wire.Message) (name string, err error) {
 		extension = ".bin"
 	}
 	name = filepath.Join(e.dir, fmt.Sprintf("%06d-%v%s", e.count, m.Kind, extension))
-	return name, files.Extract(name, m.Payload, e.force)
+	return name, files.Extract(name, m.Payload, e.force, e.inputs...)
 }

@@ -21,20 +21,6 @@ type refusal struct{ error }
 
 func (refusal) Unwrap() error { return ErrRefused }
 
-// Input is a file that a command reads.
-type Input struct {
-	Flag string // that names it; empty for an argument
-	Name string // empty or "-": none
-}
-
-// Inputs are the files that arguments name.
-func Inputs(names ...string) (in []Input) {
-	for _, name := range names {
-		in = append(in, Input{Name: name})
-	}
-	return in
-}
-
 // Output is a file that a command writes.
 type Output struct {
 	Flag string // that names it, for errors
@@ -53,16 +39,9 @@ func (o *Output) Check(inputs ...Input) error {
 		return nil
 	}
 
-	out, err := os.Stat(o.Name)
-	for _, in := range inputs {
-		if in.Name == "" || in.Name == "-" {
-			continue
-		}
-		if other, e := os.Stat(in.Name); err == nil && e == nil && out.Mode().IsRegular() && os.SameFile(out, other) {
-			return refusal{fmt.Errorf("%s %s is the same file as %s, which is read; nothing was done", o.Flag, o.Name, in)}
-		}
+	if err := o.Apart(inputs...); err != nil {
+		return err
 	}
-
 	target, regular, err := resolve(o.Name)
 	if err != nil || !regular {
 		return o.failure(err)
@@ -77,13 +56,6 @@ func (o *Output) Check(inputs ...Input) error {
 	}
 	f.Abort()
 	return nil
-}
-
-func (in Input) String() string {
-	if in.Flag == "" {
-		return in.Name
-	}
-	return in.Flag + " " + in.Name
 }
 
 // failure names the file in an error of the system.
@@ -193,8 +165,8 @@ func (c *counter) Write(b []byte) (int, error) {
 // Extract writes the payload of somebody else into a folder that others may have
 // put something into: a new file, for its owner alone, and never through a link. A
 // file that holds these bytes already stays; another one is replaced only with
-// force.
-func Extract(name string, b []byte, force bool) error {
+// force, and only if it is none of the inputs.
+func Extract(name string, b []byte, force bool, inputs ...Input) error {
 	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -209,6 +181,10 @@ func Extract(name string, b []byte, force bool) error {
 		}
 		if info.Mode().Perm()&^0o600 == 0 {
 			return nil
+		}
+	default:
+		if err := (&Output{Name: name}).Apart(inputs...); err != nil {
+			return err
 		}
 	}
 	if err := durable.ReplaceFile(name, b, 0o600); err != nil {

@@ -50,7 +50,7 @@ func TestCheckLeavesTheFolderAlone(t *testing.T) {
 		refused bool // with ErrRefused
 		want    string
 	}{
-		{"input", true, true, "--out %s is the same file as --in %i, which is read"},
+		{"input", true, true, "--out %s is the same file as --in %i, which the command uses itself"},
 		{"soft", true, true, "is the same file"},
 		{"hard", true, true, "is the same file"},
 		{"other", false, true, "is not what this command writes; --force replaces it"},
@@ -63,7 +63,7 @@ func TestCheckLeavesTheFolderAlone(t *testing.T) {
 		{".", true, false, "is a directory"},
 	} {
 		o := Output{Flag: "--out", Name: at(c.name), Force: c.force, Mine: mine}
-		err := o.Check(Input{"--in", at("input")}, Input{Name: "-"}, Input{Name: at("absent")})
+		err := o.Check(Input{Flag: "--in", Name: at("input")}, Input{Name: "-"}, Input{Name: at("absent")})
 		want := strings.NewReplacer("%s", at(c.name), "%i", at("input")).Replace(c.want)
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), want) || errors.Is(err, ErrRefused) != c.refused) {
 			t.Errorf("%s: got %v, want %q", c.name, err, want)

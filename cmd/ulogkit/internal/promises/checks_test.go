@@ -3,9 +3,34 @@ package promises
 // checks are the lines that refuse, bound or count.
 var checks = []mutation{
 	{
-		"an output that is an input is refused", "cmd/ulogkit/internal/files/output.go",
-		"out.Mode().IsRegular() && os.SameFile(out, other)", "out.Mode().IsRegular() && other != nil && o.Name == in.Name",
+		"an output that is an input is refused", "cmd/ulogkit/internal/files/input.go",
+		"|| sameRegular(one, other)", "|| a == b && one.Mode().IsRegular()",
 		"TestCheckLeavesTheFolderAlone", "",
+	},
+	{
+		"an output that will be an input is refused", "cmd/ulogkit/internal/files/input.go",
+		"return err != nil && errOther != nil && place(a) == place(b)", "return false",
+		"TestApart", "",
+	},
+	{
+		"an output in a folder that is used is refused", "cmd/ulogkit/internal/files/input.go",
+		"\t\tif same(at, in.Name) {\n", "\t\tif same(filepath.Dir(place(name)), in.Name) {\n",
+		"TestApart", "",
+	},
+	{
+		"standard input is not replaced", "cmd/ulogkit/internal/files/input.go",
+		"sameRegular(stdin, out)", "sameRegular(stdin, out) && out == nil",
+		"TestApartFromStandardInput", "",
+	},
+	{
+		"an extraction replaces no input", "cmd/ulogkit/internal/files/output.go",
+		"(&Output{Name: name}).Apart(inputs...); err != nil", "error(nil); err != nil",
+		"TestExtractReplacesNoInput", "",
+	},
+	{
+		"files of tokens at the default places are inputs", "mqttv5/tokens/file.go",
+		"if beside := libraryPath(); path == \"\" && beside != \"\" {\n\t\tnames = append(names, beside)\n\t}\n", "",
+		"TestFilesAreAllThatAreUsed", "cmd/ulogkit/internal/settings",
 	},
 	{
 		"a file that a command did not write is not replaced", "cmd/ulogkit/internal/files/output.go",

@@ -37,8 +37,9 @@ import (
 // Settings is where the cloud is, who is calling and which device the data
 // comes from.
 type Settings struct {
-	config string      // name of the configuration file
-	wait   *pflag.Flag // --timeout of the connection; other commands have others
+	config string        // name of the configuration file, whether it is there or not
+	roots  []files.Input // certificates that the environment names
+	wait   *pflag.Flag   // --timeout of the connection; other commands have others
 
 	// AllowNoSubscriber is mqttv5.Config's. The command sets it before Client.
 	AllowNoSubscriber bool
@@ -125,13 +126,13 @@ func (s *Settings) Load(flags *pflag.FlagSet, getenv func(string) string, notice
 		name, required = defaultFile(getenv), false
 	}
 
+	s.config, s.roots = name, systemRoots(getenv)
 	if name != "" {
 		var err error
 		file, err = readFile(name, getenv("HOME"))
 		unreadable := (*fs.PathError)(nil)
 		switch {
 		case err == nil:
-			s.config = name
 		case !required && errors.Is(err, fs.ErrNotExist):
 		case !required && errors.As(err, &unreadable):
 			notice(fmt.Errorf("%w; it is left out", err))
@@ -173,18 +174,6 @@ func defaultFile(getenv func(string) string) string {
 		return ""
 	}
 	return filepath.Join(dir, "ulogkit", "config")
-}
-
-// Files returns the files that the settings name.
-func (s *Settings) Files() []files.Input {
-	return []files.Input{
-		{Flag: "--config", Name: s.config},
-		{Flag: "--cert", Name: s.cert},
-		{Flag: "--key", Name: s.key},
-		{Flag: "--ca", Name: s.ca},
-		{Flag: "--store", Name: s.store},
-		{Flag: "--device", Name: s.deviceFile},
-	}
 }
 
 // Client returns the configuration of a client that keeps no tokens.
