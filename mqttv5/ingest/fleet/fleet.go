@@ -3,7 +3,8 @@
 package fleet
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -16,8 +17,8 @@ import (
 
 // Config says where devices and firmware are.
 type Config struct {
-	// Store is the file of session tokens. Default: that of tokens.File, if it
-	// exists.
+	// Store is the file of session tokens. One that does not exist holds none until
+	// it does, which is told. Default: that of tokens.File.
 	Store string
 
 	// NoStore looks into no file of session tokens. Default: false.
@@ -45,9 +46,10 @@ const maxHashes = 1 << 12
 
 // Open reads the tokens and the dictionaries.
 func Open(cfg Config) (*Fleet, error) {
-	if cfg.Store != "" && !cfg.NoStore {
-		if _, err := os.Stat(cfg.Store); err != nil {
-			return nil, fmt.Errorf("session tokens: %w", err)
+	if cfg.Store != "" && !cfg.NoStore && cfg.Logger != nil {
+		if _, err := os.Stat(cfg.Store); errors.Is(err, fs.ErrNotExist) {
+			// A gateway makes it with the first token, and it is looked at again.
+			cfg.Logger.Warn("there is no file of session tokens yet; until there is, no device is known by its token", "file", cfg.Store)
 		}
 	}
 

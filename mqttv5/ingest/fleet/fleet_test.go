@@ -1,10 +1,13 @@
 package fleet
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ulogkit/ulogkit/format"
@@ -124,14 +127,42 @@ func TestOnlyDictionaryIsUsedForEveryLog(t *testing.T) {
 		t.Error("got a dictionary out of none, want nil")
 	}
 
-	for _, cfg := range []Config{{Store: "no-such-file"}, {Dictionaries: "no-such-directory"}} {
-		if _, err := Open(cfg); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%+v: got error %v, want %v", cfg, err, fs.ErrNotExist)
-		}
+	if _, err := Open(Config{Dictionaries: "no-such-directory"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got error %v, want %v", err, fs.ErrNotExist)
 	}
 
 	if _, err := Open(Config{Dictionaries: t.TempDir()}); !errors.Is(err, dict.ErrNoDictionary) {
 		t.Errorf("empty directory: got %v, want %v", err, dict.ErrNoDictionary)
+	}
+}
+
+// A file of tokens that is not there yet is told, and holds them when it comes.
+func TestStoreThatComesLater(t *testing.T) {
+	var told bytes.Buffer
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	f, err := Open(Config{Store: path, Logger: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil || !strings.Contains(told.String(), "no file of session tokens yet") || !strings.Contains(told.String(), path) {
+		t.Fatalf("got %v and %q told, want the file named", err, &told)
+	}
+	d := otlp.Device{CustomerID: "7", ApplicationID: 42, Token: 1}
+	if info, ok := f.Device(d); ok {
+		t.Errorf("got %+v, want none", info)
+	}
+
+	store, err := mqttv5.OpenFileStore(mqttv5.FileStoreConfig{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SetToken(t.Context(), mqttv5.SessionKey{CustomerID: "7", ApplicationID: 42, DeviceSerial: "SN1", GitHash: "a"}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if info, ok := f.Device(d); !ok || info.DeviceSerial != "SN1" {
+		t.Errorf("got %+v, %v, want SN1", info, ok)
+	}
+
+	// What is there and cannot be used is no such file.
+	if _, err := Open(Config{Store: t.TempDir()}); err == nil {
+		t.Error("a folder is taken for a file of tokens")
 	}
 }
 
