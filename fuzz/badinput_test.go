@@ -130,10 +130,16 @@ func sameVerdicts(t *testing.T, got string) {
 func badFiles(t testing.TB) []badFile {
 	t.Helper()
 	var out []badFile
-	for _, typ := range []string{
+	typs := []string{
 		"log", "core_dump", "payload", "crash_catcher", "device_info", "log_config", "chunk", "chunk_ack",
-		"frame_v1", "frame_v3", "memory_region", "string_section", "counted_string", "debug_module",
-	} {
+		"memory_region", "string_section", "counted_string", "debug_module",
+	}
+	for _, v := range versions {
+		if !slices.Contains(typs, v.frame.ID) {
+			typs = append(typs, v.frame.ID)
+		}
+	}
+	for _, typ := range typs {
 		out = append(out, badAnyType(typ)...)
 	}
 	out = append(out, badLogs(t)...)
@@ -148,15 +154,18 @@ func badFiles(t testing.TB) []badFile {
 // badAnyType is what every type gets: nothing, all 00 and all FF.
 func badAnyType(typ string) []badFile {
 	zeros, ones := bytes.Repeat([]byte{0}, 300), bytes.Repeat([]byte{0xff}, 300)
-	want := map[string][3]string{
+	want, ok := map[string][3]string{
 		"log": {"short", "version", "version"}, "core_dump": {"short", "value", "value"},
 		"payload": {"short", "trailing", "value"}, "crash_catcher": {"short", "value", "value"},
 		"device_info": {"short", "ok", "short"}, "log_config": {"short", "ok", "value"},
 		"chunk": {"short", "value", "ok"}, "chunk_ack": {"short", "ok", "ok"},
-		"frame_v1": {"short", "value", "value"}, "frame_v3": {"short", "value", "value"},
 		"memory_region": {"short", "ok", "ok"}, "string_section": {"short", "ok", "value"},
 		"counted_string": {"short", "ok", "value"}, "debug_module": {"short", "ok", "ok"},
 	}[typ]
+	if !ok {
+		want = [3]string{"short", "value", "value"} // a frame, whose length is neither 0 nor all ones
+	}
+
 	return []badFile{
 		{typ, "empty.bin", nil, want[0]},
 		{typ, "zeros-300.bin", zeros, want[1]},
@@ -205,6 +214,9 @@ func badLogs(t testing.TB) []badFile {
 			&format.Record{FmtAddr: 0x8010, Level: format.LevelError})
 		good[version] = b
 		v := fmt.Sprintf("v%d", version)
+		lenData, sum := offsetOf(t, of.header, "len_data"), offsetOf(t, of.header, "checksum")
+		lenPayload := head + offsetOf(t, of.frameHeader(), "len_payload")
+
 		for _, n := range []int{1, head - 1, head, head + 1, len(b) - 1} {
 			add(fmt.Sprintf("truncated-%s-%03d", v, n), b[:n], "short")
 		}
@@ -217,29 +229,28 @@ func badLogs(t testing.TB) []badFile {
 			if n == uint64(len(b)-head-1) && of.log.Seq[1].Trailing {
 				want = "trailing" // a cut frame that nothing follows may be a trailer
 			}
-			add("len_data-"+v+"-"+name, set(b, head-4, 2, n), want)
+			add("len_data-"+v+"-"+name, set(b, lenData, 2, n), want)
 		}
 
-		add("len_data-"+v+"-0-resealed", set(set(b, head-4, 2, 0), head-2, 2, 0), "trailing")
-		lenPayload := int(binary.LittleEndian.Uint16(b[head:]))
-		for name, n := range lengths(lenPayload, 2) {
+		add("len_data-"+v+"-0-resealed", set(set(b, lenData, 2, 0), sum, 2, 0), "trailing")
+		for name, n := range lengths(int(binary.LittleEndian.Uint16(b[lenPayload:])), 2) {
 			want := map[string]string{"0": "value", "1": "value", "one-less": "short", "one-more": "trailing", "max": "value", "max-less-one": "value"}[name]
-			add("len_payload-"+v+"-"+name, reseal(t, set(b, head, 2, n)), want)
+			add("len_payload-"+v+"-"+name, reseal(t, set(b, lenPayload, 2, n)), want)
 		}
 
 		least := uint64(format.PayloadHeaderSize)
-		add("len_payload-"+v+"-below-min", reseal(t, set(b, head, 2, least-1)), "value")
-		add("len_payload-"+v+"-min", reseal(t, set(b, head, 2, least)), "short")
-		most := of.frameHeader().Seq[0].Value().Hi.Uint64()
-		add("len_payload-"+v+"-largest-allowed", reseal(t, set(b, head, 2, most)), "short")
-		add("len_payload-"+v+"-above-allowed", reseal(t, set(b, head, 2, most+1)), "value")
-		add("checksum-"+v+"-low-byte", set(b, head-2, 1, uint64(b[head-2]^1)), "checksum")
-		add("checksum-"+v+"-high-byte", set(b, head-1, 1, 1), "checksum")
+		add("len_payload-"+v+"-below-min", reseal(t, set(b, lenPayload, 2, least-1)), "value")
+		add("len_payload-"+v+"-min", reseal(t, set(b, lenPayload, 2, least)), "short")
+		most := of.frameHeader().Lookup("len_payload").Value().Hi.Uint64()
+		add("len_payload-"+v+"-largest-allowed", reseal(t, set(b, lenPayload, 2, most)), "short")
+		add("len_payload-"+v+"-above-allowed", reseal(t, set(b, lenPayload, 2, most+1)), "value")
+		add("checksum-"+v+"-low-byte", set(b, sum, 1, uint64(b[sum]^1)), "checksum")
+		add("checksum-"+v+"-high-byte", set(b, sum+1, 1, 1), "checksum")
 		add("checksum-"+v+"-data-bit", set(b, len(b)-1, 1, uint64(b[len(b)-1]^0x10)), "checksum")
 		add("glued-"+v+"-twice", slices.Concat(b, b), "trailing")
 		add("junk-"+v+"-after", append(bytes.Clone(b), 0), "trailing")
 		add("junk-"+v+"-before", append([]byte{0}, b...), "version")
-		add("endianness-"+v+"-len_data", reseal(t, set(b, head-4, 2, uint64(b[head-4])<<8|uint64(b[head-3]))), "short")
+		add("endianness-"+v+"-len_data", reseal(t, set(b, lenData, 2, uint64(b[lenData])<<8|uint64(b[lenData+1]))), "short")
 		long := buildLog(t, version, &format.Record{Args: []format.Arg{format.ArgString(strings.Repeat("x", 65000))}})
 		add("string-"+v+"-64KiB", long, "ok")
 		add("string-"+v+"-64KiB-truncated", long[:len(long)-1], "short")

@@ -287,17 +287,21 @@ func madeSeeds(t testing.TB) map[string][][]byte {
 			Level: format.LevelMetric, Module: 31, FmtAddr: 0x8000, TickDelta: 100, Sequence: 9,
 			Args: []format.Arg{format.ArgString("a"), format.ArgDouble(0.5), format.ArgDropped()},
 		}, &format.Record{})
-		out["log"] = append(out["log"], b, buildLog(t, v.number))
-		out[v.log.ID] = append(out[v.log.ID], b, buildLog(t, v.number))
-		out[v.header.ID] = append(out[v.header.ID], b[:v.header.Size])
+		empty := buildLog(t, v.number)
+		out["log"] = append(out["log"], b, empty)
+		out[v.log.ID] = append(out[v.log.ID], b, empty)
+		out[v.header.ID] = append(out[v.header.ID], b[:v.header.Size], empty)
+
 		l, _, err := format.ParseLog(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		frame := l.Data()[:len(l.Data())-v.frameHeader().Size-format.PayloadHeaderSize]
+		end := len(l.Data()) - v.frameHeader().Size - format.PayloadHeaderSize
 		out[v.frames.ID] = append(out[v.frames.ID], nil, l.Data())
-		out[v.frame.ID] = append(out[v.frame.ID], frame)
-		out[v.frameHeader().ID] = append(out[v.frameHeader().ID], frame[:v.frameHeader().Size])
+		for _, frame := range [][]byte{l.Data()[:end], l.Data()[end:]} {
+			out[v.frame.ID] = append(out[v.frame.ID], frame)
+			out[v.frameHeader().ID] = append(out[v.frameHeader().ID], frame[:v.frameHeader().Size])
+		}
 	}
 
 	return out

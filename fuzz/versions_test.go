@@ -36,6 +36,19 @@ func versionNumbers() (out []uint8) {
 // frameHeader is the type of the header of the version's frames.
 func (v headerVersion) frameHeader() *spec.Type { return v.frame.Seq[0].Type.User }
 
+// offsetOf returns where a field lies in a type that consists of integers.
+func offsetOf(t testing.TB, typ *spec.Type, id string) (at int) {
+	t.Helper()
+	for _, a := range typ.Seq {
+		if a.ID == id {
+			return at
+		}
+		at += a.Type.Width
+	}
+	t.Fatalf("%s has no field %s", typ.ID, id)
+	return 0
+}
+
 // withData returns a log of the version whose data are any bytes, sealed.
 func (v headerVersion) withData(t interface{ Fatal(...any) }, data []byte) []byte {
 	builder, err := format.NewLogBuilder(v.number)

@@ -5,11 +5,11 @@
 #     versions have too keep their id and type; they may lie anywhere, or be
 #     missing. If its frames differ, add frame_header_vN, frame_vN and frames_vN.
 #  2. In type log add N to any-of and to cases.
-#  3. make generate, and in fuzz go test -run TestSeeds -update: gen writes the
-#     layout, and format, its decoder and its builder go by that. No Go code
-#     changes.
+#  3. make generate, and in fuzz go test -run 'TestSeeds|TestBadInput' -update: gen
+#     writes the layout, and format, its decoder and its builder go by that. No Go
+#     code changes.
 #  4. Add logs of a real agent to format/testdata and name the source of each new
-#     fact in README.md.
+#     fact in README.md, and there what of it is read by hand.
 meta:
   id: ulogger
   title: uLogger binary logs and crash dumps
