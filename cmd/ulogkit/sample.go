@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +19,13 @@ func newSample() *cobra.Command {
 	var seed uint64
 	var lowest string
 	out := files.Output{Flag: "--output", Mine: sample.Mine}
+	var versions []string
+	for _, v := range sample.Versions() {
+		versions = append(versions, strconv.Itoa(int(v)))
+	}
+
 	cmd := &cobra.Command{
-		Use:   "sample [--version 1|3|4] [--frames N] [--seed S] [--level L] -o FILE",
+		Use:   "sample [--version " + strings.Join(versions, "|") + "] [--frames N] [--seed S] [--level L] -o FILE",
 		Short: "Write a valid log for tests and load",
 		Long: `sample writes the log of a simulated device: a boot banner, measurements, trouble
 and metrics, with every type of argument. The same flags give the same bytes.
@@ -47,7 +53,7 @@ the time, of a device that booted on 2024-11-28.`,
 			return out.Write(b, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().Uint8Var(&version, "version", 3, "header `version`: 1, 3 or 4")
+	cmd.Flags().Uint8Var(&version, "version", 3, "header `version`: "+strings.Join(versions, ", "))
 	cmd.Flags().UintVar(&frames, "frames", 20, "number of frames")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "another `seed` gives another device")
 	cmd.Flags().StringVar(&lowest, "level", "debug", "lowest `level` to record: debug, info, warning, error, critical or metric")

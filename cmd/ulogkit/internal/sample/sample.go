@@ -10,6 +10,7 @@ package sample
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/ulogkit/ulogkit/format"
@@ -36,6 +37,16 @@ type Device struct {
 	celsius    float64
 	millivolts int32
 	records    uint32
+}
+
+// Versions are the header versions that a device can write, in rising order.
+func Versions() (out []uint8) {
+	for version := range math.MaxUint8 + 1 {
+		if _, err := format.NewLogBuilder(uint8(version)); err == nil {
+			out = append(out, uint8(version))
+		}
+	}
+	return out
 }
 
 // NewDevice boots a device whose agent writes logs with the header version.

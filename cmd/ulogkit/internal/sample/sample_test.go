@@ -42,7 +42,7 @@ func records(t *testing.T, log []byte, visit func(format.Frame, format.Payload))
 }
 
 func TestLogIsTheSameForTheSameSeed(t *testing.T) {
-	for _, version := range []uint8{1, 3} {
+	for _, version := range Versions() {
 		one, two, other := mustDevice(t, version, 7), mustDevice(t, version, 7), mustDevice(t, version, 8)
 		for range 3 {
 			a, err := one.Log(50, format.LevelDebug)
@@ -65,7 +65,7 @@ func TestLogIsTheSameForTheSameSeed(t *testing.T) {
 }
 
 func TestLogHoldsWhatRealOnesHold(t *testing.T) {
-	for _, version := range []uint8{1, 3} {
+	for _, version := range Versions() {
 		d := mustDevice(t, version, 1)
 		log, err := d.Log(500, format.LevelDebug)
 		if err != nil {
