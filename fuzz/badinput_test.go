@@ -139,6 +139,7 @@ func badFiles(t testing.TB) []badFile {
 			typs = append(typs, v.frame.ID)
 		}
 	}
+
 	for _, typ := range typs {
 		out = append(out, badAnyType(typ)...)
 	}

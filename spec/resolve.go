@@ -68,19 +68,16 @@ func (c *checker) expr(sc *scope, e Expr) ValueType {
 		e.val = c.enumLit(sc, e)
 	case *FieldRef:
 		e.val = c.fieldRef(sc, e)
-
 	case *Self:
 		if sc.self == nil {
 			return c.fail(sc, e, "_ has no meaning here; it is the value in valid: expr and the last element in repeat-until")
 		}
 		e.val = *sc.self
-
 	case *Index:
 		if sc.attr == nil || sc.attr.Repeat == RepeatNone {
 			return c.fail(sc, e, "_index has a meaning only in a field with repeat:")
 		}
 		e.val = streamSpan.value(nil)
-
 	case *StreamProp:
 		if e.X != nil {
 			c.typed(sc, e.X, StructValue)
@@ -89,7 +86,6 @@ func (c *checker) expr(sc *scope, e Expr) ValueType {
 		if e.Prop == PropEOF {
 			e.val = ValueType{Kind: BoolValue}
 		}
-
 	case *Elem:
 		e.val = c.elem(sc, e)
 	case *Unary:

@@ -104,7 +104,6 @@ func (m *Message) Trouble() string {
 			return "part of the stream was not captured: capture with a larger buffer"
 		}
 		return count(m.Lost) + " were not captured: capture with a larger buffer and the full packet length"
-
 	case KindResync:
 		return count(m.Lost) + " passed over up to the next MQTT packet"
 	case KindOversize:
@@ -113,7 +112,6 @@ func (m *Message) Trouble() string {
 		return "cut: " + strconv.Itoa(m.Captured) + " of " + count(int64(m.PayloadSize)) + " captured"
 	case KindUnread:
 		return count(m.Lost) + " were not read: " + m.Remark
-
 	case KindMalformed:
 		if m.Err != nil {
 			return "not MQTT as the specification has it: " + m.Err.Error()

@@ -37,7 +37,6 @@ func (m *MQTT) decodeBody(c *cursor) {
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketConnack))
 		}
-
 	case PacketPublish:
 		m.decodePublish(c)
 	case PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp:
@@ -49,21 +48,18 @@ func (m *MQTT) decodeBody(c *cursor) {
 			m.Properties = c.properties(propertiesOf(m.Type))
 		}
 		m.Filters = c.filters(m.Type, m.v5())
-
 	case PacketSuback:
 		m.PacketID = c.packetID()
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketSuback))
 		}
 		m.ReasonCodes = c.reasonCodes(m.v5())
-
 	case PacketUnsuback:
 		m.PacketID = c.packetID()
 		if m.v5() {
 			m.Properties = c.properties(propertiesOf(PacketUnsuback))
 			m.ReasonCodes = c.reasonCodes(true)
 		}
-
 	case PacketPingreq, PacketPingresp:
 		// Nothing but the fixed header.
 	case PacketDisconnect:
@@ -73,7 +69,6 @@ func (m *MQTT) decodeBody(c *cursor) {
 			c.fail(fieldType.value)
 		}
 		m.decodeReason(c)
-
 	default:
 		c.fail(fieldType.value)
 	}

@@ -102,7 +102,6 @@ func (m *MQTT) appendBody(dst []byte) ([]byte, error) {
 			dst = binary.BigEndian.AppendUint16(dst, m.PacketID)
 		}
 		return m.appendProperties(dst, m.Properties), nil
-
 	case PacketPuback, PacketPubrec, PacketPubrel, PacketPubcomp:
 		dst = binary.BigEndian.AppendUint16(dst, m.PacketID)
 		return m.appendReason(dst), nil
@@ -116,7 +115,6 @@ func (m *MQTT) appendBody(dst []byte) ([]byte, error) {
 			return dst, nil
 		}
 		return append(dst, m.ReasonCodes...), nil
-
 	case PacketDisconnect, PacketAuth:
 		return m.appendReason(dst), nil
 	}

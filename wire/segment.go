@@ -144,19 +144,16 @@ func (d *dissection) link(link uint16, b []byte) verdict {
 		// The address family before the packet is in either byte order and
 		// differs from system to system; the packet says the same.
 		return d.ip(skip(b, 4))
-
 	case linkLinuxSLL:
 		if len(b) < 16 {
 			return isBad
 		}
 		return d.ether(binary.BigEndian.Uint16(b[14:]), b[16:])
-
 	case linkLinuxSLL2:
 		if len(b) < 20 {
 			return isBad
 		}
 		return d.ether(binary.BigEndian.Uint16(b), b[20:])
-
 	case linkPPP, linkPPPSerial:
 		return d.ppp(b)
 	case linkPPPEther:
@@ -166,7 +163,6 @@ func (d *dissection) link(link uint16, b []byte) verdict {
 			return isBad
 		}
 		return d.ether(binary.BigEndian.Uint16(b[2:]), b[4:])
-
 	case linkWifi:
 		return d.wifi(b)
 	case linkRadiotap:
@@ -174,13 +170,11 @@ func (d *dissection) link(link uint16, b []byte) verdict {
 			return isBad
 		}
 		return d.wifi(skip(b, int(binary.LittleEndian.Uint16(b[2:]))))
-
 	case linkPFLog:
 		if len(b) == 0 {
 			return isBad
 		}
 		return d.ip(skip(b, (int(b[0])+3)&^3))
-
 	case linkPktap:
 		if d.nested++; len(b) < 12 || d.nested > maxNested {
 			return isBad
@@ -190,7 +184,6 @@ func (d *dissection) link(link uint16, b []byte) verdict {
 			return isBad
 		}
 		return d.link(uint16(inner), b[head:])
-
 	case linkRaw, linkRawBSD, linkRawOpen, linkIPv4, linkIPv6:
 		return d.ip(b)
 	}

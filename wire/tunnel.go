@@ -70,7 +70,6 @@ func (d *dissection) wifi(b []byte) verdict {
 	if several || b[1]&protected != 0 {
 		return isTunnel
 	}
-
 	return d.snap(skip(b, head))
 }
 

@@ -111,7 +111,6 @@ func (p *source) check(set *token.FileSet, done map[string]*types.Package, t tar
 	if own {
 		return checked, errors.Join(failed...)
 	}
-
 	return checked, nil
 }
 

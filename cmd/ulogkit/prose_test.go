@@ -82,10 +82,20 @@ func longestSteps(set *token.FileSet, body ast.Node) int {
 			longest = max(longest, set.Position(list[len(list)-1].End()).Line-set.Position(list[0].Pos()).Line+1)
 		}
 	}
+
+	cases := map[ast.Node]bool{} // blocks that are none of steps
 	ast.Inspect(body, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.SwitchStmt:
+			cases[n.Body] = true
+		case *ast.TypeSwitchStmt:
+			cases[n.Body] = true
+		case *ast.SelectStmt:
+			cases[n.Body] = true
 		case *ast.BlockStmt:
-			measure(n.List)
+			if !cases[n] {
+				measure(n.List)
+			}
 		case *ast.CaseClause:
 			measure(n.Body)
 		case *ast.CommClause:
@@ -93,5 +103,6 @@ func longestSteps(set *token.FileSet, body ast.Node) int {
 		}
 		return true
 	})
+
 	return longest
 }

@@ -85,7 +85,6 @@ func exitCode(err error, started bool) int {
 	if !started {
 		return exitUsage
 	}
-
 	return exitData
 }
 
@@ -172,11 +171,9 @@ func meantFlag(cmd *cobra.Command, err error) error {
 			have = append(have, other.Name())
 		}
 	}
-
 	if len(have) > 0 {
 		return fmt.Errorf("%w; it is a flag of %s", err, strings.Join(have, ", "))
 	}
-
 	return err
 }
 

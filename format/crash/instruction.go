@@ -52,7 +52,6 @@ func (fw *Firmware) decode(pc uint32) instruction {
 		i := memoryAccess(h>>9&7 >= 3, size, low)
 		i.indexed, i.index = true, uint64(h>>6&7)
 		return i
-
 	case h&0xe000 == 0x6000: // LDR, STR, LDRB, STRB (immediate)
 		size := [2]int{4, 1}[h>>12&1]
 		return memoryAccess(h>>11&1 == 1, size, low).at(h >> 6 & 31 * uint32(size))

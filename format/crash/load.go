@@ -87,7 +87,6 @@ func LoadEach(paths []string, read func(path string)) ([]*Firmware, error) {
 // loadFolder reads all firmware files below a folder.
 func loadFolder(path string, read func(string)) (all []*Firmware, err error) {
 	listed := 0
-
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
@@ -104,6 +103,7 @@ func loadFolder(path string, read func(string)) (all []*Firmware, err error) {
 		}
 		return nil
 	})
+
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("%s: no firmware's ELF file in this folder", path)
 	}

@@ -99,28 +99,30 @@ func (r *Report) merge(next *Report) {
 	r.Logs += next.Logs
 	r.Records += next.Records
 	r.Shown += next.Shown
+
 	r.LostFrames += next.LostFrames
+	r.LostBetween += next.LostBetween
 	r.Gaps = append(r.Gaps, next.Gaps[:min(len(next.Gaps), maxListed-len(r.Gaps))]...)
 	r.DamagedBytes += next.DamagedBytes
 	r.Damages = append(r.Damages, next.Damages[:min(len(next.Damages), maxListed-len(r.Damages))]...)
 	r.DamagedCount += next.DamagedCount
 	r.Unreadable += next.Unreadable
+
 	r.DroppedStrings += next.DroppedStrings
 	r.NotRecorded += next.NotRecorded
+	r.Unknown += next.Unknown
+	r.Misfits += next.Misfits
+	r.Uncertain += next.Uncertain
 
 	r.Held += next.Held
 	r.Changes = append(r.Changes, next.Changes[:min(len(next.Changes), maxListed-len(r.Changes))]...)
 	r.Restarts += next.Restarts
-	r.clockRestarts += next.clockRestarts
 	r.Repeated += next.Repeated
 	r.Discords += next.Discords
-	r.LostBetween += next.LostBetween
 	r.timings = append(r.timings, next.timings[:min(len(next.timings), maxListed-len(r.timings))]...)
+	r.clockRestarts += next.clockRestarts
 	r.NoTime += next.NoTime
 	r.Overlaid += next.Overlaid
-	r.Unknown += next.Unknown
-	r.Misfits += next.Misfits
-	r.Uncertain += next.Uncertain
 }
 
 // Write writes the report for people, a line each that begins with the name of

@@ -162,14 +162,13 @@ func (in *row) appendPayload(dst []byte) ([]byte, error) {
 			r.Level = format.Level(i)
 		}
 	}
-
 	if r.Level == 8 {
 		return dst, fmt.Errorf("%w: level %.20q", errNoRow, in.Level)
 	}
+
 	if len(in.Args) > maxRecorded {
 		return dst, fmt.Errorf("%w: %d arguments", errNoRow, len(in.Args))
 	}
-
 	for i := range in.Args {
 		a, err := in.Args[i].arg()
 		if err != nil {
@@ -205,7 +204,6 @@ func (in *rowArg) arg() (format.Arg, error) {
 			return format.ArgPointer(uint32(x)), err
 		}
 		return format.ArgU32(uint32(x)), err
-
 	case "u64":
 		x, err := strconv.ParseUint(value, 10, 64)
 		return format.ArgU64(x), err
@@ -219,7 +217,6 @@ func (in *rowArg) arg() (format.Arg, error) {
 		}
 		x, err := strconv.ParseFloat(value, 64)
 		return format.ArgDouble(x), err
-
 	case "string":
 		if in.Hex != nil {
 			b, err := hex.DecodeString(*in.Hex)

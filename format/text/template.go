@@ -147,13 +147,11 @@ func parseConversion(s string) (c conversion, n int) {
 			if c.prec == notGiven {
 				c.prec = 0
 			}
-
 		case 'h', 'l', 'q', 'j', 'z', 't', 'L':
 			var l length
 			if l, i = parseLength(s, i); l > c.length {
 				c.length = l
 			}
-
 		default:
 			c.verb = b
 			if !c.classify() {

@@ -156,8 +156,8 @@ func (c *Cloud) open() (err error) {
 			return err
 		}
 	}
-
 	c.inbox = newInbox(received, c.cfg.KeepBytes)
+
 	ca, err := newAuthority()
 	if err != nil {
 		return err
@@ -166,7 +166,6 @@ func (c *Cloud) open() (err error) {
 	if err != nil {
 		return err
 	}
-
 	c.files = filesIn(certs)
 	if err := c.files.write(ca); err != nil {
 		return err
@@ -181,11 +180,9 @@ func (c *Cloud) open() (err error) {
 			return err
 		}
 	}
-
 	if c.broker, err = newBroker(c, c.listener, serverTLS); err != nil {
 		return err
 	}
-
 	return c.broker.Serve() // the first client may come before it returns
 }
 

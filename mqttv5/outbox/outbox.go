@@ -143,11 +143,11 @@ func Open(cfg Config) (*Outbox, error) {
 	if err := durable.CheckSubfolder(cfg.Dir, intakeFolder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, o.failed("open", err)
 	}
+
 	lock := lockName(cfg.Dir)
 	if err := durable.CheckLock(lock); err != nil {
 		return nil, o.failed("open", err)
 	}
-
 	o.lock = flock.New(lock, flock.SetPermissions(0o600))
 	if ok, err := o.lock.TryLock(); err != nil || !ok {
 		if err == nil {

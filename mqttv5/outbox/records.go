@@ -266,7 +266,6 @@ func (o *Outbox) alter(what, id string, claim func(seq uint64) (x *change, concl
 	if err := <-done; err != nil {
 		return o.failed(what+" record "+id+" of", err)
 	}
-
 	return nil
 }
 

@@ -52,14 +52,12 @@ func readForm(c *Cursor, form uint64, implicit int64, version uint16, depth int)
 		c.Take(int64(c.U16()))
 	case formBlock4:
 		c.Take(int64(c.U32()))
-
 	case formIndirect:
 		if depth > 0 {
 			c.Bad = true
 			return v
 		}
 		return readForm(c, c.Uleb(), 0, version, depth+1)
-
 	default:
 		c.Bad = true
 	}

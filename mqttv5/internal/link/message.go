@@ -66,11 +66,11 @@ func (m *Message) appendTo(dst []byte, id uint16) []byte {
 	dst = binary.AppendUvarint(dst, uint64(2+len(m.Topic)+2+varintLen(props)+props+len(m.Payload)))
 	dst = appendField(dst, m.Topic)
 	dst = binary.BigEndian.AppendUint16(dst, id)
+
 	dst = binary.AppendUvarint(dst, uint64(props))
 	if m.Expiry > 0 {
 		dst = binary.BigEndian.AppendUint32(append(dst, propExpiry), m.Expiry)
 	}
-
 	if m.ContentType != "" {
 		dst = appendField(append(dst, propContentType), m.ContentType)
 	}

@@ -68,10 +68,10 @@ func RecognizeFile(name string) (is, takes string) {
 		is = folder(name)
 		return is, takers[is]
 	}
-
 	if !info.Mode().IsRegular() {
 		return "", ""
 	}
+
 	f, err := os.Open(name)
 	if err != nil {
 		return "", ""
@@ -81,7 +81,6 @@ func RecognizeFile(name string) (is, takes string) {
 	if err != nil {
 		return "", ""
 	}
-
 	return Recognize(b)
 }
 

@@ -39,13 +39,12 @@ func Read[S telemetry.Sample](text []byte) (batches [][]telemetry.Device[S], par
 		if err != nil {
 			continue
 		}
-
 		cut.add(number, lost)
+
 		if b.size > 0 && b.size+len(line) > maxBatch {
 			batches = append(batches, b.devices)
 			b = &batch[S]{at: map[key]int{}}
 		}
-
 		b.size += len(line)
 		for _, d := range devices {
 			b.add(d)
@@ -141,7 +140,6 @@ func readLine[S telemetry.Sample](line []byte) (devices []telemetry.Device[S], p
 	if err != nil {
 		return nil, nil, err
 	}
-
 	switch d := any(&devices).(type) {
 	case *[]telemetry.Device[telemetry.Metric]:
 		*d = report.Metrics
@@ -153,7 +151,6 @@ func readLine[S telemetry.Sample](line []byte) (devices []telemetry.Device[S], p
 	if _, err := telemetry.EncodeBatch(devices); err != nil {
 		return nil, nil, err
 	}
-
 	return devices, lost(kind, members), nil
 }
 
