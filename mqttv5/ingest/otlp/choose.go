@@ -16,13 +16,6 @@ const maxDevices = 1 << 16
 // Choice is a log's dictionary, nil if none is known, and how sure it is.
 type Choice = choose.Choice
 
-// BestOf returns a function for Config.Dictionary that chooses as ChooseFrom does. It
-// is not safe for concurrent use.
-func BestOf(dicts []Dictionary) func(Device, format.Log) Dictionary {
-	best := ChooseFrom(dicts)
-	return func(d Device, l format.Log) Dictionary { return best(d, l).Dictionary }
-}
-
 // ChooseFrom returns a function for Config.Choose that chooses by the records
 // themselves, as "ulogkit decode" does: the dictionary that a log says least
 // against, of several that of the device's log before, or none if none fits. It is

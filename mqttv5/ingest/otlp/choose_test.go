@@ -41,7 +41,7 @@ func lastLine(t rapid.TB, dicts []Dictionary, log []byte) string {
 
 // exported returns the text of a log's last record as an exporter sends it, or "".
 func exported(dicts []Dictionary, l format.Log) string {
-	d := BestOf(dicts)(Device{}, l)
+	d := ChooseFrom(dicts)(Device{}, l).Dictionary
 	if d == nil {
 		return ""
 	}
@@ -120,7 +120,7 @@ func TestExportAgreesWithDecode(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		chosen, decoded := BestOf(dicts)(Device{}, l), lastLine(rt, dicts, payload)
+		chosen, decoded := ChooseFrom(dicts)(Device{}, l).Dictionary, lastLine(rt, dicts, payload)
 		if (chosen == nil) != (decoded == "") {
 			rt.Fatalf("got %v chosen by export and %q written by decode, want both or neither", chosen, decoded)
 		}

@@ -107,16 +107,13 @@ func (t *texts) init(cfg *Config, stats *Stats) {
 
 // choose returns the dictionary of a log, or nil, and counts what it is unsure of.
 func (t *texts) choose(d Device, l format.Log) Dictionary {
-	switch {
-	case t.cfg.Choose != nil:
-		choice := t.cfg.Choose(d, l)
-		t.stats.Ambiguous += int(choice.Ambiguous)
-		t.ties.tell(choice, t.cfg.Logger)
-		return choice.Dictionary
-	case t.cfg.Dictionary != nil:
-		return t.cfg.Dictionary(d, l)
+	if t.cfg.Choose == nil {
+		return nil
 	}
-	return nil
+	choice := t.cfg.Choose(d, l)
+	t.stats.Ambiguous += int(choice.Ambiguous)
+	t.ties.tell(choice, t.cfg.Logger)
+	return choice.Dictionary
 }
 
 // of returns the format strings of the firmware that a log is of.

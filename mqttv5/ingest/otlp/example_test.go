@@ -64,7 +64,7 @@ func example() error {
 	}
 	exporter, err := otlp.New(otlp.Config{
 		URL: receiver.URL, Source: sink, PositionFile: filepath.Join(dir, "position"),
-		Dictionary: otlp.BestOf([]otlp.Dictionary{firmware}),
+		Choose: otlp.ChooseFrom([]otlp.Dictionary{firmware}),
 	})
 	if err != nil {
 		return err

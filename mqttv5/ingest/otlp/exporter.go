@@ -49,12 +49,8 @@ type Config struct {
 	// Default: none are known.
 	Device func(Device) (device.Info, bool)
 
-	// Dictionary returns what the firmware says that a log is of, or nil; BestOf
-	// makes one. Default: nil.
-	Dictionary func(Device, format.Log) Dictionary
-
-	// Choose does what Dictionary does, and says how sure the choice is; ChooseFrom
-	// makes one. Default: Dictionary is asked.
+	// Choose returns the dictionary of the firmware that a log is of, and how sure
+	// that is; ChooseFrom makes one. Default: none has one.
 	Choose func(Device, format.Log) Choice
 
 	// BatchRecords is the number of log records or data points from which a request

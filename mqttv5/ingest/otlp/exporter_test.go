@@ -46,11 +46,11 @@ func TestRecordsBecomeLogRecordsAndMetrics(t *testing.T) {
 			info := mqttv5.DeviceInfo{ApplicationID: 42, DeviceSerial: "SN1", DeviceType: "lamp", GitVersion: "v1", GitHash: "abcdef0"}
 			return info, d == Device{CustomerID: "7", GroupID: "G", ApplicationID: 42, Token: 77}
 		},
-		Dictionary: func(d2 Device, _ format.Log) Dictionary {
+		Choose: func(d2 Device, _ format.Log) Choice {
 			if d2.Info.GitHash != "abcdef0" {
-				return nil
+				return Choice{}
 			}
-			return d
+			return Choice{Dictionary: d}
 		},
 	})
 	if err := e.Drain(t.Context()); err != nil {
@@ -354,7 +354,7 @@ func TestRunFollowsTheSource(t *testing.T) {
 	}
 }
 
-func TestBestOfChoosesTheBuildThatFits(t *testing.T) {
+func TestChooseFromTakesTheOneThatFits(t *testing.T) {
 	var dicts []Dictionary
 	for _, texts := range []map[uint32]string{
 		{0x1000: "%s", 0x2000: "%s"}, {0x1000: "%d", 0x2000: "%s"}, {0x1000: "%d", 0x2000: "%u"}, {0x1000: "%i", 0x2000: "%x"},
@@ -366,7 +366,7 @@ func TestBestOfChoosesTheBuildThatFits(t *testing.T) {
 		dicts = append(dicts, d)
 	}
 
-	choose := BestOf(dicts)
+	choose := ChooseFrom(dicts)
 	for _, c := range []struct {
 		args []format.Arg // at 0x1000, at 0x2000
 		want Dictionary
@@ -381,7 +381,7 @@ func TestBestOfChoosesTheBuildThatFits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := choose(Device{}, l); got != c.want {
+		if got := choose(Device{}, l).Dictionary; got != c.want {
 			t.Errorf("%v: dictionary %v, want %v", c.args, got, c.want)
 		}
 	}
