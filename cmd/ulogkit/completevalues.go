@@ -11,6 +11,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 )
 
 // The ends of the names of files of a kind. Shells that can show others as well.
@@ -57,8 +58,10 @@ func valuesOf(cmd *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
 		return words("auto\tabove 1,024 bytes", "always", "never")
 	case "serial":
 		return serials
-	case "epoch", "received", "time":
+	case "epoch", "time":
 		return words("now")
+	case "received":
+		return words("now", "mtime\tthe file's own", "name\tone in its name")
 	case "sink", "from":
 		return sinkNames
 	case "store":
@@ -148,9 +151,9 @@ func levels(list, text bool) cobra.CompletionFunc {
 
 // sinkNames completes how the name of a sink begins; the rest of file: is a folder.
 func sinkNames(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	dir, isFile := strings.CutPrefix(begun, "file:")
+	dir, isFile := strings.CutPrefix(begun, sinks.FilePrefix)
 	if !isFile {
-		return []string{"file:\ta folder", "nats://\tNATS JetStream"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		return []string{sinks.FilePrefix + "\ta folder", "nats://\tNATS JetStream"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}
 	parent := dir[:strings.LastIndexByte(dir, '/')+1]
 	entries, err := os.ReadDir(parent + ".")
@@ -160,7 +163,7 @@ func sinkNames(_ *cobra.Command, _ []string, begun string) ([]string, cobra.Shel
 	var offered []string
 	for _, e := range entries {
 		if e.IsDir() {
-			offered = append(offered, "file:"+parent+e.Name())
+			offered = append(offered, sinks.FilePrefix+parent+e.Name())
 		}
 	}
 	return offered, cobra.ShellCompDirectiveNoFileComp

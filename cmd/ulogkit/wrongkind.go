@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/mqttv5/ingest/sinks"
 )
 
 // takenByCommands are the kinds of files that commands take as arguments.
@@ -70,12 +71,17 @@ func hintKinds(cmd *cobra.Command, failed error) (hints []string) {
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		kinds, known := takenByFlags[f.Name]
-		if (f.Name == "from" || f.Name == "sink") && !strings.HasPrefix(f.Value.String(), "file:") {
-			kinds = nil // a folder alone is none
+		if !known {
+			return
 		}
-		if known {
-			check(kinds, filesIn(f))
+		names := filesIn(f)
+		if f.Name == "from" || f.Name == "sink" {
+			var named bool
+			if names[0], named = strings.CutPrefix(names[0], sinks.FilePrefix); !named {
+				kinds = nil // a folder alone is none
+			}
 		}
+		check(kinds, names)
 	})
 
 	return hints
@@ -86,9 +92,5 @@ func filesIn(f *pflag.Flag) []string {
 	if several, ok := f.Value.(pflag.SliceValue); ok {
 		return several.GetSlice()
 	}
-	name := f.Value.String()
-	if f.Name == "from" || f.Name == "sink" {
-		name = strings.TrimPrefix(name, "file:")
-	}
-	return []string{name}
+	return []string{f.Value.String()}
 }

@@ -90,9 +90,12 @@ func (p *Pair) Close() error {
 	return errors.Join(errs...)
 }
 
+// FilePrefix is what the name of a sink of files begins with; its directory follows.
+const FilePrefix = "file:"
+
 // directory returns the directory that a name stands for, if it stands for one.
 func directory(name string) (dir string, ok bool) {
-	dir, ok = strings.CutPrefix(name, "file:")
+	dir, ok = strings.CutPrefix(name, FilePrefix)
 	return dir, ok && dir != ""
 }
 
@@ -146,7 +149,7 @@ func isNATS(name string) bool {
 // are not intact: DIR/quarantine, or the stream NAME_QUARANTINE.
 func Quarantine(name string, n NATS) (string, NATS) {
 	if dir, ok := directory(name); ok {
-		return "file:" + filepath.Join(dir, quarantineFolder), n
+		return FilePrefix + filepath.Join(dir, quarantineFolder), n
 	}
 	n.Stream += "_QUARANTINE"
 	return name, n
