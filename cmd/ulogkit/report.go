@@ -13,6 +13,7 @@ import (
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/reports"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/times"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
@@ -150,21 +151,6 @@ func parseCompression(s string) (telemetry.Compression, error) {
 	return 0, fmt.Errorf("--compress %q: not auto, always or never", s)
 }
 
-// parseTime reads a time; empty is none.
-func parseTime(s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if x, err := strconv.ParseFloat(s, 64); err == nil && x >= 0 && x < 253402300800 {
-		return time.UnixMicro(int64(x * 1e6)), nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("--time %q: not a time such as 2026-11-28T12:00:00Z or seconds since 1970", s)
-	}
-	return t, nil
-}
-
 // one reports what the arguments say of one device.
 func (r *reporter[S]) one(cmd *cobra.Command, kind telemetry.Kind, args []string, read func([]string, time.Time) ([]S, error)) error {
 	device, err := r.Reporter(cmd.Flags())
@@ -172,9 +158,11 @@ func (r *reporter[S]) one(cmd *cobra.Command, kind telemetry.Kind, args []string
 		return usage(err)
 	}
 
-	t, err := parseTime(r.time)
-	if err != nil {
-		return usage(err)
+	var t time.Time // none
+	if r.time != "" {
+		if t, err = times.Parse(r.time); err != nil {
+			return usage(fmt.Errorf("--time: %w", err))
+		}
 	}
 	samples, err := read(args, t)
 	if err != nil {

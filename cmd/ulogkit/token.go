@@ -6,12 +6,12 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/inspect"
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/times"
 	"github.com/ulogkit/ulogkit/format"
 )
 
@@ -106,12 +106,9 @@ func parseToken(s string) (uint32, error) {
 
 // parseEpoch reads the time of a report, in microseconds since 1970 UTC.
 func parseEpoch(s string) (uint64, error) {
-	at := time.Now()
-	if s != "now" {
-		var err error
-		if at, err = time.Parse(time.RFC3339Nano, s); err != nil {
-			return 0, fmt.Errorf("--epoch %q is neither now nor a time with its zone, such as 2024-11-28T21:59:40Z", s)
-		}
+	at, err := times.Parse(s)
+	if err != nil {
+		return 0, fmt.Errorf("--epoch: %w", err)
 	}
 	if us := at.UnixMicro(); us > 0 && at.UTC().Year() <= 9999 {
 		return uint64(us), nil
