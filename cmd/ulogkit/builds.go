@@ -147,7 +147,7 @@ func openSessions(file string, stderr io.Writer) (*issuedSessions, error) {
 	if _, err := os.Stat(file); err != nil { // a store may come to be, a name in a flag must be right
 		return nil, fmt.Errorf("session tokens: %w", err)
 	}
-	lookup, err := tokens.OpenLookup(tokens.Config{Path: file, Logger: slog.New(slog.NewTextHandler(stderr, nil))})
+	lookup, err := tokens.OpenLookup(tokens.Config{Path: file, Logger: logger(stderr, slog.LevelInfo)})
 	if err != nil {
 		return nil, err
 	}

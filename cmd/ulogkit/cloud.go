@@ -54,7 +54,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 				level = slog.LevelDebug
 			}
 
-			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+			cfg.Logger = logger(cmd.ErrOrStderr(), level)
 			if logLevel != "" {
 				level, err := parseLevelOf("log-level", logLevel)
 				if err != nil {

@@ -95,6 +95,9 @@ func (p *eventPrinter) printf(format string, args ...any) {
 
 // warnings is the logger of what has no events: what a person should know, though
 // it is no failure.
-func warnings(cmd *cobra.Command) *slog.Logger {
-	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+func warnings(cmd *cobra.Command) *slog.Logger { return logger(cmd.ErrOrStderr(), slog.LevelWarn) }
+
+// logger writes what is of the level or above it, a line of text for each.
+func logger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

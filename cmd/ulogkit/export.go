@@ -94,7 +94,7 @@ while the receiver takes nothing.`,
 			if err := load(cmd, &s); err != nil {
 				return err
 			}
-			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			cfg.Logger = logger(cmd.ErrOrStderr(), slog.LevelInfo)
 			where.Logger, where.NoStore = cfg.Logger, where.Store == settings.NoStore
 			devices, err := fleet.Open(where)
 			if err != nil {

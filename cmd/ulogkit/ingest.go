@@ -77,7 +77,7 @@ while the worker is not connected or its sink fails.` + settings.Help,
 			}
 
 			cfg.Group, cfg.Connection.GroupID = cfg.Connection.GroupID, ""
-			cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			cfg.Connection.Hooks.Logger = logger(cmd.ErrOrStderr(), slog.LevelInfo)
 			return runIngest(cmd, cfg, sink, large, listen, nats)
 		},
 	}
