@@ -19,15 +19,15 @@ type counters struct {
 	registered  prometheus.Counter
 	latency     prometheus.Histogram
 
-	all collectors
+	all *prometheus.Registry // those above, and whether a connection is up
 }
 
 // newCounters takes what says whether a connection is up.
 func newCounters(isUp func() bool) *counters {
-	c := &counters{}
+	c := &counters{all: prometheus.NewRegistry()}
 	counter := func(name, help string) prometheus.Counter {
 		m := prometheus.NewCounter(prometheus.CounterOpts{Name: "ulogkit_mqtt_" + name, Help: help})
-		c.all = append(c.all, m)
+		c.all.MustRegister(m)
 		return m
 	}
 
@@ -52,23 +52,8 @@ func newCounters(isUp func() bool) *counters {
 		return 0
 	})
 
-	c.all = append(c.all, c.latency, up)
+	c.all.MustRegister(c.latency, up)
 	return c
-}
-
-// collectors are collected together.
-type collectors []prometheus.Collector
-
-func (l collectors) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range l {
-		c.Describe(ch)
-	}
-}
-
-func (l collectors) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range l {
-		c.Collect(ch)
-	}
 }
 
 // NewCollector returns a collector for the caller's own Prometheus registry. Either
@@ -78,12 +63,12 @@ func (l collectors) Collect(ch chan<- prometheus.Metric) {
 // one each, which prometheus.WrapRegistererWith gives; without, the registry refuses the
 // second with a prometheus.AlreadyRegisteredError. NAMES.md lists all metrics.
 func NewCollector(c *Client, o *Outbox) prometheus.Collector {
-	var all collectors
+	all := prometheus.NewRegistry()
 	if c != nil {
-		all = append(all, c.count.all)
+		all.MustRegister(c.count.all)
 	}
 	if o != nil {
-		all = append(all, outbox.NewCollector(o))
+		all.MustRegister(outbox.NewCollector(o))
 	}
 	return all
 }

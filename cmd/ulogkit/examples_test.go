@@ -18,9 +18,11 @@ var door = regexp.MustCompile(`^(New|Open|Load|Parse|Start|Read)`)
 
 // withoutExample are doors that need none, each with the reason.
 var withoutExample = map[string]string{
-	"natssink.OpenSource": "it needs a server; filesink.OpenSource is the same for files",
-	"otlp.NewCollector":   "mqttv5.NewCollector is registered in the same way",
-	"outbox.NewCollector": "mqttv5.NewCollector is registered in the same way",
+	"natssink.OpenSource":  "it needs a server; filesink.OpenSource is the same for files",
+	"otlp.NewCollector":    "mqttv5.NewCollector is registered in the same way",
+	"outbox.NewCollector":  "mqttv5.NewCollector is registered in the same way",
+	"gateway.NewCollector": "mqttv5.NewCollector is registered in the same way",
+	"ingest.NewCollector":  "mqttv5.NewCollector is registered in the same way",
 }
 
 // Every package that CHANGELOG.md calls stable has examples, each of which is run since

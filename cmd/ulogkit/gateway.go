@@ -207,7 +207,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 
 	if g.listen != "" {
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(gw.Collector()...)
+		registry.MustRegister(gateway.NewCollector(gw))
 		stop, err := serve(cmd, g.listen, registry, gw)
 		if err != nil {
 			return err

@@ -116,13 +116,14 @@ func runIngest(cmd *cobra.Command, cfg ingest.Config, name, large, listen string
 		return err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
-	registry := prometheus.NewRegistry()
-	cfg.Sink, cfg.Quarantine, cfg.Metrics = pair.Good, pair.Bad, registry
+	cfg.Sink, cfg.Quarantine = pair.Good, pair.Bad
 	worker, err := ingest.New(cfg)
 	if err != nil {
 		return err
 	}
 	if listen != "" {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(ingest.NewCollector(worker))
 		stop, err := serve(cmd, listen, registry, worker)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -159,8 +157,7 @@ var update = flag.Bool("update", false, "write mqttv5/NAMES.md anew")
 // gathered returns a row for each metric.
 func gathered(t *testing.T) (rows []string) {
 	made, registry := operate(t), prometheus.NewRegistry()
-	registry.MustRegister(made.gateway.Collector()...)
-	registry.MustRegister(exporting.NewCollector(made.exporter))
+	registry.MustRegister(gateway.NewCollector(made.gateway), exporting.NewCollector(made.exporter))
 	register(t, registry, made.worker, "one")
 	families, err := registry.Gather()
 	if err != nil {
@@ -179,43 +176,15 @@ func gathered(t *testing.T) (rows []string) {
 	return rows
 }
 
-// register runs a worker until the test ends, which registers its metrics, and returns
-// when it has.
+// register registers the metrics of a worker.
 func register(t *testing.T, registry *prometheus.Registry, cfg ingest.Config, name string) {
 	t.Helper()
-	cfg.Name, cfg.Metrics = name, registry
+	cfg.Name = name
 	w, err := ingest.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-
-	last := "ulogkit_ingest_batch_messages"
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) { // nobody tells
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			for _, m := range f.Metric {
-				if f.GetName() == last && m.GetLabel()[0].GetValue() == name {
-					return
-				}
-			}
-		}
-		if time.Since(begin) > 2*time.Minute {
-			t.Fatalf("got no %s of the worker in two minutes, want it registered", last)
-		}
-	}
+	registry.MustRegister(ingest.NewCollector(w))
 }
 
 // logged returns a row for each message that code gives a logger.
@@ -292,7 +261,7 @@ func TestTwoClientsFitOneRegistry(t *testing.T) {
 	one, two, registry := operate(t), operate(t), prometheus.NewRegistry()
 	for name, made := range map[string]operated{"one": one, "two": two} {
 		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"client": name}, registry)
-		for _, c := range append(made.gateway.Collector(), exporting.NewCollector(made.exporter)) {
+		for _, c := range []prometheus.Collector{gateway.NewCollector(made.gateway), exporting.NewCollector(made.exporter)} {
 			if err := labelled.Register(c); err != nil {
 				t.Fatal(err)
 			}

@@ -3,7 +3,7 @@
 // that the cloud sends, and says how it is.
 //
 // [New] puts together what the caller has opened, [Gateway.Run] works until its context
-// ends, and [Gateway.ServeHTTP] and [Gateway.Collector] tell of it meanwhile. Run fails
+// ends, and [Gateway.ServeHTTP] and [NewCollector] tell of it meanwhile. Run fails
 // only where going on makes no sense: the outbox was closed, or another client insists
 // on this one's identifier. All else is waited out.
 //

@@ -185,18 +185,20 @@ func (g *Gateway) ServeHTTP(rw http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(rw).Encode(h) // the client is gone if it fails
 }
 
-// Collector returns the metrics of the client, the outbox and the spool for the
-// caller's Prometheus registry. Two gateways in one registry need a label each, see
-// [mqttv5.NewCollector].
-func (g *Gateway) Collector() []prometheus.Collector {
-	all := []prometheus.Collector{mqttv5.NewCollector(g.cfg.Client, g.cfg.Outbox)}
+// NewCollector returns a collector of the metrics of the client, the outbox and the
+// spool for the caller's own Prometheus registry. Two gateways in one registry need a
+// label each, see [mqttv5.NewCollector].
+func NewCollector(g *Gateway) prometheus.Collector {
+	all := prometheus.NewRegistry()
+	all.MustRegister(mqttv5.NewCollector(g.cfg.Client, g.cfg.Outbox))
 	if s := g.cfg.Spool; s != nil {
-		counter := func(name, help string, of func(spool.Stats) float64) {
-			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return of(s.Stats()) }))
+		counter := func(name, help string, of func(spool.Stats) uint64) {
+			all.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(of(s.Stats())) }))
 		}
-		counter("ulogkit_spool_accepted_total", "Files of the spool that were accepted.", func(st spool.Stats) float64 { return float64(st.Accepted) })
-		counter("ulogkit_spool_bad_total", "Files of the spool that were set aside.", func(st spool.Stats) float64 { return float64(st.Bad) })
-		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		counter("ulogkit_spool_accepted_total", "Files of the spool that were accepted.", func(st spool.Stats) uint64 { return st.Accepted })
+		counter("ulogkit_spool_bad_total", "Files of the spool that were set aside.", func(st spool.Stats) uint64 { return st.Bad })
+
+		all.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ulogkit_spool_skipped_files", Help: "Files that the last look at the spool left where they are.",
 		}, func() float64 { return float64(s.Stats().Skipped) }))
 	}

@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/connection"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
@@ -73,10 +71,6 @@ type Config struct {
 	// stores what the broker still had for it, and ends the session. Default: false,
 	// the worker comes back.
 	Leave bool
-
-	// Metrics is where the worker's counters are registered, labelled with Name.
-	// Default: none.
-	Metrics prometheus.Registerer
 
 	optional []string // of Filters, those that a broker may refuse
 }

@@ -23,28 +23,28 @@ type counters struct {
 	latency prometheus.Histogram
 	batch   prometheus.Histogram
 
-	all []prometheus.Collector
+	all *prometheus.Registry // those above
 }
 
 // newCounters returns the counters of the worker of this name, all at 0.
 func newCounters(worker string) *counters {
-	c := &counters{}
+	c := &counters{all: prometheus.NewRegistry()}
 	labels := prometheus.Labels{"worker": worker}
 	counter := func(name, help string) prometheus.Counter {
 		m := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "ulogkit", Subsystem: "ingest", Name: name, Help: help, ConstLabels: labels})
-		c.all = append(c.all, m)
+		c.all.MustRegister(m)
 		return m
 	}
 
 	gauge := func(name, help string) prometheus.Gauge {
 		m := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "ulogkit", Subsystem: "ingest", Name: name, Help: help, ConstLabels: labels})
-		c.all = append(c.all, m)
+		c.all.MustRegister(m)
 		return m
 	}
 
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		m := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "ulogkit", Subsystem: "ingest", Name: name, Help: help, ConstLabels: labels, Buckets: buckets})
-		c.all = append(c.all, m)
+		c.all.MustRegister(m)
 		return m
 	}
 
@@ -52,7 +52,7 @@ func newCounters(worker string) *counters {
 		Namespace: "ulogkit", Subsystem: "ingest", Name: "messages_total",
 		Help: "Intact messages received, copies left out.", ConstLabels: labels,
 	}, []string{"kind"})
-	c.all = append(c.all, kinds)
+	c.all.MustRegister(kinds)
 	for kind := range c.received {
 		c.received[kind] = kinds.WithLabelValues(Kind(kind).String())
 	}
@@ -75,20 +75,6 @@ func newCounters(worker string) *counters {
 	return c
 }
 
-func (c *counters) register(r prometheus.Registerer) error {
-	for i, m := range c.all {
-		if err := r.Register(m); err != nil {
-			for _, done := range c.all[:i] {
-				r.Unregister(done)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *counters) unregister(r prometheus.Registerer) {
-	for _, m := range c.all {
-		r.Unregister(m)
-	}
-}
+// NewCollector returns a collector for the caller's own Prometheus registry. The metrics
+// have the label worker, which is Config.Name.
+func NewCollector(w *Worker) prometheus.Collector { return w.count.all }

@@ -37,7 +37,7 @@ func TestSecretsNeverShown(t *testing.T) {
 
 	b, sink, bad := newFakeBroker(t), newMemorySink(), newMemorySink()
 	var shown syncBuffer
-	cfg := Config{Connection: onLoopback(b.port()), Sink: sink, Quarantine: bad, Metrics: prometheus.NewRegistry()}
+	cfg := Config{Connection: onLoopback(b.port()), Sink: sink, Quarantine: bad}
 	cfg.Connection.Hooks.Logger = slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w, stop := startWorker(t, cfg)
 	c := b.next()
@@ -67,7 +67,9 @@ func TestSecretsNeverShown(t *testing.T) {
 	c = b.next()
 	c.publish(8, logTopic(2), "", log)
 	c.expectAcks(8, 1)
-	list, err := cfg.Metrics.(*prometheus.Registry).Gather()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewCollector(w))
+	list, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

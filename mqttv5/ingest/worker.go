@@ -53,9 +53,9 @@ func New(cfg Config) (*Worker, error) {
 func (w *Worker) Health() Health { return w.status.health() }
 
 // Run works until ctx ends; it then stores and acknowledges the batch that it has
-// begun and says goodbye. It returns nil, unless the configuration cannot work: its
-// metrics are registered already, or another client uses its identifier and the
-// two throw each other out. All other errors it waits out and tries again.
+// begun and says goodbye. It returns nil, unless another client uses its
+// identifier and the two throw each other out. All other errors it waits out and tries
+// again.
 func (w *Worker) Run(ctx context.Context) error {
 	w.mu.Lock()
 	started := w.started
@@ -63,13 +63,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.mu.Unlock()
 	if started {
 		return errors.New("run ingest worker: it was run already; make a new one")
-	}
-
-	if r := w.cfg.Metrics; r != nil {
-		if err := w.count.register(r); err != nil {
-			return fmt.Errorf("run ingest worker: register metrics: %w", err)
-		}
-		defer w.count.unregister(r)
 	}
 	defer w.keeper.Close(context.Background()) // nothing is in flight
 

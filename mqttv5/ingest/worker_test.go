@@ -19,7 +19,6 @@ import (
 	"github.com/ulogkit/ulogkit/format/formattest"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
@@ -92,8 +91,7 @@ func TestNothingIsAcknowledgedWhileTheSinkIsDown(t *testing.T) {
 	var log syncBuffer
 	conn := onLoopback(b.port())
 	conn.Hooks.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	reg := prometheus.NewRegistry()
-	w, _ := startWorker(t, Config{Connection: conn, Sink: sink, ReceiveMaximum: 10, Metrics: reg})
+	w, _ := startWorker(t, Config{Connection: conn, Sink: sink, ReceiveMaximum: 10})
 	c := b.next()
 	for i := range 10 {
 		c.publish(uint16(i+1), logTopic(1), "", testLog(t, i, 100))
@@ -122,9 +120,8 @@ func TestNothingIsAcknowledgedWhileTheSinkIsDown(t *testing.T) {
 	if !strings.Contains(log.String(), "stores again") {
 		t.Errorf("got log %s, want it to say that it stores again", log.String())
 	}
-	n, err := testutil.GatherAndCount(reg)
-	if err != nil || n < 15 {
-		t.Errorf("got %d metrics, error %v, want at least 15 and no error", n, err)
+	if n := testutil.CollectAndCount(NewCollector(w)); n < 15 {
+		t.Errorf("got %d metrics, want at least 15", n)
 	}
 }
 
