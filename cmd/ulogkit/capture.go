@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/builds"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/capture"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
@@ -264,11 +265,11 @@ func fileInfo(f *os.File) (os.FileInfo, error) {
 
 // captureDecoder returns what decodes logs, or nil if no firmware was given.
 func captureDecoder(cmd *cobra.Command, flags *captureFlags) (*text.Decoder, error) {
-	builds, err := openBuilds(flags.elf, "", "", cmd.ErrOrStderr())
-	if err != nil || len(builds.dicts) == 0 {
+	found, err := builds.Open(builds.Config{Paths: flags.elf, Stderr: cmd.ErrOrStderr()})
+	if err != nil || len(found.Dictionaries()) == 0 {
 		return nil, err
 	}
-	return text.NewDecoder(text.Config{JSON: flags.json, Embedded: true, Dictionaries: builds.dicts})
+	return text.NewDecoder(text.Config{JSON: flags.json, Embedded: true, Dictionaries: found.Dictionaries()})
 }
 
 func named(name string, err error) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"regexp"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/builds"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/progress"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/settings"
 	"github.com/ulogkit/ulogkit/format"
@@ -120,17 +122,28 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if f.store == settings.NoStore {
 		f.store = ""
 	}
-	builds, err := openBuilds(f.elf, f.hash, f.store, cmd.ErrOrStderr())
+	switch {
+	case f.hash != "" && f.store != "":
+		return usage(errors.New("--git-hash and --store both tell which build it is: give one of them"))
+	case f.hash != "" && len(f.elf) == 0:
+		return usage(errors.New("--git-hash: give the builds to choose from with --elf"))
+	case f.store != "" && len(f.elf) == 0:
+		return usage(errors.New("--store: give the builds to choose from with --elf"))
+	}
+	given, err := builds.Open(builds.Config{
+		Paths: f.elf, GitHash: f.hash, TokenFile: f.store, Live: f.follow,
+		Stderr: cmd.ErrOrStderr(), Logger: logger(cmd.ErrOrStderr(), slog.LevelInfo),
+	})
 	if err != nil {
 		return err
 	}
-	builds.live = f.follow
-	decoder, err := f.decoder(builds, cmd.ErrOrStderr())
+
+	decoder, err := f.decoder(given, cmd.ErrOrStderr())
 	if err != nil {
 		return usage(err)
 	}
 	if f.sources || strings.Contains(f.line, "{source") {
-		builds.tellNoSources()
+		given.TellNoSources()
 	}
 
 	names, err := expandSources(args)
@@ -146,7 +159,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		if err != nil || report.Lost() {
 			bad++
 		}
-		builds.tellUnknown()
+		given.TellUnknown()
 		name = text.Printable(name)
 		if e := report.Write(cmd.ErrOrStderr(), name); e != nil {
 			return e
@@ -183,9 +196,9 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // decoder makes a decoder of the flags.
-func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, error) {
+func (f *decodeFlags) decoder(given *builds.Builds, stderr io.Writer) (*text.Decoder, error) {
 	cfg := text.Config{
-		Dictionaries: builds.dicts, Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
+		Dictionaries: given.Dictionaries(), Force: f.force, JSON: f.asJSON, Sources: f.sources, Quiet: f.stats, Damaged: f.damaged,
 		Parallel: f.parallel, Repeats: f.repeats,
 	}
 	if err := setBound(f.since, &cfg.Filter.Since, &cfg.Filter.SinceTime); err != nil {
@@ -196,24 +209,22 @@ func (f *decodeFlags) decoder(builds *builds, stderr io.Writer) (*text.Decoder, 
 	}
 
 	if f.follow {
-		cfg.Reload = builds.reload
+		cfg.Reload = given.Reload
 	}
-	if builds.sessions != nil {
-		cfg.Known = builds.issued
-	}
+	cfg.Known = given.Issued()
 	if cfg.Parallel == 0 {
 		cfg.Parallel = min(runtime.GOMAXPROCS(0), 64)
 	}
 
-	err := f.setLevels(&cfg.Filter, builds.dicts, stderr)
+	err := f.setLevels(&cfg.Filter, given.Dictionaries(), stderr)
 	if err != nil {
 		return nil, err
 	}
 	if f.module != "" {
 		cfg.Filter.Modules, cfg.Filter.ModuleNames = text.ParseModules(f.module)
-		err := text.CheckModules(cfg.Filter.ModuleNames, builds.dicts)
+		err := text.CheckModules(cfg.Filter.ModuleNames, given.Dictionaries())
 		switch {
-		case err != nil && f.follow && len(builds.dicts) > 0:
+		case err != nil && f.follow && len(given.Dictionaries()) > 0:
 			fmt.Fprintf(stderr, "--module: %v; a new build may have it\n", err)
 		case err != nil:
 			return nil, fmt.Errorf("--module: %w", err)
