@@ -15,6 +15,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/gateway"
+	boxes "github.com/ulogkit/ulogkit/mqttv5/outbox"
 	"github.com/ulogkit/ulogkit/mqttv5/spool"
 )
 
@@ -98,12 +99,14 @@ func (g *gatewayFlags) checkSpool() error {
 	if err != nil {
 		return nil // there is none
 	}
-	for _, own := range [...]struct{ flag, dir string }{
-		{"--outbox", g.outbox}, {"--outbox", filepath.Join(g.outbox, "in")}, {"--config-dir", g.configDir},
-	} {
-		if dir, err := os.Stat(own.dir); err == nil && os.SameFile(spool, dir) {
-			return fmt.Errorf("--spool %s is a folder of %s, whose files it would take away; name another one", g.spool, own.flag)
-		}
+	taken := func(flag string) error {
+		return fmt.Errorf("--spool %s is a folder of %s, whose files it would take away; name another one", g.spool, flag)
+	}
+	if boxes.Holds(g.outbox, g.spool) {
+		return taken("--outbox")
+	}
+	if dir, err := os.Stat(g.configDir); err == nil && os.SameFile(spool, dir) {
+		return taken("--config-dir")
 	}
 
 	for _, in := range g.Files() {

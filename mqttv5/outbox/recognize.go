@@ -20,3 +20,17 @@ func RecognizeDir(dir string) bool {
 	}
 	return false
 }
+
+// Holds reports whether a folder is one that the outbox in dir has its files in.
+func Holds(dir, folder string) bool {
+	is, err := os.Stat(folder)
+	if err != nil {
+		return false
+	}
+	for _, own := range []string{dir, intakeDir(dir)} {
+		if info, err := os.Stat(own); err == nil && os.SameFile(is, info) {
+			return true
+		}
+	}
+	return false
+}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 )
 
 func TestRecognizesWhatItMakes(t *testing.T) {
@@ -45,5 +47,40 @@ func TestRecognizesWhatItMakes(t *testing.T) {
 	}
 	if RecognizeDir(other) {
 		t.Error("got an outbox by a folder of the file's name, want none")
+	}
+}
+
+func TestHoldsItsOwnFolders(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	s, err := OpenSubmitter(Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SubmitLog(t.Context(), devicetest.Info(1), devicetest.Log(t, 1, 100)); err != nil {
+		t.Fatal(err)
+	}
+
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := []string{dir}
+	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(folders) < 2 {
+		t.Fatalf("got %d folders, want one for what others put into the outbox, too", len(folders))
+	}
+	for _, folder := range folders {
+		if !Holds(dir, folder) || !Holds(dir, folder+string(filepath.Separator)+".") {
+			t.Errorf("%s: got no folder of the outbox, want one", folder)
+		}
+	}
+	for _, folder := range []string{other, filepath.Join(dir, "none"), ""} {
+		if Holds(dir, folder) {
+			t.Errorf("%q: got a folder of the outbox, want none", folder)
+		}
 	}
 }
