@@ -103,15 +103,19 @@ func (s *Sink) Append(ctx context.Context, records []ingest.Record) error {
 	return nil
 }
 
-// exceedsStream is the code of the error about a message that is larger than the
-// stream's maximum.
-const exceedsStream jetstream.ErrorCode = 10054
+// Codes of the errors about a message that is larger than the stream's maximum, and
+// about headers beyond 64 KiB: an MQTT property, such as a record id, may be as long,
+// and its escapes make it longer.
+const (
+	exceedsStream  jetstream.ErrorCode = 10054
+	exceedsHeaders jetstream.ErrorCode = 10097
+)
 
 // tooLarge makes the error about a record one that tells, if it does, that servers or
 // stream will never take it.
 func tooLarge(i int, err error) error {
 	api := (*jetstream.APIError)(nil)
-	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == exceedsStream {
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && (api.ErrorCode == exceedsStream || api.ErrorCode == exceedsHeaders) {
 		return &ingest.TooLargeError{Index: i, Err: err}
 	}
 	return err

@@ -287,33 +287,38 @@ func TestTooLargeIsNamed(t *testing.T) {
 	c := startCluster(t, 1)
 	s := open(t, Config{URL: c.url(), Replicas: 1})
 
-	for name, limit := range map[string]func(){
-		"the stream": func() {
-			info, err := s.js.Stream(t.Context(), "ULOGKIT")
-			if err != nil {
-				t.Fatal(err)
-			}
-			cfg := info.CachedInfo().Config
-			cfg.MaxMsgSize = 10_000
-			if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"the server": func() {},
-	} {
-		limit()
-		batch := testRecords(1000, 3)
-		batch[1].Payload = bytes.Repeat([]byte{1}, 20_000)
-		if name == "the server" {
-			batch[1].Payload = bytes.Repeat([]byte{1}, 2<<20)
+	narrow := func() {
+		info, err := s.js.Stream(t.Context(), "ULOGKIT")
+		if err != nil {
+			t.Fatal(err)
 		}
+		cfg := info.CachedInfo().Config
+		cfg.MaxMsgSize = 10_000
+		if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	for _, limit := range []struct {
+		name  string
+		set   func()
+		large func(*ingest.Record)
+	}{
+		// A record id comes from whoever publishes; as a header it is written with escapes.
+		{"headers", func() {}, func(r *ingest.Record) { r.ID = strings.Repeat("\u00e9", 20_000) }},
+		{"the server", func() {}, func(r *ingest.Record) { r.Payload = bytes.Repeat([]byte{1}, 2<<20) }},
+		{"the stream", narrow, func(r *ingest.Record) { r.Payload = bytes.Repeat([]byte{1}, 20_000) }},
+	} {
+		limit.set()
+		batch := testRecords(1000, 3)
+		limit.large(&batch[1])
 		err := s.Append(t.Context(), batch)
 		large := (*ingest.TooLargeError)(nil)
 		if !errors.As(err, &large) || large.Index != 1 {
-			t.Fatalf("%s: error %v, want that record 1 is too large", name, err)
+			t.Fatalf("%s: error %v, want that record 1 is too large", limit.name, err)
 		}
 		if err := s.Append(t.Context(), append(batch[:1:1], batch[2])); err != nil {
-			t.Errorf("%s: got %v without it, want no error", name, err)
+			t.Errorf("%s: got %v without it, want no error", limit.name, err)
 		}
 	}
 }
