@@ -81,7 +81,7 @@ func TestAnswerHasABound(t *testing.T) {
 		r := newReceiver(t)
 		r.script = []func(http.ResponseWriter){func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", typeJSON)
-			w.Write([]byte(`{"x":"` + strings.Repeat("x", n) + `"}`))
+			w.Write([]byte(`{"partialSuccess":{},"x":"` + strings.Repeat("x", n) + `"}`))
 		}}
 		src := &memorySource{}
 		src.add(logRecord(t, 1, 3, 1, say(1)))
@@ -89,6 +89,20 @@ func TestAnswerHasABound(t *testing.T) {
 		if (err == nil) != want || err != nil && (!errors.Is(err, errNoReceipt) || len(err.Error()) > 8<<10) {
 			t.Errorf("%d bytes: got %v, want it taken: %v", n, err, want)
 		}
+	}
+}
+
+// Half of a line, which a crash has left, does not take the next with it.
+func TestRefusedRecordsBeginALine(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "refused")
+	writeFile(t, name, `{"half":`)
+	for range 2 {
+		if err := appendFile(name, []byte("{}\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := os.ReadFile(name); err != nil || string(b) != "{\"half\":\n{}\n{}\n" {
+		t.Errorf("got %q, %v, want two lines behind the half one", b, err)
 	}
 }
 

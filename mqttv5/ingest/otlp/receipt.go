@@ -63,7 +63,7 @@ func parseReceipt(status int, contentType string, body []byte) (receipt, error) 
 // is how many were rejected and field 2 why.
 func protobufReceipt(b []byte) (r receipt, ok bool) {
 	outer, ok := parseMessage(b)
-	if !ok {
+	if !ok || outer.number[1] != 0 { // a number there is the code of a Status
 		return receipt{}, false
 	}
 	inner, ok := parseMessage(outer.data[1])
@@ -106,31 +106,43 @@ func parseMessage(b []byte) (m message, ok bool) {
 	return m, true
 }
 
-// jsonReceipt reads the same in JSON, where 64-bit numbers may be strings.
+// jsonReceipt reads the same in JSON, where 64-bit numbers may be strings. An object
+// that has members, and none that the answer has, is something else's: that of a
+// gateway, say, which answers {"error":"log in"} with a good status.
 func jsonReceipt(b []byte) (r receipt, ok bool) {
-	var m struct {
-		PartialSuccess struct {
-			Logs    json.RawMessage `json:"rejectedLogRecords"`
-			Points  json.RawMessage `json:"rejectedDataPoints"`
-			Message string          `json:"errorMessage"`
-		} `json:"partialSuccess"`
-	}
-	if trimmed := strings.TrimSpace(string(b)); !strings.HasPrefix(trimmed, "{") || json.Unmarshal(b, &m) != nil {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(b, &members) != nil || members == nil {
 		return receipt{}, false
 	}
-	p := &m.PartialSuccess
-	for _, raw := range [...]json.RawMessage{p.Logs, p.Points} {
-		if len(raw) == 0 {
+	partial, is := members["partialSuccess"]
+	if !is {
+		partial, is = members["partial_success"] // the name in the specification's own files
+	}
+	if !is {
+		return receipt{}, len(members) == 0
+	}
+
+	var p map[string]json.RawMessage // null is as good as nothing
+	if json.Unmarshal(partial, &p) != nil {
+		return receipt{}, false
+	}
+	for _, name := range [...]string{"rejectedLogRecords", "rejected_log_records", "rejectedDataPoints", "rejected_data_points"} {
+		raw := p[name]
+		if len(raw) == 0 || string(raw) == "null" {
 			continue
 		}
 		n, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
 		if err != nil {
 			return receipt{}, false
 		}
-		r.rejected += n
+		r.rejected = max(r.rejected, n) // an answer is about one of them
 	}
 
-	r.message = p.Message
+	for _, name := range [...]string{"errorMessage", "error_message"} {
+		if raw := p[name]; len(raw) > 0 && json.Unmarshal(raw, &r.message) != nil {
+			return receipt{}, false
+		}
+	}
 	return r, true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -160,9 +161,10 @@ func (e *Exporter) setAside(r request, why *refusal) error {
 	return nil
 }
 
-// appendFile adds to a file of our own, which only its owner may read, and has the
-// disk keep it.
-func appendFile(name string, b []byte) error {
+// appendFile adds lines to a file of our own, which only its owner may read, and has
+// the disk keep them. Half of a line, as a full disk or a crash leaves it, must not
+// take the next one with it: it is taken back, or else ended first.
+func appendFile(name string, lines []byte) error {
 	info, err := os.Lstat(name)
 	made := errors.Is(err, os.ErrNotExist)
 	switch {
@@ -172,16 +174,27 @@ func appendFile(name string, b []byte) error {
 		return err
 	}
 
-	flags := os.O_APPEND | os.O_WRONLY
+	flags := os.O_APPEND | os.O_RDWR
 	if made {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
-
 	f, err := os.OpenFile(name, flags, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+
+	end, err := f.Seek(0, io.SeekEnd)
+	if last := []byte{'\n'}; err == nil && end > 0 {
+		if _, err = f.ReadAt(last, end-1); last[0] != '\n' {
+			lines = append([]byte{'\n'}, lines...)
+		}
+	}
+	if err == nil {
+		if _, err = f.Write(lines); err != nil {
+			f.Truncate(end)
+		}
+	}
+
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil && made {
 		err = durable.SyncDir(filepath.Dir(name))
 	}
