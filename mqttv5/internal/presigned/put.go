@@ -54,26 +54,43 @@ func Transport(cfg link.Config) (*http.Transport, error) {
 	}, nil
 }
 
+// idle is for how long a server may take no byte of the file: a slow link fills a
+// buffer of the system, of which some is free again after minutes.
+const idle = 5 * time.Minute
+
+var errIdle = errors.New("the server takes no more of the file")
+
 // Put makes one attempt and says whether another, with a new address, may succeed.
 //
 // It uses no http.Client: that reads where a redirection leads, though it may not
 // follow it, and shows in its errors what a server put there, which may be the address.
 func Put(ctx context.Context, over http.RoundTripper, address *url.URL, f File) (again bool, err error) {
+	return put(ctx, over, address, f, idle)
+}
+
+func put(ctx context.Context, over http.RoundTripper, address *url.URL, f File, idle time.Duration) (again bool, err error) {
 	op := "store firmware at " + address.Host
-	body := &progressReader{r: io.NewSectionReader(f.Body, 0, f.Size), total: f.Size, tell: f.Progress}
+	sending, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	stalled := time.AfterFunc(idle, func() { stop(errIdle) })
+	defer stalled.Stop()
+
+	body := &progressReader{r: io.NewSectionReader(f.Body, 0, f.Size), total: f.Size, tell: f.Progress, read: func() { stalled.Reset(idle) }}
 	req := (&http.Request{
 		Method: http.MethodPut, URL: address, Host: address.Host,
 		Header:        http.Header{"Content-Type": {"application/octet-stream"}},
 		Body:          io.NopCloser(body),
 		ContentLength: f.Size,
-	}).WithContext(ctx)
+	}).WithContext(sending)
 
 	resp, err := over.RoundTrip(req)
 	if err != nil {
+		if errors.Is(context.Cause(sending), errIdle) {
+			err = errIdle
+		}
 		return ctx.Err() == nil, &fault.Error{Op: op, Class: fault.ErrNetwork, Err: err}
 	}
-	defer resp.Body.Close()
-	io.CopyN(io.Discard, resp.Body, 64<<10)
+	resp.Body.Close() // unread: the status says all, and the rest may never come
 
 	switch n := resp.StatusCode; {
 	case n >= 200 && n < 300:
@@ -93,9 +110,11 @@ type progressReader struct {
 	r           io.Reader
 	sent, total int64
 	tell        func(sent, total int64)
+	read        func() // is told that somebody wants more
 }
 
 func (p *progressReader) Read(b []byte) (int, error) {
+	p.read()
 	n, err := p.r.Read(b)
 	p.sent += int64(n)
 	if p.tell != nil && n > 0 {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -45,8 +46,8 @@ func store(t *testing.T, handler http.HandlerFunc) (address *url.URL, ca string)
 	return address, ca
 }
 
-// put makes one attempt.
-func put(t *testing.T, ctx context.Context, cfg link.Config, address *url.URL, f File) (again bool, err error) {
+// attempt makes one attempt.
+func attempt(t *testing.T, ctx context.Context, cfg link.Config, address *url.URL, f File) (again bool, err error) {
 	t.Helper()
 	transport, err := Transport(cfg)
 	if err != nil {
@@ -79,7 +80,7 @@ func TestPutStoresEveryByteAndTellsHowFarItIs(t *testing.T) {
 		}
 		last, total = sent, all
 	}}
-	again, err := put(t, t.Context(), trusting(ca), address, f)
+	again, err := attempt(t, t.Context(), trusting(ca), address, f)
 	if again || err != nil {
 		t.Fatalf("got again %v, error %v, want neither", again, err)
 	}
@@ -127,7 +128,7 @@ func TestPutSaysWhetherAnotherAddressMayHelp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, ca := store(t, c.answer)
-			again, err := put(t, t.Context(), trusting(ca), address, File{Body: strings.NewReader("ELF"), Size: 3})
+			again, err := attempt(t, t.Context(), trusting(ca), address, File{Body: strings.NewReader("ELF"), Size: 3})
 			if again != c.again || !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got again %v, error %v, want %v and %v that says %q", again, err, c.again, c.class, c.says)
 			}
@@ -135,6 +136,49 @@ func TestPutSaysWhetherAnotherAddressMayHelp(t *testing.T) {
 				t.Errorf("got %q, want the host and nothing else of the address", err)
 			}
 		})
+	}
+}
+
+// A server that says that it has the file need not say more, and one that never ends
+// what it says holds nobody up.
+func TestPutWaitsForNoBody(t *testing.T) {
+	for _, code := range []int{http.StatusOK, http.StatusServiceUnavailable} {
+		address, ca := store(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Length", "100")
+			w.WriteHeader(code)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done() // until the client has gone
+		})
+		again, err := attempt(t, t.Context(), trusting(ca), address, File{Body: strings.NewReader("ELF"), Size: 3})
+		if good := code == http.StatusOK; again == good || (err == nil) != good {
+			t.Errorf("%d: got again %v, error %v", code, again, err)
+		}
+	}
+}
+
+// slowly is a transport that takes n times three bytes of a file, and then waits.
+type slowly int
+
+func (n slowly) RoundTrip(r *http.Request) (*http.Response, error) {
+	for range n {
+		if _, err := io.ReadFull(r.Body, make([]byte, 3)); err != nil {
+			return nil, err
+		}
+	}
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// A server that takes no more of a file does not hold it up for ever: another address
+// may lead to a better one.
+func TestPutGivesUpAServerThatTakesNothing(t *testing.T) {
+	address := &url.URL{Scheme: "https", Host: "storage.example", RawQuery: secret}
+	for _, taken := range []slowly{0, 1, 2} {
+		again, err := put(t.Context(), taken, address, File{Body: strings.NewReader("an ELF"), Size: 6}, time.Millisecond)
+		if !again || !errors.Is(err, fault.ErrNetwork) || !strings.Contains(err.Error(), "storage.example: the server takes no more of the file") {
+			t.Errorf("%d reads: got again %v, error %v", taken, again, err)
+		}
 	}
 }
 
@@ -152,7 +196,7 @@ func TestPutEndsWithItsContext(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	again, err := put(t, ctx, trusting(ca), address, File{Body: strings.NewReader("ELF"), Size: 3})
+	again, err := attempt(t, ctx, trusting(ca), address, File{Body: strings.NewReader("ELF"), Size: 3})
 	if again || !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got again %v, error %v, want no other attempt and %v without the address", again, err, context.Canceled)
 	}
@@ -163,7 +207,7 @@ func TestPutTrustsWhatTheConnectionTrusts(t *testing.T) {
 	address, _ := store(t, func(http.ResponseWriter, *http.Request) {
 		t.Error("got a file at a server that nobody trusts, want none")
 	})
-	again, err := put(t, t.Context(), trusting(""), address, File{Body: strings.NewReader("ELF"), Size: 3})
+	again, err := attempt(t, t.Context(), trusting(""), address, File{Body: strings.NewReader("ELF"), Size: 3})
 	if !again || !errors.Is(err, fault.ErrNetwork) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got again %v, error %v, want a network error about the certificate", again, err)
 	}
@@ -189,7 +233,7 @@ func TestPutGoesThroughTheProxy(t *testing.T) {
 
 	cfg := trusting(ca)
 	cfg.Tuning.Proxy = proxy.URL
-	if _, err := put(t, t.Context(), cfg, address, File{Body: strings.NewReader("ELF"), Size: 3}); !errors.Is(err, fault.ErrNetwork) {
+	if _, err := attempt(t, t.Context(), cfg, address, File{Body: strings.NewReader("ELF"), Size: 3}); !errors.Is(err, fault.ErrNetwork) {
 		t.Errorf("got error %v, want %v", err, fault.ErrNetwork)
 	}
 	if got, want := <-asked, "CONNECT "+address.Host; got != want {
