@@ -165,7 +165,8 @@ func credentialError(op string, err error, hint string) error {
 	return &fault.Error{Op: op, Class: fault.ErrCredentials, Err: err, Hint: hint}
 }
 
-// What a PEM file must hold: the end of the type of a block.
+// What a PEM file must hold: the type of a block, or its end for keys, of which there
+// are several forms.
 const (
 	certificate = "CERTIFICATE"
 	privateKey  = "PRIVATE KEY"
@@ -175,6 +176,10 @@ const (
 // is checked on the file that is open.
 func readPEM(what, name, kind string) ([]byte, error) {
 	op := "read " + what + " " + name
+	if fi, err := os.Stat(name); err == nil && !fi.Mode().IsRegular() {
+		return nil, credentialError(op, errors.New("it is not a regular file"), "") // to open a pipe would wait
+	}
+
 	f, err := os.Open(name)
 	if err != nil {
 		hint := "give the name of the file the cloud sent you"
@@ -201,7 +206,7 @@ func readPEM(what, name, kind string) ([]byte, error) {
 		return nil, credentialError(op, fmt.Errorf("it is larger than %d bytes", maxPEM), "")
 	}
 
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // the byte order mark of Windows editors
+	b = bytes.ReplaceAll(b, []byte("\xef\xbb\xbf"), nil) // the byte order marks of Windows editors, of each file that went into it
 	if err := checkPEM(op, name, kind, b); err != nil {
 		return nil, err
 	}
@@ -233,6 +238,8 @@ func checkPEM(op, name, kind string, b []byte) error {
 		return credentialError(op, errors.New("it is UTF-16"), "save it as UTF-8 or ASCII")
 	case b[0] == 0x30: // a SEQUENCE
 		return credentialError(op, errors.New("it is DER, not PEM"), "convert it: openssl pkey or openssl x509, with -inform DER")
+	case bytes.Contains(b, []byte("-----BEGIN ")):
+		return credentialError(op, errors.New("its PEM block is damaged"), "copy the file anew: each line must be whole, and begin at the margin")
 	default:
 		return credentialError(op, errors.New("it is not PEM"), "a PEM file begins with -----BEGIN")
 	}
@@ -246,10 +253,11 @@ func checkPEM(op, name, kind string, b []byte) error {
 	return nil
 }
 
-// pemBlocks returns the blocks whose types end with kind.
+// pemBlocks returns the blocks of a kind, or all if it is empty.
 func pemBlocks(b []byte, kind string) (blocks []*pem.Block) {
 	for p, rest := pem.Decode(b); p != nil; p, rest = pem.Decode(rest) {
-		if strings.HasSuffix(p.Type, kind) {
+		// A "TRUSTED CERTIFICATE" is OpenSSL's own, and no certificate for others.
+		if strings.HasSuffix(p.Type, kind) && (kind != certificate || p.Type == certificate) {
 			blocks = append(blocks, p)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,6 +41,12 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 	}{
 		{"good", cert, key, ca.PEM, 0o600, ""},
 		{"byte order marks", append(bom, cert...), append(bom, key...), append(bom, ca.PEM...), 0o600, ""},
+		{"byte order mark within", slices.Concat(cert, bom, ca.PEM), slices.Concat(bom, bom, key), ca.PEM, 0o600, ""},
+		{"lines of Windows", bytes.ReplaceAll(cert, []byte("\n"), []byte("\r\n")), bytes.ReplaceAll(key, []byte("\n"), []byte("\r\n")), ca.PEM, 0o600, ""},
+		{"lines of an old Mac", bytes.ReplaceAll(cert, []byte("\n"), []byte("\r")), key, ca.PEM, 0o600, "cert.pem: its PEM block is damaged; copy the file anew"},
+		{"indented", bytes.ReplaceAll(cert, []byte("\n"), []byte("\n  ")), key, ca.PEM, 0o600, "cert.pem: its PEM block is damaged"},
+		{"half", cert[:len(cert)/2], key, ca.PEM, 0o600, "cert.pem: its PEM block is damaged"},
+		{"trusted", bytes.ReplaceAll(cert, []byte(" CERT"), []byte(" TRUSTED CERT")), key, ca.PEM, 0o600, `it holds a block of type "TRUSTED CERTIFICATE" and no certificate`},
 		{"chain", append(bytes.Clone(cert), ca.PEM...), key, ca.PEM, 0o600, ""},
 		{"key beside the certificate", append(bytes.Clone(key), cert...), append(bytes.Clone(cert), key...), ca.PEM, 0o600, ""},
 		{"chain reversed", append(bytes.Clone(ca.PEM), cert...), key, ca.PEM, 0o600, "wrong order: the key belongs to certificate 2 of 2"},
@@ -82,6 +90,27 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 				t.Errorf("got %q, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// A pipe in place of a credential file is named, and not waited for.
+func TestCredentialsAreNoPipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Skip(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := readPEM("private key", name, privateKey)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, fault.ErrCredentials) || !strings.Contains(err.Error(), "it is not a regular file") {
+			t.Errorf("got %v, want that it is no regular file", err)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the pipe is waited for")
 	}
 }
 

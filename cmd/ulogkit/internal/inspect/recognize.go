@@ -159,7 +159,7 @@ func plain(b []byte) string {
 		return APosition
 	case bytes.HasPrefix(text, []byte("-----BEGIN CERTIFICATE-----")):
 		return ACertificate
-	case bytes.HasPrefix(text, []byte("-----BEGIN ")) && bytes.Contains(text[:min(len(text), 64)], []byte(" KEY-----")):
+	case bytes.HasPrefix(text, []byte("-----BEGIN ")) && bytes.Contains(text[:min(len(text), 64)], []byte("PRIVATE KEY-----")):
 		return APrivateKey
 	}
 

@@ -9,7 +9,7 @@ import (
 // What only begins like a file that is known may be anything.
 func TestRecognizeKnowsNoOther(t *testing.T) {
 	for _, s := range []string{
-		"", "BZhello", "{", "{}", `{"t":1,"lv":2,"m":"x"}`, `{"version":1}`, `{"v":1,"x":2}`, `{"S":{"name":"token"}}`, "-----BEGIN NATS USER JWT-----", "ulog", "\x1f\x8b", "\xfd7z",
+		"", "BZhello", "{", "{}", `{"t":1,"lv":2,"m":"x"}`, `{"version":1}`, `{"v":1,"x":2}`, `{"S":{"name":"token"}}`, "-----BEGIN NATS USER JWT-----", "-----BEGIN PUBLIC KEY-----", "ulog", "\x1f\x8b", "\xfd7z",
 	} {
 		if is, takes := Recognize([]byte(s)); is != "" || takes != "" {
 			t.Errorf("%q: got %q, for %q; want it not recognized", s, is, takes)
