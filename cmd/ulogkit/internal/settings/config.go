@@ -4,18 +4,32 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
-// readFile reads a configuration file.
+// maxConfig is the longest configuration file that is read, in bytes.
+const maxConfig = 1 << 20
+
+// readFile reads a configuration file, which may be a pipe.
 func readFile(name, home string) (map[string]string, error) {
-	b, err := os.ReadFile(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)
 	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	if len(b) > maxConfig {
+		return nil, fmt.Errorf("configuration file %s is longer than %d bytes", name, maxConfig)
+	}
+
 	values, err := parseConfig(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
@@ -61,6 +75,9 @@ func parseConfig(b []byte) (map[string]string, error) {
 	line := 0
 	for text := range strings.Lines(string(b)) {
 		line++
+		if i := strings.IndexByte(strings.TrimSuffix(text, "\r\n"), '\r'); i >= 0 { // or a comment would go on to the end
+			return nil, &lineError{line, 1 + utf8.RuneCountInString(text[:i]), errors.New("the line ends as on an old Mac; save the file with line feeds")}
+		}
 		begin := len(text) - len(strings.TrimLeft(text, blanks))
 		if begin == len(text) || text[begin] == '#' {
 			continue
@@ -74,12 +91,16 @@ func parseConfig(b []byte) (map[string]string, error) {
 		case !ok:
 			return nil, &lineError{line, 0, errors.New("not of the form \"name = value\"")}
 		case !known:
-			return nil, &lineError{line, 0, fmt.Errorf("there is no setting %q", key)}
+			return nil, &lineError{line, 0, fmt.Errorf("there is no setting %.64q", key)}
 		case twice:
 			return nil, &lineError{line, 0, fmt.Errorf("%s is set a second time", key)}
 		}
 
 		value, offset, err := parseValue(rest)
+		if i := strings.IndexFunc(value, unseen); err == nil && i >= 0 {
+			r, _ := utf8.DecodeRuneInString(value[i:])
+			offset, err = strings.Index(rest, value)+i, fmt.Errorf("the character %U cannot be seen; take it out", r)
+		}
 		if err != nil {
 			return nil, &lineError{line, 1 + utf8.RuneCountInString(text[:len(text)-len(rest)+offset]), err}
 		}
@@ -89,6 +110,10 @@ func parseConfig(b []byte) (map[string]string, error) {
 }
 
 const blanks = " \t\r\n"
+
+// unseen reports whether a character is one that nobody means, such as a no-break space
+// of a web page: it would be part of a name.
+func unseen(r rune) bool { return !unicode.IsPrint(r) && !strings.ContainsRune(blanks, r) }
 
 // typographic are the quotes that text programs put in place of those of a keyboard.
 const typographic = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
@@ -130,7 +155,12 @@ func parseValue(s string) (value string, offset int, err error) {
 			return "", begin + i, errors.New("; begins no comment; use #, or quotes around a value that has it")
 		}
 	}
-	return strings.TrimRight(text, blanks), 0, nil
+
+	text = strings.TrimRight(text, blanks)
+	if last, n := utf8.DecodeLastRuneInString(text); strings.ContainsRune(typographic+"\"'", last) {
+		return "", begin + len(text) - n, fmt.Errorf("%c ends a value that does not begin with it; put quotes around all of it or none", last)
+	}
+	return text, 0, nil
 }
 
 // quoted reports whether a value stands in quotes.

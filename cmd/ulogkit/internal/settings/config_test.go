@@ -30,6 +30,7 @@ func TestConfigIsReadOrRefusedAtItsPlace(t *testing.T) {
 		"# only\n\n   # this\n":                                           {},
 		"":                                                                {},
 		"broker = a=b\n":                                                  {"broker": "a=b"},
+		"group = M\u00fcller # no\u00a0break\n":                           {"group": "M\u00fcller"},
 	} {
 		got, err := parseConfig([]byte(text))
 		if err != nil || !maps.Equal(got, want) {
@@ -38,20 +39,46 @@ func TestConfigIsReadOrRefusedAtItsPlace(t *testing.T) {
 	}
 
 	for text, want := range map[string]string{
-		"serial = \"SN-1":             "1:10: the quote \" is not closed",
-		"\ncustomer = \"4\" 2":        "2:15: something follows the closing quote \"",
-		"customer = '4'2":             "1:15: something follows the closing quote '",
-		"customer = '4'#c":            "1:15: something follows the closing quote '",
-		"customer = 1\n  brocker = 2": "2: there is no setting \"brocker\"",
-		"\xc3\xa9 = 1":                "1: there is no setting \"\u00e9\"",
-		"customer = 1\ncustomer = 2":  "2: customer is set a second time",
-		"customer":                    "1: not of the form \"name = value\"",
-		"\ncustomer = 42 ; mine":      "2:15: ; begins no comment; use #, or quotes around a value that has it",
-		"serial = \u201cSN-1\u201d":   "1:10: \u201c is no quote here; use \" or '",
-		"\xff\xfec\x00":               "1:1: the file is UTF-16; save it as UTF-8",
+		"serial = \"SN-1":               "1:10: the quote \" is not closed",
+		"\ncustomer = \"4\" 2":          "2:15: something follows the closing quote \"",
+		"customer = '4'2":               "1:15: something follows the closing quote '",
+		"customer = '4'#c":              "1:15: something follows the closing quote '",
+		"customer = 1\n  brocker = 2":   "2: there is no setting \"brocker\"",
+		"\xc3\xa9 = 1":                  "1: there is no setting \"\u00e9\"",
+		"customer = 1\ncustomer = 2":    "2: customer is set a second time",
+		"customer":                      "1: not of the form \"name = value\"",
+		"\ncustomer = 42 ; mine":        "2:15: ; begins no comment; use #, or quotes around a value that has it",
+		"serial = \u201cSN-1\u201d":     "1:10: \u201c is no quote here; use \" or '",
+		"\xff\xfec\x00":                 "1:1: the file is UTF-16; save it as UTF-8",
+		"customer = 42\"":               "1:14: \" ends a value that does not begin with it; put quotes around all of it or none",
+		"serial = \u00fc\u201d # c":     "1:11: \u201d ends a value that does not begin with it; put quotes around all of it or none",
+		"group =\u00a01":                "1:8: the character U+00A0 cannot be seen; take it out",
+		"group = \"\u00fc1\u200b\" # c": "1:12: the character U+200B cannot be seen; take it out",
+		"group = a\x00b":                "1:10: the character U+0000 cannot be seen; take it out",
+		"# c\rcustomer = 1\r":           "1:4: the line ends as on an old Mac; save the file with line feeds",
+		"customer = 1\rgroup = 2\r\n":   "1:13: the line ends as on an old Mac; save the file with line feeds",
+		strings.Repeat("x", 99) + "=":   "1: there is no setting \"" + strings.Repeat("x", 64) + "\"",
 	} {
 		if got, err := parseConfig([]byte(text)); err == nil || err.Error() != want || got != nil {
 			t.Errorf("%q: got %q, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+// A file that never ends is none, and is not read to its end.
+func TestConfigHasABound(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "config")
+	for size, want := range map[int]bool{maxConfig: true, maxConfig + 1: false} {
+		if err := os.WriteFile(name, []byte("#"+strings.Repeat("x", size-1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readFile(name, ""); (err == nil) != want {
+			t.Errorf("%d bytes: got %v, want it read: %v", size, err, want)
+		}
+	}
+	if _, err := os.Stat("/dev/zero"); err == nil {
+		if _, err := readFile("/dev/zero", ""); err == nil || !strings.Contains(err.Error(), "is longer than") {
+			t.Errorf("got %v, want it refused", err)
 		}
 	}
 }
