@@ -312,7 +312,7 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	o := openOutbox(t, dir)
 	defer o.Close()
-	for name, want := range map[string]os.FileMode{".": 0o700, "..": 0o700, "outbox.db": 0o600, "outbox.lock": 0o600} {
+	for name, want := range map[string]os.FileMode{".": 0o700, "..": 0o700, "outbox.db": 0o600, "outbox.lock": 0o600, "outbox.made": 0o600} {
 		fi, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || fi.Mode().Perm() != want {
 			t.Errorf("%s: got mode %v, %v, want %v", name, fi.Mode().Perm(), err, want)

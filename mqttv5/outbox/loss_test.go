@@ -160,8 +160,12 @@ func TestF44FileGone(t *testing.T) {
 		if err := o.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if l := oneLoss(t, dir); l.Counted || l.None() || l.Restored != 0 {
+		l := oneLoss(t, dir)
+		if l.Counted || l.None() || l.Restored != 0 {
 			t.Errorf("%s: got %+v, want a loss of an unknown count", name, l)
+		}
+		if info, err := os.Stat(filepath.Join(dir, l.Kept)); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: got a file set aside of mode %v, %v, want 0600", name, info.Mode(), err)
 		}
 		if all, err := List(dir); err != nil || len(all) != 1 || all[0].ID != id {
 			t.Errorf("%s: got %v, %v, want the record that came since", name, all, err)
