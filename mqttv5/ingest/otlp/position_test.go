@@ -105,6 +105,9 @@ func TestPositionIsUsedByOne(t *testing.T) {
 		t.Errorf("the second export ended with %v, want a refusal", second)
 	}
 
+	if info, err := os.Stat(file + ".lock"); err != nil || info.Mode() != 0o600 {
+		t.Errorf("got a lock of mode %v, %v, want 0600", info.Mode(), err)
+	}
 	victim := filepath.Join(t.TempDir(), "victim")
 	writeFile(t, victim, "precious")
 	os.Remove(file + ".lock")
@@ -177,7 +180,7 @@ func TestFileThatHoldsNoPositionIsRefused(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
 	file := filepath.Join(t.TempDir(), "position")
-	for _, content := range []string{"", "0", "-1", "x", "{}", `{"v":2,"next":1}`, `{"v":1,"next":1} 2`, `{"v":1,"next":1,"more":1}`, strings.Repeat("1", 70_000)} {
+	for _, content := range []string{"", "0", "-1", "x", "{}", `{"v":2,"next":1}`, `{"v":1,"next":1} 2`, `{"v":1,"next":1,"more":1}`, strings.Repeat("1", 70_000), `{"v":1,"next":1}` + strings.Repeat(" ", maxPosition)} {
 		writeFile(t, file, content)
 		_, err := New(Config{URL: srv.URL, Source: &memorySource{}, PositionFile: file})
 		if err == nil || !strings.Contains(err.Error(), "holds no position") {

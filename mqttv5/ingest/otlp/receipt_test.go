@@ -30,6 +30,7 @@ func TestOnlyAReceiptMovesThePosition(t *testing.T) {
 		{202, "application/x-protobuf; charset=x", "", true, 0},
 		{204, "", "", true, 0},
 		{200, "application/x-protobuf", "\x0a\x06\x08\x02\x12\x02no", true, 2},
+		{200, "application/x-protobuf", "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", true, 0}, // of -1
 		{200, "application/json", "{}", true, 0},
 		{200, "application/json", `{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"old"}}`, true, 1},
 		{200, "application/json", `{"partialSuccess":{"rejectedLogRecords":1}}`, true, 1},
@@ -118,6 +119,7 @@ func TestRetryAfterIsBounded(t *testing.T) {
 func TestRefusalIsExplained(t *testing.T) {
 	for _, c := range []struct{ kind, body, want string }{
 		{"application/x-protobuf", "\x08\x03\x12\x0bbad request", "bad request"},
+		{"application/x-protobuf", "\x08\x03\x12\x04a\x1b[2", "a?[2"},
 		{"application/json", `{"code":3,"message":"bad\u001b token"}`, "bad? token"},
 		{"application/json", `{"error":"no"}`, `{"error":"no"}`},
 		{"text/html", "\n<html>\x1b[31m login\nmore", "<html>?[31m login"},
