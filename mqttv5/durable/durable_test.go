@@ -132,7 +132,11 @@ func TestSweepRemovesOnlyWhatOneOfOursLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close() // as if killed
-	for _, other := range []string{".f.tmp", ".f.mine.tmp", "f.tmp", ".g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp"} {
+	const folder = ".f.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp"
+	if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{".f.tmp", ".f.mine.tmp", "f.tmp", ".f.g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp", ".g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp"} {
 		if err := os.WriteFile(filepath.Join(dir, other), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +144,7 @@ func TestSweepRemovesOnlyWhatOneOfOursLeft(t *testing.T) {
 	if err := Sweep(name); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(t, dir), ".f.mine.tmp .f.tmp .g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp f.tmp"; got != want {
+	if got, want := names(t, dir), folder+" .f.g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp .f.mine.tmp .f.tmp .g.ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp f.tmp"; got != want {
 		t.Errorf("got files %q, want %q", got, want)
 	}
 }
