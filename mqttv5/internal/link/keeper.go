@@ -127,8 +127,18 @@ func (k *Keeper) Up(ctx context.Context) (*Link, error) {
 		if last != nil {
 			return nil, last // says more than that time is up
 		}
-		return nil, &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: wait.Error(ctx), Hint: "check host, port and firewall"}
+		return nil, k.slowError(wait.Error(ctx))
 	}
+}
+
+// slowError is about an attempt that has not ended when the caller gives up: with the
+// proxy, which may be what does not answer.
+func (k *Keeper) slowError(err error) error {
+	e := &fault.Error{Op: "connect to " + k.cfg.Address(), Class: fault.ErrNetwork, Err: err, Hint: "check host, port and firewall"}
+	if u, _ := k.cfg.ProxyURL(); u != nil && k.cfg.Lent == nil {
+		e.Err, e.Hint = &proxyError{proxyAddress(u), err, ""}, "check the proxy's host and port, and the broker's"
+	}
+	return e
 }
 
 // IsUp reports whether a link is up.

@@ -158,11 +158,18 @@ func (d contextDialer) DialContext(ctx context.Context, network, address string)
 	return d(ctx, network, address)
 }
 
-// socksCause leaves out the operation and the addresses, which the message has.
+// socksCause leaves out the operations and the addresses, which the message has, and
+// says which words are an answer.
 func socksCause(err error) error {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
-		return op.Err
+	for errors.As(err, &op) && op.Err != nil {
+		err = op.Err
+	}
+	if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("no answer in time")
+	}
+	if said, ok := strings.CutPrefix(err.Error(), "unknown error "); ok { // a reply of SOCKS that is none of success
+		return fmt.Errorf("it refuses: %s", said)
 	}
 	return err
 }

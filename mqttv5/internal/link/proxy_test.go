@@ -2,6 +2,7 @@ package link
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -170,8 +171,8 @@ func TestF49Proxy(t *testing.T) {
 		{"SOCKS5", "socks5://", "", socksProxy("", 0), ""},
 		{"SOCKS5 with a login", "socks5://", "me:" + canary, socksProxy("me:"+canary, 0), ""},
 		{"SOCKS5 wants a login", "socks5://", "", socksProxy("me:"+canary, 0), "no acceptable authentication methods; give user and password"},
-		{"SOCKS5 refuses", "socks5://", "me:" + canary, socksProxy("me:"+canary, 2), "connection not allowed by ruleset"},
-		{"SOCKS5 hangs", "socks5://", "", hang, "i/o timeout"},
+		{"SOCKS5 refuses", "socks5://", "me:" + canary, socksProxy("me:"+canary, 2), "it refuses: connection not allowed by ruleset"},
+		{"SOCKS5 hangs", "socks5://", "", hang, "no answer in time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mqtttest.NewBroker(t)
@@ -212,6 +213,27 @@ func TestF49Proxy(t *testing.T) {
 				t.Error("got a CONNECT, want none past a proxy that fails")
 			}
 		})
+	}
+}
+
+// F49: who waits no longer than the proxy hangs is told of the proxy all the same.
+func TestF49ProxyOutlastsTheCaller(t *testing.T) {
+	for _, scheme := range []string{"http://", "https://", "socks5://"} {
+		address := proxyServer(t, func(_ net.Conn, in *bufio.Reader) string { io.Copy(io.Discard, in); return "" })
+		k, err := New(Config{
+			Broker: "127.0.0.1", Port: 1, InsecurePlaintext: true, Timeout: time.Minute,
+			Tuning: Tuning{ClientID: "x", Proxy: scheme + "me:canary@" + address},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err = k.Up(ctx)
+		cancel()
+		k.Close(t.Context())
+		if !errors.Is(err, fault.ErrNetwork) || !strings.Contains(err.Error(), "proxy "+address+": ") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want the proxy named", scheme, err)
+		}
 	}
 }
 
