@@ -84,6 +84,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 			}
 			defer func() { err = errors.Join(err, tap.close()) }()
 
+			tap.tell = cmd.ErrOrStderr()
 			cfg.WrapConn = tap.server()
 			cloud, err := localcloud.Start(cmd.Context(), cfg)
 			if err != nil {

@@ -22,6 +22,22 @@ type tapFile struct {
 	file *os.File
 	tap  *wire.Tap
 	err  error
+	tell io.Writer // is told at once when the recording cannot go on; nil is nobody
+}
+
+// tapWriter tells of the first write that fails: a command may run on for days.
+type tapWriter struct {
+	to  io.Writer
+	tap *tapFile
+}
+
+// Write implements io.Writer.
+func (w tapWriter) Write(b []byte) (int, error) {
+	n, err := w.to.Write(b)
+	if err != nil && w.tap.tell != nil && w.tap.tap != nil { // else open tells
+		fmt.Fprintf(w.tap.tell, "%s: recording ended: %v\n", w.tap.out.Name, err)
+	}
+	return n, err
 }
 
 func (t *tapFile) addFlag(flags *pflag.FlagSet) {
@@ -59,11 +75,14 @@ func (t *tapFile) hook(wrap func(*wire.Tap, net.Conn) net.Conn) func(net.Conn) n
 // tokens.
 func (t *tapFile) open() {
 	t.file, t.err = t.out.Grow(func(w io.Writer) (err error) {
-		t.tap, err = wire.NewTap(w)
+		t.tap, err = wire.NewTap(tapWriter{w, t})
 		return err
 	})
 	if t.err != nil {
 		t.tap = nil
+		if t.tell != nil {
+			fmt.Fprintf(t.tell, "nothing is recorded: %v\n", t.err)
+		}
 	}
 }
 

@@ -207,6 +207,7 @@ func read(cmd *cobra.Command, s source, names []string) (good []item, err error)
 
 // connect returns a client that the tap records, and what ends both.
 func (u *uploader) connect(cmd *cobra.Command, withStore bool, hooks mqttv5.Hooks) (*mqttv5.Client, func() error, error) {
+	u.tap.tell = cmd.ErrOrStderr()
 	hooks.WrapConn = u.tap.client()
 	u.AllowNoSubscriber = u.allowNobody || u.outbox == "" // a receipt says it, too
 	client, err := dial(cmd, &u.Settings, withStore, hooks)
