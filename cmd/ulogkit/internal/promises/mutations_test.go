@@ -33,7 +33,7 @@ func (m *mutation) pkg() string {
 
 // all returns the whole list.
 func all() (list []mutation) {
-	for _, part := range [][]mutation{earlier, syncs, orders, modes, checks, numbers} {
+	for _, part := range [][]mutation{earlier, syncs, orders, modes, checks, numbers, structure, others} {
 		list = append(list, part...)
 	}
 	return list
@@ -171,7 +171,7 @@ func (m *mutation) try(t *testing.T) {
 		switch {
 		case err == nil:
 			continue
-		case !strings.Contains(string(out), "--- FAIL: ") && !strings.Contains(string(out), "panic: "):
+		case !strings.Contains(string(out), "--- FAIL: ") && !strings.Contains(string(out), "panic: ") && !strings.Contains(string(out), "fatal error: "):
 			t.Errorf("%s: got no run of %s, want one that fails: %s", m.file, m.test, out)
 		}
 		return

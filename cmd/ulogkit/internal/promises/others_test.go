@@ -1,0 +1,251 @@
+package promises
+
+// others are the lines that judge the bytes and words of others: of receivers, servers,
+// proxies and libraries, and what people put into files.
+var others = []mutation{
+	{
+		"an answer of OTLP that is cut is no receipt", "mqttv5/ingest/otlp/send.go",
+		"\tif err != nil {\n\t\treturn receipt{}, err // perhaps", "\tif false {\n\t\treturn receipt{}, err // perhaps",
+		"TestAnswerThatIsCut", "",
+	},
+	{
+		"an answer of OTLP is waited for so long and no longer", "mqttv5/ingest/otlp/send.go",
+		"context.WithTimeout(ctx, e.cfg.Timeout)", "context.WithCancel(ctx)",
+		"TestAnswerThatIsCut", "",
+	},
+	{
+		"empty answers are taken, and pages are not", "mqttv5/ingest/otlp/send.go",
+		"e.cfg.AcceptEmpty && len(answer) == 0", "e.cfg.AcceptEmpty",
+		"TestAcceptEmptyTakesNoPage", "",
+	},
+	{
+		"a redirection is no receipt", "mqttv5/ingest/otlp/send.go",
+		"resp.StatusCode/100 != 2", "resp.StatusCode/100 > 3",
+		"TestReceiverRedirects", "",
+	},
+	{
+		"a receiver rejects no fewer than none", "mqttv5/ingest/otlp/send.go",
+		"min(max(r.rejected, 0), int64(of))", "min(r.rejected, int64(of))",
+		"TestReceipts", "",
+	},
+	{
+		"a receiver rejects no more than all", "mqttv5/ingest/otlp/send.go",
+		"min(max(r.rejected, 0), int64(of))", "max(r.rejected, 0)",
+		"TestReceipts", "",
+	},
+	{
+		"a JSON answer of something else is no receipt", "mqttv5/ingest/otlp/receipt.go",
+		"return receipt{}, len(members) == 0", "return receipt{}, true",
+		"TestReceipts", "",
+	},
+	{
+		"a Status is no receipt", "mqttv5/ingest/otlp/receipt.go",
+		"!ok || outer.number[1] != 0 {", "!ok {",
+		"TestReceipts", "",
+	},
+	{
+		"a count that is none is no receipt", "mqttv5/ingest/otlp/receipt.go",
+		"\t\tif err != nil {\n\t\t\treturn receipt{}, false\n\t\t}\n\t\tr.rejected", "\t\tif err != nil {\n\t\t\tn = 0\n\t\t}\n\t\tr.rejected",
+		"TestReceipts", "",
+	},
+	{
+		"words of a receiver are printed harmlessly", "mqttv5/ingest/otlp/receipt.go",
+		"return fault.Printable(string(m.data[2]))", "return string(m.data[2])",
+		"TestRefusalIsExplained", "",
+	},
+	{
+		"a refused record that a full disk cut is taken back", "mqttv5/ingest/otlp/split.go",
+		"\t\t\tf.Truncate(end)\n", "",
+		"TestF45RefusedRecords", "",
+	},
+	{
+		"a refused record begins a line", "mqttv5/ingest/otlp/split.go",
+		"last[0] != '\\n' {", "last[0] == 0 {",
+		"TestRefusedRecordsBeginALine", "",
+	},
+	{
+		"a position file has a bound", "mqttv5/ingest/otlp/position.go",
+		" || info.Size() > maxPosition", "",
+		"TestFileThatHoldsNoPosition", "",
+	},
+	{
+		"a position's lock is its owner's alone", "mqttv5/ingest/otlp/position.go",
+		"flock.SetPermissions(0o600)", "flock.SetPermissions(0o644)",
+		"TestPositionIsUsedByOne", "",
+	},
+	{
+		"a file's header that is none is not shown", "mqttv5/ingest/otlp/headers.go",
+		"of the form 'Name: value'\", file, n)", "of the form 'Name: value' %s\", file, n, line)",
+		"TestHeadersThatAreNone", "",
+	},
+	{
+		"an argument's header that is none is not shown", "mqttv5/ingest/otlp/headers.go",
+		"errors.New(\"header is not of the form 'Name: value'\")", "errors.New(\"header is not of the form: \" + arg)",
+		"TestHeadersThatAreNone", "",
+	},
+	{
+		"headers that cannot be read to the end are none", "mqttv5/ingest/otlp/headers.go",
+		"\t\tif err := lines.Err(); err != nil {", "\t\tif err := lines.Err(); err != nil && file == \"\" {",
+		"TestHeadersThatAreNone", "",
+	},
+	{
+		"a header cannot be made of two", "mqttv5/ingest/otlp/headers.go",
+		" || !httpguts.ValidHeaderFieldValue(value)", "",
+		"TestHeadersThatAreNone", "",
+	},
+	{
+		"a record with too long headers goes into quarantine", "mqttv5/ingest/natssink/sink.go",
+		" || api.ErrorCode == exceedsHeaders", "",
+		"TestTooLargeIsNamed", "",
+	},
+	{
+		"the words of a storage server are not waited for", "mqttv5/internal/presigned/put.go",
+		"\tresp.Body.Close() // unread", "\tio.ReadAll(resp.Body) // unread",
+		"TestPutWaitsForNoBody", "",
+	},
+	{
+		"a storage server that takes nothing is given up", "mqttv5/internal/presigned/put.go",
+		"func() { stop(errIdle) }", "func() {}",
+		"TestPutGivesUpAServerThatTakesNothing", "",
+	},
+	{
+		"a pipe in place of a credential is not waited for", "mqttv5/internal/link/credentials.go",
+		"if fi, err := os.Stat(name); err == nil && !fi.Mode().IsRegular() {", "if fi, err := os.Stat(name); err == nil && fi.IsDir() {",
+		"TestCredentialsAreNoPipe", "",
+	},
+	{
+		"byte order marks of credentials are left out", "mqttv5/internal/link/credentials.go",
+		"b = bytes.ReplaceAll(b, []byte(\"\\xef\\xbb\\xbf\"), nil)", "b = bytes.TrimPrefix(b, []byte(\"\\xef\\xbb\\xbf\"))",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"a damaged PEM block is named", "mqttv5/internal/link/credentials.go",
+		"\tcase bytes.Contains(b, []byte(\"-----BEGIN \")):", "\tcase false:",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"a certificate of another form is named", "mqttv5/internal/link/credentials.go",
+		" && (kind != certificate || p.Type == certificate)", "",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"an expired certificate is named", "mqttv5/internal/link/credentials.go",
+		"case now.After(leaf.NotAfter):", "case false:",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"a proxy that outlasts the caller is named", "mqttv5/internal/link/keeper.go",
+		"u != nil && k.cfg.Lent == nil", "u != nil && err == nil",
+		"TestF49ProxyOutlastsTheCaller", "",
+	},
+	{
+		"a proxy that hangs is said to", "mqttv5/internal/link/proxy.go",
+		"if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {", "if false {",
+		"TestF49Proxy", "",
+	},
+	{
+		"a value's characters can be seen", "cmd/ulogkit/internal/settings/config.go",
+		"err == nil && i >= 0 {", "err == nil && i > len(text) {",
+		"TestParseConfig", "",
+	},
+	{
+		"half a pair of quotes is refused", "cmd/ulogkit/internal/settings/config.go",
+		"strings.ContainsRune(typographic+\"\\\"'\", last)", "last == 0",
+		"TestParseConfig", "",
+	},
+	{
+		"a comment does not swallow the lines of an old Mac", "cmd/ulogkit/internal/settings/config.go",
+		"'\\r'); i >= 0 {", "'\\r'); i > len(text) {",
+		"TestParseConfig", "",
+	},
+	{
+		"a configuration file has a bound", "cmd/ulogkit/internal/settings/config.go",
+		"io.LimitReader(f, maxConfig+1)", "io.LimitReader(f, 1<<30)",
+		"TestConfigHasABound", "",
+	},
+	{
+		"half of the library's file is not written over", "mqttv5/tokens/vendor.go",
+		"\t\tif old, ok = decodeForeign(before); !ok {\n", "\t\tif old, ok = decodeForeign(before); !ok && len(before) == 0 {\n",
+		"TestLibraryFileThatIsHalfWritten", "",
+	},
+	{
+		"the library's file is not written by readers", "mqttv5/tokens/vendor.go",
+		"if !bytes.Equal(b, old.encode()) {", "if len(b) > 0 {",
+		"TestLibraryFileIsNotWrittenByReaders", "",
+	},
+	{
+		"the library's file is no link", "mqttv5/tokens/vendor.go",
+		"!fi.Mode().IsRegular() || ", "",
+		"TestLibraryFileIsARegularOne", "",
+	},
+	{
+		"the library's file has a bound", "mqttv5/tokens/vendor.go",
+		" || fi.Size() > maxContent", "",
+		"TestLibraryFileIsARegularOne", "",
+	},
+	{
+		"the library's file keeps its mode", "mqttv5/tokens/vendor.go",
+		"durable.ReplaceFile(s.path, b, durable.KeepMode)", "durable.ReplaceFile(s.path, b, 0o600)",
+		"TestLibraryFile", "",
+	},
+	{
+		"a token file of a newer version is no damaged one", "mqttv5/tokens/content.go",
+		"ours is %d\", errForeign, n", "ours is %d\", errDamaged, n",
+		"TestFileNeverTouchesWhatIsNotOurs", "",
+	},
+	{
+		"a token file with entries of others is left alone", "mqttv5/tokens/content.go",
+		"name != \"version\" && name != \"sessions\" {", "name == \"\" {",
+		"TestFileNeverTouchesWhatIsNotOurs", "",
+	},
+	{
+		"a replaced file keeps its owner", "mqttv5/durable/durable.go",
+		"\t\tkeepOwner(f, old)\n", "",
+		"TestReplacedFileKeepsItsOwner", "",
+	},
+	{
+		"a sweep removes files alone", "mqttv5/durable/durable.go",
+		"if ours && e.Type().IsRegular() {", "if ours {",
+		"TestSweepRemovesOnlyWhatOneOfOursLeft", "",
+	},
+	{
+		"a sweep of one file spares another's", "mqttv5/durable/durable.go",
+		"(prefix == \".\" || at == len(prefix)) && ", "",
+		"TestSweepRemovesOnlyWhatOneOfOursLeft", "",
+	},
+	{
+		"a file given up leaves nothing", "mqttv5/durable/durable.go",
+		"\tf.Close()\n\tos.Remove(f.Name())\n", "\tf.Close()\n",
+		"TestAbortLeavesNothing", "",
+	},
+	{
+		"a spool's file is read so far and no further", "mqttv5/spool/take.go",
+		"io.LimitReader(in, maxFile+1)", "in",
+		"TestLongFileIsSetAside", "",
+	},
+	{
+		"a spool's file that is too long is said to be", "mqttv5/spool/take.go",
+		"\tif len(b) > maxFile {", "\tif false {",
+		"TestLongFileIsSetAside", "",
+	},
+	{
+		"a closing outbox makes no file bad", "mqttv5/spool/take.go",
+		"case ctx.Err() != nil, errors.Is(err, fault.ErrClosed):", "case ctx.Err() != nil:",
+		"TestFilesStayWhenTheOutboxCloses", "",
+	},
+	{
+		"why a file is bad is its owner's alone", "mqttv5/spool/away.go",
+		"\"\\n\"), 0o600)", "\"\\n\"), 0o644)",
+		"TestFilesSetAsideAreTheOwnersAlone", "",
+	},
+	{
+		"a spool's folder that has gone is told", "mqttv5/spool/spool.go",
+		"\t\ts.tell(sub, err.Error())\n\t\treturn 1, nil, false", "\t\treturn 1, nil, false",
+		"TestFolderThatHasGoneIsTold", "",
+	},
+	{
+		"a recording that ended is told of", "cmd/ulogkit/tap.go",
+		"if err != nil && w.tap.tell != nil", "if err == nil && w.tap.tell != nil",
+		"TestTapOnFullDisk", "",
+	},
+}
