@@ -57,6 +57,8 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 		{"not valid yet", early, earlyKey, ca.PEM, 0o600, "it is not valid before "},
 		{"expired", late, lateKey, ca.PEM, 0o600, "it expired on "},
 		{"encrypted", cert, encrypted, ca.PEM, 0o600, "encrypted with a passphrase; write an unencrypted copy"},
+		{"encrypted as once", cert, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x")}), ca.PEM, 0o600, "encrypted with a passphrase"},
+		{"too large", append(bytes.Clone(cert), make([]byte, maxPEM)...), key, ca.PEM, 0o600, "cert.pem: it is larger than 1048576 bytes"},
 		{"readable by others", cert, key, ca.PEM, 0o644, "others can read it (mode 0644); run: chmod 600"},
 		{"request", request, key, ca.PEM, 0o600, `it holds a block of type "CERTIFICATE REQUEST" and no certificate`},
 		{"public key", cert, public, ca.PEM, 0o600, `it holds a block of type "PUBLIC KEY?[31m" and no private key`},
@@ -90,6 +92,24 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 				t.Errorf("got %q, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Whose mode counts is the key itself, also behind a link, as of a secret in a container.
+func TestKeyBehindALink(t *testing.T) {
+	_, key := mqtttest.NewCA(t).Issue(2, time.Now().Add(time.Hour))
+	dir := t.TempDir()
+	name, link := filepath.Join(dir, "key.pem"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(name, key, 0o600), os.Symlink(name, link)); err != nil {
+		t.Skip(err)
+	}
+	for mode, want := range map[os.FileMode]bool{0o600: true, 0o604: false} {
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readPEM("private key", link, privateKey); (err == nil) != want {
+			t.Errorf("mode %o: got %v, want it read: %v", mode, err, want)
+		}
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -161,6 +163,7 @@ func TestF49Proxy(t *testing.T) {
 		{"HTTP with a login", "http://", "me:" + canary, httpProxy("me:"+canary, "200 OK"), ""},
 		{"HTTP wants a login", "http://", "", httpProxy("me:"+canary, "200 OK"), "it wants a login (407)"},
 		{"HTTP refuses", "http://", "me:" + canary, httpProxy("", "403 Not \x1b[31mallowed"), "it refuses: 403 Not ?[31mallowed; the proxy must allow CONNECT to 127.0.0.1:"},
+		{"HTTP answers otherwise", "http://", "", httpProxy("", "204 No Content"), "it refuses: 204 No Content"},
 		{"HTTP hangs", "http://", "me:" + canary, hang, "no answer in time"},
 		{"no HTTP", "http://", "", func(c net.Conn, in *bufio.Reader) string { io.WriteString(c, "SSH-2.0-x\r\n"); return "" }, "does not answer as an HTTP proxy"},
 		{"flood", "http://", "", func(c net.Conn, in *bufio.Reader) string {
@@ -213,6 +216,30 @@ func TestF49Proxy(t *testing.T) {
 				t.Error("got a CONNECT, want none past a proxy that fails")
 			}
 		})
+	}
+}
+
+// A proxy behind TLS is who it says it is, or gets nothing: its address may hold a
+// password.
+func TestCertificateOfAProxyIsVerified(t *testing.T) {
+	asked := false
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	srv.StartTLS() // with a certificate that nobody trusts
+	defer srv.Close()
+	k, err := New(Config{
+		Broker: "127.0.0.1", Port: 1, InsecurePlaintext: true, Timeout: time.Minute,
+		Tuning: Tuning{ClientID: "x", Proxy: strings.Replace(srv.URL, "://", "://me:canary@", 1)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(t.Context())
+	if _, err := k.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v, want the certificate refused", err)
+	}
+	if asked {
+		t.Error("got a request, want none")
 	}
 }
 
