@@ -43,7 +43,7 @@ func (u *uploader) uploadFirmware(cmd *cobra.Command) (err error) {
 	if err := client.UploadFirmware(cmd.Context(), f); err != nil {
 		return fmt.Errorf("%s: %w", u.elf, err)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes stored for %s, commit %s\n", u.elf, f.Size, f.DeviceType, f.GitHash)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes stored for %s, commit %s\n", shown(u.elf), f.Size, f.DeviceType, f.GitHash)
 	return err
 }
 

@@ -192,7 +192,7 @@ func (g *gatewayFlags) run(cmd *cobra.Command) (err error) {
 			Found: func(dev device.Info) { gw.Watch(dev) },
 			Accepted: func(name string, ids []string) {
 				for _, id := range ids {
-					events.printf("%s: accepted as %s\n", name, id)
+					events.printf("%s: accepted as %s\n", shown(name), id)
 				}
 			},
 		}

@@ -89,7 +89,7 @@ func printJSON(w io.Writer, row any) {
 func printRow(w io.Writer, row any) {
 	switch row := row.(type) {
 	case *inspect.Log:
-		fmt.Fprintf(w, "%s: log, header version %d, %d frames, %s\n", row.File, row.Version, row.Frames, goodness(row.Error))
+		fmt.Fprintf(w, "%s: log, header version %d, %d frames, %s\n", shown(row.File), row.Version, row.Frames, goodness(row.Error))
 		printField(w, "session token", row.SessionToken)
 		printField(w, "sequence", row.Sequence)
 		printField(w, "tick", row.Tick)
@@ -111,7 +111,7 @@ func printRow(w io.Writer, row any) {
 	case *inspect.CoreDump:
 		printCoreDump(w, row)
 	case *inspect.Unknown:
-		fmt.Fprintf(w, "%s: %d bytes, %s\n", row.File, row.Len, color.RedString("neither a crash dump nor a log of a known version"))
+		fmt.Fprintf(w, "%s: %d bytes, %s\n", shown(row.File), row.Len, color.RedString("neither a crash dump nor a log of a known version"))
 	case *inspect.Frame:
 		printFrame(w, row)
 	}
@@ -193,7 +193,7 @@ func printCoreDump(w io.Writer, row *inspect.CoreDump) {
 }
 
 func printCoreDumpHeader(w io.Writer, row *inspect.CoreDump) {
-	fmt.Fprintf(w, "%s: crash dump, %d bytes, %s\n", row.File, row.TotalLen, goodness(row.Error))
+	fmt.Fprintf(w, "%s: crash dump, %d bytes, %s\n", shown(row.File), row.TotalLen, goodness(row.Error))
 	fmt.Fprintf(w, "  %-16s 0x%08x, %s\n", "checksum", row.Checksum, matches(row.ChecksumOK))
 	fmt.Fprintf(w, "  %-16s %q, %q, application %d\n", "device", row.DeviceSerial, row.DeviceType, row.ApplicationID)
 	fmt.Fprintf(w, "  %-16s %q, commit %q\n", "firmware", row.VersionString, row.GitHash)

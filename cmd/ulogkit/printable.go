@@ -22,6 +22,12 @@ func printable(s string) string {
 	}, s)
 }
 
+// shown returns the name of a file for a line of its own: whoever put it into a spool,
+// or an archive, has chosen it.
+func shown(name string) string {
+	return strings.NewReplacer("\n", "?", "\t", "?").Replace(printable(name))
+}
+
 // printableWriter writes text to a terminal, for all commands: errors and warnings
 // hold what others said and name fields, and no command needs to know where.
 type printableWriter struct{ io.Writer }

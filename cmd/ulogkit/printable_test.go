@@ -3,9 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +43,58 @@ func TestErrorsAreWrittenPrintable(t *testing.T) {
 	}})
 	if code := run(t.Context(), root, []string{"evil"}); code != exitData || strings.ContainsAny(stderr.String(), "\x1b\x07") || !strings.Contains(stderr.String(), "evil ?]0;PWNED? text") {
 		t.Errorf("got exit code %d and %q, want %d and %q, nothing that steers a terminal", code, stderr.String(), exitData, "evil ?]0;PWNED? text")
+	}
+}
+
+// The name of a file, which somebody else may have chosen, steers no terminal and begins
+// no line, whatever is said of the file (F54).
+func TestNamesOfFilesArePrintable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const evil, want = "a\x1b[2J\n\u202eb.bin", "a?[2J??b.bin: "
+	printed := func(args ...string) string {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		root := newRoot()
+		root.SetOut(&stdout)
+		root.SetErr(&stderr)
+		run(t.Context(), root, args)
+		return stdout.String()
+	}
+	printed("sample", "-o", evil)
+	good, err := os.ReadFile(evil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range [][]byte{good, good[:20], []byte("what it is, nobody knows")} {
+		if err := os.WriteFile(evil, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []string{"inspect", "verify"} {
+			if got := printed(command, evil); got != "" && !strings.HasPrefix(got, want) || strings.ContainsAny(got, "\x1b\u202e") {
+				t.Errorf("%s of %.20q: got %q, want it to begin %q", command, content, got, want)
+			}
+		}
+	}
+
+	// What is accepted is said on standard output, too.
+	if err := os.WriteFile(evil, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, root := newWatched(), newRoot()
+	root.SetOut(stdout)
+	root.SetErr(io.Discard)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, root, []string{
+			"upload", "--outbox", "o", "--broker", "127.0.0.1:1", "--insecure-plaintext", "--customer", "1", "--application", "1", "--serial", "S", "--git-hash", "ab", "--store", "none", evil,
+		})
+	}()
+	stdout.await(t, "accepted as ")
+	stop()
+	<-ended
+	if got := stdout.String(); !strings.HasPrefix(got, want+"accepted as ") {
+		t.Errorf("upload: got %q, want it to begin %q", got, want)
 	}
 }
 

@@ -273,7 +273,7 @@ func (r *reporter[S]) run(cmd *cobra.Command, kind telemetry.Kind, application u
 			if err := api.Send(cmd.Context(), kind, application, it.payload, how); err != nil {
 				return &failure{exitNetwork, fmt.Errorf("%s: %w (%d of %d confirmed)", it.name, err, i, len(items))}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed over HTTP\n", it.name, len(it.payload))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed over HTTP\n", shown(it.name), len(it.payload))
 		}
 		return nil
 	case len(items) == 0:

@@ -271,7 +271,7 @@ func (u *uploader) send(cmd *cobra.Command, src source, items []item) (err error
 const hintNobody = "the broker took it and keeps nothing; --allow-no-subscriber if that is as it should be"
 
 func printReceipt(cmd *cobra.Command, name string, r mqttv5.Receipt) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", name, r.Bytes, r.Topic, r.Latency.Round(100*time.Microsecond))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed on %s after %v\n", shown(name), r.Bytes, r.Topic, r.Latency.Round(100*time.Microsecond))
 	return err
 }
 
@@ -352,7 +352,7 @@ func accept(cmd *cobra.Command, src source, items []item, outbox boxes.Acceptor,
 	for _, it := range items {
 		ids, err := src.submit(cmd.Context(), outbox, it.payload)
 		for _, id := range ids {
-			events.printf("%s: accepted as %s\n", it.name, id)
+			events.printf("%s: accepted as %s\n", shown(it.name), id)
 		}
 		if err == nil {
 			accepted++

@@ -34,7 +34,7 @@ them, is one of the bad.`,
 					continue
 				}
 				bad++
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", name, err); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", shown(name), err); err != nil {
 					return err
 				}
 			}
