@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -216,6 +217,25 @@ func TestF49Proxy(t *testing.T) {
 				t.Error("got a CONNECT, want none past a proxy that fails")
 			}
 		})
+	}
+}
+
+// What comes with the proxy's answer is the first of what the other side says.
+func TestBytesBehindTheAnswerOfAProxy(t *testing.T) {
+	address := proxyServer(t, func(c net.Conn, in *bufio.Reader) string {
+		http.ReadRequest(in)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nhel")
+		io.WriteString(c, "lo")
+		return ""
+	})
+	u := &url.URL{Scheme: "http", Host: address}
+	c, err := through(u, (&net.Dialer{}).DialContext)(t.Context(), "tcp", "broker:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if b, err := io.ReadAll(c); err != nil || string(b) != "hello" {
+		t.Errorf("got %q, %v, want hello", b, err)
 	}
 }
 

@@ -92,7 +92,45 @@ func TestFilesMadeAfterTheCheckAreKept(t *testing.T) {
 	if _, err := o.Grow(func(io.Writer) error { return nil }); !errors.Is(err, ErrRefused) {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
+	if _, err := o.WriteFrom(func(io.Writer) error { return nil }, nil); !errors.Is(err, ErrRefused) {
+		t.Errorf("stream: got %v, want ErrRefused", err)
+	}
 	holds(t, name, "other")
+}
+
+// An output that cannot be written to its end leaves nothing, and the old one as it was.
+func TestOutputThatFailsLeavesNothing(t *testing.T) {
+	dir, broken := t.TempDir(), errors.New("broken")
+	name := filepath.Join(dir, "out")
+	write(t, name, "old")
+	half := func(w io.Writer) error {
+		io.WriteString(w, "half")
+		return broken
+	}
+
+	o := Output{Name: name, Force: true}
+	if _, err := o.WriteFrom(half, nil); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
+	}
+	if _, err := o.Grow(half); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
+	}
+	holds(t, name, "old")
+	if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
+		t.Errorf("got %v, %v, want the old file alone", all, err)
+	}
+}
+
+// A file that cannot be read may be anything, and stays.
+func TestOutputThatCannotBeReadIsRefused(t *testing.T) {
+	const name = "/proc/self/mem" // a regular file whose beginning nobody can read
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		t.Skip(err)
+	}
+	o := Output{Name: name, Mine: func([]byte) bool { return true }}
+	if err := o.Check(); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "cannot be read: ") {
+		t.Errorf("got %v, want it refused", err)
+	}
 }
 
 // What somebody else may have put into the folder is neither followed nor replaced
