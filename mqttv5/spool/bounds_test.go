@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ulogkit/ulogkit/mqttv5/device"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
@@ -59,6 +61,37 @@ func TestFilesSetAsideAreTheOwnersAlone(t *testing.T) {
 	for name, want := range map[string]os.FileMode{dirBad: 0o700, dirBad + "/bad.bin.reason": 0o600} {
 		if info, err := os.Stat(filepath.Join(f.dir, name)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: got mode %v, %v, want %o", name, info.Mode(), err, want)
+		}
+	}
+}
+
+// F46: a pipe or a link that is to name a device holds nothing up, is told, and leads
+// nowhere.
+func TestDeviceFilesAreRegular(t *testing.T) {
+	f := newFixture(t, nil)
+	f.write("0-pipe/log.bin", testLog(t, 1))
+	f.write("1-link/log.bin", testLog(t, 2))
+	f.write("2-pipe/log.bin", testLog(t, 3))
+	f.write("3-good.bin", testLog(t, 4))
+	elsewhere := filepath.Join(t.TempDir(), "device.json")
+	if err := errors.Join(
+		os.WriteFile(elsewhere, []byte(`{"application":7,"serial":"SN-2"}`), 0o600), os.Symlink(elsewhere, filepath.Join(f.dir, "1-link", fileJSON)),
+		syscall.Mkfifo(filepath.Join(f.dir, "0-pipe", fileJSON), 0o600), syscall.Mkfifo(filepath.Join(f.dir, "2-pipe", fileBLE), 0o600),
+	); err != nil {
+		t.Skip(err)
+	}
+
+	done := make(chan struct{})
+	go func() { f.Scan(t.Context()); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the pipe is waited for")
+	}
+	want(t, "records", f.records(), []string{"SN-1 log"})
+	for _, words := range []string{"0-pipe", "device.json: it is a special file", "1-link", "2-pipe", "device.bin: it is a special file"} {
+		if !strings.Contains(f.log.String(), words) {
+			t.Errorf("got log %s, want %q in it", f.log, words)
 		}
 	}
 }

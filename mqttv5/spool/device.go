@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/ulogkit/ulogkit/mqttv5/device"
@@ -18,21 +17,22 @@ const (
 	fileBLE  = "device.bin"
 )
 
-// readDevice reads which device a folder's files are of.
+// readDevice reads which device a folder's files are of. As what it says, its file must
+// be a regular one: others could be held up by a pipe.
 func readDevice(dir string) (device.Info, error) {
-	b, err := os.ReadFile(filepath.Join(dir, fileJSON))
+	b, err := read(filepath.Join(dir, fileJSON))
 	if err == nil {
 		return parseDevice(b)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return device.Info{}, err
+		return device.Info{}, fmt.Errorf("%s: %w", fileJSON, err)
 	}
-	b, err = os.ReadFile(filepath.Join(dir, fileBLE))
+	b, err = read(filepath.Join(dir, fileBLE))
 	if errors.Is(err, fs.ErrNotExist) {
 		return device.Info{}, fmt.Errorf("it holds neither %s nor %s, so that nothing says which device its files are of", fileJSON, fileBLE)
 	}
 	if err != nil {
-		return device.Info{}, err
+		return device.Info{}, fmt.Errorf("%s: %w", fileBLE, err)
 	}
 	dev, err := device.Parse(b)
 	if err != nil {
