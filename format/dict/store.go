@@ -152,6 +152,9 @@ func (s *Store) holds(path, name string) bool {
 	case ".elf", ".axf", ".out", ".json", ".csv":
 		return true
 	case "":
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+			return false // to open a pipe would wait
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return false
