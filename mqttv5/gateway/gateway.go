@@ -64,7 +64,6 @@ type state struct {
 	connected bool
 	since     time.Time // of the last change of connected
 	trouble   string    // why the connection ended, or did not come up
-	refused   int       // records parked since the start
 	nobody    uint64    // messages that nobody was subscribed to
 }
 
@@ -94,8 +93,6 @@ func (g *Gateway) Event(e mqttv5.Event) {
 		if e.Err != nil {
 			s.trouble = e.Err.Error()
 		}
-	case mqttv5.EventParked:
-		s.refused++
 	case mqttv5.EventNoSubscriber:
 		s.nobody++
 	}
