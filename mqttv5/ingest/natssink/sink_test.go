@@ -323,6 +323,19 @@ func TestTooLargeIsNamed(t *testing.T) {
 	}
 }
 
+// A reason may quote what a device sent, and a header has no room for all of that.
+func TestReasonHasABound(t *testing.T) {
+	r := testRecord(1)
+	r.Reason = strings.Repeat("\x1b", 100_000)
+	m := message("S", &r)
+	if n := len(m.Header.Get(headerReason)); n != 3*maxReason {
+		t.Errorf("got %d bytes, want those of %d with their escapes", n, maxReason)
+	}
+	if got, err := record(1, m.Header, m.Data); err != nil || got.Reason != r.Reason[:maxReason] {
+		t.Errorf("got %d bytes, %v, want %d", len(got.Reason), err, maxReason)
+	}
+}
+
 // A stream that somebody has made in memory would lose all with its server.
 func TestStreamInMemoryIsRefused(t *testing.T) {
 	c := startCluster(t, 1)

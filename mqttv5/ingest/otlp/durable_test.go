@@ -128,7 +128,11 @@ func TestRedirectSendsNothingToAnotherHost(t *testing.T) {
 	other := newReceiver(t)
 	r := newReceiver(t)
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		r.script = []func(http.ResponseWriter){status(code, "Location", other.srv.URL+"/v1/logs", "Content-Type", typeProtobuf)}
+		r.script = []func(http.ResponseWriter){func(w http.ResponseWriter) { // with a body that would be a receipt
+			w.Header().Set("Location", other.srv.URL+"/v1/logs")
+			w.Header().Set("Content-Type", typeProtobuf)
+			w.WriteHeader(code)
+		}}
 		src := &memorySource{}
 		src.add(logRecord(t, 1, 3, 1, say(1)))
 		e := newExporter(t, Config{URL: r.srv.URL, Source: src, Headers: map[string]string{"Authorization": "canary"}})

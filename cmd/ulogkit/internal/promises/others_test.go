@@ -160,7 +160,7 @@ var others = []mutation{
 	},
 	{
 		"a configuration file has a bound", "cmd/ulogkit/internal/settings/config.go",
-		"io.LimitReader(f, maxConfig+1)", "io.LimitReader(f, 1<<30)",
+		"if len(b) > maxConfig {", "if false {",
 		"TestConfigHasABound", "",
 	},
 	{
@@ -247,5 +247,125 @@ var others = []mutation{
 		"a recording that ended is told of", "cmd/ulogkit/tap.go",
 		"if err != nil && w.tap.tell != nil", "if err == nil && w.tap.tell != nil",
 		"TestTapOnFullDisk", "",
+	},
+	{
+		"a pipe is no firmware", "format/internal/firmware/elf.go",
+		"if err == nil && !info.Mode().IsRegular() { // to open", "if err == nil && info.IsDir() { // to open",
+		"TestPipesAmongDictionaries", "format/dict",
+	},
+	{
+		"a pipe is not looked into", "format/dict/store.go",
+		"err != nil || !info.Mode().IsRegular() {\n\t\t\treturn false // to open", "err != nil || info.IsDir() {\n\t\t\treturn false // to open",
+		"TestPipesAmongDictionaries", "",
+	},
+	{
+		"a proxy's certificate is verified", "mqttv5/internal/link/proxy.go",
+		"&tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}", "&tls.Config{ServerName: u.Hostname(), InsecureSkipVerify: true}",
+		"TestCertificateOfAProxyIsVerified", "",
+	},
+	{
+		"a proxy's answer is 200 or a refusal", "mqttv5/internal/link/proxy.go",
+		"case answer.StatusCode != http.StatusOK:", "case answer.StatusCode >= 400:",
+		"TestF49Proxy", "",
+	},
+	{
+		"a proxy's answer has a bound", "mqttv5/internal/link/proxy.go",
+		"io.LimitReader(conn, maxProxyAnswer)", "conn",
+		"TestF49Proxy", "",
+	},
+	{
+		"words of a proxy are printed harmlessly", "mqttv5/internal/link/proxy.go",
+		"fault.Printable(answer.Status)", "answer.Status",
+		"TestF49Proxy", "",
+	},
+	{
+		"bytes behind a proxy's answer are not lost", "mqttv5/internal/link/proxy.go",
+		"return &tunnelConn{Conn: conn, early: early}, \"\", nil", "return conn, \"\", nil",
+		"TestBytesBehindTheAnswerOfAProxy", "",
+	},
+	{
+		"the mode of a key is that of the file that is read", "mqttv5/internal/link/credentials.go",
+		"\tfi, err := f.Stat()", "\tfi, err := os.Lstat(name)",
+		"TestKeyBehindALink", "",
+	},
+	{
+		"a credential file has a bound", "mqttv5/internal/link/credentials.go",
+		"\tif len(b) > maxPEM {", "\tif false {",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"a key encrypted as once is named", "mqttv5/internal/link/credentials.go",
+		" || strings.Contains(p.Headers[\"Proc-Type\"], \"ENCRYPTED\")", "",
+		"TestWrongCredentialsAreNamed", "",
+	},
+	{
+		"an output that streams looks again", "cmd/ulogkit/internal/files/output.go",
+		"\tif err := o.mayReplace(target); err != nil {\n\t\treturn 0, err\n\t}\n\tf, err :=", "\tf, err :=",
+		"TestWriteLooksAgain", "",
+	},
+	{
+		"an output that grows looks again", "cmd/ulogkit/internal/files/output.go",
+		"\tif err := o.mayReplace(target); err != nil {\n\t\treturn nil, err\n\t}\n\tf, err :=", "\tf, err :=",
+		"TestWriteLooksAgain", "",
+	},
+	{
+		"an output that fails half way leaves nothing", "cmd/ulogkit/internal/files/output.go",
+		"\tdefer f.Abort()\n\n\tw :=", "\tw :=",
+		"TestOutputThatFailsLeavesNothing", "",
+	},
+	{
+		"a recording that fails to begin leaves nothing", "cmd/ulogkit/internal/files/output.go",
+		"\t\tf.Abort()\n\t\treturn nil, o.failure(err)\n\t}\n\n\tif err := f.Appear()", "\t\treturn nil, o.failure(err)\n\t}\n\n\tif err := f.Appear()",
+		"TestOutputThatFailsLeavesNothing", "",
+	},
+	{
+		"an output that cannot be read is not replaced", "cmd/ulogkit/internal/files/output.go",
+		"\tif err != nil {\n\t\treturn refused(\"cannot be read: \" + cause(err).Error())\n\t}\n\tif len(old)", "\tif err != nil {\n\t\treturn nil\n\t}\n\tif len(old)",
+		"TestOutputThatCannotBeReadIsRefused", "",
+	},
+	{
+		"the stand-in writes over nothing it received before", "mqttv5/localcloud/inbox.go",
+		"\tb.number = lastNumber(dir)\n", "",
+		"TestNumbersGoOn", "",
+	},
+	{
+		"what the stand-in cannot write it has not received", "mqttv5/localcloud/inbox.go",
+		"\t\tif err := writeFile(name, r.Payload); err != nil {\n\t\t\treturn err\n\t\t}\n", "\t\twriteFile(name, r.Payload)\n",
+		"TestMessageThatCannotBeWritten", "",
+	},
+	{
+		"half a file of the stand-in's is removed", "mqttv5/localcloud/inbox.go",
+		"\t\tos.Remove(f.Name())\n", "",
+		"TestMessageThatCannotBeWritten", "",
+	},
+	{
+		"certificates of others are not replaced", "mqttv5/localcloud/certs.go",
+		"\tif err := f.mayReplace(); err != nil {\n\t\treturn err\n\t}\n", "",
+		"TestCertificatesOfOthersStay", "",
+	},
+	{
+		"the throwaway key is its owner's alone", "mqttv5/localcloud/certs.go",
+		"{f.key, keyPEM, 0o600}", "{f.key, keyPEM, 0o644}",
+		"TestCertificates", "",
+	},
+	{
+		"a reason in a header has a bound", "mqttv5/ingest/natssink/message.go",
+		"r.Reason[:min(len(r.Reason), maxReason)]", "r.Reason",
+		"TestReasonHasABound", "",
+	},
+	{
+		"a message for nobody counts in a gateway's health", "mqttv5/gateway/gateway.go",
+		"\t\ts.nobody++\n", "",
+		"TestHealthFollowsTheEvents", "",
+	},
+	{
+		"a gateway that gets no connection is not healthy", "mqttv5/gateway/gateway.go",
+		"h.Waiting == 0 && h.Trouble == \"\"", "h.Waiting == 0",
+		"TestHealthFollowsTheEvents", "",
+	},
+	{
+		"names of files are printed harmlessly", "cmd/ulogkit/printable.go",
+		"return strings.NewReplacer(\"\\n\", \"?\", \"\\t\", \"?\").Replace(printable(name))", "return name",
+		"TestNamesOfFilesArePrintable", "",
 	},
 }
