@@ -147,7 +147,7 @@ func TestPositionInABadPlaceIsAStorageError(t *testing.T) {
 		t.Errorf("got %d records at the receiver, want none", n)
 	}
 	if b, err := os.ReadFile(at("one")); err != nil || string(b) != "1\n" {
-		t.Errorf("the file of two names holds %q, %v", b, err)
+		t.Errorf("got %q in the file of two names, error %v, want it as it was", b, err)
 	}
 	if b, err := os.ReadFile(at("target")); err != nil || string(b) != "1\n" {
 		t.Errorf("got %q behind the link, error %v, want it unchanged: \"1\\n\"", b, err)

@@ -97,7 +97,7 @@ func TestWrongCredentialsAreNamed(t *testing.T) {
 
 // Whose mode counts is the key itself, also behind a link, as of a secret in a container.
 func TestKeyBehindALink(t *testing.T) {
-	_, key := mqtttest.NewCA(t).Issue(2, time.Now().Add(time.Hour))
+	_, key := catest.New(t).Issue(2, time.Now().Add(time.Hour))
 	dir := t.TempDir()
 	name, link := filepath.Join(dir, "key.pem"), filepath.Join(dir, "link")
 	if err := errors.Join(os.WriteFile(name, key, 0o600), os.Symlink(name, link)); err != nil {

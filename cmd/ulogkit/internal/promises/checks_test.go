@@ -340,7 +340,7 @@ var checks = []mutation{
 	{
 		"a position has one name", "mqttv5/ingest/otlp/position.go",
 		"case durable.Names(info) > 1:", "case false:",
-		"TestPlaceThatCannotBeAPositions", "",
+		"TestPositionInABadPlaceIsAStorageError", "",
 	},
 	{
 		"a lock is not made through a link", "mqttv5/durable/durable.go",

@@ -86,8 +86,13 @@ var modes = []mutation{
 	},
 	{
 		"a position's lock is made through no link", "mqttv5/ingest/otlp/position.go",
-		"err == nil && !info.Mode().IsRegular() {\n\t\treturn nil, fmt", "err == nil && info == nil {\n\t\treturn nil, fmt",
+		"if err := durable.CheckLock(lock); err != nil {", "if err := durable.CheckLock(name); lock == \"\" {",
 		"TestPositionIsUsedByOne", "",
+	},
+	{
+		"a position is no link", "mqttv5/ingest/otlp/position.go",
+		"case !info.Mode().IsRegular():\n\t\treturn nil, fmt.Errorf(\"%w: %s is a %s; name", "case info == nil:\n\t\treturn nil, fmt.Errorf(\"%w: %s is a %s; name",
+		"TestPositionInABadPlaceIsAStorageError", "",
 	},
 	{
 		"the token file's folder is its owner's alone", "mqttv5/tokens/file.go",

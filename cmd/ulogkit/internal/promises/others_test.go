@@ -21,32 +21,32 @@ var others = []mutation{
 	{
 		"a redirection is no receipt", "mqttv5/ingest/otlp/send.go",
 		"resp.StatusCode/100 != 2", "resp.StatusCode/100 > 3",
-		"TestReceiverRedirects", "",
+		"TestRedirectSendsNothingToAnotherHost", "",
 	},
 	{
 		"a receiver rejects no fewer than none", "mqttv5/ingest/otlp/send.go",
 		"min(max(r.rejected, 0), int64(of))", "min(r.rejected, int64(of))",
-		"TestReceipts", "",
+		"TestOnlyAReceiptMovesThePosition", "",
 	},
 	{
 		"a receiver rejects no more than all", "mqttv5/ingest/otlp/send.go",
 		"min(max(r.rejected, 0), int64(of))", "max(r.rejected, 0)",
-		"TestReceipts", "",
+		"TestOnlyAReceiptMovesThePosition", "",
 	},
 	{
 		"a JSON answer of something else is no receipt", "mqttv5/ingest/otlp/receipt.go",
 		"return receipt{}, len(members) == 0", "return receipt{}, true",
-		"TestReceipts", "",
+		"TestOnlyAReceiptMovesThePosition", "",
 	},
 	{
 		"a Status is no receipt", "mqttv5/ingest/otlp/receipt.go",
 		"!ok || outer.number[1] != 0 {", "!ok {",
-		"TestReceipts", "",
+		"TestOnlyAReceiptMovesThePosition", "",
 	},
 	{
 		"a count that is none is no receipt", "mqttv5/ingest/otlp/receipt.go",
 		"\t\tif err != nil {\n\t\t\treturn receipt{}, false\n\t\t}\n\t\tr.rejected", "\t\tif err != nil {\n\t\t\tn = 0\n\t\t}\n\t\tr.rejected",
-		"TestReceipts", "",
+		"TestOnlyAReceiptMovesThePosition", "",
 	},
 	{
 		"words of a receiver are printed harmlessly", "mqttv5/ingest/otlp/receipt.go",
@@ -66,7 +66,7 @@ var others = []mutation{
 	{
 		"a position file has a bound", "mqttv5/ingest/otlp/position.go",
 		" || info.Size() > maxPosition", "",
-		"TestFileThatHoldsNoPosition", "",
+		"TestFileThatHoldsNoPositionIsRefused", "",
 	},
 	{
 		"a position's lock is its owner's alone", "mqttv5/ingest/otlp/position.go",
@@ -146,17 +146,17 @@ var others = []mutation{
 	{
 		"a value's characters can be seen", "cmd/ulogkit/internal/settings/config.go",
 		"err == nil && i >= 0 {", "err == nil && i > len(text) {",
-		"TestParseConfig", "",
+		"TestConfigIsReadOrRefusedAtItsPlace", "",
 	},
 	{
 		"half a pair of quotes is refused", "cmd/ulogkit/internal/settings/config.go",
 		"strings.ContainsRune(typographic+\"\\\"'\", last)", "last == 0",
-		"TestParseConfig", "",
+		"TestConfigIsReadOrRefusedAtItsPlace", "",
 	},
 	{
 		"a comment does not swallow the lines of an old Mac", "cmd/ulogkit/internal/settings/config.go",
 		"'\\r'); i >= 0 {", "'\\r'); i > len(text) {",
-		"TestParseConfig", "",
+		"TestConfigIsReadOrRefusedAtItsPlace", "",
 	},
 	{
 		"a configuration file has a bound", "cmd/ulogkit/internal/settings/config.go",
@@ -186,7 +186,7 @@ var others = []mutation{
 	{
 		"the library's file keeps its mode", "mqttv5/tokens/vendor.go",
 		"durable.ReplaceFile(s.path, b, durable.KeepMode)", "durable.ReplaceFile(s.path, b, 0o600)",
-		"TestLibraryFile", "",
+		"TestLibraryFileKeepsItsFormatAndEntries", "",
 	},
 	{
 		"a token file of a newer version is no damaged one", "mqttv5/tokens/content.go",
@@ -301,12 +301,12 @@ var others = []mutation{
 	{
 		"an output that streams looks again", "cmd/ulogkit/internal/files/output.go",
 		"\tif err := o.mayReplace(target); err != nil {\n\t\treturn 0, err\n\t}\n\tf, err :=", "\tf, err :=",
-		"TestWriteLooksAgain", "",
+		"TestFilesMadeAfterTheCheckAreKept", "",
 	},
 	{
 		"an output that grows looks again", "cmd/ulogkit/internal/files/output.go",
 		"\tif err := o.mayReplace(target); err != nil {\n\t\treturn nil, err\n\t}\n\tf, err :=", "\tf, err :=",
-		"TestWriteLooksAgain", "",
+		"TestFilesMadeAfterTheCheckAreKept", "",
 	},
 	{
 		"an output that fails half way leaves nothing", "cmd/ulogkit/internal/files/output.go",
@@ -334,11 +334,6 @@ var others = []mutation{
 		"TestMessageThatCannotBeWritten", "",
 	},
 	{
-		"half a file of the stand-in's is removed", "mqttv5/localcloud/inbox.go",
-		"\t\tos.Remove(f.Name())\n", "",
-		"TestMessageThatCannotBeWritten", "",
-	},
-	{
 		"certificates of others are not replaced", "mqttv5/localcloud/certs.go",
 		"\tif err := f.mayReplace(); err != nil {\n\t\treturn err\n\t}\n", "",
 		"TestCertificatesOfOthersStay", "",
@@ -346,7 +341,7 @@ var others = []mutation{
 	{
 		"the throwaway key is its owner's alone", "mqttv5/localcloud/certs.go",
 		"{f.key, keyPEM, 0o600}", "{f.key, keyPEM, 0o644}",
-		"TestCertificates", "",
+		"TestClientNeedsItsCertificate", "",
 	},
 	{
 		"a reason in a header has a bound", "mqttv5/ingest/natssink/message.go",

@@ -220,7 +220,7 @@ var structure = []mutation{
 	{
 		"the lock of submitters is made through no link", "mqttv5/outbox/submitter.go",
 		"\tif err := durable.CheckLock(intakeLock(s.dir)); err != nil {\n\t\treturn \"\", s.failed(\"submit to\", err)\n\t}\n", "",
-		"TestPlantedLinks", "",
+		"TestNothingIsMadeThroughPlantedLinks", "",
 	},
 	{
 		"submitters share the limit", "mqttv5/outbox/submitter.go",
