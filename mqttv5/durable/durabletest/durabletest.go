@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -23,11 +24,13 @@ const (
 // "fdatasync f". Files of package durable that are not yet under their name are
 // called "temp". It reports whether step failed.
 //
-// Options are strace's, such as "-e", "inject=fsync:error=EIO". A test calls Calls
+// Options are strace's, such as "-e", "inject=fsync:error=EIO"; what they count are
+// calls of the goroutine that runs step. A test calls Calls
 // once, with everything before it harmless when it is done again in the child.
 func Calls(t *testing.T, dir string, step func(dir string) error, options ...string) (calls []string, failed bool) {
 	t.Helper()
 	if os.Getenv(childTest) == t.Name() {
+		runtime.LockOSThread() // strace counts the calls of each thread
 		if err := step(os.Getenv(childDir)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(3)

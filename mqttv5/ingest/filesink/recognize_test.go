@@ -39,6 +39,10 @@ func TestRecognizesWhatItMakes(t *testing.T) {
 		}
 	}
 
+	if !Recognize([]byte(identityHead1 + "00")) {
+		t.Error("got an identity of version 1 not recognized, want it recognized")
+	}
+
 	// Older sinks have no identity, and new ones no segment yet.
 	for _, lost := range []string{identityName(dir), segments[0]} {
 		if !RecognizeDir(dir) {

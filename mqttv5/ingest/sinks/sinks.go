@@ -107,11 +107,7 @@ func Own(name, file string) bool {
 	if !Holds(name, dir) && !Holds(quarantine, dir) {
 		return false
 	}
-	switch base {
-	case "sink", "lock", "accepted-losses", quarantineFolder:
-		return true
-	}
-	return filepath.Ext(base) == ".seg" || filepath.Ext(base) == ".idx"
+	return base == quarantineFolder || filesink.Own(base)
 }
 
 // Holds reports whether a directory is that of a sink, or would be if it were made.

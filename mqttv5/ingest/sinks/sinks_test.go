@@ -67,11 +67,11 @@ func TestSinkOfFilesIsWrittenAndReadByItsName(t *testing.T) {
 		}
 		for _, e := range entries {
 			if !sinks.Own(name, filepath.Join(dir, e.Name())) {
-				t.Errorf("%s is not known as the sink's own", e.Name())
+				t.Errorf("got %s as a stranger's, want it known as the sink's own", e.Name())
 			}
 		}
 		if sinks.Own(name, filepath.Join(dir, "otlp.position")) || sinks.Own(name, filepath.Join(t.TempDir(), "lock")) {
-			t.Error("another file counts as the sink's own")
+			t.Error("got another file as the sink's own, want it as a stranger's")
 		}
 	}
 
