@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/lent"
@@ -82,10 +83,11 @@ func TestClientWorksOnALentConnection(t *testing.T) {
 		}
 		wg.Wait()
 		for _, m := range far.wait(t, 3) {
-			var application uint32
 			v, _, err := format.ParseLog(m.payload)
-			if _, scan := fmt.Sscanf(m.topic, "binlog/v0/42/%d", &application); scan != nil || err != nil {
-				t.Fatalf("%s: got %v of its topic and %v of its log, want no errors", m.topic, scan, err)
+			name, _ := topic.Parse(m.topic)
+			application, ok := name.ApplicationID()
+			if name.Kind != topic.Log || !ok || err != nil {
+				t.Fatalf("%s: got %+v and %v, want the topic of a log, and one", m.topic, name, err)
 			}
 			if got, want := v.SessionToken(), far.token(application, "SN-1"); got != want {
 				t.Errorf("application %d: token %d, want %d", application, got, want)

@@ -18,6 +18,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"go.uber.org/goleak"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
 	"github.com/ulogkit/ulogkit/mqttv5/lent"
 	"github.com/ulogkit/ulogkit/mqttv5/lent/paho311"
@@ -314,18 +315,16 @@ func behindMosquitto(t *testing.T) *farSide {
 	}
 	t.Cleanup(func() { cloud.Disconnect(100) })
 	take := func(_ mqtt.Client, m mqtt.Message) {
-		levels := strings.Split(m.Topic(), "/")
-		switch {
-		case levels[0] != "boot":
-			if levels[0] != "config" {
-				f.take(m.Topic(), m.Payload())
-			}
-		case len(levels) == 4:
+		name, _ := topic.Parse(m.Topic())
+		switch name.Kind {
+		case topic.BootRequest:
 			_, rest, _ := strings.Cut(string(m.Payload()), `"serial":"`)
 			serial, _, _ := strings.Cut(rest, `"`)
-			var application uint32
-			fmt.Sscan(levels[3], &application)
+			application, _ := name.ApplicationID()
 			cloud.Publish(m.Topic()+"/"+serial, 1, false, fmt.Sprintf(`{"token":%d}`, f.token(application, serial)))
+		case topic.BootReply, topic.LogConfig: // its own
+		default:
+			f.take(m.Topic(), m.Payload())
 		}
 	}
 	if token := cloud.Subscribe("#", 1, take); token.Wait() && token.Error() != nil {

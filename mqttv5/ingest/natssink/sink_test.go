@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 )
 
@@ -220,13 +221,13 @@ func TestLeaderKilledUnderLoadLosesNothing(t *testing.T) {
 	}
 
 	for _, r := range got {
-		if !strings.HasPrefix(r.Topic, "binlog") {
+		name, _ := topic.Parse(r.Topic)
+		i, ok := name.ApplicationID()
+		if name.Kind != topic.Log || !ok {
 			continue
 		}
-		var i int
-		fmt.Sscanf(r.Topic, "binlog/v0/7/%d", &i)
-		if !bytes.Equal(r.Payload, testRecord(i).Payload) {
-			t.Fatalf("record %d: got %q, want %q", i, r.Payload, testRecord(i).Payload)
+		if !bytes.Equal(r.Payload, testRecord(int(i)).Payload) {
+			t.Fatalf("record %d: got %q, want %q", i, r.Payload, testRecord(int(i)).Payload)
 		}
 	}
 
