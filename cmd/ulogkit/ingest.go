@@ -116,6 +116,7 @@ func runIngest(cmd *cobra.Command, cfg ingest.Config, name, large, listen string
 		return err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
+
 	cfg.Sink, cfg.Quarantine = pair.Good, pair.Bad
 	worker, err := ingest.New(cfg)
 	if err != nil {

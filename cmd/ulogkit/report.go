@@ -271,7 +271,7 @@ func (r *reporter[S]) run(cmd *cobra.Command, kind telemetry.Kind, application u
 	case ok:
 		for i, it := range items {
 			if err := api.Send(cmd.Context(), kind, application, it.payload, how); err != nil {
-				return &failure{exitNetwork, fmt.Errorf("%s: %w (%d of %d confirmed)", it.name, err, i, len(items))}
+				return inClass(mqttv5.ErrNetwork, fmt.Errorf("%s: %w (%d of %d confirmed)", it.name, err, i, len(items)))
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes confirmed over HTTP\n", shown(it.name), len(it.payload))
 		}

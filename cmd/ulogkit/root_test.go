@@ -147,13 +147,17 @@ func TestExitCodesAreDocumented(t *testing.T) {
 func TestInterruptIsToldAsPossibleLoss(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	const args = "register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash 1 --config /dev/null"
-	root := newRoot()
-	var errs bytes.Buffer
-	root.SetErr(&errs)
-	got := run(ctx, root, strings.Fields(args))
-	if got != exitData || !strings.Contains(errs.String(), "interrupted: ") || strings.Contains(errs.String(), context.Canceled.Error()) {
-		t.Errorf("got exit code %d and %q, want %d and \"interrupted: \" without %q", got, &errs, exitData, context.Canceled)
+	for _, args := range []string{
+		"register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash 1 --config /dev/null",
+		"heartbeat --api-token T --api-url https://127.0.0.1:1 --application 1 --serial S --config /dev/null",
+	} {
+		root := newRoot()
+		var errs bytes.Buffer
+		root.SetErr(&errs)
+		got := run(ctx, root, strings.Fields(args))
+		if got != exitData || !strings.Contains(errs.String(), "interrupted: ") || strings.Contains(errs.String(), context.Canceled.Error()) {
+			t.Errorf("%s: got exit code %d and %q, want %d and that it was interrupted", args, got, &errs, exitData)
+		}
 	}
 }
 

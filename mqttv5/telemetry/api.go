@@ -153,7 +153,10 @@ func (a *API) send(ctx context.Context, kind Kind, application uint32, message [
 			return err // it would only wait for the end
 		}
 		if !wait.For(ctx, delay) {
-			return errors.Join(err, context.Cause(ctx))
+			if cause := context.Cause(ctx); !errors.Is(err, cause) {
+				err = fmt.Errorf("%w: %w", err, cause)
+			}
+			return err
 		}
 	}
 }
