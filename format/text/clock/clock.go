@@ -61,9 +61,10 @@ func NewBuffer(l format.Log) Buffer {
 	if b.Frames > 0 && (b.Timed && b.Tick != 0 || !b.Timed && b.FirstSequence != 0) {
 		var h maphash.Hash
 		h.SetSeed(seed)
-		raw := l.Bytes()
-		h.Write(raw[:1])
-		h.Write(raw[1+lenToken:])
+		// A gateway may have set the token in one of two equal buffers.
+		before, after := format.AroundSessionToken(l.Bytes())
+		h.Write(before)
+		h.Write(after)
 		b.ID = h.Sum64() | 1
 	}
 
@@ -79,12 +80,6 @@ const (
 
 // Believed reports whether a wall time can be one, in microseconds since 1970.
 func Believed(us int64) bool { return us >= earliest && us <= latest }
-
-// lenToken is the size of the session token, which follows the version and which a
-// gateway may have set in one of two equal buffers.
-//
-// Source: FORMAT section 1.
-const lenToken = 4
 
 // Place is where a buffer lies in time. Ticks are those of the device, counted on
 // where its counter wraps.
