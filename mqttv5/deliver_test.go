@@ -10,7 +10,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
-	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/mqtttest"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
@@ -58,7 +58,7 @@ func TestDeliverSendsWhatWasAcceptedBefore(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutbox(t, dir)
 	ids := submitLogs(t, o, 5, 10)
-	dump := devicetest.CoreDumps(t)[0]
+	dump := formattest.DumpBytes(t)[0]
 	id, err := o.SubmitCoreDump(t.Context(), dump)
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/format/topic"
 	"github.com/ulogkit/ulogkit/mqttv5/catest"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 )
 
@@ -201,7 +201,7 @@ func TestUploadsAndDeliveryWorkWithMosquitto(t *testing.T) {
 		if b := l[r.ID]; b == nil || b[1] != 99 {
 			t.Errorf("got header % x, want token 99 in it", b[:min(8, len(b))])
 		}
-		dump := devicetest.CoreDumps(t)[0]
+		dump := formattest.DumpBytes(t)[0]
 		if r, err = c.PublishCoreDump(within(t), dump); err != nil {
 			t.Fatal(err)
 		}

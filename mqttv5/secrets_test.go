@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/ulogkit/ulogkit/format"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
 )
@@ -64,7 +64,7 @@ func TestSecretsNeverShown(t *testing.T) {
 	show(fmt.Sprintf("%+v", r))
 	_, err = c.PublishText(ctx, dev, []TextEntry{{Time: 1, Level: 1, Text: canary}})
 	must(err)
-	_, err = c.PublishCoreDump(ctx, devicetest.CoreDumps(t)[0])
+	_, err = c.PublishCoreDump(ctx, formattest.DumpBytes(t)[0])
 	must(err)
 	f, _ := testFirmware(10_000)
 	must(c.UploadFirmware(ctx, f))

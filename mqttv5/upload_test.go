@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/ulogkit/ulogkit/format"
-	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/link"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
 	"github.com/ulogkit/ulogkit/mqttv5/localcloud"
@@ -131,7 +131,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 		}
 	}
 
-	dump := devicetest.CoreDumps(t)[0]
+	dump := formattest.DumpBytes(t)[0]
 	if _, err := c.PublishCoreDump(t.Context(), dump[:format.CoreDumpHeaderSize]); !errors.Is(err, ErrBadData) {
 		t.Errorf("a header without a dump: got %v, want %v", err, ErrBadData)
 	}
@@ -148,7 +148,7 @@ func TestUploadRefusesBadLogBeforeConnecting(t *testing.T) {
 func TestPublishedCoreDumpsArriveUnaltered(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
-	dumps := devicetest.CoreDumps(t)
+	dumps := formattest.DumpBytes(t)
 	for _, d := range dumps {
 		if _, err := c.PublishCoreDump(within(t), d); err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestPublishedCoreDumpsArriveUnaltered(t *testing.T) {
 func TestDamagedDumpIsPublishedAndNamedInItsReceipt(t *testing.T) {
 	cloud := startCloud(t, localcloud.Config{})
 	c := newClient(t, cloudConfig(cloud))
-	dump := devicetest.CoreDumps(t)[0]
+	dump := formattest.DumpBytes(t)[0]
 	dump[len(dump)-1] ^= 1
 	receipt, err := c.PublishCoreDump(within(t), dump)
 	if err != nil || !errors.Is(receipt.Odd, format.ErrChecksum) {

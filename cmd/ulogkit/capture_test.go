@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/format/formattest"
 )
 
 // TestCaptureScript runs testdata/capture/*.txtar, with the commands of
@@ -22,7 +22,7 @@ func TestCaptureScript(t *testing.T) {
 		Dir:                "testdata/capture",
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			return errors.Join(writeVectors(t)(env), copyCaptures(env), writeFirmware(env))
+			return errors.Join(writeVectors(t)(env), copyCaptures(env), writeFirmware(t, env))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "flip": flip, "clip": clip, "holds": holds, "cloud": cloud, "received": received,
@@ -43,23 +43,8 @@ func copyCaptures(env *testscript.Env) error {
 }
 
 // writeFirmware writes the format strings that the vectors name for two agents.
-func writeFirmware(env *testscript.Env) error {
-	b, err := os.ReadFile(filepath.Join("..", "..", "format", "testdata", "logs.json"))
-	if err != nil {
-		return err
-	}
-
-	var vectors []struct {
-		Agent  string `json:"agent"`
-		Frames []struct {
-			FmtAddr uint32 `json:"fmt_addr"`
-			Fmt     string `json:"fmt"`
-		} `json:"frames"`
-	}
-
-	if err := json.Unmarshal(b, &vectors); err != nil {
-		return err
-	}
+func writeFirmware(t *testing.T, env *testscript.Env) error {
+	vectors := formattest.Logs(t)
 	for name, agent := range map[string]string{"firmware.json": "agent-1.0.2", "other.json": "agent-1.2.2"} {
 		texts := map[uint32]string{}
 		for _, v := range vectors {

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 )
@@ -32,6 +33,19 @@ func TestOnlyOneAuthorityIssuesTheCertificatesOfTests(t *testing.T) {
 		t.Errorf("got certificates issued in %q, want in %q alone", got, want)
 	}
 }
+
+// One loader reads what real agents wrote, and fails when it finds nothing.
+func TestOnlyOneLoaderReadsTheVectors(t *testing.T) {
+	got := foldersWith(t, func(n ast.Node) bool {
+		l, ok := n.(*ast.BasicLit)
+		return ok && l.Kind == token.STRING && vectorFile.MatchString(l.Value)
+	})
+	if want := []string{"../../format/formattest"}; !slices.Equal(got, want) {
+		t.Errorf("got vectors read in %q, want in %q alone", got, want)
+	}
+}
+
+var vectorFile = regexp.MustCompile(`\b(logs|logs_v4|coredumps)\.json["` + "`" + `]$`)
 
 // foldersWith returns the folders of the Go files in which something is found.
 func foldersWith(t *testing.T, is func(ast.Node) bool) []string {

@@ -13,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/ulogkit/ulogkit/format"
+	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/devicetest"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/payload"
@@ -108,7 +109,7 @@ func TestDropLowestMakesRoom(t *testing.T) {
 
 // Crash dumps are not dropped, and what fits in no way is refused.
 func TestDropLowestKeepsCrashDumps(t *testing.T) {
-	dump := devicetest.CoreDumps(t)[0]
+	dump := formattest.DumpBytes(t)[0]
 	o, err := Open(Config{Dir: t.TempDir(), MaxBytes: int64(len(dump) + 400), DropLowest: true})
 	if err != nil {
 		t.Fatal(err)

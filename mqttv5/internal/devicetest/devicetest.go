@@ -2,13 +2,8 @@
 package devicetest
 
 import (
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,51 +48,4 @@ func BuildLog(seed uint64, size int) ([]byte, error) {
 		}
 	}
 	return b.AppendTo(nil)
-}
-
-// CoreDumps returns the crash dumps of the vectors.
-func CoreDumps(t testing.TB) [][]byte {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(root(t), "format/testdata/coredumps.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var list []struct {
-		Hex string `json:"core_hex"`
-	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
-	var dumps [][]byte
-	for _, v := range list {
-		b, err := hex.DecodeString(v.Hex)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dumps = append(dumps, b)
-	}
-
-	if len(dumps) == 0 {
-		t.Fatal("got 0 crash dumps of the vectors, want some")
-	}
-	return dumps
-}
-
-// root returns the directory of the module.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		_, err := os.Stat(filepath.Join(dir, "go.mod"))
-		if err == nil {
-			return dir
-		}
-		if !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
-			t.Fatalf("go.mod above the working directory: got %v, want the file", err)
-		}
-	}
 }

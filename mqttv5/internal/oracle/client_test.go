@@ -134,7 +134,7 @@ func testMessages(t *testing.T, l *library, version string) {
 			r, port := recordMosquitto(t)
 			client := connect(t, mqttv5.Config{Port: port, GroupID: s.group, TopicPrefix: s.prefix})
 			info, who := device("PY-1")
-			log, dump := formattest.LogBytes(t)[0], crashDump(t)
+			log, dump := formattest.LogBytes(t)[0], formattest.DumpBytes(t)[0]
 			at := time.Unix(1732829000, 250_000_000)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -3,7 +3,6 @@ package oracle
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -25,31 +24,6 @@ type visit struct {
 	config []byte         // log configuration that the stand-in sends; nil: not asked for
 }
 
-// crashDump returns what a real agent wrote.
-func crashDump(t *testing.T) []byte {
-	t.Helper()
-	b, err := os.ReadFile("../../../format/testdata/coredumps.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []struct {
-		Core octetsText `json:"core_hex"`
-	}
-	if err := json.Unmarshal(b, &list); err != nil || len(list) == 0 {
-		t.Fatalf("got %d dumps, %v, want some", len(list), err)
-	}
-	return list[0].Core
-}
-
-// octetsText are bytes as hexadecimal digits.
-type octetsText []byte
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (b *octetsText) UnmarshalText(text []byte) error {
-	_, err := fmt.Sscanf(string(text), "%x", (*[]byte)(b))
-	return err
-}
-
 // useLibrary calls all that a version of the library can do, and wants each call to
 // succeed. It returns what the far side is to hold.
 func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kinds map[localcloud.Kind]int) {
@@ -60,7 +34,7 @@ func useLibrary(t *testing.T, l *library, version, serial string, v visit) (kind
 	kinds = map[localcloud.Kind]int{localcloud.KindLog: 1, localcloud.KindCoreDump: 1}
 	calls := []request{
 		{Call: "upload_log", Args: []any{who, octets(log), cfg}, With: map[string]any{"store": object("SessionStore", nil)}},
-		{Call: "publish_core_dump", Args: []any{octets(crashDump(t)), cfg}},
+		{Call: "publish_core_dump", Args: []any{octets(formattest.DumpBytes(t)[0]), cfg}},
 	}
 
 	if version == newest && v.with["cert_file"] != nil {
@@ -245,7 +219,7 @@ topic # in 1 ulogger/ ""
 			metrics := []map[string]any{{"name": "t", "value": 1}}
 			for _, r := range []request{
 				{Call: "upload_log", Args: []any{who, octets(formattest.LogBytes(t)[0]), cfg}, With: map[string]any{"store": object("SessionStore", nil)}},
-				{Call: "publish_core_dump", Args: []any{octets(crashDump(t)), cfg}},
+				{Call: "publish_core_dump", Args: []any{octets(formattest.DumpBytes(t)[0]), cfg}},
 				{Call: "publish_metrics", Args: []any{"PY-1", application, metrics, cfg}},
 			} {
 				var ok bool

@@ -72,7 +72,7 @@ func testOddUploads(t *testing.T, l *library) {
 		theirs := ask(request{Call: "upload_log", Args: []any{who, octets(log), cfg}, With: map[string]any{"store": object("SessionStore", nil)}})
 		table.compare(t, "serial "+serial, said(err), theirs)
 	}
-	for name, dump := range map[string][]byte{"empty dump": {}, "dump of noise": []byte("noise"), "dump": crashDump(t)} {
+	for name, dump := range map[string][]byte{"empty dump": {}, "dump of noise": []byte("noise"), "dump": formattest.DumpBytes(t)[0]} {
 		_, err := client.PublishCoreDump(t.Context(), dump)
 		table.compare(t, name, said(err), ask(request{Call: "publish_core_dump", Args: []any{octets(dump), lent}}))
 	}
