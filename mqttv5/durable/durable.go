@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -207,6 +208,17 @@ func CheckLock(name string) error {
 		return nil // taking the lock tells what is wrong
 	}
 	return &fs.PathError{Op: "lock", Path: name, Err: fmt.Errorf("%s is a %s, not a lock file", filepath.Base(name), Kind(info))}
+}
+
+// ReadStart reads the first n bytes of a file, and all of one that is shorter: what a
+// file holds must not say how much memory it takes.
+func ReadStart(name string, n int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, n))
 }
 
 // SyncDir makes the entries of a folder durable: files that were made, renamed and

@@ -393,3 +393,18 @@ func TestCheckLockRefusesLinksAndFolders(t *testing.T) {
 		}
 	}
 }
+
+func TestReadStartTakesNoMoreThanAskedFor(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int64]string{0: "", 4: "0123", 10: "0123456789", 11: "0123456789"} {
+		if got, err := ReadStart(name, n); err != nil || string(got) != want {
+			t.Errorf("%d bytes: got %q, %v, want %q", n, got, err, want)
+		}
+	}
+	if _, err := ReadStart(name+"x", 4); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v for no file, want fs.ErrNotExist", err)
+	}
+}

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -150,7 +149,7 @@ func (in *intake) remove(files []intakeFile) error {
 // prepare reads a file and makes room for its record. It returns nil when the file has
 // gone. One that is damaged is kept as a damaged record, for a person to see.
 func (in *intake) prepare(f intakeFile) (*picked, error) {
-	b, err := readIntake(f.path)
+	b, err := durable.ReadStart(f.path, maxRecord+1)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -290,16 +289,6 @@ func (o *Outbox) arrived(p *picked) {
 	o.arriving--
 	o.q.add(keyOf(&p.r.Device), o.newEntry(p.r, len(p.value)))
 	o.signal()
-}
-
-// readIntake reads a file as far as a record can go.
-func readIntake(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxRecord+1))
 }
 
 // sweep removes what Submitters that were killed have left, if none is at work.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox/internal/boltfile"
 )
@@ -111,7 +112,7 @@ func listIntake(dir string) (entries []Entry, err error) {
 	}
 
 	for _, f := range files {
-		b, err := readIntake(f.path)
+		b, err := durable.ReadStart(f.path, maxRecord+1)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -144,15 +144,10 @@ func readLosses(dir string) (all []Loss, err error) {
 
 // readLines returns the lines of a file, and none if there is no file.
 func readLines(name string) (lines []string, err error) {
-	f, err := os.Open(name)
+	b, err := durable.ReadStart(name, maxLossFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxLossFile))
 	return strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' }), err
 }
 

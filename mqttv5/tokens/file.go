@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -315,13 +314,8 @@ func read(path string, limit int) (recent, fs.FileInfo, error) {
 	if !fi.Mode().IsRegular() {
 		return recent{}, fi, fmt.Errorf("it is a %s, not a regular file; name the file itself", durable.Kind(fi))
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return recent{}, fi, err
-	}
-	defer f.Close()
 
-	b, err := io.ReadAll(io.LimitReader(f, maxContent+1))
+	b, err := durable.ReadStart(path, maxContent+1)
 	if err != nil {
 		return recent{}, fi, err
 	}

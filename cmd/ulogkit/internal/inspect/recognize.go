@@ -11,6 +11,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/format/dict"
+	"github.com/ulogkit/ulogkit/mqttv5/durable"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/otlp"
 	"github.com/ulogkit/ulogkit/mqttv5/outbox"
@@ -72,12 +73,7 @@ func RecognizeFile(name string) (is, takes string) {
 		return "", ""
 	}
 
-	f, err := os.Open(name)
-	if err != nil {
-		return "", ""
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, recognizeSize))
+	b, err := durable.ReadStart(name, recognizeSize)
 	if err != nil {
 		return "", ""
 	}
