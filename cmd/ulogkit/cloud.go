@@ -56,7 +56,7 @@ large or not allowed ends the connection, and each is said on standard error.`,
 
 			cfg.Logger = logger(cmd.ErrOrStderr(), level)
 			if logLevel != "" {
-				level, err := parseLevelOf("log-level", logLevel)
+				level, err := parseLevel("log-level", logLevel)
 				if err != nil {
 					return usage(err)
 				}

@@ -244,16 +244,6 @@ func (f *decodeFlags) decoder(given *builds.Builds, stderr io.Writer) (*text.Dec
 	return text.NewDecoder(cfg)
 }
 
-// levelNames are what people write for levels, besides their names.
-var levelNames = map[string]format.Level{
-	"dbg": format.LevelDebug, "d": format.LevelDebug, "verbose": format.LevelDebug, "trace": format.LevelDebug, "v": format.LevelDebug,
-	"inf": format.LevelInfo, "i": format.LevelInfo, "information": format.LevelInfo, "notice": format.LevelInfo,
-	"warn": format.LevelWarning, "wrn": format.LevelWarning, "w": format.LevelWarning,
-	"err": format.LevelError, "e": format.LevelError,
-	"crit": format.LevelCritical, "c": format.LevelCritical, "fatal": format.LevelCritical, "f": format.LevelCritical,
-	"metrics": format.LevelMetric,
-}
-
 // setLevels sets the levels to show: one for all, others for single modules.
 func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, stderr io.Writer) error {
 	var modules []string
@@ -263,14 +253,10 @@ func (f *decodeFlags) setLevels(filter *text.Filter, dicts []text.Dictionary, st
 			module, name = "", module
 		}
 
-		level, known := levelNames[strings.ToLower(name)]
-		if !known {
-			var err error
-			if level, err = parseLevel(strings.ToLower(name)); err != nil {
-				return err
-			}
+		level, err := parseLevel("level", name)
+		if err != nil {
+			return err
 		}
-
 		if !single {
 			filter.Levels = text.LevelsFrom(level)
 			continue

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/files"
 	"github.com/ulogkit/ulogkit/cmd/ulogkit/internal/sample"
-	"github.com/ulogkit/ulogkit/format"
 )
 
 func newSample() *cobra.Command {
@@ -34,7 +33,7 @@ the time, of a device that booted on 2024-11-28.`,
 		Example: "  ulogkit sample -o sample.bin\n  ulogkit sample --version 1 --frames 500 --seed 7 --level warning -o - | ulogkit inspect --frames -",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			level, err := parseLevel(lowest)
+			level, err := parseLevel("level", lowest)
 			if err != nil {
 				return usage(err)
 			}
@@ -70,17 +69,4 @@ func outputFlag(cmd *cobra.Command, out *files.Output) {
 
 func forceFlag(cmd *cobra.Command, force *bool) {
 	cmd.Flags().BoolVar(force, "force", false, "replace files that this command has not written")
-}
-
-// parseLevel returns the level with the name or number that --level gives.
-func parseLevel(s string) (format.Level, error) { return parseLevelOf("level", s) }
-
-// parseLevelOf is parseLevel for a flag of another name.
-func parseLevelOf(flag, s string) (format.Level, error) {
-	for level := format.LevelDebug; level <= format.LevelMetric; level++ {
-		if s == level.String() || s == strconv.Itoa(int(level)) {
-			return level, nil
-		}
-	}
-	return 0, fmt.Errorf("--%s %q: not debug, info, warning, error, critical or metric", flag, s)
 }

@@ -41,7 +41,7 @@ func (u *uploader) source(cmd *cobra.Command, args []string) (source, []string, 
 	case err != nil:
 		return nil, nil, err
 	case u.text != "":
-		level, err := parseLevel(u.level)
+		level, err := parseLevel("level", u.level)
 		if err == nil && level == format.LevelMetric {
 			err = errors.New("--level: text has no metrics")
 		}
