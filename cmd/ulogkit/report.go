@@ -131,11 +131,7 @@ func newReport[S telemetry.Sample](kind telemetry.Kind, cmd *cobra.Command, read
 	if !single {
 		cmd.Flags().StringVar(&r.compress, "compress", "auto", "`when` to compress a batch: auto is above 1,024 bytes, or always, or never")
 	}
-
-	cmd.Flags().BoolVar(&r.allowNobody, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
-	cmd.Flags().StringVar(&r.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
-	r.limits.addFlags(cmd)
-	r.tap.addFlag(cmd.Flags())
+	r.addFlags(cmd)
 	return cmd
 }
 

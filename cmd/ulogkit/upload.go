@@ -127,11 +127,16 @@ the reason.` + settings.Help,
 	cmd.Flags().StringVar(&u.level, "level", "info", "`level` of lines of --text that name none: debug, info, warning, error or critical")
 	cmd.Flags().StringVar(&u.elf, "firmware", "", "upload the firmware `ELF` file")
 	cmd.Flags().StringVar(&u.branch, "branch", "", "git `branch` of --firmware, for people")
+	u.addFlags(cmd)
+	return cmd
+}
+
+// addFlags adds the flags of all commands that send, at once or by way of an outbox.
+func (u *uploader) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&u.allowNobody, "allow-no-subscriber", false, "take it as done when the broker says that nobody is subscribed")
 	cmd.Flags().StringVar(&u.outbox, "outbox", "", "keep on disk in `DIR` what is accepted until it is delivered")
 	u.limits.addFlags(cmd)
 	u.tap.addFlag(cmd.Flags())
-	return cmd
 }
 
 // inputs are the files that the command uses.
