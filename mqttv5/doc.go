@@ -62,7 +62,7 @@
 //
 // # The connection
 //
-// The session ends with the connection (Clean Start, expiry 0): what is not
+// The MQTT session ends with the connection (Clean Start, expiry 0): what is not
 // acknowledged is the outbox's to send again and nobody else's. An acknowledgement
 // that is overdue ends the connection, since the broker would hold its place in the
 // Receive Maximum for ever. The flow window begins with one blob and grows with

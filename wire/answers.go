@@ -40,7 +40,7 @@ type question struct {
 	topic string
 }
 
-// take accounts for one thing more, unless it is too much.
+// take counts the memory of an entry, and reports whether there is room for it.
 func (a *answers) take(text string) bool {
 	n := int64(len(text)) + lenEntry
 	if a.used != nil && *a.used+n > maxRemembered {
@@ -60,7 +60,7 @@ func (a *answers) use(n int64) {
 	}
 }
 
-// forget lets go of everything.
+// forget drops all questions and their memory.
 func (a *answers) forget() {
 	a.use(-a.own)
 	a.waiting, a.aliases, a.boots = nil, nil, nil

@@ -153,7 +153,7 @@ func (s *conversation) keep(h *conversationHalf, b []byte) {
 	h.buf = append(h.buf[:0], b...)
 }
 
-// drop lets go of what is kept; whoever has it may still read it.
+// drop forgets the bytes that are kept. A slice of them that was given out stays as it is.
 func (s *conversation) drop(h *conversationHalf) {
 	s.capture.kept -= int64(len(h.buf))
 	h.buf = nil
@@ -236,7 +236,7 @@ func (s *conversation) packet(direction int, t time.Time, b []byte) bool {
 	return true
 }
 
-// found notes that this is MQTT.
+// found marks the connection as one of MQTT.
 func (s *conversation) found() {
 	if s.isMQTT {
 		return

@@ -49,7 +49,7 @@ type piece struct {
 // after returns how far sequence number a is after b. Sequence numbers wrap.
 func after(a, b uint32) int32 { return int32(a - b) }
 
-// says notes an acknowledgement that this side has sent.
+// says records the acknowledgement number of a segment that this side has sent.
 func (h *half) says(ack uint32) {
 	if !h.hasSaid {
 		h.hasSaid, h.saidLow, h.saidHigh = true, ack, ack

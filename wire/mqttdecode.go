@@ -87,7 +87,7 @@ func (m *MQTT) decodeReason(c *cursor) {
 	}
 }
 
-// decodePublish reads a PUBLISH; what its payload is, others say.
+// decodePublish reads a PUBLISH up to its payload.
 func (m *MQTT) decodePublish(c *cursor) {
 	m.Topic = c.text(fieldTopic)
 	if bytes.IndexByte(m.Topic, '#') >= 0 || bytes.IndexByte(m.Topic, '+') >= 0 {

@@ -35,10 +35,10 @@ type Config struct {
 
 // Fleet has the functions that an exporter asks. It is not safe for concurrent use.
 type Fleet struct {
-	sessions *tokens.Lookup // nil if there is no file of tokens to look in
-	store    *dict.Store    // nil if there is no directory
-	byHash   map[string]*dict.Dictionary
-	best     func(otlp.Device, format.Log) otlp.Choice
+	tokens *tokens.Lookup // nil if there is no file of tokens to look in
+	store  *dict.Store    // nil if there is no directory
+	byHash map[string]*dict.Dictionary
+	best   func(otlp.Device, format.Log) otlp.Choice
 }
 
 // maxHashes bounds what is remembered of firmware.
@@ -56,7 +56,7 @@ func Open(cfg Config) (*Fleet, error) {
 	f := &Fleet{byHash: map[string]*dict.Dictionary{}}
 	var err error
 	if !cfg.NoStore {
-		f.sessions, err = tokens.OpenLookup(tokens.Config{Path: cfg.Store, Logger: cfg.Logger})
+		f.tokens, err = tokens.OpenLookup(tokens.Config{Path: cfg.Store, Logger: cfg.Logger})
 	}
 	switch {
 	case err == nil:
@@ -94,10 +94,10 @@ func Open(cfg Config) (*Fleet, error) {
 // Device returns the device that a log's session token belongs to. Its type and
 // version are those of its firmware's dictionary; the tokens do not tell them.
 func (f *Fleet) Device(d otlp.Device) (device.Info, bool) {
-	if f.sessions == nil {
+	if f.tokens == nil {
 		return device.Info{}, false
 	}
-	key, ok := f.sessions.Lookup(d.CustomerID, d.GroupID, d.ApplicationID, d.Token)
+	key, ok := f.tokens.Lookup(d.CustomerID, d.GroupID, d.ApplicationID, d.Token)
 	if !ok {
 		return device.Info{}, false
 	}

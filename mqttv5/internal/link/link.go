@@ -134,7 +134,7 @@ func (l *Link) prepare(raw net.Conn, cfg *Config) (*paho.Client, *paho.Connect) 
 	}
 }
 
-// abandon closes a link whose login failed and returns the best account of why.
+// abandon closes a link whose login failed and returns the error that says most.
 func (l *Link) abandon(ctx context.Context, ca *paho.Connack, err error) error {
 	select {
 	case <-l.dead:

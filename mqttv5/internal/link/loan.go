@@ -157,7 +157,7 @@ func (h *loan) receive(m lent.Received) {
 	h.routes.dispatch(&Received{Topic: m.Topic, Payload: m.Payload, Retained: m.Retained, Correlation: m.Correlation, At: time.Now()})
 }
 
-// acknowledge is the host's: it has subscribed.
+// acknowledge does nothing: the host's client acknowledges what it receives.
 func (h *loan) acknowledge(uint16) {}
 
 func (h *loan) cork()   {}
