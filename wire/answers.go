@@ -60,7 +60,7 @@ func (a *answers) use(n int64) {
 	}
 }
 
-// forget drops all questions and their memory.
+// forget drops all that is remembered.
 func (a *answers) forget() {
 	a.use(-a.own)
 	a.waiting, a.aliases, a.boots = nil, nil, nil
