@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -21,7 +20,6 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
-	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
 )
 
 // Both sides of the comparison have the same Receive Maximum.
@@ -36,7 +34,7 @@ const (
 // ingestLoad publishes logs of different devices to a broker, where they wait for
 // the subscribers that are measured.
 type ingestLoad struct {
-	broker  *mosquitto.Broker
+	broker  *mosquitto
 	log     []byte // of which each message is a variation
 	devices int
 	next    uint32
@@ -44,15 +42,7 @@ type ingestLoad struct {
 
 func newIngestLoad(tb testing.TB, size, devices int) *ingestLoad {
 	tb.Helper()
-	broker, err := mosquitto.Start(tb.TempDir())
-	if errors.Is(err, mosquitto.ErrMissing) && os.Getenv("CI") != "true" {
-		tb.Skip(err)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-
-	tb.Cleanup(broker.Stop)
+	broker := startMosquitto(tb)
 	b, err := format.NewLogBuilder(3)
 	if err != nil {
 		tb.Fatal(err)
@@ -81,7 +71,7 @@ func newIngestLoad(tb testing.TB, size, devices int) *ingestLoad {
 // until the broker has acknowledged all.
 func (l *ingestLoad) publish(tb testing.TB, n int) {
 	tb.Helper()
-	conn, err := net.Dial("tcp", net.JoinHostPort(l.broker.Host, strconv.Itoa(l.broker.Port)))
+	conn, err := net.Dial("tcp", l.broker.address)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -189,7 +179,7 @@ type workerSubscriber struct {
 
 func (s *workerSubscriber) start(tb testing.TB) func() {
 	w, err := ingest.New(ingest.Config{
-		Connection: mqttv5.Config{Broker: s.load.broker.Host, Port: s.load.broker.Port, CustomerID: "7", InsecurePlaintext: true},
+		Connection: mqttv5.Config{Broker: s.load.broker.host, Port: s.load.broker.port, CustomerID: "7", InsecurePlaintext: true},
 		Group:      ingestGroup, Name: s.name, Sink: s.sink, Filters: []string{ingestFilter}, ReceiveMaximum: ingestWindow,
 	})
 	if err != nil {
@@ -218,7 +208,7 @@ type pahoSubscriber struct {
 }
 
 func (s *pahoSubscriber) start(tb testing.TB) func() {
-	conn, err := net.Dial("tcp", net.JoinHostPort(s.load.broker.Host, strconv.Itoa(s.load.broker.Port)))
+	conn, err := net.Dial("tcp", s.load.broker.address)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -395,7 +385,7 @@ func TestWorkerKeepsUpWithPaho(t *testing.T) {
 // that no message waits for it any more.
 func leaveGroup(tb testing.TB, load *ingestLoad, i int) {
 	tb.Helper()
-	conn, err := net.Dial("tcp", net.JoinHostPort(load.broker.Host, strconv.Itoa(load.broker.Port)))
+	conn, err := net.Dial("tcp", load.broker.address)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -77,6 +77,7 @@ var importTable = []rule{
 	{dir: "mqttv5/internal/presigned", allowed: []string{"mqttv5/internal/fault", "mqttv5/internal/link"}},
 	{dir: "mqttv5/internal/mqtttest", allowed: []string{"format/topic", paho}},
 	{dir: "mqttv5/internal/childtest"},
+	{dir: "mqttv5/internal/mosquitto"},
 	{dir: "mqttv5/catest"}, // for tests: certificates
 	{dir: "mqttv5/internal/devicetest", allowed: []string{"format", "mqttv5/device"}},
 	{dir: "mqttv5/internal/payload", allowed: []string{"format", "mqttv5/device", "mqttv5/internal/fault", "mqttv5/telemetry"}},

@@ -19,7 +19,7 @@ import (
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest/filesink"
-	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mosquitto"
 )
 
 func startMosquitto(t *testing.T) *mosquitto.Broker {

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ulogkit/ulogkit/format/topic"
-	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mosquitto"
 	"github.com/ulogkit/ulogkit/mqttv5/lent"
 	"github.com/ulogkit/ulogkit/mqttv5/lent/paho311"
 	"github.com/ulogkit/ulogkit/mqttv5/lent/paho5"

@@ -108,14 +108,3 @@ func TestIntakeKeepsToTheLimit(t *testing.T) {
 		t.Errorf("got %v, stats %+v, want all four waiting", err, o.Stats())
 	}
 }
-
-// No file makes more be read than a record can have.
-func TestIntakeReadsNoMoreThanARecord(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "f")
-	if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Truncate(name, 100<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := readIntake(name); err != nil || len(b) != maxRecord+1 {
-		t.Errorf("got %d bytes, %v, want %d", len(b), err, maxRecord+1)
-	}
-}

@@ -12,7 +12,7 @@ import (
 	"github.com/ulogkit/ulogkit/format"
 	"github.com/ulogkit/ulogkit/mqttv5"
 	"github.com/ulogkit/ulogkit/mqttv5/ingest"
-	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mosquitto"
 )
 
 // testLog returns a log that no other number gives.

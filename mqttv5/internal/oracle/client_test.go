@@ -18,7 +18,7 @@ import (
 
 	"github.com/ulogkit/ulogkit/format/formattest"
 	"github.com/ulogkit/ulogkit/mqttv5"
-	"github.com/ulogkit/ulogkit/mqttv5/ingest/mosquitto"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/mosquitto"
 	"github.com/ulogkit/ulogkit/mqttv5/telemetry"
 )
 
