@@ -105,6 +105,9 @@ func (w *Worker) serve(ctx context.Context, l *link.Link) {
 	}()
 
 	if err := w.subscribe(ctx, l); err != nil {
+		if ctx.Err() != nil {
+			l.Goodbye(false) // no loss, though nothing was subscribed yet
+		}
 		l.End(err)
 		return
 	}

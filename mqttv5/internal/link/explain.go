@@ -39,6 +39,9 @@ func (k *Keeper) dialError(ctx context.Context, err error) error {
 		e.Hint = "is the broker running, and is the port right?"
 	case ctx.Err() != nil || isTimeout(err):
 		e.Err = errors.New("no answer in time")
+	case isCut(err):
+		e.Err = inWords(err)
+		e.Hint = "a firewall or a proxy between may do so, and so does a broker that is just starting"
 	default:
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -189,6 +192,9 @@ func (k *Keeper) lostError(cause error, rival bool) error {
 		return k.alertError(cause)
 	case isCut(cause):
 		e.Err = errors.New("the broker closed it")
+		if h := (*hangUp)(nil); errors.As(cause, &h) {
+			e.Hint = h.hint
+		}
 	}
 	if rival {
 		e.Err = fmt.Errorf("the broker closed it soon after the login, %d times in a row", k.shortLives)

@@ -34,6 +34,8 @@ type Link struct {
 	maxPayload int
 	maxPacket  uint32 // the broker's Maximum Packet Size; 0 when it named none
 	opened     time.Time
+	begun      time.Time // when the login began; zero without one
+	identifier string    // that the login was with
 
 	topics     sync.Mutex
 	subscribed map[string]int // by filter, how many want it
@@ -50,6 +52,7 @@ var errNoAck = errors.New("broker did not acknowledge in time")
 // an error the connection is closed.
 func openLink(ctx context.Context, raw net.Conn, cfg *Config, rate *throttle, routes *routes) (*Link, error) {
 	l := newLink(cfg, rate, routes)
+	l.begun, l.identifier = time.Now(), cfg.Tuning.ClientID
 	client, connect := l.prepare(raw, cfg)
 
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
@@ -158,6 +161,7 @@ func (l *Link) End(cause error) { l.end(cause, nil) }
 // end is End with a last word, which may be nil.
 func (l *Link) end(cause error, last func()) {
 	l.once.Do(func() {
+		cause = l.inWords(cause)
 		l.cause = cause
 		close(l.dead)
 		go func() { // callers may hold the connection's lock

@@ -100,7 +100,7 @@ func (e *proxyError) Unwrap() error { return e.err }
 // through returns a dial function that goes through a proxy.
 func through(u *url.URL, dial dialFunc) dialFunc {
 	address := proxyAddress(u)
-	fail := func(err error, hint string) error { return &proxyError{address, err, hint} }
+	fail := func(err error, hint string) error { return &proxyError{address, inWords(err), hint} }
 	if strings.HasPrefix(u.Scheme, "socks5") {
 		return func(ctx context.Context, network, target string) (net.Conn, error) {
 			// The name is left to the proxy to resolve.
@@ -186,7 +186,7 @@ func connectThrough(ctx context.Context, conn net.Conn, u *url.URL, target strin
 	if u.Scheme == "https" {
 		t := tls.Client(conn, &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12})
 		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, "is it an https: proxy?", fmt.Errorf("TLS: %w", err)
+			return nil, "is it an https: proxy?", fmt.Errorf("TLS: %w", inWords(err))
 		}
 		conn = t
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/ulogkit/ulogkit/mqttv5/internal/fault"
+	"github.com/ulogkit/ulogkit/mqttv5/internal/wait"
 )
 
 // maxInUse is how often a subscription is tried under another packet identifier.
@@ -46,7 +47,7 @@ func (l *Link) trySubscribe(ctx context.Context, filters []string) error {
 		return err
 	case <-ctx.Done():
 		l.Release(filters...) // they may have been granted
-		return context.Cause(ctx)
+		return wait.Error(ctx)
 	}
 }
 
@@ -146,7 +147,7 @@ func (l *Link) Unsubscribe(ctx context.Context, filters ...string) error {
 		}
 		return a.Err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return wait.Error(ctx)
 	}
 }
 

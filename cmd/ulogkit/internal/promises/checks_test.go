@@ -343,6 +343,16 @@ var checks = []mutation{
 		"TestPositionInABadPlaceIsAStorageError", "",
 	},
 	{
+		"a broker that hangs up is told in words", "mqttv5/internal/link/link.go",
+		"\t\tcause = l.inWords(cause)\n", "",
+		"TestHangUpIsToldInWords", "cmd/ulogkit",
+	},
+	{
+		"what a hang-up soon after the login means is told", "mqttv5/internal/link/hangup.go",
+		"!l.begun.IsZero() && time.Since(l.begun) < soonAfterLogin", "false",
+		"TestEndsOfConnectionsAreWords", "",
+	},
+	{
 		"a lock is not made through a link", "mqttv5/durable/durable.go",
 		"if err != nil || info.Mode().IsRegular() {\n\t\treturn nil // taking", "if err != nil || info != nil {\n\t\treturn nil // taking",
 		"TestCheckLockRefusesLinksAndFolders", "",
