@@ -19,7 +19,9 @@ import (
 
 // Config says where a File keeps its tokens, and where Lookup finds them.
 type Config struct {
-	// Path is the file. File makes its directory when it does not exist.
+	// Path is the file. File makes its directory when it does not exist. The directory
+	// may be a link, also the default one: a home folder is its owner's alone, who may
+	// have put that elsewhere.
 	// Default: ulogkit/session_tokens.json below $XDG_STATE_HOME, or ~/.local/state.
 	Path string
 
