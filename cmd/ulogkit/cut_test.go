@@ -24,6 +24,7 @@ func cutAt(t *testing.T, stage string, rst bool) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var wg sync.WaitGroup
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	wg.Go(func() {
@@ -53,6 +54,7 @@ func serveUntil(c net.Conn, stage string) {
 		if err != nil {
 			return
 		}
+
 		var answer packets.Packet
 		name := ""
 		switch m := p.Content.(type) {
@@ -69,6 +71,7 @@ func serveUntil(c net.Conn, stage string) {
 		case *packets.Disconnect:
 			return
 		}
+
 		switch {
 		case name != "" && stage == name:
 			return
@@ -76,6 +79,7 @@ func serveUntil(c net.Conn, stage string) {
 			io.Copy(io.Discard, c)
 			return
 		}
+
 		var b bytes.Buffer
 		answer.WriteTo(&b)
 		if stage == "half an answer to "+name {

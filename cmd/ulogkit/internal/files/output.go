@@ -187,6 +187,7 @@ func Extract(name string, b []byte, force bool, inputs ...Input) error {
 			return err
 		}
 	}
+
 	if err := durable.ReplaceFile(name, b, 0o600); err != nil {
 		return fmt.Errorf("%s: %w", name, cause(err))
 	}

@@ -12,6 +12,7 @@ func TestFilesAreAllThatAreUsed(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_STATE_HOME", "")
+
 	ours, theirs := filepath.Join(home, ".local/state/ulogkit/session_tokens.json"), filepath.Join(home, ".ulogger/session_tokens.json")
 	for name, c := range map[string]struct {
 		args []string
@@ -29,6 +30,7 @@ func TestFilesAreAllThatAreUsed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got []string
 		for _, in := range s.Files() {
 			if strings.HasSuffix(in.Name, filepath.Join(".config", "ulogkit", "config")) {
@@ -41,6 +43,7 @@ func TestFilesAreAllThatAreUsed(t *testing.T) {
 				t.Errorf("%s: %q has no name for people", name, in.Name)
 			}
 		}
+
 		slices.Sort(got)
 		slices.Sort(c.want)
 		if !slices.Equal(got, c.want) {
