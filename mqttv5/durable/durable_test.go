@@ -258,6 +258,7 @@ func TestEachStepIsSyncedInOrder(t *testing.T) {
 	for step, want := range map[string]string{
 		"replace":   "fsync temp, rename f, fsync .",
 		"make":      "mkdir a, mkdir a/b, mkdir a/b/c, fsync a/b, fsync a, fsync .",
+		"subfolder": "mkdir a, fsync .",
 		"set-aside": "rename f.damaged-, fsync .",
 		"appear":    "fsync temp, rename f, fsync .",
 	} {

@@ -309,7 +309,7 @@ var checks = []mutation{
 	},
 	{
 		"the outbox's intake is no link when it is opened", "mqttv5/outbox/outbox.go",
-		"\tif err := durable.CheckSubfolder(cfg.Dir, intakeFolder); err != nil && !errors.Is(err, fs.ErrNotExist) {\n\t\treturn nil, o.failed(\"open\", err)\n\t}\n", "",
+		"durable.CheckSubfolder(cfg.Dir, intakeFolder); err != nil && ", "durable.CheckSubfolder(cfg.Dir, intakeFolder); false && ",
 		"TestPlantedFolder", "",
 	},
 	{
@@ -319,7 +319,7 @@ var checks = []mutation{
 	},
 	{
 		"the stand-in's folder of what it received is no link", "mqttv5/localcloud/cloud.go",
-		"if received, err = durable.Subfolder(dir, \"received\", 0o755); err != nil", "received = filepath.Join(dir, \"received\")\n\t\tif err := durable.MakeDir(received, 0o755); err != nil",
+		"if received, err = durable.Subfolder(dir, \"received\", 0o755); err != nil", "received = dir + \"/received\"\n\t\tif err := durable.MakeDir(received, 0o755); err != nil",
 		"TestFoldersAreNoLinks", "",
 	},
 	{
@@ -334,7 +334,7 @@ var checks = []mutation{
 	},
 	{
 		"a quarantine of files is no link", "mqttv5/ingest/sinks/sinks.go",
-		"if err := durable.CheckSubfolder(dir, quarantineFolder); err != nil && ", "if err := error(nil); err != nil && ",
+		"durable.CheckSubfolder(dir, quarantineFolder); err != nil && ", "durable.CheckSubfolder(dir, quarantineFolder); false && ",
 		"TestQuarantineIsNoLink", "",
 	},
 	{
