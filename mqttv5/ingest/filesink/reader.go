@@ -66,6 +66,9 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 			if err := r.open(); err != nil {
 				return ingest.Record{}, err
 			}
+			if r.seg == nil {
+				continue // the directory was changing
+			}
 		}
 
 		if r.end != 0 && r.next >= r.end {
@@ -97,7 +100,10 @@ func (r *Reader) Next(ctx context.Context) (ingest.Record, error) {
 			if r.guess {
 				why = errUnnoted
 			}
-			return ingest.Record{}, r.lost(r.end-1, why)
+			if err := r.lostToEnd(why); err != nil {
+				return ingest.Record{}, err
+			}
+			continue
 		}
 
 		if err := r.newer(); err != nil {
@@ -135,7 +141,8 @@ func (r *Reader) open() error {
 		r.first, r.end = 0, 0
 		return r.finish(&l, errUnnoted)
 	case i < 0:
-		return r.lost(l.all[0]-1, errors.New("their segments were removed"))
+		r.first, r.end = r.next-1, l.all[0]
+		return r.lostToEnd(errors.New("their segments were removed"))
 	}
 
 	r.first, r.end, r.entries, r.whole, r.tailSize = l.all[i], 0, r.entries[:0], false, 0
@@ -153,7 +160,7 @@ func (r *Reader) open() error {
 		seg.Close()
 		switch {
 		case r.end != 0:
-			return r.lost(r.end-1, err)
+			return r.lostToEnd(err)
 		case errors.Is(err, io.EOF):
 			return r.without(&l, fmt.Errorf("%w: the segment ends before its first record", errDamaged))
 		}
@@ -168,7 +175,7 @@ func (r *Reader) open() error {
 // being made, or what was in it is lost.
 func (r *Reader) without(l *listing, err error) error {
 	if r.end != 0 {
-		return r.lost(r.end-1, err)
+		return r.lostToEnd(err)
 	}
 	entries, other := readIndex(indexName(r.dir, r.first), 0)
 	if other != nil {
@@ -350,6 +357,23 @@ func (r *Reader) newer() error {
 		r.end, r.guess = end, true
 	}
 	return err
+}
+
+// lostToEnd skips the rest of a segment that has a successor. While files are made, a
+// directory may show one and not yet another that was made before it: only what is not
+// there when it is read once more is lost, and nothing may be.
+func (r *Reader) lostToEnd(why error) error {
+	l, err := survey(r.dir, r.id)
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	if i, _ := slices.BinarySearch(l.all, r.first+1); i < len(l.all) {
+		r.end = min(r.end, l.all[i])
+	}
+	if r.next >= r.end {
+		return nil
+	}
+	return r.lost(r.end-1, why)
 }
 
 // lost skips the records up to last.

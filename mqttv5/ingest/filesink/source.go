@@ -84,6 +84,8 @@ func (r *Reader) toEnd() error {
 				continue // next is behind it
 			case err != nil:
 				return err
+			case r.seg == nil:
+				continue // the directory was changing
 			}
 		}
 

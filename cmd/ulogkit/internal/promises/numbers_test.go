@@ -113,4 +113,19 @@ var numbers = []mutation{
 		"\t\t\t\t\te.stats.Uncounted++\n", "",
 		"TestPositionAtALostSegment", "",
 	},
+	{
+		"records that another segment hides are told by readers", "mqttv5/ingest/filesink/reader.go",
+		"\t\t\tif hidden != nil {\n", "\t\t\tif hidden != nil && r.first == 0 {\n",
+		"TestSegmentsWithTheSameNumbers", "",
+	},
+	{
+		"records that another segment hides are told by the worker", "mqttv5/ingest/filesink/recover.go",
+		"lost = append(lost, span{end, known - 1}) // another", "// another",
+		"TestSegmentsWithTheSameNumbers", "",
+	},
+	{
+		"numbers that another segment hides are not given again", "mqttv5/ingest/filesink/recover.go",
+		"\tcase s.next < given:\n\t\ts.leave()\n\t\ts.next = given\n", "",
+		"TestSegmentsWithTheSameNumbers", "",
+	},
 }
