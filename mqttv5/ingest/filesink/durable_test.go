@@ -27,6 +27,7 @@ func TestAppendReturnsAfterEachSync(t *testing.T) {
 		}
 		return s.Close()
 	})
+
 	const first, second = "a/b/00000000000000000001.seg", "a/b/00000000000000000002.seg"
 	want := "mkdir a, mkdir a/b, fsync a, fsync ., " +
 		"fsync a/b/temp, rename a/b/newest, fsync a/b, " +

@@ -346,6 +346,7 @@ func TestNothingIsStoredInASegmentThatIsNotNoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	remove(t, newestName(dir))
 	if err := os.Mkdir(newestName(dir), 0o700); err != nil {
 		t.Fatal(err)
@@ -355,6 +356,7 @@ func TestNothingIsStoredInASegmentThatIsNotNoted(t *testing.T) {
 			t.Fatal("got no error")
 		}
 	}
+
 	remove(t, newestName(dir))
 	rewrite(t, newestName(dir), note)
 	appendAll(t, s, testRecords(2, 1))
@@ -510,6 +512,7 @@ func TestRenamedSegment(t *testing.T) {
 			t.Fatal(err)
 		}
 		remove(t, indexName(dir, 3))
+
 		if _, lost := readAll(t, dir, 1); len(lost) == 0 && name < 7 {
 			t.Errorf("renamed to %d: nothing lost, want a word", name)
 		}

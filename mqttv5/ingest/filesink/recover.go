@@ -148,12 +148,14 @@ func (s *Sink) tell() error {
 	if err != nil {
 		return err
 	}
+
 	for _, x := range lost {
 		if !accepted.covers(x) {
 			s.cfg.Logger.Error("records of the sink are lost; \"ulogkit stored --accept-loss\" ends this message",
 				"sink", s.cfg.Dir, "first", x.first, "last", x.last)
 		}
 	}
+
 	for _, x := range uncounted {
 		if !accepted.covers(x) {
 			s.cfg.Logger.Error("records of the sink are lost, and how many is not known; \"ulogkit stored --accept-loss\" ends this message",
@@ -218,6 +220,7 @@ func entriesOf(dir string, first, end uint64) ([]entry, error) {
 	if err != nil || len(entries) > 0 || end-first < mostRecords {
 		return entries, err
 	}
+
 	seg, err := openFile(segmentName(dir, first), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -226,6 +229,7 @@ func entriesOf(dir string, first, end uint64) ([]entry, error) {
 		return nil, err
 	}
 	defer seg.Close()
+
 	m, err := readMarker(seg)
 	if errors.Is(err, errDamaged) || errors.Is(err, io.EOF) {
 		return nil, nil

@@ -308,6 +308,7 @@ func (s *Sink) Remove(before uint64) error {
 	if err != nil {
 		return err
 	}
+
 	for i := 0; i+1 < len(all) && all[i+1] <= before; i++ {
 		// The segment last: an index alone is in nobody's way.
 		err := os.Remove(indexName(s.cfg.Dir, all[i]))
