@@ -337,6 +337,32 @@ func TestReasonHasABound(t *testing.T) {
 	}
 }
 
+// F32: a stream that was deleted and made again under its name is another one, and no
+// place in the old one is one in it.
+func TestStreamMadeAnewIsAnother(t *testing.T) {
+	c := startCluster(t, 1)
+	identity := func() string {
+		t.Helper()
+		s := open(t, Config{URL: c.url(), Replicas: 1})
+		extent, err := s.Extent(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return extent.ID
+	}
+	first, again := identity(), identity()
+	if first != again {
+		t.Errorf("got %q and %q of one stream", first, again)
+	}
+	s := open(t, Config{URL: c.url(), Replicas: 1})
+	if err := s.js.DeleteStream(t.Context(), "ULOGKIT"); err != nil {
+		t.Fatal(err)
+	}
+	if anew := identity(); anew == first {
+		t.Errorf("got %q of the stream that was made anew, too", anew)
+	}
+}
+
 // A stream that somebody has made in memory would lose all with its server.
 func TestStreamInMemoryIsRefused(t *testing.T) {
 	c := startCluster(t, 1)

@@ -1,6 +1,8 @@
 package otlp
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -34,14 +36,18 @@ func TestAnswerThatIsCut(t *testing.T) {
 				t.Cleanup(func() { gone <- struct{}{} })
 			}
 
+			var log bytes.Buffer
 			src := &memorySource{}
 			src.add(logRecord(t, 1, 3, 1, say(1)))
-			e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: filepath.Join(t.TempDir(), "position"), Timeout: time.Second})
+			e := newExporter(t, Config{URL: r.srv.URL, Source: src, PositionFile: filepath.Join(t.TempDir(), "position"), Timeout: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err := e.Drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if s := e.Stats(); s.Retries < 1 || s.LogRecords != 1 || s.Position != 2 {
 				t.Errorf("got stats %+v, want one record, sent again", s)
+			}
+			if slow := strings.Contains(log.String(), "no answer in time"); slow != (name != "cut") || strings.Contains(log.String(), "context") {
+				t.Errorf("got log %s, want that no answer came in time: %v", &log, name != "cut")
 			}
 		})
 	}

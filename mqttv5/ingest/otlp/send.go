@@ -140,6 +140,14 @@ func (e *Exporter) failed(path string, err error) error {
 	return fmt.Errorf("export to %s: %w; nothing after record %d counts as exported", e.cfg.URL+path, err, max(e.stats.Position, 1)-1)
 }
 
+// inTime puts the end of a request's time into words for people.
+func inTime(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("no answer in time")
+	}
+	return err
+}
+
 // try makes one request.
 func (e *Exporter) try(ctx context.Context, path string, body []byte) (receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
@@ -162,7 +170,7 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (receipt, 
 
 	resp, err := e.cfg.Client.Do(req)
 	if err != nil {
-		return receipt{}, err
+		return receipt{}, inTime(err)
 	}
 	defer resp.Body.Close()
 
@@ -174,7 +182,7 @@ func (e *Exporter) try(ctx context.Context, path string, body []byte) (receipt, 
 		}
 	}
 	if err != nil {
-		return receipt{}, err // perhaps it has the records; they may be sent again
+		return receipt{}, inTime(err) // perhaps it has the records; they may be sent again
 	}
 	if e.cfg.AcceptEmpty && len(answer) == 0 {
 		return receipt{}, nil

@@ -5,7 +5,7 @@ package promises
 var others = []mutation{
 	{
 		"an answer of OTLP that is cut is no receipt", "mqttv5/ingest/otlp/send.go",
-		"\tif err != nil {\n\t\treturn receipt{}, err // perhaps", "\tif false {\n\t\treturn receipt{}, err // perhaps",
+		"\tif err != nil {\n\t\treturn receipt{}, inTime(err) // perhaps", "\tif false {\n\t\treturn receipt{}, inTime(err) // perhaps",
 		"TestAnswerThatIsCut", "",
 	},
 	{
@@ -362,5 +362,10 @@ var others = []mutation{
 		"names of files are printed harmlessly", "cmd/ulogkit/printable.go",
 		"return strings.NewReplacer(\"\\n\", \"?\", \"\\t\", \"?\").Replace(printable(name))", "return name",
 		"TestNamesOfFilesArePrintable", "",
+	},
+	{
+		"a stream that was made anew is another one", "mqttv5/ingest/natssink/source.go",
+		"s.cfg.Stream + \" \" + info.Created.UTC().Format(time.RFC3339Nano)", "s.cfg.Stream",
+		"TestStreamMadeAnewIsAnother", "",
 	},
 }
