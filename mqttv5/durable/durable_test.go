@@ -141,6 +141,7 @@ func TestSweepRemovesOnlyWhatOneOfOursLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if err := Sweep(name); err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ func TestLibraryFileIsNotWrittenByReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, ok, err := s.Token(t.Context(), keyOf("none", "h1")); ok || err != nil {
 		t.Errorf("got %v, %v, want no token", ok, err)
 	}
