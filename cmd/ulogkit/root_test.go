@@ -148,7 +148,7 @@ func TestInterruptIsToldAsPossibleLoss(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, args := range []string{
-		"register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash 1 --config /dev/null",
+		"register --insecure-plaintext --broker 127.0.0.1:1 --customer 1 --application 1 --serial S --git-hash 1 --config /dev/null --store none",
 		"heartbeat --api-token T --api-url https://127.0.0.1:1 --application 1 --serial S --config /dev/null",
 	} {
 		root := newRoot()

@@ -27,7 +27,37 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ulogkit": transcribed})
+	testscript.Main(strangers{m}, map[string]func(){"ulogkit": transcribed})
+}
+
+// strangers are tests that leave the home of whoever runs them alone: one that makes
+// something of ulogkit's there fails them all.
+type strangers struct{ m *testing.M }
+
+// Run implements testscript.TestingM.
+func (s strangers) Run() int {
+	var ours []string
+	if home, err := os.UserHomeDir(); err == nil {
+		for _, name := range []string{".local/state/ulogkit", ".config/ulogkit", ".ulogger"} {
+			if name = filepath.Join(home, name); !there(name) {
+				ours = append(ours, name)
+			}
+		}
+	}
+
+	code := s.m.Run()
+	for _, name := range ours {
+		if there(name) {
+			fmt.Fprintf(os.Stderr, "a test has made %s\n", name)
+			code = 1
+		}
+	}
+	return code
+}
+
+func there(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // race keeps each process of a program built with the race detector from

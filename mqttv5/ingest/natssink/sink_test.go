@@ -350,6 +350,7 @@ func TestStreamMadeAnewIsAnother(t *testing.T) {
 		}
 		return extent.ID
 	}
+
 	first, again := identity(), identity()
 	if first != again {
 		t.Errorf("got %q and %q of one stream", first, again)

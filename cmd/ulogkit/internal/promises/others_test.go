@@ -270,7 +270,7 @@ var others = []mutation{
 	},
 	{
 		"a proxy's answer has a bound", "mqttv5/internal/link/proxy.go",
-		"io.LimitReader(conn, maxProxyAnswer)", "conn",
+		"io.LimitReader(conn, maxProxyAnswer)", "io.LimitReader(conn, 1<<40)",
 		"TestF49Proxy", "",
 	},
 	{

@@ -198,9 +198,9 @@ var structure = []mutation{
 		"TestIntakeKeepsToTheLimit", "",
 	},
 	{
-		"a submission is read as far as a record can go", "mqttv5/outbox/intake.go",
-		"io.LimitReader(f, maxRecord+1)", "f",
-		"TestIntakeReadsNoMoreThanARecord", "",
+		"a file of others is read so far and no further", "mqttv5/durable/durable.go",
+		"io.ReadAll(io.LimitReader(f, n))", "io.ReadAll(f)",
+		"TestReadStartTakesNoMoreThanAskedFor", "",
 	},
 	{
 		"a submission that is too large is set aside", "mqttv5/outbox/intake.go",
