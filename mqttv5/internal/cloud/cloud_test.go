@@ -18,6 +18,7 @@ func TestAddressIsHTTPSAndOfThisUpload(t *testing.T) {
 		`{"upload_id":5}`:                                   "no address",
 		`{"upload_id":5,"presigned_url":"https://h/canary`:  "broken",
 		`[]`: "not a JSON object",
+		`{"upload_id":5,"presigned_url":"https://h/p?q","x":"` + strings.Repeat("canary", maxLen/6) + `"}`: "at most 16384 are expected",
 	} {
 		u, err := ParseFirmwareReply([]byte(reply), 5)
 		if want == "" {

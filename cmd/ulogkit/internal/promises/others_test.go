@@ -368,4 +368,19 @@ var others = []mutation{
 		"s.cfg.Stream + \" \" + info.Created.UTC().Format(time.RFC3339Nano)", "s.cfg.Stream",
 		"TestStreamMadeAnewIsAnother", "",
 	},
+	{
+		"an answer of the cloud has a bound", "mqttv5/internal/cloud/cloud.go",
+		"\tif len(b) > maxLen {", "\tif false {",
+		"TestAddressIsHTTPSAndOfThisUpload", "",
+	},
+	{
+		"nothing follows an answer of the cloud", "mqttv5/internal/cloud/cloud.go",
+		"\tif !atEnd(d) {", "\tif d.More() {",
+		"FuzzBootReply", "",
+	},
+	{
+		"an address is of the upload that asked", "mqttv5/internal/cloud/cloud.go",
+		"string(value) != id && string(value) != strconv.Quote(id)", "id == \"\"",
+		"TestAddressIsHTTPSAndOfThisUpload", "",
+	},
 }
