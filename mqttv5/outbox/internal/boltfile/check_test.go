@@ -152,7 +152,7 @@ func TestEachLieIsFound(t *testing.T) {
 		}
 	}
 
-	for n := range 2 * lieSize {
+	for n := 0; n < 2*lieSize; n += 127 {
 		if err := try(good[:n]); (n > 0) != IsDamage(err) {
 			t.Errorf("of %d bytes: got %v", n, err)
 		}
