@@ -127,7 +127,7 @@ func TestHangUpIsToldInWords(t *testing.T) {
 	t.Setenv("HOME", dir)
 	log := filepath.Join(dir, "log.bin")
 	if code := run(t.Context(), newRoot(), []string{"sample", "-o", log}); code != 0 {
-		t.Fatal("no log")
+		t.Fatalf("got exit code %d of the sample, want 0", code)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o700); err != nil {
 		t.Fatal(err)

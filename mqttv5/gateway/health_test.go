@@ -41,7 +41,7 @@ func TestHealthFollowsTheEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Since.IsZero() == (i >= 2) {
-			t.Errorf("step %d: got since %v", i, got.Since)
+			t.Errorf("step %d: got since %v, want one from step 2 on", i, got.Since)
 		}
 		got.Since = step.want.Since
 		if answer.Code != step.code || got != step.want {

@@ -46,7 +46,7 @@ func TestOpenSparesWhoSubmits(t *testing.T) {
 	}
 	openOutbox(t, dir).Close()
 	if _, err := os.Lstat(victim); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a lock was made through a link: %v", err)
+		t.Errorf("got %v where the link leads, want no lock made through it", err)
 	}
 }
 

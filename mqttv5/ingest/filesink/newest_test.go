@@ -103,7 +103,7 @@ func TestLostFileIsToldFromItsIndex(t *testing.T) {
 					t.Errorf("extent %+v, error %v, want 1 to %d", e, err, 2*segments+1)
 				}
 				if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
-					t.Error("reading has changed the sink")
+					t.Errorf("got %v after reading, want the sink unchanged: %v", after, before)
 				}
 
 				for range 2 {
@@ -182,7 +182,7 @@ func TestLostSegmentIsToldFromTheNote(t *testing.T) {
 					t.Errorf("extent %+v, error %v, want next %d and Uncounted", e, err, next)
 				}
 				if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
-					t.Error("reading has changed the sink")
+					t.Errorf("got %v after reading, want the sink unchanged: %v", after, before)
 				}
 
 				for range 2 {
@@ -209,7 +209,7 @@ func TestLostSegmentIsToldFromTheNote(t *testing.T) {
 					t.Errorf("lost %+v, want one that is accepted", lost)
 				}
 				if _, log := reopened(t, dir); log != "" {
-					t.Errorf("the worker said %q about what was accepted", log)
+					t.Errorf("got %q of the worker, want no word about what was accepted", log)
 				}
 			})
 		}
@@ -463,7 +463,7 @@ func TestSinkOfAnEarlierVersion(t *testing.T) {
 			t.Errorf("%d records, lost %v, want len(got) %d and nothing lost", len(got), lost, 2*segments)
 		}
 		if after := snapshot(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
-			t.Error("reading has changed the sink")
+			t.Errorf("got %v after reading, want the sink unchanged: %v", after, before)
 		}
 		if next, log := reopened(t, dir); next != 2*segments+1 || log != "" {
 			t.Errorf("next is %d and the worker said %q, want %d and nothing", next, log, 2*segments+1)
@@ -527,7 +527,7 @@ func TestRenamedSegment(t *testing.T) {
 			t.Errorf("renamed to %d: error %v, want what is wrong with it", name, err)
 		}
 		if after, err := os.ReadFile(segmentName(dir, name)); err != nil || !bytes.Equal(after, before) {
-			t.Errorf("renamed to %d: the segment was changed, error %v", name, err)
+			t.Errorf("renamed to %d: got a segment of %d bytes, error %v, want it unchanged", name, len(after), err)
 		}
 	}
 }
@@ -643,7 +643,7 @@ func FuzzNote(f *testing.F) {
 				break
 			}
 			if n > 100 {
-				t.Fatal("the reader does not end")
+				t.Fatalf("got %d records, want the reader to end", n)
 			}
 		}
 		next := uint64(0)
@@ -653,7 +653,7 @@ func FuzzNote(f *testing.F) {
 				return
 			}
 			if next != 0 && s.Next() != next {
-				t.Fatalf("next is %d, and was %d before", s.Next(), next)
+				t.Fatalf("got next %d, want %d as before", s.Next(), next)
 			}
 			next = s.Next()
 			s.Close()

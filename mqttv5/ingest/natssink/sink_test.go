@@ -353,14 +353,14 @@ func TestStreamMadeAnewIsAnother(t *testing.T) {
 
 	first, again := identity(), identity()
 	if first != again {
-		t.Errorf("got %q and %q of one stream", first, again)
+		t.Errorf("got identities %q and %q of one stream, want one", first, again)
 	}
 	s := open(t, Config{URL: c.url(), Replicas: 1})
 	if err := s.js.DeleteStream(t.Context(), "ULOGKIT"); err != nil {
 		t.Fatal(err)
 	}
 	if anew := identity(); anew == first {
-		t.Errorf("got %q of the stream that was made anew, too", anew)
+		t.Errorf("got %q of the stream that was made anew, want another identity", anew)
 	}
 }
 

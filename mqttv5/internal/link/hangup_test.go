@@ -46,11 +46,11 @@ func TestEndsOfConnectionsAreWords(t *testing.T) {
 
 	l := &Link{identifier: "me"}
 	if got := l.inWords(reset); got.Error() != "the broker closed the connection" {
-		t.Errorf("got %q of a connection that is lent", got)
+		t.Errorf("got %q of a connection that is lent, want no reasons", got)
 	}
 	l.begun = time.Now().Add(-time.Hour)
 	if got := l.inWords(reset); got.Error() != "the broker closed the connection" {
-		t.Errorf("got %q after an hour", got)
+		t.Errorf("got %q after an hour, want no reasons", got)
 	}
 	l.begun = time.Now()
 	if got := l.inWords(io.EOF); !strings.Contains(got.Error(), `another client uses the identifier "me"`) || !errors.Is(got, io.EOF) {

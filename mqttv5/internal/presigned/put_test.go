@@ -152,7 +152,7 @@ func TestPutWaitsForNoBody(t *testing.T) {
 		})
 		again, err := attempt(t, t.Context(), trusting(ca), address, File{Body: strings.NewReader("ELF"), Size: 3})
 		if good := code == http.StatusOK; again == good || (err == nil) != good {
-			t.Errorf("%d: got again %v, error %v", code, again, err)
+			t.Errorf("%d: got again %v, error %v, want %v and an error: %v", code, again, err, !good, !good)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func TestPutGivesUpAServerThatTakesNothing(t *testing.T) {
 	for _, taken := range []slowly{0, 1, 2} {
 		again, err := put(t.Context(), taken, address, File{Body: strings.NewReader("an ELF"), Size: 6}, time.Millisecond)
 		if !again || !errors.Is(err, fault.ErrNetwork) || !strings.Contains(err.Error(), "storage.example: the server takes no more of the file") {
-			t.Errorf("%d reads: got again %v, error %v", taken, again, err)
+			t.Errorf("%d reads: got again %v, error %v, want true and that the server takes no more", taken, again, err)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func TestATokenTellsTheBuildItWasIssuedFor(t *testing.T) {
 
 	// They are told once, and no more than ten by name.
 	if said.Len() > 0 {
-		t.Errorf("got %q at once, though nobody watches", &said)
+		t.Errorf("got %q at once, want nothing: nobody watches", &said)
 	}
 	b.TellUnknown()
 	b.TellUnknown()

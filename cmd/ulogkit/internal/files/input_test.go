@@ -56,7 +56,7 @@ func TestApart(t *testing.T) {
 			t.Errorf("%s and %+v: got %v, want a refusal: %v", c.out, c.in, err, c.wanted)
 		}
 		if c.wanted && !strings.HasSuffix(err.Error(), "the command uses itself; nothing was done") {
-			t.Errorf("%s: got %q", c.out, err)
+			t.Errorf("%s: got %q, want that the command uses the file itself", c.out, err)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestFilesAreAllThatAreUsed(t *testing.T) {
 				got = append(got, in.Name)
 			}
 			if in.Flag == "" {
-				t.Errorf("%s: %q has no name for people", name, in.Name)
+				t.Errorf("%s: got %q without a name for people, want one", name, in.Name)
 			}
 		}
 

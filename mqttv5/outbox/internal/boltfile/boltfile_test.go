@@ -127,6 +127,6 @@ func TestOpenMakesNothingThroughALink(t *testing.T) {
 		t.Errorf("got %v, want it refused", err)
 	}
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got a file behind the link: %v", err)
+		t.Errorf("got %v where the link leads, want nothing made through it", err)
 	}
 }

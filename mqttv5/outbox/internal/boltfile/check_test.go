@@ -154,7 +154,7 @@ func TestEachLieIsFound(t *testing.T) {
 
 	for n := 0; n < 2*lieSize; n += 127 {
 		if err := try(good[:n]); (n > 0) != IsDamage(err) {
-			t.Errorf("of %d bytes: got %v", n, err)
+			t.Errorf("of %d bytes: got %v, want damage: %v", n, err, n > 0)
 		}
 	}
 }
