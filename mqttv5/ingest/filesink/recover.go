@@ -42,8 +42,9 @@ func (s *Sink) recover() error {
 	return nil
 }
 
-// given returns a number behind all that the indexes of segments have. It is behind the
-// newest segment where somebody has put one among them that reaches as far.
+// given returns a number behind all that the indexes of segments have. It is behind what
+// the newest segment has where that was lost, or where somebody has put another segment
+// among them that reaches as far.
 func (s *Sink) given(all []uint64) (next uint64, err error) {
 	for _, first := range all {
 		info, err := os.Stat(indexName(s.cfg.Dir, first))
@@ -68,7 +69,7 @@ func (s *Sink) recoverSegment(first uint64) error {
 
 	seg, err := openFile(segmentName(s.cfg.Dir, first), os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.next = first + uint64(len(old))
+		s.next = first // or behind what the index has
 		return nil
 	}
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Sink) recoverSegment(first uint64) error {
 		// Too short for its own head: the crash came at once, or what the index
 		// has is gone. The next Append makes it anew under the same name, or
 		// begins the one behind it.
-		s.next = first + uint64(len(old))
+		s.next = first
 		return errors.Join(seg.Close(), makeIndex(indexName(s.cfg.Dir, first), make([]entry, len(old))))
 	}
 	if err != nil {

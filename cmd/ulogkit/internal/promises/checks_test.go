@@ -108,11 +108,6 @@ var checks = []mutation{
 		"TestLossIsNeverForgotten", "",
 	},
 	{
-		"a segment that lost its head keeps its numbers", "mqttv5/ingest/filesink/sink.go",
-		"\t\t// begins the one behind it.\n\t\ts.next = first + uint64(len(old))\n", "\t\ts.next = first\n",
-		"TestLossIsNeverForgotten", "",
-	},
-	{
 		"a loss is told by each worker", "mqttv5/ingest/filesink/sink.go",
 		"range lost {\n\t\tif !accepted.covers(x) {", "range lost {\n\t\tif !accepted.covers(x) && x.first == 0 {",
 		"TestLossIsNeverForgotten", "",

@@ -5,8 +5,13 @@ package promises
 var numbers = []mutation{
 	{
 		"numbers of a segment whose file is lost are not given twice", "mqttv5/ingest/filesink/recover.go",
-		"if errors.Is(err, fs.ErrNotExist) {\n\t\ts.next = first + uint64(len(old))\n", "if errors.Is(err, fs.ErrNotExist) {\n\t\ts.next = first\n",
+		"next = max(next, first+uint64(info.Size()/indexEntry))", "next = max(next, first+uint64(info.Size()*0))",
 		"TestNumbersOfALostSegmentStayLost", "",
+	},
+	{
+		"a segment that lost its head keeps its numbers", "mqttv5/ingest/filesink/recover.go",
+		"\tcase s.next < given:\n", "\tcase false:\n",
+		"TestLossIsNeverForgotten", "",
 	},
 	{
 		"a segment whose file is lost is known from its index", "mqttv5/ingest/filesink/segment.go",
