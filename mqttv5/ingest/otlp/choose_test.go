@@ -17,14 +17,14 @@ import (
 	"github.com/ulogkit/ulogkit/format/text"
 )
 
-// lastLine decodes a log as "ulogkit decode" does and returns its last line, or ""
-// if the log is of none of the builds.
-func lastLine(t rapid.TB, dicts []Dictionary, log []byte) string {
-	line, err := text.ParseLine("{text}", false)
+// lastLine decodes a log as "ulogkit decode" does and returns its last line, which may
+// be empty, and whether the log is of one of the builds.
+func lastLine(t rapid.TB, dicts []Dictionary, log []byte) (line string, fits bool) {
+	form, err := text.ParseLine("{text}", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := text.NewDecoder(text.Config{Dictionaries: dicts, Line: line})
+	d, err := text.NewDecoder(text.Config{Dictionaries: dicts, Line: form})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,10 @@ func lastLine(t rapid.TB, dicts []Dictionary, log []byte) string {
 		if !errors.Is(err, text.ErrWrongDictionary) {
 			t.Fatalf("got %v, want no error or %v", err, text.ErrWrongDictionary)
 		}
-		return ""
+		return "", false
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-	return lines[len(lines)-1]
+	return lines[len(lines)-1], true
 }
 
 // exported returns the text of a log's last record as an exporter sends it, or "".
@@ -81,8 +81,9 @@ func TestExportChoosesTheBuildThatDecodeChooses(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got, want := exported(dicts, l), "valve 7 opened"; got != want || lastLine(t, dicts, r.Payload) != want {
-		t.Errorf("export has %q and decode %q, want %q", got, lastLine(t, dicts, r.Payload), want)
+	decoded, _ := lastLine(t, dicts, r.Payload)
+	if got, want := exported(dicts, l), "valve 7 opened"; got != want || decoded != want {
+		t.Errorf("got %q from export and %q from decode, want %q", got, decoded, want)
 	}
 }
 
@@ -120,9 +121,10 @@ func TestExportAgreesWithDecode(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		chosen, decoded := ChooseFrom(dicts)(Device{}, l).Dictionary, lastLine(rt, dicts, payload)
-		if (chosen == nil) != (decoded == "") {
-			rt.Fatalf("got %v chosen by export and %q written by decode, want both or neither", chosen, decoded)
+		chosen := ChooseFrom(dicts)(Device{}, l).Dictionary
+		decoded, fits := lastLine(rt, dicts, payload)
+		if (chosen != nil) != fits {
+			rt.Fatalf("got %v chosen by export and %q written by decode, fits %v, want both or neither", chosen, decoded, fits)
 		}
 
 		last := records[len(records)-1]
