@@ -300,6 +300,10 @@ func TestSubmitReturnsAfterFsync(t *testing.T) {
 		}
 	}
 
+	// The mark says that there was a file.
+	if synced, marked := slices.Index(calls, "fsync ob/new"), slices.Index(calls, "rename ob/new/outbox.made"); synced > marked {
+		t.Errorf("got %q, want the new file durable in its folder before the mark", calls)
+	}
 	if last := calls[len(calls)-1]; last != "fdatasync ob/new/outbox.db" {
 		t.Errorf("got %q last, want the commit", last)
 	}

@@ -106,9 +106,10 @@ func parseMessage(b []byte) (m message, ok bool) {
 	return m, true
 }
 
-// jsonReceipt reads the same in JSON, where 64-bit numbers may be strings. An object
-// that has members, and none that the answer has, is something else's: that of a
-// gateway, say, which answers {"error":"log in"} with a good status.
+// jsonReceipt reads the same in JSON, where 64-bit numbers may be strings. Members that
+// are not known are passed over, as the protocol wants; but an object that has none of
+// the answer's and tells of a failure is something else's: that of a gateway, say, which
+// answers {"error":"log in"} with a good status.
 func jsonReceipt(b []byte) (r receipt, ok bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(b, &members) != nil || members == nil {
@@ -119,7 +120,12 @@ func jsonReceipt(b []byte) (r receipt, ok bool) {
 		partial, is = members["partial_success"] // the name in the specification's own files
 	}
 	if !is {
-		return receipt{}, len(members) == 0
+		for _, name := range [...]string{"error", "errors", "code", "message"} {
+			if _, fails := members[name]; fails {
+				return receipt{}, false
+			}
+		}
+		return receipt{}, true
 	}
 
 	var p map[string]json.RawMessage // null is as good as nothing
