@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -174,12 +175,14 @@ func TestHangUpIsToldInWords(t *testing.T) {
 					ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 					defer stop()
 					out := &hangUp{told: make(chan struct{})}
-					root := newRoot()
-					root.SetOut(io.Discard)
+					cmd := exec.CommandContext(ctx, "ulogkit", args...) // side by side, which one process cannot
+					cmd.Env = append(os.Environ(), "GORACE="+race)
+					cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+					cmd.WaitDelay = time.Minute
+					cmd.Stderr = out
 					if name == "doctor" {
-						root.SetOut(out)
+						cmd.Stdout = out
 					}
-					root.SetErr(out)
 					if lasts {
 						go func() {
 							select {
@@ -189,8 +192,8 @@ func TestHangUpIsToldInWords(t *testing.T) {
 							}
 						}()
 					}
-					code := run(ctx, root, args)
-					t.Logf("%d: %s", code, out)
+					err := cmd.Run()
+					t.Logf("%v: %s", err, out)
 					if found := bare.FindString(out.String()); found != "" {
 						t.Errorf("got %q in %q, want words", found, out)
 					}
