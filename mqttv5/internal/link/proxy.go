@@ -165,9 +165,6 @@ func socksCause(err error) error {
 	for errors.As(err, &op) && op.Err != nil {
 		err = op.Err
 	}
-	if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("no answer in time")
-	}
 	if said, ok := strings.CutPrefix(err.Error(), "unknown error "); ok { // a reply of SOCKS that is none of success
 		return fmt.Errorf("it refuses: %s", said)
 	}

@@ -139,8 +139,8 @@ var others = []mutation{
 		"TestF49ProxyOutlastsTheCaller", "",
 	},
 	{
-		"a proxy that hangs is said to", "mqttv5/internal/link/proxy.go",
-		"if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {", "if false {",
+		"a proxy that hangs is said to", "mqttv5/internal/link/hangup.go",
+		"\tcase isTimeout(err):\n", "\tcase err == nil:\n",
 		"TestF49Proxy", "",
 	},
 	{
