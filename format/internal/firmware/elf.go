@@ -111,14 +111,10 @@ type File struct {
 // OpenFile opens the file at path to be read and returns its size. Give says what
 // to give instead of what is not a regular file.
 func OpenFile(path, give string) (f *os.File, size int64, err error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() { // to open a pipe would wait
-		return nil, 0, fmt.Errorf("%s: not a regular file: give %s", path, give)
-	}
-	if f, err = os.Open(path); err != nil {
+	if f, err = openFile(path); err != nil {
 		return nil, 0, err
 	}
-	info, err = f.Stat()
+	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: not a regular file: give %s", path, give)
 	}
