@@ -25,7 +25,7 @@ var ErrClosed = errors.New("file sink is closed")
 const pieceSize = 1 << 20
 
 // Longest batch, in bytes: an offset in a segment has 32 bits.
-const maxBatch = 2 << 30
+const maxBatch int64 = 2 << 30
 
 // Config says where the files are.
 type Config struct {
