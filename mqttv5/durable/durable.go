@@ -102,7 +102,7 @@ func (f *File) Commit() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return f.rename()
+	return f.renameDurably()
 }
 
 // Place is Commit for a file that need not outlive a power cut: nobody sees half of
@@ -112,11 +112,7 @@ func (f *File) Place() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), f.name); err != nil {
-		return err
-	}
-	f.done = true
-	return nil
+	return f.rename()
 }
 
 // Appear is Commit for a file that grows: what is written so far is made durable
@@ -126,7 +122,7 @@ func (f *File) Appear() error {
 		f.Abort()
 		return err
 	}
-	if err := f.rename(); err != nil {
+	if err := f.renameDurably(); err != nil {
 		f.Abort()
 		return err
 	}
@@ -138,6 +134,13 @@ func (f *File) rename() error {
 		return err
 	}
 	f.done = true
+	return nil
+}
+
+func (f *File) renameDurably() error {
+	if err := f.rename(); err != nil {
+		return err
+	}
 	return SyncDir(filepath.Dir(f.name))
 }
 
